@@ -1,0 +1,70 @@
+"""Knows what a mail provider says of a domain, in neutral words. Knows no provider by name."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Word(StrEnum):
+    """Says how far the provider is with one thing (the DKIM key, the MAIL FROM domain)."""
+
+    NOT_STARTED = "not-started"  # the provider was never told
+    PENDING = "pending"
+    SUCCESS = "success"
+    TEMPORARY_FAILURE = "temporary-failure"  # its own trouble: says nothing of the domain
+    GAVE_UP = "gave-up"  # it stopped looking; can be started again
+    REFUSED = "refused"  # for good
+
+
+class Presence(StrEnum):
+    """Says whose object, if any, the provider holds under the domain's name."""
+
+    ABSENT = "absent"
+    OURS = "ours"
+    FOREIGN = "foreign"  # somebody else's owner tag, or none: never written to
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the provider's word on one domain at one time.
+
+    `selector` is that of the key it signs with; `tokens` what it returns as verification tokens; `reason` its own
+    code for a failure.
+    """
+
+    presence: Presence
+    dkim: Word
+    mail_from: Word
+    selector: str | None = None
+    mail_from_name: str | None = None
+    tokens: tuple[str, ...] = ()
+    reason: str | None = None
+    seen_at: datetime
+
+
+class IdentityUnknown(msgspec.Struct, frozen=True, kw_only=True):
+    """Says that the provider could not be asked: throttled, down, or answering nonsense. Never moves a domain."""
+
+    provider_code: str
+    detail: str
+
+
+ProviderWord = Identity | IdentityUnknown
+
+
+class IdentityWish(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what the provider shall hold for a domain; the private key travels beside it, never inside."""
+
+    sender: str
+    owner: str  # our owner tag: installation/account/domain
+    selector: str
+    public_key: str
+    mail_from: str | None
+
+
+class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what the MAIL FROM domain must point at: one MX and the SPF terms that authorise the provider."""
+
+    mx_host: str
+    mx_priority: int
+    spf: str

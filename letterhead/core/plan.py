@@ -1,0 +1,167 @@
+"""Knows what a customer must publish, and how far what was seen is from it. Knows no topic's rules.
+
+Whether one RRset is the right one is the topic's own question (a DKIM key is compared decoded, an MX by host); here is
+what follows from it over several servers.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from letterhead.core.answers import (
+    Aliased,
+    Answer,
+    Found,
+    Question,
+    Reply,
+    Seen,
+    Unanswered,
+    View,
+    Why,
+    answered,
+)
+from letterhead.core.records import Rdata, shown
+
+
+class RecordId(StrEnum):
+    """Names the planned records, as the clients of the API know them."""
+
+    DKIM = "dkim"
+    MAIL_FROM_MX = "mail_from_mx"
+    MAIL_FROM_SPF = "mail_from_spf"
+    DMARC = "dmarc"
+
+
+class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Says one record to publish: `host` is the full owner name without a final dot."""
+
+    id: RecordId
+    host: str
+    rdtype: str
+    value: str
+    priority: int | None = None
+    required: bool = True
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds all that the customer must publish for `sender`; `zone` is the zone that they edit, as far as known."""
+
+    sender: str
+    zone: str
+    records: tuple[PlannedRecord, ...]
+
+    def record(self, record_id: RecordId) -> PlannedRecord | None:
+        """Finds a planned record by its id."""
+        return next((record for record in self.records if record.id == record_id), None)
+
+
+class Verdict(StrEnum):
+    """Says how one planned record stands. Only "present" lets mail flow; "unanswered" never moves a domain."""
+
+    PRESENT = "present"
+    WRONG = "wrong"
+    ABSENT = "absent"
+    UNANSWERED = "unanswered"
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the verdict on one planned record with what was observed.
+
+    `agreed` is false where the servers differ: then the verdict is that of the servers that lack the record, and
+    counts neither for the domain nor against it.
+    """
+
+    record: PlannedRecord
+    verdict: Verdict
+    agreed: bool = True
+    observed: tuple[str, ...] = ()
+    dissenting: tuple[str, ...] = ()
+
+
+Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
+
+AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
+MAX_ALIASES = 8
+
+
+def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
+    """Judges one planned record by the authoritative servers' answers, where these were asked.
+
+    Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
+    is "unanswered" until the authoritative servers were asked too.
+    """
+    for view in AUTHORITATIVE:
+        question = Question(name=record.host, rdtype=record.rdtype, view=view)
+        if question in seen:
+            return _standing(record, follow(seen, question), accepts)
+    question = Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
+    standing = _standing(record, follow(seen, question), accepts)
+    return standing if standing.verdict is Verdict.PRESENT else unanswered(record)
+
+
+def unanswered(record: PlannedRecord) -> Standing:
+    """Says that nothing was learnt of this record."""
+    return Standing(record=record, verdict=Verdict.UNANSWERED)
+
+
+def follow(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
+    """Gives the replies to a question with each alias replaced by the replies at its target, in the same view."""
+    replies: list[Reply] = []
+    for reply in seen.get(question, ()):
+        target = elsewhere(reply.answer)
+        if target is None:
+            replies.append(reply)
+        elif depth == 0:
+            replies.append(_instead(reply, Unanswered(why=Why.CNAME_LOOP)))
+        else:
+            there = follow(seen, question_at(question, target), depth - 1)
+            replies.extend(there or [_instead(reply, Unanswered(why=Why.NOT_ASKED))])
+    return tuple(replies)
+
+
+def elsewhere(answer: Answer) -> str | None:
+    """Names the alias's target that must be asked next, or nothing."""
+    return answer.target if isinstance(answer, Aliased) and not answer.dangling else None
+
+
+def question_at(question: Question, name: str) -> Question:
+    """Asks the same at another name."""
+    return Question(name=name, rdtype=question.rdtype, view=question.view)
+
+
+def _instead(reply: Reply, answer: Answer) -> Reply:
+    return Reply(perspective=reply.perspective, answer=answer)
+
+
+def _standing(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> Standing:
+    """Reads the verdict off the replies: all must agree; resolvers standing in need a majority of those set."""
+    telling = answered(replies)
+    verdicts = [_verdict(record, reply.answer, accepts) for reply in telling]
+    by_majority = bool(telling) and telling[0].perspective.view is View.RECURSIVE
+    needed = len(replies) // 2 + 1 if by_majority else max(1, len(telling))
+    for verdict in (Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT):
+        if verdicts.count(verdict) >= needed:
+            return Standing(record=record, verdict=verdict, observed=_observed(telling))
+    if by_majority or not telling:
+        return unanswered(record)
+    lacking = [reply for reply, verdict in zip(telling, verdicts, strict=True) if verdict is not Verdict.PRESENT]
+    return Standing(
+        record=record,
+        verdict=Verdict.WRONG if Verdict.WRONG in verdicts else Verdict.ABSENT,
+        agreed=Verdict.PRESENT not in verdicts,
+        observed=_observed(telling),
+        dissenting=tuple(dict.fromkeys(reply.perspective.server for reply in lacking)),
+    )
+
+
+def _verdict(record: PlannedRecord, answer: Answer, accepts: Accepts) -> Verdict:
+    if not isinstance(answer, Found):
+        return Verdict.ABSENT
+    return Verdict.PRESENT if accepts(record, answer.rrset.rdatas) else Verdict.WRONG
+
+
+def _observed(replies: Sequence[Reply]) -> tuple[str, ...]:
+    """Lists each different value once, whoever said it."""
+    values = (value for reply in replies if isinstance(reply.answer, Found) for value in shown(reply.answer.rrset.rdatas))
+    return tuple(dict.fromkeys(values))

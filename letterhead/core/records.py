@@ -1,0 +1,115 @@
+"""Knows DNS records as values: joining, splitting and writing them as a zone file does. Knows nothing of who asked.
+
+Octets of a TXT are kept as a `str` with one character per octet (Latin-1), so that a snapshot is readable JSON
+and no octet is lost.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+STRING_LIMIT = 255  # RFC 1035 3.3: a <character-string> holds at most 255 octets
+
+
+class Txt(msgspec.Struct, frozen=True, kw_only=True, tag="txt"):
+    """Holds the strings of one TXT record, each of at most 255 octets."""
+
+    strings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Joins the strings without anything between them (RFC 7208 3.3, RFC 6376 3.6.2.2)."""
+        return "".join(self.strings)
+
+
+class Mx(msgspec.Struct, frozen=True, kw_only=True, tag="mx"):
+    """Holds one MX: `exchange` in lower case without a final dot; the null MX (RFC 7505) is an empty exchange."""
+
+    preference: int
+    exchange: str
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
+    """Holds one IPv4 or IPv6 address in its canonical spelling."""
+
+    ip: str
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
+    """Holds the one name in a CNAME, NS or PTR, in lower case without a final dot."""
+
+    name: str
+
+
+class Soa(msgspec.Struct, frozen=True, kw_only=True, tag="soa"):
+    """Holds what we read of an SOA; `minimum` is in seconds."""
+
+    primary: str
+    serial: int
+    minimum: int
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True, tag="other"):
+    """Holds any other RDATA in its presentation form."""
+
+    text: str
+
+
+Rdata = Txt | Mx | Address | Target | Soa | Other
+
+
+class RRset(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the records of one owner name and type; `ttl` in seconds."""
+
+    owner: str
+    rdtype: str
+    ttl: int
+    rdatas: tuple[Rdata, ...]
+
+
+def split_text(value: str) -> tuple[str, ...]:
+    """Splits a TXT value into strings of at most 255 octets."""
+    pieces = [value[at : at + STRING_LIMIT] for at in range(0, len(value), STRING_LIMIT)]
+    return tuple(pieces) or ("",)
+
+
+def quoted(text: str) -> str:
+    """Writes one string as a zone file does: quotes and backslashes escaped, other octets as \\DDD (RFC 1035 5.1)."""
+    escaped = re.sub(r'(["\\])', r"\\\1", text)
+    return '"' + re.sub(r"[^\x20-\x7e]", lambda hit: f"\\{min(ord(hit[0]), 255):03d}", escaped) + '"'
+
+
+def zone_line(host: str, rdtype: str, value: str, priority: int | None = None, ttl: int = 3600) -> str:
+    """Writes one line of a zone file with full names."""
+    match rdtype:
+        case "TXT":
+            data = " ".join(quoted(piece) for piece in split_text(value))
+        case "MX":
+            data = f"{priority or 0} {value}."
+        case "CNAME" | "NS":
+            data = f"{value}."
+        case _:
+            data = value
+    return f"{host}. {ttl} IN {rdtype} {data}"
+
+
+def shown(rdatas: Iterable[Rdata]) -> tuple[str, ...]:
+    """Writes RDATA for a person to read, one text each, as a panel would show it."""
+    return tuple(_shown(rdata) for rdata in rdatas)
+
+
+def _shown(rdata: Rdata) -> str:
+    match rdata:
+        case Txt():
+            return rdata.text
+        case Mx():
+            return f"{rdata.preference} {rdata.exchange or '.'}"
+        case Address():
+            return rdata.ip
+        case Target():
+            return rdata.name
+        case Soa():
+            return f"{rdata.primary} {rdata.serial}"
+        case Other():
+            return rdata.text
