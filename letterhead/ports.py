@@ -25,9 +25,7 @@ class Allowance:
 class Resolver(Protocol):
     """Asks DNS."""
 
-    async def ask(
-        self, questions: Iterable[Question], allowance: Allowance
-    ) -> dict[Question, tuple[Reply, ...]]:
+    async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
         ...
 

@@ -78,9 +78,7 @@ def _routine(plan: Plan, seen: Seen) -> list[Question]:
     doubtful = [
         record
         for record in plan.records
-        if record.required
-        and _recursive(record) in seen
-        and judged(record, seen).verdict is not Verdict.PRESENT
+        if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
     return [*questions, *(_authoritative(record) for record in doubtful)]
 

@@ -83,9 +83,7 @@ def finding(diagnosis: Diagnosis, plan: Plan, standing: Standing, **places: str)
     filled = _places(plan, record) | {"observed": " | ".join(standing.observed)} | places
     return Finding(
         code=diagnosis.code,
-        severity=diagnosis.severity
-        if record.required
-        else min(diagnosis.severity, Severity.TIP, key=_ADVICE.index),
+        severity=diagnosis.severity if record.required else min(diagnosis.severity, Severity.TIP, key=_ADVICE.index),
         record=record.id,
         host=record.host,
         record_type=record.rdtype,

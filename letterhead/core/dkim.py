@@ -74,9 +74,7 @@ def _usable(record: KeyRecord) -> bool:
     names = [name for name, _ in record.tags]
     if len(set(names)) != len(names):  # RFC 6376 3.2: a duplicate tag makes the whole list invalid
         return False
-    if "v" in names and (
-        names[0] != "v" or record.get("v") != "DKIM1"
-    ):  # RFC 6376 3.6.1: v= first, exactly DKIM1
+    if "v" in names and (names[0] != "v" or record.get("v") != "DKIM1"):  # RFC 6376 3.6.1: v= first, exactly DKIM1
         return False
     hashes, services = _list(record.get("h", "sha256")), _list(record.get("s", "*"))
     return record.get("k", "rsa") == "rsa" and "sha256" in hashes and bool({"*", "email"} & set(services))
@@ -118,6 +116,4 @@ def examine(scene: Scene) -> Iterable[Finding]:
         yield finding(WRONG_KEY, scene.plan, standing)
 
 
-TOPIC = Topic(
-    name="dkim", records=(RecordId.DKIM,), accepts=accepts, diagnoses=(MISSING, WRONG_KEY), examine=examine
-)
+TOPIC = Topic(name="dkim", records=(RecordId.DKIM,), accepts=accepts, diagnoses=(MISSING, WRONG_KEY), examine=examine)

@@ -9,9 +9,7 @@ from letterhead.core.records import Mx, Rdata
 
 def planned(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
     """Says the MX to publish at the MAIL FROM domain."""
-    return PlannedRecord(
-        id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value=mx_host, priority=mx_priority
-    )
+    return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value=mx_host, priority=mx_priority)
 
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:

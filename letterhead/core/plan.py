@@ -152,9 +152,7 @@ def _standing(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts)
             return Standing(record=record, verdict=verdict, observed=_observed(telling))
     if by_majority or not telling:
         return unanswered(record)
-    lacking = [
-        reply for reply, verdict in zip(telling, verdicts, strict=True) if verdict is not Verdict.PRESENT
-    ]
+    lacking = [reply for reply, verdict in zip(telling, verdicts, strict=True) if verdict is not Verdict.PRESENT]
     return Standing(
         record=record,
         verdict=Verdict.WRONG if Verdict.WRONG in verdicts else Verdict.ABSENT,
@@ -173,9 +171,6 @@ def _verdict(record: PlannedRecord, answer: Answer, accepts: Accepts) -> Verdict
 def _observed(replies: Sequence[Reply]) -> tuple[str, ...]:
     """Lists each different value once, whoever said it."""
     values = (
-        value
-        for reply in replies
-        if isinstance(reply.answer, Found)
-        for value in shown(reply.answer.rrset.rdatas)
+        value for reply in replies if isinstance(reply.answer, Found) for value in shown(reply.answer.rrset.rdatas)
     )
     return tuple(dict.fromkeys(values))

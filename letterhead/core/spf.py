@@ -9,9 +9,7 @@ from letterhead.core.records import Rdata, Txt
 
 def planned(mail_from: str, terms: str) -> PlannedRecord:
     """Says the SPF record to publish at the MAIL FROM domain; `terms` authorise the provider (`include:…`)."""
-    return PlannedRecord(
-        id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value=f"v=spf1 {terms} ~all"
-    )
+    return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value=f"v=spf1 {terms} ~all")
 
 
 def spf_texts(rdatas: Sequence[Rdata]) -> list[str]:

@@ -116,9 +116,7 @@ def _unanswered(record: PlannedRecord, replies: tuple[Reply, ...]) -> Finding:
     reasons = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
     said = reasons[0].detail or reasons[0].why.value
     servers = tuple(dict.fromkeys(reply.perspective.server for reply in replies))
-    return _finding(
-        _by_reason(reasons[0].why), record.host, {"host": record.host, "reason": said}, record, servers
-    )
+    return _finding(_by_reason(reasons[0].why), record.host, {"host": record.host, "reason": said}, record, servers)
 
 
 def _by_reason(why: Why) -> Diagnosis:
