@@ -22,7 +22,7 @@ def dmarc_texts(rdatas: Sequence[Rdata]) -> list[str]:
     return [text for text in texts if text == "v=DMARC1" or text.startswith("v=DMARC1;")]
 
 
-def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
+def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Says whether one valid DMARC record is there: the policy is the owner's own business."""
     found = dmarc_texts(rdatas)
     if len(found) != 1:

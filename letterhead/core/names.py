@@ -96,13 +96,9 @@ class DomainName(msgspec.Struct, frozen=True, order=True):
 def parse_domain(raw: object, rules: NameRules) -> DomainName:
     """Parses a sender domain as somebody typed it; raises Fault(domain-…), in the order of the checks below."""
     if not isinstance(raw, str):
-        raise Fault(
-            Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".'
-        )
+        raise Fault(Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".')
     if not raw:
-        raise Fault(
-            Kind.DOMAIN_REQUIRED, "The domain is empty.", "Type the domain you send from, such as acme.dev."
-        )
+        raise Fault(Kind.DOMAIN_REQUIRED, "The domain is empty.", "Type the domain you send from, such as acme.dev.")
     name = _read(raw)
     _refuse_oversize(name)
     _refuse_address(name)
@@ -122,9 +118,7 @@ def parse_selector(raw: object, domain: DomainName) -> str:
             fix = f"Type {word} only: ._domainkey and the domain are added by us."
         raise Fault(Kind.SELECTOR_INVALID, f"{shown(raw)} is not a selector.", fix)
     if len(domain.under(f"{selector}._domainkey")) > NAME_LIMIT:
-        detail = (
-            f"{shown(selector)} is too long in front of ._domainkey.{domain.ascii}: names end at 253 octets."
-        )
+        detail = f"{shown(selector)} is too long in front of ._domainkey.{domain.ascii}: names end at 253 octets."
         raise Fault(Kind.SELECTOR_INVALID, detail, "Type a shorter selector, such as lh1.")
     return selector
 
@@ -146,9 +140,7 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
     if not name.is_under(domain):
         raise Fault(Kind.MAIL_FROM_INVALID, f"{shown(raw)} does not lie below {shown(domain.ascii)}.", fix)
     if registrable(name, rules) != registrable(domain, rules):  # RFC 7489 3.1.2: SPF would never align
-        detail = (
-            f"{shown(name.ascii)} lies under a shared suffix, so it cannot align with {shown(domain.ascii)}."
-        )
+        detail = f"{shown(name.ascii)} lies under a shared suffix, so it cannot align with {shown(domain.ascii)}."
         raise Fault(Kind.MAIL_FROM_INVALID, detail, fix)
     return name
 
@@ -163,9 +155,7 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
 
 def shown(text: str) -> str:
     """Writes foreign text so that it can stand in a message: quoted, cut to 60 characters, nothing unseen left."""
-    escaped = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT]
-    )
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])
     cut = "…" if len(text) > SHOWN_LIMIT or len(escaped) > SHOWN_LIMIT else ""
     return f"'{escaped[:SHOWN_LIMIT]}{cut}'"
 
@@ -256,13 +246,9 @@ def _refuse_label(label: str, raw: str) -> None:
         raise _label_too_long(label)
     if label.startswith("-") or label.endswith("-"):
         detail = f"{shown(label)} in {shown(raw)} starts or ends with a hyphen; RFC 1123 forbids it."
-        raise Fault(
-            Kind.DOMAIN_INVALID, detail, "Take the hyphen away, or type the domain that you registered."
-        )
+        raise Fault(Kind.DOMAIN_INVALID, detail, "Take the hyphen away, or type the domain that you registered.")
     if label[2:4] == "--" and not label.startswith("xn--"):  # RFC 5891 4.2.3.1
-        detail = (
-            f"{shown(label)} in {shown(raw)} has hyphens in third and fourth place, kept for names like xn--…"
-        )
+        detail = f"{shown(label)} in {shown(raw)} has hyphens in third and fourth place, kept for names like xn--…"
         raise Fault(Kind.DOMAIN_INVALID, detail, "Check the spelling: no registry gives such a name out.")
 
 
@@ -317,9 +303,7 @@ def _u_label(label: str) -> str:
 
 def _refuse_oversize(name: DomainName) -> None:
     if len(name.labels) > LABELS_LIMIT:
-        detail = (
-            f"{shown(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
-        )
+        detail = f"{shown(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
         raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
     if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
         room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
@@ -354,9 +338,7 @@ def _refuse_suffix(name: DomainName, rules: NameRules) -> None:
     if suffix is None or name.parent() is None:
         why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
         detail = f"{shown(name.ascii)} {why}, so nobody can look it up."
-        raise Fault(
-            Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling."
-        )
+        raise Fault(Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling.")
     if suffix != name.ascii:
         return
     fix = f"Type your own name below it, such as {shown(name.under('acme'))}."

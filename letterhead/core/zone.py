@@ -50,7 +50,7 @@ SERVER_FAILURE = Diagnosis(
     title="The DNS servers report a failure of their own",
     meaning="The answer was SERVFAIL: the server has a problem with the zone and can't say what the record is.",
     detail="SERVFAIL for {host}: {reason}.",
-    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host; often the zone or its DNSSEC is broken",
+    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host: the zone or its DNSSEC is broken",
     reference="RFC 1035 4.1.1",
 )
 REFUSED = Diagnosis(

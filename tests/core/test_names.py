@@ -24,9 +24,7 @@ from letterhead.core.names import (
 )
 from letterhead.errors import Fault, Kind
 
-HOSTILE: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent.parent / "data" / "hostile-names.json").read_text()
-)
+HOSTILE: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "hostile-names.json").read_text())
 # As anybody may build them: that unknown TLDs are refused must not hang on how the list was made.
 ICANN, ANY = PublicSuffixList(only_icann=True), PublicSuffixList()
 RULES = NameRules(icann=ICANN, any_suffix=ANY, forbidden=frozenset({"letterhead.email", "xn--mnchen-3ya.dev"}))
