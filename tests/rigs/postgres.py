@@ -120,7 +120,7 @@ def _folders(folder: Path) -> tuple[Path, Path]:
 def _initialise(binaries: Path, data: Path) -> None:
     drop = [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
     how = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    command = [*drop, binaries / "initdb", "-D", data, *how]
+    command: list[str | Path] = [*drop, binaries / "initdb", "-D", data, *how]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
