@@ -1,13 +1,20 @@
 """Knows what the operations need of the outside world, as protocols; knows no implementation of any."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from letterhead.core.answers import Question, Reply
+from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.core.answers import Question, Reply, Snapshot
+from letterhead.core.diagnosis import Finding
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.lifecycle import Domain, Effect, Event
+from letterhead.core.names import NameRules
+from letterhead.core.plan import Standing
 from letterhead.core.secret import Secret
 
 
@@ -89,3 +96,277 @@ class Keyring(Protocol):
     def rewrapped(self, sealed: bytes) -> bytes | None:
         """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
         ...
+
+
+class PooledKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a key made ahead: `sealed` opens for the purpose `pool|<id>`."""
+
+    id: str
+    public_key: str
+    sealed: bytes
+
+
+class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds all that one transaction writes for a new claim."""
+
+    domain: Domain
+    sealed_key: bytes
+    events: tuple[Event, ...]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks the store for a new domain: `build` makes it from a pooled key, inside the transaction and without waiting.
+
+    `own` is given where no pooled key is wanted. `idempotency` is the client's key and a digest of its request.
+    """
+
+    account_id: str
+    sender: str
+    now: datetime
+    build: Callable[[PooledKey], NewDomain]
+    own: PooledKey | None = None
+    idempotency: tuple[str, bytes] | None = None
+
+
+class Claimed(StrEnum):
+    """Says how a claim went."""
+
+    ADDED = "added"
+    THERE = "there"  # the account has it already, or the Idempotency-Key was used for it before
+    POOL_DRY = "pool-dry"  # no key made ahead is left
+
+
+class Checkup(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
+
+    taken_at: datetime
+    standings: tuple[Standing, ...]
+    findings: tuple[Finding, ...]
+    snapshot: Snapshot
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what one transaction writes after a check or an asked-for change.
+
+    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
+    provider that survives the process.
+    """
+
+    domain: Domain
+    events: tuple[Event, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    checkup: Checkup | None = None
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one piece of work at the provider, leased to the one who claimed it."""
+
+    id: str
+    effect: Effect
+    domain_id: str
+    account_id: str
+    sender: str
+    attempts: int
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Says who did what, when, from where, by which key."""
+
+    at: datetime
+    actor: str  # a key's id, "operator", or "worker"
+    account_id: str | None
+    action: str  # noun.verb
+    subject: str
+    address: str | None
+    tracking_id: str | None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Says which of an account's domains are wanted, in the order of their names; all of them by default."""
+
+    limit: int | None = None
+    after: str | None = None  # a sender: begin behind it
+    status: str | None = None  # the wire's word
+    contains: str | None = None
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how much work is due; `lag` is the age of the oldest due check in seconds."""
+
+    due: int
+    lag: float
+    intents: int
+    pooled_keys: int
+
+
+class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one event of a domain as it is kept: `id` is stable for ever."""
+
+    id: str
+    domain_id: str
+    account_id: str
+    sender: str
+    event: Event
+
+
+class Store(Protocol):
+    """Keeps everything. Each method is one transaction; storage trouble is Fault `storage-unavailable`."""
+
+    # accounts and API keys
+
+    async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
+        """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
+        ...
+
+    async def accounts(self) -> list[Account]:
+        """Lists all accounts, the oldest first."""
+        ...
+
+    async def account(self, account_id: str) -> Account | None:
+        """Finds one account."""
+        ...
+
+    async def change_account(self, account: Account, audit: AuditRow) -> bool:
+        """Writes name, email and limits; false where there is no such account."""
+        ...
+
+    async def delete_account(self, account_id: str, audit: AuditRow) -> bool:
+        """Deletes an account that has no domains left, with its keys; false where there is none."""
+        ...
+
+    async def caller(self, digest: bytes) -> Caller | None:
+        """Finds who owns an API key; ended keys too, with `ends_at`."""
+        ...
+
+    async def add_key(self, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
+        """Adds an API key to an account."""
+        ...
+
+    async def keys(self, account_id: str) -> list[ApiKey]:
+        """Lists an account's API keys, the oldest first, ended ones too."""
+        ...
+
+    async def end_key(self, account_id: str, key_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a key at a time; false where the account has no such key."""
+        ...
+
+    async def count_requests(self, month: str, made: Mapping[str, int], used: Mapping[str, datetime]) -> dict[str, int]:
+        """Adds requests made to each account's month (`2026-11`), notes when keys were used, gives the new totals."""
+        ...
+
+    # domains
+
+    async def domains(self, account_id: str, page: Page) -> list[Domain]:
+        """Lists an account's domains in the order of their names."""
+        ...
+
+    async def count_domains(self, account_id: str) -> int:
+        """Counts an account's domains."""
+        ...
+
+    async def domain(self, account_id: str, sender: str) -> Domain | None:
+        """Finds one of an account's domains."""
+        ...
+
+    async def domain_by_id(self, domain_id: str) -> Domain | None:
+        """Finds a domain for the worker."""
+        ...
+
+    async def holder(self, sender: str) -> str | None:
+        """Names the id of the domain that holds the name, if any does."""
+        ...
+
+    async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
+        """Finds the last checks of domains; those never checked are left out."""
+        ...
+
+    async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
+        """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
+
+        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request).
+        """
+        ...
+
+    async def save(self, outcome: Outcome) -> bool:
+        """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
+        changed since it was read or another domain holds the name by now."""
+        ...
+
+    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity."""
+        ...
+
+    async def sealed_key(self, domain_id: str) -> bytes | None:
+        """Finds the sealed private key of a domain."""
+        ...
+
+    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id."""
+        ...
+
+    # work
+
+    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
+        """Leases due domains to `owner` until a time, the longest due first; each to one owner only."""
+        ...
+
+    async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
+        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        ...
+
+    async def finish_intent(self, intent_id: str) -> None:
+        """Removes an intent that is done."""
+        ...
+
+    async def postpone_intent(self, intent_id: str, due: datetime, reason: str) -> None:
+        """Gives an intent back, to be claimed again at `due`, one attempt older."""
+        ...
+
+    async def hand_back(self, owner: str) -> None:
+        """Ends all leases of an owner that stops."""
+        ...
+
+    async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
+        """Adds keys made ahead."""
+        ...
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """Counts due work."""
+        ...
+
+    async def events(self, account_id: str, domain_id: str | None, after: str | None, limit: int) -> list[DomainEvent]:
+        """Lists events, the oldest first; `after` is an event's id."""
+        ...
+
+    # the rest
+
+    async def audit(self, row: AuditRow) -> None:
+        """Appends to the audit."""
+        ...
+
+    async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
+        """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Holds the settings that operations follow."""
+
+    expose_private_dkim: bool
+    mail_from_label: str
+    installation: str  # the first part of the owner tag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """Gathers what operations need; made by wiring alone."""
+
+    resolver: Resolver
+    provider: Provider
+    store: Store
+    keyring: Keyring
+    names: NameRules
+    policy: Policy
+    now: Callable[[], datetime]
+    chance: Callable[[int], bytes]  # so many octets nobody can guess

@@ -56,6 +56,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return next((record for record in self.records if record.id == record_id), None)
 
 
+def relative_name(host: str, zone: str) -> str:
+    """Writes an owner name relative to its zone, as most panels want it; the zone itself is `@`."""
+    if host == zone:
+        return "@"
+    return host.removesuffix(f".{zone}")
+
+
 class Verdict(StrEnum):
     """Says how one planned record stands. Only "present" lets mail flow; "unanswered" never moves a domain."""
 
@@ -163,5 +170,7 @@ def _verdict(record: PlannedRecord, answer: Answer, accepts: Accepts) -> Verdict
 
 def _observed(replies: Sequence[Reply]) -> tuple[str, ...]:
     """Lists each different value once, whoever said it."""
-    values = (value for reply in replies if isinstance(reply.answer, Found) for value in shown(reply.answer.rrset.rdatas))
+    values = (
+        value for reply in replies if isinstance(reply.answer, Found) for value in shown(reply.answer.rrset.rdatas)
+    )
     return tuple(dict.fromkeys(values))

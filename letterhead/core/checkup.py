@@ -1,0 +1,119 @@
+"""Knows the topics, and only here they are listed: what to publish, what to ask next, what was found."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from letterhead.core import dkim, dmarc, mail_from, spf, zone
+from letterhead.core.answers import Question, Seen, View
+from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic
+from letterhead.core.identity import ReturnPath
+from letterhead.core.plan import (
+    Plan,
+    PlannedRecord,
+    RecordId,
+    Standing,
+    Verdict,
+    elsewhere,
+    judge,
+    question_at,
+)
+
+TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC, dmarc.TOPIC)
+
+DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.diagnoses}
+
+_TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds how each planned record stands and what was found."""
+
+    standings: tuple[Standing, ...]
+    findings: tuple[Finding, ...]
+
+    def standing(self, record_id: RecordId) -> Standing | None:
+        """Finds how one planned record stands."""
+        return next((standing for standing in self.standings if standing.record.id == record_id), None)
+
+
+def plan_for(
+    *,
+    sender: str,
+    zone: str,
+    selector: str,
+    public_key: str,
+    mail_from_name: str | None,
+    path: ReturnPath | None,
+) -> Plan:
+    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned."""
+    records = [dkim.planned(sender, selector, public_key)]
+    if mail_from_name is not None and path is not None:
+        records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
+        records.append(spf.planned(mail_from_name, path.spf))
+    records.append(dmarc.planned(sender))
+    return Plan(sender=sender, zone=zone, records=tuple(records))
+
+
+def next_questions(plan: Plan, seen: Seen, *, thorough: bool) -> tuple[Question, ...]:
+    """Says what to ask next given what was seen; nothing when all is known.
+
+    A thorough check asks the authoritative servers and the resolvers beside them. A routine one asks the resolvers
+    alone, and goes on to the authoritative servers for each required record that is not present there.
+    """
+    wanted = _first(plan) if thorough else _routine(plan, seen)
+    asked = [question for question in wanted if question not in seen]
+    return tuple(dict.fromkeys([*asked, *_further(seen)]))
+
+
+def _first(plan: Plan) -> list[Question]:
+    """Asks for everything; the DKIM name comes first, so that it is never what a spent allowance leaves out."""
+    questions = [_authoritative(record) for record in plan.records]
+    questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
+    return [*questions, *(_recursive(record) for record in plan.records)]
+
+
+def _routine(plan: Plan, seen: Seen) -> list[Question]:
+    questions = [_recursive(record) for record in plan.records]
+    doubtful = [
+        record
+        for record in plan.records
+        if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
+    ]
+    return [*questions, *(_authoritative(record) for record in doubtful)]
+
+
+def _recursive(record: PlannedRecord) -> Question:
+    return Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
+
+
+def _authoritative(record: PlannedRecord) -> Question:
+    """Asks for the DKIM name, which decides, at every server; for the others at two."""
+    view = View.EVERY_SERVER if record.id is RecordId.DKIM else View.TWO_SERVERS
+    return Question(name=record.host, rdtype=record.rdtype, view=view)
+
+
+def _further(seen: Seen) -> Iterable[Question]:
+    """Follows aliases that lead out of the server's own zones."""
+    for question, replies in seen.items():
+        for reply in replies:
+            target = elsewhere(reply.answer)
+            if target is not None and question_at(question, target) not in seen:
+                yield question_at(question, target)
+
+
+def judged(record: PlannedRecord, seen: Seen) -> Standing:
+    """Judges one planned record by its topic's rule."""
+    return judge(record, seen, _TOPIC_OF[record.id].accepts)
+
+
+def examine(plan: Plan, seen: Seen) -> Examination:
+    """Judges every planned record and lists what was found, the gravest first."""
+    standings = tuple(judged(record, seen) for record in plan.records)
+    scene = Scene(plan=plan, seen=seen, standings=standings)
+    findings = (each for topic in TOPICS for each in topic.examine(scene))
+    return Examination(standings=standings, findings=tuple(sorted(findings, key=_gravest_first)))
+
+
+def _gravest_first(each: Finding) -> int:
+    return list(Severity).index(each.severity)
