@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from letterhead.core import checkup, lifecycle
-from letterhead.core.lifecycle import Domain, Event, EventKind, State
+from letterhead.core.domain import Domain, Event, EventKind, Step
 from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
@@ -19,6 +19,7 @@ from letterhead.core.names import (
 )
 from letterhead.core.plan import Plan
 from letterhead.core.secret import Secret, reveal
+from letterhead.core.watch import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
@@ -148,7 +149,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     def __call__(self, key: PooledKey) -> NewDomain:
         deps, now = self.deps, self.deps.now()
         secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
-        draft = lifecycle.fresh(State.DRAFT, now)
+        draft = fresh(State.DRAFT, now)
         domain = Domain(
             id=new_id(deps, "dom"),
             account_id=self.account_id,
@@ -163,7 +164,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             mail_from_watch=draft if self.mail_from else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
-        step = lifecycle.ask_verification(domain, now) if self.start else lifecycle.Step(domain=domain)
+        step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
         due = now if self.start else None
         return NewDomain(
             domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),
