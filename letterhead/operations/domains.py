@@ -23,7 +23,8 @@ from letterhead.core.watch import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.ports import Checkup, Claim, Claimed, Deps, KeyPair, NewDomain, Outcome, Page, PooledKey
+from letterhead.operations.pool import pooled
+from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
 
 RACES = 5  # so often may a domain change under us before we say so
 
@@ -113,7 +114,7 @@ async def add_domain(
     claimed = await deps.store.claim(claim, limits.domains)
     if claimed is not Claimed.POOL_DRY:
         return claimed
-    own = _pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    own = pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits.domains)
 
 
@@ -126,14 +127,7 @@ def _digest(name: DomainName, wish: Wish) -> bytes:
 async def _own_key(deps: Deps, pem: str | None) -> PooledKey | None:
     if pem is None:
         return None
-    return _pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
-
-
-def _pooled(deps: Deps, pair: KeyPair) -> PooledKey:
-    key_id = new_id(deps, "key")
-    return PooledKey(
-        id=key_id, public_key=pair.public_key, sealed=deps.keyring.seal(pair.private_key, f"pool|{key_id}")
-    )
+    return pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
 
 
 class _Builder(msgspec.Struct, frozen=True, kw_only=True):
