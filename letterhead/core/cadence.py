@@ -81,7 +81,7 @@ def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedel
 def back_off(attempts: int) -> timedelta:
     """Says how long to wait after so many inconclusive checks in a row: 30 s, doubling to 15 min."""
     first, most = BACK_OFF
-    return min(most, first * 2 ** min(attempts - 1, 10))
+    return min(most, first * (1 << min(attempts - 1, 10)))
 
 
 def _rests(domain: Domain, now: datetime) -> bool:
