@@ -85,6 +85,8 @@ server:
   cache-max-negative-ttl: 1
   val-bogus-ttl: 1
   infra-keep-probing: yes
+  unknown-server-time-limit: 100
+  discard-timeout: 10000
 {anchors}
 remote-control:
   control-enable: yes
