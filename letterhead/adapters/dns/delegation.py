@@ -6,7 +6,7 @@ tell (a lame zone), the closest zone above that answers is asked for its referra
 
 import asyncio
 from collections.abc import Coroutine, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import dns.exception
@@ -112,10 +112,11 @@ class Delegations:
         told = await self._patiently(self.resolve(name, RdataType.SOA))
         if isinstance(told, Unanswered) or told.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._from_above(name, told if isinstance(told, Unanswered) else failure(told))
+        if alias_at(told, name) is not None:
+            return await self._above(name)  # RFC 1034 3.6.2: it can't be the apex of a zone
         record = soa(told)
-        if alias_at(told, name) is not None or record is None or not name.is_subdomain(record.owner):
-            # An alias lies in its parent's zone (RFC 1034 3.6.2); an SOA that came along is its target's.
-            return await self._above(name)
+        if record is None or not name.is_subdomain(record.owner):
+            return await self._from_above(name, Unanswered(why=Why.LAME, detail="the resolvers found no SOA"))
         cut = await self._cut(record, told)
         if isinstance(cut, Cut):
             self._setup.cache.put(("zone", name), cut, negative_ttl(told) if cut.absent else record.ttl)
@@ -157,8 +158,8 @@ class Delegations:
             return trouble
         told = await self.refer(above, name)
         if isinstance(told, Unanswered):
-            return Cut(above.zone, above.names, above.negative_ttl, trouble=trouble, glue=above.glue)
-        return self.below(above, told, name) or above
+            return replace(above, absent=False, trouble=trouble)
+        return self.below(above, told, name) or replace(above, absent=told.rcode == dns.rcode.NXDOMAIN)
 
     def below(self, cut: Cut, told: Message, name: Name) -> Cut | None:
         """Reads a referral to a zone below, with the addresses that came along."""

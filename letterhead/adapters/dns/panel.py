@@ -34,8 +34,7 @@ class Panel:
 
     def agree(self) -> bool:
         """Says whether all have answered, and alike."""
-        gists = {_gist(server_answer(told, self._query, self._cut.zone)) for told in self._messages()}
-        return len(self._messages()) == len(self._asked) and len(gists) == 1 and None not in gists
+        return len(self._told()) == len(self._asked) and alike([self._answer(told) for told in self._told()])
 
     def referred(self) -> Message | None:
         """Finds a referral, where no server answered with authority."""
@@ -75,6 +74,12 @@ def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
     return [
         (server.name, server.addresses[at]) for at in range(deepest) for server in servers if at < len(server.addresses)
     ]
+
+
+def alike(answers: Iterable[Answer]) -> bool:
+    """Says whether these are answers, and all the same but for their TTLs."""
+    gists = {_gist(answer) for answer in answers}
+    return len(gists) == 1 and None not in gists
 
 
 def _gist(answer: Answer) -> object:

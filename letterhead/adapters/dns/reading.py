@@ -37,7 +37,10 @@ def server_answer(message: Message, query: Query, zone: Name) -> Answer:
         return Unanswered(why=Why.CNAME_LOOP)
     if not end_of(query, path).is_subdomain(zone):
         return _aliased(message, path, dangling=False)  # whatever else it says of that name is hearsay
-    settled = message.rcode == dns.rcode.NXDOMAIN or soa(message) is not None  # RFC 6604 3: of the last name
+    start = soa(message)
+    if start is not None and not start.owner.is_subdomain(zone):
+        return Unanswered(why=Why.LAME, detail=f"answers for {name_text(start.owner) or 'the root'} instead")
+    settled = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
     return _at_end(message, query, path, dangling=settled)
 
 
