@@ -11,8 +11,8 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
+from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
-from letterhead.core.lifecycle import Domain, Effect, Event
 from letterhead.core.names import NameRules
 from letterhead.core.plan import Standing
 from letterhead.core.secret import Secret
@@ -310,6 +310,14 @@ class Store(Protocol):
         """Leases due domains to `owner` until a time, the longest due first; each to one owner only."""
         ...
 
+    async def look_sooner(self, domain_id: str, due: datetime) -> None:
+        """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched."""
+        ...
+
+    async def back_off(self, domain_id: str, due: datetime, reason: str) -> None:
+        """Puts a domain's next check off to `due` after a bug, and ends its lease."""
+        ...
+
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
         """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
         ...
@@ -368,5 +376,6 @@ class Deps:
     keyring: Keyring
     names: NameRules
     policy: Policy
+    digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
     chance: Callable[[int], bytes]  # so many octets nobody can guess

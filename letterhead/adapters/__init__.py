@@ -1,1 +1,1 @@
-"""Knows the outside world: each part implements one port and speaks to one outside thing."""
+"""Knows the outside world, one thing per module, each behind a port; wiring alone names any of it."""

@@ -1,0 +1,224 @@
+"""Knows how secrets are sealed at rest, and how RSA keys are made and read; knows neither rows nor who may read what.
+
+Envelope encryption: each secret has a fresh data key, which the first key-encryption key (KEK) wraps. A new KEK means
+wrapping 60 octets per row again, and never opening the secret itself.
+
+A sealed secret: version (1) | length of KEK id (1) | KEK id | wrapped data key (12 + 32 + 16) | body (12 + n + 16).
+
+Both layers are AES-256-GCM with a random 96-bit nonce. The wrap is GCM and not RFC 3394, since its AAD binds the header
+that names the KEK, its tag has 128 bits instead of 64, and there is one primitive to know. Random nonces allow 2**32
+wraps per KEK (NIST SP 800-38D 8.3), more than there will ever be. The purpose is bound by the body's AAD alone: so
+`rewrapped` needs no purpose, and runs over a table that it does not understand.
+"""
+
+import base64
+import binascii
+import ctypes
+import os
+import re
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from letterhead.adapters.pem import EXPONENT, read_private_key
+from letterhead.core.secret import Secret, reveal
+from letterhead.errors import Fault, Kind
+from letterhead.ports import KeyPair
+
+VERSION = 1
+KEY_BITS = 2048  # what every provider takes
+_KEY = 32
+_NONCE = 12
+_TAG = 16
+_WRAPPED = _NONCE + _KEY + _TAG
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_SENTINEL_PURPOSE = "sentinel"
+_SENTINEL = b"letterhead"
+_WHERE = "LETTERHEAD_KEYS (or the file `keys` in the data folder)"
+_KEYS_FIX = (
+    "Write LETTERHEAD_KEYS=id:key, as in LETTERHEAD_KEYS=k1:<output of `openssl rand -base64 32`>; "
+    "several with a comma between, of which the first seals and all open."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncryptionKey:
+    """Holds one key-encryption key of 32 octets and the id that sealed secrets name it by."""
+
+    id: str
+    secret: Secret
+
+
+class _Sealed(NamedTuple):
+    kek_id: str
+    wrapped: bytes
+    body: bytes
+
+
+class EnvelopeKeyring:
+    """Seals with the first key-encryption key, opens with any of them (implements `ports.Keyring`)."""
+
+    def __init__(self, keks: Sequence[KeyEncryptionKey]) -> None:
+        if not keks:
+            raise ValueError("a keyring needs at least one key-encryption key")
+        self._ciphers = {kek.id: AESGCM(reveal(kek.secret)) for kek in keks}
+        self._first = keks[0].id
+
+    def make_pair(self) -> KeyPair:
+        """Makes an RSA-2048 key; takes some 50 ms of CPU, so call it in a thread."""
+        return _pair(rsa.generate_private_key(EXPONENT, KEY_BITS))
+
+    def read_pem(self, pem: str) -> KeyPair:
+        """Reads a customer's own private key (PKCS#1 or PKCS#8 PEM); Fault `key-invalid` names the problem."""
+        return _pair(read_private_key(pem))
+
+    def seal(self, secret: Secret, purpose: str) -> bytes:
+        """Encrypts a secret bound to its purpose (`purpose|account|domain|selector`): elsewhere it does not open."""
+        data_key = Secret(os.urandom(_KEY))
+        return self._wrap(data_key) + _encrypt(AESGCM(reveal(data_key)), secret, _body_aad(purpose))
+
+    def unseal(self, sealed: bytes, purpose: str) -> Secret:
+        """Decrypts what `seal` made for the same purpose; Fault `keyring-wrong` where it does not open."""
+        parts = _parse(sealed)
+        data_key = self._unwrap(parts)
+        try:
+            return _decrypt(AESGCM(reveal(data_key)), parts.body, _body_aad(purpose))
+        except InvalidTag as error:
+            raise Fault(
+                Kind.KEYRING_WRONG,
+                f"A sealed secret does not open for {purpose!r}: it was altered, or belongs to another row.",
+                "Restore the row from a backup, or give the domain a new key.",
+            ) from error
+
+    def rewrapped(self, sealed: bytes) -> bytes | None:
+        """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
+        parts = _parse(sealed)
+        if parts.kek_id == self._first:
+            return None
+        return self._wrap(self._unwrap(parts)) + parts.body
+
+    def sentinel(self) -> bytes:
+        """Seals a known text: stored at the first start, it tells every later one whether the keys are right."""
+        return self.seal(Secret(_SENTINEL), _SENTINEL_PURPOSE)
+
+    def check_sentinel(self, sealed: bytes) -> None:
+        """Opens the sentinel; Fault `keyring-wrong` names the key that is needed and those that we have."""
+        self.unseal(sealed, _SENTINEL_PURPOSE)
+
+    def _wrap(self, data_key: Secret) -> bytes:
+        header = _header(self._first)
+        return header + _encrypt(self._ciphers[self._first], data_key, header)
+
+    def _unwrap(self, parts: _Sealed) -> Secret:
+        cipher = self._ciphers.get(parts.kek_id)
+        have = ", ".join(repr(kek_id) for kek_id in self._ciphers)
+        if cipher is None:
+            raise Fault(
+                Kind.KEYRING_WRONG,
+                f"A secret is sealed with key-encryption key {parts.kek_id!r}, and LETTERHEAD_KEYS holds only {have}.",
+                f"Put key {parts.kek_id!r} back, after the first, into {_WHERE}.",
+            )
+        try:
+            return _decrypt(cipher, parts.wrapped, _header(parts.kek_id))
+        except InvalidTag as error:
+            raise Fault(
+                Kind.KEYRING_WRONG,
+                f"LETTERHEAD_KEYS holds {have}, but its {parts.kek_id!r} is not the key of that id that sealed"
+                " this secret, or the secret was altered.",
+                f"Put the original key {parts.kek_id!r} back into {_WHERE}.",
+            ) from error
+
+
+def parse_keys(text: str) -> tuple[KeyEncryptionKey, ...]:
+    """Reads `id:base64` pairs with commas between; Fault `config-invalid` names the problem and never the key."""
+    entries = [entry.strip() for entry in text.strip().rstrip(",").split(",")]
+    keks = tuple(_parse_key(entry, place) for place, entry in enumerate(entries, 1))
+    ids = [kek.id for kek in keks]
+    for kek_id in ids:
+        if ids.count(kek_id) > 1:
+            raise _keys_fault(f"two keys have the id {kek_id!r}; sealed secrets name their key by it")
+    return keks
+
+
+def new_key_text() -> str:
+    """Makes a key-encryption key as LETTERHEAD_KEYS takes it; its id is random, so that two keys never share one."""
+    return f"k{os.urandom(4).hex()}:{base64.b64encode(os.urandom(_KEY)).decode()}"
+
+
+def make_pepper() -> Secret:
+    """Makes the server's pepper for `apikeys.digest`: made once, stored sealed."""
+    return Secret(os.urandom(_KEY))
+
+
+def forbid_core_dumps() -> None:
+    """Keeps memory, which holds private keys, out of core files; call it at the start of each process."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A core_pattern that pipes (systemd-coredump) ignores the limit: core(5). PR_SET_DUMPABLE = 4, Linux alone has it.
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(4, 0, 0, 0, 0)
+
+
+def _parse_key(entry: str, place: int) -> KeyEncryptionKey:
+    kek_id, colon, encoded = entry.partition(":")
+    if not entry:
+        raise _keys_fault(f"entry {place} is empty")
+    if not colon:
+        raise _keys_fault(f"entry {place} has no colon between id and key")
+    if not _ID.fullmatch(kek_id):  # not shown: it may be the key itself
+        raise _keys_fault(f"the id of entry {place} is not 1 to 32 letters, digits, hyphens or underscores")
+    try:
+        octets = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise _keys_fault(f"key {kek_id!r} is not base64") from None
+    if len(octets) != _KEY:
+        raise _keys_fault(f"key {kek_id!r} has {len(octets)} octets, and {_KEY} are needed")
+    return KeyEncryptionKey(kek_id, Secret(octets))
+
+
+def _keys_fault(problem: str) -> Fault:
+    return Fault(Kind.CONFIG_INVALID, f"LETTERHEAD_KEYS is not right: {problem}.", _KEYS_FIX)
+
+
+def _pair(key: rsa.RSAPrivateKey) -> KeyPair:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return KeyPair(public_key=base64.b64encode(public).decode(), private_key=Secret(private))
+
+
+def _parse(sealed: bytes) -> _Sealed:
+    id_end = 2 + sealed[1] if len(sealed) > 1 else 2
+    body_start = id_end + _WRAPPED
+    if len(sealed) < body_start + _NONCE + _TAG or sealed[0] != VERSION or not sealed[2:id_end].isascii():
+        raise Fault(
+            Kind.KEYRING_WRONG,
+            "A stored secret is not in the form that this version seals: it was cut short, altered, or is newer.",
+            "Restore the row from a backup, or run the version that wrote it.",
+        )
+    return _Sealed(sealed[2:id_end].decode("ascii"), sealed[id_end:body_start], sealed[body_start:])
+
+
+def _header(kek_id: str) -> bytes:
+    return bytes([VERSION, len(kek_id)]) + kek_id.encode("ascii")
+
+
+def _body_aad(purpose: str) -> bytes:
+    return bytes([VERSION]) + purpose.encode()
+
+
+# Octets of keys are never held in a variable: a traceback that prints variables must find a Secret there.
+
+
+def _encrypt(cipher: AESGCM, secret: Secret, aad: bytes) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + cipher.encrypt(nonce, reveal(secret), aad)
+
+
+def _decrypt(cipher: AESGCM, text: bytes, aad: bytes) -> Secret:
+    return Secret(cipher.decrypt(text[:_NONCE], text[_NONCE:], aad))

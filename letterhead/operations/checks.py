@@ -1,0 +1,174 @@
+"""Knows how a domain is looked at: ask DNS and the provider, let the core judge, write down what follows.
+
+No transaction is open while we wait for the network. A lost race throws the work away; a crash lets the lease run out.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core import cadence, checkup, lifecycle
+from letterhead.core.answers import Delegated, NxDomain, Question, Reply, Seen, View, snapshot_of
+from letterhead.core.checkup import Examination
+from letterhead.core.domain import Domain, Step
+from letterhead.core.evidence import Evidence, Sight, sight_of
+from letterhead.core.identity import IdentityUnknown, ProviderWord
+from letterhead.core.plan import Plan, RecordId, Verdict
+from letterhead.core.watch import State
+from letterhead.errors import Fault, Kind
+from letterhead.operations.domains import RACES, busy, find_domain, plan_of
+from letterhead.operations.identities import owner_tag
+from letterhead.ports import Allowance, Checkup, Deps, Outcome
+
+MAX_ROUNDS = 4
+PACKETS = 64  # design: a full check sends at most so many
+DEADLINE = 20.0  # seconds for all rounds of one check
+ON_DEMAND_EVERY = timedelta(seconds=5)
+MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
+
+
+class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a look found that changed nothing."""
+
+    sender: str
+    checked_at: datetime
+    examination: Examination
+
+    @property
+    def can_start(self) -> bool:
+        """Says whether all that is required is there."""
+        standings = self.examination.standings
+        return all(each.verdict is Verdict.PRESENT for each in standings if each.record.required)
+
+
+async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tuple[Reply, ...]]:
+    """Asks DNS in rounds until the core wants nothing more; bounded in packets, time and rounds."""
+    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
+    seen: dict[Question, tuple[Reply, ...]] = {}
+    for _ in range(MAX_ROUNDS):
+        wanted = checkup.next_questions(plan, seen, thorough=thorough)
+        if not wanted:
+            break
+        seen |= await deps.resolver.ask(wanted, allowance)
+    return seen
+
+
+async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
+    """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
+    plan = plan_of(deps, domain)
+    full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
+    seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
+    examination = checkup.examine(plan, seen)
+    dkim, mail_from = _sights(examination)
+    if word is None and dkim is Sight.PRESENT:
+        word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
+    holder = await deps.store.holder(domain.sender)
+    evidence = Evidence(
+        dkim=dkim,
+        mail_from=mail_from,
+        provider=word,
+        held_elsewhere=holder is not None and holder != domain.id,
+    )
+    now = deps.now()
+    step = lifecycle.advance(domain, evidence, now)
+    return await deps.store.save(_outcome(deps, step, seen, examination, now))
+
+
+async def _word_if_told(deps: Deps, domain: Domain) -> ProviderWord | None:
+    """Asks the provider, unless it was never told: an unproven claim never touches its account."""
+    if domain.told_at is None:
+        return None
+    return await deps.provider.look(domain.sender, owner_tag(deps, domain))
+
+
+def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
+    dkim = [each for each in examination.standings if each.record.id is RecordId.DKIM]
+    mail_from = [each for each in examination.standings if each.record.id in MAIL_FROM]
+    return sight_of(dkim), sight_of(mail_from) if mail_from else None
+
+
+def _outcome(deps: Deps, step: Step, seen: Seen, examination: Examination, now: datetime) -> Outcome:
+    due, reason = cadence.next_look(step.domain, now, jitter(deps), negative_until=_forgotten_at(seen, now))
+    domain = replace(
+        step.domain,
+        last_sync=now,
+        next_check_at=due,
+        check_reason=reason,
+        zone=_zone(seen, step.domain),
+    )
+    done = Checkup(
+        taken_at=now,
+        standings=examination.standings,
+        findings=examination.findings,
+        snapshot=snapshot_of(seen, now),
+    )
+    return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
+
+
+def jitter(deps: Deps) -> float:
+    """Throws a number between -1 and 1."""
+    return int.from_bytes(deps.chance(4)) / 2**31 - 1
+
+
+def _zone(seen: Seen, domain: Domain) -> str | None:
+    """Names the zone that holds the domain, as seen; else as known before."""
+    for reply in seen.get(Question(name=domain.sender, rdtype="NS", view=View.DELEGATION), ()):
+        if isinstance(reply.answer, Delegated):
+            return reply.answer.zone
+    return domain.zone
+
+
+def _forgotten_at(seen: Seen, now: datetime) -> datetime | None:
+    """Says when the resolvers forget that the key was missing, where they alone could be asked."""
+    keys = [question for question in seen if question.rdtype == "TXT" and "._domainkey." in question.name]
+    replies = [reply for question in keys if question.view is View.EVERY_SERVER for reply in seen[question]]
+    stand_ins = [reply.answer for reply in replies if reply.perspective.view is View.RECURSIVE]
+    negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain)]
+    return now + timedelta(seconds=min(negative)) if negative else None
+
+
+async def check_now(deps: Deps, account_id: str, raw: str) -> None:
+    """Looks at a domain now and writes what follows; asked again within 5 s, the last look stands."""
+    for _ in range(RACES):
+        domain = await find_domain(deps, account_id, raw)
+        last = (await deps.store.checkups([domain.id])).get(domain.id)
+        if last is not None and deps.now() - last.taken_at < ON_DEMAND_EVERY:
+            return
+        if await check(deps, domain, thorough=True):
+            return
+    raise busy(raw)
+
+
+async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
+    """Looks at DNS now and changes nothing."""
+    domain = await find_domain(deps, account_id, raw)
+    plan = plan_of(deps, domain)
+    seen = await look(deps, plan, thorough=True)
+    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=checkup.examine(plan, seen))
+
+
+async def refresh(deps: Deps, domains: Sequence[Domain]) -> None:
+    """Asks the provider for its word on every domain that it was told of; Fault where it can't be asked."""
+    for domain in domains:
+        if domain.told_at is not None:
+            await _refresh_one(deps, domain)
+
+
+async def _refresh_one(deps: Deps, domain: Domain) -> None:
+    word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
+    if isinstance(word, IdentityUnknown):
+        raise Fault(
+            Kind.PROVIDER_FAILED,
+            f"The mail provider could not be asked about {domain.sender}: {word.detail}",
+            "Ask again in a minute; without refresh=true the last known state is answered.",
+            provider=deps.provider.name,
+            provider_code=word.provider_code,
+        )
+    evidence = Evidence(dkim=Sight.UNANSWERED, mail_from=Sight.UNANSWERED, provider=word)
+    now = deps.now()
+    step = lifecycle.advance(domain, evidence, now)
+    # A lost race means that somebody else has just looked: their word is as fresh as ours.
+    await deps.store.save(Outcome(domain=replace(step.domain, last_sync=now), events=step.events, effects=step.effects))

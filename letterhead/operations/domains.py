@@ -1,0 +1,249 @@
+"""Knows what one can do with a sender domain: list, show, add, start verification, delete."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from letterhead.core import checkup, lifecycle
+from letterhead.core.domain import Domain, Event, EventKind, Step
+from letterhead.core.limits import Limits
+from letterhead.core.names import (
+    DomainName,
+    parse_domain,
+    parse_label_or_name,
+    parse_selector,
+    registrable,
+)
+from letterhead.core.plan import Plan
+from letterhead.core.secret import Secret, reveal
+from letterhead.core.watch import State, fresh
+from letterhead.errors import Fault, Kind
+from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.ids import new_id
+from letterhead.operations.pool import pooled
+from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
+
+RACES = 5  # so often may a domain change under us before we say so
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet."""
+
+    sender: object
+    selector: object = None
+    mail_from: object = None
+    private_key: str | None = None
+    start: bool = True
+
+
+class DomainView(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a domain with its last check and what must be published."""
+
+    domain: Domain
+    plan: Plan
+    checkup: Checkup | None
+
+
+def plan_of(deps: Deps, domain: Domain) -> Plan:
+    """Computes what the customer must publish; it is never stored."""
+    return checkup.plan_for(
+        sender=domain.sender,
+        zone=domain.zone or domain.sender,
+        selector=domain.selector,
+        public_key=domain.public_key,
+        mail_from_name=domain.mail_from,
+        path=deps.provider.return_path,
+    )
+
+
+async def list_domains(deps: Deps, account_id: str, page: Page) -> list[Domain]:
+    """Lists an account's domains from what is stored: no DNS, no provider."""
+    return await deps.store.domains(account_id, page)
+
+
+async def find_domain(deps: Deps, account_id: str, raw: str) -> Domain:
+    """Finds one of the account's domains by its name in any spelling; Fault `not-found`."""
+    try:
+        sender = parse_domain(raw, deps.names).ascii
+    except Fault as unreadable:
+        raise _not_found(raw) from unreadable
+    domain = await deps.store.domain(account_id, sender)
+    if domain is None:
+        raise _not_found(raw)
+    return domain
+
+
+def _not_found(raw: str) -> Fault:
+    return Fault(
+        Kind.NOT_FOUND,
+        f"This account has no sender domain {raw[:253]!r}.",
+        "Look at GET /domains for the names it has, or add this one with POST /domains.",
+    )
+
+
+async def show_domain(deps: Deps, account_id: str, raw: str) -> DomainView:
+    """Shows one domain with its last check."""
+    return await view(deps, await find_domain(deps, account_id, raw))
+
+
+async def view(deps: Deps, domain: Domain) -> DomainView:
+    """Puts a domain together with its last check and its plan."""
+    checkups = await deps.store.checkups([domain.id])
+    return DomainView(domain=domain, plan=plan_of(deps, domain), checkup=checkups.get(domain.id))
+
+
+async def add_domain(
+    deps: Deps, account_id: str, limits: Limits, wish: Wish, idempotency_key: str | None = None
+) -> Claimed:
+    """Adds a domain in one short transaction: name, pooled key, state, event; the same name again changes nothing.
+
+    Nobody waits for DNS, for a provider, or (while the pool holds keys) for a key to be made.
+    """
+    name = parse_domain(wish.sender, deps.names)
+    claim = Claim(
+        account_id=account_id,
+        sender=name.ascii,
+        now=deps.now(),
+        build=_builder(deps, account_id, name, wish),
+        own=await _own_key(deps, wish.private_key),
+        idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
+    )
+    claimed = await deps.store.claim(claim, limits.domains)
+    if claimed is not Claimed.POOL_DRY:
+        return claimed
+    own = pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits.domains)
+
+
+def _digest(name: DomainName, wish: Wish) -> bytes:
+    """Digests what was asked for, so that one Idempotency-Key is not taken for two requests."""
+    asked = repr((name.ascii, wish.selector, wish.mail_from, wish.private_key, wish.start))
+    return hashlib.sha256(asked.encode()).digest()
+
+
+async def _own_key(deps: Deps, pem: str | None) -> PooledKey | None:
+    if pem is None:
+        return None
+    return pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
+
+
+class _Builder(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes the new domain from a pooled key, inside the store's transaction."""
+
+    deps: Deps
+    account_id: str
+    name: DomainName
+    selector: str
+    mail_from: str | None
+    start: bool
+
+    def __call__(self, key: PooledKey) -> NewDomain:
+        deps, now = self.deps, self.deps.now()
+        secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
+        draft = fresh(State.DRAFT, now)
+        domain = Domain(
+            id=new_id(deps, "dom"),
+            account_id=self.account_id,
+            sender=self.name.ascii,
+            selector=self.selector,
+            public_key=key.public_key,
+            mail_from=self.mail_from,
+            zone=registrable(self.name, deps.names).ascii,
+            created_at=now,
+            last_sync=now,
+            dkim=draft,
+            mail_from_watch=draft if self.mail_from else None,
+        )
+        created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
+        step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
+        due = now if self.start else None
+        return NewDomain(
+            domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),
+            sealed_key=deps.keyring.seal(secret, key_purpose(step.domain)),
+            events=(created, *step.events),
+        )
+
+
+def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
+    selector = parse_selector(wish.selector, name) if wish.selector is not None else _new_selector(deps)
+    return _Builder(
+        deps=deps,
+        account_id=account_id,
+        name=name,
+        selector=selector,
+        mail_from=_mail_from(deps, name, wish.mail_from),
+        start=wish.start,
+    )
+
+
+def _new_selector(deps: Deps) -> str:
+    """Makes a selector that nobody can guess or meet twice: `lh` and 40 bits."""
+    return "lh" + base64.b32encode(deps.chance(5)).decode().lower()
+
+
+def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
+    """Says the MAIL FROM domain; none where the provider has no return-path to point it at."""
+    if deps.provider.return_path is None and asked is None:
+        return None
+    return parse_label_or_name(deps.policy.mail_from_label if asked is None else asked, name, deps.names).ascii
+
+
+def key_purpose(domain: Domain) -> str:
+    """Binds a sealed private key to its claim: moved to another row it does not open."""
+    return f"dkim|{domain.account_id}|{domain.sender}|{domain.selector}"
+
+
+async def start_verification(deps: Deps, account_id: str, raw: str) -> None:
+    """Starts verification, or brings the next look forward; never makes a state worse."""
+    for _ in range(RACES):
+        domain = await find_domain(deps, account_id, raw)
+        now = deps.now()
+        step = lifecycle.ask_verification(domain, now)
+        due = msgspec.structs.replace(step.domain, next_check_at=now, check_reason="asked for")
+        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects)):
+            return
+    raise busy(raw)
+
+
+def busy(raw: str) -> Fault:
+    """Says that a domain kept changing under us."""
+    return Fault(
+        Kind.CONFLICT, f"{raw} is being changed by several requests at once.", "Send the request again in a second."
+    )
+
+
+async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> None:
+    """Deletes a domain: the identity is withdrawn, the key shredded, the selector never used again."""
+    for _ in range(RACES):
+        domain = await find_domain(deps, account_id, raw)
+        now = deps.now()
+        step = lifecycle.delete(domain, now)
+        row = audit_row(deps, actor, "domain.delete", domain.sender)
+        if await deps.store.delete(domain, step.events[0], bool(step.effects), row):
+            return
+    raise busy(raw)
+
+
+async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, str]:
+    """Opens the private keys of these domains, by domain id, as base64 of the PKCS#8 DER; writes one audit row.
+
+    Nothing where the installation never shows private keys.
+    """
+    if not deps.policy.expose_private_dkim or not domains:
+        return {}
+    subject = domains[0].sender if len(domains) == 1 else f"{len(domains)} domains"
+    await deps.store.audit(audit_row(deps, actor, "private-key.read", subject))
+    sealed = await deps.store.sealed_keys(account_id)
+    return {each.id: _in_clear(deps, each, sealed[each.id]) for each in domains if each.id in sealed}
+
+
+def _in_clear(deps: Deps, domain: Domain, sealed: bytes) -> str:
+    return base64.b64encode(reveal(private_key(deps, domain, sealed))).decode()
+
+
+def private_key(deps: Deps, domain: Domain, sealed: bytes) -> Secret:
+    """Opens one private key for the one place that needs it."""
+    return deps.keyring.unseal(sealed, key_purpose(domain))
