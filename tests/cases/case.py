@@ -1,8 +1,9 @@
 """Reads a zone case: zone text with a plan and the findings that it must give, and no others.
 
-The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`. In the text
-`{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the right records' lines, `{ns}` for the zone's SOA and NS,
-`{dkim.data}` and so on for type and value alone, as in `lh1._domainkey.acme.dev {dkim.data}`, `{p}` for the key's base64.
+The head of a case is comments: `; sender: acme.dev`, `; zone:` and `; signer:` where these are other names,
+`; mail-from: lh` (or `none`), `; finds: code code`. In the text `{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the
+right records' lines, `{ns}` for the zone's SOA and NS, `{dkim.data}` and so on for type and value alone, as in
+`lh1._domainkey.acme.dev {dkim.data}`, `{p}` for the key's base64.
 """
 
 import asyncio
@@ -45,6 +46,7 @@ def read(path: Path) -> Case:
     sender = head.get("sender", "acme.dev")
     label = head.get("mail-from", "lh")
     plan = scenes.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label)
+    plan = scenes.signed_by(plan, head.get("signer", sender))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()))
 
 

@@ -1,9 +1,11 @@
 """Builds what the core judges, briefly: plans, replies and what was seen."""
 
+from msgspec.structs import replace
+
 from letterhead.core.answers import Answer, Found, Perspective, Question, Reply, Seen, View
 from letterhead.core.checkup import plan_for
 from letterhead.core.identity import ReturnPath
-from letterhead.core.plan import Plan
+from letterhead.core.plan import Plan, RecordId
 from letterhead.core.records import Address, Mx, Rdata, RRset, Target, Txt, split_text
 
 KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA" + "q7R2" * 85 + "cQIDAQAB"
@@ -20,6 +22,14 @@ def plan(sender: str = "acme.dev", *, zone: str | None = None, mail_from: bool =
         mail_from_name=f"{label}.{sender}" if mail_from else None,
         path=PATH,
     )
+
+
+def signed_by(plan: Plan, signer: str) -> Plan:
+    """Lets another name sign the sender's mail."""
+    records = tuple(
+        replace(each, host=f"lh1._domainkey.{signer}") if each.id is RecordId.DKIM else each for each in plan.records
+    )
+    return replace(plan, records=records)
 
 
 def txt(*values: str) -> tuple[Rdata, ...]:
