@@ -1,6 +1,7 @@
 """Knows the topics, and only here they are listed: what to publish, what to ask next, what was found."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -81,7 +82,7 @@ def _probes(plan: Plan, seen: Seen) -> Iterable[Question]:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Scene:
+def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), taken_at: datetime | None = None) -> Scene:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
     return Scene(
@@ -90,6 +91,7 @@ def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Scene:
         standings=tuple(judged(record, seen) for record in plan.records),
         panel=host_of(nameservers, hosts),
         nameservers=nameservers,
+        taken_at=taken_at,
     )
 
 
@@ -136,12 +138,13 @@ def judged(record: PlannedRecord, seen: Seen) -> Standing:
     return judge(record, seen, accepts)
 
 
-def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Examination:
+def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), taken_at: datetime | None = None) -> Examination:
     """Judges every planned record and lists what was found, the gravest first: one cause, one finding.
 
-    `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them.
+    `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `taken_at` is when it was seen, for
+    saying when a cache forgets.
     """
-    scene = _scene(plan, seen, hosts)
+    scene = _scene(plan, seen, hosts, taken_at)
     surveyed = [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:

@@ -1,6 +1,7 @@
 """Knows what a diagnosis, a rule and a finding are; the topics know which there are."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -78,13 +79,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the topics look at: what should be, what was seen, and how each planned record stands."""
+    """Holds what the topics look at: what should be, what was seen (and when), and how each planned record stands."""
 
     plan: Plan
     seen: Seen
     standings: tuple[Standing, ...]
     panel: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
+    taken_at: datetime | None = None
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""

@@ -31,7 +31,7 @@ from letterhead.core.dmarc_faults import (
 )
 from letterhead.core.dmarc_record import KNOWN, REMOVED, DmarcRecord, Tag, Trouble, parse, reports, troubles
 from letterhead.core.dmarc_walk import Policy, organisational_domain, policy_in_force, question, walk
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict, follow
 from letterhead.core.records import Rdata, Txt
 
 MOST_DESTINATIONS = 4  # hosts for reports that we ask about; each costs a question or a walk
@@ -99,12 +99,17 @@ def _elsewhere(names: Callable[[Scene], Iterable[str]]) -> Callable[[Scene, Stan
     def holds(scene: Scene, standing: Standing) -> Sighting | None:
         if standing.verdict is Verdict.ABSENT:
             for name in names(scene):
-                texts = [text for text in _texts(placement.answers_at(scene, name, "TXT")) if parse(text).current]
+                texts = [text for text in _texts_at(scene, name) if parse(text).current]
                 if texts:
                     return Sighting(places={"found": name}, observed=tuple(texts), evidence=(f"found at {name}",))
         return None
 
     return holds
+
+
+def _texts_at(scene: Scene, name: str) -> list[str]:
+    replies = follow(scene.seen, Question(name=name, rdtype="TXT", view=View.ONE_SERVER))
+    return [text for each in replies if isinstance(each.answer, Found) for text in _texts(each.answer.rrset.rdatas)]
 
 
 def _wrong_names(scene: Scene) -> list[str]:
@@ -341,7 +346,7 @@ def probes(scene: Scene, standing: Standing) -> Iterable[Question]:
     yield from placement.probes(scene, standing)
     if standing.verdict is Verdict.ABSENT:
         for name in (*_wrong_names(scene), *_parent(scene)):
-            yield Question(name=name, rdtype="TXT", view=placement.PROBE)
+            yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
 
 
 def asks(scene: Scene) -> Iterable[Question]:

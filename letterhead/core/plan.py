@@ -96,8 +96,11 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
     """Judges one planned record by the authoritative servers' answers, where these were asked.
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
-    is "unanswered" until the authoritative servers were asked too.
+    is "unanswered" until the authoritative servers were asked too. What resolvers reject for its signatures is
+    "unanswered" whatever the servers say: receivers that validate do not see it.
     """
+    if rejected(record, seen):
+        return unanswered(record)
     for view in AUTHORITATIVE:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
         if question in seen:
@@ -105,6 +108,14 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
     question = Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
     standing = _standing(record, follow(seen, question), accepts)
     return standing if standing.verdict is Verdict.PRESENT else unanswered(record)
+
+
+def rejected(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
+    """Gives the resolvers' replies that reject the record's signatures, where no more of them take it as it is."""
+    replies = seen.get(Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE), ())
+    bogus = tuple(each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.BOGUS)
+    # One resolver with a stale trust anchor of its own proves nothing against several that are content.
+    return bogus if len(bogus) >= len(answered(replies)) else ()
 
 
 def unanswered(record: PlannedRecord) -> Standing:

@@ -1,19 +1,16 @@
-"""Knows the health of the zone behind the planned records: delegation, servers that differ, answers that never came."""
+"""Knows the health of the zone behind the planned records: whether it exists, and what makes its answers untrue."""
 
 from collections.abc import Iterable, Iterator
-from typing import assert_never
 
-from letterhead.core.answers import (
-    NxDomain,
-    Question,
-    Reply,
-    Unanswered,
-    View,
-    Why,
-    answered,
-)
+from letterhead.core import caches, delegations, silence
+from letterhead.core.answers import Aliased, Answer, Delegated, Found, NxDomain, Question, View
+from letterhead.core.delegations import direct
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, Topic, finding
-from letterhead.core.plan import AUTHORITATIVE, Standing, follow
+from letterhead.core.names import RESERVED
+from letterhead.core.plan import PlannedRecord, Standing, Verdict
+from letterhead.core.records import shown
+
+NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 
 NOT_REGISTERED = Diagnosis(
     code="zone.domain-not-registered",
@@ -23,6 +20,17 @@ NOT_REGISTERED = Diagnosis(
     detail="{zone} does not exist in DNS.",
     fix="Check the spelling; if it is right, register the domain, or renew it if it has lapsed",
     reference="RFC 2308 2.1",
+    hides=Hides.ALL,
+)
+SPECIAL_USE = Diagnosis(
+    code="zone.special-use",
+    severity=Severity.BLOCKING,
+    title="The public DNS never has this name",
+    meaning="Names that end like this are set aside for tests and for private networks. No receiver can look them up, "
+    "so mail from them never passes.",
+    detail="{sender} lies in {reserved}, which is reserved and not in the public DNS.",
+    fix="Send from a domain that you registered",
+    reference="RFC 6761 5",
     hides=Hides.ALL,
 )
 DISAGREE = Diagnosis(
@@ -36,110 +44,144 @@ DISAGREE = Diagnosis(
     reference="RFC 1034 4.3.5",
     hides=Hides.RECORD,
 )
-TIMEOUT = Diagnosis(
-    code="zone.timeout",
-    severity=Severity.INCONCLUSIVE,
-    title="The DNS servers did not answer",
-    meaning="We asked and nothing came back, so we know neither that the record is there nor that it is missing.",
-    detail="No answer for {host}: {reason}.",
-    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host that these servers do not answer",
-    reference="RFC 1035 4.2.1",
+WILDCARD = Diagnosis(
+    code="zone.wildcard-answers",
+    severity=Severity.WARNING,
+    title="A wildcard answers for the record, which is not there",
+    meaning="A record whose name begins with * answers for every name that does not exist. What is seen at this name "
+    "comes from it: nobody has published the record itself.",
+    detail="{host} gives {observed}, and so does a name beside it that nobody has published.",
+    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}; the wildcard then no longer "
+    "answers there, and may stay",
+    reference="RFC 4592 2.2",
+    hides=Hides.RECORD,
 )
-SERVER_FAILURE = Diagnosis(
-    code="zone.server-failure",
-    severity=Severity.INCONCLUSIVE,
-    title="The DNS servers report a failure of their own",
-    meaning="The answer was SERVFAIL: the server has a problem with the zone and can't say what the record is.",
-    detail="SERVFAIL for {host}: {reason}.",
-    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host: the zone or its DNSSEC is broken",
-    reference="RFC 1035 4.1.1",
-)
-REFUSED = Diagnosis(
-    code="zone.refused",
-    severity=Severity.INCONCLUSIVE,
-    title="The DNS servers refuse to answer for this domain",
-    meaning="The servers that the domain is delegated to say that they are not in charge of it.",
-    detail="Refused for {host}: {reason}.",
-    fix="Check at your registrar that the domain's nameservers are those of your DNS host",
-    reference="RFC 1035 4.1.1",
-)
-TCP_BLOCKED = Diagnosis(
-    code="zone.tcp-blocked",
-    severity=Severity.INCONCLUSIVE,
-    title="A long answer can't be fetched from the DNS servers",
-    meaning="Answers that don't fit into one packet are fetched over TCP, which these servers don't answer.",
-    detail="Truncated over UDP and no answer over TCP for {host}.",
-    fix="Ask your DNS host to open TCP port 53 on its servers",
-    reference="RFC 7766 5",
-)
-TOO_LARGE = Diagnosis(
-    code="zone.answer-too-large",
-    severity=Severity.INCONCLUSIVE,
-    title="The answer is too large to be read",
-    meaning="The name holds far more data than any mail record needs; we don't read it all.",
-    detail="The answer for {host} is over 16 KB or 64 records.",
-    fix="Remove the records that don't belong at {host}",
-    reference="RFC 7208 3.4",
-)
-BOGUS = Diagnosis(
-    code="zone.dnssec-bogus",
+CNAME_AT_APEX = Diagnosis(
+    code="zone.cname-at-apex",
     severity=Severity.BLOCKING,
-    title="The domain's DNSSEC signatures are wrong",
-    meaning="Validating resolvers throw the answer away, so for most receivers the whole domain does not exist.",
-    detail="Validation fails for {host}: {reason}.",
-    fix="Ask your DNS host to sign the zone again, or remove the DS record at your registrar until it is mended",
-    reference="RFC 4035 5.5",
+    title="The domain itself is an alias",
+    meaning="A CNAME sends everyone who asks for this name on to another one, with all questions. At the top of a zone "
+    "that hides the zone's own records, and receivers may find nothing in it.",
+    detail="{host} is a CNAME to {target}.",
+    fix="Delete the CNAME at {host} and let it be an address (A, AAAA), or what your DNS host calls ALIAS, ANAME or "
+    "flattening {where}",
+    reference="RFC 1912 2.4",
 )
 
 
 def survey(scene: Scene) -> Iterable[Finding]:
     """Finds what is wrong with the zone itself."""
-    plan, seen = scene.plan, scene.seen
-    delegation = seen.get(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION), ())
-    if any(isinstance(reply.answer, NxDomain) for reply in delegation):
-        yield finding(NOT_REGISTERED, scene)
+    yield from _never_public(scene)
+    yield from _unregistered(scene)
+    yield from delegations.survey(scene)
+    yield from silence.survey(scene)
+    yield from _alias_at_apex(scene)
     for standing in scene.standings:
         if not standing.agreed:
             yield finding(DISAGREE, scene, standing)
-        yield from _silence(scene, standing)
+        elif _made_up(scene, standing):
+            yield finding(WILDCARD, scene, standing, Sighting(observed=_observed(scene, standing)))
+    yield from caches.survey(scene)
 
 
-def _silence(scene: Scene, standing: Standing) -> Iterator[Finding]:
-    """Says why nothing was learnt of a record, by the first server's reason."""
-    record = standing.record
-    for view in AUTHORITATIVE:
-        replies = follow(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
-        if replies and not answered(replies):
-            yield _unanswered(scene, standing, replies)
+def asks(scene: Scene) -> Iterable[Question]:
+    """Asks for what hides or makes up records, and for what is doubtful about the zone's servers."""
+    yield _apex(scene)
+    yield from delegations.asks(scene)
+    for standing in scene.standings:
+        if _doubtful(scene, standing):
+            yield _beside(standing.record)
 
 
-def _unanswered(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) -> Finding:
-    reasons = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
-    servers = tuple(dict.fromkeys(reply.perspective.server for reply in replies))
-    sighting = Sighting(places={"reason": reasons[0].detail or reasons[0].why.value}, perspectives=servers)
-    return finding(_by_reason(reasons[0].why), scene, standing, sighting)
+# --- names that do not exist -----------------------------------------------------------------------------------
 
 
-def _by_reason(why: Why) -> Diagnosis:
-    match why:
-        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS:
-            return TIMEOUT
-        case Why.SERVER_FAILURE | Why.CNAME_LOOP:
-            return SERVER_FAILURE
-        case Why.REFUSED | Why.LAME:
-            return REFUSED
-        case Why.TCP_BLOCKED:
-            return TCP_BLOCKED
-        case Why.TOO_LARGE:
-            return TOO_LARGE
-        case Why.BOGUS:
-            return BOGUS
+def _delegation(scene: Scene) -> list[Answer]:
+    asked = Question(name=scene.plan.sender, rdtype="NS", view=View.DELEGATION)
+    return [reply.answer for reply in scene.seen.get(asked, ())]
+
+
+def _unregistered(scene: Scene) -> Iterator[Finding]:
+    if any(isinstance(answer, NxDomain) for answer in _delegation(scene)):
+        yield finding(NOT_REGISTERED, scene)
+
+
+def _never_public(scene: Scene) -> Iterator[Finding]:
+    """Holds for a reserved name, unless the tree above it names its servers: then this is no public DNS."""
+    labels = scene.plan.sender.split(".")
+    above = (".".join(labels[at:]) for at in range(len(labels)))
+    reserved = next((name for name in above if name in RESERVED), None)
+    told = _delegation(scene)
+    private = any(isinstance(answer, Delegated) and answer.parent_servers for answer in told)
+    if reserved is not None and told and not private:
+        yield finding(SPECIAL_USE, scene, None, Sighting(places={"reserved": reserved}))
+
+
+# --- what hides or makes up records ----------------------------------------------------------------------------
+
+
+def _apex(scene: Scene) -> Question:
+    return Question(name=scene.plan.zone, rdtype="CNAME", view=View.ONE_SERVER)
+
+
+def _alias_at_apex(scene: Scene) -> Iterator[Finding]:
+    for reply in scene.seen.get(_apex(scene), ()):
+        if isinstance(reply.answer, Found):
+            targets = shown(reply.answer.rrset.rdatas)
+            sighting = Sighting(places={"target": ", ".join(targets)}, host=scene.plan.zone, observed=targets)
+            yield finding(CNAME_AT_APEX, scene, None, sighting)
+
+
+def _beside(record: PlannedRecord) -> Question:
+    parent = record.host.partition(".")[2]
+    return Question(name=f"{NOBODY}.{parent}", rdtype=record.rdtype, view=View.ONE_SERVER)
+
+
+def _doubtful(scene: Scene, standing: Standing) -> bool:
+    """Says whether there is an answer that is not the right one."""
+    lacking = standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG)
+    return lacking and any(isinstance(each.answer, Found | Aliased) for each in direct(scene, standing.record))
+
+
+def _made_up(scene: Scene, standing: Standing) -> bool:
+    if not _doubtful(scene, standing):
+        return False
+    there = {_gist(each.answer) for each in direct(scene, standing.record)}
+    beside = {_gist(each.answer) for each in scene.seen.get(_beside(standing.record), ())}
+    return bool((there & beside) - {None})
+
+
+def _gist(answer: Answer) -> object:
+    """Gives what a wildcard repeats at every name; nothing for no records."""
+    match answer:
+        case Found():
+            return frozenset(answer.rrset.rdatas), answer.aliases
+        case Aliased():
+            return answer.aliases
         case _:
-            assert_never(why)
+            return None
+
+
+def _observed(scene: Scene, standing: Standing) -> tuple[str, ...]:
+    answers = [each.answer for each in direct(scene, standing.record)]
+    aliases = tuple(
+        f"CNAME {each.aliases[0]}" for each in answers if isinstance(each, Found | Aliased) and each.aliases
+    )
+    return tuple(dict.fromkeys((*aliases, *standing.observed)))
 
 
 TOPIC = Topic(
     name="zone",
     survey=survey,
-    diagnoses=(NOT_REGISTERED, DISAGREE, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS),
+    asks=asks,
+    diagnoses=(
+        SPECIAL_USE,
+        NOT_REGISTERED,
+        *delegations.DIAGNOSES,
+        *silence.DIAGNOSES,
+        DISAGREE,
+        WILDCARD,
+        CNAME_AT_APEX,
+        *caches.DIAGNOSES,
+    ),
 )

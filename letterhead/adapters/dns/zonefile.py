@@ -45,6 +45,7 @@ RESOLVER = "@resolver"
 DEFAULT_TTL = 3600
 
 _STARTS_ZONE = re.compile(r'[^;"]*\sSOA\s', re.IGNORECASE)
+_ALIAS = re.compile(r"[^\s;]\S*(?:\s+(?:IN|\d\w*))*\s+CNAME\s", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"\$(ORIGIN|TTL)\s+(\S+)", re.IGNORECASE)
 _ASIDE = re.compile(r";\s*@(all|resolver|server)(?:\s+(\S+))?(?:\s+(\S+))?\s*$")
 
@@ -214,14 +215,26 @@ class _Reader:
 
     def _flush(self) -> None:
         """Reads the records gathered so far into the zone that they belong to."""
-        piece, self._piece = "\n".join(self._piece), []
+        piece, self._piece = self._piece, []
         try:
-            found = dns.zonefile.read_rrsets(piece, origin=self._origin, default_ttl=self._ttl, rdclass=None)
+            found = self._read(piece)
         except (dns.exception.DNSException, ValueError) as trouble:
             fix = "Begin the text with $ORIGIN and the zone's name with its final dot; write one record a line."
             raise self._fault(str(trouble), fix) from trouble
         for each in found:
             self._keep(each)
+
+    def _read(self, lines: list[str]) -> list[dns.rrset.RRset]:
+        """Reads records; a CNAME beside other records, which RFC 1034 3.6.2 forbids, is what we may be asked about."""
+        text = "\n".join(lines)
+        try:
+            return dns.zonefile.read_rrsets(text, origin=self._origin, default_ttl=self._ttl, rdclass=None)
+        except dns.zonefile.CNAMEAndOtherData:
+            aliases = ["" if _ALIAS.match(line) is None else line for line in lines]
+            others = [line if _ALIAS.match(line) is None else "" for line in lines]
+            if not any(aliases) or not any(line.strip() for line in others):
+                raise
+            return [*self._read(others), *self._read(aliases)]
 
     def _keep(self, records: dns.rrset.RRset) -> None:
         if records.rdtype == RdataType.SOA:
