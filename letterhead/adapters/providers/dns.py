@@ -1,0 +1,43 @@
+"""Knows that there is no provider: our own evidence decides, and the operator's own mail server signs."""
+# ruff: noqa: ARG002 - the port passes what a real provider needs
+
+from collections.abc import Callable
+from datetime import datetime
+
+from letterhead.core.identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
+from letterhead.core.secret import Secret
+
+
+class DnsProvider:
+    """Agrees to everything at once, so that DNS alone moves a domain (implements `ports.Provider`)."""
+
+    name = "dns"
+
+    def __init__(self, clock: Callable[[], datetime], return_path: ReturnPath | None = None) -> None:
+        self._clock = clock
+        self.return_path = return_path
+
+    async def look(self, sender: str, owner: str) -> ProviderWord:
+        """Agrees; `selector` stays open, since there is nobody who could hold another one."""
+        return self._agree(None, None)
+
+    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+        """Agrees to the wish; there is nobody to tell."""
+        return self._agree(wish.selector, wish.mail_from)
+
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+        """Agrees to the wish; there is nobody who could give up."""
+        return self._agree(wish.selector, wish.mail_from)
+
+    async def withdraw(self, sender: str, owner: str) -> None:
+        """Does nothing; there is nothing to delete."""
+
+    def _agree(self, selector: str | None, mail_from: str | None) -> Identity:
+        return Identity(
+            presence=Presence.OURS,
+            dkim=Word.SUCCESS,
+            mail_from=Word.SUCCESS,
+            selector=selector,
+            mail_from_name=mail_from,
+            seen_at=self._clock(),
+        )

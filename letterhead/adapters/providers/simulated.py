@@ -1,0 +1,162 @@
+"""Knows a provider that exists in memory alone and behaves as it is told, for demonstrations and tests.
+
+What it says follows from what was registered, when, the mood, and the clock that it is given; nothing is chance.
+A restart forgets all; then every domain is ABSENT, and registering again is how the service mends that.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from letterhead.core.identity import (
+    Identity,
+    IdentityUnknown,
+    IdentityWish,
+    Presence,
+    ProviderWord,
+    ReturnPath,
+    Word,
+)
+from letterhead.core.secret import Secret
+from letterhead.errors import Fault, Kind
+
+SETTLES_AFTER = timedelta(seconds=20)
+FORGETS_AFTER = timedelta(minutes=10)
+THROTTLE_CODE = "TooManyRequests"
+RETURN_PATH = ReturnPath(
+    mx_host="feedback.mail-provider.example", mx_priority=10, spf="include:spf.mail-provider.example"
+)
+_REASONS = {Word.REFUSED: "DomainRefused", Word.GAVE_UP: "RecordsNotFound"}
+
+
+class Mood(StrEnum):
+    """Says how the provider treats a domain; a label of the domain's name chooses it (`throttled.acme.example`)."""
+
+    NORMAL = "normal"  # pending at first, then success
+    PENDING = "pending"  # for ever
+    THROTTLED = "throttled"  # every call is refused for now
+    REFUSES = "refuses"  # for good
+    FORGETS = "forgets"  # normal, then gone until registered again
+    GIVES_UP = "gives-up"  # until restarted, then normal
+    FOREIGN = "foreign"  # somebody else holds the name
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    wish: IdentityWish
+    since: datetime
+    restarted: bool = False
+
+
+class SimulatedProvider:
+    """Holds identities in memory (implements `ports.Provider`); `moods` may be changed while it runs."""
+
+    name = "simulated"
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        return_path: ReturnPath | None = None,
+        moods: Mapping[str, Mood] | None = None,
+        settles_after: timedelta = SETTLES_AFTER,
+        forgets_after: timedelta = FORGETS_AFTER,
+    ) -> None:
+        self.return_path = return_path or RETURN_PATH
+        self._clock = clock
+        self._moods = moods if moods is not None else {}
+        self._settles_after = settles_after
+        self._forgets_after = forgets_after
+        self._identities: dict[str, _Held] = {}
+
+    async def look(self, sender: str, owner: str) -> ProviderWord:
+        """Tells what is held, as the domain's mood has it."""
+        if self._mood(sender) is Mood.THROTTLED:
+            return IdentityUnknown(provider_code=THROTTLE_CODE, detail=_throttled(sender))
+        held = self._held(sender)
+        if self._mood(sender) is Mood.FOREIGN or (held and held.wish.owner != owner):
+            return self._without(Presence.FOREIGN)
+        return self._ours(held) if held else self._without(Presence.ABSENT)
+
+    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:  # noqa: ARG002 - no key is kept
+        """Holds the wish, from now on where it is a new one; what is somebody else's stays."""
+        self._refuse_throttled(wish.sender)
+        held = self._held(wish.sender)
+        if self._may_write(wish.sender, wish.owner) and (held is None or held.wish != wish):
+            self._identities[wish.sender] = _Held(wish, self._clock())
+        return await self.look(wish.sender, wish.owner)
+
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+        """Looks again where it had given up; else the same as `register`."""
+        word = await self.register(wish, private_key)
+        if isinstance(word, Identity) and word.dkim is Word.GAVE_UP:
+            self._identities[wish.sender] = _Held(wish, self._clock(), restarted=True)
+        return await self.look(wish.sender, wish.owner)
+
+    async def withdraw(self, sender: str, owner: str) -> None:
+        """Lets go of our identity; what is gone, or somebody else's, is left alone."""
+        self._refuse_throttled(sender)
+        if self._may_write(sender, owner):
+            self._identities.pop(sender, None)
+
+    def _mood(self, sender: str) -> Mood:
+        if sender in self._moods:
+            return self._moods[sender]
+        return next((mood for mood in Mood if mood.value in sender.split(".")), Mood.NORMAL)
+
+    def _held(self, sender: str) -> _Held | None:
+        held = self._identities.get(sender)
+        if held and self._mood(sender) is Mood.FORGETS and self._clock() - held.since >= self._forgets_after:
+            return None
+        return held
+
+    def _may_write(self, sender: str, owner: str) -> bool:
+        held = self._held(sender)
+        return self._mood(sender) is not Mood.FOREIGN and (held is None or held.wish.owner == owner)
+
+    def _refuse_throttled(self, sender: str) -> None:
+        if self._mood(sender) is Mood.THROTTLED:
+            raise Fault(
+                Kind.PROVIDER_THROTTLED,
+                _throttled(sender),
+                "Nothing to do: it is tried again by itself.",
+                provider=self.name,
+                provider_code=THROTTLE_CODE,
+            )
+
+    def _ours(self, held: _Held) -> Identity:
+        word = self._word(held)
+        return Identity(
+            presence=Presence.OURS,
+            dkim=word,
+            mail_from=word if held.wish.mail_from else Word.NOT_STARTED,
+            selector=held.wish.selector,
+            mail_from_name=held.wish.mail_from,
+            tokens=(held.wish.selector,),
+            reason=_REASONS.get(word),
+            seen_at=self._clock(),
+        )
+
+    def _without(self, presence: Presence) -> Identity:
+        return Identity(presence=presence, dkim=Word.NOT_STARTED, mail_from=Word.NOT_STARTED, seen_at=self._clock())
+
+    def _word(self, held: _Held) -> Word:
+        settled = self._clock() - held.since >= self._settles_after
+        mood = self._mood(held.wish.sender)
+        match mood:
+            case Mood.PENDING:
+                return Word.PENDING
+            case Mood.REFUSES:
+                return Word.REFUSED
+            case Mood.GIVES_UP:
+                ending = Word.SUCCESS if held.restarted else Word.GAVE_UP
+            case Mood.NORMAL | Mood.FORGETS | Mood.THROTTLED | Mood.FOREIGN:
+                ending = Word.SUCCESS
+            case _:
+                assert_never(mood)
+        return ending if settled else Word.PENDING
+
+
+def _throttled(sender: str) -> str:
+    return f"The simulated provider takes no calls about {sender} for now: its mood is {Mood.THROTTLED.value!r}."
