@@ -1,11 +1,11 @@
 """Knows what an account may use, and says what is used, what is allowed and when it starts anew."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
 
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,20 +31,34 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: datetime | None = None
 
     def fault(self) -> Fault:
-        """Says it as a refusal."""
-        raise NotImplementedError
+        """Says it as a refusal that tells what is used, what is allowed and when it starts anew."""
+        if self.resets_at is None:
+            detail = f"The account has {self.used} sender domains; {self.allowed} are allowed. This does not reset."
+            return Fault(
+                Kind.USAGE_LIMIT_EXCEEDED, detail, "Delete a domain that is not needed, or ask for a higher limit."
+            )
+        when = self.resets_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        detail = f"The account made {self.used} requests this month; {self.allowed} are allowed. Resets at {when}."
+        fix = f"Wait until {when}, or ask for a higher limit. Reading the usage and deleting still work."
+        return Fault(Kind.USAGE_LIMIT_EXCEEDED, detail, fix)
 
 
 def over_domains(limits: Limits, used: int) -> Over | None:
     """Says whether an account that has `used` domains may not have another."""
-    raise NotImplementedError
+    allowed = limits.domains
+    return None if allowed is None or used < allowed else Over(what=Counted.DOMAINS, used=used, allowed=allowed)
 
 
 def over_requests(limits: Limits, used: int, now: datetime) -> Over | None:
     """Says whether an account that made `used` requests this month may not make another."""
-    raise NotImplementedError
+    allowed = limits.requests_per_month
+    if allowed is None or used < allowed:
+        return None
+    return Over(what=Counted.REQUESTS, used=used, allowed=allowed, resets_at=resets_at(now))
 
 
 def resets_at(now: datetime) -> datetime:
     """Gives the first moment of the next month, UTC."""
-    raise NotImplementedError
+    today = now.astimezone(UTC)
+    year, month = (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
+    return datetime(year, month, 1, tzinfo=UTC)

@@ -1,0 +1,93 @@
+"""Knows what is remembered of a sender domain between checks, and what can be told of it. Knows no rules."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from letterhead.core.identity import Identity
+from letterhead.core.watch import WIRE_STATUS, State, Watch
+
+
+class Domain(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one account's claim to one sender domain, with all that must survive between checks.
+
+    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `told_at` is when the provider was
+    last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
+    left something unanswered. `version` belongs to storage.
+    """
+
+    id: str
+    account_id: str
+    sender: str
+    selector: str
+    public_key: str
+    mail_from: str | None = None
+    zone: str | None = None
+    created_at: datetime
+    last_sync: datetime
+    dkim: Watch
+    mail_from_watch: Watch | None = None
+    verified_at: datetime | None = None
+    held: bool = False
+    told_at: datetime | None = None
+    identity: Identity | None = None
+    restarted_at: datetime | None = None
+    tokens: tuple[str, ...] = ()
+    attempts: int = 0
+    next_check_at: datetime | None = None
+    check_reason: str = ""
+    reminder_sent_at: datetime | None = None
+    version: int = 0
+
+
+class EventKind(StrEnum):
+    """Lists what can happen to a domain, as webhooks name it, for ever."""
+
+    DOMAIN_CREATED = "domain.created"
+    DOMAIN_PENDING = "domain.pending"
+    DOMAIN_VERIFIED = "domain.verified"
+    DOMAIN_AT_RISK = "domain.at_risk"
+    DOMAIN_RESTORED = "domain.restored"
+    DOMAIN_LOST = "domain.lost"
+    DOMAIN_FAILED = "domain.failed"
+    DOMAIN_DELETED = "domain.deleted"
+    RECORD_CHANGED = "record.changed"
+    DKIM_ROTATED = "dkim.rotated"
+    CLAIM_CONTESTED = "claim.contested"
+    CLAIM_TRANSFERRED = "claim.transferred"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Tells one real change; `detail` is a sentence for a person."""
+
+    kind: EventKind
+    at: datetime
+    detail: str
+
+
+class Effect(StrEnum):
+    """Names work owed at the provider; each is idempotent and follows again from the state when it was lost."""
+
+    REGISTER = "register"  # make the identity, its key and its MAIL FROM as we wish them
+    RESTART = "restart"  # it had given up: let it look again
+    WITHDRAW = "withdraw"  # delete the identity, if it carries our tag
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do at the provider."""
+
+    domain: Domain
+    events: tuple[Event, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+def status(domain: Domain) -> str:
+    """Gives the wire word of the domain."""
+    return WIRE_STATUS[domain.dkim.state]
+
+
+def mail_from_status(domain: Domain) -> str | None:
+    """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
+    watch = domain.mail_from_watch
+    return None if watch is None or watch.state is State.DRAFT else WIRE_STATUS[watch.state]

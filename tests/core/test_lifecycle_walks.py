@@ -1,0 +1,300 @@
+"""Random lives against a naive oracle that reads the rules off the whole history, where the core keeps a summary.
+
+LETTERHEAD_WALK_STEPS sets the number of looks: 50,000 here, 1,000,000 in a soak (promise P7). The usual size walks the
+same paths each time; any other walks new ones.
+"""
+
+import os
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from letterhead.core.domain import Domain, Effect, EventKind, Step
+from letterhead.core.evidence import Evidence, Sight
+from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
+from letterhead.core.lifecycle import RULES, advance, ask_verification, may_send
+from letterhead.core.watch import State, fresh
+
+USUAL = 50_000
+STEPS = int(os.environ.get("LETTERHEAD_WALK_STEPS", USUAL))
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+PRESENT, MISSING, DIVIDED, UNANSWERED = Sight.PRESENT, Sight.MISSING, Sight.DIVIDED, Sight.UNANSWERED
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one look at one watched thing, as the oracle remembers it: for ever."""
+
+    at: datetime
+    sight: Sight
+    word: Word | None  # None: the provider said nothing of it
+    presence: Presence
+    elsewhere: bool
+    told: bool
+
+    @property
+    def agrees(self) -> bool:
+        return self.word is Word.SUCCESS and self.presence is Presence.OURS
+
+    @property
+    def lost(self) -> bool:
+        bad = self.word in (Word.GAVE_UP, Word.REFUSED, Word.NOT_STARTED)
+        return self.word is not None and (bad or self.presence is not Presence.OURS)
+
+
+class Oracle:
+    """Judges by re-reading everything since the state was entered, with loops instead of memory."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.since = T0
+        self.log: list[Seen] = []  # since the state was entered, that look included
+        self.before: list[Seen] = []  # the state before
+
+    def look(self, seen: Seen) -> State:
+        self.log.append(seen)
+        judge = {
+            State.DRAFT: lambda: State.DRAFT,
+            State.PENDING: self.pending,
+            State.VERIFIED: self.verified,
+            State.AT_RISK: self.at_risk,
+            State.FAILED: self.failed,
+        }
+        after = judge[self.state]()
+        if after is not self.state:
+            self.enter(after, seen.at)
+            self.log = [seen]
+        return after
+
+    def enter(self, state: State, at: datetime) -> None:
+        self.before, self.log, self.state, self.since = self.log, [], state, at
+
+    def pending(self) -> State:
+        last = self.log[-1]
+        if last.told and last.word is Word.REFUSED and last.presence is not Presence.FOREIGN:
+            return State.FAILED
+        if last.sight is PRESENT and last.agrees and not last.elsewhere:
+            return State.VERIFIED
+        on_its_way = last.sight is PRESENT and not last.elsewhere
+        foreign = last.word is not None and last.presence is Presence.FOREIGN
+        if last.at >= self.since + 72 * HOUR and last.sight is not UNANSWERED and (foreign or not on_its_way):
+            return State.FAILED
+        return State.PENDING
+
+    def failed(self) -> State:
+        last = self.log[-1]
+        return State.VERIFIED if last.sight is PRESENT and last.agrees and not last.elsewhere else State.FAILED
+
+    def verified(self) -> State:
+        last = self.log[-1]
+        if last.sight is MISSING and self.window(self.log):
+            return State.AT_RISK
+        return State.AT_RISK if last.sight is PRESENT and last.lost and self.lost_twice(self.log) else State.VERIFIED
+
+    def window(self, log: list[Seen]) -> list[datetime]:
+        """Gives the misses among the last three looks, where they are enough."""
+        kept: list[Seen] = []
+        for seen in log:
+            repeated = kept and kept[-1].sight is MISSING is seen.sight and seen.at - kept[-1].at < 10 * MINUTE
+            if seen.sight in (PRESENT, MISSING) and not repeated:
+                kept.append(seen)
+        recent = [one for one in kept if one.sight is PRESENT or kept[-1].at - one.at <= 48 * HOUR][-3:]
+        misses = [one.at for one in recent if one.sight is MISSING]
+        return misses if len(misses) >= 2 and misses[-1] - misses[0] >= 10 * MINUTE else []
+
+    def lost_twice(self, log: list[Seen]) -> bool:
+        successes = [n for n, seen in enumerate(log) if seen.agrees]
+        losses = [seen.at for seen in log[successes[-1] + 1 if successes else 0 :] if seen.lost]
+        return bool(losses) and losses[-1] - losses[0] >= 10 * MINUTE
+
+    def run_since(self, end: int) -> datetime | None:
+        """Gives the start of the run of presence that reaches the look at `end`, within this state."""
+        start = None
+        for seen in reversed(self.log[: end + 1]):
+            if seen.sight in (MISSING, DIVIDED):
+                break
+            start = seen.at if seen.sight is PRESENT else start
+        return start
+
+    def misses(self) -> list[datetime]:
+        """Gives the misses of the present spell: since the last whole hour of presence, or since before at risk."""
+        misses = self.window(self.before) if self.log[0].sight is MISSING else []
+        for n, seen in enumerate(self.log[1:], 1):
+            start = self.run_since(n)
+            if seen.sight is MISSING:
+                misses.append(seen.at)
+            elif seen.sight is PRESENT and start is not None and seen.at - start >= HOUR:
+                misses = []
+        return misses
+
+    def at_risk(self) -> State:
+        last, misses = self.log[-1], self.misses()
+        if last.sight is MISSING and len(misses) >= 6 and last.at >= misses[0] + 72 * HOUR:
+            return State.FAILED
+        start = self.run_since(len(self.log) - 1)
+        here = last.sight is PRESENT and start is not None and last.at - start >= HOUR
+        return State.VERIFIED if here and not last.lost and not self.provider_lost() else State.AT_RISK
+
+    def provider_lost(self) -> bool:
+        return self.lost_twice(self.before + self.log[1:])
+
+    def may_send(self, now: datetime) -> bool:
+        if self.state is not State.AT_RISK:
+            return self.state is State.VERIFIED
+        misses = self.misses()
+        return not self.provider_lost() and (not misses or now < misses[0] + 72 * HOUR)
+
+
+TOLD_BY = {
+    (State.PENDING, State.VERIFIED): EventKind.DOMAIN_VERIFIED,
+    (State.PENDING, State.FAILED): EventKind.DOMAIN_FAILED,
+    (State.VERIFIED, State.AT_RISK): EventKind.DOMAIN_AT_RISK,
+    (State.AT_RISK, State.VERIFIED): EventKind.DOMAIN_RESTORED,
+    (State.AT_RISK, State.FAILED): EventKind.DOMAIN_LOST,
+    (State.FAILED, State.VERIFIED): EventKind.DOMAIN_VERIFIED,
+    (State.FAILED, State.PENDING): EventKind.DOMAIN_PENDING,
+    (State.DRAFT, State.PENDING): EventKind.DOMAIN_PENDING,
+}
+
+
+class Life:
+    """Leads one domain, its two oracles and the checks that hold at every step."""
+
+    def __init__(self, seen_moves: Counter[tuple[State, State]]) -> None:
+        self.now = T0
+        self.moves = seen_moves
+        self.domain = Domain(
+            id="dom_1",
+            account_id="acc_1",
+            sender="example.com",
+            selector="s1",
+            public_key="MIIB",
+            mail_from="bounce.example.com",
+            created_at=T0,
+            last_sync=T0,
+            dkim=fresh(State.DRAFT, T0),
+            mail_from_watch=fresh(State.DRAFT, T0),
+        )
+        self.dkim, self.mail_from = Oracle(State.DRAFT), Oracle(State.DRAFT)
+
+    def ask(self) -> None:
+        step = ask_verification(self.domain, self.now)
+        for oracle in (self.dkim, self.mail_from):
+            if oracle.state in (State.DRAFT, State.FAILED):
+                oracle.enter(State.PENDING, self.now)
+        assert not step.effects
+        self.accept(step)
+
+    def look(self, evidence: Evidence) -> None:
+        step = advance(self.domain, evidence, self.now)
+        self.dkim.look(self.seen(evidence, evidence.dkim, "dkim"))
+        self.mail_from.look(self.seen(evidence, evidence.mail_from or UNANSWERED, "mail_from"))
+        self.effects_are_allowed(step, evidence)
+        self.silence_is_nothing(step, evidence)
+        self.accept(step)
+
+    def seen(self, evidence: Evidence, sight: Sight, thing: str) -> Seen:
+        known = evidence.provider if isinstance(evidence.provider, Identity) else None
+        word: Word | None = getattr(known, thing) if known else None
+        presence = known.presence if known else Presence.OURS
+        if presence is Presence.OURS and word is Word.TEMPORARY_FAILURE:
+            word = None
+        told = self.domain.told_at is not None
+        return Seen(
+            at=self.now, sight=sight, word=word, presence=presence, elsewhere=evidence.held_elsewhere, told=told
+        )
+
+    def accept(self, step: Step) -> None:
+        """Compares with the oracles; each change of state has its one event, and nothing else has one."""
+        was, self.domain = self.domain, step.domain
+        watch = self.domain.mail_from_watch
+        assert watch is not None
+        assert was.mail_from_watch is not None
+        assert self.domain.dkim.state is self.dkim.state
+        assert watch.state is self.mail_from.state
+        for later in (self.now, self.now + HOUR, self.now + 3 * DAY):
+            assert may_send(self.domain, later) == self.dkim.may_send(later)
+        expected = [TOLD_BY[was.dkim.state, self.dkim.state]] if was.dkim.state is not self.dkim.state else []
+        if was.mail_from_watch.state not in (watch.state, State.DRAFT):
+            expected.append(EventKind.RECORD_CHANGED)
+        assert [event.kind for event in step.events] == expected
+        assert (self.domain.selector, self.domain.public_key) == (was.selector, was.public_key)
+        assert self.domain.held or self.domain.dkim.state not in (State.VERIFIED, State.AT_RISK)
+        self.moves[was.dkim.state, self.dkim.state] += 1
+
+    def effects_are_allowed(self, step: Step, evidence: Evidence) -> None:
+        """The provider hears of proven claims only, is told until it has the identity, and restarted once a day."""
+        known = evidence.provider if isinstance(evidence.provider, Identity) else None
+        foreign = known is not None and known.presence is Presence.FOREIGN
+        if evidence.dkim is not PRESENT or foreign or not step.domain.held:
+            assert step.effects == ()
+        elif self.domain.told_at is None:
+            assert Effect.REGISTER in step.effects
+        if Effect.RESTART in step.effects and self.domain.restarted_at:
+            assert self.now - self.domain.restarted_at >= DAY
+
+    def silence_is_nothing(self, step: Step, evidence: Evidence) -> None:
+        silent = {evidence.dkim, evidence.mail_from} <= {UNANSWERED, None}
+        if silent and not isinstance(evidence.provider, Identity):
+            assert not step.events
+            assert msgspec.structs.replace(step.domain, attempts=self.domain.attempts) == self.domain
+
+
+def words(dkim: Word, mail_from: Word, presence: Presence) -> Identity:
+    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, seen_at=T0)
+
+
+SIGHTS = st.sampled_from([PRESENT, PRESENT, PRESENT, MISSING, MISSING, MISSING, DIVIDED, UNANSWERED])
+AGREES = words(Word.SUCCESS, Word.SUCCESS, Presence.OURS)
+PROVIDER: st.SearchStrategy[ProviderWord | None] = st.one_of(
+    st.sampled_from([AGREES, None, IdentityUnknown(provider_code="Throttled", detail="")]),
+    st.just(AGREES),
+    st.builds(
+        words,
+        st.sampled_from(Word),
+        st.sampled_from(Word),
+        st.sampled_from([Presence.OURS, Presence.OURS, Presence.OURS, Presence.ABSENT, Presence.FOREIGN]),
+    ),
+)
+GAPS = st.sampled_from(
+    [5 * timedelta(seconds=1), MINUTE, 5 * MINUTE, 9 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 13 * HOUR]
+)
+RARE = st.sampled_from([False] * 9 + [True])
+# The same thing several times in a row, as lives go: so that walks come far within few draws.
+STRETCH = st.tuples(SIGHTS, st.none() | SIGHTS, PROVIDER, RARE, GAPS, st.integers(1, 14), RARE)
+Tale = list[tuple[Sight, Sight | None, ProviderWord | None, bool, timedelta, int, bool]]
+TALE = st.lists(STRETCH, min_size=4, max_size=25)
+
+
+def lead(life: Life, tale: Tale) -> None:
+    life.ask()
+    for dkim, mail_from, provider, elsewhere, gap, times, asked in tale:
+        if asked:
+            life.ask()
+        for _ in range(times):
+            life.now += gap
+            life.look(Evidence(dkim=dkim, mail_from=mail_from, provider=provider, held_elsewhere=elsewhere))
+
+
+def test_loss_needs_evidence() -> None:
+    """Over random lives the table moves as the naive oracle does, tells each change once, and takes every row."""
+    moves: Counter[tuple[State, State]] = Counter()
+
+    @settings(
+        max_examples=max(1, STEPS // 45),
+        deadline=None,
+        database=None,
+        derandomize=STEPS == USUAL,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(tale=TALE)
+    def walk(tale: Tale) -> None:
+        lead(Life(moves), tale)
+
+    walk()
+    assert moves.total() >= STEPS
+    untrodden = {(rule.origin, rule.to) for rule in RULES} - set(moves)
+    assert not untrodden
