@@ -11,6 +11,9 @@ class Kind(StrEnum):
     """Lists the stable codes that a client may see; the web maps each to a status (web/problems.py)."""
 
     # the request itself
+    REQUEST_MALFORMED = "request-malformed"
+    REQUEST_TOO_SLOW = "request-too-slow"
+    HEADERS_TOO_LARGE = "headers-too-large"
     BODY_INVALID = "body-invalid"
     BODY_TOO_LARGE = "body-too-large"
     BODY_NOT_JSON = "body-not-json"

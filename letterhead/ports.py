@@ -11,8 +11,8 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
+from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
-from letterhead.core.lifecycle import Domain, Effect, Event
 from letterhead.core.names import NameRules
 from letterhead.core.plan import Standing
 from letterhead.core.secret import Secret

@@ -66,7 +66,8 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     theirs, ours = parse_key_record(rdatas[0].text), parse_key_record(record.value)
     if theirs is None or ours is None or not _usable(theirs):
         return False
-    return key_octets(theirs) == key_octets(ours)
+    octets = key_octets(theirs)
+    return octets is not None and octets == key_octets(ours)
 
 
 def _usable(record: KeyRecord) -> bool:

@@ -45,10 +45,13 @@ _BY_COUNTRY = """
     wp.pl o2.pl onet.pl op.pl interia.pl poczta.onet.pl poczta.fm gazeta.pl tlen.pl
     seznam.cz email.cz post.cz centrum.cz volny.cz azet.sk zoznam.sk centrum.sk
     freemail.hu citromail.hu abv.bg mail.bg telia.com telia.se bredband.net online.no broadpark.no
-    mail.dk ofir.dk sonera.fi elisanet.fi kolumbus.fi otenet.gr mynet.com walla.com walla.co.il netvision.net.il
-    qq.com foxmail.com 163.com 126.com 139.com 189.cn yeah.net vip.163.com vip.126.com sina.com sina.cn sohu.com
+    mail.dk ofir.dk sonera.fi elisanet.fi kolumbus.fi otenet.gr mynet.com walla.com walla.co.il
+    netvision.net.il
+    qq.com foxmail.com 163.com 126.com 139.com 189.cn yeah.net vip.163.com vip.126.com sina.com sina.cn
+    sohu.com
     tom.com 21cn.com aliyun.com wo.cn naver.com hanmail.net daum.net nate.com kakao.com
-    docomo.ne.jp ezweb.ne.jp au.com softbank.ne.jp i.softbank.jp nifty.com biglobe.ne.jp ocn.ne.jp so-net.ne.jp
+    docomo.ne.jp ezweb.ne.jp au.com softbank.ne.jp i.softbank.jp nifty.com biglobe.ne.jp ocn.ne.jp
+    so-net.ne.jp
     hinet.net pchome.com.tw singnet.com.sg indiatimes.com sify.com
     uol.com.br bol.com.br terra.com.br ig.com.br globo.com globomail.com prodigy.net.mx fibertel.com.ar
     mweb.co.za telkomsa.net vodamail.co.za

@@ -1,6 +1,6 @@
 """Knows what a domain name, a selector and a MAIL FROM name may look like; refuses the rest in a fixed order.
 
-Names are parsed once, at the border, into lower-case A-labels; whoever holds a `DomainName` need not look again.
+Names are parsed once, at the border, into lower-case A-labels; a `DomainName` need not be looked at again.
 Refuses to know where the public suffix rules come from (they are passed in), and whether a name exists.
 Not the stdlib's `idna` codec and not UTS 46 mapping: both turn faß.de into fass.de, another owner's name.
 """
@@ -25,8 +25,8 @@ SHOWN_LIMIT = 60
 
 # RFC 2606, 6761, 6762 (and its appendix G), 7686, 9476, ICANN's .internal and the names it never delegates
 SPECIAL_TLDS: frozenset[str] = frozenset(
-    ("alt", "corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain")
-    + ("localhost", "mail", "onion", "private", "test")
+    {"alt", "corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain"}
+    | {"localhost", "mail", "onion", "private", "test"}
 )
 # RFC 2606 3; `arpa` holds home.arpa (RFC 8375) and the reverse trees
 RESERVED: frozenset[str] = SPECIAL_TLDS | {"arpa", "example.com", "example.net", "example.org"}
@@ -62,7 +62,7 @@ class NameRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainName(msgspec.Struct, frozen=True, order=True):
-    """Holds a parsed name: lower-case A-labels in `ascii`, no final dot. Text from outside comes by `parse_domain`."""
+    """Holds a parsed name: `ascii` in lower-case A-labels without a final dot; see `parse_domain`."""
 
     ascii: str
 
@@ -94,7 +94,7 @@ class DomainName(msgspec.Struct, frozen=True, order=True):
 
 
 def parse_domain(raw: object, rules: NameRules) -> DomainName:
-    """Parses a sender domain as somebody typed it; raises Fault(domain-…), in the order of the checks below."""
+    """Parses a sender domain as somebody typed it; raises Fault(domain-…)."""
     if not isinstance(raw, str):
         raise Fault(Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".')
     if not raw:
@@ -107,7 +107,7 @@ def parse_domain(raw: object, rules: NameRules) -> DomainName:
 
 
 def parse_selector(raw: object, domain: DomainName) -> str:
-    """Parses a DKIM selector for that domain (RFC 6376 3.1) into lower case; raises Fault(selector-invalid)."""
+    """Parses a DKIM selector (RFC 6376 3.1) for that domain; raises Fault(selector-invalid)."""
     fix = "Type one short word such as lh1: letters, digits and hyphens."
     if not isinstance(raw, str) or not raw:
         raise Fault(Kind.SELECTOR_INVALID, f"The selector is {_json_type(raw)}, not a word.", fix)
@@ -124,7 +124,7 @@ def parse_selector(raw: object, domain: DomainName) -> str:
 
 
 def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> DomainName:
-    """Parses a MAIL FROM name, a label (`lh`) or a full name below the domain; raises Fault(mail-from-invalid)."""
+    """Parses a MAIL FROM name, a label or a full name below the domain; raises Fault(mail-from-invalid)."""
     fix = f"Type one label such as lh, or a name below the domain, such as {shown(domain.under('lh'))}."
     if not isinstance(raw, str) or not raw:
         raise Fault(Kind.MAIL_FROM_INVALID, f"The MAIL FROM name is {_json_type(raw)}, not a name.", fix)
@@ -146,7 +146,7 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
 
 
 def registrable(name: DomainName, rules: NameRules) -> DomainName:
-    """Answers the organisational domain: the public suffix and one label more; the name itself if it has none."""
+    """Answers the organisational domain, one label more than the public suffix; without one the name itself."""
     suffix = _suffix(name, rules)
     if suffix is None:
         return name
@@ -154,7 +154,7 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
 
 
 def shown(text: str) -> str:
-    """Writes foreign text so that it can stand in a message: quoted, cut to 60 characters, nothing unseen left."""
+    """Writes foreign text for a message: quoted, cut to 60 characters, what is not seen written as an escape."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])
     cut = "…" if len(text) > SHOWN_LIMIT or len(escaped) > SHOWN_LIMIT else ""
     return f"'{escaped[:SHOWN_LIMIT]}{cut}'"
@@ -195,9 +195,9 @@ def _read(raw: str) -> DomainName:
 
 
 def _fold(text: str) -> str:
-    # One character at a time (RFC 5895 2): whole-string lower() makes a final sigma where it sees fit. NFC again,
-    # since lower-casing may decompose.
-    lowered = "".join(c.lower() for c in unicodedata.normalize("NFC", text))
+    # One character at a time (RFC 5895 2): lower() on the whole makes a final sigma where it sees fit.
+    # What folds to itself stays: of Cherokee, IDNA takes the capitals (RFC 5892 2.2). NFC again: lower() may decompose.
+    lowered = "".join(c if c.casefold() == c else c.lower() for c in unicodedata.normalize("NFC", text))
     return unicodedata.normalize("NFC", lowered)
 
 
@@ -227,7 +227,7 @@ def _why_not_host(text: str, junk: str) -> str:
         return f"{shown(text)} looks like a web address, not a domain."
     if junk == "_":
         return f"{shown(text)} has an underscore: such names hold records, no mail is sent from them."
-    return f"{shown(text)} has the character {junk}, which no domain has."
+    return f"{shown(text)} has the character '{junk}', which no domain has."
 
 
 def _is_ipv6(text: str) -> bool:
@@ -240,7 +240,7 @@ def _is_ipv6(text: str) -> bool:
 
 def _refuse_label(label: str, raw: str) -> None:
     if not label:
-        detail = f"{shown(raw)} has a dot with nothing before it."
+        detail = f"{shown(raw)} has a dot at its start or two in a row."
         raise Fault(Kind.DOMAIN_INVALID, detail, _fix(raw, _PLAIN_FIX))
     if len(label) > LABEL_LIMIT:  # an A-label is never shorter than its U-label, so IDNA need not look at it
         raise _label_too_long(label)
@@ -270,7 +270,7 @@ def _a_label(label: str, raw: str) -> str:
 
 def _not_idna(raw: str, label: str, refused: idna.IDNAError) -> Fault:
     if isinstance(refused, idna.IDNABidiError):
-        why = f"the part {shown(label)} mixes directions of writing in a way that cannot be read safely (RFC 5893)"
+        why = f"the part {shown(label)} mixes directions of writing, so it can be misread (RFC 5893)"
     elif refused.codepoint is not None:
         sign = chr(refused.codepoint)
         why = f"{shown(sign)} (U+{refused.codepoint:04X}) may not stand there in {shown(label)} (RFC 5892)"
@@ -307,19 +307,19 @@ def _refuse_oversize(name: DomainName) -> None:
         raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
     if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
         room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
-        detail = f"{shown(name.ascii)} takes {len(name.ascii)} octets, which leaves no room for its DKIM record's name."
+        detail = f"{shown(name.ascii)} takes {len(name.ascii)} octets and leaves its DKIM record no room."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, f"Use a name of at most {room} octets.")
 
 
 def _refuse_address(name: DomainName) -> None:
-    # No TLD is a number, while 127.1, 0177.0.0.1 and 0x7f000001 all reach 127.0.0.1: one rule takes every spelling.
+    # No TLD is a number, while 127.1, 0177.0.0.1 and 0x7f000001 all reach 127.0.0.1: one rule.
     if _NUMBER.fullmatch(name.labels[-1]):
         detail = f"{shown(name.ascii)} ends in a number, so it reads as an IP address."
         raise Fault(Kind.DOMAIN_IS_IP, detail, "Type the domain that the mail comes from, such as acme.dev.")
 
 
 def _refuse_place(name: DomainName, rules: NameRules) -> None:
-    """Refuses a name for where it lies: reserved, not public, a suffix, or somebody's whom no customer can be."""
+    """Refuses a name for where it lies: reserved, not public, a suffix, a mailbox provider's or our own."""
     if not rules.allow_special_use:  # before the suffixes, of which .onion and home.arpa are also some
         _refuse_reserved(name)
     _refuse_suffix(name, rules)

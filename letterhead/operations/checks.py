@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from letterhead.core import cadence, checkup, lifecycle
 from letterhead.core.answers import Delegated, NxDomain, Question, Reply, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
+from letterhead.core.domain import Domain, Step
+from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
-from letterhead.core.lifecycle import Domain, Evidence, Sight, State, Step, sight_of
 from letterhead.core.plan import Plan, RecordId, Verdict
+from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from letterhead.core import checkup, lifecycle
-from letterhead.core.lifecycle import Domain, Event, EventKind, State
+from letterhead.core.domain import Domain, Event, EventKind, Step
 from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
@@ -19,10 +19,12 @@ from letterhead.core.names import (
 )
 from letterhead.core.plan import Plan
 from letterhead.core.secret import Secret, reveal
+from letterhead.core.watch import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.ports import Checkup, Claim, Claimed, Deps, KeyPair, NewDomain, Outcome, Page, PooledKey
+from letterhead.operations.pool import pooled
+from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
 
 RACES = 5  # so often may a domain change under us before we say so
 
@@ -112,7 +114,7 @@ async def add_domain(
     claimed = await deps.store.claim(claim, limits.domains)
     if claimed is not Claimed.POOL_DRY:
         return claimed
-    own = _pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    own = pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits.domains)
 
 
@@ -125,14 +127,7 @@ def _digest(name: DomainName, wish: Wish) -> bytes:
 async def _own_key(deps: Deps, pem: str | None) -> PooledKey | None:
     if pem is None:
         return None
-    return _pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
-
-
-def _pooled(deps: Deps, pair: KeyPair) -> PooledKey:
-    key_id = new_id(deps, "key")
-    return PooledKey(
-        id=key_id, public_key=pair.public_key, sealed=deps.keyring.seal(pair.private_key, f"pool|{key_id}")
-    )
+    return pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
 
 
 class _Builder(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +143,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     def __call__(self, key: PooledKey) -> NewDomain:
         deps, now = self.deps, self.deps.now()
         secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
-        draft = lifecycle.fresh(State.DRAFT, now)
+        draft = fresh(State.DRAFT, now)
         domain = Domain(
             id=new_id(deps, "dom"),
             account_id=self.account_id,
@@ -163,7 +158,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             mail_from_watch=draft if self.mail_from else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
-        step = lifecycle.ask_verification(domain, now) if self.start else lifecycle.Step(domain=domain)
+        step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
         due = now if self.start else None
         return NewDomain(
             domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),

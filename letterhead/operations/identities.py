@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from letterhead.core.domain import Domain, Effect
 from letterhead.core.identity import IdentityWish
-from letterhead.core.lifecycle import Domain, Effect
 from letterhead.errors import Fault
 from letterhead.operations.domains import private_key
 from letterhead.ports import Deps, Intent

@@ -1,14 +1,15 @@
-"""Shows which names are taken and how each other one is refused; the suffix rules are the real public list."""
+"""Shows which names are taken and how each other one is refused; the suffix rules are the real list."""
 
 import json
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
@@ -24,21 +25,34 @@ from letterhead.core.names import (
 )
 from letterhead.errors import Fault, Kind
 
+T = TypeVar("T")
 HOSTILE: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "hostile-names.json").read_text())
 # As anybody may build them: that unknown TLDs are refused must not hang on how the list was made.
 ICANN, ANY = PublicSuffixList(only_icann=True), PublicSuffixList()
-RULES = NameRules(icann=ICANN, any_suffix=ANY, forbidden=frozenset({"letterhead.email", "xn--mnchen-3ya.dev"}))
+OURS = frozenset({"letterhead.email", "xn--mnchen-3ya.dev"})
+RULES = NameRules(icann=ICANN, any_suffix=ANY, forbidden=OURS)
 TEST_RULES = NameRules(icann=ICANN, any_suffix=ANY, allow_special_use=True)
 ACME = DomainName("acme.dev")
 DOMAIN_KINDS = {kind for kind in Kind if kind.startswith("domain-")}
 
 
 def _answer(raw: object, rules: NameRules = RULES) -> str:
+    answer = _outcome(lambda: parse_domain(raw, rules))
+    return answer.kind.value if isinstance(answer, Fault) else f"ok:{answer.ascii}"
+
+
+def _outcome(parse: Callable[[], T]) -> T | Fault:
+    """Answers what was parsed, or the fault once it is shown to say what to do, in a message safe to print."""
     try:
-        return f"ok:{parse_domain(raw, rules).ascii}"
+        return parse()
     except Fault as fault:
-        assert fault.fix and fault.detail
-        return fault.kind.value
+        told = fault
+    assert told.fix
+    assert told.detail
+    for text in (told.fix, told.detail):
+        assert text.isprintable()
+        assert len(text) < 400
+    return told
 
 
 def _raw(entry: dict[str, Any]) -> object:
@@ -107,6 +121,7 @@ CASES = {
     "ΑΣ.gr": f"ok:{_punycode('ασ')}.gr",
     "ας.gr": f"ok:{_punycode('ας')}.gr",
     "e\u0301t\u00e9.fr": "ok:xn--t-9fab.fr",
+    "Ꮱ.al": "ok:xn--0be.al",  # Cherokee: the capitals are the valid ones
     "\u0301acme.dev": "domain-invalid-idn",
     "☃.dev": "domain-invalid-idn",
     "ﬁsh.dev": "domain-invalid-idn",
@@ -117,7 +132,7 @@ CASES = {
     "xn--a.dev": "domain-invalid-idn",
     "xn--99999999.dev": "domain-invalid-idn",
     "xn--\u00fc.dev": "domain-invalid-idn",
-    # joiners: typed they are unseen and refused; as an A-label they are taken where RFC 5892 A.1 and A.2 allow them
+    # joiners: typed they are unseen and refused; in an A-label they are taken where RFC 5892 A allows them
     "نامه\u200cای.com": "domain-charset",
     "xn--mgba3gch31f060k.com": "ok:xn--mgba3gch31f060k.com",
     # Bidi rule
@@ -189,7 +204,7 @@ CASES = {
 @pytest.mark.parametrize("raw", CASES, ids=lambda raw: ascii(raw)[:40])
 def test_names_answer_as_the_standards_say(raw: object) -> None:
     """Dots, joiners, directions, lengths, addresses and places each get their own code."""
-    assert _answer(raw) == CASES[raw]  # type: ignore[index]
+    assert _answer(raw) == CASES[raw]
 
 
 def test_checks_come_in_the_designed_order() -> None:
@@ -256,7 +271,8 @@ def test_messages_show_input_safely() -> None:
     assert shown("a" * 1_000_000) == f"'{'a' * 60}…'"
     for raw in ["\x1b[31macme.dev", "a\u202e.dev", "\ud800.dev", "x" * 5000, "_" * 1000, "☃" * 60, "é" * 63]:
         detail = _fault(raw).detail
-        assert detail.isprintable() and len(detail) < 300, detail
+        assert detail.isprintable(), detail
+        assert len(detail) < 300
 
 
 @pytest.mark.parametrize(
@@ -294,15 +310,23 @@ def test_hostile_names_cost_little(raw: str) -> None:
     assert peak < 2_000_000, peak
 
 
-def _cpu_seconds(raw: str) -> float:
+def _cpu_seconds(raw: str, rules: NameRules = RULES) -> float:
     start = time.process_time()
-    _answer(raw)
+    _answer(raw, rules)
     return time.process_time() - start
 
 
 def test_special_use_is_a_setting() -> None:
-    """A test installation takes `.test` and the like as if they were top-level domains, and still nothing unknown."""
-    for raw in ["acme.test", "mail.acme.internal", "acme.example", "acme.localhost", "acme.home.arpa", "example.com"]:
+    """A test installation takes `.test` and the like as top-level domains, and still nothing unknown."""
+    taken = [
+        "acme.test",
+        "mail.acme.internal",
+        "acme.example",
+        "acme.localhost",
+        "acme.home.arpa",
+        "example.com",
+    ]
+    for raw in taken:
         assert _answer(raw, TEST_RULES) == f"ok:{raw}"
     assert registrable(DomainName("mail.acme.test"), TEST_RULES) == DomainName("acme.test")
     assert _answer("test", TEST_RULES) == "domain-not-public"
@@ -312,7 +336,7 @@ def test_special_use_is_a_setting() -> None:
 
 
 def test_mailbox_providers_are_all_refused() -> None:
-    """Every provider of the list, and what lies below it, is refused as somebody else's; the list is well-formed."""
+    """Every provider of the list, and what lies below it, is refused as somebody else's."""
     assert len(mailbox_providers.NAMES) >= 60
     for name in mailbox_providers.NAMES:
         assert _answer(name) == "domain-forbidden", name
@@ -326,7 +350,8 @@ def test_a_name_knows_its_place() -> None:
     assert name.labels == ("mail", "xn--mnchen-3ya", "de")
     assert name.parent() == DomainName("xn--mnchen-3ya.de")
     assert DomainName("de").parent() is None
-    assert name.is_under(DomainName("de")) and not name.is_under(name)
+    assert name.is_under(DomainName("de"))
+    assert not name.is_under(name)
     assert not DomainName("notacme.dev").is_under(ACME)
     assert ACME.under("lh1._domainkey") == "lh1._domainkey.acme.dev"
     assert sorted([DomainName("b.dev"), ACME]) == [ACME, DomainName("b.dev")]
@@ -368,9 +393,30 @@ def test_selectors_are_lower_case_labels(raw: str, selector: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [None, 1, "", ".", "a.", ".a", "a..b", "-a", "a-", "a_b", "a b", "a\n", "é", "\u212a", "*", "s" * 64]
-    + ["lh1._domainkey", "lh1._domainkey.acme.dev", "a." * 500_000, "a" * 1_000_000, "é" * 1_000_000]
-    + [".".join(["s" * 63] * 4)],
+    [
+        None,
+        1,
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "-a",
+        "a-",
+        "a_b",
+        "a b",
+        "a\n",
+        "é",
+        "\u212a",
+        "*",
+        "s" * 64,
+        "lh1._domainkey",
+        "lh1._domainkey.acme.dev",
+        "a." * 500_000,
+        "a" * 1_000_000,
+        "é" * 1_000_000,
+        ".".join(["s" * 63] * 4),
+    ],
     ids=lambda raw: ascii(raw)[:30],
 )
 def test_other_selectors_are_refused(raw: object) -> None:
@@ -378,7 +424,9 @@ def test_other_selectors_are_refused(raw: object) -> None:
     with pytest.raises(Fault) as caught:
         parse_selector(raw, ACME)
     assert caught.value.kind is Kind.SELECTOR_INVALID
-    assert caught.value.fix and caught.value.detail.isprintable() and len(caught.value.detail) < 300
+    assert caught.value.fix
+    assert caught.value.detail.isprintable()
+    assert len(caught.value.detail) < 300
 
 
 def test_a_pasted_record_name_yields_its_selector() -> None:
@@ -416,8 +464,25 @@ def test_mail_from_is_a_label_or_a_name_below(raw: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [None, 0, "", ".", "acme.dev", "x.notacme.dev", "bounce.mail", "gmail.com", "*", "a_b", "a b"]
-    + ["http://x.acme.dev", "-x", "a" * 64, "a" * 1_000_000, ("a" * 62 + ".") * 4 + "acme.dev", "\u202e"],
+    [
+        None,
+        0,
+        "",
+        ".",
+        "acme.dev",
+        "x.notacme.dev",
+        "bounce.mail",
+        "gmail.com",
+        "*",
+        "a_b",
+        "a b",
+        "http://x.acme.dev",
+        "-x",
+        "a" * 64,
+        "a" * 1_000_000,
+        ("a" * 62 + ".") * 4 + "acme.dev",
+        "\u202e",
+    ],
     ids=lambda raw: ascii(raw)[:30],
 )
 def test_other_mail_from_names_are_refused(raw: object) -> None:
@@ -426,7 +491,8 @@ def test_other_mail_from_names_are_refused(raw: object) -> None:
         parse_label_or_name(raw, ACME, RULES)
     assert caught.value.kind is Kind.MAIL_FROM_INVALID
     assert "lh.acme.dev" in str(caught.value.fix)
-    assert caught.value.detail.isprintable() and len(caught.value.detail) < 400
+    assert caught.value.detail.isprintable(), caught.value.detail
+    assert len(caught.value.detail) < 400
 
 
 @pytest.mark.parametrize("raw", ["s3", "bucket.s3.amazonaws.com"])
@@ -437,33 +503,40 @@ def test_mail_from_must_be_able_to_align(raw: str) -> None:
     assert caught.value.kind is Kind.MAIL_FROM_INVALID
 
 
-ALPHABETS = st.one_of(
+def test_mail_from_is_not_one_of_our_own_names() -> None:
+    """A name of the service itself stays its own, even below a customer's domain."""
+    rules = NameRules(icann=ICANN, any_suffix=ANY, forbidden=frozenset({"lh.acme.dev"}))
+    assert parse_label_or_name("bounce", ACME, rules) == DomainName("bounce.acme.dev")
+    with pytest.raises(Fault, match="belongs to this service") as caught:
+        parse_label_or_name("lh", ACME, rules)
+    assert caught.value.kind is Kind.MAIL_FROM_INVALID
+
+
+LDH = "abcdefghijklmnopqrstuvwxyz0123456789-"
+PIECES = ["xn--", "acme", "é", "com", "co.uk", "test", "1", "0x1", "-", "א"]
+ANY_TEXT = st.one_of(
     st.text(max_size=1100),
     st.text(st.sampled_from("abAZ09-._*@:/[]xn éüßşİΣςſ・·\u0301\u200c\u200dאب١۱アㄱ。．①"), max_size=80),
-    st.lists(st.sampled_from(["xn--", "acme", "é", "com", "co.uk", "test", "1", "0x1", "-", "א"]), max_size=12).map(
-        ".".join
-    ),
-    st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789-"), max_size=59).map(lambda s: f"xn--{s}.com"),
+    st.lists(st.sampled_from(PIECES), max_size=12).map(".".join),
+    st.text(st.sampled_from(LDH), max_size=59).map(lambda s: f"xn--{s}.com"),
     st.text(min_size=1, max_size=12).map(lambda s: f"{s}.com"),
 )
 
 
 @settings(max_examples=600, deadline=None)
-@given(raw=ALPHABETS, allow=st.booleans())
+@example(raw="XN--0BE.AL", allow=False)
+@given(raw=ANY_TEXT, allow=st.booleans())
 def test_any_text_is_parsed_once_or_refused(raw: str, allow: bool) -> None:
-    """Any text either becomes an A-label name that parses to itself, or a domain fault with a fix, within 50 ms."""
+    """Any text becomes an A-label name that parses to itself, or a domain fault with a fix, within 50 ms."""
     rules = TEST_RULES if allow else RULES
-    start = time.process_time()
-    try:
-        name = parse_domain(raw, rules)
-    except Fault as fault:
-        assert fault.kind in DOMAIN_KINDS and fault.fix
-        assert fault.detail.isprintable() and fault.fix.isprintable()
+    name = _outcome(lambda: parse_domain(raw, rules))
+    # A slow name is slow each time, a collection of garbage is not: the best of several looks counts.
+    assert any(_cpu_seconds(raw, rules) < 0.05 for _ in range(5))
+    if isinstance(name, Fault):
+        assert name.kind in DOMAIN_KINDS
         return
-    finally:
-        assert time.process_time() - start < 0.05
     assert parse_domain(name.ascii, rules) == name
-    assert all(set(label) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for label in name.labels)
+    assert all(set(label) <= set(LDH) for label in name.labels)
     assert all(0 < len(label) <= 63 for label in name.labels)
     if not set(name.unicode) & {"\u200c", "\u200d"}:
         assert parse_domain(name.unicode, rules) == name
@@ -473,11 +546,14 @@ def test_any_text_is_parsed_once_or_refused(raw: str, allow: bool) -> None:
 @given(raw=st.one_of(st.none(), st.integers(), st.text(max_size=300)))
 def test_selectors_and_mail_from_never_break(raw: object) -> None:
     """Any value becomes a selector and a MAIL FROM name, or the fault that belongs to it."""
-    try:
-        assert parse_selector(parse_selector(raw, ACME), ACME)
-    except Fault as fault:
-        assert fault.kind is Kind.SELECTOR_INVALID and fault.fix
-    try:
-        assert parse_label_or_name(raw, ACME, RULES).is_under(ACME)
-    except Fault as fault:
-        assert fault.kind is Kind.MAIL_FROM_INVALID and fault.fix
+    selector = _outcome(lambda: parse_selector(raw, ACME))
+    if isinstance(selector, Fault):
+        assert selector.kind is Kind.SELECTOR_INVALID
+    else:
+        assert parse_selector(selector, ACME) == selector
+    name = _outcome(lambda: parse_label_or_name(raw, ACME, RULES))
+    if isinstance(name, Fault):
+        assert name.kind is Kind.MAIL_FROM_INVALID
+    else:
+        assert name.is_under(ACME)
+        assert parse_label_or_name(name.ascii, ACME, RULES) == name

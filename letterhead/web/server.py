@@ -1,0 +1,69 @@
+"""Knows how to run the web face and its neighbours in one event loop, and how to stop without cutting a reply."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvicorn
+from uvicorn._types import ASGIApplication
+
+from letterhead.web.protocol import EnvelopeProtocol
+
+
+class Server(uvicorn.Server):
+    """Serves sockets given to it; leaves signals to its owner; answers those that still wait in the backlog."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        spares = [listener.dup() for listener in sockets or []]  # keeps the backlog alive while the loop lets go of it
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0)
+        waiting = [connection for spare in spares for connection in backlog(spare)]
+        for listener in [*spares, *(sockets or [])]:
+            listener.close()
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self.protocol, connection)
+        await super().shutdown(sockets)
+
+    def protocol(self) -> EnvelopeProtocol:
+        return EnvelopeProtocol(self.config, self.server_state, self.lifespan.state)
+
+
+def backlog(listener: socket.socket) -> Iterator[socket.socket]:
+    """Yields, without waiting, the connections that the kernel accepted and nobody took."""
+    listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            yield connection
+
+
+async def serve(
+    app: ASGIApplication, listener: socket.socket, *neighbours: Callable[[asyncio.Event], Awaitable[None]]
+) -> None:
+    """Runs `app` and each neighbour until SIGTERM or SIGINT: replies end first, then neighbours see `stop` set."""
+    config = uvicorn.Config(
+        app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error", access_log=False,
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=15,
+    )  # fmt: skip
+    server, stop, loop = Server(config), asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    async with asyncio.TaskGroup() as group:
+        for neighbour in neighbours:
+            group.create_task(run(neighbour, stop))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            stop.set()
+
+
+async def run(neighbour: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    await neighbour(stop)

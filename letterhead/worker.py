@@ -1,0 +1,130 @@
+"""Knows how due work is claimed and done: checks, work at the provider, keys made ahead. Decides nothing about any.
+
+Any number of workers run beside each other on one Postgres: each claim leases its rows to one of them. A worker that
+stops hands its leases back; one that is killed lets them run out.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from letterhead.core.domain import Domain
+from letterhead.errors import Fault
+from letterhead.operations import checks, identities, pool
+from letterhead.ports import Deps, Intent
+
+POLL = 0.5  # seconds between looks at the queue when there was nothing to do
+LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
+REST = 5.0  # seconds to wait when storage is out of reach
+AFTER_A_BUG = timedelta(minutes=5)
+STOP_WITHIN = 25.0  # seconds in which the work under way may end
+
+Job = TypeVar("Job")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Says how much is done side by side, and how many keys are kept ahead."""
+
+    checks: int = 50
+    intents: int = 4
+    pooled_keys: int = 64
+
+
+async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None:
+    """Works until `stop` is set, then lets the work under way end and hands back what was only claimed."""
+    owner = f"worker-{deps.chance(6).hex()}"
+    log.info("worker.started", worker=owner)
+
+    def claim_checks(free: int) -> Awaitable[Sequence[Domain]]:
+        return deps.store.claim_due(deps.now(), deps.now() + LEASE, owner, free)
+
+    def claim_intents(free: int) -> Awaitable[Sequence[Intent]]:
+        return deps.store.claim_intents(deps.now(), deps.now() + LEASE, owner, free)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_drain(claim_checks, lambda domain: _check(deps, domain), settings.checks, stop))
+        group.create_task(_drain(claim_intents, lambda intent: _perform(deps, intent), settings.intents, stop))
+        group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
+    with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
+        await deps.store.hand_back(owner)
+    log.info("worker.stopped", worker=owner)
+
+
+async def _drain(
+    claim: Callable[[int], Awaitable[Sequence[Job]]],
+    work: Callable[[Job], Awaitable[None]],
+    places: int,
+    stop: asyncio.Event,
+) -> None:
+    """Claims as many jobs as there are free places, does them side by side, and ends with the last one."""
+    running: set[asyncio.Task[None]] = set()
+    while not stop.is_set():
+        jobs = await _claimed(claim, places - len(running), stop)
+        for job in jobs:
+            running.add(task := asyncio.ensure_future(work(job)))
+            task.add_done_callback(running.discard)
+        if len(running) >= places:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        elif not jobs:
+            await _pause(stop, POLL)
+    if running:
+        await asyncio.wait(running, timeout=STOP_WITHIN)
+
+
+async def _claimed(claim: Callable[[int], Awaitable[Sequence[Job]]], free: int, stop: asyncio.Event) -> Sequence[Job]:
+    try:
+        return await claim(free)
+    except Fault as fault:
+        log.warning("queue.unreachable", kind=fault.kind, detail=fault.detail)
+        await _pause(stop, REST)
+        return ()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _check(deps: Deps, domain: Domain) -> None:
+    """Checks one domain; a bug in it backs this one domain off and leaves the rest alone."""
+    with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
+        try:
+            await checks.check(deps, domain)
+        except Fault as fault:
+            log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("check.broken")
+            with contextlib.suppress(Fault):
+                await deps.store.back_off(domain.id, deps.now() + AFTER_A_BUG, "our own fault; tried again soon")
+
+
+async def _perform(deps: Deps, intent: Intent) -> None:
+    """Does one piece of work at the provider; a bug in it gives it back for later."""
+    with structlog.contextvars.bound_contextvars(domain=intent.sender, domain_id=intent.domain_id):
+        try:
+            await identities.perform(deps, intent)
+        except Fault as fault:
+            log.warning("intent.interrupted", effect=intent.effect, kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("intent.broken", effect=intent.effect)
+            with contextlib.suppress(Fault):
+                await deps.store.postpone_intent(intent.id, deps.now() + AFTER_A_BUG, "our own fault")
+
+
+async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:
+    """Makes keys ahead, one at a time, while there are fewer than wanted."""
+    while not stop.is_set():
+        try:
+            full = await pool.fill(deps, wanted)
+        except Fault as fault:
+            log.warning("pool.interrupted", kind=fault.kind, detail=fault.detail)
+            full = True
+        if full:
+            await _pause(stop, REST if wanted else 3600)

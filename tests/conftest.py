@@ -1,0 +1,46 @@
+"""Gives every test the real servers: started once for each test process, and only when a test asks for them."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rigs import dns_lab
+from tests.rigs import postgres as postgres_rig
+from tests.rigs.dns_lab import DnsLab
+from tests.rigs.postgres import Postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Runs one PostgreSQL."""
+    with postgres_rig.running() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """Gives the address of an empty database of the test's own."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[DnsLab]:
+    """Runs two authoritative servers and a resolver."""
+    with dns_lab.running() as servers:
+        yield servers
+
+
+@pytest.fixture
+def zone(lab: DnsLab) -> str:
+    """Gives the name of an empty zone of the test's own, on one server."""
+    return lab.zone(f"zone{next(_numbers)}.test")
+
+
+@pytest.fixture
+def split_zone(lab: DnsLab) -> str:
+    """Gives the name of an empty zone of the test's own, on two servers that can disagree."""
+    return lab.zone(f"split{next(_numbers)}.test", servers=2)

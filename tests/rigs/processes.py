@@ -1,0 +1,93 @@
+"""Knows how to start an outside server so that it is gone when the tests are, and how to freeze it; not what it is."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+DEBIAN = Path(__file__).parents[2] / ".cache" / "debian" / "bin"
+UNPRIVILEGED = ("--reuid=nobody", "--regid=nogroup", "--clear-groups")
+
+
+class Missing(Exception):
+    """Says which program the tests need and cannot find."""
+
+
+def program(name: str) -> str:
+    """Finds a program on the path, as ./dev unpacked it, or where Debian keeps servers."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), str(DEBIAN), "/usr/sbin", "/sbin"]))
+    if not found:
+        raise Missing(f"The tests need {name}, which is not installed: ./dev test brings it.")
+    return found
+
+
+def free_port(*addresses: str) -> int:
+    """Picks a port that is free for UDP and TCP on each of the addresses."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            probe.bind((addresses[0], 0))
+            port = int(probe.getsockname()[1])
+        if all(_free(address, port, kind) for address in addresses for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+            return port
+    raise Missing(f"No port is free on all of {', '.join(addresses)}.")
+
+
+def _free(address: str, port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(type=kind) as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+class Server:
+    """Holds one running process with its log."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path, *, unprivileged: bool = False) -> None:
+        """Starts `command`, as nobody where `unprivileged` and we are root; it dies with the tests in any case."""
+        drop = UNPRIVILEGED if unprivileged and os.geteuid() == 0 else ()
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [program("setpriv"), *drop, "--pdeathsig=KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+            )
+        self.pid = self._process.pid
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 20) -> None:
+        """Waits until `ready()`; raises with the log where the process ends or the time runs out before."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{self._process.args!r} did not get ready:\n{self.log.read_text('utf-8', 'replace')}"
+                )
+            time.sleep(0.01)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._process.send_signal(number)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stops the process where it stands: its port stays open and nothing answers."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # its threads stop one after the other
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Kills the process: nothing that it holds is wanted after the tests."""
+        self._process.kill()
+        self._process.wait(20)
