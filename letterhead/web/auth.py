@@ -27,7 +27,7 @@ class Credentials:
     """Checks who is asking; remembers valid keys for a moment, so that a busy client costs one look-up a second."""
 
     def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._deps, self._settings, self._clock = deps, settings, clock
+        self._deps, self._settings, self.clock = deps, settings, clock
         self._failures = Buckets(settings.failure_rate, settings.failure_burst, clock)
         self._known: dict[str, tuple[Caller, float]] = {}
 
@@ -35,7 +35,7 @@ class Credentials:
         """Says whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
         account, key = presented(request)
         known = self._known.get(key)
-        if known is not None and known[1] > self._clock():
+        if known is not None and known[1] > self.clock():
             caller = known[0]
             if caller.ends_at is not None and caller.ends_at <= self._deps.now():
                 raise accounts.unauthorized()
@@ -50,7 +50,7 @@ class Credentials:
         address = address_of(request)
         if key not in self._known:
             self._refuse_guessing(address)
-        asked_at = self._clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
+        asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
         try:
             caller = await accounts.caller_of(self._deps, key)
         except Fault as fault:

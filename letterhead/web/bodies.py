@@ -20,6 +20,7 @@ _DIGITS = 18  # a longer integer fits no field of ours, and reading one costs it
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(.*?)`")
 _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -86,7 +87,7 @@ def parse_body(octets: bytes, shape: type[T]) -> T:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as bad:
-        raise Fault(Kind.BODY_INVALID, *_explained(str(bad), shape)) from bad
+        raise _misfit(str(bad), shape) from bad
 
 
 def _not_json(why: str) -> Fault:
@@ -156,16 +157,24 @@ def _texts(value: object) -> Iterator[str]:
                 yield from _texts(each)
 
 
-def _explained(message: str, shape: type[msgspec.Struct]) -> tuple[str, str]:
+def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
     """Turns a validation message into what happened and what to do."""
-    unknown = _UNKNOWN.search(message)
+    known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
+    unknown, missing, place = _UNKNOWN.search(message), _MISSING.search(message), _PLACE.search(message)
+    inside = f" in {place[1][:80]!r}" if place else ""
     if unknown:
-        known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
-        return f"The body has an unknown field {unknown[1][:80]!r}.", f"The fields known here: {known}."
-    place = _PLACE.search(message)
+        detail = f"The body has an unknown field {unknown[1][:80]!r}{inside}."
+        return Fault(Kind.BODY_INVALID, detail, f"The fields known here: {known}.")
+    if missing:
+        kind = Kind.DOMAIN_REQUIRED if missing[1] == "sender" else Kind.BODY_INVALID
+        return Fault(kind, f"The body lacks the field {missing[1]!r}{inside}.", f"The fields known here: {known}.")
     what = _PLACE.sub("", message)
     where = f"The body's field {place[1][:80]!r}" if place else "The body"
-    return f"{where} does not fit: {what[0].lower()}{what[1:]}.", "Look at /docs for the shape of this request."
+    return Fault(
+        Kind.BODY_INVALID,
+        f"{where} does not fit: {what[0].lower()}{what[1:]}.",
+        "Look at /docs for the shape of this request.",
+    )
 
 
 def read_query(request: Request, shape: type[T]) -> T:  # type: ignore[type-arg]

@@ -13,9 +13,10 @@ from letterhead.core.accounts import Caller
 from letterhead.errors import Kind
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
-from letterhead.web import bodies
+from letterhead.web import bodies, wire
 from letterhead.web.allowances import Usage
 from letterhead.web.auth import Credentials
+from letterhead.web.meters import Meters
 from letterhead.web.settings import WebSettings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -32,6 +33,14 @@ class Access(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Holds a page made ahead, with the policy that lets its own style in and nothing else."""
+
+    html: bytes
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Gathers what lives as long as the app."""
 
@@ -40,6 +49,10 @@ class House:
     credentials: Credentials
     usage: Usage
     registry: CollectorRegistry
+    meters: Meters
+    document: bytes
+    page: Page
+    parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,6 @@ class Call:
 
     house: House
     request: Request  # type: ignore[type-arg]
-    tracking_id: str
     signed_in: Caller | None
     actor: Actor
 

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from letterhead.core import domain as remembered
 from letterhead.core import lifecycle
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
-from letterhead.core.lifecycle import Domain
+from letterhead.core.domain import Domain
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
 from letterhead.core.plan import Plan, PlannedRecord, RecordId, Standing, Verdict, relative_name
@@ -44,12 +45,12 @@ def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health
 def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
     return {
         "sender": each.sender,
-        "status": lifecycle.status(each),
+        "status": remembered.status(each),
         "last_sync": each.last_sync,
         "created_at": each.created_at,
         "selector": each.selector,
         "verification_tokens": each.tokens or UNSET,
-        "mail_from_domain_status": given(lifecycle.mail_from_status(each)),
+        "mail_from_domain_status": given(remembered.mail_from_status(each)),
         "private_dkim_key": given(key),
         "reminder_sent_at": given(each.reminder_sent_at),
         "verification_records": _records(plan),

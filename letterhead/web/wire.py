@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
 
 Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -116,7 +117,9 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     records: tuple[RecordCheck, ...]
     findings: tuple[Finding, ...]
     provider: ProviderSays
-    snapshot: Annotated[object, Meta(description="All that the last check saw, as it was seen.")] = UNSET
+    snapshot: (
+        Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType
+    ) = UNSET
 
 
 class DomainDnsCheck(Out, frozen=True, kw_only=True):
