@@ -1,7 +1,7 @@
 """Knows how the web face is put together: endpoints behind the gate, the gate behind the door. Server-agnostic."""
 
 import structlog
-from litestar import Litestar, Request
+from litestar import Litestar, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
@@ -11,8 +11,9 @@ from letterhead.errors import Fault
 from letterhead.ports import Deps
 from letterhead.web import document, problems
 from letterhead.web.allowances import Buckets, Usage
+from letterhead.web.asgi import App, Request
 from letterhead.web.auth import Credentials
-from letterhead.web.door import App, Door, visit_of
+from letterhead.web.door import Door, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
 from letterhead.web.meters import Meters
@@ -29,7 +30,7 @@ def create_app(deps: Deps, settings: WebSettings, registry: CollectorRegistry | 
     gate = Gate(house, Buckets(settings.rate, settings.burst, house.credentials.clock))
     framework = Litestar(
         [_handler(gate, endpoint) for endpoint in ENDPOINTS],
-        exception_handlers={Fault: _refused, HTTPException: _misrouted, Exception: _broken},
+        exception_handlers={HTTPException: _misrouted},
         on_shutdown=[house.usage.flush],
         openapi_config=None,
         logging_config=None,
@@ -55,8 +56,14 @@ def _house(deps: Deps, settings: WebSettings, registry: CollectorRegistry) -> Ho
 def _handler(gate: Gate, endpoint: Endpoint) -> HTTPRouteHandler:
     """Makes the framework's handler of an endpoint; the framework parses nothing, so that we alone say what fits."""
 
-    async def serve(request: Request) -> ASGIResponse:  # type: ignore[type-arg]
-        return _response(await gate.serve(endpoint, request))
+    async def serve(request: Request) -> ASGIResponse:
+        try:
+            return _response(await gate.serve(endpoint, request))
+        except Fault as fault:
+            return _response(_refusal(request, fault))
+        except Exception:
+            log.exception("request.broken")
+            return _response(_refusal(request, problems.bug()))
 
     path = endpoint.path.replace("}", ":str}")
     return HTTPRouteHandler(path, http_method=endpoint.method, status_code=200)(serve)  # type: ignore[arg-type]
@@ -68,26 +75,19 @@ def _response(answer: Answer) -> ASGIResponse:
     )
 
 
-def _refused(request: Request, fault: Fault) -> ASGIResponse:  # type: ignore[type-arg]
-    """Answers with the envelope."""
+def _refusal(request: Request, fault: Fault) -> Answer:
+    """Writes the envelope."""
     status = problems.status_of(fault.kind)
     if status >= 500:
         log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
     body = problems.envelope(fault, visit_of(request.scope).tracking_id)
-    return _response(Answer(body=body, status=status, headers=dict(problems.headers_of(fault))))
+    return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
 
 
-def _misrouted(request: Request, refusal: HTTPException) -> ASGIResponse:  # type: ignore[type-arg]
-    """Says in our own words what the framework refused: unknown paths and methods."""
-    if refusal.status_code >= 500:
-        return _broken(request, refusal)
-    response = _refused(request, problems.fault_of_status(refusal.status_code, request.method, request.url.path))
-    allowed = (refusal.headers or {}).get("allow")
-    if allowed:
-        response.headers["allow"] = ", ".join(sorted(allowed.split(", ")))
-    return response
-
-
-def _broken(request: Request, bug: Exception) -> ASGIResponse:  # type: ignore[type-arg]
-    log.error("request.broken", exc_info=bug)
-    return _refused(request, problems.bug())
+def _misrouted(request: Request, refusal: HTTPException) -> Response[bytes]:
+    """Says in our own words what the framework refused before any endpoint was reached: unknown paths and methods."""
+    answer = _refusal(request, problems.fault_of_status(refusal.status_code, request.method, request.url.path))
+    headers = dict(answer.headers)
+    if refusal.headers and "allow" in refusal.headers:
+        headers["Allow"] = refusal.headers["allow"]
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=answer.media_type)

@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 
-from litestar import Request
-
 from letterhead.core.accounts import Caller
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts
 from letterhead.ports import Deps
 from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.asgi import Request
 from letterhead.web.settings import WebSettings
 
 KEYS_REMEMBERED = 10_000
@@ -31,7 +30,7 @@ class Credentials:
         self._failures = Buckets(settings.failure_rate, settings.failure_burst, clock)
         self._known: dict[str, tuple[Caller, float]] = {}
 
-    async def caller(self, request: Request) -> Caller:  # type: ignore[type-arg]
+    async def caller(self, request: Request) -> Caller:
         """Says whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
         account, key = presented(request)
         known = self._known.get(key)
@@ -45,7 +44,7 @@ class Credentials:
             raise accounts.unauthorized()
         return caller
 
-    async def _look_up(self, request: Request, key: str) -> Caller:  # type: ignore[type-arg]
+    async def _look_up(self, request: Request, key: str) -> Caller:
         """Asks the store; an address with too many failures waits, unless its key was good a moment ago."""
         address = address_of(request)
         if key not in self._known:
@@ -68,7 +67,7 @@ class Credentials:
         if level < 1.0:
             raise too_many(f"failed sign-ins from {address}", self._failures.wait(level))
 
-    def operator(self, request: Request) -> None:  # type: ignore[type-arg]
+    def operator(self, request: Request) -> None:
         """Passes the operator's token alone; Fault `unauthorized`."""
         address = address_of(request)
         self._refuse_guessing(address)
@@ -97,7 +96,7 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 
-def presented(request: Request) -> tuple[str | None, str]:  # type: ignore[type-arg]
+def presented(request: Request) -> tuple[str | None, str]:
     """Reads what was presented: the account (Basic alone names one) and the key; empty where there is none."""
     headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
     if len(headers) != 1:
@@ -120,7 +119,7 @@ def _basic(value: str) -> tuple[str | None, str]:
     return (user, password) if colon else (None, "")
 
 
-def address_of(request: Request) -> str:  # type: ignore[type-arg]
+def address_of(request: Request) -> str:
     """Says where the request came from, as the server saw it."""
     client = request.scope.get("client")
     return client[0] if client else "unknown"

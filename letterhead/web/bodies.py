@@ -10,9 +10,9 @@ from typing import NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request
 
 from letterhead.errors import Fault, Kind
+from letterhead.web.asgi import Request
 
 LIMIT = 64 * 1024  # octets
 DEPTH = 32
@@ -26,13 +26,13 @@ _PLACE = re.compile(r" - at `\$\.?(.*?)`$")
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-async def read_body(request: Request, shape: type[T]) -> T:  # type: ignore[type-arg]
+async def read_body(request: Request, shape: type[T]) -> T:
     """Reads a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
     _refuse_media_type(request)
     return parse_body(await _octets(request), shape)
 
 
-def _refuse_media_type(request: Request) -> None:  # type: ignore[type-arg]
+def _refuse_media_type(request: Request) -> None:
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
@@ -47,7 +47,7 @@ def _refuse_media_type(request: Request) -> None:  # type: ignore[type-arg]
         )
 
 
-async def _octets(request: Request) -> bytes:  # type: ignore[type-arg]
+async def _octets(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:12]) > LIMIT:
         raise _too_large()
@@ -155,6 +155,8 @@ def _texts(value: object) -> Iterator[str]:
             for name, each in value.items():
                 yield name
                 yield from _texts(each)
+        case _:
+            pass
 
 
 def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
@@ -177,7 +179,7 @@ def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
     )
 
 
-def read_query(request: Request, shape: type[T]) -> T:  # type: ignore[type-arg]
+def read_query(request: Request, shape: type[T]) -> T:
     """Reads the known query parameters into their shape, the unknown are ignored; Fault `parameter-invalid`."""
     return parse_query(request.scope["query_string"], shape)
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from letterhead import __version__
 from letterhead.errors import Kind
-from letterhead.web import problems
+from letterhead.web import examples, problems
 from letterhead.web.endpoints import Access, Endpoint, Page
 from letterhead.web.problems import ErrorEnvelope
 
@@ -20,13 +20,12 @@ Json = dict[str, Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REFERENCE = "#/components/schemas/{name}"
-TRACKING = "3f1c9c0e-5b6e-4f6d-9a44-5a3c1f0f5e21"
 
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
 EVERYWHERE = (Kind.STORAGE_UNAVAILABLE, Kind.INTERNAL)
 # The server itself answers these before any endpoint is known, in the same envelope.
-OF_THE_SERVER = {400: "request-malformed", 408: "request-too-slow", 431: "headers-too-large"}
+OF_THE_SERVER = (Kind.REQUEST_MALFORMED, Kind.REQUEST_TOO_SLOW, Kind.HEADERS_TOO_LARGE)
 
 INFO = {
     "title": "Letterhead",
@@ -67,9 +66,15 @@ def describe(endpoints: Sequence[Endpoint]) -> Json:
         "paths": paths,
         "components": {
             "schemas": {name: _open(schema) for name, schema in components.items() if name not in queries},
+            "examples": {kind.value: {"value": examples.envelope(kind)} for kind in _kinds(endpoints)},
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
+
+
+def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
+    """Lists every fault that can be answered, in the order of their codes."""
+    return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
 
 
 def _open(schema: Json) -> Json:
@@ -120,7 +125,7 @@ def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
 
 def kinds_of(endpoint: Endpoint) -> list[Kind]:
     """Lists every fault that an endpoint can answer with."""
-    kinds = [*endpoint.faults, *EVERYWHERE]
+    kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
     if endpoint.body is not None:
         kinds += BODY
     if endpoint.access is not Access.OPEN:
@@ -137,11 +142,11 @@ def _responses(endpoint: Endpoint, named: Json) -> Json:
         responses["304"] = {"description": "Not Modified", "headers": _headers()}
     if 503 in endpoint.statuses:
         responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
-    by_status: dict[int, list[str]] = {status: [code] for status, code in OF_THE_SERVER.items()}
+    by_status: dict[int, list[Kind]] = {}
     for kind in kinds_of(endpoint):
-        by_status.setdefault(problems.status_of(kind), []).append(kind.value)
-    for status, codes in sorted(by_status.items()):
-        responses[str(status)] = _problem(status, codes)
+        by_status.setdefault(problems.status_of(kind), []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        responses[str(status)] = _problem(status, kinds)
     return responses
 
 
@@ -159,40 +164,15 @@ def _success(endpoint: Endpoint, named: Json) -> Json:
     }
 
 
-def _problem(status: int, codes: Sequence[str]) -> Json:
+def _problem(status: int, kinds: Sequence[Kind]) -> Json:
     """Describes one error status with an example of the envelope for each code."""
     schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
-    examples = {code: {"value": _example(code)} for code in sorted(set(codes))}
+    shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
     return {
         "description": problems.title(status),
         "headers": _headers(),
-        "content": {"application/json": {"schema": schema, "examples": examples}},
+        "content": {"application/json": {"schema": schema, "examples": shown}},
     }
-
-
-def _example(code: str) -> Json:
-    message, fix = EXAMPLES.get(code, (f"What happened, and to which thing ({code}).", "What to do next."))
-    error: Json = {"code": code, "message": message, "fix": fix}
-    if code.startswith("provider-"):
-        error |= {"provider": "ses", "providerCode": "TooManyRequestsException"}
-    return {"trackingId": TRACKING, "error": error}
-
-
-EXAMPLES = {
-    Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
-    Kind.NOT_FOUND: ("This account has no sender domain 'acme.dev'.", "Look at GET /domains for the names it has."),
-    Kind.DOMAIN_IS_IP: ("'127.0.0.1' is an address, not a domain.", "Type the domain alone, such as acme.dev."),
-    Kind.DOMAIN_REQUIRED: ("The domain is empty.", "Type the domain you send from, such as acme.dev."),
-    Kind.BODY_TOO_LARGE: ("The body is larger than 64 KB.", "Send at most 64 KB."),
-    Kind.BODY_INVALID: ("The body has an unknown field 'domain'.", "The fields known here: sender, selector."),
-    Kind.TOO_MANY_REQUESTS: ("Too many requests with this key.", "Wait 1 s, as Retry-After says."),
-    Kind.USAGE_LIMIT_EXCEEDED: (
-        "The account made 1000 requests this month; 1000 are allowed. Resets at 2027-01-01T00:00:00Z.",
-        "Wait, or ask for a higher limit.",
-    ),
-    Kind.SCOPE_MISSING: ("This API key has the scope 'read'; this needs 'write'.", "Use a key of that scope."),
-    Kind.INTERNAL: (str(problems.bug()), str(problems.bug().fix)),
-}
 
 
 def text(described: Json) -> bytes:
@@ -214,5 +194,3 @@ def page(described: Json) -> Page:
 
 def _shown(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-

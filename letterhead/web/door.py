@@ -4,7 +4,7 @@ Stands outside the framework, so that nothing gets past it. Knows no route.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -12,13 +12,8 @@ from uuid import uuid4
 import structlog
 
 from letterhead.web import problems
+from letterhead.web.asgi import App, Message, Receive, Scope, Send
 from letterhead.web.meters import Meters
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = structlog.get_logger("letterhead.web")
 
@@ -44,7 +39,7 @@ class Visit:
     began: float = field(default_factory=time.perf_counter)
 
 
-def visit_of(scope: Scope) -> Visit:
+def visit_of(scope: Mapping[str, Any]) -> Visit:
     """Gives the visit that a request belongs to."""
     visit: Visit = scope[PLACE]
     return visit

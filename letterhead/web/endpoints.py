@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
-from litestar import Request
 from prometheus_client import CollectorRegistry
 
 from letterhead.core.accounts import Caller
@@ -15,6 +14,7 @@ from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
 from letterhead.web.allowances import Usage
+from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
 from letterhead.web.meters import Meters
 from letterhead.web.settings import WebSettings
@@ -60,7 +60,7 @@ class Call:
     """Holds one request on its way to an operation."""
 
     house: House
-    request: Request  # type: ignore[type-arg]
+    request: Request
     signed_in: Caller | None
     actor: Actor
 

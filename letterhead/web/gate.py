@@ -1,11 +1,10 @@
 """Knows what a request must pass before its endpoint serves it: who asks, how fast, how much, with what scope."""
 
-from litestar import Request
-
 from letterhead.core.accounts import Caller, Scope, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
 from letterhead.web.allowances import Buckets, rate_headers, too_many
+from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import Visit, visit_of
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, House
@@ -19,7 +18,7 @@ class Gate:
     def __init__(self, house: House, rates: Buckets) -> None:
         self._house, self._rates = house, rates
 
-    async def serve(self, endpoint: Endpoint, request: Request) -> Answer:  # type: ignore[type-arg]
+    async def serve(self, endpoint: Endpoint, request: Request) -> Answer:
         """Serves one request, or raises the Fault that stopped it."""
         visit = visit_of(request.scope)
         visit.route = endpoint.path
@@ -47,7 +46,7 @@ class Gate:
             )
         )
 
-    async def _signed_in(self, endpoint: Endpoint, request: Request, visit: Visit) -> Caller:  # type: ignore[type-arg]
+    async def _signed_in(self, endpoint: Endpoint, request: Request, visit: Visit) -> Caller:
         caller = await self._house.credentials.caller(request)
         visit.account_id = caller.account_id
         left = self._rates.take(caller.key_id)

@@ -30,7 +30,7 @@ def status_of(kind: Kind) -> int:
     """Gives the HTTP status of a fault."""
     # Long because it is a table, one line per answer.
     match kind:
-        case Kind.BODY_INVALID | Kind.BODY_NOT_JSON | Kind.PARAMETER_INVALID:
+        case Kind.BODY_INVALID | Kind.BODY_NOT_JSON | Kind.PARAMETER_INVALID | Kind.REQUEST_MALFORMED:
             return 400
         case Kind.DOMAIN_REQUIRED | Kind.DOMAIN_TYPE | Kind.DOMAIN_CHARSET | Kind.DOMAIN_TOO_LONG:
             return 400
@@ -52,12 +52,16 @@ def status_of(kind: Kind) -> int:
             return 404
         case Kind.METHOD_NOT_ALLOWED:
             return 405
+        case Kind.REQUEST_TOO_SLOW:
+            return 408
         case Kind.CONFLICT | Kind.SELECTOR_USED | Kind.IDEMPOTENCY_KEY_REUSED:
             return 409
         case Kind.BODY_TOO_LARGE:
             return 413
         case Kind.MEDIA_TYPE_UNSUPPORTED:
             return 415
+        case Kind.HEADERS_TOO_LARGE:
+            return 431
         case Kind.TOO_MANY_REQUESTS:
             return 429
         case Kind.PROVIDER_FAILED | Kind.PROVIDER_THROTTLED | Kind.PROVIDER_REFUSED:

@@ -1,4 +1,7 @@
-"""Knows the JSON shapes that go out and come in, to the letter of the contract; an optional field with no value is absent."""
+"""Knows the JSON shapes that go out and come in, to the letter of the contract.
+
+An optional field that has no value is absent, never null.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -26,7 +29,7 @@ class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
 
 
 class VerificationRecord(Out, frozen=True, kw_only=True):
-    """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` the full name."""
+    """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
 
     record_type: Literal["TXT", "MX"]
     record_name: str
@@ -117,9 +120,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     records: tuple[RecordCheck, ...]
     findings: tuple[Finding, ...]
     provider: ProviderSays
-    snapshot: (
-        Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType
-    ) = UNSET
+    snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
 
 
 class DomainDnsCheck(Out, frozen=True, kw_only=True):
@@ -183,7 +184,8 @@ class NewKey(In, frozen=True, kw_only=True):
     environment_id: ShortText | UnsetType = UNSET
     scope: (
         Annotated[
-            Literal["full", "write", "read"], Meta(description="full for a secret key, read for a public one, unless said")
+            Literal["full", "write", "read"],
+            Meta(description="full for a secret key, read for a public one, unless said"),
         ]
         | UnsetType
     ) = UNSET

@@ -90,8 +90,11 @@ async def openapi(call: Call) -> Answer:
 
 async def docs(call: Call) -> Answer:
     """Shows the description of this API to people: one page without scripts, nothing from elsewhere."""
-    return Answer(body=call.house.page.html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": call.house.page.policy})
-
+    return Answer(
+        body=call.house.page.html,
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": call.house.page.policy},
+    )
 
 
 ENDPOINTS = (
