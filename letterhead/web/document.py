@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -194,3 +195,14 @@ def page(described: Json) -> Page:
 
 def _shown(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    """Writes the document to standard output, to be committed as docs/openapi.json."""
+    from letterhead.web.routes import ENDPOINTS
+
+    sys.stdout.buffer.write(text(describe(ENDPOINTS)))
+
+
+if __name__ == "__main__":
+    main()

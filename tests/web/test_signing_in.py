@@ -8,6 +8,8 @@ import httpx2
 
 from letterhead.core.accounts import Scope
 from letterhead.core.apikeys import Mode, new_api_key
+from letterhead.operations import accounts
+from tests.operations.world import OPERATOR
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 
@@ -90,9 +92,6 @@ async def test_revoked_key_is_dead_within_a_second(house: Installation, acme: ht
         assert (await doomed.get("/domains")).status_code == 200
         caller = await house.deps.store.caller(house.deps.digest(made["key"]))
         assert caller is not None
-        from letterhead.operations import accounts
-        from tests.operations.world import OPERATOR
-
         await accounts.end_key(house.deps, caller.account_id, caller.key_id, OPERATOR)
         await asyncio.sleep(1.0)
         assert (await doomed.get("/domains")).status_code == 401
@@ -113,13 +112,16 @@ async def test_rate_per_key(tmp_path: Path) -> None:
 
 async def test_failed_sign_ins_per_address(tmp_path: Path) -> None:
     """Whoever guesses keys is slowed down; a key that was good a moment ago still works from there."""
-    async with running(tmp_path, failure_burst=3, failure_rate=0.1) as house:
-        async with house.client(house.keys["acme"]) as acme, house.client("lh_live_guess") as guesser:
-            assert (await acme.get("/domains")).status_code == 200
-            statuses = [(await guesser.get("/domains")).status_code for _ in range(5)]
-            assert statuses == [401, 401, 401, 429, 429]
-            assert (await guesser.get("/accounts")).status_code == 429
-            assert (await acme.get("/domains")).status_code == 200
+    async with (
+        running(tmp_path, failure_burst=3, failure_rate=0.1) as house,
+        house.client(house.keys["acme"]) as acme,
+        house.client("lh_live_guess") as guesser,
+    ):
+        assert (await acme.get("/domains")).status_code == 200
+        statuses = [(await guesser.get("/domains")).status_code for _ in range(5)]
+        assert statuses == [401, 401, 401, 429, 429]
+        assert (await guesser.get("/accounts")).status_code == 429
+        assert (await acme.get("/domains")).status_code == 200
 
 
 async def test_operator(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:
