@@ -41,6 +41,11 @@ HEADERS = {
     "If-None-Match": "The ETag of the answer that the client has; 304 if it is still the same.",
     "Idempotency-Key": "Makes a repeated request harmless: 1 to 255 visible ASCII characters.",
 }
+PARTS = {
+    "sender": "acme.dev",
+    "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
+}
 SECURITY_SCHEMES = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "basic": {"type": "http", "scheme": "basic", "description": "User: the account id. Password: an API key."},
@@ -116,7 +121,9 @@ def _security(access: Access) -> list[Json]:
 def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
     for part in endpoint.path.split("/"):
         if part.startswith("{"):
-            yield {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+            name = part[1:-1]
+            schema = {"type": "string", "examples": [PARTS[name]]}
+            yield {"name": name, "in": "path", "required": True, "schema": schema}
     if endpoint.query is not None:
         for name, schema in components[endpoint.query.__name__]["properties"].items():
             yield {"name": name, "in": "query", "schema": schema}
