@@ -34,7 +34,7 @@ def create_app(deps: Deps, settings: WebSettings, registry: CollectorRegistry | 
     framework = Litestar(
         [_handler(gate, endpoint) for endpoint in ENDPOINTS],
         exception_handlers={HTTPException: _misrouted},
-        on_shutdown=[house.usage.flush],
+        on_shutdown=[house.usage.close],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,  # bodies.py bounds them itself, and answers in the envelope
