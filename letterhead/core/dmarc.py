@@ -1,9 +1,10 @@
 """Knows DMARC records (RFC 9989). All that it finds is advice: DMARC blocks no status."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt
 
 POLICIES = ("none", "quarantine", "reject")
@@ -37,7 +38,7 @@ MISSING = Diagnosis(
     title="There is no DMARC record",
     meaning="DMARC tells receivers what to do with mail that fails the checks. Large mailbox providers want one.",
     detail="There is no DMARC record at {host}.",
-    fix="Add a TXT record with the name {name} in the zone {zone} and the value {expected}",
+    fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 9989 4.7",
 )
 POLICY_INVALID = Diagnosis(
@@ -46,26 +47,27 @@ POLICY_INVALID = Diagnosis(
     title="The DMARC record can't be used",
     meaning="A text is there, but receivers don't take it for a valid DMARC record, so no policy applies.",
     detail="The TXT at {host} is {observed}.",
-    fix="Leave one TXT record at {name} in the zone {zone}, such as {expected}",
+    fix="Leave one TXT record at {name}, such as {expected}",
     reference="RFC 9989 4.7",
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what could be better about DMARC."""
-    standing = scene.standing(RecordId.DMARC)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(POLICY_INVALID, scene.plan, standing)
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
+
+
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
 
 
 TOPIC = Topic(
     name="dmarc",
     records=(RecordId.DMARC,),
     accepts=accepts,
-    diagnoses=(MISSING, POLICY_INVALID),
-    examine=examine,
+    explains=(
+        *placement.rules("dmarc", accepts, Severity.WARNING),
+        Rule(diagnosis=MISSING, holds=_absent),
+        Rule(diagnosis=POLICY_INVALID, holds=_wrong),
+    ),
+    probes=placement.probes,
 )

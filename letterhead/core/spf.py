@@ -1,9 +1,10 @@
 """Knows SPF records (RFC 7208): the one to publish at the MAIL FROM domain, and whether what is there covers it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt
 
 
@@ -44,7 +45,7 @@ MISSING = Diagnosis(
     title="The MAIL FROM domain has no SPF record",
     meaning="Receivers check that the sending server may use the MAIL FROM domain. Without an SPF record they can't.",
     detail="There is no SPF record at {host}.",
-    fix="Add a TXT record with the name {name} in the zone {zone} and the value {expected}",
+    fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 7208 4.5",
 )
 INCLUDE_MISSING = Diagnosis(
@@ -53,30 +54,27 @@ INCLUDE_MISSING = Diagnosis(
     title="The MAIL FROM domain's SPF record does not name the provider",
     meaning="An SPF record is there, but it does not authorise the servers that send your mail.",
     detail="The TXT at {host} is {observed}, which does not authorise the provider.",
-    fix="Replace the SPF record of {name} in the zone {zone} with {expected}",
+    fix="Replace the SPF record of {name} with {expected} {where}",
     reference="RFC 7208 5.2",
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what is wrong with the planned SPF record."""
-    standing = scene.standing(RecordId.MAIL_FROM_SPF)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(
-            INCLUDE_MISSING if any("spf1" in text for text in standing.observed) else MISSING,
-            scene.plan,
-            standing,
-        )
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
+
+
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
 
 
 TOPIC = Topic(
     name="spf",
     records=(RecordId.MAIL_FROM_SPF,),
     accepts=accepts,
-    diagnoses=(MISSING, INCLUDE_MISSING),
-    examine=examine,
+    explains=(
+        *placement.rules("mail-from", accepts),
+        Rule(diagnosis=MISSING, holds=_absent),
+        Rule(diagnosis=INCLUDE_MISSING, holds=_wrong),
+    ),
+    probes=placement.probes,
 )
