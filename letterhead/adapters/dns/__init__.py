@@ -1,0 +1,1 @@
+"""Knows DNS: real servers (resolver) and zone text (zonefile) behind the same port."""

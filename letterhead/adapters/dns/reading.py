@@ -1,0 +1,135 @@
+"""Knows what one response says about one question; knows not how it came, nor what other servers said."""
+
+import dns.rcode
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.NS
+import dns.rdtypes.ANY.SOA
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from letterhead.adapters.dns.wire import Message, Query, Record, name_text, rrset
+from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Unanswered, Why
+
+MAX_ALIASES = 8
+TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+
+
+def resolver_answer(message: Message, query: Query) -> Answer:
+    """Reads a recursive resolver's response: it has followed all aliases, so what it lacks is not there."""
+    if message.rcode not in TELLING:
+        return failure(message)
+    if not (message.recursion_available or message.authoritative or message.answer):
+        return Unanswered(why=Why.REFUSED, detail="does not recurse for us")
+    path = _aliases(message, query, None)
+    if path is None:
+        return Unanswered(why=Why.CNAME_LOOP)
+    return _at_end(message, query, path, dangling=True)
+
+
+def server_answer(message: Message, query: Query, zone: Name) -> Answer:
+    """Reads the response of a server that should have authority for `zone`, and believes it about that zone only."""
+    if message.rcode not in TELLING:
+        return failure(message)
+    if not message.authoritative:
+        return Unanswered(why=Why.LAME, detail="answers without authority")
+    path = _aliases(message, query, zone)
+    if path is None:
+        return Unanswered(why=Why.CNAME_LOOP)
+    if not end_of(query, path).is_subdomain(zone):
+        return _aliased(message, path, dangling=False)  # whatever else it says of that name is hearsay
+    start = soa(message)
+    if start is not None and not start.owner.is_subdomain(zone):
+        return Unanswered(why=Why.LAME, detail=f"answers for {name_text(start.owner) or 'the root'} instead")
+    settled = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
+    return _at_end(message, query, path, dangling=settled)
+
+
+def failure(message: Message) -> Unanswered:
+    """Says why a response with an error code teaches nothing."""
+    failed = message.rcode == dns.rcode.SERVFAIL
+    return Unanswered(why=Why.SERVER_FAILURE if failed else Why.REFUSED, detail=message.rcode_text)
+
+
+def soa(message: Message) -> Record | None:
+    """Finds the SOA that came as the answer, or with a negative one."""
+    records = (*message.answer, *message.authority)
+    return next((record for record in records if isinstance(record.rdata, dns.rdtypes.ANY.SOA.SOA)), None)
+
+
+def negative_ttl(message: Message) -> int:
+    """Says for how many seconds a negative answer is remembered (RFC 2308 5); 0 without an SOA."""
+    record = soa(message)
+    if record is None or not isinstance(record.rdata, dns.rdtypes.ANY.SOA.SOA):
+        return 0
+    return min(record.ttl, record.rdata.minimum)
+
+
+def alias_at(message: Message, name: Name) -> Name | None:
+    """Finds where a CNAME at the name points."""
+    for record in message.answer:
+        if record.owner == name and isinstance(record.rdata, dns.rdtypes.ANY.CNAME.CNAME):
+            return record.rdata.target
+    return None
+
+
+def nameservers(records: tuple[Record, ...], zone: Name) -> tuple[Name, ...]:
+    """Lists the servers that NS records name for a zone, in a stable order."""
+    found = {
+        record.rdata.target
+        for record in records
+        if record.owner == zone and isinstance(record.rdata, dns.rdtypes.ANY.NS.NS)
+    }
+    return tuple(sorted(found))
+
+
+def referral(message: Message, zone: Name, name: Name) -> Name | None:
+    """Names the zone below `zone` and towards `name` that a server sends us on to, if it does."""
+    for record in message.authority:
+        below = record.owner != zone and record.owner.is_subdomain(zone)
+        if record.rdtype == RdataType.NS and below and name.is_subdomain(record.owner):
+            return record.owner
+    return None
+
+
+def end_of(query: Query, path: tuple[Name, ...]) -> Name:
+    """Names the end of a chain of aliases."""
+    return path[-1] if path else query.name
+
+
+def _aliases(message: Message, query: Query, zone: Name | None) -> tuple[Name, ...] | None:
+    """Follows the CNAMEs in the answer, not beyond `zone`; nothing where they loop or are too many."""
+    path: list[Name] = []
+    while query.rdtype != RdataType.CNAME:
+        at = end_of(query, tuple(path))
+        target = alias_at(message, at) if zone is None or at.is_subdomain(zone) else None
+        if target is None:
+            break
+        if len(path) == MAX_ALIASES or target == query.name or target in path:
+            return None
+        path.append(target)
+    return tuple(path)
+
+
+def _at_end(message: Message, query: Query, path: tuple[Name, ...], *, dangling: bool) -> Answer:
+    """Reads the records at the end of the chain, and no others: not every record in an answer was asked for."""
+    end = end_of(query, path)
+    there = [record for record in message.answer if record.owner == end and record.rdtype == query.rdtype]
+    rdatas = [record.rdata for record in there if record.rdata is not None]
+    if rdatas:
+        ttl = min(record.ttl for record in there)
+        aliases = tuple(name_text(alias) for alias in path)
+        return Found(rrset=rrset(end, query.rdtype, ttl, rdatas), aliases=aliases, authentic=message.authentic)
+    if path:
+        return _aliased(message, path, dangling=dangling)
+    if message.answer:
+        return Unanswered(why=Why.MALFORMED, detail="answered about another name")
+    if message.rcode == dns.rcode.NXDOMAIN:
+        record = soa(message)
+        return NxDomain(negative_ttl=negative_ttl(message), zone=name_text(record.owner) if record else None)
+    return NoData(negative_ttl=negative_ttl(message))
+
+
+def _aliased(message: Message, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
+    ttl = min(record.ttl for record in message.answer if record.rdtype == RdataType.CNAME)
+    aliases = tuple(name_text(alias) for alias in path)
+    return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling)

@@ -1,0 +1,241 @@
+"""Knows whom to ask for each view, and asks real DNS; refuses to know what the answers mean for a domain.
+
+Recursive resolvers answer for the world's view, the zone's own servers for the truth. Where port 53 of the world is
+closed to this machine, the resolvers stand in, and the replies say so by their perspective.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import dns.exception
+import dns.name
+import dns.rcode
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from letterhead.adapters.dns.cache import Cache
+from letterhead.adapters.dns.delegation import MAX_SERVERS, Cut, Delegations, Setup
+from letterhead.adapters.dns.panel import Panel, in_turn
+from letterhead.adapters.dns.reading import TELLING, negative_ttl, resolver_answer
+from letterhead.adapters.dns.transport import SILENT, Address, Budget, exchange
+from letterhead.adapters.dns.wire import Message, Query, name_from, name_text
+from letterhead.core.answers import (
+    Answer,
+    Delegated,
+    NxDomain,
+    Perspective,
+    Question,
+    Reply,
+    Unanswered,
+    View,
+    Why,
+)
+from letterhead.ports import Allowance
+
+PER_QUESTION = 5.0  # seconds
+PER_TRY = 1.75
+ROOTS_PROBED = 3
+PROBE_SECONDS = 1.0
+PROBE_HOLDS = 600.0
+MAX_REFERRALS = 3
+LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
+NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that this machine can reach")
+
+
+def top_level(name: str) -> bool:
+    """Says whether a name is a registry's, as far as its form tells."""
+    return "." not in name
+
+
+class DnsResolver:
+    """Asks configured resolvers (address and port) and, on `authoritative_port`, the servers of each zone.
+
+    `is_registry` says of a zone whether names below it are registered by strangers: a name that does not exist there
+    is not registered. `clock` (seconds) ends what is remembered.
+    """
+
+    def __init__(
+        self,
+        resolvers: Sequence[Address],
+        authoritative_port: int = 53,
+        *,
+        per_try_timeout: float = PER_TRY,
+        is_registry: Callable[[str], bool] = top_level,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._setup = Setup(tuple(resolvers), authoritative_port, per_try_timeout, Cache(clock))
+        self._port53 = _Port53(clock)
+        self._is_registry = is_registry
+
+    @property
+    def stands_in(self) -> bool:
+        """Says whether the resolvers stand in for authoritative servers that this machine can't reach."""
+        return self._port53.closed
+
+    async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
+        """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
+        deadline = min(allowance.until, asyncio.get_running_loop().time() + PER_QUESTION)
+        asked = list(dict.fromkeys(questions))
+        round_ = _Round(self._setup, Budget(allowance, deadline), self._port53, self._is_registry)
+        try:
+            replies = await asyncio.gather(*(round_.answer(question) for question in asked))
+        finally:
+            round_.close()
+        return dict(zip(asked, replies, strict=True))
+
+
+class _Port53:
+    """Remembers for a while whether the world's port 53 is closed to this machine."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._until, self._closed = clock, clock(), False
+
+    @property
+    def known(self) -> bool:
+        return self._clock() < self._until
+
+    @property
+    def closed(self) -> bool:
+        return self.known and self._closed
+
+    def note(self, closed: bool | None) -> None:
+        """Notes what a probe found; nothing where it found nothing out."""
+        if closed is not None:
+            self._closed, self._until = closed, self._clock() + PROBE_HOLDS
+
+
+class _Round:
+    """Answers the questions that came together: they share one deadline, one allowance and what is found on the way."""
+
+    def __init__(self, setup: Setup, budget: Budget, port53: _Port53, is_registry: Callable[[str], bool]) -> None:
+        self._setup, self._budget, self._port53, self._is_registry = setup, budget, port53, is_registry
+        self._delegations = Delegations(setup, budget)
+        self._probing = asyncio.Lock()
+
+    def close(self) -> None:
+        self._delegations.close()
+
+    async def answer(self, question: Question) -> tuple[Reply, ...]:
+        try:
+            name, rdtype = name_from(question.name), RdataType.make(question.rdtype)
+        except (dns.exception.DNSException, ValueError) as trouble:
+            return _unasked(question, Unanswered(why=Why.MALFORMED, detail=str(trouble)))
+        match question.view:
+            case View.RECURSIVE:
+                return await self._at_resolvers(name, rdtype)
+            case View.EVERY_SERVER | View.TWO_SERVERS:
+                return await self._at_servers(question, name, rdtype)
+            case View.DELEGATION:
+                return (await self._delegation(name),)
+
+    async def _at_resolvers(self, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+        asked = (self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers)
+        return tuple(await asyncio.gather(*asked))
+
+    async def _at_resolver(self, resolver: Address, name: Name, rdtype: RdataType) -> Reply:
+        query = Query(name, rdtype, recursive=True)
+        told = await exchange(resolver, query, self._budget, self._setup.per_try)
+        answer = told if isinstance(told, Unanswered) else resolver_answer(told, query)
+        if isinstance(answer, Unanswered) and answer.why is Why.SERVER_FAILURE:
+            answer = await self._why_failed(resolver, query, answer)
+        return Reply(
+            perspective=Perspective(view=View.RECURSIVE, server=resolver[0], address=resolver[0]), answer=answer
+        )
+
+    async def _why_failed(self, resolver: Address, query: Query, failed: Unanswered) -> Unanswered:
+        """Asks again with checking disabled: what succeeds then failed for its signatures (RFC 4035 3.2.2)."""
+        unchecked = Query(query.name, query.rdtype, recursive=True, checking_disabled=True)
+        told = await exchange(resolver, unchecked, self._budget, self._setup.per_try)
+        bogus = isinstance(told, Message) and told.rcode in TELLING
+        return Unanswered(why=Why.BOGUS, detail=failed.detail) if bogus else failed
+
+    async def _at_servers(self, question: Question, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+        if self._port53.closed:
+            return await self._at_resolvers(name, rdtype)
+        cut = await self._delegations.zone_of(name)
+        for _ in range(MAX_REFERRALS):
+            if isinstance(cut, Unanswered):
+                return _unasked(question, cut)
+            panel = await self._panel(cut, Query(name, rdtype, recursive=False), question.view)
+            if panel is None:
+                return await self._at_resolvers(name, rdtype)
+            told = panel.referred()
+            below = self._delegations.below(cut, told, name) if told else None
+            if below is None:
+                return panel.replies(question.view) or _unasked(question, NO_ADDRESS)
+            cut = below
+        return _unasked(question, LOST)
+
+    async def _panel(self, cut: Cut, query: Query, view: View) -> Panel | None:
+        """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
+        panel = Panel(self._setup, self._budget, cut, query)
+        servers = in_turn(await self._delegations.servers(cut))
+        first = len(servers) if view is View.EVERY_SERVER else 2
+        panel.ask(servers[:first])
+        await panel.wait(self._setup.per_try)
+        if servers and panel.silent() and await self._probe():
+            panel.cancel()
+            return None
+        if not panel.agree():
+            panel.ask(servers[first:])
+        await panel.wait()
+        return panel
+
+    async def _probe(self) -> bool:
+        """Says whether port 53 is closed to this machine: the root's servers are silent too."""
+        async with self._probing:
+            if not self._port53.known:
+                self._port53.note(await self._root_is_silent())
+        return self._port53.closed
+
+    async def _root_is_silent(self) -> bool | None:
+        names = await self._delegations.nameservers_of(dns.name.root)
+        if isinstance(names, Unanswered):
+            return None
+        roots = in_turn(await self._delegations.servers(Cut(dns.name.root, names), ROOTS_PROBED))
+        query = Query(dns.name.root, RdataType.SOA, recursive=False)
+        asked = (exchange((ip, self._setup.port), query, self._budget, PROBE_SECONDS, tries=1) for _, ip in roots)
+        told = await asyncio.gather(*asked)
+        if any(isinstance(each, Unanswered) and each.why is Why.NOT_ASKED for each in told) or not told:
+            return None
+        return all(isinstance(each, Unanswered) and each.why in SILENT for each in told)
+
+    async def _delegation(self, name: Name) -> Reply:
+        cut = await self._delegations.zone_of(name)
+        answer = cut if isinstance(cut, Unanswered) else cut.trouble or await self._way_to(cut, name)
+        zone = answer.zone if isinstance(answer, Delegated | NxDomain) else None
+        perspective = Perspective(view=View.DELEGATION, server="delegation", zone=zone)
+        return Reply(perspective=perspective, answer=answer)
+
+    async def _way_to(self, cut: Cut, name: Name) -> Delegated | NxDomain:
+        if not (cut.absent and self._is_registry(name_text(cut.zone))):
+            return await self._delegated(cut)
+        # The registry's own servers know better: a resolver may remember that a name does not exist after it does.
+        told = await self._refer(cut, name)
+        below = self._delegations.below(cut, told, name) if told else None
+        remembered = negative_ttl(told) if told else cut.negative_ttl
+        return await self._delegated(below) if below else NxDomain(negative_ttl=remembered, zone=name_text(cut.zone))
+
+    async def _delegated(self, cut: Cut) -> Delegated:
+        servers, parents = await asyncio.gather(self._delegations.servers(cut), self._parent_servers(cut))
+        return Delegated(
+            zone=name_text(cut.zone), servers=servers, negative_ttl=cut.negative_ttl, parent_servers=parents
+        )
+
+    async def _parent_servers(self, cut: Cut) -> tuple[str, ...]:
+        """Lists the servers that the parent zone names for this one; none where it can't be asked."""
+        if cut.zone == dns.name.root:
+            return ()
+        above = await self._delegations.zone_of(cut.zone.parent())
+        told = await self._refer(above, cut.zone) if isinstance(above, Cut) else None
+        below = self._delegations.below(above, told, cut.zone) if isinstance(above, Cut) and told else None
+        return tuple(name_text(name) for name in below.names[:MAX_SERVERS]) if below else ()
+
+    async def _refer(self, cut: Cut, name: Name) -> Message | None:
+        told = None if self._port53.closed else await self._delegations.refer(cut, name)
+        return told if isinstance(told, Message) and told.rcode in TELLING else None
+
+
+def _unasked(question: Question, answer: Answer) -> tuple[Reply, ...]:
+    return (Reply(perspective=Perspective(view=question.view, server="delegation"), answer=answer),)

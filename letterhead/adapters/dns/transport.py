@@ -1,0 +1,201 @@
+"""Knows how one question reaches one server and its answer comes back: sockets, tries, time; not what answers mean.
+
+Each question has a socket of its own, connected to the server, so that the kernel picks a random port and drops
+what comes from elsewhere (RFC 5452 9.2). What is not the answer is ignored for as long as the answer may still come.
+"""
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import dns.rcode
+
+from letterhead.adapters.dns.wire import (
+    MAX_OCTETS,
+    Malformed,
+    Message,
+    Query,
+    TooLarge,
+    belongs,
+    question_packet,
+    read_message,
+)
+from letterhead.core.answers import Unanswered, Why
+from letterhead.ports import Allowance
+
+TRIES = 2
+MAX_STRAYS = 32  # packets that are not the answer, before we give the server up
+SILENT = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
+_WITHOUT_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP)  # RFC 6891 7: an old server's word for "what is an OPT?"
+
+Address = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Budget:
+    """Holds what one question may still use: the check's allowance, and a deadline in seconds of the loop's clock."""
+
+    allowance: Allowance
+    deadline: float
+
+    def take(self) -> bool:
+        """Takes one packet, if one is left and the time is not over."""
+        if self.allowance.packets <= 0 or asyncio.get_running_loop().time() >= self.deadline:
+            return False
+        self.allowance.packets -= 1
+        return True
+
+    def left_over(self) -> Unanswered:
+        """Says that the check's own limits kept us from asking."""
+        spent = self.allowance.packets <= 0
+        detail = "the check has sent all the packets that it may" if spent else "the check has run out of time"
+        return Unanswered(why=Why.NOT_ASKED, detail=detail)
+
+
+def usable(address: str) -> bool:
+    """Says whether this machine has a route to an address that may be a nameserver's; sends nothing."""
+    ip = ipaddress.ip_address(address)
+    if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
+        return False
+    try:
+        _connected((address, 53)).close()
+    except OSError:
+        return False
+    return True
+
+
+async def exchange(
+    server: Address, query: Query, budget: Budget, per_try: float, *, tries: int = TRIES
+) -> Message | Unanswered:
+    """Asks one server one question: at most two tries over UDP, then once over TCP where the answer was truncated."""
+    try:
+        with _connected(server) as sock:
+            answer = await _Conversation(sock, query, budget, per_try).hold(tries)
+    except OSError as trouble:
+        return Unanswered(why=Why.UNREACHABLE, detail=trouble.strerror or "the network refused")
+    if isinstance(answer, Message) and answer.truncated:
+        return await _over_tcp(server, query, budget, 2 * per_try)
+    return answer
+
+
+def _connected(server: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(server)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class _Conversation:
+    """Asks over one UDP socket. A second try repeats the id, so that a late answer to the first is still heard."""
+
+    def __init__(self, sock: socket.socket, query: Query, budget: Budget, per_try: float) -> None:
+        self._sock, self._query, self._budget, self._per_try = sock, query, budget, per_try
+        self._id = secrets.randbits(16)
+        self._loop = asyncio.get_running_loop()
+        self._strays = 0
+
+    async def hold(self, tries: int) -> Message | Unanswered:
+        edns, heard = True, None
+        for attempt in range(tries):
+            if self._budget.take():
+                await self._loop.sock_sendall(self._sock, question_packet(self._id, self._query, edns=edns))
+            elif attempt == 0:
+                return self._budget.left_over()
+            heard = await self._hear(self._loop.time() + self._per_try)
+            if heard is not None and not (isinstance(heard, Message) and heard.rcode in _WITHOUT_EDNS and edns):
+                return heard
+            edns = edns and heard is None
+        return heard or self._silence()
+
+    async def _hear(self, until: float) -> Message | Unanswered | None:
+        """Waits for the answer; nothing where none came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(until, self._budget.deadline)):
+                while self._strays < MAX_STRAYS:
+                    packet = await self._loop.sock_recv(self._sock, MAX_OCTETS + 1)
+                    answer = _read(packet, self._id, self._query)
+                    if answer is not None:
+                        return answer
+                    self._strays += 1
+        return None
+
+    def _silence(self) -> Unanswered:
+        if self._strays:
+            return Unanswered(why=Why.MALFORMED, detail="sent nothing that answers the question")
+        if self._loop.time() >= self._budget.allowance.until:
+            return self._budget.left_over()
+        return Unanswered(why=Why.TIMEOUT, detail="no answer")
+
+
+def _read(packet: bytes, packet_id: int, query: Query) -> Message | Unanswered | None:
+    """Reads a packet; nothing where it is not the answer or can't be read."""
+    if not belongs(packet, packet_id, query):
+        return None
+    try:
+        return read_message(packet, query)
+    except TooLarge:
+        return Unanswered(why=Why.TOO_LARGE, detail="more than 16 KB or 64 records")
+    except Malformed:
+        return None
+
+
+async def _over_tcp(server: Address, query: Query, budget: Budget, seconds: float) -> Message | Unanswered:
+    if not budget.take():
+        return budget.left_over()
+    packet_id = secrets.randbits(16)
+    until = min(asyncio.get_running_loop().time() + seconds, budget.deadline)
+    try:
+        async with asyncio.timeout_at(until):
+            packet = await _by_stream(server, question_packet(packet_id, query, edns=True))
+    except (TimeoutError, OSError, EOFError):
+        return Unanswered(why=Why.TCP_BLOCKED, detail="truncated over UDP, and nothing came over TCP")
+    answer = _read(packet, packet_id, query)
+    if answer is None or (isinstance(answer, Message) and answer.truncated):
+        return Unanswered(why=Why.MALFORMED, detail="sent nothing over TCP that answers the question")
+    return answer
+
+
+async def _by_stream(server: Address, packet: bytes) -> bytes:
+    """Exchanges one message over TCP (RFC 1035 4.2.2); reads no more of an answer than shows that it is too large."""
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(len(packet).to_bytes(2) + packet)
+        length = int.from_bytes(await reader.readexactly(2))
+        return await reader.readexactly(min(length, MAX_OCTETS + 1))
+    finally:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def first_telling(
+    servers: Sequence[Address], query: Query, budget: Budget, per_try: float
+) -> Message | Unanswered:
+    """Asks servers one after the other, the next one early where one is slow, until one of them tells something."""
+    waiting = list(servers)
+    running: set[asyncio.Task[Message | Unanswered]] = set()
+    last: Message | Unanswered = Unanswered(why=Why.NO_SERVERS, detail="nobody to ask")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.create_task(exchange(waiting.pop(0), query, budget, per_try)))
+            done, running = await asyncio.wait(
+                running, timeout=per_try / 3 if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                last = task.result()
+                if isinstance(last, Message) and last.rcode in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                    return last
+        return last
+    finally:
+        for task in running:
+            task.cancel()
