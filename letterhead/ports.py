@@ -231,7 +231,10 @@ class Store(Protocol):
         ...
 
     async def delete_account(self, account_id: str, audit: AuditRow) -> bool:
-        """Deletes an account that has no domains left, with its keys; false where there is none."""
+        """Deletes an account that has no domains left, with its keys; false where there is none.
+
+        Fault `conflict` where it has domains.
+        """
         ...
 
     async def caller(self, digest: bytes) -> Caller | None:
@@ -283,7 +286,8 @@ class Store(Protocol):
     async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
         """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
 
-        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request).
+        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
+        where the account is gone.
         """
         ...
 
@@ -293,7 +297,10 @@ class Store(Protocol):
         ...
 
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity."""
+        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+
+        False, with nothing written, where the domain is gone or has changed since it was read.
+        """
         ...
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
@@ -347,6 +354,10 @@ class Store(Protocol):
         ...
 
     # the rest
+
+    async def ready(self) -> None:
+        """Answers when storage can be used; Fault `storage-unavailable` where it can't."""
+        ...
 
     async def audit(self, row: AuditRow) -> None:
         """Appends to the audit."""

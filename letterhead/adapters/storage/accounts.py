@@ -1,0 +1,119 @@
+"""Keeps accounts, API keys, usage, the audit and the vault; knows no rule of who may do what."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from letterhead.adapters.storage import rows
+from letterhead.adapters.storage.engine import Engine, Session
+from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.errors import Fault, Kind
+from letterhead.ports import AuditRow
+
+
+class Accounts:
+    """Keeps who may ask, and what they did."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
+        """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
+
+        async def work(session: Session) -> None:
+            values = rows.account_values(account)
+            await session.rows("add_account", **values, created_at=rows.ms(account.created_at))
+            await session.rows("add_key", **rows.key_values(key), digest=digest)
+            await append(session, audit)
+
+        await self._engine.transact(work)
+
+    async def accounts(self) -> list[Account]:
+        """Lists all accounts, the oldest first."""
+        return [rows.account(row) for row in await self._engine.read("accounts")]
+
+    async def account(self, account_id: str) -> Account | None:
+        """Finds one account."""
+        return next((rows.account(row) for row in await self._engine.read("account", id=account_id)), None)
+
+    async def change_account(self, account: Account, audit: AuditRow) -> bool:
+        """Writes name, email and limits; false where there is no such account."""
+
+        async def work(session: Session) -> bool:
+            changed = await session.rows("change_account", **rows.account_values(account))
+            return bool(changed) and await append(session, audit)
+
+        return await self._engine.transact(work)
+
+    async def delete_account(self, account_id: str, audit: AuditRow) -> bool:
+        """Deletes an account that has no domains left, with its keys; false where there is none.
+
+        Fault `conflict` where it has domains.
+        """
+        return await self._engine.transact(lambda session: _deleted(session, account_id, audit))
+
+    async def caller(self, digest: bytes) -> Caller | None:
+        """Finds who owns an API key; ended keys too, with `ends_at`."""
+        return next((rows.caller(row) for row in await self._engine.read("caller", digest=digest)), None)
+
+    async def add_key(self, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
+        """Adds an API key to an account."""
+
+        async def work(session: Session) -> None:
+            await session.rows("add_key", **rows.key_values(key), digest=digest)
+            await append(session, audit)
+
+        await self._engine.transact(work)
+
+    async def keys(self, account_id: str) -> list[ApiKey]:
+        """Lists an account's API keys, the oldest first, ended ones too."""
+        return [rows.key(row) for row in await self._engine.read("keys", account_id=account_id)]
+
+    async def end_key(self, account_id: str, key_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a key at a time; false where the account has no such key."""
+
+        async def work(session: Session) -> bool:
+            ended = await session.rows("end_key", account_id=account_id, id=key_id, at=rows.ms(at))
+            return bool(ended) and await append(session, audit)
+
+        return await self._engine.transact(work)
+
+    async def count_requests(self, month: str, made: Mapping[str, int], used: Mapping[str, datetime]) -> dict[str, int]:
+        """Adds requests made to each account's month (`2026-11`), notes when keys were used, gives the new totals."""
+
+        async def work(session: Session) -> dict[str, int]:
+            # Sorted, so that two processes that count the same accounts don't wait for each other in a circle.
+            for key_id, at in sorted(used.items()):
+                await session.rows("use_key", id=key_id, at=rows.ms(at))
+            totals = {
+                account_id: await session.rows("count_requests", account_id=account_id, month=month, made=count)
+                for account_id, count in sorted(made.items())
+            }
+            return {account_id: total[0]["requests"] for account_id, total in totals.items() if total}
+
+        return await self._engine.transact(work)
+
+    async def audit(self, row: AuditRow) -> None:
+        """Appends to the audit."""
+        await self._engine.write("append_audit", **rows.audit_values(row))
+
+    async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
+        """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
+        if blob is not None:
+            await self._engine.write("keep_in_vault", name=name, blob=blob)
+        return next((row["blob"] for row in await self._engine.read("vault", name=name)), None)
+
+
+async def append(session: Session, audit: AuditRow) -> bool:
+    """Appends to the audit within a transaction; true, always."""
+    return bool(await session.rows("append_audit", **rows.audit_values(audit)))
+
+
+async def _deleted(session: Session, account_id: str, audit: AuditRow) -> bool:
+    if not await session.rows("lock_account", id=account_id):
+        return False
+    used = (await session.rows("count_domains", account_id=account_id))[0]["used"]
+    if used:
+        raise Fault(Kind.CONFLICT, f"The account {account_id} still has {used} domains.", "Delete its domains first.")
+    await session.rows("delete_usage", account_id=account_id)
+    await session.rows("delete_account", id=account_id)
+    return await append(session, audit)

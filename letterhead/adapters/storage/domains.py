@@ -1,0 +1,214 @@
+"""Keeps domains with their keys, checkups and events; knows no rule of how a domain moves."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
+
+from letterhead.adapters.storage import rows
+from letterhead.adapters.storage.accounts import append
+from letterhead.adapters.storage.engine import Clash, Engine, Session
+from letterhead.adapters.storage.eventids import EventIds
+from letterhead.core.lifecycle import Domain, Effect, Event
+from letterhead.core.limits import Limits, over_domains
+from letterhead.errors import Fault, Kind
+from letterhead.ports import (
+    AuditRow,
+    Checkup,
+    Claim,
+    Claimed,
+    DomainEvent,
+    NewDomain,
+    Outcome,
+    Page,
+    PooledKey,
+)
+
+ALL: Final = 2**31 - 1
+IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
+
+
+class Domains:
+    """Keeps the claims of accounts to sender domains."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._event_ids = EventIds()
+
+    async def domains(self, account_id: str, page: Page) -> list[Domain]:
+        """Lists an account's domains in the order of their names."""
+        found = await self._engine.read(
+            "domains",
+            account_id=account_id,
+            after=page.after or "",
+            status=page.status,
+            contains=page.contains or None,
+            limit=ALL if page.limit is None else page.limit,
+        )
+        return [rows.domain(row) for row in found]
+
+    async def count_domains(self, account_id: str) -> int:
+        """Counts an account's domains."""
+        used: int = (await self._engine.read("count_domains", account_id=account_id))[0]["used"]
+        return used
+
+    async def domain(self, account_id: str, sender: str) -> Domain | None:
+        """Finds one of an account's domains."""
+        found = await self._engine.read("domain", account_id=account_id, sender=sender)
+        return next((rows.domain(row) for row in found), None)
+
+    async def domain_by_id(self, domain_id: str) -> Domain | None:
+        """Finds a domain for the worker."""
+        return next((rows.domain(row) for row in await self._engine.read("domain_by_id", id=domain_id)), None)
+
+    async def holder(self, sender: str) -> str | None:
+        """Names the id of the domain that holds the name, if any does."""
+        return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
+
+    async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
+        """Finds the last checks of domains; those never checked are left out."""
+        found = await self._engine.read("checkups", domain_ids=rows.json(list(domain_ids)))
+        return {row["domain_id"]: rows.checkup(row) for row in found}
+
+    async def sealed_key(self, domain_id: str) -> bytes | None:
+        """Finds the sealed private key of a domain."""
+        return next((row["sealed"] for row in await self._engine.read("sealed_key", domain_id=domain_id)), None)
+
+    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id."""
+        return {row["id"]: row["sealed"] for row in await self._engine.read("sealed_keys", account_id=account_id)}
+
+    async def events(self, account_id: str, domain_id: str | None, after: str | None, limit: int) -> list[DomainEvent]:
+        """Lists events, the oldest first; `after` is an event's id."""
+        if domain_id is None:
+            found = await self._engine.read("events_of_account", account_id=account_id, after=after or "", limit=limit)
+        else:
+            found = await self._engine.read(
+                "events_of_domain", account_id=account_id, domain_id=domain_id, after=after or "", limit=limit
+            )
+        return [rows.domain_event(row) for row in found]
+
+    async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
+        """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
+
+        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
+        where the account is gone.
+        """
+
+        async def work(session: Session) -> Claimed:
+            if await _claimed_before(session, claim):
+                return Claimed.THERE
+            await _refuse_too_many(session, claim.account_id, allowed)
+            key = claim.own or await _taken_key(session)
+            if key is None:
+                return Claimed.POOL_DRY
+            await self._add(session, claim.build(key))
+            await _remember(session, claim)
+            return Claimed.ADDED
+
+        return await self._engine.transact(work)
+
+    async def save(self, outcome: Outcome) -> bool:
+        """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
+        changed since it was read or another domain holds the name by now."""
+        try:
+            return await self._engine.transact(lambda session: self._saved(session, outcome))
+        except Clash:  # the one constraint that a save can break: one holder of a name
+            return False
+
+    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+
+        False, with nothing written, where the domain is gone or has changed since it was read.
+        """
+
+        async def work(session: Session) -> bool:
+            # Keys and checkups go with the row.
+            if not await session.rows("delete_domain", id=domain.id, version=domain.version):
+                return False
+            await self._tell(session, domain, (event,), None)
+            if withdraw:
+                await session.rows("add_intent", **rows.intent_values(domain, Effect.WITHDRAW))
+            return await append(session, audit)
+
+        deleted = await self._engine.transact(work)
+        if deleted:
+            await self._engine.shred()
+        return deleted
+
+    async def _add(self, session: Session, new: NewDomain) -> None:
+        domain = new.domain
+        if not await session.rows("use_selector", sender=domain.sender, selector=domain.selector):
+            raise Fault(
+                Kind.SELECTOR_USED,
+                f"The selector {domain.selector} was used for {domain.sender} before.",
+                "Choose another selector: one is never used twice, so that an old key can't come back.",
+            )
+        owner = {"account_id": domain.account_id, "sender": domain.sender}
+        await session.rows("add_domain", **rows.domain_values(domain), **owner)
+        await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
+        await self._tell(session, domain, new.events, None)
+
+    async def _saved(self, session: Session, outcome: Outcome) -> bool:
+        domain = outcome.domain
+        values = rows.domain_values(rows.risen(domain))
+        if not await session.rows("save_domain", **values, read_version=domain.version):
+            return False
+        if outcome.checkup is not None:
+            await session.rows("keep_checkup", domain_id=domain.id, body=rows.json(outcome.checkup))
+        await self._tell(session, domain, outcome.events, outcome.checkup)
+        for effect in outcome.effects:
+            await session.rows("add_intent", **rows.intent_values(domain, effect))
+        return True
+
+    async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
+        """Keeps events, and once for them all the checkup that they follow from."""
+        ids = [self._event_ids.next(event.at) for event in events]
+        evidence_id = ids[0] if ids and checkup is not None else None
+        if evidence_id is not None:
+            await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
+        for event_id, event in zip(ids, events, strict=True):
+            await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
+
+
+async def _claimed_before(session: Session, claim: Claim) -> bool:
+    """Tells whether the account has the domain, or had this request; claims of one account wait here for each other."""
+    if not await session.rows("lock_account", id=claim.account_id):
+        raise Fault(Kind.NOT_FOUND, f"The account {claim.account_id} is gone.", "Ask with a key of another account.")
+    if claim.idempotency is not None:
+        key, digest = claim.idempotency
+        for row in await session.rows("idempotency", account_id=claim.account_id, key=key):
+            if row["digest"] == digest:
+                return True
+            raise Fault(
+                Kind.IDEMPOTENCY_KEY_REUSED,
+                f"The Idempotency-Key {key} was used for another request.",
+                "Use a new key for each new request, and the same one only to repeat a request unchanged.",
+            )
+    if not await session.rows("domain", account_id=claim.account_id, sender=claim.sender):
+        return False
+    await _remember(session, claim)
+    return True
+
+
+async def _remember(session: Session, claim: Claim) -> None:
+    """Keeps the Idempotency-Key for a day, and forgets the account's older ones."""
+    if claim.idempotency is None:
+        return
+    key, digest = claim.idempotency
+    before = rows.ms(claim.now - IDEMPOTENCY_KEPT)
+    await session.rows("forget_idempotency", account_id=claim.account_id, before=before)
+    at = rows.ms(claim.now)
+    await session.rows("remember_idempotency", account_id=claim.account_id, key=key, digest=digest, at=at)
+
+
+async def _refuse_too_many(session: Session, account_id: str, allowed: int | None) -> None:
+    if allowed is None:
+        return
+    used = (await session.rows("count_domains", account_id=account_id))[0]["used"]
+    over = over_domains(Limits(domains=allowed), used)
+    if over is not None:
+        raise over.fault()
+
+
+async def _taken_key(session: Session) -> PooledKey | None:
+    return next((rows.pooled_key(row) for row in await session.rows("take_key")), None)

@@ -1,0 +1,207 @@
+"""Knows how core values look as rows. Times are whole milliseconds since 1970 UTC, and so is what is read back.
+
+A domain, a checkup and its evidence are kept whole, as JSON; the columns beside it are what SQL asks about.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.adapters.storage.engine import Row, Value
+from letterhead.core import lifecycle
+from letterhead.core.accounts import Account, ApiKey, Caller, Scope
+from letterhead.core.lifecycle import Domain, Effect, Event, EventKind
+from letterhead.core.limits import Limits
+from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, PooledKey
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+Values = dict[str, Value]
+
+_domain = msgspec.json.Decoder(Domain)
+_checkup = msgspec.json.Decoder(Checkup)
+
+
+def ms(at: datetime) -> int:
+    """Gives a time as it is stored."""
+    return (at - EPOCH) // MILLISECOND
+
+
+def maybe_ms(at: datetime | None) -> int | None:
+    """Gives a time that may be absent as it is stored."""
+    return None if at is None else ms(at)
+
+
+def time(stored: int) -> datetime:
+    """Reads a stored time."""
+    return EPOCH + stored * MILLISECOND
+
+
+def maybe_time(stored: int | None) -> datetime | None:
+    """Reads a stored time that may be absent."""
+    return None if stored is None else time(stored)
+
+
+def json(value: object) -> str:
+    """Writes a core value as it is stored."""
+    return msgspec.json.encode(value).decode()
+
+
+# accounts
+
+
+def account_values(account: Account) -> Values:
+    """Gives the columns of an account that can change, and its id."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "email": account.email,
+        "domains": account.limits.domains,
+        "requests": account.limits.requests_per_month,
+    }
+
+
+def limits(row: Row) -> Limits:
+    """Reads an account's limits."""
+    return Limits(domains=row["domains_limit"], requests_per_month=row["requests_limit"])
+
+
+def account(row: Row) -> Account:
+    """Reads an account."""
+    return Account(
+        id=row["id"],
+        name=row["name"],
+        email=row["email"],
+        limits=limits(row),
+        created_at=time(row["created_at"]),
+    )
+
+
+def key_values(key: ApiKey) -> Values:
+    """Gives the columns of an API key, but for its digest."""
+    times: Values = {
+        "created_at": ms(key.created_at),
+        "last_used_at": maybe_ms(key.last_used_at),
+        "ends_at": maybe_ms(key.ends_at),
+    }
+    return msgspec.structs.asdict(key) | {"scope": key.scope.value} | times
+
+
+def key(row: Row) -> ApiKey:
+    """Reads an API key."""
+    return ApiKey(
+        id=row["id"],
+        account_id=row["account_id"],
+        name=row["name"],
+        key_type=row["key_type"],
+        scope=Scope(row["scope"]),
+        masked=row["masked"],
+        environment_id=row["environment_id"],
+        created_at=time(row["created_at"]),
+        last_used_at=maybe_time(row["last_used_at"]),
+        ends_at=maybe_time(row["ends_at"]),
+    )
+
+
+def caller(row: Row) -> Caller:
+    """Reads who owns a key."""
+    return Caller(
+        account_id=row["account_id"],
+        key_id=row["id"],
+        scope=Scope(row["scope"]),
+        limits=limits(row),
+        ends_at=maybe_time(row["ends_at"]),
+    )
+
+
+def audit_values(row: AuditRow) -> Values:
+    """Gives the columns of an audit row."""
+    return msgspec.structs.asdict(row) | {"at": ms(row.at)}
+
+
+# domains
+
+
+def domain_values(domain: Domain) -> Values:
+    """Gives the columns of a domain that can change, and its id."""
+    return {
+        "id": domain.id,
+        "status": lifecycle.status(domain),
+        "held": int(domain.held),
+        "next_check_at": maybe_ms(domain.next_check_at),
+        "version": domain.version,
+        "life": json(domain),
+    }
+
+
+def domain(row: Row) -> Domain:
+    """Reads a domain."""
+    return _domain.decode(row["life"])
+
+
+def risen(domain: Domain) -> Domain:
+    """Gives the domain as its next version."""
+    return replace(domain, version=domain.version + 1)
+
+
+def checkup(row: Row) -> Checkup:
+    """Reads a checkup."""
+    return _checkup.decode(row["body"])
+
+
+def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str | None) -> Values:
+    """Gives the columns of an event."""
+    return {
+        "id": event_id,
+        "domain_id": domain.id,
+        "account_id": domain.account_id,
+        "sender": domain.sender,
+        "kind": event.kind.value,
+        "at": ms(event.at),
+        "detail": event.detail,
+        "evidence_id": evidence_id,
+    }
+
+
+def domain_event(row: Row) -> DomainEvent:
+    """Reads an event."""
+    return DomainEvent(
+        id=row["id"],
+        domain_id=row["domain_id"],
+        account_id=row["account_id"],
+        sender=row["sender"],
+        event=Event(kind=EventKind(row["kind"]), at=time(row["at"]), detail=row["detail"]),
+    )
+
+
+# work
+
+
+def intent_values(domain: Domain, effect: Effect) -> Values:
+    """Gives the columns of a new intent."""
+    return {
+        "domain_id": domain.id,
+        "account_id": domain.account_id,
+        "sender": domain.sender,
+        "effect": effect.value,
+    }
+
+
+def intent(row: Row) -> Intent:
+    """Reads an intent."""
+    return Intent(
+        id=str(row["id"]),
+        effect=Effect(row["effect"]),
+        domain_id=row["domain_id"],
+        account_id=row["account_id"],
+        sender=row["sender"],
+        attempts=row["attempts"],
+    )
+
+
+def pooled_key(row: Row) -> PooledKey:
+    """Reads a key made ahead."""
+    return PooledKey(id=row["id"], public_key=row["public_key"], sealed=row["sealed"])

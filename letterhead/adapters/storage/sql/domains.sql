@@ -1,0 +1,88 @@
+-- name: domains(account_id, after, status, contains, limit)
+SELECT life FROM domains
+WHERE account_id = :account_id AND sender > :after
+  AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(sender, :contains, '') <> sender)
+ORDER BY sender
+LIMIT :limit;
+
+-- name: count_domains(account_id)
+SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
+
+-- name: domain(account_id, sender)
+SELECT life FROM domains WHERE account_id = :account_id AND sender = :sender;
+
+-- name: domain_by_id(id)
+SELECT life FROM domains WHERE id = :id;
+
+-- name: holder(sender)
+SELECT id FROM domains WHERE sender = :sender AND held = 1;
+
+-- name: add_domain(id, account_id, sender, status, held, next_check_at, version, life)
+INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life)
+VALUES (:id, :account_id, :sender, :status, :held, :next_check_at, :version, :life)
+RETURNING id;
+
+-- name: save_domain(id, read_version, status, held, next_check_at, version, life)
+UPDATE domains
+SET status = :status, held = :held, next_check_at = :next_check_at, version = :version, life = :life,
+    lease_until = NULL, lease_owner = NULL
+WHERE id = :id AND version = :read_version
+RETURNING id;
+
+-- name: delete_domain(id, version)
+DELETE FROM domains WHERE id = :id AND version = :version RETURNING id;
+
+-- name: add_sealed_key(domain_id, sealed)
+INSERT INTO domain_keys (domain_id, sealed) VALUES (:domain_id, :sealed) RETURNING domain_id;
+
+-- name: sealed_key(domain_id)
+SELECT sealed FROM domain_keys WHERE domain_id = :domain_id;
+
+-- name: sealed_keys(account_id)
+SELECT d.id, k.sealed FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id WHERE d.account_id = :account_id;
+
+-- name: use_selector(sender, selector)
+-- Rows stay for ever: neither deleting a domain nor its account gives a selector free.
+INSERT INTO used_selectors (sender, selector) VALUES (:sender, :selector)
+ON CONFLICT (sender, selector) DO NOTHING
+RETURNING selector;
+
+-- name: idempotency(account_id, key)
+SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
+
+-- name: remember_idempotency(account_id, key, digest, at)
+INSERT INTO idempotency (account_id, key, digest, at) VALUES (:account_id, :key, :digest, :at)
+ON CONFLICT (account_id, key) DO NOTHING
+RETURNING key;
+
+-- name: forget_idempotency(account_id, before)
+DELETE FROM idempotency WHERE account_id = :account_id AND at < :before RETURNING key;
+
+-- name: checkups(domain_ids)
+SELECT domain_id, body FROM checkups
+WHERE domain_id IN (
+    /*sqlite SELECT value FROM json_each(:domain_ids) */
+    /*postgresql SELECT json_array_elements_text(CAST(:domain_ids AS JSON)) */
+);
+
+-- name: keep_checkup(domain_id, body)
+INSERT INTO checkups (domain_id, body) VALUES (:domain_id, :body)
+ON CONFLICT (domain_id) DO UPDATE SET body = excluded.body
+RETURNING domain_id;
+
+-- name: keep_evidence(id, body)
+INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
+
+-- name: add_event(id, domain_id, account_id, sender, kind, at, detail, evidence_id)
+INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, evidence_id)
+VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :evidence_id)
+RETURNING id;
+
+-- name: events_of_account(account_id, after, limit)
+SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
+WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: events_of_domain(account_id, domain_id, after, limit)
+SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
+WHERE domain_id = :domain_id AND account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;

@@ -1,0 +1,65 @@
+-- name: claim_due(now, until, owner, limit)
+-- The CTE is materialized: a plain `IN (SELECT … LIMIT … SKIP LOCKED)` may be run again and pass its limit.
+WITH due AS MATERIALIZED (
+    SELECT id FROM domains
+    WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+    ORDER BY next_check_at
+    LIMIT :limit /*postgresql FOR UPDATE SKIP LOCKED */
+)
+UPDATE domains SET lease_until = :until, lease_owner = :owner
+WHERE id IN (SELECT id FROM due)
+RETURNING life;
+
+-- name: claim_intents(now, until, owner, limit)
+-- Only the first of a name is given out; those behind it wait until it is finished.
+WITH due AS MATERIALIZED (
+    SELECT id FROM intents AS head
+    WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+      AND NOT EXISTS (SELECT 1 FROM intents AS before WHERE before.sender = head.sender AND before.id < head.id)
+    ORDER BY id
+    LIMIT :limit /*postgresql FOR UPDATE OF head SKIP LOCKED */
+)
+UPDATE intents SET lease_until = :until, lease_owner = :owner
+WHERE id IN (SELECT id FROM due)
+RETURNING id, domain_id, account_id, sender, effect, attempts;
+
+-- name: add_intent(domain_id, account_id, sender, effect)
+-- Due at once, whatever the clock says.
+INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts)
+VALUES (:domain_id, :account_id, :sender, :effect, 0, 0)
+RETURNING id;
+
+-- name: finish_intent(id)
+DELETE FROM intents WHERE id = :id RETURNING id;
+
+-- name: postpone_intent(id, due_at, reason)
+UPDATE intents
+SET due_at = :due_at, reason = :reason, attempts = attempts + 1, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING id;
+
+-- name: hand_back_domains(owner)
+UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: hand_back_intents(owner)
+UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: pool_key(id, public_key, sealed)
+INSERT INTO key_pool (id, public_key, sealed) VALUES (:id, :public_key, :sealed) RETURNING id;
+
+-- name: take_key()
+WITH taken AS MATERIALIZED (
+    SELECT id FROM key_pool LIMIT 1 /*postgresql FOR UPDATE SKIP LOCKED */
+)
+DELETE FROM key_pool WHERE id IN (SELECT id FROM taken)
+RETURNING id, public_key, sealed;
+
+-- name: backlog(now)
+SELECT count(*) AS due, min(next_check_at) AS oldest,
+    (SELECT count(*) FROM intents WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS intents,
+    (SELECT count(*) FROM key_pool) AS pooled
+FROM domains
+WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now);
+
+-- name: revision()
+SELECT version_num FROM alembic_version;

@@ -1,0 +1,212 @@
+"""Speaks to SQLite: one process owns the file, one connection writes and checkpoints, readers stand beside it.
+
+Two connections that write or checkpoint at once can corrupt a WAL up to SQLite 3.51.2: hence the lock file and the
+single writer. `synchronous=FULL` keeps what was acknowledged through a power cut; NORMAL does not.
+"""
+
+import asyncio
+import fcntl
+import itertools
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiosqlite
+
+from letterhead.adapters.storage import schema
+from letterhead.adapters.storage.engine import Clash, Row, Value, Work, storable, unavailable
+from letterhead.adapters.storage.statements import Dialect, Statement, statements
+from letterhead.errors import Fault, Kind
+
+T = TypeVar("T")
+
+READERS: Final = 2
+WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=5000")
+READER: Final = ("query_only=ON", "busy_timeout=5000")
+# https://sqlite.org/rescode.html: trouble of the file or the machine. Any other OperationalError is a bug of ours.
+TROUBLE: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
+class SqliteSession:
+    """Runs statements on one connection."""
+
+    def __init__(self, connection: aiosqlite.Connection, known: Mapping[str, Statement]) -> None:
+        self._connection = connection
+        self._known = known
+
+    async def rows(self, statement: str, /, **values: Value) -> Sequence[Row]:
+        """Runs one statement and gives what it selects or returns."""
+        stored = {name: storable(value) for name, value in values.items()}
+        # One trip to the connection's thread; execute and fetchall would be two.
+        return tuple(await self._connection.execute_fetchall(self._known[statement].sql, stored))
+
+
+class SqliteEngine:
+    """Runs statements on the file's one writer and its readers."""
+
+    def __init__(self, path: Path, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]) -> None:
+        known = statements(Dialect.SQLITE)
+        self._path = path
+        self._connection = writer
+        self._writer = SqliteSession(writer, known)
+        self._readers = itertools.cycle([SqliteSession(reader, known) for reader in readers])
+        self._turn = asyncio.Lock()
+
+    async def read(self, statement: str, /, **values: Value) -> Sequence[Row]:
+        """Runs one statement that only reads."""
+        with _translated(self._path):
+            return await next(self._readers).rows(statement, **values)
+
+    async def write(self, statement: str, /, **values: Value) -> Sequence[Row]:
+        """Runs one statement that writes, as a transaction of its own."""
+        async with self._turn:
+            with _translated(self._path):
+                return await self._writer.rows(statement, **values)
+
+    async def transact(self, work: Work[T]) -> T:
+        """Runs work in one transaction, after those before it."""
+        async with self._turn:
+            with _translated(self._path):
+                try:
+                    await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+                    done = await work(self._writer)
+                    await self._connection.execute_fetchall("COMMIT")
+                except BaseException:
+                    # Cancelled too: the connection's thread takes its orders in turn, so this undoes what is begun,
+                    # and nothing where the commit went through.
+                    await self._connection.rollback()
+                    raise
+                return done
+
+    async def shred(self) -> None:
+        """Empties the write-ahead log, where what was deleted still stands; leaves it while somebody reads it."""
+        async with self._turn:
+            with suppress(sqlite3.OperationalError):  # the next checkpoint does it
+                await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[SqliteEngine]:
+    """Opens the file for this process alone; `migrate_first` makes it, or brings its schema up to date."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_owned(path))
+        writer = await stack.enter_async_context(_connected(path, "rwc" if migrate_first else "rw", WRITER))
+        with _translated(path):
+            if migrate_first:
+                await _migrate(writer)
+            schema.refuse_outdated(await _revision(writer), str(path))
+        readers = [await stack.enter_async_context(_connected(path, "ro", READER)) for _ in range(READERS)]
+        yield SqliteEngine(path, writer, readers)
+
+
+async def migrate_sqlite(path: Path) -> None:
+    """Brings the schema of a file that nobody has open up to date."""
+    with _owned(path):
+        async with _connected(path, "rwc", WRITER) as writer:
+            with _translated(path):
+                await _migrate(writer)
+
+
+async def revision_of_sqlite(path: Path) -> str | None:
+    """Reads the revision of a file's schema; nothing where there is none."""
+    if not await asyncio.to_thread(path.exists):
+        return None
+    async with _connected(path, "ro", READER) as reader:
+        with _translated(path):
+            return await _revision(reader)
+
+
+async def _migrate(writer: aiosqlite.Connection) -> None:
+    revision = await _revision(writer)
+    if schema.state_of(revision) in (schema.SchemaState.CURRENT, schema.SchemaState.NEWER):
+        return
+    script = await asyncio.to_thread(schema.migration, Dialect.SQLITE, revision)
+    try:
+        await writer.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+    except BaseException:
+        await writer.rollback()
+        raise
+
+
+async def _revision(connection: aiosqlite.Connection) -> str | None:
+    tables = await connection.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+    if not list(tables):
+        return None
+    found = await connection.execute_fetchall("SELECT version_num FROM alembic_version")
+    return next((row[0] for row in found), None)
+
+
+@asynccontextmanager
+async def _connected(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[aiosqlite.Connection]:
+    with _translated(path):
+        connection = await aiosqlite.connect(_address(path, mode), uri=True, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        with _translated(path):
+            for pragma in pragmas:
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _address(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+@contextmanager
+def _owned(path: Path) -> Iterator[None]:
+    """Holds the lock file beside the database, which the system gives free however the process ends."""
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise unavailable(f"The database {path}", error.strerror) from error
+    try:
+        _lock(handle, path, lock)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, path: Path, lock: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        raise Fault(
+            Kind.DATABASE_IN_USE,
+            f"The database {path} is in use by the process {owner}, which holds {lock.name}.",
+            "Stop that process first, or use PostgreSQL, where any number of processes share one database.",
+        ) from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turns the driver's trouble into faults; `sqlite_errorcode` carries the kind in its low octet."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Clash from error
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in TROUBLE:
+            raise unavailable(f"The database {path}", error) from error
+        raise

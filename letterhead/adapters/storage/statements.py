@@ -1,0 +1,57 @@
+"""Knows the SQL of the service by name, and how its one text is read by each engine.
+
+What only one engine wants stands in a comment that begins with its name, `/*postgresql FOR UPDATE SKIP LOCKED */`:
+uncommented for it, a comment for the other.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import aiosql
+from aiosql.adapters.aiosqlite import AioSQLiteAdapter
+from aiosql.adapters.asyncpg import AsyncPGAdapter
+
+FOLDER: Final = Path(__file__).parent / "sql"
+_MARKED: Final = re.compile(r"/\*(sqlite|postgresql)\s(.*?)\*/", re.DOTALL)
+
+
+class Dialect(StrEnum):
+    """Names the engines, as Alembic does."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Holds one statement; `parameters` are the names of its numbered parameters in order (PostgreSQL)."""
+
+    sql: str
+    parameters: tuple[str, ...]
+
+
+def for_engine(script: str, dialect: str) -> str:
+    """Uncomments what is meant for one engine, and drops what is meant for the other."""
+    return _MARKED.sub(lambda marked: marked[2] if marked[1] == dialect else "", script)
+
+
+def one_by_one(script: str) -> Iterator[str]:
+    """Splits a script at its empty lines, since a trigger has semicolons of its own."""
+    return (part for part in (part.strip().removesuffix(";") for part in re.split(r"\n\s*\n", script)) if part)
+
+
+def statements(dialect: Dialect) -> Mapping[str, Statement]:
+    """Reads all statements of the service for one engine."""
+    make: Callable[[], Any] = AsyncPGAdapter if dialect is Dialect.POSTGRES else AioSQLiteAdapter
+    adapter = make()
+    script = "\n".join(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.sql")))
+    queries = aiosql.from_str(for_engine(script, dialect), lambda: adapter)
+    order: Mapping[str, list[str]] = getattr(adapter, "var_sorted", {})
+    return {
+        name: Statement(sql=getattr(queries, name).sql.rstrip("; \n"), parameters=tuple(order.get(name, ())))
+        for name in queries.available_queries
+    }

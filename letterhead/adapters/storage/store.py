@@ -1,0 +1,72 @@
+"""Opens the store behind an address; knows which engine an address means, and that both are one store."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from letterhead.adapters.storage import schema
+from letterhead.adapters.storage.accounts import Accounts
+from letterhead.adapters.storage.domains import Domains
+from letterhead.adapters.storage.engine import Engine
+from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
+from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
+from letterhead.adapters.storage.work import Work
+from letterhead.errors import Fault, Kind
+from letterhead.ports import Store
+
+SQLITE: Final = "sqlite:///"
+POSTGRES: Final = ("postgresql://", "postgres://")
+
+
+class SqlStore(Accounts, Domains, Work):
+    """Keeps everything, on either engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        Accounts.__init__(self, engine)
+        Domains.__init__(self, engine)
+        Work.__init__(self, engine)
+
+
+@asynccontextmanager
+async def open_store(url: str, *, migrate_first: bool = False, connections: int = 10) -> AsyncIterator[Store]:
+    """Opens the store at `sqlite:///PATH` (`sqlite:////PATH` from the root) or `postgresql://…`.
+
+    `migrate_first` makes or updates the schema, as the embedded database does when it starts; otherwise an outdated
+    one is Fault `schema-outdated`. Fault `database-in-use` where another process owns the SQLite file.
+    `connections` bounds the pool on PostgreSQL.
+    """
+    async with _engine(url, migrate_first, connections) as engine:
+        yield SqlStore(engine)
+
+
+async def migrate(url: str) -> None:
+    """Brings the schema up to date; does nothing where it is, or where it is newer."""
+    path = _path(url)
+    await (migrate_postgres(url) if path is None else migrate_sqlite(path))
+
+
+async def schema_state(url: str) -> schema.SchemaState:
+    """Tells how the schema stands to this version, without loading Alembic."""
+    path = _path(url)
+    return schema.state_of(await (revision_of_postgres(url) if path is None else revision_of_sqlite(path)))
+
+
+def _engine(url: str, migrate_first: bool, connections: int) -> AbstractAsyncContextManager[Engine]:
+    path = _path(url)
+    if path is None:
+        return open_postgres(url, migrate_first=migrate_first, connections=connections)
+    return open_sqlite(path, migrate_first=migrate_first)
+
+
+def _path(url: str) -> Path | None:
+    """Gives the path in an address of SQLite, and nothing for one of PostgreSQL."""
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        return Path(url.removeprefix(SQLITE))
+    if url.startswith(POSTGRES):
+        return None
+    raise Fault(
+        Kind.CONFIG_INVALID,
+        "The address of the database is neither sqlite:///PATH nor postgresql://USER@HOST/NAME.",
+        "Set it to one of these forms; a path from the root has four slashes.",
+    )

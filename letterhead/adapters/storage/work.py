@@ -1,0 +1,66 @@
+"""Keeps who works on what, and what was made ahead; knows nothing of how the work is done."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from letterhead.adapters.storage import rows
+from letterhead.adapters.storage.engine import Engine, Session
+from letterhead.core.lifecycle import Domain
+from letterhead.ports import Backlog, Intent, PooledKey
+
+
+class Work:
+    """Gives out work with leases. A domain's row is its own job; an intent is a row that is gone when it is done."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
+        """Leases due domains to `owner` until a time, the longest due first; each to one owner only."""
+        claimed = await self._engine.write(
+            "claim_due", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
+        )
+        return sorted((rows.domain(row) for row in claimed), key=lambda domain: domain.next_check_at or now)
+
+    async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
+        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        claimed = await self._engine.write(
+            "claim_intents", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
+        )
+        return sorted((rows.intent(row) for row in claimed), key=lambda intent: int(intent.id))
+
+    async def finish_intent(self, intent_id: str) -> None:
+        """Removes an intent that is done."""
+        await self._engine.write("finish_intent", id=int(intent_id))
+
+    async def postpone_intent(self, intent_id: str, due: datetime, reason: str) -> None:
+        """Gives an intent back, to be claimed again at `due`, one attempt older."""
+        await self._engine.write("postpone_intent", id=int(intent_id), due_at=rows.ms(due), reason=reason)
+
+    async def hand_back(self, owner: str) -> None:
+        """Ends all leases of an owner that stops."""
+
+        async def work(session: Session) -> None:
+            await session.rows("hand_back_domains", owner=owner)
+            await session.rows("hand_back_intents", owner=owner)
+
+        await self._engine.transact(work)
+
+    async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
+        """Adds keys made ahead."""
+
+        async def work(session: Session) -> None:
+            for key in keys:
+                await session.rows("pool_key", id=key.id, public_key=key.public_key, sealed=key.sealed)
+
+        await self._engine.transact(work)
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """Counts due work that nobody has leased."""
+        row = (await self._engine.read("backlog", now=rows.ms(now)))[0]
+        lag = 0.0 if row["oldest"] is None else (rows.ms(now) - row["oldest"]) / 1000
+        return Backlog(due=row["due"], lag=lag, intents=row["intents"], pooled_keys=row["pooled"])
+
+    async def ready(self) -> None:
+        """Answers when storage can be used; Fault `storage-unavailable` where it can't."""
+        await self._engine.read("revision")
