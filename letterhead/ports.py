@@ -321,7 +321,7 @@ class Store(Protocol):
         """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched."""
         ...
 
-    async def back_off(self, domain_id: str, due: datetime, reason: str) -> None:
+    async def back_off(self, domain_id: str, due: datetime) -> None:
         """Puts a domain's next check off to `due` after a bug, and ends its lease."""
         ...
 

@@ -102,7 +102,7 @@ async def _check(deps: Deps, domain: Domain) -> None:
         except Exception:
             log.exception("check.broken")
             with contextlib.suppress(Fault):
-                await deps.store.back_off(domain.id, deps.now() + AFTER_A_BUG, "our own fault; tried again soon")
+                await deps.store.back_off(domain.id, deps.now() + AFTER_A_BUG)
 
 
 async def _perform(deps: Deps, intent: Intent) -> None:

@@ -1,12 +1,12 @@
 """Knows the topics, and only here they are listed: what to publish, what to ask next, what was found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from letterhead.core import dkim, dmarc, mail_from, spf, zone
 from letterhead.core.answers import Question, Seen, View
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic
+from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Rule, Scene, Severity, Topic, finding
 from letterhead.core.identity import ReturnPath
 from letterhead.core.plan import (
     Plan,
@@ -21,7 +21,7 @@ from letterhead.core.plan import (
 
 TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC, dmarc.TOPIC)
 
-DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.diagnoses}
+DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.all_diagnoses()}
 
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
 
@@ -58,12 +58,30 @@ def plan_for(
 def next_questions(plan: Plan, seen: Seen, *, thorough: bool) -> tuple[Question, ...]:
     """Says what to ask next given what was seen; nothing when all is known.
 
-    A thorough check asks the authoritative servers and the resolvers beside them. A routine one asks the resolvers
-    alone, and goes on to the authoritative servers for each required record that is not present there.
+    A thorough check asks the authoritative servers and the resolvers beside them, then what would explain what is not
+    right. A routine one asks the resolvers alone, and goes on to the authoritative servers for each required record
+    that is not present there.
     """
     wanted = _first(plan) if thorough else _routine(plan, seen)
-    asked = [question for question in wanted if question not in seen]
-    return tuple(dict.fromkeys([*asked, *_further(seen)]))
+    unseen = [question for question in wanted if question not in seen]
+    further = [*_further(seen), *(_probes(plan, seen) if thorough and not unseen else ())]
+    return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
+
+
+def _probes(plan: Plan, seen: Seen) -> Iterable[Question]:
+    """Asks what the topics want to know beside the planned records."""
+    scene = _scene(plan, seen)
+    for standing in scene.standings:
+        topic = _TOPIC_OF[standing.record.id]
+        if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
+            yield from topic.probes(scene, standing)
+    for topic in TOPICS:
+        if topic.asks is not None:
+            yield from topic.asks(scene)
+
+
+def _scene(plan: Plan, seen: Seen) -> Scene:
+    return Scene(plan=plan, seen=seen, standings=tuple(judged(record, seen) for record in plan.records))
 
 
 def _first(plan: Plan) -> list[Question]:
@@ -104,15 +122,43 @@ def _further(seen: Seen) -> Iterable[Question]:
 
 def judged(record: PlannedRecord, seen: Seen) -> Standing:
     """Judges one planned record by its topic's rule."""
-    return judge(record, seen, _TOPIC_OF[record.id].accepts)
+    accepts = _TOPIC_OF[record.id].accepts
+    assert accepts is not None  # noqa: S101 every topic with records says what it accepts
+    return judge(record, seen, accepts)
 
 
 def examine(plan: Plan, seen: Seen) -> Examination:
-    """Judges every planned record and lists what was found, the gravest first."""
-    standings = tuple(judged(record, seen) for record in plan.records)
-    scene = Scene(plan=plan, seen=seen, standings=standings)
-    findings = (each for topic in TOPICS for each in topic.examine(scene))
-    return Examination(standings=standings, findings=tuple(sorted(findings, key=_gravest_first)))
+    """Judges every planned record and lists what was found, the gravest first: one cause, one finding."""
+    scene = _scene(plan, seen)
+    surveyed = [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
+    hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
+    if hiding:
+        return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
+    covered = {each.record for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
+    told = [
+        each
+        for standing in scene.standings
+        if standing.record.id not in covered and standing.verdict is not Verdict.UNANSWERED
+        for each in _of_record(scene, standing)
+    ]
+    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))
+
+
+def _of_record(scene: Scene, standing: Standing) -> Iterable[Finding]:
+    """Explains one record by the first rule that holds, and gives all advice about it."""
+    topic = _TOPIC_OF[standing.record.id]
+    explains = topic.explains if standing.verdict is not Verdict.PRESENT and standing.agreed else ()
+    explained = next(_hits(scene, standing, explains), None)
+    if explained is not None:
+        yield explained
+    yield from _hits(scene, standing, topic.advises)
+
+
+def _hits(scene: Scene, standing: Standing, rules: Iterable[Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        sighting = rule.holds(scene, standing)
+        if sighting is not None:
+            yield finding(rule.diagnosis, scene.plan, standing, sighting)
 
 
 def _gravest_first(each: Finding) -> int:

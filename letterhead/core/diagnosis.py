@@ -1,11 +1,11 @@
-"""Knows what a finding is; the topics know which there are."""
+"""Knows what a diagnosis, a rule and a finding are; the topics know which there are."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
 
-from letterhead.core.answers import Seen
+from letterhead.core.answers import Question, Seen
 from letterhead.core.plan import Accepts, Plan, PlannedRecord, RecordId, Standing, relative_name
 
 
@@ -18,11 +18,19 @@ class Severity(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Hides(StrEnum):
+    """Says which other findings are only consequences of this one: one cause, one finding."""
+
+    NOTHING = "nothing"
+    RECORD = "record"  # all others about the same record
+    ALL = "all"  # all others about the domain
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Describes one fault that people make, once, for the API, the pages, the command and the docs.
 
-    `code` is `topic.fault`, for ever. `title`, `detail` and `fix` are templates with {named} places; `meaning` explains
-    it to a newcomer; `reference` cites the rule.
+    `code` is `topic.fault`, for ever. `detail` and `fix` are templates with {named} places (see `finding`); `meaning`
+    explains the fault to a newcomer; `reference` cites the rule.
     """
 
     code: str
@@ -32,6 +40,21 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     fix: str
     reference: str
+    hides: Hides = Hides.NOTHING
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
+
+    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it.
+    """
+
+    places: Mapping[str, str] = {}
+    host: str | None = None
+    observed: tuple[str, ...] | None = None
+    perspectives: tuple[str, ...] | None = None
+    evidence: tuple[str, ...] = ()
+    span: tuple[int, int] | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -49,6 +72,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     perspectives: tuple[str, ...] = ()
     fix: str
     evidence: tuple[str, ...] = ()
+    span: tuple[int, int] | None = None
+    since: str | None = None
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,51 +88,83 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
         return next((standing for standing in self.standings if standing.record.id == record_id), None)
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Joins a diagnosis to what it takes: `holds` gives a sighting where the fault is there."""
+
+    diagnosis: Diagnosis
+    holds: Callable[[Scene, Standing], Sighting | None]
+
+
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """Gathers what one topic gives to the checkup.
 
-    `accepts` says for its planned records whether an RRset is the right one; `examine` finds its faults in what was
-    seen.
+    `accepts` says for its planned records whether an RRset is the right one. For a record that is not present the
+    first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
+    `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
+    planned record, and `asks` what it needs to see; `diagnoses` are those of the survey.
     """
 
     name: str
-    records: tuple[RecordId, ...]
-    accepts: Accepts
-    diagnoses: tuple[Diagnosis, ...]
-    examine: Callable[[Scene], Iterable[Finding]]
+    records: tuple[RecordId, ...] = ()
+    accepts: Accepts | None = None
+    explains: tuple[Rule, ...] = ()
+    advises: tuple[Rule, ...] = ()
+    probes: Callable[[Scene, Standing], Iterable[Question]] | None = None
+    survey: Callable[[Scene], Iterable[Finding]] | None = None
+    asks: Callable[[Scene], Iterable[Question]] | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    def all_diagnoses(self) -> tuple[Diagnosis, ...]:
+        """Lists each diagnosis of the topic once."""
+        ruled = (rule.diagnosis for rule in (*self.explains, *self.advises))
+        return tuple(dict.fromkeys((*ruled, *self.diagnoses)))
 
 
-def finding(diagnosis: Diagnosis, plan: Plan, standing: Standing, **places: str) -> Finding:
-    """Fills a diagnosis's templates for one planned record; `places` are further {named} places."""
-    record = standing.record
-    filled = _places(plan, record) | {"observed": " | ".join(standing.observed)} | places
+def finding(
+    diagnosis: Diagnosis, plan: Plan, standing: Standing | None = None, sighting: Sighting | None = None
+) -> Finding:
+    """Fills a diagnosis's templates.
+
+    Named places that every template may use: {sender} {zone} {host} {name} (relative to the zone) {rdtype} {value}
+    {priority} {expected} {observed} {servers}, and those that the sighting brings.
+    """
+    sight = sighting or Sighting()
+    record = standing.record if standing else None
+    observed = sight.observed if sight.observed is not None else (standing.observed if standing else ())
+    servers = sight.perspectives if sight.perspectives is not None else (standing.dissenting if standing else ())
+    host = sight.host or (record.host if record else plan.sender)
+    filled = {
+        "sender": plan.sender,
+        "zone": plan.zone,
+        "host": host,
+        "name": relative_name(record.host if record else host, plan.zone),
+        "observed": " | ".join(observed),
+        "servers": ", ".join(servers),
+        **(_of_record(record) if record else {}),
+        **sight.places,
+    }
     return Finding(
         code=diagnosis.code,
-        severity=diagnosis.severity if record.required else min(diagnosis.severity, Severity.TIP, key=_ADVICE.index),
-        record=record.id,
-        host=record.host,
-        record_type=record.rdtype,
+        severity=diagnosis.severity,
+        record=record.id if record else None,
+        host=host,
+        record_type=record.rdtype if record else None,
         title=diagnosis.title,
         detail=diagnosis.detail.format_map(filled),
-        expected=record.value,
-        observed=standing.observed,
-        perspectives=standing.dissenting,
+        expected=record.value if record else None,
+        observed=observed,
+        perspectives=servers,
         fix=diagnosis.fix.format_map(filled),
+        evidence=sight.evidence,
+        span=sight.span,
     )
 
 
-_ADVICE = (Severity.TIP, Severity.INCONCLUSIVE, Severity.WARNING, Severity.BLOCKING)
-
-
-def _places(plan: Plan, record: PlannedRecord) -> dict[str, str]:
-    """Names what every template may speak of."""
+def _of_record(record: PlannedRecord) -> dict[str, str]:
+    priority = "" if record.priority is None else str(record.priority)
     return {
-        "host": record.host,
-        "name": relative_name(record.host, plan.zone),
-        "zone": plan.zone,
-        "sender": plan.sender,
         "rdtype": record.rdtype,
-        "expected": record.value if record.priority is None else f"{record.priority} {record.value}",
         "value": record.value,
-        "priority": "" if record.priority is None else str(record.priority),
+        "priority": priority,
+        "expected": f"{priority} {record.value}".strip(),
     }

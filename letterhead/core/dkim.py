@@ -5,12 +5,13 @@ Keys are compared decoded: split strings, spaces, a lost final `;`, the order an
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt
 
 FOLDING = " \t\r\n"
@@ -106,15 +107,22 @@ WRONG_KEY = Diagnosis(
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what is wrong with the planned key record."""
-    standing = scene.standing(RecordId.DKIM)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(WRONG_KEY, scene.plan, standing)
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
 
 
-TOPIC = Topic(name="dkim", records=(RecordId.DKIM,), accepts=accepts, diagnoses=(MISSING, WRONG_KEY), examine=examine)
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
+
+
+TOPIC = Topic(
+    name="dkim",
+    records=(RecordId.DKIM,),
+    accepts=accepts,
+    explains=(
+        *placement.rules("dkim", accepts),
+        Rule(diagnosis=MISSING, holds=_absent),
+        Rule(diagnosis=WRONG_KEY, holds=_wrong),
+    ),
+    probes=placement.probes,
+)

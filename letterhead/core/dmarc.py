@@ -1,9 +1,10 @@
 """Knows DMARC records (RFC 9989). All that it finds is advice: DMARC blocks no status."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt
 
 POLICIES = ("none", "quarantine", "reject")
@@ -51,21 +52,22 @@ POLICY_INVALID = Diagnosis(
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what could be better about DMARC."""
-    standing = scene.standing(RecordId.DMARC)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(POLICY_INVALID, scene.plan, standing)
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
+
+
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
 
 
 TOPIC = Topic(
     name="dmarc",
     records=(RecordId.DMARC,),
     accepts=accepts,
-    diagnoses=(MISSING, POLICY_INVALID),
-    examine=examine,
+    explains=(
+        *placement.rules("dmarc", accepts, Severity.WARNING),
+        Rule(diagnosis=MISSING, holds=_absent),
+        Rule(diagnosis=POLICY_INVALID, holds=_wrong),
+    ),
+    probes=placement.probes,
 )

@@ -1,9 +1,10 @@
 """Knows the MAIL FROM domain's MX (RFC 5321 5.1): bounces must come back to the provider."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Mx, Rdata
 
 
@@ -38,21 +39,22 @@ MX_WRONG_HOST = Diagnosis(
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what is wrong with the planned MX."""
-    standing = scene.standing(RecordId.MAIL_FROM_MX)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MX_MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(MX_WRONG_HOST, scene.plan, standing)
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
+
+
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
 
 
 TOPIC = Topic(
     name="mail-from",
     records=(RecordId.MAIL_FROM_MX,),
     accepts=accepts,
-    diagnoses=(MX_MISSING, MX_WRONG_HOST),
-    examine=examine,
+    explains=(
+        *placement.rules("mail-from", accepts),
+        Rule(diagnosis=MX_MISSING, holds=_absent),
+        Rule(diagnosis=MX_WRONG_HOST, holds=_wrong),
+    ),
+    probes=placement.probes,
 )

@@ -1,9 +1,10 @@
 """Knows SPF records (RFC 7208): the one to publish at the MAIL FROM domain, and whether what is there covers it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core import placement
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt
 
 
@@ -58,25 +59,22 @@ INCLUDE_MISSING = Diagnosis(
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what is wrong with the planned SPF record."""
-    standing = scene.standing(RecordId.MAIL_FROM_SPF)
-    if standing is None or not standing.agreed:
-        return
-    if standing.verdict is Verdict.ABSENT:
-        yield finding(MISSING, scene.plan, standing)
-    elif standing.verdict is Verdict.WRONG:
-        yield finding(
-            INCLUDE_MISSING if any("spf1" in text for text in standing.observed) else MISSING,
-            scene.plan,
-            standing,
-        )
+def _absent(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
+
+
+def _wrong(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG else None
 
 
 TOPIC = Topic(
     name="spf",
     records=(RecordId.MAIL_FROM_SPF,),
     accepts=accepts,
-    diagnoses=(MISSING, INCLUDE_MISSING),
-    examine=examine,
+    explains=(
+        *placement.rules("mail-from", accepts),
+        Rule(diagnosis=MISSING, holds=_absent),
+        Rule(diagnosis=INCLUDE_MISSING, holds=_wrong),
+    ),
+    probes=placement.probes,
 )

@@ -7,14 +7,13 @@ from letterhead.core.answers import (
     NxDomain,
     Question,
     Reply,
-    Seen,
     Unanswered,
     View,
     Why,
     answered,
 )
-from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Topic, finding
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, follow
+from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, Topic, finding
+from letterhead.core.plan import AUTHORITATIVE, Standing, follow
 
 NOT_REGISTERED = Diagnosis(
     code="zone.domain-not-registered",
@@ -24,6 +23,7 @@ NOT_REGISTERED = Diagnosis(
     detail="{zone} does not exist in DNS.",
     fix="Check the spelling; if it is right, register the domain, or renew it if it has lapsed",
     reference="RFC 2308 2.1",
+    hides=Hides.ALL,
 )
 DISAGREE = Diagnosis(
     code="zone.nameservers-disagree",
@@ -34,6 +34,7 @@ DISAGREE = Diagnosis(
     detail="For {host}, not every server has the record yet; these differ: {servers}.",
     fix="Wait some minutes if you have just added the record; otherwise ask your DNS host why {servers} is not updated",
     reference="RFC 1034 4.3.5",
+    hides=Hides.RECORD,
 )
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -91,32 +92,32 @@ BOGUS = Diagnosis(
 )
 
 
-def examine(scene: Scene) -> Iterable[Finding]:
-    """Finds what is wrong with the zone: a domain that does not exist hides everything else."""
+def survey(scene: Scene) -> Iterable[Finding]:
+    """Finds what is wrong with the zone itself."""
     plan, seen = scene.plan, scene.seen
     delegation = seen.get(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION), ())
     if any(isinstance(reply.answer, NxDomain) for reply in delegation):
-        yield _finding(NOT_REGISTERED, plan.zone, {"zone": plan.zone})
-        return
+        yield finding(NOT_REGISTERED, plan)
     for standing in scene.standings:
         if not standing.agreed:
-            yield finding(DISAGREE, plan, standing, servers=", ".join(standing.dissenting))
-        yield from _silence(standing.record, seen)
+            yield finding(DISAGREE, plan, standing)
+        yield from _silence(scene, standing)
 
 
-def _silence(record: PlannedRecord, seen: Seen) -> Iterator[Finding]:
-    """Says why nothing was learnt of a record, once, by the first server's reason."""
+def _silence(scene: Scene, standing: Standing) -> Iterator[Finding]:
+    """Says why nothing was learnt of a record, by the first server's reason."""
+    record = standing.record
     for view in AUTHORITATIVE:
-        replies = follow(seen, Question(name=record.host, rdtype=record.rdtype, view=view))
+        replies = follow(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
         if replies and not answered(replies):
-            yield _unanswered(record, replies)
+            yield _unanswered(scene, standing, replies)
 
 
-def _unanswered(record: PlannedRecord, replies: tuple[Reply, ...]) -> Finding:
+def _unanswered(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) -> Finding:
     reasons = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
-    said = reasons[0].detail or reasons[0].why.value
     servers = tuple(dict.fromkeys(reply.perspective.server for reply in replies))
-    return _finding(_by_reason(reasons[0].why), record.host, {"host": record.host, "reason": said}, record, servers)
+    sighting = Sighting(places={"reason": reasons[0].detail or reasons[0].why.value}, perspectives=servers)
+    return finding(_by_reason(reasons[0].why), scene.plan, standing, sighting)
 
 
 def _by_reason(why: Why) -> Diagnosis:
@@ -137,34 +138,8 @@ def _by_reason(why: Why) -> Diagnosis:
             assert_never(why)
 
 
-def _finding(
-    diagnosis: Diagnosis,
-    host: str,
-    places: dict[str, str],
-    record: PlannedRecord | None = None,
-    servers: tuple[str, ...] = (),
-) -> Finding:
-    return Finding(
-        code=diagnosis.code,
-        severity=diagnosis.severity,
-        record=record.id if record else None,
-        record_type=record.rdtype if record else None,
-        host=host,
-        title=diagnosis.title,
-        detail=diagnosis.detail.format_map(places),
-        perspectives=servers,
-        fix=diagnosis.fix.format_map(places),
-    )
-
-
-def _never(_: PlannedRecord, __: object) -> bool:
-    return False
-
-
 TOPIC = Topic(
     name="zone",
-    records=(),
-    accepts=_never,
+    survey=survey,
     diagnoses=(NOT_REGISTERED, DISAGREE, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS),
-    examine=examine,
 )

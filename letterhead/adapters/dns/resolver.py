@@ -39,6 +39,7 @@ ROOTS_PROBED = 3
 PROBE_SECONDS = 1.0
 PROBE_HOLDS = 600.0
 MAX_REFERRALS = 3
+FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
 LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
 NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that this machine can reach")
 
@@ -124,7 +125,9 @@ class _Round:
         match question.view:
             case View.RECURSIVE:
                 return await self._at_resolvers(name, rdtype)
-            case View.EVERY_SERVER | View.TWO_SERVERS:
+            case View.ONE_RESOLVER:
+                return await self._at_one_resolver(name, rdtype)
+            case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
                 return await self._at_servers(question, name, rdtype)
             case View.DELEGATION:
                 return (await self._delegation(name),)
@@ -132,6 +135,15 @@ class _Round:
     async def _at_resolvers(self, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
         asked = (self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers)
         return tuple(await asyncio.gather(*asked))
+
+    async def _at_one_resolver(self, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+        """Asks one resolver after the other until one answers."""
+        replies: list[Reply] = []
+        for resolver in self._setup.resolvers:
+            replies = [await self._at_resolver(resolver, name, rdtype)]
+            if not isinstance(replies[0].answer, Unanswered):
+                break
+        return tuple(replies)
 
     async def _at_resolver(self, resolver: Address, name: Name, rdtype: RdataType) -> Reply:
         query = Query(name, rdtype, recursive=True)
@@ -171,14 +183,14 @@ class _Round:
         """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
         panel = Panel(self._setup, self._budget, cut, query)
         servers = in_turn(await self._delegations.servers(cut))
-        first = len(servers) if view is View.EVERY_SERVER else 2
+        first = FIRST_ASKED.get(view, len(servers))
         panel.ask(servers[:first])
         await panel.wait(self._setup.per_try)
         if servers and panel.silent() and await self._probe():
             panel.cancel()
             return None
         if not panel.agree():
-            panel.ask(servers[first:])
+            panel.ask(servers[first : 2 if view is View.ONE_SERVER else None])
         await panel.wait()
         return panel
 

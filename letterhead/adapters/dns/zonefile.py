@@ -88,11 +88,11 @@ class ZoneFileResolver:
         except (dns.exception.DNSException, ValueError) as trouble:
             return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(trouble))),)
         match question.view:
-            case View.RECURSIVE:
+            case View.RECURSIVE | View.ONE_RESOLVER:
                 return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None)),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
-            case View.EVERY_SERVER | View.TWO_SERVERS:
+            case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
                 return self._by_servers(question.view, name, rdtype)
 
     def _by_servers(self, view: View, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
@@ -102,7 +102,7 @@ class ZoneFileResolver:
         servers = self._servers(zone.sets, zone.apex) or (Nameserver(name=TEXT, addresses=()),)
         replies = tuple(_reply(view, self._answer(server.name, name, rdtype, zone), server, zone) for server in servers)
         enough = view is View.TWO_SERVERS and alike(reply.answer for reply in replies[:2])
-        return replies[:2] if enough else replies
+        return replies[:1] if view is View.ONE_SERVER else replies[:2] if enough else replies
 
     def _answer(self, who: str, name: Name, rdtype: RdataType, within: _Zone | None) -> Answer:
         """Follows aliases as one server does `within` its zone, or as a resolver does through all zones."""

@@ -8,7 +8,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session
 from letterhead.adapters.storage.eventids import EventIds
-from letterhead.core.lifecycle import Domain, Effect, Event
+from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
 from letterhead.errors import Fault, Kind
 from letterhead.ports import (

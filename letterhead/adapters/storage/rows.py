@@ -10,9 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.adapters.storage.engine import Row, Value
-from letterhead.core import lifecycle
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope
-from letterhead.core.lifecycle import Domain, Effect, Event, EventKind
+from letterhead.core.domain import Domain, Effect, Event, EventKind
+from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
 from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, PooledKey
 
@@ -129,7 +129,7 @@ def domain_values(domain: Domain) -> Values:
     """Gives the columns of a domain that can change, and its id."""
     return {
         "id": domain.id,
-        "status": lifecycle.status(domain),
+        "status": wire_status(domain),
         "held": int(domain.held),
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,

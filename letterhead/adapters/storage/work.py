@@ -5,7 +5,7 @@ from datetime import datetime
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session
-from letterhead.core.lifecycle import Domain
+from letterhead.core.domain import Domain
 from letterhead.ports import Backlog, Intent, PooledKey
 
 
@@ -21,6 +21,14 @@ class Work:
             "claim_due", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
         )
         return sorted((rows.domain(row) for row in claimed), key=lambda domain: domain.next_check_at or now)
+
+    async def look_sooner(self, domain_id: str, due: datetime) -> None:
+        """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched."""
+        await self._engine.write("look_sooner", id=domain_id, due=rows.ms(due))
+
+    async def back_off(self, domain_id: str, due: datetime) -> None:
+        """Puts a domain's next check off to `due` after a bug, and ends its lease."""
+        await self._engine.write("back_off", id=domain_id, due=rows.ms(due))
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
         """Leases due intents likewise; several intents of one name are given out in order, one at a time."""

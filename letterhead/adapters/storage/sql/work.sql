@@ -10,6 +10,12 @@ UPDATE domains SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
 RETURNING life;
 
+-- name: look_sooner(id, due)
+UPDATE domains SET next_check_at = :due WHERE id = :id AND (next_check_at IS NULL OR next_check_at > :due) RETURNING id;
+
+-- name: back_off(id, due)
+UPDATE domains SET next_check_at = :due, lease_until = NULL, lease_owner = NULL WHERE id = :id RETURNING id;
+
 -- name: claim_intents(now, until, owner, limit)
 -- Only the first of a name is given out; those behind it wait until it is finished.
 WITH due AS MATERIALIZED (

@@ -1,0 +1,34 @@
+"""Knows how this installation was set up: read once, refused early and by name. Seen by wiring and faces only."""
+
+from letterhead.config.reading import Row, page, read, rows
+from letterhead.config.surroundings import key_text, system_resolvers
+from letterhead.config.table import PREFIX, TABLE, Setting, Settings
+from letterhead.config.values import (
+    Endpoint,
+    Exposure,
+    LogFormat,
+    MxTarget,
+    PostgresServer,
+    RateLimit,
+    SqliteFile,
+)
+
+__all__ = [
+    "PREFIX",
+    "TABLE",
+    "Endpoint",
+    "Exposure",
+    "LogFormat",
+    "MxTarget",
+    "PostgresServer",
+    "RateLimit",
+    "Row",
+    "Setting",
+    "Settings",
+    "SqliteFile",
+    "key_text",
+    "page",
+    "read",
+    "rows",
+    "system_resolvers",
+]

@@ -1,0 +1,290 @@
+"""Knows the values that settings have, and reads each from text; knows no setting by name.
+
+Each `read_…` takes text without spaces around it, and raises ValueError with the problem as the end of a sentence that
+begins with the setting: "has no port". The problem never repeats the text, which may be a secret.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from letterhead.core.secret import Secret
+
+Choice = TypeVar("Choice", bound=StrEnum)
+DNS_PORT = 53
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::([^:]*))?")
+_RATE = re.compile(r"(\d{1,6})/s(?:\s+burst\s+(\d{1,6}))?")
+_SPF_TERM = re.compile(r"(include|exists|a|mx|ip4|ip6):([\w.%{}/:-]+)", re.ASCII | re.IGNORECASE)
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Exposure(StrEnum):
+    """Says whether private DKIM keys are answered to keys that may read them."""
+
+    FULL = "full"
+    NEVER = "never"
+
+
+class LogFormat(StrEnum):
+    """Says for whom logs are written: a person at a terminal, or a program."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Endpoint(msgspec.Struct, frozen=True, order=True):
+    """Holds a host (a name, or an address without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class SqliteFile(msgspec.Struct, frozen=True):
+    """Names the embedded database's file."""
+
+    path: Path
+
+
+class PostgresServer(msgspec.Struct, frozen=True):
+    """Holds the URL of a Postgres database, password and all, as `postgresql://…`."""
+
+    url: Secret
+
+
+class MxTarget(msgspec.Struct, frozen=True):
+    """Holds where an MX points: the host in lower case without a final dot."""
+
+    priority: int
+    host: str
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """Holds how many requests a key may make each second, and how many at once after a rest."""
+
+    per_second: int
+    burst: int
+
+
+def read_path(text: str) -> Path:
+    """Reads a folder's path."""
+    return Path(text)
+
+
+def read_secret(text: str) -> Secret:
+    """Takes any text as a secret."""
+    return Secret(text.encode())
+
+
+def read_token(text: str) -> Secret:
+    """Reads a token that travels in a header and can't be guessed."""
+    if len(text) < 24:
+        raise ValueError(f"has {len(text)} characters, and at least 24 are needed")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("may hold only printable ASCII without spaces, since it travels in a header")
+    return Secret(text.encode())
+
+
+def read_truth(text: str) -> bool:
+    """Reads yes or no."""
+    if text.lower() not in _TRUTH:
+        raise ValueError("is neither true nor false")
+    return _TRUTH[text.lower()]
+
+
+def number(smallest: int, largest: int) -> Callable[[str], int]:
+    """Makes a reader for whole numbers in a range."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not smallest <= int(text) <= largest:
+            raise ValueError(f"is not a whole number from {smallest} to {largest}")
+        return int(text)
+
+    return read
+
+
+def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
+    """Makes a reader for one word out of a closed list."""
+
+    def read(text: str) -> Choice:
+        try:
+            return choices(text.lower())
+        except ValueError:
+            raise ValueError(f"is none of: {', '.join(choices)}") from None
+
+    return read
+
+
+def read_endpoint(text: str) -> Endpoint:
+    """Reads `host:port`; an IPv6 address stands in brackets."""
+    match = _ENDPOINT.fullmatch(text)
+    if match is None:
+        raise ValueError("is not host:port, where an IPv6 address stands in brackets")
+    bracketed, plain, port = match.groups()
+    if bracketed is None and not plain:
+        raise ValueError("has no host before the port")
+    if port is None:
+        raise ValueError("has no port, or no host" if text.isdigit() else "has no port")
+    host = _address(bracketed) if bracketed is not None else plain.lower()
+    if not _HOST.fullmatch(host) and bracketed is None:
+        raise ValueError("has a host that is neither a name nor an address")
+    return Endpoint(host, _port(port))
+
+
+def read_resolvers(text: str) -> tuple[Endpoint, ...]:
+    """Reads resolvers' addresses with commas between, each with its port where that is not 53."""
+    return tuple(_resolver(part) for part in _parts(text))
+
+
+def read_public_url(text: str) -> str:
+    """Reads the URL that people and clients use; gives it without a final slash."""
+    url = _url(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("is not an http:// or https:// URL with a host")
+    if url.username is not None or url.query or url.fragment:
+        raise ValueError("may hold only scheme, host, port and path")
+    # Follows BIND unless set: and what listens on every address is no address to go to, but this machine's own is.
+    return text.rstrip("/").replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
+
+
+def read_database(text: str) -> SqliteFile | PostgresServer:
+    """Reads `sqlite:///path` (four slashes before an absolute one) or `postgresql://…`."""
+    if text.startswith("sqlite:///"):
+        path = text.removeprefix("sqlite:///")
+        if not path or path.endswith("/") or path.startswith(":memory:"):
+            raise ValueError("names no file; a database in memory would be lost")
+        return SqliteFile(Path(path))
+    if text.startswith(("postgresql://", "postgres://")):
+        _url(text)
+        return PostgresServer(Secret(("postgresql://" + text.partition("://")[2]).encode()))
+    raise ValueError("begins neither with sqlite:/// nor with postgresql://")
+
+
+def read_mx(text: str) -> MxTarget:
+    """Reads an MX as `host` or `priority host`."""
+    priority, _, host = text.rpartition(" ")
+    name = read_host(host)
+    if "." not in name:
+        raise ValueError("has a host of one label, which no other server can look up")
+    if is_address(name):
+        raise ValueError("names an address, and an MX must name a host (RFC 1035 3.3.9)")
+    return MxTarget(number(0, 65535)(priority.strip() or "10"), name)
+
+
+def read_spf(text: str) -> str:
+    """Reads the SPF terms that authorise the operator's servers, without version and `all`."""
+    terms = text.split()
+    if "v=spf1" in terms or any(term.lstrip("+-~?") == "all" for term in terms):
+        raise ValueError("may hold neither v=spf1 nor all: these are put around it")
+    for term in terms:
+        match = _SPF_TERM.fullmatch(term)
+        if match is None:
+            raise ValueError("has a term other than include:, a:, mx:, exists:, ip4: or ip6: with its value")
+        if match[1].lower() in ("ip4", "ip6") and not _is_network(match[2], int(match[1][2])):
+            raise ValueError(f"has an {match[1]}: term without an IPv{match[1][2]} address")
+    return " ".join(terms)
+
+
+def read_label(text: str) -> str:
+    """Reads one label of a name."""
+    if not re.fullmatch(_LABEL, text.lower()):
+        raise ValueError("is not one label of letters, digits and hyphens")
+    return text.lower()
+
+
+def read_host(text: str) -> str:
+    """Reads a host name; gives it in lower case without a final dot."""
+    name = text.lower().removesuffix(".")
+    if not _HOST.fullmatch(name):
+        raise ValueError("holds a name that is not of letters, digits, hyphens and dots (write others as xn--…)")
+    return name
+
+
+def read_hosts(text: str) -> tuple[str, ...]:
+    """Reads host names with commas between; no text is no names."""
+    return tuple(read_host(part) for part in _parts(text)) if text else ()
+
+
+def read_rate(text: str) -> RateLimit:
+    """Reads `50/s burst 100`; without a burst it is twice the rate."""
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise ValueError("is not written as requests per second and burst")
+    rate = int(match[1])
+    burst = int(match[2]) if match[2] else 2 * rate
+    if not 1 <= rate <= burst:
+        raise ValueError("needs a rate of at least 1, and a burst that is no smaller than the rate")
+    return RateLimit(rate, burst)
+
+
+def is_address(text: str) -> bool:
+    """Tells whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def without_password(text: str) -> str:
+    """Masks the password in a URL, before the host or among its parameters."""
+    # Greedy up to the last @, since a password may hold any character unescaped; and with the slashes mistyped too.
+    masked = re.sub(r"(:/*[^/?#:@]*):.*@", r"\1:***@", text)
+    return re.sub(r"(?i)(\w*password\s*=\s*)[^&\s]*", r"\1***", masked)
+
+
+def _resolver(text: str) -> Endpoint:
+    if is_address(text):
+        return Endpoint(_address(text), DNS_PORT)
+    with_port = text if re.search(r":[^\]:]*\Z", text) else f"{text}:{DNS_PORT}"
+    endpoint = read_endpoint(with_port)
+    if not is_address(endpoint.host):
+        raise ValueError("must hold addresses: a resolver's name could only be looked up with a resolver")
+    return endpoint
+
+
+def _parts(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError("has nothing between two commas, or a comma at an end")
+    return parts
+
+
+def _port(text: str) -> int:
+    try:
+        return number(1, 65535)(text)
+    except ValueError as error:
+        raise ValueError(f"has a port that {error}") from None
+
+
+def _url(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port  # read only when asked for, and then it raises
+    except ValueError:
+        raise ValueError("has a host or a port that can't be read") from None
+    return url
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("has no address between its brackets") from None
+
+
+def _is_network(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_network(text, strict=False).version == version
+    except ValueError:
+        return False

@@ -1,0 +1,129 @@
+"""Knows which adapters stand behind the ports, and puts them together from the settings; alone names adapters."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from publicsuffixlist import PublicSuffixList
+
+from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, new_key_text, parse_keys
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup
+from letterhead.adapters.storage.store import migrate, open_store, schema_state
+from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, key_text, system_resolvers
+from letterhead.core import apikeys
+from letterhead.core.names import NameRules
+from letterhead.core.secret import Secret, reveal
+from letterhead.ports import Deps, Policy, Provider, Resolver, Store
+
+__all__ = ["Stand", "assembled", "migrate", "schema_state"]
+
+SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """Holds what may stand in for the outside world: zone text for DNS, a scripted provider, a hand-turned clock."""
+
+    resolver: Resolver | None = None
+    provider: Provider | None = None
+    now: Callable[[], datetime] = _now
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIterator[Deps]:
+    """Opens everything that the settings name and closes it again.
+
+    Faults: `schema-outdated`, `database-in-use`, `storage-unavailable`, `keyring-wrong`, `config-invalid`.
+    """
+    stand = stand or Stand()
+    embedded = isinstance(settings.database_url, SqliteFile)
+    async with open_store(database_url(settings), migrate_first=embedded) as store:
+        keyring = await _keyring(settings, store)
+        pepper = await _pepper(keyring, store)
+        provider = stand.provider or _provider(settings, stand.now)
+        yield Deps(
+            resolver=stand.resolver or resolver(settings),
+            provider=provider,
+            store=store,
+            keyring=keyring,
+            names=name_rules(settings),
+            policy=Policy(
+                expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
+                mail_from_label=settings.mail_from_label,
+                installation=await _installation(store),
+            ),
+            digest=lambda text: apikeys.digest(text, pepper),
+            now=stand.now,
+            chance=secrets.token_bytes,
+        )
+
+
+def database_url(settings: Settings) -> str:
+    """Gives the database's address with its password, for whoever opens it."""
+    if isinstance(settings.database_url, SqliteFile):
+        return f"sqlite:///{settings.database_url.path}"
+    return reveal(settings.database_url.url).decode()
+
+
+async def _keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
+    """Opens the keyring, and refuses keys that do not open what is in the database."""
+    sentinel = await store.vault(SENTINEL)
+    make = new_key_text if sentinel is None else None
+    keyring = EnvelopeKeyring(parse_keys(reveal(key_text(settings, make)).decode()))
+    if sentinel is None:
+        sentinel = await store.vault(SENTINEL, keyring.sentinel())
+    assert sentinel is not None  # noqa: S101 just kept
+    keyring.check_sentinel(sentinel)
+    return keyring
+
+
+async def _pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
+    """Gives the pepper of the API keys' digests, made at the first start and sealed like every secret."""
+    sealed = await store.vault(PEPPER)
+    if sealed is None:
+        sealed = await store.vault(PEPPER, keyring.seal(make_pepper(), PEPPER))
+    assert sealed is not None  # noqa: S101 just kept
+    return keyring.unseal(sealed, PEPPER)
+
+
+async def _installation(store: Store) -> str:
+    """Names this installation, in the owner tags at the provider: made once."""
+    name = await store.vault(INSTALLATION) or await store.vault(INSTALLATION, secrets.token_hex(6).encode())
+    assert name is not None  # noqa: S101 just kept
+    return name.decode()
+
+
+def _provider(settings: Settings, now: Callable[[], datetime]) -> Provider:
+    return PROVIDERS[settings.provider](ProviderSetup(clock=now, return_path=settings.return_path))
+
+
+def resolver(settings: Settings) -> DnsResolver:
+    """Makes the resolver that asks real DNS."""
+    rules = name_rules(settings)
+    endpoints = settings.dns_resolvers or system_resolvers()
+    return DnsResolver(
+        [_address(endpoint) for endpoint in endpoints],
+        settings.dns_authoritative_port,
+        is_registry=lambda zone: rules.any_suffix.publicsuffix(zone, False) == zone,
+    )
+
+
+def _address(endpoint: Endpoint) -> tuple[str, int]:
+    return endpoint.host, endpoint.port
+
+
+def name_rules(settings: Settings) -> NameRules:
+    """Gives the rules that names are parsed by."""
+    return NameRules(
+        icann=PublicSuffixList(only_icann=True, accept_unknown=False),
+        any_suffix=PublicSuffixList(accept_unknown=False),
+        allow_special_use=settings.allow_special_use,
+        forbidden=frozenset(settings.own_domains),
+    )
