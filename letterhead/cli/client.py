@@ -81,9 +81,16 @@ class Api:
             trust_env=not local,  # a proxy from the environment cannot know this machine's own server
         )
 
-    def call(self, method: str, path: str, body: Mapping[str, object] | None = None, **query: str | None) -> bytes:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        query: Mapping[str, str | None] | None = None,
+    ) -> bytes:
         """Sends one request; `Refused` where the API says no, Fault `unreachable` where nobody answers."""
-        asked = {name: value for name, value in query.items() if value is not None}
+        asked = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             answer = self._client.request(
                 method,

@@ -36,7 +36,7 @@ def list_domains(
     """
     with Api(account_key()) as api:
         asked = {"status": status, "q": search, "refresh": "true" if refresh else None}
-        answer = api.call("GET", path_of("domains"), **asked)
+        answer = api.call("GET", path_of("domains"), query=asked)
     if as_json:
         print(answer.decode())
     elif domains := decoded(answer):
