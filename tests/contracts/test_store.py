@@ -1,0 +1,546 @@
+"""Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from letterhead.core.accounts import Caller, Scope
+from letterhead.core.identity import Identity, Presence, Word
+from letterhead.core.lifecycle import Domain, Effect, EventKind, Look, State, Watch, fresh
+from letterhead.core.limits import Limits
+from letterhead.errors import Fault, Kind
+from letterhead.ports import Checkup, Claimed, Outcome, Page, Store
+from tests.contracts.samples import (
+    NOW,
+    Shop,
+    account,
+    api_key,
+    audit,
+    checkup,
+    domain,
+    event,
+    fresh_id,
+    later,
+    pooled_keys,
+)
+
+ODD = "NUL \0 quote ' \" % _ \\ ü 🦊 :name $1 \ud800"
+
+
+# accounts and keys
+
+
+async def test_account_is_kept(store: Store) -> None:
+    """An account comes back as it was added, with its first key."""
+    made = account(limits=Limits(domains=3, requests_per_month=1000))
+    key = api_key(made.id, scope=Scope.FULL, environment_id="env", ends_at=later(days=1), last_used_at=NOW)
+    await store.add_account(made, key, b"digest", audit())
+    assert await store.account(made.id) == made
+    assert await store.accounts() == [made]
+    assert await store.keys(made.id) == [key]
+    assert await store.account("nobody") is None
+
+
+async def test_accounts_come_oldest_first(shop: Shop) -> None:
+    """Accounts are listed in the order of their making."""
+    second, first = await shop.account(created_at=later(days=1)), await shop.account()
+    assert await shop.store.accounts() == [first, second]
+
+
+async def test_account_changes(shop: Shop) -> None:
+    """Name, email and limits change; who is not there does not."""
+    made = await shop.account()
+    changed = replace(made, name="New", email="new@example.com", limits=Limits(domains=1))
+    assert await shop.store.change_account(changed, audit())
+    assert await shop.store.account(made.id) == changed
+    assert not await shop.store.change_account(account(), audit())
+
+
+async def test_account_is_deleted_with_its_keys(shop: Shop) -> None:
+    """A deleted account is gone, its keys open nothing, and its month is counted no more."""
+    made = account()
+    await shop.store.add_account(made, api_key(made.id), b"digest", audit())
+    assert await shop.store.count_requests("2026-11", {made.id: 2}, {}) == {made.id: 2}
+    assert await shop.store.delete_account(made.id, audit())
+    assert await shop.store.account(made.id) is None
+    assert await shop.store.caller(b"digest") is None
+    assert await shop.store.count_requests("2026-11", {made.id: 1}, {}) == {}
+    assert not await shop.store.delete_account(made.id, audit())
+
+
+async def test_account_with_domains_is_not_deleted(shop: Shop) -> None:
+    """An account that has domains stays, and the refusal says how many."""
+    made = await shop.account()
+    await shop.domain(made.id, "example.com")
+    with pytest.raises(Fault, match="still has 1 domains") as refused:
+        await shop.store.delete_account(made.id, audit())
+    assert refused.value.kind is Kind.CONFLICT
+    assert await shop.store.account(made.id) == made
+
+
+async def test_caller_is_found_by_digest(store: Store) -> None:
+    """The digest of a key's text tells whose it is and what they may use; ended keys say when they ended."""
+    made = account(limits=Limits(domains=5))
+    first, second = api_key(made.id), api_key(made.id, scope=Scope.READ, created_at=later(seconds=1))
+    await store.add_account(made, first, b"one", audit())
+    await store.add_key(second, b"two", audit())
+    assert await store.end_key(made.id, second.id, later(hours=1), audit())
+    assert await store.caller(b"one") == Caller(
+        account_id=made.id, key_id=first.id, scope=Scope.WRITE, limits=made.limits
+    )
+    ended = await store.caller(b"two")
+    assert ended is not None
+    assert (ended.key_id, ended.scope, ended.ends_at) == (second.id, Scope.READ, later(hours=1))
+    assert await store.caller(b"three") is None
+    assert [key.id for key in await store.keys(made.id)] == [first.id, second.id]
+
+
+async def test_key_of_another_account_does_not_end(shop: Shop) -> None:
+    """Only the account that has a key ends it."""
+    mine, theirs = await shop.account(), await shop.account()
+    key = (await shop.store.keys(theirs.id))[0]
+    assert not await shop.store.end_key(mine.id, key.id, NOW, audit())
+    assert await shop.store.keys(theirs.id) == [key]
+
+
+async def test_same_key_twice_is_a_clash(shop: Shop) -> None:
+    """Two keys of one digest, or a key of nobody, are refused as a conflict and not as a bug."""
+    made = await shop.account()
+    await shop.store.add_key(api_key(made.id), b"same", audit())
+    for wrong in (api_key(made.id), api_key("nobody")):
+        with pytest.raises(Fault) as refused:
+            await shop.store.add_key(wrong, b"same" if wrong.account_id == made.id else b"new", audit())
+        assert refused.value.kind is Kind.CONFLICT
+
+
+async def test_requests_are_counted_by_month(shop: Shop) -> None:
+    """Requests add up in each account's month, and a key remembers when it was used."""
+    one, two = await shop.account(), await shop.account()
+    key = (await shop.store.keys(one.id))[0]
+    assert await shop.store.count_requests("2026-11", {one.id: 3, two.id: 5}, {key.id: NOW}) == {one.id: 3, two.id: 5}
+    assert await shop.store.count_requests("2026-11", {one.id: 4}, {"gone": NOW}) == {one.id: 7}
+    assert await shop.store.count_requests("2026-12", {one.id: 0}, {}) == {one.id: 0}
+    assert (await shop.store.keys(one.id))[0].last_used_at == NOW
+
+
+# domains
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+async def test_claim_adds_a_domain(shop: Shop, with_key: bool) -> None:
+    """A claim writes the domain, its sealed key and its events; the pooled key it takes is gone."""
+    made, pool = await shop.account(), pooled_keys(1)
+    await shop.store.pool_keys(pool)
+    wanted = domain(made.id, "example.com")
+    own = pooled_keys(1)[0] if with_key else None
+    assert await shop.store.claim(shop.claim(wanted, own=own), None) is Claimed.ADDED
+    assert await shop.store.domain(made.id, "example.com") == wanted
+    assert await shop.store.domain_by_id(wanted.id) == wanted
+    sealed = b"sealed " + (own or pool[0]).sealed
+    assert await shop.store.sealed_key(wanted.id) == sealed
+    assert await shop.store.sealed_keys(made.id) == {wanted.id: sealed}
+    assert [told.event for told in await shop.store.events(made.id, wanted.id, None, 10)] == [event()]
+    assert (await shop.store.backlog(NOW)).pooled_keys == (1 if with_key else 0)
+
+
+async def test_claim_again_is_there(shop: Shop) -> None:
+    """Whoever has a domain already gets it, and no key is spent; another account's claim is its own."""
+    mine, theirs = await shop.account(), await shop.account()
+    first = await shop.domain(mine.id, "example.com")
+    await shop.store.pool_keys(pooled_keys(1))
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), None) is Claimed.THERE
+    assert await shop.store.domain(mine.id, "example.com") == first
+    assert (await shop.store.backlog(NOW)).pooled_keys == 1
+    await shop.domain(theirs.id, "example.com")
+    assert await shop.store.count_domains(mine.id) == await shop.store.count_domains(theirs.id) == 1
+
+
+async def test_claim_waits_for_keys(shop: Shop) -> None:
+    """A dry pool adds nothing and says so."""
+    made = await shop.account()
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), None) is Claimed.POOL_DRY
+    assert await shop.store.count_domains(made.id) == 0
+
+
+async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
+    """One domain more than allowed is refused; one that is there already is not."""
+    made = await shop.account()
+    await shop.domain(made.id, "one.example")
+    own = pooled_keys(1)[0]
+    with pytest.raises(Fault) as refused:
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), 1)
+    assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
+    assert await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), 1) is Claimed.THERE
+    assert await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), 2) is Claimed.ADDED
+
+
+async def test_selector_is_never_used_twice(shop: Shop) -> None:
+    """A selector stays used at its name after the domain is gone, for every account; elsewhere it is free."""
+    mine, theirs = await shop.account(), await shop.account()
+    first = await shop.domain(mine.id, "example.com", selector="s1")
+    assert await shop.store.delete(first, event(EventKind.DOMAIN_DELETED), False, audit())
+    for owner in (mine, theirs):
+        again = domain(owner.id, "example.com", selector="s1")
+        with pytest.raises(Fault) as refused:
+            await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), None)
+        assert refused.value.kind is Kind.SELECTOR_USED
+    assert await shop.store.domain(mine.id, "example.com") is None
+    await shop.domain(mine.id, "example.org", selector="s1")
+
+
+async def test_refused_claim_writes_nothing(shop: Shop) -> None:
+    """A claim that is refused late gives its pooled key back."""
+    made = await shop.account()
+    await shop.domain(made.id, "example.com", selector="s1")
+    other = await shop.account()
+    await shop.store.pool_keys(pooled_keys(1))
+    with pytest.raises(Fault):
+        await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), None)
+    assert (await shop.store.backlog(NOW)).pooled_keys == 1
+    assert await shop.store.events(other.id, None, None, 10) == []
+
+
+async def test_claim_of_a_gone_account(shop: Shop) -> None:
+    """Nobody claims for an account that is gone."""
+    with pytest.raises(Fault) as refused:
+        await shop.store.claim(shop.claim(domain("gone", "example.com"), own=pooled_keys(1)[0]), None)
+    assert refused.value.kind is Kind.NOT_FOUND
+
+
+async def test_idempotency_key_is_honoured(shop: Shop) -> None:
+    """The same key with the same request is answered alike, with another request refused, after a day forgotten."""
+    made, other = await shop.account(), await shop.account()
+    own = pooled_keys(1)[0]
+    first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
+    assert await shop.store.claim(first, None) is Claimed.ADDED
+    assert await shop.store.claim(first, None) is Claimed.THERE
+    second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
+    with pytest.raises(Fault) as refused:
+        await shop.store.claim(second, None)
+    assert refused.value.kind is Kind.IDEMPOTENCY_KEY_REUSED
+    theirs = shop.claim(domain(other.id, "two.example"), own, ("key", b"two"))
+    assert await shop.store.claim(theirs, None) is Claimed.ADDED
+    tomorrow = replace(shop.claim(domain(made.id, "three.example"), own, ("k3", b"3")), now=later(hours=25))
+    assert await shop.store.claim(tomorrow, None) is Claimed.ADDED
+    assert await shop.store.claim(second, None) is Claimed.ADDED
+
+
+async def test_idempotency_key_counts_where_the_domain_was_there(shop: Shop) -> None:
+    """A key that found its domain there is used up too."""
+    made = await shop.account()
+    await shop.domain(made.id, "one.example")
+    own = pooled_keys(1)[0]
+    assert await shop.store.claim(shop.claim(domain(made.id, "one.example"), own, ("key", b"one")), None) == "there"
+    with pytest.raises(Fault):
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own, ("key", b"two")), None)
+
+
+async def test_domains_come_in_order(shop: Shop) -> None:
+    """Domains are listed by the octets of their names on every engine, page by page without gap or repeat."""
+    made, other = await shop.account(), await shop.account()
+    names = ["a-b.example", "a.example", "a1.example", "ab.example", "xn--bcher-kva.example", "z.example", "0.example"]
+    for name in names:
+        await shop.domain(made.id, name)
+    await shop.domain(other.id, "b.example")
+    listed = [one.sender for one in await shop.store.domains(made.id, Page())]
+    assert listed == sorted(names)
+    paged: list[str] = []
+    while page := await shop.store.domains(made.id, Page(limit=2, after=paged[-1] if paged else None)):
+        assert len(page) <= 2
+        paged += [one.sender for one in page]
+    assert paged == listed
+
+
+async def test_domains_are_filtered(shop: Shop) -> None:
+    """A page is filtered by status and by a part of the name, in which no character is special."""
+    made = await shop.account()
+    await shop.domain(made.id, "one.example", dkim=fresh(State.VERIFIED, NOW))
+    await shop.domain(made.id, "two.example")
+    await shop.domain(made.id, "t_o.example")
+
+    async def found(**how: str) -> list[str]:
+        return [one.sender for one in await shop.store.domains(made.id, Page(**how))]
+
+    assert await found(status="SUCCESS") == ["one.example"]
+    assert await found(status="PENDING") == ["t_o.example", "two.example"]
+    assert await found(contains="t_o") == ["t_o.example"]
+    assert await found(contains="wo.ex") == ["two.example"]
+    assert await found(contains="%") == await found(contains="\\") == await found(contains=ODD) == []
+    assert await found(contains="x" * 100_000) == await found(status=ODD) == []
+    assert await found(contains="", after="t_o.example") == ["two.example"]
+    assert await found(contains="o", status="PENDING", after="t_o.example") == ["two.example"]
+
+
+async def test_odd_text_is_never_an_error(shop: Shop) -> None:
+    """Whatever text comes in is looked up or kept; what no engine keeps alike becomes the replacement character."""
+    made = await shop.account(name=ODD)
+    kept = (await shop.store.accounts())[0].name
+    assert kept == ODD.replace("\0", "\ufffd").replace("\ud800", "?")
+    assert await shop.store.domain(ODD, ODD) is None
+    assert await shop.store.domain_by_id(ODD) is None
+    assert await shop.store.holder(ODD) is None
+    assert await shop.store.checkups([ODD.replace("\ud800", "")]) == {}
+    assert await shop.store.events(made.id, ODD, ODD, 1) == []
+    await shop.store.audit(replace(audit(), subject=ODD, address=ODD))
+
+
+async def test_domain_of_another_account_is_not_found(shop: Shop) -> None:
+    """An account sees its own domains alone."""
+    mine, theirs = await shop.account(), await shop.account()
+    one = await shop.domain(theirs.id, "example.com")
+    assert await shop.store.domain(mine.id, "example.com") is None
+    assert await shop.store.domains(mine.id, Page()) == []
+    assert await shop.store.sealed_keys(mine.id) == {}
+    assert await shop.store.events(mine.id, None, None, 10) == []
+    assert await shop.store.events(mine.id, one.id, None, 10) == []
+
+
+times = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+watches = st.builds(
+    Watch,
+    state=st.sampled_from(State),
+    since=times,
+    looks=st.lists(st.builds(Look, at=times, present=st.booleans()), max_size=3).map(tuple),
+    first_miss_at=st.none() | times,
+    misses=st.integers(0, 1000),
+    stops_sending_at=st.none() | times,
+    present_since=st.none() | times,
+    provider_lost_at=st.none() | times,
+    provider_lost=st.booleans(),
+)
+identities = st.builds(
+    Identity,
+    presence=st.sampled_from(Presence),
+    dkim=st.sampled_from(Word),
+    mail_from=st.sampled_from(Word),
+    reason=st.none() | texts,
+    tokens=st.lists(texts, max_size=3).map(tuple),
+    seen_at=times,
+)
+lives = st.fixed_dictionaries(
+    {
+        "public_key": texts,
+        "mail_from": st.none() | texts,
+        "zone": st.none() | texts,
+        "created_at": times,
+        "last_sync": times,
+        "dkim": watches,
+        "mail_from_watch": st.none() | watches,
+        "verified_at": st.none() | times,
+        "held": st.booleans(),
+        "told_at": st.none() | times,
+        "identity": st.none() | identities,
+        "restarted_at": st.none() | times,
+        "tokens": st.lists(texts, max_size=3).map(tuple),
+        "attempts": st.integers(0, 10**6),
+        "next_check_at": st.none() | times,
+        "check_reason": texts,
+        "reminder_sent_at": st.none() | times,
+    }
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(life=lives)
+async def test_domain_comes_back_whole(shop: Shop, life: dict[str, object]) -> None:
+    """Whatever a domain remembers comes back to the microsecond: when it was added, and when it was saved."""
+    made = await shop.account()
+    plain = await shop.domain(made.id, f"{made.id}.example")
+    changed = replace(plain, **life)
+    assert await shop.store.save(Outcome(domain=changed))
+    expected = replace(changed, version=plain.version + 1)
+    assert await shop.store.domain_by_id(plain.id) == expected
+    assert await shop.store.delete(expected, event(), False, audit())
+    again = replace(expected, selector=fresh_id("s"))
+    assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), None) is Claimed.ADDED
+    assert await shop.store.domain(made.id, again.sender) == again
+
+
+async def test_save_writes_all(shop: Shop) -> None:
+    """A save writes domain, checkup, events and intents, and hands the lease back."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [one]
+    seen = checkup(NOW)
+    outcome = Outcome(
+        domain=replace(one, dkim=fresh(State.VERIFIED, NOW), held=True, next_check_at=later(minutes=1)),
+        events=(event(EventKind.DOMAIN_VERIFIED), event(EventKind.RECORD_CHANGED)),
+        effects=(Effect.REGISTER, Effect.RESTART),
+        checkup=seen,
+    )
+    assert await shop.store.save(outcome)
+    saved = await shop.store.domain(made.id, "example.com")
+    assert saved == replace(outcome.domain, version=one.version + 1)
+    assert await shop.store.holder("example.com") == one.id
+    assert await shop.store.checkups([one.id, "never"]) == {one.id: seen}
+    kinds = [told.event.kind for told in await shop.store.events(made.id, one.id, None, 10)]
+    assert kinds == [EventKind.DOMAIN_PENDING, EventKind.DOMAIN_VERIFIED, EventKind.RECORD_CHANGED]
+    assert (await shop.store.backlog(NOW)).intents == 2
+    assert await shop.store.claim_due(later(minutes=1), later(minutes=9), "other", 10) == [saved]
+
+
+async def test_stale_save_writes_nothing(shop: Shop) -> None:
+    """Of two who read the same version one saves; the other is told, and nothing of theirs is kept."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    assert await shop.store.save(Outcome(domain=replace(one, check_reason="first")))
+    late = Outcome(
+        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), checkup=checkup()
+    )
+    assert not await shop.store.save(late)
+    kept = await shop.store.domain_by_id(one.id)
+    assert kept is not None and kept.check_reason == "first"
+    assert await shop.store.checkups([one.id]) == {}
+    assert len(await shop.store.events(made.id, None, None, 10)) == 1
+    assert (await shop.store.backlog(NOW)).intents == 0
+    assert not await shop.store.save(Outcome(domain=domain(made.id, "never.example")))
+
+
+async def test_one_holder_of_a_name(shop: Shop) -> None:
+    """The second to hold a name is told so, with nothing written; once the first lets go, it may."""
+    mine, theirs = await shop.account(), await shop.account()
+    first = await shop.domain(mine.id, "example.com", held=True)
+    second = await shop.domain(theirs.id, "example.com")
+    wish = Outcome(domain=replace(second, held=True), events=(event(EventKind.DOMAIN_VERIFIED),))
+    assert not await shop.store.save(wish)
+    assert await shop.store.holder("example.com") == first.id
+    assert len(await shop.store.events(theirs.id, None, None, 10)) == 1
+    assert await shop.store.save(Outcome(domain=replace(first, held=False)))
+    assert await shop.store.holder("example.com") is None
+    assert await shop.store.save(wish)
+    assert await shop.store.holder("example.com") == second.id
+
+
+async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
+    """Only the last checkup of a domain is told."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    for version, note in enumerate(["first", "second", "third"]):
+        events = (event(),) if note == "second" else ()
+        saved = Outcome(domain=replace(one, version=version), checkup=checkup(note=note), events=events)
+        assert await shop.store.save(saved)
+    found: Checkup = (await shop.store.checkups([one.id]))[one.id]
+    assert found.findings[0].detail == "third"
+
+
+async def test_deleting_leaves_the_story(shop: Shop) -> None:
+    """A deleted domain is gone with key and checkup; its events stay, and the identity is withdrawn once."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com", held=True)
+    assert await shop.store.save(Outcome(domain=one, checkup=checkup(), events=(event(),)))
+    gone = event(EventKind.DOMAIN_DELETED)
+    assert not await shop.store.delete(one, gone, True, audit()), "read before the save"
+    one = replace(one, version=one.version + 1)
+    assert await shop.store.delete(one, gone, True, audit("domains.delete"))
+    assert not await shop.store.delete(one, gone, True, audit())
+    assert await shop.store.domain_by_id(one.id) is None
+    assert await shop.store.sealed_key(one.id) is None
+    assert await shop.store.checkups([one.id]) == {}
+    assert await shop.store.holder("example.com") is None
+    assert [told.event for told in await shop.store.events(made.id, one.id, None, 10)] == [event(), event(), gone]
+    intents = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert [(one.effect, one.sender) for one in intents] == [(Effect.WITHDRAW, "example.com")]
+    assert await shop.store.delete_account(made.id, audit())
+
+
+# events
+
+
+async def test_events_are_paged_by_id(shop: Shop) -> None:
+    """Events come in the order in which they were written, also at one moment and when the clock turns back."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "one.example")
+    two = await shop.domain(made.id, "two.example")
+    kinds = [EventKind.DOMAIN_VERIFIED, EventKind.DOMAIN_AT_RISK, EventKind.DOMAIN_RESTORED]
+    for version, (kind, hours) in enumerate(zip(kinds, (5, 5, 1), strict=True)):
+        told = (event(kind, later(hours=hours)),)
+        assert await shop.store.save(Outcome(domain=replace(one, version=version), events=told))
+    listed = await shop.store.events(made.id, one.id, None, 100)
+    assert [told.event.kind for told in listed] == [EventKind.DOMAIN_PENDING, *kinds]
+    every = await shop.store.events(made.id, None, None, 100)
+    assert [told.id for told in every] == sorted(told.id for told in every)
+    assert {told.domain_id for told in every} == {one.id, two.id}
+    assert await shop.store.events(made.id, None, every[1].id, 2) == every[2:4]
+    assert await shop.store.events(made.id, one.id, listed[-1].id, 2) == []
+
+
+# work
+
+
+async def test_due_domains_are_leased(shop: Shop) -> None:
+    """Due domains are given out the longest due first, once, until the lease runs out or is handed back."""
+    made = await shop.account()
+    first = await shop.domain(made.id, "first.example", next_check_at=later(minutes=-9))
+    second = await shop.domain(made.id, "second.example", next_check_at=later(minutes=-5))
+    await shop.domain(made.id, "later.example", next_check_at=later(minutes=60))
+    await shop.domain(made.id, "never.example", next_check_at=None)
+    until = later(minutes=5)
+    assert await shop.store.claim_due(NOW, until, "one", 1) == [first]
+    assert await shop.store.claim_due(NOW, until, "two", 10) == [second]
+    assert await shop.store.claim_due(NOW, until, "three", 10) == []
+    await shop.store.hand_back("one")
+    assert await shop.store.claim_due(NOW, until, "three", 10) == [first]
+    assert await shop.store.claim_due(until, later(minutes=9), "four", 10) == [first, second]
+
+
+async def test_backlog_counts(shop: Shop) -> None:
+    """The backlog tells due work that nobody has, and how long the oldest waits."""
+    made = await shop.account()
+    quiet = await shop.store.backlog(NOW)
+    assert (quiet.due, quiet.lag, quiet.intents, quiet.pooled_keys) == (0, 0.0, 0, 0)
+    await shop.domain(made.id, "first.example", next_check_at=later(seconds=-90.5))
+    await shop.domain(made.id, "second.example", next_check_at=later(seconds=-1))
+    await shop.store.pool_keys(pooled_keys(3))
+    busy = await shop.store.backlog(NOW)
+    assert (busy.due, busy.lag, busy.intents, busy.pooled_keys) == (2, 90.5, 0, 3)
+    await shop.store.claim_due(NOW, later(minutes=1), "worker", 1)
+    assert (await shop.store.backlog(NOW)).due == 1
+
+
+async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
+    """Work on one name is given out in order, the next when the one before is finished; names don't wait for others."""
+    mine, theirs = await shop.account(), await shop.account()
+    one, other = await shop.domain(mine.id, "example.com"), await shop.domain(theirs.id, "example.org")
+    assert await shop.store.save(Outcome(domain=one, effects=(Effect.REGISTER, Effect.RESTART)))
+    assert await shop.store.save(Outcome(domain=other, effects=(Effect.REGISTER,)))
+    until = later(minutes=1)
+    first, elsewhere = await shop.store.claim_intents(NOW, until, "one", 10)
+    assert (first.sender, first.effect, first.attempts) == ("example.com", Effect.REGISTER, 0)
+    assert (elsewhere.domain_id, elsewhere.account_id) == (other.id, theirs.id)
+    assert await shop.store.claim_intents(NOW, until, "two", 10) == []
+    await shop.store.postpone_intent(first.id, later(minutes=2), "throttled")
+    assert await shop.store.claim_intents(later(seconds=90), later(minutes=3), "two", 10) == [elsewhere]
+    again = (await shop.store.claim_intents(later(minutes=2), later(minutes=3), "two", 10))[0]
+    assert again == replace(first, attempts=1)
+    await shop.store.finish_intent(again.id)
+    second = await shop.store.claim_intents(later(minutes=2), later(minutes=3), "two", 10)
+    assert [one.effect for one in second] == [Effect.RESTART]
+    await shop.store.hand_back("two")
+    assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
+
+
+# the rest
+
+
+async def test_vault_keeps_the_first(store: Store) -> None:
+    """The first secret of a name stays, whoever comes second is given it."""
+    assert await store.vault("pepper") is None
+    assert await store.vault("pepper", b"first \0 \xff") == b"first \0 \xff"
+    assert await store.vault("pepper", b"second") == b"first \0 \xff"
+    assert await store.vault("pepper") == b"first \0 \xff"
+
+
+async def test_store_is_ready(store: Store) -> None:
+    """An open store says that it can be used."""
+    await store.ready()
+
+
+def test_values_are_whole() -> None:
+    """The samples hold something in every field of a domain that storage could lose."""
+    made = domain("acc", "example.com")
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Domain) == made
