@@ -9,6 +9,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from letterhead.cli.tables import visible
 from letterhead.config import LogFormat
 
+# Local variables of a traceback hold API keys and private keys: neither form ever shows them.
+_NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     """Sends every log line to stderr in one form; unset, the terminal decides. `quiet` keeps warnings and worse."""
@@ -20,9 +23,9 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     ending: list[Processor] = (
-        [_tame, structlog.dev.ConsoleRenderer(colors=True, sort_keys=False)]
+        [_tame, structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,7 +37,8 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for chatty in ("asyncio", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

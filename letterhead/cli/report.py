@@ -100,9 +100,10 @@ def _finding(finding: Json) -> Text:
     place = " ".join(part for part in (finding.get("recordType"), finding["host"]) if part)
     text.append("  --> ", style="blue").append(visible(place)).append("\n")
     lines = [("", finding["detail"])]
-    if expected := finding.get("expected"):
+    seen = [("seen", observed) for observed in finding.get("observed", ())]
+    if seen and (expected := finding.get("expected")):  # where nothing was seen, the fix alone says what to publish
         lines.append(("expected", expected))
-    lines += [("seen", observed) for observed in finding.get("observed", ())]
+    lines += seen
     lines += [("by", server) for server in finding.get("perspectives", ())]
     for label, value in lines:
         text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(visible(value) + "\n")
