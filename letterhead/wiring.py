@@ -13,7 +13,7 @@ from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.adapters.storage.store import migrate, open_store, schema_state
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
@@ -22,6 +22,7 @@ from letterhead.ports import Deps, Policy, Provider, Resolver, Store
 
 __all__ = [
     "Mood",
+    "SchemaState",
     "SimulatedProvider",
     "Stand",
     "ZoneFileResolver",

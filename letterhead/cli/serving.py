@@ -75,13 +75,13 @@ async def _migrated(url: str) -> str:
     return before.value
 
 
-def prepared() -> "Settings":
+def prepared(*, quiet: bool = False) -> "Settings":
     """Reads the settings and readies the process for keeping secrets: logs in one form, no core dumps."""
     from letterhead import config, wiring
     from letterhead.cli.logs import write_logs
 
     settings = config.read(os.environ, Path())
-    write_logs(settings.log_format)
+    write_logs(settings.log_format, quiet=quiet)
     wiring.forbid_core_dumps()
     return settings
 
