@@ -10,10 +10,10 @@ from pathlib import Path
 from letterhead import config
 from letterhead.core.accounts import Account
 from letterhead.core.domain import Domain, Event
+from letterhead.core.limits import Limits
 from letterhead.operations import accounts, checks, domains, identities
 from letterhead.operations.audit import Actor
 from letterhead.operations.domains import DomainView, Wish
-from letterhead.core.limits import Limits
 from letterhead.ports import Deps
 from letterhead.wiring import Stand, assembled
 

@@ -10,11 +10,16 @@ UPDATE domains SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
 RETURNING life;
 
--- name: look_sooner(id, due)
-UPDATE domains SET next_check_at = :due WHERE id = :id AND (next_check_at IS NULL OR next_check_at > :due) RETURNING id;
+-- name: lock_domain(id)
+SELECT life FROM domains WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
--- name: back_off(id, due)
-UPDATE domains SET next_check_at = :due, lease_until = NULL, lease_owner = NULL WHERE id = :id RETURNING id;
+-- name: look_sooner(id, next_check_at, life)
+UPDATE domains SET next_check_at = :next_check_at, life = :life WHERE id = :id RETURNING id;
+
+-- name: back_off(id, next_check_at, life)
+UPDATE domains SET next_check_at = :next_check_at, life = :life, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING id;
 
 -- name: claim_intents(now, until, owner, limit)
 -- Only the first of a name is given out; those behind it wait until it is finished.
@@ -30,9 +35,10 @@ WHERE id IN (SELECT id FROM due)
 RETURNING id, domain_id, account_id, sender, effect, attempts;
 
 -- name: add_intent(domain_id, account_id, sender, effect)
--- Due at once, whatever the clock says.
+-- Due at once, whatever the clock says. What is owed already is not owed twice.
 INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts)
-VALUES (:domain_id, :account_id, :sender, :effect, 0, 0)
+SELECT :domain_id, :account_id, :sender, :effect, 0, 0
+WHERE NOT EXISTS (SELECT 1 FROM intents WHERE domain_id = :domain_id AND effect = :effect)
 RETURNING id;
 
 -- name: finish_intent(id)
