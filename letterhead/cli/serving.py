@@ -139,7 +139,7 @@ async def serve_with(
     )
     if with_worker:
         neighbours = (*neighbours, lambda stop: working.run(deps, _worker_settings(settings), stop))
-    await serve_web(app, listener, *neighbours)
+    await serve_web(app, listener, *neighbours)  # type: ignore[arg-type] # the same protocol in looser types
 
 
 def _worker_settings(settings: "Settings") -> "WorkerSettings":
