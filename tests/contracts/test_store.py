@@ -1,6 +1,6 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from letterhead.core.accounts import Caller, Scope
+from letterhead.core.domain import Domain, Effect, EventKind
 from letterhead.core.identity import Identity, Presence, Word
-from letterhead.core.lifecycle import Domain, Effect, EventKind, Look, State, Watch, fresh
 from letterhead.core.limits import Limits
+from letterhead.core.watch import Look, State, Watch, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Checkup, Claimed, Outcome, Page, Store
 from tests.contracts.samples import (
@@ -299,7 +300,9 @@ async def test_domain_of_another_account_is_not_found(shop: Shop) -> None:
     assert await shop.store.events(mine.id, one.id, None, 10) == []
 
 
-times = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
+times = st.integers(0, 32_000_000_000_000_000).map(
+    lambda n: datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=n)
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 watches = st.builds(
     Watch,
@@ -486,6 +489,34 @@ async def test_due_domains_are_leased(shop: Shop) -> None:
     await shop.store.hand_back("one")
     assert await shop.store.claim_due(NOW, until, "three", 10) == [first]
     assert await shop.store.claim_due(until, later(minutes=9), "four", 10) == [first, second]
+
+
+async def test_look_sooner_only_brings_forward(shop: Shop) -> None:
+    """A check is brought forward and never put off; version and lease stay as they are."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com", next_check_at=later(hours=6))
+    await shop.store.look_sooner(one.id, later(hours=9))
+    assert await shop.store.domain_by_id(one.id) == one
+    await shop.store.look_sooner(one.id, NOW)
+    sooner = replace(one, next_check_at=NOW)
+    assert await shop.store.domain_by_id(one.id) == sooner
+    assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [sooner]
+    await shop.store.look_sooner(one.id, later(minutes=-1))
+    assert await shop.store.claim_due(NOW, later(minutes=5), "other", 10) == []
+    assert await shop.store.save(Outcome(domain=one))
+    await shop.store.look_sooner("gone", NOW)
+
+
+async def test_back_off_puts_one_domain_off(shop: Shop) -> None:
+    """After a bug a domain rests until a time, and is nobody's."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    await shop.store.claim_due(NOW, later(hours=1), "worker", 10)
+    await shop.store.back_off(one.id, later(minutes=5))
+    assert await shop.store.claim_due(NOW, later(minutes=9), "other", 10) == []
+    rested = replace(one, next_check_at=later(minutes=5))
+    assert await shop.store.claim_due(later(minutes=5), later(minutes=9), "other", 10) == [rested]
+    await shop.store.back_off("gone", NOW)
 
 
 async def test_backlog_counts(shop: Shop) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from typing import cast
 
@@ -301,7 +302,7 @@ class HostileDns:
         async with AsyncExitStack() as stack:
             for address in (RESOLVER, ROOT, *SERVERS):
                 datagrams, _ = await loop.create_datagram_endpoint(
-                    lambda at=address: _Datagrams(self, at), (address, self.port)
+                    partial(_Datagrams, self, address), (address, self.port)
                 )
                 stack.callback(datagrams.close)
                 await stack.enter_async_context(await asyncio.start_server(self._stream, address, self.port))

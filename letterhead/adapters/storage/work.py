@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session
 from letterhead.core.domain import Domain
@@ -23,12 +25,28 @@ class Work:
         return sorted((rows.domain(row) for row in claimed), key=lambda domain: domain.next_check_at or now)
 
     async def look_sooner(self, domain_id: str, due: datetime) -> None:
-        """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched."""
-        await self._engine.write("look_sooner", id=domain_id, due=rows.ms(due))
+        """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched.
+
+        The version stays: whoever saves a check meanwhile has looked, and knows better when to look again.
+        """
+
+        async def work(session: Session) -> None:
+            for row in await session.rows("lock_domain", id=domain_id):
+                domain = rows.domain(row)
+                if domain.next_check_at is None or domain.next_check_at > due:
+                    await session.rows("look_sooner", **rows.due_values(replace(domain, next_check_at=due)))
+
+        await self._engine.transact(work)
 
     async def back_off(self, domain_id: str, due: datetime) -> None:
         """Puts a domain's next check off to `due` after a bug, and ends its lease."""
-        await self._engine.write("back_off", id=domain_id, due=rows.ms(due))
+
+        async def work(session: Session) -> None:
+            for row in await session.rows("lock_domain", id=domain_id):
+                domain = replace(rows.domain(row), next_check_at=due)
+                await session.rows("back_off", **rows.due_values(domain))
+
+        await self._engine.transact(work)
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
         """Leases due intents likewise; several intents of one name are given out in order, one at a time."""

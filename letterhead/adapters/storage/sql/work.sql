@@ -10,11 +10,16 @@ UPDATE domains SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
 RETURNING life;
 
--- name: look_sooner(id, due)
-UPDATE domains SET next_check_at = :due WHERE id = :id AND (next_check_at IS NULL OR next_check_at > :due) RETURNING id;
+-- name: lock_domain(id)
+SELECT life FROM domains WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
--- name: back_off(id, due)
-UPDATE domains SET next_check_at = :due, lease_until = NULL, lease_owner = NULL WHERE id = :id RETURNING id;
+-- name: look_sooner(id, next_check_at, life)
+UPDATE domains SET next_check_at = :next_check_at, life = :life WHERE id = :id RETURNING id;
+
+-- name: back_off(id, next_check_at, life)
+UPDATE domains SET next_check_at = :next_check_at, life = :life, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING id;
 
 -- name: claim_intents(now, until, owner, limit)
 -- Only the first of a name is given out; those behind it wait until it is finished.
@@ -50,6 +55,12 @@ UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :o
 
 -- name: hand_back_intents(owner)
 UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: forget_leases()
+UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
+-- name: forget_intent_leases()
+UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
 
 -- name: pool_key(id, public_key, sealed)
 INSERT INTO key_pool (id, public_key, sealed) VALUES (:id, :public_key, :sealed) RETURNING id;
