@@ -16,6 +16,7 @@ from pingram.exceptions import (
     UnauthorizedException,
 )
 from pingram.models.create_key_request import CreateKeyRequest
+from pingram.models.domain_dns_check import DomainDnsCheck
 from pingram.models.post_senders_request_body import PostSendersRequestBody
 
 from letterhead.core.accounts import Scope
@@ -60,6 +61,16 @@ async def test_life_of_a_domain(client: Pingram) -> None:
     assert listed.private_dkim_key
     assert (await client.domains.domains_delete_domain(added.sender)).success is True
     assert await client.domains.domains_list_domains() == []
+
+
+async def test_dns_check_in_the_clients_own_model(installation: Installation, client: Pingram) -> None:
+    """The client has a model of the DNS check without a call for it; our answer is read by it."""
+    await client.domains.domains_add_domain(wish("acme.dev"))
+    async with installation.client(installation.keys["acme"]) as plain:
+        looked = DomainDnsCheck.from_json((await plain.get("/domains/acme.dev/dns-check")).text)
+    assert looked is not None
+    assert (looked.sender, looked.can_start_verification) == ("acme.dev", False)
+    assert {record.id for record in looked.records} == {"dkim", "mail_from_mx", "mail_from_spf", "dmarc"}
 
 
 async def test_life_of_a_key(installation: Installation, client: Pingram) -> None:

@@ -2,9 +2,13 @@
 
 import asyncio
 import base64
+import json
 from pathlib import Path
 
 import httpx2
+import structlog
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from letterhead.core.accounts import Scope
 from letterhead.core.apikeys import Mode, new_api_key
@@ -111,17 +115,19 @@ async def test_rate_per_key(tmp_path: Path) -> None:
 
 
 async def test_failed_sign_ins_per_address(tmp_path: Path) -> None:
-    """Whoever guesses keys is slowed down; a key that was good a moment ago still works from there."""
+    """Whoever guesses keys or tokens is slowed down; valid ones still get in from the same address."""
     async with (
         running(tmp_path, failure_burst=3, failure_rate=0.1) as house,
         house.client(house.keys["acme"]) as acme,
         house.client("lh_live_guess") as guesser,
+        house.client(OPERATOR_TOKEN) as operator,
     ):
-        assert (await acme.get("/domains")).status_code == 200
-        statuses = [(await guesser.get("/domains")).status_code for _ in range(5)]
-        assert statuses == [401, 401, 401, 429, 429]
+        answers = [await guesser.get("/domains") for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+        assert int(answers[3].headers["retry-after"]) in range(1, 11)
         assert (await guesser.get("/accounts")).status_code == 429
         assert (await acme.get("/domains")).status_code == 200
+        assert (await operator.get("/accounts")).status_code == 200
 
 
 async def test_operator(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:
@@ -131,3 +137,33 @@ async def test_operator(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, 
     assert {answer.status_code for answer in refused} == {401}
     assert len({str(without_tracking(answer)) for answer in refused}) == 1
     assert (await operator.get("/domains")).status_code == 401
+
+
+async def test_private_key_shows_nowhere_else(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """No 24 characters of a private key show in a log line, an error, or any answer but the two permitted ones."""
+    pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pkcs8 = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = pair.private_bytes(serialization.Encoding.PEM, *pkcs8).decode()
+    secret = base64.b64encode(pair.private_bytes(serialization.Encoding.DER, *pkcs8)).decode()
+    windows = {secret[at : at + 24] for at in range(40, len(secret) - 24)}  # the first octets are alike in every key
+    told: list[str] = []
+    with structlog.testing.capture_logs() as lines:
+        for body in (
+            {"sender": "acme.dev", "privateKey": pem},
+            {"sender": "zeta.dev", "privateKey": pem.replace("BEGIN", "BEGAN")},
+            {"sender": "zeta.dev", "privateKey": pem[:-200]},
+            {"sender": "zeta.dev", "privateKey": pem, "selector": "lh 1"},
+            {"sender": "zeta.dev", "privateKey": [pem]},
+            {"sender": pem},
+            {"sender": "zeta.dev", "selector": pem},
+            {"sender": "zeta.dev", pem: 1},
+        ):
+            told += [(await acme.post("/domains", json=body)).text]
+        permitted = [await acme.get("/domains"), await acme.get("/domains/acme.dev")]
+        told += [
+            (await acme.post("/domains/acme.dev/check")).text,
+            (await acme.get("/domains/acme.dev/dns-check")).text,
+        ]
+    assert all(json.dumps(secret) in answer.text for answer in permitted)
+    seen = "\n".join([*told, *map(str, lines)])
+    assert not [window for window in windows if window in seen]
