@@ -4,8 +4,6 @@ from datetime import datetime
 
 import httpx2
 
-from tests.web.conftest import Installation
-
 LISTED = {"sender", "status", "lastSync", "createdAt", "selector", "verificationRecords", "mailFromDomainStatus"}
 
 

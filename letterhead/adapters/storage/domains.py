@@ -1,6 +1,6 @@
 """Keeps domains with their keys, checkups and events; knows no rule of how a domain moves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -113,6 +113,22 @@ class Domains:
         try:
             return await self._engine.transact(lambda session: self._saved(session, outcome))
         except Clash:  # the one constraint that a save can break: one holder of a name
+            return False
+
+    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
+        either domain has changed since it was read."""
+
+        async def work(session: Session) -> bool:
+            if not await self._saved(session, loser) or not await self._saved(session, winner):
+                raise Clash  # undoes the half that was written
+            for row in audit:
+                await append(session, row)
+            return True
+
+        try:
+            return await self._engine.transact(work)
+        except Clash:
             return False
 
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
