@@ -1,6 +1,6 @@
 """Knows the topics, and only here they are listed: what to publish, what to ask next, what was found."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -8,6 +8,7 @@ from letterhead.core import dkim, dmarc, mail_from, spf, zone
 from letterhead.core.answers import Question, Seen, View
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Rule, Scene, Severity, Topic, finding
 from letterhead.core.identity import ReturnPath
+from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
     Plan,
     PlannedRecord,
@@ -80,8 +81,16 @@ def _probes(plan: Plan, seen: Seen) -> Iterable[Question]:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen) -> Scene:
-    return Scene(plan=plan, seen=seen, standings=tuple(judged(record, seen) for record in plan.records))
+def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Scene:
+    delegated = delegation(plan.sender, seen)
+    nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
+    return Scene(
+        plan=plan,
+        seen=seen,
+        standings=tuple(judged(record, seen) for record in plan.records),
+        panel=host_of(nameservers, hosts),
+        nameservers=nameservers,
+    )
 
 
 def _first(plan: Plan) -> list[Question]:
@@ -127,9 +136,12 @@ def judged(record: PlannedRecord, seen: Seen) -> Standing:
     return judge(record, seen, accepts)
 
 
-def examine(plan: Plan, seen: Seen) -> Examination:
-    """Judges every planned record and lists what was found, the gravest first: one cause, one finding."""
-    scene = _scene(plan, seen)
+def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Examination:
+    """Judges every planned record and lists what was found, the gravest first: one cause, one finding.
+
+    `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them.
+    """
+    scene = _scene(plan, seen, hosts)
     surveyed = [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
@@ -158,7 +170,7 @@ def _hits(scene: Scene, standing: Standing, rules: Iterable[Rule]) -> Iterator[F
     for rule in rules:
         sighting = rule.holds(scene, standing)
         if sighting is not None:
-            yield finding(rule.diagnosis, scene.plan, standing, sighting)
+            yield finding(rule.diagnosis, scene, standing, sighting)
 
 
 def _gravest_first(each: Finding) -> int:

@@ -6,7 +6,8 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.answers import Question, Seen
-from letterhead.core.plan import Accepts, Plan, PlannedRecord, RecordId, Standing, relative_name
+from letterhead.core.panels import DnsHost, name_for, place, value_for
+from letterhead.core.plan import Accepts, Plan, PlannedRecord, RecordId, Standing
 
 
 class Severity(StrEnum):
@@ -82,6 +83,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     seen: Seen
     standings: tuple[Standing, ...]
+    panel: DnsHost | None = None
+    nameservers: tuple[str, ...] = ()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -121,26 +124,27 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding(
-    diagnosis: Diagnosis, plan: Plan, standing: Standing | None = None, sighting: Sighting | None = None
+    diagnosis: Diagnosis, scene: Scene, standing: Standing | None = None, sighting: Sighting | None = None
 ) -> Finding:
     """Fills a diagnosis's templates.
 
-    Named places that every template may use: {sender} {zone} {host} {name} (relative to the zone) {rdtype} {value}
-    {priority} {expected} {observed} {servers}, and those that the sighting brings.
+    Named places that every template may use: {sender} {zone} {host} {name} (as the panel wants it) {rdtype} {value}
+    {priority} {expected} {observed} {servers} {where} (the DNS host and its form), and those that the sighting brings.
     """
     sight = sighting or Sighting()
     record = standing.record if standing else None
     observed = sight.observed if sight.observed is not None else (standing.observed if standing else ())
     servers = sight.perspectives if sight.perspectives is not None else (standing.dissenting if standing else ())
-    host = sight.host or (record.host if record else plan.sender)
+    host = sight.host or (record.host if record else scene.plan.sender)
     filled = {
-        "sender": plan.sender,
-        "zone": plan.zone,
+        "sender": scene.plan.sender,
+        "zone": scene.plan.zone,
         "host": host,
-        "name": relative_name(record.host if record else host, plan.zone),
+        "name": name_for(record.host if record else host, scene.plan.zone, scene.panel),
         "observed": " | ".join(observed),
         "servers": ", ".join(servers),
-        **(_of_record(record) if record else {}),
+        "where": place(scene.panel, scene.nameservers),
+        **(_of_record(record, scene.panel) if record else {}),
         **sight.places,
     }
     return Finding(
@@ -160,11 +164,8 @@ def finding(
     )
 
 
-def _of_record(record: PlannedRecord) -> dict[str, str]:
+def _of_record(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
     priority = "" if record.priority is None else str(record.priority)
-    return {
-        "rdtype": record.rdtype,
-        "value": record.value,
-        "priority": priority,
-        "expected": f"{priority} {record.value}".strip(),
-    }
+    value = value_for(record, panel)
+    apart = f"{value} with the priority {priority}" if priority and not value.startswith(f"{priority} ") else value
+    return {"rdtype": record.rdtype, "value": record.value, "priority": priority, "expected": apart}

@@ -93,7 +93,7 @@ MISSING = Diagnosis(
     meaning="Receivers look up this TXT record to check the signature on each message. Your DNS servers say that it "
     "does not exist, so nothing that you send can be verified.",
     detail="There is no TXT record at {host}.",
-    fix="Add a TXT record with the name {name} in the zone {zone} and the value {expected}",
+    fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 6376 3.6.2",
 )
 WRONG_KEY = Diagnosis(
@@ -102,7 +102,7 @@ WRONG_KEY = Diagnosis(
     title="The DKIM record holds another value",
     meaning="A record is there, but it does not hold the key that your mail is signed with, so every signature fails.",
     detail="The TXT record at {host} is not the key for this domain.",
-    fix="Replace the value of the TXT record {name} in the zone {zone} with {expected}",
+    fix="Replace the value of the TXT record {name} with {expected} {where}",
     reference="RFC 6376 3.6.1",
 )
 

@@ -38,7 +38,7 @@ MISSING = Diagnosis(
     title="There is no DMARC record",
     meaning="DMARC tells receivers what to do with mail that fails the checks. Large mailbox providers want one.",
     detail="There is no DMARC record at {host}.",
-    fix="Add a TXT record with the name {name} in the zone {zone} and the value {expected}",
+    fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 9989 4.7",
 )
 POLICY_INVALID = Diagnosis(
@@ -47,7 +47,7 @@ POLICY_INVALID = Diagnosis(
     title="The DMARC record can't be used",
     meaning="A text is there, but receivers don't take it for a valid DMARC record, so no policy applies.",
     detail="The TXT at {host} is {observed}.",
-    fix="Leave one TXT record at {name} in the zone {zone}, such as {expected}",
+    fix="Leave one TXT record at {name}, such as {expected}",
     reference="RFC 9989 4.7",
 )
 

@@ -25,7 +25,7 @@ MX_MISSING = Diagnosis(
     meaning="Bounces go to the MAIL FROM domain. Without its MX record they are lost, and the provider does not use "
     "the domain as return-path.",
     detail="There is no MX record at {host}.",
-    fix="Add an MX record with the name {name} in the zone {zone}, priority {priority} and the mail server {value}",
+    fix="Add an MX record with the name {name} and the mail server {expected} {where}",
     reference="RFC 5321 5.1",
 )
 MX_WRONG_HOST = Diagnosis(
@@ -34,7 +34,7 @@ MX_WRONG_HOST = Diagnosis(
     title="The MAIL FROM domain's MX names another host",
     meaning="Bounces go to a server that does not belong to the mail provider.",
     detail="The MX at {host} is {observed}, not {value}.",
-    fix="Replace the MX of {name} in the zone {zone} with the one host {value}, priority {priority}",
+    fix="Replace the MX of {name} with the one host {expected} {where}",
     reference="RFC 5321 5.1",
 )
 

@@ -45,7 +45,7 @@ MISSING = Diagnosis(
     title="The MAIL FROM domain has no SPF record",
     meaning="Receivers check that the sending server may use the MAIL FROM domain. Without an SPF record they can't.",
     detail="There is no SPF record at {host}.",
-    fix="Add a TXT record with the name {name} in the zone {zone} and the value {expected}",
+    fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 7208 4.5",
 )
 INCLUDE_MISSING = Diagnosis(
@@ -54,7 +54,7 @@ INCLUDE_MISSING = Diagnosis(
     title="The MAIL FROM domain's SPF record does not name the provider",
     meaning="An SPF record is there, but it does not authorise the servers that send your mail.",
     detail="The TXT at {host} is {observed}, which does not authorise the provider.",
-    fix="Replace the SPF record of {name} in the zone {zone} with {expected}",
+    fix="Replace the SPF record of {name} with {expected} {where}",
     reference="RFC 7208 5.2",
 )
 

@@ -97,10 +97,10 @@ def survey(scene: Scene) -> Iterable[Finding]:
     plan, seen = scene.plan, scene.seen
     delegation = seen.get(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION), ())
     if any(isinstance(reply.answer, NxDomain) for reply in delegation):
-        yield finding(NOT_REGISTERED, plan)
+        yield finding(NOT_REGISTERED, scene)
     for standing in scene.standings:
         if not standing.agreed:
-            yield finding(DISAGREE, plan, standing)
+            yield finding(DISAGREE, scene, standing)
         yield from _silence(scene, standing)
 
 
@@ -117,7 +117,7 @@ def _unanswered(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) ->
     reasons = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
     servers = tuple(dict.fromkeys(reply.perspective.server for reply in replies))
     sighting = Sighting(places={"reason": reasons[0].detail or reasons[0].why.value}, perspectives=servers)
-    return finding(_by_reason(reasons[0].why), scene.plan, standing, sighting)
+    return finding(_by_reason(reasons[0].why), scene, standing, sighting)
 
 
 def _by_reason(why: Why) -> Diagnosis:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import cadence, checkup, lifecycle
-from letterhead.core.answers import Delegated, NxDomain, Question, Reply, Seen, View, snapshot_of
+from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.domain import Domain, Step
 from letterhead.core.evidence import Evidence, Sight, sight_of
@@ -126,7 +126,7 @@ def _forgotten_at(seen: Seen, now: datetime) -> datetime | None:
     keys = [question for question in seen if question.rdtype == "TXT" and "._domainkey." in question.name]
     replies = [reply for question in keys if question.view is View.EVERY_SERVER for reply in seen[question]]
     stand_ins = [reply.answer for reply in replies if reply.perspective.view is View.RECURSIVE]
-    negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain)]
+    negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain | NoData)]
     return now + timedelta(seconds=min(negative)) if negative else None
 
 
@@ -171,4 +171,6 @@ async def _refresh_one(deps: Deps, domain: Domain) -> None:
     now = deps.now()
     step = lifecycle.advance(domain, evidence, now)
     # A lost race means that somebody else has just looked: their word is as fresh as ours.
-    await deps.store.save(Outcome(domain=replace(step.domain, last_sync=now), events=step.events, effects=step.effects))
+    # Nobody asked DNS: that is no inconclusive check.
+    after = replace(step.domain, last_sync=now, attempts=domain.attempts)
+    await deps.store.save(Outcome(domain=after, events=step.events, effects=step.effects))

@@ -10,14 +10,14 @@ KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA" + "q7R2" * 85 + "cQIDAQAB"
 PATH = ReturnPath(mx_host="feedback.mail.example", mx_priority=10, spf="include:spf.mail.example")
 
 
-def plan(sender: str = "acme.dev", *, mail_from: bool = True) -> Plan:
+def plan(sender: str = "acme.dev", *, zone: str | None = None, mail_from: bool = True, label: str = "lh") -> Plan:
     """Plans the usual four records, or the two without a MAIL FROM domain."""
     return plan_for(
         sender=sender,
-        zone=sender,
+        zone=zone or sender,
         selector="lh1",
         public_key=KEY,
-        mail_from_name=f"lh.{sender}" if mail_from else None,
+        mail_from_name=f"{label}.{sender}" if mail_from else None,
         path=PATH,
     )
 

@@ -259,9 +259,8 @@ PROVIDER: st.SearchStrategy[ProviderWord | None] = st.one_of(
         st.sampled_from([Presence.OURS, Presence.OURS, Presence.OURS, Presence.ABSENT, Presence.FOREIGN]),
     ),
 )
-GAPS = st.sampled_from(
-    [5 * timedelta(seconds=1), MINUTE, 5 * MINUTE, 9 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 13 * HOUR]
-)
+MINUTES = [0.1, 1, 5, 9, 10, 30, 60, 360, 780, 1200, 1800]
+GAPS = st.sampled_from([MINUTE * count for count in MINUTES])
 RARE = st.sampled_from([False] * 9 + [True])
 # The same thing several times in a row, as lives go: so that walks come far within few draws.
 STRETCH = st.tuples(SIGHTS, st.none() | SIGHTS, PROVIDER, RARE, GAPS, st.integers(1, 14), RARE)

@@ -112,10 +112,13 @@ class _Round:
     def __init__(self, setup: Setup, budget: Budget, port53: _Port53, is_registry: Callable[[str], bool]) -> None:
         self._setup, self._budget, self._port53, self._is_registry = setup, budget, port53, is_registry
         self._delegations = Delegations(setup, budget)
+        self._panels: list[Panel] = []
         self._probing = asyncio.Lock()
 
     def close(self) -> None:
         self._delegations.close()
+        for panel in self._panels:
+            panel.cancel()
 
     async def answer(self, question: Question) -> tuple[Reply, ...]:
         try:
@@ -182,12 +185,12 @@ class _Round:
     async def _panel(self, cut: Cut, query: Query, view: View) -> Panel | None:
         """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
         panel = Panel(self._setup, self._budget, cut, query)
+        self._panels.append(panel)
         servers = in_turn(await self._delegations.servers(cut))
         first = FIRST_ASKED.get(view, len(servers))
         panel.ask(servers[:first])
         await panel.wait(self._setup.per_try)
         if servers and panel.silent() and await self._probe():
-            panel.cancel()
             return None
         if not panel.agree():
             panel.ask(servers[first : 2 if view is View.ONE_SERVER else None])

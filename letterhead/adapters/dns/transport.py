@@ -143,7 +143,7 @@ def _read(packet: bytes, packet_id: int, query: Query) -> Message | Unanswered |
     try:
         return read_message(packet, query)
     except TooLarge:
-        return Unanswered(why=Why.TOO_LARGE, detail="more than 16 KB or 64 records")
+        return Unanswered(why=Why.TOO_LARGE, detail="more than 16 KB, 64 records or 512 strings")
     except Malformed:
         return None
 

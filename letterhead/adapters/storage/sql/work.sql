@@ -35,9 +35,10 @@ WHERE id IN (SELECT id FROM due)
 RETURNING id, domain_id, account_id, sender, effect, attempts;
 
 -- name: add_intent(domain_id, account_id, sender, effect)
--- Due at once, whatever the clock says.
+-- Due at once, whatever the clock says. What is owed already is not owed twice.
 INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts)
-VALUES (:domain_id, :account_id, :sender, :effect, 0, 0)
+SELECT :domain_id, :account_id, :sender, :effect, 0, 0
+WHERE NOT EXISTS (SELECT 1 FROM intents WHERE domain_id = :domain_id AND effect = :effect)
 RETURNING id;
 
 -- name: finish_intent(id)

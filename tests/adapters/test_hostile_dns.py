@@ -1,0 +1,268 @@
+"""Shows what hostile DNS servers can do to us: nothing but leave a question unanswered, cheaply."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import dns.message
+import dns.name
+import pytest
+from dns.rdatatype import RdataType
+
+from letterhead.adapters.dns.reading import server_answer
+from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.transport import SILENT
+from letterhead.adapters.dns.wire import Malformed, Query, TooLarge, belongs, question_packet, read_message
+from letterhead.core.answers import (
+    Aliased,
+    Answer,
+    Found,
+    NoData,
+    NxDomain,
+    Question,
+    Reply,
+    Unanswered,
+    View,
+    Why,
+)
+from letterhead.core.records import Txt
+from letterhead.ports import Allowance
+from tests.rigs import hostile_dns
+from tests.rigs.hostile_dns import GOOD, MODES, RESOLVER, ROOT, SERVERS, HostileDns
+
+TIME = 5.5  # seconds for any question
+CPU = 0.020  # seconds of CPU for any one answer
+FULL, ROUTINE = 64, 12  # packets
+
+EXPECTED = {
+    "ok": "found",
+    "nodata": "no-data",
+    "nxdomain": "nx-domain",
+    "servfail": Why.SERVER_FAILURE,
+    "refused": Why.REFUSED,
+    "formerr": Why.REFUSED,
+    "notimp": Why.REFUSED,
+    "drop": Why.TIMEOUT,
+    "slow3": "found",
+    "wrongid": Why.MALFORMED,
+    "wrongidthenok": "found",
+    "wrongq": Why.MALFORMED,
+    "wrongqthenok": "found",
+    "garbage": Why.MALFORMED,
+    "garbagethenok": "found",
+    "short": Why.MALFORMED,
+    "flood": Why.MALFORMED,
+    "tcok": "found",
+    "tchang": Why.TCP_BLOCKED,
+    "tcdrip": Why.TCP_BLOCKED,
+    "tcshut": Why.TCP_BLOCKED,
+    "huge255": Why.TOO_LARGE,
+    "hugetiny": Why.TOO_LARGE,
+    "emptystrings": Why.TOO_LARGE,
+    "longnames": Why.MALFORMED,
+    "ptrloop": Why.MALFORMED,
+    "cnameloop": Why.CNAME_LOOP,
+    "cname20": Why.CNAME_LOOP,
+    "cnamedangling": "alias elsewhere",
+    "othername": Why.MALFORMED,
+    "nonutf8": "other text",
+    "ttlmax": "found",
+    "qr0": Why.MALFORMED,
+    "lame": Why.LAME,
+    "upwards": Why.LAME,
+    "noedns": "found",
+    "bogus": "found",
+}
+# A resolver is asked for what the world sees, so some of it means something else there.
+AT_RESOLVER = EXPECTED | {
+    "cnamedangling": "alias to nothing",
+    "lame": "found",
+    "upwards": Why.REFUSED,
+    "bogus": Why.BOGUS,
+}
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[HostileDns]:
+    with hostile_dns.running() as servers:
+        yield servers
+
+
+@pytest.fixture
+def resolver(hostile: HostileDns) -> DnsResolver:
+    return DnsResolver([(RESOLVER, hostile.port)], hostile.port)
+
+
+def gist(answer: Answer) -> object:
+    """Says in a word what came; evil text is never among it."""
+    match answer:
+        case Found():
+            texts = [rdata.text for rdata in answer.rrset.rdatas if isinstance(rdata, Txt)]
+            return "found" if texts == [GOOD] else "other text"
+        case Aliased():
+            return "alias to nothing" if answer.dangling else "alias elsewhere"
+        case NoData():
+            return "no-data"
+        case NxDomain():
+            return "nx-domain"
+        case Unanswered():
+            return answer.why
+        case _:
+            return answer
+
+
+def allowance(packets: int) -> Allowance:
+    return Allowance(packets=packets, until=asyncio.get_running_loop().time() + 30)
+
+
+def question(name: str, view: View, rdtype: str = "TXT") -> Question:
+    return Question(name=name, rdtype=rdtype, view=view)
+
+
+def routine_check(domain: str) -> list[Question]:
+    return [
+        question(f"s._domainkey.{domain}", View.RECURSIVE),
+        question(f"lh.{domain}", View.RECURSIVE, "MX"),
+        question(f"lh.{domain}", View.RECURSIVE),
+        question(f"_dmarc.{domain}", View.RECURSIVE),
+    ]
+
+
+def full_check(domain: str) -> list[Question]:
+    return [
+        question(f"s._domainkey.{domain}", View.EVERY_SERVER),
+        question(f"lh.{domain}", View.TWO_SERVERS, "MX"),
+        question(f"lh.{domain}", View.TWO_SERVERS),
+        question(f"_dmarc.{domain}", View.TWO_SERVERS),
+        question(domain, View.DELEGATION, "NS"),
+        *routine_check(domain),
+    ]
+
+
+async def timed(resolver: DnsResolver, asked: list[Question], limits: Allowance) -> dict[Question, tuple[Reply, ...]]:
+    began = time.monotonic()
+    replies = await resolver.ask(asked, limits)
+    assert time.monotonic() - began < TIME
+    assert list(replies) == asked
+    return replies
+
+
+async def test_every_mode_is_read_right_by_both_views(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """Each mode yields the right value from each server and from the resolver, in time; nothing is raised."""
+
+    async def told(mode: str) -> tuple[set[object], set[object]]:
+        servers, world = (question(f"s._domainkey.{mode}.test", view) for view in (View.EVERY_SERVER, View.RECURSIVE))
+        replies = await timed(resolver, [servers, world], allowance(FULL))
+        assert len(replies[servers]) == len(SERVERS)
+        return {gist(reply.answer) for reply in replies[servers]}, {gist(reply.answer) for reply in replies[world]}
+
+    results = dict(zip(MODES, await asyncio.gather(*map(told, MODES)), strict=True))
+    assert {mode: by_servers for mode, (by_servers, _) in results.items()} == {m: {w} for m, w in EXPECTED.items()}
+    assert {mode: by_world for mode, (_, by_world) in results.items()} == {m: {w} for m, w in AT_RESOLVER.items()}
+
+
+@pytest.mark.parametrize(("check", "limit"), [(full_check, FULL), (routine_check, ROUTINE)])
+async def test_no_mode_costs_more_packets_than_allowed(hostile: HostileDns, check: object, limit: int) -> None:
+    """A check sends at most its packets in every mode, counted at the servers, and the count that we keep is true."""
+    assert callable(check)
+    limits = {mode: allowance(limit) for mode in MODES}
+    hostile.packets.clear()
+    resolvers = {mode: DnsResolver([(RESOLVER, hostile.port)], hostile.port) for mode in MODES}
+    asked = (timed(resolvers[mode], check(f"{mode}.test"), limits[mode]) for mode in MODES)
+    answers = dict(zip(MODES, await asyncio.gather(*asked), strict=True))
+    used = {mode: limit - left.packets for mode, left in limits.items()}
+    print("packets by mode:", used)
+    assert all(0 < packets <= limit for packets in used.values()), used
+    # Packets that lead to all domains (the root and `test`) can't be told apart; a burst may lose some on the way.
+    assert all(hostile.packets[f"{mode}.test"] <= used[mode] for mode in MODES)
+    assert sum(used.values()) * 0.9 < hostile.packets.total() <= sum(used.values())
+    if check is full_check:
+        dkim = next(iter(answers["drop"].values()))
+        assert {gist(reply.answer) for reply in dkim} == {Why.TIMEOUT}, "the DKIM question gets its packets first"
+
+
+async def test_every_packet_is_counted(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """The allowance goes down by exactly as many packets as reach the servers, over UDP and TCP."""
+    for domain in ("ok.test", "tcok.test", "noedns.test"):
+        hostile.packets.clear()
+        limits = allowance(FULL)
+        await resolver.ask(full_check(domain)[:2], limits)
+        assert hostile.packets.total() == FULL - limits.packets
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_answer_costs_more_cpu_than_allowed(mode: str) -> None:
+    """Reading any one packet takes at most 20 ms of CPU."""
+    query = Query(dns.name.from_text(f"s._domainkey.{mode}.test"), RdataType.TXT, recursive=False)
+    asked = dns.message.from_wire(question_packet(7, query, edns=True))
+    packets = [octets for by_tcp in (False, True) for _, octets in MODES[mode](asked, by_tcp)][:8]
+    assert all(min(cpu(packet, query) for _ in range(3)) < CPU for packet in packets)
+
+
+def cpu(packet: bytes, query: Query) -> float:
+    began = time.thread_time()
+    try:
+        if belongs(packet, 7, query):
+            server_answer(read_message(packet, query), query, query.name.parent())
+    except (Malformed, TooLarge):
+        pass
+    return time.thread_time() - began
+
+
+async def test_resolvers_stand_in_where_port_53_is_closed(hostile: HostileDns) -> None:
+    """Where the root's servers are silent too, the resolvers' word is given as such, and the next question is fast."""
+    resolver = DnsResolver([(RESOLVER, hostile.port)], hostile.port)
+    asked = question("s._domainkey.ok.test", View.EVERY_SERVER)
+    hostile.mute = {ROOT, *SERVERS}
+    try:
+        first = await timed(resolver, full_check("ok.test"), allowance(FULL))
+        assert resolver.stands_in
+        began = time.monotonic()
+        second = await resolver.ask([asked], allowance(FULL))
+    finally:
+        hostile.mute = set()
+    assert time.monotonic() - began < 0.5
+    for replies in (first[asked], second[asked]):
+        assert [(reply.perspective.view, gist(reply.answer)) for reply in replies] == [(View.RECURSIVE, "found")]
+    assert resolver.stands_in
+
+
+async def test_silent_zone_does_not_make_resolvers_stand_in(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """One zone whose servers are all silent is unanswered; as the root answers, nobody stands in."""
+    asked = question("s._domainkey.drop.test", View.EVERY_SERVER)
+    replies = (await resolver.ask([asked], allowance(FULL)))[asked]
+    assert all(isinstance(reply.answer, Unanswered) and reply.answer.why in SILENT for reply in replies)
+    assert not resolver.stands_in
+
+
+async def test_dead_resolvers_leave_everything_unanswered() -> None:
+    """With no resolver to be reached each question is unanswered, at once where the network says so."""
+    resolver = DnsResolver([("127.0.0.1", 9)], 9)
+    for replies in (await timed(resolver, full_check("ok.test"), allowance(FULL))).values():
+        assert [gist(reply.answer) for reply in replies] == [Why.UNREACHABLE]
+
+
+async def test_spent_allowance_asks_nothing(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """Without packets or time left nothing is sent, and the answer says that it was we who did not ask."""
+    hostile.packets.clear()
+    over = Allowance(packets=64, until=asyncio.get_running_loop().time())
+    for limits in (Allowance(packets=0, until=over.until + 30), over):
+        for replies in (await resolver.ask(full_check("ok.test"), limits)).values():
+            assert {gist(reply.answer) for reply in replies} == {Why.NOT_ASKED}
+    assert not hostile.packets
+
+
+async def test_parent_and_zone_are_both_heard(resolver: DnsResolver) -> None:
+    """The delegation names the zone, its servers with their addresses, and what the parent says of them."""
+    asked = question("ok.test", View.DELEGATION, "NS")
+    (reply,) = (await resolver.ask([asked], allowance(FULL)))[asked]
+    names = tuple(f"ns{number}.ok.test" for number in range(8))
+    assert reply.perspective.zone == "ok.test"
+    assert {name: getattr(reply.answer, name) for name in ("zone", "negative_ttl", "parent_servers")} == {
+        "zone": "ok.test",
+        "negative_ttl": 30,
+        "parent_servers": names,
+    }
+    assert [(server.name, server.addresses) for server in reply.answer.servers] == [  # type: ignore[union-attr]
+        (name, (address,)) for name, address in zip(names, SERVERS, strict=True)
+    ]

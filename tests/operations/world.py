@@ -1,0 +1,101 @@
+"""Puts a whole Letterhead together for a story: real storage, real or written DNS, a provider, a hand-turned clock."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from letterhead import config
+from letterhead.core.accounts import Account
+from letterhead.core.domain import Domain, Event
+from letterhead.core.limits import Limits
+from letterhead.operations import accounts, checks, domains, identities
+from letterhead.operations.audit import Actor
+from letterhead.operations.domains import DomainView, Wish
+from letterhead.ports import Deps
+from letterhead.wiring import Stand, assembled
+
+KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
+OPERATOR = Actor(name="operator")
+
+
+class Clock:
+    """Tells the time that a test sets."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def turn(self, **by: float) -> datetime:
+        """Turns the clock forward by so many hours, minutes, …"""
+        self.at += timedelta(**by)
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Holds one installation with one account."""
+
+    deps: Deps
+    account: Account
+    key: str
+
+    async def add(self, sender: str, **wish: object) -> Domain:
+        """Adds a domain and gives it as it is stored."""
+        asked = Wish(sender=sender, **wish)  # type: ignore[arg-type]
+        await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
+        return await self.domain(sender)
+
+    async def domain(self, sender: str) -> Domain:
+        """Reads a domain."""
+        return await domains.find_domain(self.deps, self.account.id, sender)
+
+    async def view(self, sender: str) -> DomainView:
+        """Reads a domain with its last check."""
+        return await domains.show_domain(self.deps, self.account.id, sender)
+
+    async def look(self, sender: str, *, thorough: bool | None = None) -> Domain:
+        """Checks a domain now, does what is owed at the provider, and gives the domain after it."""
+        assert await checks.check(self.deps, await self.domain(sender), thorough=thorough)
+        await self.work()
+        return await self.domain(sender)
+
+    async def work(self) -> None:
+        """Does what is owed at the provider."""
+        now = self.deps.now()
+        for intent in await self.deps.store.claim_intents(now, now + timedelta(minutes=1), "test", 100):
+            await identities.perform(self.deps, intent)
+
+    async def events(self, sender: str | None = None) -> list[Event]:
+        """Lists what happened, the oldest first."""
+        domain_id = (await self.domain(sender)).id if sender else None
+        listed = await self.deps.store.events(self.account.id, domain_id, None, 1000)
+        return [each.event for each in listed]
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, stand: Stand | None = None, limits: Limits | None = None, **environment: str
+) -> AsyncIterator[World]:
+    """Opens an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
+    settings = config.read(
+        {
+            "LETTERHEAD_DATA_DIR": str(folder),
+            "LETTERHEAD_KEYS": KEYS,
+            "LETTERHEAD_ALLOW_SPECIAL_USE": "true",
+            **{f"LETTERHEAD_{name}": value for name, value in environment.items()},
+        },
+        folder,
+    )
+    async with assembled(settings, stand) as deps:
+        account, made = await accounts.open_account(deps, "Acme", "dns@acme.test", limits or Limits(), OPERATOR)
+        yield World(deps, account, made.text)
+
+
+def noon() -> datetime:
+    """Gives a moment to begin at."""
+    return datetime(2026, 11, 23, 12, tzinfo=UTC)

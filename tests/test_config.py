@@ -1,0 +1,481 @@
+"""Settings are read once and refused early, by name, with an example; what is secret is never shown."""
+
+import stat
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from letterhead.adapters.keyring import new_key_text, parse_keys
+from letterhead.adapters.providers import PROVIDERS
+from letterhead.config import (
+    PREFIX,
+    TABLE,
+    Endpoint,
+    Exposure,
+    LogFormat,
+    MxTarget,
+    PostgresServer,
+    RateLimit,
+    Setting,
+    Settings,
+    SqliteFile,
+    key_text,
+    page,
+    read,
+    rows,
+    system_resolvers,
+)
+from letterhead.config.table import ProviderName
+from letterhead.core.identity import ReturnPath
+from letterhead.core.secret import Secret, reveal
+from letterhead.errors import Fault, Kind
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "canary-7Q2mZ-operator-token"
+PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def with_settings(**texts: str) -> dict[str, str]:
+    return {"PATH": "/bin", **{PREFIX + name: text for name, text in texts.items()}}
+
+
+def refused(environ: dict[str, str], folder: Path) -> Fault:
+    with pytest.raises(Fault) as caught:
+        read(environ, folder)
+    assert caught.value.kind is Kind.CONFIG_INVALID
+    assert caught.value.fix
+    return caught.value
+
+
+def open_value(value: object) -> object:
+    """Opens secrets, so that they can be compared."""
+    match value:
+        case Secret():
+            return reveal(value).decode()
+        case PostgresServer():
+            return reveal(value.url).decode()
+        case _:
+            return value
+
+
+def test_defaults_work(folder: Path) -> None:
+    """With nothing set the service starts on this machine, on an embedded database."""
+    settings = read({}, folder)
+    assert settings == Settings(
+        data_dir=Path("data"),
+        database_url=SqliteFile(Path("data/letterhead.db")),
+        bind=Endpoint("127.0.0.1", 8025),
+        public_url="http://127.0.0.1:8025",
+        provider=ProviderName.DNS,
+        dns_resolvers=None,
+        dns_authoritative_port=53,
+        allow_special_use=False,
+        keys=None,
+        operator_token=None,
+        expose_private_dkim=Exposure.FULL,
+        mail_from_mx=None,
+        mail_from_spf=None,
+        mail_from_label="lh",
+        own_domains=(),
+        key_pool=64,
+        check_concurrency=50,
+        check_timeout_seconds=20,
+        rate_limit=RateLimit(50, 100),
+        log_format=None,
+    )
+    assert settings.return_path is None
+
+
+def test_table_and_fields_agree() -> None:
+    """Every row of the table has a typed field, in the same order, and every field a row."""
+    assert [setting.name.lower() for setting in TABLE] == list(Settings.__struct_fields__)
+    assert all(setting.what and setting.example for setting in TABLE)
+    assert all(setting.default or setting.unset for setting in TABLE)
+
+
+def test_provider_names_are_the_registry() -> None:
+    """Every provider can be set, and every one that can be set exists."""
+    assert set(ProviderName) == set(PROVIDERS)
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
+def test_example_is_right(setting: Setting, folder: Path) -> None:
+    """Each example works as printed; those of secrets parse, and are refused because everybody knows them."""
+    environ = with_settings(**{**PAIR, setting.name: setting.example})
+    if setting.secret:
+        assert "everybody knows" in refused(environ, folder).detail
+        assert open_value(setting.parse(setting.example)) == setting.example
+    else:
+        field = setting.name.lower()
+        assert getattr(read(environ, folder), field) != getattr(read({}, folder), field)
+
+
+GOOD = [
+    ("DATA_DIR", "/srv/my data", Path("/srv/my data")),
+    ("DATABASE_URL", "sqlite:///here.db", SqliteFile(Path("here.db"))),
+    ("DATABASE_URL", "sqlite:////srv/l.db", SqliteFile(Path("/srv/l.db"))),
+    ("DATABASE_URL", "postgresql://u:p@h:5433/d?sslmode=require", "postgresql://u:p@h:5433/d?sslmode=require"),
+    ("DATABASE_URL", "postgres://h/d", "postgresql://h/d"),
+    ("DATABASE_URL", "postgresql:///d?host=/run/postgresql", "postgresql:///d?host=/run/postgresql"),
+    ("BIND", "0.0.0.0:80", Endpoint("0.0.0.0", 80)),
+    ("BIND", "[::1]:8025", Endpoint("::1", 8025)),
+    ("BIND", "[0:0::1]:8025", Endpoint("::1", 8025)),
+    ("BIND", "LocalHost:8025", Endpoint("localhost", 8025)),
+    ("PUBLIC_URL", "https://l.example.com/", "https://l.example.com"),
+    ("PUBLIC_URL", "http://l.example.com:81/mail/", "http://l.example.com:81/mail"),
+    ("PROVIDER", "Simulated", ProviderName.SIMULATED),
+    ("DNS_RESOLVERS", "1.1.1.1", (Endpoint("1.1.1.1", 53),)),
+    ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
+    ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
+    ("ALLOW_SPECIAL_USE", "yes", True),
+    ("ALLOW_SPECIAL_USE", "0", False),
+    ("KEYS", "k1:x", "k1:x"),
+    ("OPERATOR_TOKEN", TOKEN, TOKEN),
+    ("EXPOSE_PRIVATE_DKIM", "never", Exposure.NEVER),
+    ("MAIL_FROM_MX", "Bounces.Example.NET.", MxTarget(10, "bounces.example.net")),
+    ("MAIL_FROM_MX", "0 bounces.example.net", MxTarget(0, "bounces.example.net")),
+    ("MAIL_FROM_SPF", "include:_spf.example.net  ip4:192.0.2.0/24", "include:_spf.example.net ip4:192.0.2.0/24"),
+    ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
+    ("MAIL_FROM_LABEL", "Bounce", "bounce"),
+    ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
+    ("KEY_POOL", "1", 1),
+    ("RATE_LIMIT", "5/s", RateLimit(5, 10)),
+    ("RATE_LIMIT", "5/s burst 5", RateLimit(5, 5)),
+    ("LOG_FORMAT", "json", LogFormat.JSON),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_right_value_is_read(name: str, text: str, value: object, folder: Path) -> None:
+    """Each form that a person would write is read into one typed value."""
+    if value is None:
+        value = (Endpoint("127.0.0.1", 5353), Endpoint("::1", 53), Endpoint("::1", 54), Endpoint("2001:db8::1", 53))
+    settings = read(with_settings(**{**PAIR, name: f" {text} "}), folder)
+    assert open_value(getattr(settings, name.lower())) == value
+
+
+WRONG = [
+    ("DATABASE_URL", "mysql://h/d", "begins neither"),
+    ("DATABASE_URL", "postgresql+asyncpg://h/d", "begins neither"),
+    ("DATABASE_URL", "sqlite://l.db", "begins neither"),
+    ("DATABASE_URL", "postgresql:/u:pw-7Q2mZ@h/d", "begins neither"),
+    ("DATABASE_URL", "mysql://u:pw-7Q2mZ@h/d", "begins neither"),
+    ("DATABASE_URL", "host=h user=u password=7Q2mZ", "begins neither"),
+    ("DATABASE_URL", "postgresql://u:p7Q2mZ@h:x/d", "host or a port"),
+    ("DATABASE_URL", "sqlite:///", "names no file"),
+    ("DATABASE_URL", "sqlite:///:memory:", "names no file"),
+    ("DATABASE_URL", "postgresql://h:54321x/d", "host or a port"),
+    ("DATABASE_URL", "postgresql://h:99999/d", "host or a port"),
+    ("BIND", "8025", "no port, or no host"),
+    ("BIND", "localhost", "no port"),
+    ("BIND", ":8025", "no host"),
+    ("BIND", "::1:8025", "not host:port"),
+    ("BIND", "[::1]", "no port"),
+    ("BIND", "[::x]:8025", "no address between its brackets"),
+    ("BIND", "127.0.0.1:0", "whole number from 1 to 65535"),
+    ("BIND", "127.0.0.1:65536", "whole number from 1 to 65535"),
+    ("BIND", "127.0.0.1:٣", "whole number from 1 to 65535"),
+    ("BIND", "*:8025", "neither a name nor an address"),
+    ("PUBLIC_URL", "letterhead.example.com", "not an http://"),
+    ("PUBLIC_URL", "ftp://l.example.com", "not an http://"),
+    ("PUBLIC_URL", "https://", "not an http://"),
+    ("PUBLIC_URL", "https://[::1", "host or a port"),
+    ("PUBLIC_URL", "https://u:pass-7Q2mZ@l.example.com", "only scheme, host, port and path"),
+    ("PUBLIC_URL", "https://l.example.com/?a=b", "only scheme, host, port and path"),
+    ("PROVIDER", "ses2", "is none of: dns, simulated"),
+    ("DNS_RESOLVERS", "dns.example.net", "must hold addresses"),
+    ("DNS_RESOLVERS", "1.1.1.1,,9.9.9.9", "nothing between two commas"),
+    ("DNS_RESOLVERS", "1.1.1.1,", "a comma at an end"),
+    ("DNS_RESOLVERS", "1.1.1.1:x", "has a port that"),
+    ("DNS_AUTHORITATIVE_PORT", "0", "whole number"),
+    ("DNS_AUTHORITATIVE_PORT", "5 3", "whole number"),
+    ("ALLOW_SPECIAL_USE", "maybe", "neither true nor false"),
+    ("OPERATOR_TOKEN", "7Q2mZ-short", "has 11 characters"),
+    ("OPERATOR_TOKEN", "7Q2mZ token with spaces in it", "printable ASCII"),
+    ("OPERATOR_TOKEN", "7Q2mZ-token-with-ümlaut-in-it", "printable ASCII"),
+    ("EXPOSE_PRIVATE_DKIM", "always", "is none of: full, never"),
+    ("MAIL_FROM_MX", "bounces", "one label"),
+    ("MAIL_FROM_MX", "192.0.2.1", "must name a host"),
+    ("MAIL_FROM_MX", "ten bounces.example.net", "whole number from 0 to 65535"),
+    ("MAIL_FROM_MX", "10 bounces_example.net", "letters, digits"),
+    ("MAIL_FROM_SPF", "v=spf1 include:spf.example.net", "neither v=spf1 nor all"),
+    ("MAIL_FROM_SPF", "include:spf.example.net -all", "neither v=spf1 nor all"),
+    ("MAIL_FROM_SPF", "spf.example.net", "a term other than"),
+    ("MAIL_FROM_SPF", "ip4:2001:db8::1", "without an IPv4 address"),
+    ("MAIL_FROM_LABEL", "lh.bounce", "not one label"),
+    ("MAIL_FROM_LABEL", "-lh", "not one label"),
+    ("OWN_DOMAINS", "bücher.example", "xn--"),
+    ("KEY_POOL", "0", "whole number from 1 to 4096"),
+    ("KEY_POOL", "many", "whole number"),
+    ("RATE_LIMIT", "fast", "requests per second"),
+    ("RATE_LIMIT", "50/s burst 10", "no smaller than the rate"),
+    ("RATE_LIMIT", "0/s", "at least 1"),
+    ("LOG_FORMAT", "xml", "is none of: console, json"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), WRONG)
+def test_wrong_value_is_named(name: str, text: str, problem: str, folder: Path) -> None:
+    """A wrong value is refused with the setting's name, the problem, where it came from and an example."""
+    fault = refused(with_settings(**{**PAIR, name: text}), folder)
+    setting = next(setting for setting in TABLE if setting.name == name)
+    assert fault.detail.startswith(f"{PREFIX}{name} from the environment ")
+    assert problem in fault.detail
+    assert setting.example in str(fault.fix)
+    assert "7Q2mZ" not in f"{fault.detail} {fault.fix}"
+
+
+@pytest.mark.parametrize(("there", "missing"), [("MAIL_FROM_MX", "MAIL_FROM_SPF"), ("MAIL_FROM_SPF", "MAIL_FROM_MX")])
+def test_mail_from_is_both_or_neither(there: str, missing: str, folder: Path) -> None:
+    """Half a MAIL FROM would be a record that customers publish in vain."""
+    fault = refused(with_settings(**{there: PAIR[there]}), folder)
+    assert PREFIX + there in fault.detail
+    assert fault.detail.startswith(PREFIX + missing)
+    assert read(with_settings(**PAIR), folder).return_path == ReturnPath(
+        mx_host="bounces.example.net", mx_priority=10, spf="include:spf.example.net"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("LETTERHEAD_DATABSE_URL", "Did you mean LETTERHEAD_DATABASE_URL?"),
+        ("LETTERHEAD_RESOLVERS", "Did you mean LETTERHEAD_DNS_RESOLVERS?"),
+        ("LETTERHEAD_bind", "Did you mean LETTERHEAD_BIND?"),
+        ("LETTERHEAD_QQQQ", "Take it away."),
+        ("LETTERHEAD_", "Take it away."),
+    ],
+)
+def test_unknown_variable_is_refused(name: str, advice: str, folder: Path) -> None:
+    """A misspelt variable never leaves a default in its place unseen."""
+    fault = refused({name: "x"}, folder)
+    assert repr(name) in fault.detail
+    assert advice in str(fault.fix)
+
+
+def test_variables_of_others_are_let_be(folder: Path) -> None:
+    """The client's variables, and what Kubernetes adds for a service named letterhead, are no settings."""
+    others = {"URL": "http://h", "API_KEY": "k", "SERVICE_HOST": "10.0.0.1", "SERVICE_PORT_HTTP": "80"}
+    others |= {"PORT": "tcp://10.0.0.1:80", "PORT_80_TCP": "tcp://10.0.0.1:80", "PORT_80_TCP_ADDR": "10.0.0.1"}
+    assert read(with_settings(**others), folder) == read({}, folder)
+    assert "'LETTERHEAD_PORT'" in refused(with_settings(PORT="8025"), folder).detail
+
+
+def test_public_url_follows_bind(folder: Path) -> None:
+    """Unless it is set, links lead to where the service listens; not to 0.0.0.0, where nobody can go."""
+    assert read(with_settings(BIND="[::1]:80"), folder).public_url == "http://[::1]:80"
+    assert read(with_settings(BIND="0.0.0.0:80"), folder).public_url == "http://127.0.0.1:80"
+    assert read(with_settings(BIND="[::]:80"), folder).public_url == "http://[::1]:80"
+
+
+def test_database_follows_data_dir(folder: Path) -> None:
+    """Moving the data folder moves the database, relative or absolute, whatever characters it has."""
+    for text in ("/srv/{x}", "some where"):
+        assert read(with_settings(DATA_DIR=text), folder).database_url == SqliteFile(Path(text) / "letterhead.db")
+
+
+def test_environment_beats_file_beats_default(folder: Path) -> None:
+    """Each setting comes from the nearest place that has it; an empty variable is none."""
+    (folder / "letterhead.toml").write_text(
+        'bind = "127.0.0.1:1"\nkey_pool = 7\nallow_special_use = true\n'
+        'dns_resolvers = ["127.0.0.1", "::1"]\nmail_from_label = "file"\n'
+    )
+    environ = with_settings(BIND="127.0.0.1:2", MAIL_FROM_LABEL="")
+    settings = read(environ, folder)
+    assert settings.bind.port == 2
+    assert (settings.key_pool, settings.allow_special_use, settings.mail_from_label) == (7, True, "file")
+    assert settings.dns_resolvers == (Endpoint("127.0.0.1", 53), Endpoint("::1", 53))
+    sources = {row.name.removeprefix(PREFIX): row.source for row in rows(environ, folder)}
+    assert sources["BIND"] == "environment"
+    assert sources["KEY_POOL"] == str(folder / "letterhead.toml")
+    assert sources["PROVIDER"] == "default"
+
+
+def test_file_is_named_by_the_environment(folder: Path) -> None:
+    """Another file can be named; one that was named and is not there is refused."""
+    (folder / "other.toml").write_text('bind = "127.0.0.1:3"')
+    (folder / "letterhead.toml").write_text('bind = "127.0.0.1:4"')
+    assert read(with_settings(CONFIG="other.toml"), folder).bind.port == 3
+    assert read(with_settings(CONFIG=str(folder / "other.toml")), Path("/")).bind.port == 3
+    assert "LETTERHEAD_CONFIG" in refused(with_settings(CONFIG="gone.toml"), folder).detail
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "fix"),
+    [
+        ("databse_url = 'x'", "'databse_url' in", "Did you mean database_url?"),
+        ("BIND = '127.0.0.1:1'", "'BIND' in", "Did you mean bind?"),
+        ("[bind]\nport = 1", "LETTERHEAD_BIND from", 'bind = "[::1]:8025"'),
+        ("bind = [['x']]", "LETTERHEAD_BIND from", 'bind = "[::1]:8025"'),
+        ("key_pool = 1.5", "LETTERHEAD_KEY_POOL from", 'key_pool = "256"'),
+        ("key_pool = 0", "is not a whole number from 1 to 4096", 'key_pool = "256"'),
+        ("bind = ", "can't be read as TOML", "bind = "),
+        ("bind = '1'\nbind = '2'", "can't be read as TOML", "bind = "),
+        ("\udcff", "can't be read as TOML", "bind = "),
+    ],
+)
+def test_wrong_file_is_named(text: str, problem: str, fix: str, folder: Path) -> None:
+    """A mistake in the file is told with the file's path, the key, and how it is written."""
+    path = folder / "letterhead.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    fault = refused({}, folder)
+    assert problem in fault.detail
+    assert str(path) in fault.detail
+    assert fix in str(fault.fix)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:pw-7Q2mZ@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:pw-7Q2mZ@at/sl?as#h@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://h/d?user=u&password=pw-7Q2mZ", "postgresql://h/d?user=u&password=***"),
+        ("postgresql://h/d?sslpassword=7Q2mZ&sslmode=require", "postgresql://h/d?sslpassword=***&sslmode=require"),
+    ],
+)
+def test_secrets_are_masked(url: str, shown: str, folder: Path) -> None:
+    """Neither the rows of `letterhead config` nor the settings when printed show a password, key or token."""
+    environ = with_settings(DATABASE_URL=url, OPERATOR_TOKEN=TOKEN, KEYS="k1:7Q2mZ")
+    found = {row.name.removeprefix(PREFIX): row for row in rows(environ, folder)}
+    assert found["DATABASE_URL"].value == shown
+    assert found["KEYS"].value == found["OPERATOR_TOKEN"].value == "***"
+    assert "7Q2mZ" not in f"{found!r} {read(environ, folder)!r}"
+
+
+def test_rows_tell_everything(folder: Path) -> None:
+    """Every setting has a row with a value or what happens without one, and its meaning."""
+    found = rows({}, folder)
+    assert [row.name for row in found] == [PREFIX + setting.name for setting in TABLE]
+    assert all(row.value and row.source == "default" and row.what for row in found)
+    assert {row.name: row.value for row in found}["LETTERHEAD_PUBLIC_URL"] == "http://127.0.0.1:8025"
+
+
+def test_rows_of_wrong_settings_are_refused(folder: Path) -> None:
+    """`letterhead config` refuses what a start would refuse."""
+    with pytest.raises(Fault):
+        rows(with_settings(BIND="x"), folder)
+
+
+def test_docs_are_made_of_the_table() -> None:
+    """The committed page is what the table says."""
+    assert (ROOT / "docs" / "configuration.md").read_text("utf-8") == page()
+
+
+# --- what the machine adds -------------------------------------------------------------------------------------
+
+
+def settings_in(folder: Path, **texts: str) -> Settings:
+    return read(with_settings(DATA_DIR=str(folder / "data"), **texts), folder)
+
+
+def test_keys_are_made_once(folder: Path) -> None:
+    """The first start writes a key that only its user can read, and every later one finds it."""
+    settings = settings_in(folder)
+    made = key_text(settings, new_key_text)
+    path = folder / "data" / "keys"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert list(path.parent.iterdir()) == [path], "no draft is left"
+    assert len(parse_keys(reveal(made).decode())) == 1
+    for make in (new_key_text, None):
+        assert reveal(key_text(settings, make)) == reveal(made) == path.read_bytes().strip()
+
+
+def test_processes_that_start_together_agree(folder: Path) -> None:
+    """Of two first starts at one time one key wins, and both use it."""
+    settings = settings_in(folder)
+    together = threading.Barrier(8)
+    found: list[bytes] = []
+
+    def start() -> None:
+        def make() -> str:
+            together.wait()  # every one has seen that there is no file
+            return new_key_text()
+
+        found.append(reveal(key_text(settings, make)))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_set_keys_need_no_file(folder: Path) -> None:
+    """Keys from the environment are used as they are, and nothing is written."""
+    assert reveal(key_text(settings_in(folder, KEYS="k1:x"), new_key_text)) == b"k1:x"
+    assert list(folder.iterdir()) == []
+
+
+def test_postgres_needs_keys(folder: Path) -> None:
+    """Several processes can't each make their own key."""
+    with pytest.raises(Fault) as caught:
+        key_text(settings_in(folder, DATABASE_URL="postgresql://h/d"), new_key_text)
+    assert caught.value.kind is Kind.CONFIG_INVALID
+    assert "LETTERHEAD_KEYS" in caught.value.detail
+    assert list(folder.iterdir()) == []
+
+
+def test_lost_key_file_is_not_replaced(folder: Path) -> None:
+    """Where sealed secrets exist a missing file is told, and nothing is written in its place."""
+    with pytest.raises(Fault) as caught:
+        key_text(settings_in(folder), None)
+    assert caught.value.kind is Kind.KEYRING_WRONG
+    assert str(folder / "data" / "keys") in caught.value.detail
+    assert list(folder.iterdir()) == []
+
+
+def test_key_file_open_to_all_is_refused(folder: Path) -> None:
+    """A key that every user of the machine can read is no key."""
+    settings = settings_in(folder)
+    key_text(settings, new_key_text)
+    path = folder / "data" / "keys"
+    path.chmod(0o644)
+    with pytest.raises(Fault, match="mode 0644"):
+        key_text(settings, new_key_text)
+    path.chmod(0o660)
+    assert key_text(settings, new_key_text)
+
+
+def test_folder_that_is_a_file_is_told(folder: Path) -> None:
+    """A data folder that can't be made is told by its setting's name."""
+    (folder / "data").write_text("")
+    with pytest.raises(Fault) as caught:
+        key_text(settings_in(folder), new_key_text)
+    assert caught.value.kind is Kind.CONFIG_INVALID
+    assert "LETTERHEAD_DATA_DIR" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("nameserver 192.0.2.1\n", ["192.0.2.1"]),
+        ("# nameserver 192.0.2.9\nsearch a b\n  nameserver\t::1 # note\nnameserver oops\nnameserver\n", ["::1"]),
+        ("".join(f"nameserver 192.0.2.{n}\n" for n in range(5)), ["192.0.2.0", "192.0.2.1", "192.0.2.2"]),
+        ("", ["127.0.0.1"]),
+        (None, ["127.0.0.1"]),
+    ],
+)
+def test_system_resolvers(text: str | None, hosts: list[str], folder: Path) -> None:
+    """The machine's own resolvers are used, three at most; none named means the machine itself."""
+    path = folder / "resolv.conf"
+    if text is not None:
+        path.write_text(text)
+    assert system_resolvers(path) == tuple(Endpoint(host, 53) for host in hosts)
+
+
+def test_settings_do_not_change(folder: Path) -> None:
+    """Nobody changes a setting after the start."""
+    settings = read({}, folder)
+    with pytest.raises(AttributeError):
+        settings.key_pool = 1  # type: ignore[misc]
+    assert msgspec.structs.replace(settings, key_pool=1).key_pool == 1
