@@ -555,6 +555,21 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
 
 
+async def test_owed_work_is_owed_once(shop: Shop) -> None:
+    """Work that waits already is not owed twice; work that somebody began, maybe from an older state, is owed anew."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    for version in range(2):
+        assert await shop.store.save(Outcome(domain=replace(one, version=version), effects=(Effect.REGISTER,)))
+    (first,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert await shop.store.save(Outcome(domain=replace(one, version=2), effects=(Effect.REGISTER,)))
+    await shop.store.finish_intent(first.id)
+    (second,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert second.effect is Effect.REGISTER
+    await shop.store.finish_intent(second.id)
+    assert await shop.store.claim_intents(later(hours=1), later(hours=2), "worker", 10) == []
+
+
 # the rest
 
 
