@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
+from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.domain import EventKind
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Outcome, Page, PooledKey
@@ -271,6 +272,14 @@ async def test_events_keep_their_evidence(url: str) -> None:
     assert await counted(url, "events WHERE evidence_id IS NOT NULL") == 2
 
 
+async def test_power_cut_is_provided_for(migrated: dict[str, str]) -> None:
+    """The one connection that writes waits for the disk at each commit: synchronous=FULL, which is 2."""
+    async with open_sqlite(Path(migrated["sqlite"]), migrate_first=False) as engine:
+        for pragma, wanted in (("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1)):
+            (row,) = await engine._connection.execute_fetchall(f"PRAGMA {pragma}")
+            assert row[0] == wanted
+
+
 # schemas
 
 
@@ -296,6 +305,14 @@ async def test_outdated_schema_is_refused(empty_url: str) -> None:
     assert await schema_state(empty_url) is SchemaState.CURRENT
     async with open_store(empty_url) as store:
         assert await store.accounts() == []
+
+
+async def test_names_sort_by_octets(postgres_url: str) -> None:
+    """What is paged through sorts alike on both engines, whatever language the database was made for."""
+    await migrate(postgres_url)
+    octets = "information_schema.columns WHERE collation_name = 'C' AND table_schema = 'public' AND "
+    assert await counted(postgres_url, f"{octets} table_name = 'domains' AND column_name = 'sender'") == 1
+    assert await counted(postgres_url, f"{octets} table_name = 'events' AND column_name = 'id'") == 1
 
 
 async def test_newer_schema_is_used(url: str) -> None:
