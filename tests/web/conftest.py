@@ -58,7 +58,9 @@ async def running(folder: Path, web: WebSettings | None = None) -> AsyncIterator
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with wiring.assembled(settings, stand) as deps:
-            web = web or WebSettings(public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), rate=500, burst=1000)
+            web = web or WebSettings(
+                public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), rate=500, burst=1000
+            )
             app = create_app(deps, web, CollectorRegistry())
             async with _served(app, listener):
                 yield Installation(deps, url)
