@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
@@ -224,6 +225,19 @@ async def test_foreign_file_is_storage_trouble(tmp_path: Path) -> None:
             pass
     assert refused.value.kind is Kind.STORAGE_UNAVAILABLE
     assert path.read_bytes() == b"Dear Sir or Madam, " * 100
+
+
+async def test_unreadable_row_stops_nobody_else(url: str) -> None:
+    """A domain that this version can't read is logged and passed over; the others are worked on."""
+    async with open_store(url) as store:
+        shop = Shop(store)
+        made = await shop.account()
+        strange = await shop.domain(made.id, "strange.example")
+        plain = await shop.domain(made.id, "plain.example")
+        await tried(url, f"UPDATE domains SET life = '{{}}' WHERE id = '{strange.id}'")
+        with structlog.testing.capture_logs() as logged:
+            assert await store.claim_due(NOW, later(minutes=5), "worker", 10) == [plain]
+        assert [(line["event"], line["domain"]) for line in logged] == [("domain.unreadable", strange.id)]
 
 
 # what must be gone, what must stay

@@ -8,7 +8,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE domains SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
-RETURNING life;
+RETURNING id, life;
 
 -- name: lock_domain(id)
 SELECT life FROM domains WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
