@@ -6,7 +6,7 @@ from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Clash, Engine, Session
+from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
@@ -66,7 +66,7 @@ class Domains:
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
-        found = await self._engine.read("checkups", domain_ids=rows.json(list(domain_ids)))
+        found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
