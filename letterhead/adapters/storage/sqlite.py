@@ -111,7 +111,10 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
                 await _migrate(writer)
             schema.refuse_outdated(await _revision(writer), str(path))
         readers = [await stack.enter_async_context(_connected(path, "ro", READER)) for _ in range(READERS)]
-        yield SqliteEngine(path, writer, readers)
+        engine = SqliteEngine(path, writer, readers)
+        await engine.write("forget_leases")  # nobody else can hold one: the file is ours alone
+        await engine.write("forget_intent_leases")
+        yield engine
 
 
 async def migrate_sqlite(path: Path) -> None:

@@ -56,6 +56,12 @@ UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :o
 -- name: hand_back_intents(owner)
 UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
 
+-- name: forget_leases()
+UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
+-- name: forget_intent_leases()
+UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
 -- name: pool_key(id, public_key, sealed)
 INSERT INTO key_pool (id, public_key, sealed) VALUES (:id, :public_key, :sealed) RETURNING id;
 
