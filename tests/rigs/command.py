@@ -31,7 +31,7 @@ def environment(**settings: str) -> dict[str, str]:
     return kept | {f"LETTERHEAD_{name}": value for name, value in settings.items()} | {"NO_COLOR": "1"}
 
 
-def letterhead(*arguments: str, folder: Path, seconds: float = 40, **settings: str) -> Result:
+def letterhead(*arguments: str, folder: Path, **settings: str) -> Result:
     """Runs one command to its end."""
     run = subprocess.run(
         [LETTERHEAD, *arguments],
@@ -39,7 +39,7 @@ def letterhead(*arguments: str, folder: Path, seconds: float = 40, **settings: s
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=60,
         check=False,
     )
     return Result(run.returncode, run.stdout, run.stderr)
