@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from letterhead.core import cadence, checkup, lifecycle, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
-from letterhead.core.domain import Domain, Step
+from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.plan import RecordId, Verdict
@@ -62,9 +62,9 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         step,
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
-    if contest is None:
-        return await deps.store.save(outcome)
-    return await claims.settle(deps, contest, outcome)
+    kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
+    deps.meter.checked(status(outcome.domain) if kept else "lost")
+    return kept
 
 
 async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: ProviderWord | None) -> Evidence:

@@ -8,7 +8,6 @@ from litestar import Litestar, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
-from prometheus_client import CollectorRegistry
 
 from letterhead.errors import Fault
 from letterhead.ports import Deps
@@ -19,17 +18,15 @@ from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
-from letterhead.web.meters import Meters
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
 
 log = structlog.get_logger("letterhead.web")
 
 
-def create_app(deps: Deps, settings: WebSettings, registry: CollectorRegistry | None = None) -> App:
-    """Makes the ASGI app; `registry` collects what /metrics tells, the worker's numbers too where it is shared."""
-    registry = registry or CollectorRegistry()
-    house = _house(deps, settings, registry)
+def create_app(deps: Deps, settings: WebSettings) -> App:
+    """Makes the ASGI app."""
+    house = _house(deps, settings)
     gate = Gate(house, Buckets(settings.rate, settings.burst, house.credentials.clock))
     framework = Litestar(
         [_handler(gate, endpoint) for endpoint in ENDPOINTS],
@@ -40,18 +37,16 @@ def create_app(deps: Deps, settings: WebSettings, registry: CollectorRegistry | 
         request_max_body_size=None,  # bodies.py bounds them itself, and answers in the envelope
     )
     inner = _with_options(framework)  # type: ignore[arg-type]
-    return Door(inner, house.meters, https=settings.public_url.startswith("https:"))
+    return Door(inner, deps.meter, https=settings.public_url.startswith("https:"))
 
 
-def _house(deps: Deps, settings: WebSettings, registry: CollectorRegistry) -> House:
+def _house(deps: Deps, settings: WebSettings) -> House:
     described = document.describe(ENDPOINTS)
     return House(
         deps=deps,
         settings=settings,
         credentials=Credentials(deps, settings),
         usage=Usage(deps.store, deps.now, settings.flush_every),
-        registry=registry,
-        meters=Meters(registry),
         document=document.text(described),
         page=document.page(described),
     )

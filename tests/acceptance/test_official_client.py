@@ -132,7 +132,7 @@ async def test_provider_and_bug(installation: Installation, client: Pingram) -> 
     with pytest.raises(ServiceException) as refused:
         client._api_client.response_deserialize(answer, {"502": "ApiErrorResponse"})
     assert refused.value.data.error.code == "provider-failed"
-    installation.deps.provider.return_path = "broken"  # type: ignore[misc]
+    installation.provider.return_path = "broken"  # type: ignore[assignment]
     with pytest.raises(ServiceException) as broken:
         await client.domains.domains_list_domains()
     assert broken.value.status == 500

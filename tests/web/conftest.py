@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 import uvicorn
-from prometheus_client import CollectorRegistry
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.providers.simulated import SimulatedProvider
@@ -32,8 +31,8 @@ FAST = {"rate": 500, "burst": 1000}
 class Installation:
     """Holds a running installation, the keys of its accounts, and clients for each way to ask it."""
 
-    def __init__(self, world: World, app: object, url: str) -> None:
-        self.world, self.deps, self.app, self.url = world, world.deps, app, url
+    def __init__(self, world: World, provider: SimulatedProvider, url: str) -> None:
+        self.world, self.deps, self.provider, self.url = world, world.deps, provider, url
         self.keys = {"acme": world.key}
         self.accounts = {"acme": world.account.id}
 
@@ -71,9 +70,9 @@ async def running(
         async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false") as world:
             token = Secret(OPERATOR_TOKEN.encode())
             settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))  # type: ignore[arg-type]
-            app = create_app(world.deps, settings, CollectorRegistry())
+            app = create_app(world.deps, settings)
             async with _served(app, listener):
-                yield Installation(world, app, url)
+                yield Installation(world, provider, url)
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ async def test_log_lines_carry_the_tracking_id(acme: httpx2.AsyncClient) -> None
 async def test_bug_hides_behind_a_fixed_sentence(house: Installation, acme: httpx2.AsyncClient) -> None:
     """A bug is 500 with a fixed sentence; what it was stands in the log alone, with the same tracking id."""
     await acme.post("/domains", json={"sender": "acme.dev"})
-    house.deps.provider.return_path = "not a return-path"  # type: ignore[misc]
+    house.provider.return_path = "not a return-path"  # type: ignore[assignment]
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         answer = await acme.get("/domains")
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
@@ -86,13 +86,16 @@ async def test_status_health_readiness(nobody: httpx2.AsyncClient) -> None:
     assert set(ready.json()) == {"ready", "store", "worker", "resolver"}
 
 
-async def test_metrics(operator: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:
+async def test_metrics(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:
     """/metrics counts by route template, never by path, and opens to the operator alone."""
     assert (await nobody.get("/metrics")).status_code == 401
     await operator.get("/domains/canary.dev")
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    await acme.post("/domains/acme.dev/check")
     told = (await operator.get("/metrics")).text
     assert 'letterhead_requests_total{method="GET",route="/domains/{sender}",status="401"} 1.0' in told
     assert "canary" not in told
+    assert 'letterhead_checks_total{outcome="PENDING"} 1.0' in told
     assert "letterhead_checks_due" in told
 
 

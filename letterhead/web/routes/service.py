@@ -4,9 +4,6 @@ import asyncio
 import time
 from typing import Any
 
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
 from letterhead.core.answers import Question, Unanswered, View
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
@@ -77,10 +74,8 @@ async def metrics(call: Call) -> Answer:
     if call.house.settings.operator_token is not None:
         call.house.credentials.operator(call.request)
     backlog = await _backlog(call)
-    if isinstance(backlog, Backlog):
-        call.house.meters.backlog(backlog)
-    body = await asyncio.to_thread(generate_latest, call.house.registry)
-    return Answer(body=body, media_type=CONTENT_TYPE_LATEST)
+    meter = call.deps.meter
+    return Answer(body=meter.text(backlog if isinstance(backlog, Backlog) else None), media_type=meter.media_type)
 
 
 async def openapi(call: Call) -> Answer:
