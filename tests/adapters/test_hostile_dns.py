@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import dns.message
 import dns.name
+import dns.rcode
 import pytest
 from dns.rdatatype import RdataType
 
@@ -16,6 +17,7 @@ from letterhead.adapters.dns.wire import Malformed, Query, TooLarge, belongs, qu
 from letterhead.core.answers import (
     Aliased,
     Answer,
+    Delegated,
     Found,
     NoData,
     NxDomain,
@@ -58,6 +60,7 @@ EXPECTED = {
     "tcshut": Why.TCP_BLOCKED,
     "huge255": Why.TOO_LARGE,
     "hugetiny": Why.TOO_LARGE,
+    "many": Why.TOO_LARGE,
     "emptystrings": Why.TOO_LARGE,
     "longnames": Why.MALFORMED,
     "ptrloop": Why.MALFORMED,
@@ -139,6 +142,11 @@ def full_check(domain: str) -> list[Question]:
     ]
 
 
+async def its_turn(mode: str) -> None:
+    """Spreads what would begin at once, so that no socket's buffer overflows."""
+    await asyncio.sleep(list(MODES).index(mode) * 0.05)
+
+
 async def timed(resolver: DnsResolver, asked: list[Question], limits: Allowance) -> dict[Question, tuple[Reply, ...]]:
     began = time.monotonic()
     replies = await resolver.ask(asked, limits)
@@ -151,6 +159,7 @@ async def test_every_mode_is_read_right_by_both_views(hostile: HostileDns, resol
     """Each mode yields the right value from each server and from the resolver, in time; nothing is raised."""
 
     async def told(mode: str) -> tuple[set[object], set[object]]:
+        await its_turn(mode)
         servers, world = (question(f"s._domainkey.{mode}.test", view) for view in (View.EVERY_SERVER, View.RECURSIVE))
         replies = await timed(resolver, [servers, world], allowance(FULL))
         assert len(replies[servers]) == len(SERVERS)
@@ -168,8 +177,12 @@ async def test_no_mode_costs_more_packets_than_allowed(hostile: HostileDns, chec
     limits = {mode: allowance(limit) for mode in MODES}
     hostile.packets.clear()
     resolvers = {mode: DnsResolver([(RESOLVER, hostile.port)], hostile.port) for mode in MODES}
-    asked = (timed(resolvers[mode], check(f"{mode}.test"), limits[mode]) for mode in MODES)
-    answers = dict(zip(MODES, await asyncio.gather(*asked), strict=True))
+
+    async def told(mode: str) -> dict[Question, tuple[Reply, ...]]:
+        await its_turn(mode)
+        return await timed(resolvers[mode], check(f"{mode}.test"), limits[mode])
+
+    answers = dict(zip(MODES, await asyncio.gather(*map(told, MODES)), strict=True))
     used = {mode: limit - left.packets for mode, left in limits.items()}
     print("packets by mode:", used)
     assert all(0 < packets <= limit for packets in used.values()), used
@@ -258,11 +271,25 @@ async def test_parent_and_zone_are_both_heard(resolver: DnsResolver) -> None:
     (reply,) = (await resolver.ask([asked], allowance(FULL)))[asked]
     names = tuple(f"ns{number}.ok.test" for number in range(8))
     assert reply.perspective.zone == "ok.test"
-    assert {name: getattr(reply.answer, name) for name in ("zone", "negative_ttl", "parent_servers")} == {
-        "zone": "ok.test",
-        "negative_ttl": 30,
-        "parent_servers": names,
-    }
-    assert [(server.name, server.addresses) for server in reply.answer.servers] == [  # type: ignore[union-attr]
-        (name, (address,)) for name, address in zip(names, SERVERS, strict=True)
-    ]
+    assert isinstance(reply.answer, Delegated)
+    assert (reply.answer.zone, reply.answer.negative_ttl, reply.answer.parent_servers) == ("ok.test", 30, names)
+    expected = [(name, (address,)) for name, address in zip(names, SERVERS, strict=True)]
+    assert [(server.name, server.addresses) for server in reply.answer.servers] == expected
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN])
+async def test_way_is_found_past_the_resolvers(
+    hostile: HostileDns, resolver: DnsResolver, rcode: dns.rcode.Rcode
+) -> None:
+    """Where the resolvers fail at a zone, or do not know it yet, its parent's servers tell the way to its own."""
+    servers, way = question("s._domainkey.ok.test", View.EVERY_SERVER), question("ok.test", View.DELEGATION, "NS")
+    hostile.unaware = {"ok.test": rcode}
+    try:
+        replies = await timed(resolver, [servers, way], allowance(FULL))
+    finally:
+        hostile.unaware = {}
+    assert [reply.perspective.address for reply in replies[servers]] == list(SERVERS)
+    assert {(reply.perspective.zone, gist(reply.answer)) for reply in replies[servers]} == {("ok.test", "found")}
+    (delegated,) = replies[way]
+    assert isinstance(delegated.answer, Delegated)
+    assert delegated.answer.zone == "ok.test"
