@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import cast
@@ -330,7 +330,7 @@ class HostileDns:
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("sockname")[0]
-        with suppress(OSError, EOFError):
+        try:
             packet = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             answer = self.sent(packet, address, by_tcp=True)
             writer.write(sum(len(octets) for _, octets in answer).to_bytes(2) if answer else b"")
@@ -338,7 +338,10 @@ class HostileDns:
                 await asyncio.sleep(delay)
                 writer.write(octets)
                 await writer.drain()
-        writer.close()
+        except (OSError, EOFError):
+            pass  # whoever asked has hung up
+        finally:
+            writer.close()
 
 
 class _Datagrams(asyncio.DatagramProtocol):
