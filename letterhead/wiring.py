@@ -9,16 +9,28 @@ from datetime import UTC, datetime
 from publicsuffixlist import PublicSuffixList
 
 from letterhead.adapters.dns.resolver import DnsResolver
-from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, new_key_text, parse_keys
+from letterhead.adapters.dns.zonefile import ZoneFileResolver
+from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
-from letterhead.adapters.storage.store import migrate, open_store, schema_state
+from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports import Deps, Policy, Provider, Resolver, Store
 
-__all__ = ["Stand", "assembled", "migrate", "schema_state"]
+__all__ = [
+    "Mood",
+    "SchemaState",
+    "SimulatedProvider",
+    "Stand",
+    "ZoneFileResolver",
+    "assembled",
+    "forbid_core_dumps",
+    "migrate",
+    "schema_state",
+]
 
 SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
 

@@ -2,7 +2,7 @@
 
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`. In the text
 `{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the right records' lines, `{ns}` for the zone's SOA and NS,
-`{dkim.data}` and so on for type and value alone, as in `lh1._domainkey.acme.dev {dkim.data}`, `{p}` for the key's base64.
+`{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`), `{p}` for the key in base64.
 """
 
 import asyncio
