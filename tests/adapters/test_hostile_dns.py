@@ -88,7 +88,7 @@ AT_RESOLVER = EXPECTED | {
 Told = TypeVar("Told")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hostile() -> Iterator[HostileDns]:
     with hostile_dns.running() as servers:
         yield servers
@@ -236,13 +236,10 @@ async def test_resolvers_stand_in_where_port_53_is_closed(hostile: HostileDns) -
     resolver = DnsResolver([(RESOLVER, hostile.port)], hostile.port)
     asked = question("s._domainkey.ok.test", View.EVERY_SERVER)
     hostile.mute = {ROOT, *SERVERS}
-    try:
-        first = await timed(resolver, full_check("ok.test"), allowance(FULL))
-        assert resolver.stands_in
-        began = time.monotonic()
-        second = await resolver.ask([asked], allowance(FULL))
-    finally:
-        hostile.mute = set()
+    first = await timed(resolver, full_check("ok.test"), allowance(FULL))
+    assert resolver.stands_in
+    began = time.monotonic()
+    second = await resolver.ask([asked], allowance(FULL))
     assert time.monotonic() - began < 0.5
     for replies in (first[asked], second[asked]):
         assert [(reply.perspective.view, gist(reply.answer)) for reply in replies] == [(View.RECURSIVE, "found")]
@@ -254,6 +251,16 @@ async def test_silent_zone_does_not_make_resolvers_stand_in(hostile: HostileDns,
     asked = question("s._domainkey.drop.test", View.EVERY_SERVER)
     replies = (await resolver.ask([asked], allowance(FULL)))[asked]
     assert all(isinstance(reply.answer, Unanswered) and reply.answer.why in SILENT for reply in replies)
+    assert not resolver.stands_in
+
+
+async def test_one_silent_zone_is_not_a_closed_port(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """While other zones' servers answer, a silent zone is its own trouble, even where the root is silent too."""
+    await resolver.ask([question("s._domainkey.ok.test", View.EVERY_SERVER)], allowance(FULL))
+    hostile.mute = {ROOT}
+    silent = question("s._domainkey.drop.test", View.EVERY_SERVER)
+    replies = (await resolver.ask([silent], allowance(FULL)))[silent]
+    assert {(reply.perspective.view, gist(reply.answer)) for reply in replies} == {(View.EVERY_SERVER, Why.TIMEOUT)}
     assert not resolver.stands_in
 
 
@@ -293,10 +300,7 @@ async def test_way_is_found_past_the_resolvers(
     """Where the resolvers fail at a zone, or do not know it yet, its parent's servers tell the way to its own."""
     servers, way = question("s._domainkey.ok.test", View.EVERY_SERVER), question("ok.test", View.DELEGATION, "NS")
     hostile.unaware = {"ok.test": rcode}
-    try:
-        replies = await timed(resolver, [servers, way], allowance(FULL))
-    finally:
-        hostile.unaware = {}
+    replies = await timed(resolver, [servers, way], allowance(FULL))
     assert [reply.perspective.address for reply in replies[servers]] == list(SERVERS)
     assert {(reply.perspective.zone, gist(reply.answer)) for reply in replies[servers]} == {("ok.test", "found")}
     (delegated,) = replies[way]
