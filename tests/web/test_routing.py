@@ -8,7 +8,8 @@ import httpx2
 import pytest
 import structlog
 
-from letterhead.web import document
+from letterhead.errors import Fault, Kind
+from letterhead.web import document, problems
 from letterhead.web.endpoints import Access
 from letterhead.web.routes import ENDPOINTS
 from tests.web.conftest import Installation
@@ -144,3 +145,9 @@ async def test_page_for_people(nobody: httpx2.AsyncClient) -> None:
 
 
 pytestmark = pytest.mark.timeout(60)
+
+
+def test_envelope_takes_any_text() -> None:
+    """Half a character from outside, in whatever sentence it ends up, does not break the envelope."""
+    body = problems.envelope(Fault(Kind.NOT_FOUND, "no \ud800 here", "try \udfff"), "t")
+    assert json.loads(body)["error"]["message"] == "no ? here"
