@@ -15,13 +15,13 @@ CHECKS = (
 )
 
 
-async def generated(house: Installation, key: str, *which: str) -> bool:
-    """Runs schemathesis in a process of its own; tells whether all was well."""
+async def generated(folder: Path, house: Installation, key: str, *which: str) -> bool:
+    """Runs schemathesis in a process and a folder of its own; tells whether all was well."""
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("schemathesis"), "run", f"{house.url}/openapi.json",
         "-H", f"Authorization: Bearer {key}", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
         "--max-examples", "15", "--seed", "1", "--generation-database", "none", "--no-color", *which,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     said, _ = await process.communicate()
     print(said.decode())  # pytest shows it where the test fails
@@ -35,6 +35,8 @@ async def test_no_undocumented_answer(tmp_path: Path) -> None:
         async with house.client(house.keys["acme"]) as acme:
             await acme.post("/domains", json={"sender": "acme.dev"})
         spare = await house.make_key("acme", Scope.FULL)  # which the run may well revoke
-        assert await generated(house, house.keys["acme"], "--exclude-path-regex", "^/(accounts|metrics|keys/)")
-        assert await generated(house, spare, "--include-path-regex", "^/keys/")
-        assert await generated(house, OPERATOR_TOKEN, "--include-path-regex", "^/(accounts|metrics)")
+        assert await generated(
+            tmp_path, house, house.keys["acme"], "--exclude-path-regex", "^/(accounts|metrics|keys/)"
+        )
+        assert await generated(tmp_path, house, spare, "--include-path-regex", "^/keys/")
+        assert await generated(tmp_path, house, OPERATOR_TOKEN, "--include-path-regex", "^/(accounts|metrics)")
