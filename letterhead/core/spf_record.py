@@ -61,7 +61,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def matches_all(self) -> bool:
         """Says whether every sender matches, so that nothing after it is ever evaluated."""
-        return self.network is not None and self.network.endswith("/0") if self.network else self.name == ALL
+        return self.network.endswith("/0") if self.network else self.name == ALL and not self.modifier
 
     @property
     def canonical(self) -> str:
@@ -87,13 +87,17 @@ class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return next((term for term in self.terms if term.name == ALL and not term.modifier), None)
 
     @cached_property
+    def redirect(self) -> Term | None:
+        """Gives the redirect, which counts only where there is no `all` (RFC 7208 6.1)."""
+        return next((term for term in self.terms if term.name == "redirect"), None)
+
+    @cached_property
     def evaluated(self) -> tuple[Term, ...]:
         """Keeps the terms that receivers evaluate, in their order: mechanisms up to `all`, else the redirect last."""
         directives = [term for term in self.terms if not term.modifier]
         if self.all is not None:
             return tuple(directives[: directives.index(self.all) + 1])
-        redirects = [term for term in self.terms if term.name == "redirect" and term.modifier]
-        return (*directives, *redirects)  # RFC 7208 6.1: redirect comes last, wherever it stands
+        return (*directives, self.redirect) if self.redirect else tuple(directives)  # RFC 7208 6.1: it comes last
 
     @cached_property
     def unread(self) -> tuple[Term, ...]:
@@ -217,7 +221,9 @@ def _modifier(word: str, start: int, name: str, value: str, qualifier: str) -> T
             return _mark(trouble[0], word, start, trouble[1])
     elif _MACRO_STRING.fullmatch(value) is None:
         # RFC 7208 12: unknown-modifier = name "=" macro-string; ignored, but not whatever it holds
-        return _mark(Fault.SYNTAX, word, start, "holds a “%” that begins no macro, or a character that may not be there")
+        return _mark(
+            Fault.SYNTAX, word, start, "holds a “%” that begins no macro, or a character that may not be there"
+        )
     return Term(name=name, text=word, span=(start, start + len(word)), modifier=True, domain=_plain(value))
 
 
