@@ -80,11 +80,13 @@ def _at_sender(scene: Scene) -> Subject:
     there = look(scene.seen, txt_question(scene.plan.sender))
     found = texts(there) if not isinstance(there, Nothing) else []
     standing = scene.standing(RecordId.MAIL_FROM_SPF)
-    misplaced = standing is not None and standing.verdict is not Verdict.PRESENT and _elsewhere(scene, standing)
-    if misplaced and standing is not None and len([text for text in found if is_spf(text)]) > 1:
-        alone = {term.canonical for term in planned_terms(standing.record)}
-        found = [text for text in found if not _only(text, alone)]
-    return Subject(host=scene.plan.sender, texts=tuple(found), seen=scene.seen)
+    if standing is None:
+        return Subject(host=scene.plan.sender, texts=tuple(found), seen=scene.seen)
+    ours = {term.canonical for term in planned_terms(standing.record)}
+    needless = tuple(text for text in found if _only(text, ours))
+    if _elsewhere(scene, standing) and len([text for text in found if is_spf(text)]) > len(needless) > 0:
+        found = [text for text in found if text not in needless]
+    return Subject(host=scene.plan.sender, texts=tuple(found), seen=scene.seen, needless=needless)
 
 
 def _only(text: str, terms: set[str]) -> bool:

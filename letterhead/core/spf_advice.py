@@ -46,13 +46,18 @@ Told = Iterator[tuple[Diagnosis, Sighting]]
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Holds one name's TXT texts; `own` are the provider's terms and `value` the text to publish, where it is planned."""
+    """Holds one name's TXT texts.
+
+    `own` are the provider's terms and `value` the text to publish, where it is planned; `needless` are records that
+    can go.
+    """
 
     host: str
     texts: tuple[str, ...]
     seen: Seen
     own: tuple[str, ...] = ()
     value: str | None = None
+    needless: tuple[str, ...] = ()
 
     @cached_property
     def spf(self) -> tuple[str, ...]:
@@ -89,7 +94,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def faults(subject: Subject) -> Told:
     """Tells what makes receivers give up, and what they take for no record at all."""
     if len(subject.spf) > 1:
-        expected = subject.value or merged(subject.spf)
+        needed = [text for text in subject.spf if text not in subject.needless]
+        expected = subject.value or merged(needed or subject.spf)
         yield told.SEVERAL_RECORDS, subject.sees(count=str(len(subject.spf)), expected=expected)
     if not subject.spf:
         yield from _lookalikes(subject)
@@ -182,8 +188,9 @@ def _marked(subject: Subject, record: SpfRecord) -> Told:
 
 
 def _part(record: SpfRecord, mark: Mark) -> str:
-    part = record.text[slice(*mark.span)]
-    return part if len(part) <= MAX_SHOWN else part[: MAX_SHOWN - 1] + "…"
+    """Cuts out the offending part; octets that are UTF-8 are shown as who typed them saw them."""
+    part = record.text[slice(*mark.span)][:MAX_SHOWN]
+    return part.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _broken(subject: Subject, seen: Walk) -> Told:
@@ -196,20 +203,26 @@ def _broken(subject: Subject, seen: Walk) -> Told:
             chain=" → ".join(trouble.path),
             target=trouble.path[-1],
             why=_WHY.get(trouble.kind, f"the SPF record is faulty: {trouble.why}"),
-            whose=_whose(subject, first),
+            whose=_whose(subject, first) or _deeper(trouble),
         )
         yield _BY_BREAK[trouble.kind], sighting
 
 
 def _first_term(seen: Walk, trouble: Trouble) -> Term:
     """Finds the term of the record itself that leads to a trouble further down."""
-    via = trouble.path[1] if len(trouble.path) > 1 else trouble.path[0]
-    return next((branch.term for branch in seen.branches if branch.name == via), trouble.term)
+    if len(trouble.path) <= 2:
+        return trouble.term
+    followed = (branch for branch in seen.branches if branch.branches and branch.name == trouble.path[1])
+    return next((branch.term for branch in followed), trouble.term)
 
 
 def _whose(subject: Subject, term: Term) -> str:
     ours = term.canonical in subject.own
     return f" {shown(term)} is the mail provider's own record: tell its support." if ours else ""
+
+
+def _deeper(trouble: Trouble) -> str:
+    return f" The record of {trouble.path[-2]} names it, not yours." if len(trouble.path) > 2 else ""
 
 
 # --- what it costs ---------------------------------------------------------------------------------------------
@@ -226,16 +239,21 @@ def _costs(subject: Subject, seen: Walk) -> Told:
 
 
 def _too_many(subject: Subject, seen: Walk) -> Sighting:
-    dearest = max(seen.branches, key=lambda branch: branch.cost)
-    count = f"{'' if seen.complete else 'at least '}{min(seen.lookups, 999)}"
-    return subject.sees(
+    dearest = max(seen.branches, key=lambda branch: (branch.cost, branch.term.canonical not in subject.own))
+    ours = sum(branch.cost for branch in seen.branches if branch.term.canonical in subject.own)
+    sighting = subject.sees(
         span=dearest.term.span,
         evidence=seen.lines,
-        count=count,
+        count=f"{'' if seen.complete else 'at least '}{min(seen.lookups, 999)}",
         part=shown(dearest.term),
         dearest=str(min(dearest.cost, 999)),
         whose=_whose(subject, dearest.term),
+        first="" if subject.value else f", beginning with {shown(dearest.term)}",
     )
+    if ours <= MAX_LOOKUPS:
+        return sighting
+    first = f"; {shown(dearest.term)} alone needs too many: tell the mail provider's support"
+    return msgspec.structs.replace(sighting, places={**sighting.places, "first": first, "mend": ""})
 
 
 def _named_twice(branches: tuple[Branch, ...]) -> Term | None:

@@ -107,7 +107,7 @@ TOO_MANY_LOOKUPS = Diagnosis(
     meaning="Receivers look up at most 10 names for one SPF record, those inside its includes too. Past that they give "
     "up, and mail fails SPF.",
     detail="The SPF record of {host} needs {count} lookups of at most 10. {part} alone takes {dearest}.{whose}",
-    fix="Take out of the SPF record of {name} what you no longer send with, {part} first if you can {where}{mend}",
+    fix="Take what you no longer send with out of the SPF record of {name} {where}{mend}{first}",
     reference="RFC 7208 4.6.4",
 )
 VOID_LOOKUPS = Diagnosis(
@@ -142,8 +142,8 @@ TARGET_MISSING = Diagnosis(
     severity=Severity.BLOCKING,
     title="The SPF record includes a domain that has no SPF record",
     meaning="An include must lead to an SPF record. Where there is none, receivers treat all of your SPF as broken.",
-    detail="{target} has no SPF record; the way to it is {chain}.{whose}",
-    fix="Correct the spelling of {part} in the SPF record of {name}, or take it out {where}{mend}",
+    detail="{target} has no SPF record, and the SPF record of {host} needs one there: {chain}.{whose}",
+    fix="Take {part} out of the SPF record of {name}, or correct its spelling {where}{mend}",
     reference="RFC 7208 5.2 and 6.1",
 )
 BROKEN = Diagnosis(

@@ -138,7 +138,7 @@ def parse(text: str) -> SpfRecord:
         terms.append(read)
         doubt = _doubt(read)
         if doubt is not None:
-            marks.append(_mark(Fault.DOUBTFUL, found[0], found.start(), doubt))
+            marks.append(doubt)
     return SpfRecord(text=text, terms=tuple(terms), marks=tuple(marks))
 
 
@@ -165,6 +165,7 @@ _EXP_ONLY: Final = re.compile(r"%\{[crt]", re.IGNORECASE)  # RFC 7208 7.2: only 
 _ENDS_IN_MACRO: Final = re.compile(r"%[%_-]$|%\{[^}]*\}$")
 _TOP_LABEL: Final = re.compile(r"\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9])\.?$", re.IGNORECASE)
 _ADDRESS_LIKE: Final = re.compile(r"(?:[0-9.]+|(?=[^:]*:[^:]*:)[0-9a-f:.]+)(?:/[0-9]*)?", re.IGNORECASE)
+_GLUED: Final = re.compile(r"(?:include|exists|redirect|ip4|ip6|mx|a)[:=]", re.IGNORECASE)
 _ODD: Final = re.compile(r"[^a-z0-9._-]")
 
 
@@ -186,8 +187,6 @@ def _term(word: str, start: int) -> Term | Mark:
 
 
 def _shapeless(word: str) -> str:
-    if not word.isascii() or not word.isprintable():
-        return "holds a character that no SPF record may have, such as a long dash, a tab or an invisible space"
     if word in ("-", "~", "+", "?"):
         return "must stand directly before its mechanism, without a space"
     return "is no mechanism and no modifier"
@@ -316,21 +315,31 @@ def _explained(mark: Mark, text: str) -> Mark:
     if glued is not None:
         at = mark.span[0] + glued.start() + 1
         return Mark(fault=Fault.SYNTAX, span=(at, mark.span[1]), why="needs a space before it")
-    odd = re.search(r"[,;\"'\x80-\xff]", word)
+    odd = re.search(r"[,;\"']|[^\x20-\x7e]+", word)
     if odd is not None:
-        at = mark.span[0] + odd.start()
-        return Mark(fault=Fault.SYNTAX, span=(at, at + 1), why="may not stand here: only spaces separate the parts")
+        at, to = mark.span[0] + odd.start(), mark.span[0] + odd.end()
+        alien = "is no character of an SPF record: a long dash, a tab or an invisible space may have come by copying"
+        why = (
+            "may not stand here: only spaces separate the parts" if odd[0].isascii() and odd[0].isprintable() else alien
+        )
+        return Mark(fault=Fault.SYNTAX, span=(at, to), why=why)
     return mark
 
 
-def _doubt(term: Term) -> str | None:
+def _doubt(term: Term) -> Mark | None:
     """Says why a term that the grammar allows can't be what was meant."""
     if term.modifier and term.name in MECHANISMS:
-        return f"is skipped by receivers: {term.name}: is written with a colon"
+        return Mark(fault=Fault.DOUBTFUL, span=term.span, why=f"is skipped by receivers: {term.name}: has a colon")
     if term.domain is None or term.has_macros or (term.modifier and term.name not in NAMED):
         return None
     odd = _ODD.search(term.domain)
     if odd is None:
         return None
-    glued = re.search(r"(?:include|exists|redirect|ip4|ip6|mx|a)[:=]", term.domain)
-    return "needs a space between its parts" if glued else f"holds “{odd[0]}”, which no domain name has"
+    start, end = term.span
+    if odd[0] in ",;":
+        at = start + term.text.index(odd[0])
+        return Mark(fault=Fault.DOUBTFUL, span=(at, at + 1), why="may not stand here: only spaces separate the parts")
+    glued = _GLUED.search(term.text, term.text.index(":") + 1 if not term.modifier else term.text.index("=") + 1)
+    if glued is not None:
+        return Mark(fault=Fault.DOUBTFUL, span=(start + glued.start(), end), why="needs a space before it")
+    return Mark(fault=Fault.DOUBTFUL, span=term.span, why=f"holds “{odd[0]}”, which no domain name has")
