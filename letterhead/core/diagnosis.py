@@ -48,7 +48,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
 
-    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it.
+    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it. `severity` is
+    set where the same fault weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
     """
 
     places: Mapping[str, str] = {}
@@ -57,6 +58,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | None = None
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
+    severity: Severity | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -158,7 +160,7 @@ def finding(
     }
     return Finding(
         code=diagnosis.code,
-        severity=diagnosis.severity,
+        severity=sight.severity or diagnosis.severity,
         record=record.id if record else None,
         host=host,
         record_type=record.rdtype if record else None,
