@@ -13,11 +13,11 @@ Clients read three variables:
 | variable | what it is | else |
 |---|---|---|
 | `LETTERHEAD_URL` | the server's address | `http://127.0.0.1:8025` |
-| `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`), where there is one |
+| `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`) |
 | `LETTERHEAD_OPERATOR_TOKEN` | the operator's token, for `accounts` | refused |
 
-At a terminal there is colour, in a pipe plain columns. `--json` prints the API's answer octet for octet, and a final
-line break. `NO_COLOR=1` turns colour off. What strangers wrote (DNS records) is shown with its control characters escaped.
+At a terminal there is colour, unless `NO_COLOR=1`; in a pipe there are plain columns. `--json` prints the API's answer
+octet for octet, and a final line break. What strangers wrote (DNS records) is shown with control characters escaped.
 
 ## Exit codes
 

@@ -1,8 +1,12 @@
 """The commands that are clients of the API, against a service that runs as its own process."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import dns.zone
 import pytest
 
 from letterhead.cli.exits import Exit
-from tests.rigs.command import Running, letterhead
+from tests.rigs.command import LETTERHEAD, Running, environment, letterhead
 from tests.rigs.processes import free_port
 
 
@@ -124,6 +128,9 @@ def test_keys(service: Running) -> None:
     listed = service.call("keys", "list").out
     assert key not in listed
     line = next(line for line in listed.splitlines() if "for a script" in line)
+    assert service.call("keys", "delete", line.split()[0], "--in-days", "2").code == Exit.OK
+    assert "ends in 1 d" in service.call("keys", "list").out
+    assert service.call("domains", "list", API_KEY=key).code == Exit.OK
     assert service.call("keys", "delete", line.split()[0]).code == Exit.OK
     again = next(line for line in service.call("keys", "list").out.splitlines() if "for a script" in line)
     assert "revoked" in again
@@ -152,3 +159,38 @@ def test_a_pipe_gets_plain_lines(service: Running, command: list[str]) -> None:
     out = service.call("domains", *command).out
     assert "\x1b" not in out
     assert out.isprintable() or all(line.isprintable() and line == line.rstrip() for line in out.splitlines())
+
+
+def test_a_terminal_gets_colour(service: Running) -> None:
+    """At a terminal a pending domain is yellow, and NO_COLOR turns that off."""
+    service.call("domains", "add", "colour.test")
+    assert "\x1b[33mPENDING" in at_terminal(service, NO_COLOR="", TERM="xterm")
+    assert "\x1b[33mPENDING" not in at_terminal(service, NO_COLOR="1", TERM="xterm")
+
+
+def at_terminal(service: Running, **variables: str) -> str:
+    """Runs `domains list` at a terminal and gives what stands there."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        env = environment(URL=service.url, API_KEY=service.key) | variables
+        run = subprocess.Popen([LETTERHEAD, "domains", "list"], stdout=theirs, env=env, cwd=service.data)
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO: the other side has closed
+            while piece := terminal.read(4096):
+                shown += piece
+        assert run.wait(20) == Exit.OK
+    return shown.decode()
+
+
+def test_a_closed_pipe_is_no_trouble(service: Running) -> None:
+    """`letterhead … | head -c 1` ends quietly."""
+    pipe = f"for i in 1 2 3; do {LETTERHEAD} config; done | head -c 1; {LETTERHEAD} config | true"
+    run = subprocess.run(["bash", "-c", pipe], env=environment(), cwd=service.data, capture_output=True, check=True)
+    assert run.stderr == b""
+
+
+def test_other_spellings_are_found(service: Running) -> None:
+    """A domain added in capitals or in its own script prints its records."""
+    assert "in the zone spelt.test" in service.call("domains", "add", "SPELT.test.", "--no-start").out
+    assert "in the zone xn--bcher-kva.test" in service.call("domains", "add", "bücher.test", "--no-start").out

@@ -1,8 +1,8 @@
 """The command itself: quick to start, the same in code and docs, known to shells."""
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,19 @@ HEAVY = {
 
 
 def test_help_is_there_at_once(tmp_path: Path) -> None:
-    """`letterhead --help` ends within 0.6 s, the best of three."""
+    """`letterhead --help` takes less than 0.6 s of processor time, the best of three."""
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = children_seconds()
         assert letterhead("--help", folder=tmp_path).code == Exit.OK
-        took.append(time.perf_counter() - began)
+        took.append(children_seconds() - began)
     assert min(took) < 0.6
+
+
+def children_seconds() -> float:
+    """Tells the processor time of processes that have ended: other work on the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize(

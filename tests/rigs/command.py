@@ -27,7 +27,7 @@ class Result:
 
 def environment(**settings: str) -> dict[str, str]:
     """Makes an environment that holds nothing of ours but these settings, without their prefix."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LETTERHEAD_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LETTERHEAD_", "PYTHON"))}
     return kept | {f"LETTERHEAD_{name}": value for name, value in settings.items()} | {"NO_COLOR": "1"}
 
 
