@@ -93,11 +93,11 @@ def _outdated(answer: Answer, right: set[frozenset[Rdata]]) -> bool:
 
 def _sighting(scene: Scene, replies: list[Reply]) -> Sighting:
     return Sighting(
-        places={"when": _when(scene.taken_at, max(_left(reply.answer) for reply in replies))},
+        places={"when": _when(scene.history.taken_at, max(_left(reply.answer) for reply in replies))},
         observed=tuple(dict.fromkeys(text for reply in replies for text in _shown(reply.answer))),
         perspectives=tuple(dict.fromkeys(reply.perspective.server for reply in replies)),
         evidence=tuple(
-            f"{reply.perspective.server}: {_when(scene.taken_at, _left(reply.answer))}" for reply in replies
+            f"{reply.perspective.server}: {_when(scene.history.taken_at, _left(reply.answer))}" for reply in replies
         ),
     )
 

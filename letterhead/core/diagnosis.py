@@ -48,7 +48,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
 
-    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it.
+    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it. `severity` is
+    set where the same fault weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
     """
 
     places: Mapping[str, str] = {}
@@ -57,6 +58,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | None = None
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
+    severity: Severity | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -78,15 +80,28 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     since: str | None = None
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what is known beside the answers: selectors that were rotated out, when the DKIM record was last there.
+
+    `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` says that names
+    which public DNS never has are at home in this installation.
+    """
+
+    old_selectors: tuple[str, ...] = ()
+    present_until: datetime | None = None
+    taken_at: datetime | None = None
+    special_use: bool = False
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the topics look at: what should be, what was seen (and when), and how each planned record stands."""
+    """Holds what the topics look at: what should be, what was seen, and how each planned record stands."""
 
     plan: Plan
     seen: Seen
     standings: tuple[Standing, ...]
     panel: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
-    taken_at: datetime | None = None
+    history: History = History()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -151,7 +166,7 @@ def finding(
     }
     return Finding(
         code=diagnosis.code,
-        severity=diagnosis.severity,
+        severity=sight.severity or diagnosis.severity,
         record=record.id if record else None,
         host=host,
         record_type=record.rdtype if record else None,

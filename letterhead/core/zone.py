@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from letterhead.core import caches, delegations, silence
-from letterhead.core.answers import Aliased, Answer, Delegated, Found, NxDomain, Question, View
+from letterhead.core.answers import Aliased, Answer, Found, NxDomain, Question, View
 from letterhead.core.delegations import direct
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, Topic, finding
 from letterhead.core.names import RESERVED
@@ -107,13 +107,11 @@ def _unregistered(scene: Scene) -> Iterator[Finding]:
 
 
 def _never_public(scene: Scene) -> Iterator[Finding]:
-    """Holds for a reserved name, unless the tree above it names its servers: then this is no public DNS."""
+    """Holds for a reserved name, unless such names are at home here."""
     labels = scene.plan.sender.split(".")
     above = (".".join(labels[at:]) for at in range(len(labels)))
     reserved = next((name for name in above if name in RESERVED), None)
-    told = _delegation(scene)
-    private = any(isinstance(answer, Delegated) and answer.parent_servers for answer in told)
-    if reserved is not None and told and not private:
+    if reserved is not None and not scene.history.special_use and _delegation(scene):
         yield finding(SPECIAL_USE, scene, None, Sighting(places={"reserved": reserved}))
 
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from letterhead.core.accounts import Account, ApiKey, Scope
 from letterhead.core.answers import Exchange, NoData, Perspective, Question, Reply, Snapshot, View
 from letterhead.core.diagnosis import Finding, Severity
-from letterhead.core.lifecycle import Domain, Event, EventKind, State, fresh
+from letterhead.core.domain import Domain, Event, EventKind
 from letterhead.core.limits import Limits
 from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.watch import State, fresh
 from letterhead.ports import AuditRow, Checkup, Claim, Claimed, NewDomain, PooledKey, Store
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -91,7 +92,12 @@ def checkup(at: datetime = NOW, note: str = "seen") -> Checkup:
     """Makes a checkup with one of everything."""
     record = PlannedRecord(id=RecordId.DKIM, host="s._domainkey.example.com", rdtype="TXT", value="v=DKIM1; p=")
     finding = Finding(
-        code="dkim.missing", severity=Severity.ERROR, host=record.host, title="Missing", detail=note, fix="Publish it."
+        code="dkim.missing",
+        severity=Severity.BLOCKING,
+        host=record.host,
+        title="Missing",
+        detail=note,
+        fix="Publish it.",
     )
     question = Question(name=record.host, rdtype="TXT", view=View.EVERY_SERVER)
     reply = Reply(perspective=Perspective(view=View.EVERY_SERVER, server="ns1"), answer=NoData(negative_ttl=60))
@@ -113,7 +119,7 @@ class Shop:
     async def account(self, **how: object) -> Account:
         """Adds an account."""
         made = account(**how)
-        await self.store.add_account(made, api_key(made.id), fresh_id("digest").encode(), audit())
+        await self.store.add_account(made, api_key(made.id, id=f"key-{made.id}"), made.id.encode(), audit())
         return made
 
     async def domain(self, account_id: str, sender: str, **how: object) -> Domain:

@@ -1,6 +1,6 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from letterhead.core.accounts import Caller, Scope
+from letterhead.core.domain import Domain, Effect, EventKind
 from letterhead.core.identity import Identity, Presence, Word
-from letterhead.core.lifecycle import Domain, Effect, EventKind, Look, State, Watch, fresh
 from letterhead.core.limits import Limits
+from letterhead.core.watch import Look, State, Watch, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Checkup, Claimed, Outcome, Page, Store
 from tests.contracts.samples import (
@@ -193,7 +194,7 @@ async def test_selector_is_never_used_twice(shop: Shop) -> None:
 
 
 async def test_refused_claim_writes_nothing(shop: Shop) -> None:
-    """A claim that is refused late gives its pooled key back."""
+    """A claim that is refused late gives its pooled key back, and the next one goes on."""
     made = await shop.account()
     await shop.domain(made.id, "example.com", selector="s1")
     other = await shop.account()
@@ -202,6 +203,7 @@ async def test_refused_claim_writes_nothing(shop: Shop) -> None:
         await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), None)
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     assert await shop.store.events(other.id, None, None, 10) == []
+    await shop.domain(other.id, "example.com")
 
 
 async def test_claim_of_a_gone_account(shop: Shop) -> None:
@@ -299,7 +301,9 @@ async def test_domain_of_another_account_is_not_found(shop: Shop) -> None:
     assert await shop.store.events(mine.id, one.id, None, 10) == []
 
 
-times = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))
+times = st.integers(0, 32_000_000_000_000_000).map(
+    lambda n: datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=n)
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 watches = st.builds(
     Watch,
@@ -488,6 +492,34 @@ async def test_due_domains_are_leased(shop: Shop) -> None:
     assert await shop.store.claim_due(until, later(minutes=9), "four", 10) == [first, second]
 
 
+async def test_look_sooner_only_brings_forward(shop: Shop) -> None:
+    """A check is brought forward and never put off; version and lease stay as they are."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com", next_check_at=later(hours=6))
+    await shop.store.look_sooner(one.id, later(hours=9))
+    assert await shop.store.domain_by_id(one.id) == one
+    await shop.store.look_sooner(one.id, NOW)
+    sooner = replace(one, next_check_at=NOW)
+    assert await shop.store.domain_by_id(one.id) == sooner
+    assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [sooner]
+    await shop.store.look_sooner(one.id, later(minutes=-1))
+    assert await shop.store.claim_due(NOW, later(minutes=5), "other", 10) == []
+    assert await shop.store.save(Outcome(domain=one))
+    await shop.store.look_sooner("gone", NOW)
+
+
+async def test_back_off_puts_one_domain_off(shop: Shop) -> None:
+    """After a bug a domain rests until a time, and is nobody's."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    await shop.store.claim_due(NOW, later(hours=1), "worker", 10)
+    await shop.store.back_off(one.id, later(minutes=5))
+    assert await shop.store.claim_due(NOW, later(minutes=9), "other", 10) == []
+    rested = replace(one, next_check_at=later(minutes=5))
+    assert await shop.store.claim_due(later(minutes=5), later(minutes=9), "other", 10) == [rested]
+    await shop.store.back_off("gone", NOW)
+
+
 async def test_backlog_counts(shop: Shop) -> None:
     """The backlog tells due work that nobody has, and how long the oldest waits."""
     made = await shop.account()
@@ -522,6 +554,21 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     assert [one.effect for one in second] == [Effect.RESTART]
     await shop.store.hand_back("two")
     assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
+
+
+async def test_owed_work_is_owed_once(shop: Shop) -> None:
+    """Work that waits already is not owed twice; work that somebody began, maybe from an older state, is owed anew."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    for version in range(2):
+        assert await shop.store.save(Outcome(domain=replace(one, version=version), effects=(Effect.REGISTER,)))
+    (first,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert await shop.store.save(Outcome(domain=replace(one, version=2), effects=(Effect.REGISTER,)))
+    await shop.store.finish_intent(first.id)
+    (second,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert second.effect is Effect.REGISTER
+    await shop.store.finish_intent(second.id)
+    assert await shop.store.claim_intents(later(hours=1), later(hours=2), "worker", 10) == []
 
 
 # the rest

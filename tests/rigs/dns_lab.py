@@ -66,6 +66,7 @@ $TTL 60
 {nameservers}
 """
 
+# A forward zone, not a stub: a stub gives way to NS records that the resolver has heard, and those mean port 53.
 UNBOUND = """\
 server:
   directory: "{folder}"
@@ -92,10 +93,9 @@ remote-control:
   control-enable: yes
   control-interface: "{folder}/control"
   control-use-cert: no
-stub-zone:
+forward-zone:
   name: "."
-  stub-addr: {authority}
-  stub-prime: no
+  forward-addr: {authority}
 """
 
 
@@ -164,7 +164,7 @@ class DnsLab:
         for authority in held:
             authority.add(name, "\n".join(f"@ NS ns{number}.lab.test." for number in range(1, servers + 1)))
         if servers > 1:  # otherwise the resolver would hear the first server alone
-            self._tell(f"stub_add {name} " + " ".join(f"{held_by.address}@{held_by.port}" for held_by in held))
+            self._tell(f"forward_add {name} " + " ".join(f"{held_by.address}@{held_by.port}" for held_by in held))
         self._zones[name] = held
         self.flush()
         return name

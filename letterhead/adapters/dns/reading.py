@@ -20,6 +20,12 @@ def resolver_answer(message: Message, query: Query) -> Answer:
         return failure(message)
     if not (message.recursion_available or message.authoritative or message.answer):
         return Unanswered(why=Why.REFUSED, detail="does not recurse for us")
+    if (
+        not message.answer
+        and soa(message) is None
+        and any(record.rdtype == RdataType.NS for record in message.authority)
+    ):
+        return Unanswered(why=Why.LAME, detail="passed on a referral")  # RFC 2308 2.2: not to be taken for NODATA
     path = _aliases(message, query, None)
     if path is None:
         return Unanswered(why=Why.CNAME_LOOP)

@@ -102,7 +102,7 @@ class _Parser(dns.wire.Parser):
         name = super().get_name(origin, decompress)
         self.labels += len(name.labels)
         if self.labels > MAX_LABELS:
-            raise dns.exception.FormError("more names than we read")
+            raise ValueError("more names than we read")
         return name
 
 

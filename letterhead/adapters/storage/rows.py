@@ -137,6 +137,11 @@ def domain_values(domain: Domain) -> Values:
     }
 
 
+def due_values(domain: Domain) -> Values:
+    """Gives the columns that change with the next check, and the id."""
+    return {"id": domain.id, "next_check_at": maybe_ms(domain.next_check_at), "life": json(domain)}
+
+
 def domain(row: Row) -> Domain:
     """Reads a domain."""
     return _domain.decode(row["life"])

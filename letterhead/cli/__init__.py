@@ -1,0 +1,66 @@
+"""Knows the command `letterhead`: which commands there are, and how each ends. Imports nothing that a command may need.
+
+Commands are named by text and imported when called, so that `--help` and the clients of the API start at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from letterhead import __version__
+from letterhead.cli.exits import Exit, Refused, told
+from letterhead.errors import Fault
+
+SERVER, CLIENT, OWN = "Server", "Client of the HTTP API", "This command"
+
+app = App(
+    name="letterhead",
+    help="Manage the domains that an application, or each of its customers, sends mail from.",
+    help_epilogue="Settings: `letterhead config`. Exit codes: 0 good, 1 not good, 2 usage, 3 refused, 4 unreachable.",
+    version=f"letterhead {__version__}",
+    version_flags=["--version"],
+    help_format="plaintext",
+    result_action="return_value",
+)
+
+_COMMANDS = (
+    ("run", "serving:run", SERVER, "Start everything on the embedded database, with a first account and key."),
+    ("serve", "serving:serve", SERVER, "Serve the API, with a worker beside it unless --no-worker."),
+    ("worker", "serving:worker", SERVER, "Check domains, without serving; any number beside each other on Postgres."),
+    ("migrate", "serving:migrate", SERVER, "Bring the database's schema to this version."),
+    ("config", "settings:config", SERVER, "Print every setting, its value, where it came from, what it does."),
+    ("doctor", "doctor:doctor", SERVER, "Look at database, keys, resolvers, port 53, clock and provider."),
+    ("demo", "demo:demo", SERVER, "Show ten domains in every state, with made-up zones and no network."),
+    ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains."),
+    ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys."),
+    ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
+    ("completion", "completion:app", OWN, "Print or install completion for your shell."),
+)
+
+for _name, _where, _group, _help in _COMMANDS:
+    app.command(f"letterhead.cli.{_where}", name=_name, group=_group, help=_help)
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and gives its exit code; no trouble that a person can mend shows a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few characters
+    try:
+        result = app(arguments, exit_on_error=False)
+        sys.stdout.flush()
+    except CycloptsError:  # printed already, with the usage
+        return Exit.USAGE
+    except (Fault, Refused) as trouble:
+        return told(trouble)
+    except BrokenPipeError:  # `letterhead domains list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the last flush complains
+        return Exit.OK
+    except KeyboardInterrupt:
+        return 130
+    return result if isinstance(result, int) else Exit.OK

@@ -1,0 +1,111 @@
+"""Knows the operator's commands on accounts."""
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from letterhead.cli.client import Api, decoded, operator_token, path_of
+from letterhead.cli.exits import Exit
+from letterhead.cli.keys import AsJson
+from letterhead.cli.tables import ago, columns, console
+
+app = App(
+    name="accounts",
+    help="Open, list, show, limit and close accounts. Needs LETTERHEAD_OPERATOR_TOKEN.",
+    help_format="plaintext",
+)
+
+HEADER = ("ID", "NAME", "EMAIL", "DOMAINS", "REQUESTS A MONTH", "CREATED")
+UNLIMITED = "unlimited"
+DomainLimit = Annotated[int | None, Parameter(name="--domains", help="How many domains it may have.")]
+RequestLimit = Annotated[int | None, Parameter(name="--requests-per-month", help="How many requests it may make.")]
+
+
+@app.command(name="list")
+def list_accounts(*, as_json: AsJson = False) -> Exit:
+    """List all accounts."""
+    with Api(operator_token()) as api:
+        answer = api.call("GET", path_of("accounts"))
+    return _show(answer, as_json)
+
+
+@app.command
+def create(
+    *, name: str, email: str, domains: DomainLimit = None, requests: RequestLimit = None, as_json: AsJson = False
+) -> Exit:
+    """Open an account with its first full-scope key, which is printed this once.
+
+    Parameters
+    ----------
+    name
+        Whose account it is.
+    email
+        Where its reminders go.
+    """
+    body: dict[str, object] = {"name": name, "email": email}
+    if limits := _limits(domains, requests):
+        body["limits"] = limits
+    with Api(operator_token()) as api:
+        answer = api.call("POST", path_of("accounts"), body)
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    made = decoded(answer)
+    print(made["key"])
+    console(stderr=True).print(f"Opened {made['accountId']}. Its key above is shown this once: keep it now.")
+    return Exit.OK
+
+
+@app.command
+def show(account_id: str, /, *, as_json: AsJson = False) -> Exit:
+    """Show one account."""
+    with Api(operator_token()) as api:
+        answer = api.call("GET", path_of("accounts", account_id))
+    return _show(answer, as_json)
+
+
+@app.command
+def limits(
+    account_id: str, /, *, domains: DomainLimit = None, requests: RequestLimit = None, as_json: AsJson = False
+) -> Exit:
+    """Set what an account may use; what is not named stays as it is."""
+    body = {"limits": _limits(domains, requests)}
+    with Api(operator_token()) as api:
+        answer = api.call("PATCH", path_of("accounts", account_id), body)
+    return _show(answer, as_json)
+
+
+@app.command
+def delete(account_id: str, /, *, as_json: AsJson = False) -> Exit:
+    """Close an account that has no domains left, with its keys."""
+    with Api(operator_token()) as api:
+        answer = api.call("DELETE", path_of("accounts", account_id))
+    print(answer.decode() if as_json else f"Closed {account_id}.")
+    return Exit.OK
+
+
+def _limits(domains: int | None, requests: int | None) -> dict[str, int]:
+    named = {"domains": domains, "requestsPerMonth": requests}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _show(answer: bytes, as_json: bool) -> Exit:
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    accounts = decoded(answer)
+    rows = [_row(each) for each in (accounts if isinstance(accounts, list) else [accounts])]
+    console().print(columns(HEADER, rows))
+    return Exit.OK
+
+
+def _row(account: dict[str, Any]) -> tuple[str, ...]:
+    allowed = account.get("limits") or {}
+    return (
+        account["accountId"],
+        account["name"],
+        account["email"],
+        str(allowed.get("domains", UNLIMITED)),
+        str(allowed.get("requestsPerMonth", UNLIMITED)),
+        ago(account["createdAt"]),
+    )

@@ -1,0 +1,81 @@
+"""Knows how the demo's past is lived through: the real operations, on a clock that is turned by hand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from letterhead import wiring
+from letterhead.cli.demo.story import PARTS, Part, zone_text
+from letterhead.core.answers import Question, Reply
+from letterhead.core.limits import Limits
+from letterhead.core.plan import Plan
+from letterhead.operations import checks, identities, pool
+from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
+from letterhead.ports import Allowance, Deps, Resolver
+
+LEASE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Tells a time before now; `ago` is turned down to nothing as the demo's past goes by."""
+
+    ago: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) - self.ago
+
+
+@dataclass(slots=True)
+class Zones:
+    """Answers from zone texts that change while it runs (implements `ports.Resolver`)."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    _now: Resolver = field(default_factory=wiring.ZoneFileResolver)
+
+    def publish(self, name: str, plan: Plan) -> None:
+        """Puts a zone of the story in the place of what the domain's zone was."""
+        self.texts[plan.sender] = zone_text(name, plan)
+        self._now = wiring.ZoneFileResolver(*self.texts.values())
+
+    async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
+        """Answers from the texts as they are now."""
+        return await self._now.ask(questions, allowance)
+
+
+async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
+    """Lives through the whole story, the oldest moment first, so that ids and events are in the order of time."""
+    while not await pool.fill(deps, len(PARTS)):
+        pass
+    for moment in _moments():
+        clock.ago = moment.ago
+        if moment.look is None:
+            wish = Wish(sender=moment.part.sender, start=moment.part.start)
+            await add_domain(deps, account_id, Limits(), wish)
+        else:
+            domain = await find_domain(deps, account_id, moment.part.sender)
+            zones.publish(moment.look, plan_of(deps, domain))
+            await checks.check(deps, domain)
+            await _do_intents(deps)
+    clock.ago = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Holds one thing that happened: the domain was added, or (with its zone as it was) looked at."""
+
+    ago: timedelta
+    part: Part
+    look: str | None = None
+
+
+def _moments() -> list[_Moment]:
+    added = [_Moment(part.added, part) for part in PARTS]
+    looks = [_Moment(ago, part, turn.zone) for part in PARTS for turn in part.turns for ago in turn.looks]
+    return sorted([*added, *looks], key=lambda moment: -moment.ago)  # stable: added before looked at
+
+
+async def _do_intents(deps: Deps) -> None:
+    now = deps.now()
+    for intent in await deps.store.claim_intents(now, now + LEASE, "demo", len(PARTS)):
+        await identities.perform(deps, intent)

@@ -1,0 +1,201 @@
+"""Knows how to look at an installation from outside its processes: each part is ok, or says what to do."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from letterhead.cli.exits import Exit
+from letterhead.cli.tables import console, visible, word
+from letterhead.core.answers import Question, Reply, Unanswered, View
+from letterhead.errors import Fault, Kind
+
+if TYPE_CHECKING:
+    from letterhead.config import Settings
+    from letterhead.ports import Deps, Resolver
+
+SECONDS = 4.0  # for each question to the network
+PACKETS = 12
+SKEW = 5.0  # seconds by which clocks may differ
+# Any name of the public DNS does; this one's servers are the registry's own, and it is not going away.
+ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
+FAR = Question(name="iana.org", rdtype="NS", view=View.EVERY_SERVER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Says how one part is; `fix` where it is not ok."""
+
+    part: str
+    said: str
+    ok: bool = True
+    fix: str | None = None
+
+
+def doctor() -> Exit:
+    """Look at database, schema, keys, resolvers, port 53, clock and provider: each line ok, or what to do."""
+    from letterhead.cli.serving import prepared
+
+    return Exit.OK if asyncio.run(_examine(prepared(quiet=True))) else Exit.NOT_GOOD
+
+
+async def _examine(settings: "Settings") -> bool:
+    good = True
+    async for line in _lines(settings):
+        _show(line)
+        good = good and line.ok
+    return good
+
+
+def _show(line: Line) -> None:
+    text = word("ok" if line.ok else "no")
+    text.append(f"{'':{4 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
+    if line.fix:
+        text.append(f"\n    {'':<10} fix: {visible(line.fix)}")
+    console().print(text)
+
+
+async def _lines(settings: "Settings") -> AsyncIterator[Line]:
+    from letterhead import wiring
+
+    yield (schema := await _schema(settings))
+    if schema.ok:  # opening an embedded database would make or change it, and we only look
+        async for line in _opened(settings):
+            yield line
+    resolver = wiring.resolver(settings)
+    for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), asyncio.to_thread(_clock, settings)):
+        yield line
+
+
+async def _schema(settings: "Settings") -> Line:
+    from letterhead import wiring
+
+    try:
+        state = await wiring.schema_state(wiring.database_url(settings))
+    except Fault as fault:
+        return _wrong("database", fault)
+    if state in (wiring.SchemaState.CURRENT, wiring.SchemaState.NEWER):
+        return Line(part="database", said=f"{_named(settings)} answers; its schema is {state}")
+    said = f"{_named(settings)} answers; its schema is {state}"
+    return Line(part="database", said=said, ok=False, fix="letterhead migrate (`letterhead run` does it by itself)")
+
+
+def _named(settings: "Settings") -> str:
+    from letterhead.config import SqliteFile
+
+    where = settings.database_url
+    return str(where.path) if isinstance(where, SqliteFile) else "PostgreSQL"
+
+
+async def _opened(settings: "Settings") -> AsyncIterator[Line]:
+    """Opens the installation as a server does, which tries the keys; one that runs on the embedded database has."""
+    from letterhead import wiring
+
+    try:
+        async with wiring.assembled(settings) as deps:
+            yield Line(part="keys", said="they open what is sealed in the database")
+            yield await _work(deps)
+            yield _provider(deps)
+    except Fault as fault:
+        if fault.kind is Kind.DATABASE_IN_USE:
+            yield Line(part="keys", said="a server runs on the embedded database: it has tried them")
+            yield await asyncio.to_thread(_running, settings)
+        else:
+            yield _wrong("keys", fault)
+
+
+async def _work(deps: "Deps") -> Line:
+    backlog = await deps.store.backlog(deps.now())
+    said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
+    if backlog.lag > 300:
+        late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
+        return Line(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
+    return Line(part="worker", said=said)
+
+
+def _provider(deps: "Deps") -> Line:
+    name = deps.provider.name
+    return Line(part="provider", said=f"{name}: nothing outside to reach")
+
+
+def _running(settings: "Settings") -> Line:
+    """Asks the server that runs how it is."""
+    import httpx2
+
+    from letterhead.cli.client import LOCAL
+    from letterhead.cli.serving import address
+
+    url = f"{address(settings.bind)}/readyz"
+    try:
+        answer = httpx2.get(url, timeout=SECONDS, trust_env=urlsplit(url).hostname not in LOCAL)
+    except httpx2.HTTPError as error:
+        said = f"the process that owns the database does not answer at {url}: {error}"
+        return Line(part="server", said=said, ok=False, fix="Look at its log; LETTERHEAD_BIND must be the server's own")
+    if answer.is_success:
+        return Line(part="server", said=f"{url} says ready")
+    fix = f"Ask it for the reason: curl {url}"
+    return Line(part="server", said=f"{url} says {answer.status_code}: not ready", ok=False, fix=fix)
+
+
+async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:
+    from letterhead.ports import Allowance
+
+    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + SECONDS)
+    return (await resolver.ask([question], allowance)).get(question, ())
+
+
+async def _resolvers(resolver: "Resolver") -> Line:
+    replies = await _ask(resolver, ROOT)
+    silent = [f"{reply.perspective.server} ({_why(reply)})" for reply in replies if _silent(reply)]
+    if replies and not silent:
+        return Line(part="resolvers", said=f"{', '.join(reply.perspective.server for reply in replies)} answer")
+    said = f"no answer from {', '.join(silent)}" if silent else "none is set"
+    fix = "Check LETTERHEAD_DNS_RESOLVERS, or /etc/resolv.conf where it is not set; without network this is expected"
+    return Line(part="resolvers", said=said, ok=False, fix=fix)
+
+
+async def _port53(resolver: "Resolver") -> Line:
+    """Asks servers with authority: without them the resolvers stand in, which is slower to see a change."""
+    replies = await _ask(resolver, FAR)
+    direct = [reply for reply in replies if reply.perspective.view is View.EVERY_SERVER and not _silent(reply)]
+    if direct:
+        return Line(part="port 53", said=f"{direct[0].perspective.server} answers from outside")
+    why = _why(replies[0]) if replies and _silent(replies[0]) else "the resolvers stand in"
+    fix = "Allow UDP and TCP to port 53 of any address, or live with resolvers alone: changes are then seen later"
+    return Line(part="port 53", said=f"no authoritative server can be asked: {why}", ok=False, fix=fix)
+
+
+def _silent(reply: Reply) -> bool:
+    return isinstance(reply.answer, Unanswered)
+
+
+def _why(reply: Reply) -> str:
+    return (reply.answer.detail or reply.answer.why.value) if isinstance(reply.answer, Unanswered) else "it answers"
+
+
+def _clock(settings: "Settings") -> Line:
+    """Compares with the Date of whatever stands at PUBLIC_URL, where that is another machine; asks no stranger."""
+    import httpx2
+
+    from letterhead.cli.client import LOCAL
+
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if urlsplit(settings.public_url).hostname in LOCAL:
+        return Line(part="clock", said=f"{now}, not compared: LETTERHEAD_PUBLIC_URL is this machine")
+    try:
+        began = time.time()
+        date = httpx2.head(settings.public_url, timeout=SECONDS).headers["Date"]
+        skew = (began + time.time()) / 2 - parsedate_to_datetime(date).timestamp() - 0.5  # Date has whole seconds
+    except (httpx2.HTTPError, KeyError, ValueError) as error:
+        return Line(part="clock", said=f"{now}, not compared: {settings.public_url} gives no date ({error})")
+    said = f"{now}, {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} {settings.public_url}"
+    ok = abs(skew) <= SKEW
+    return Line(part="clock", said=said, ok=ok, fix=None if ok else "Run a time service: timedatectl set-ntp true")
+
+
+def _wrong(part: str, fault: Fault) -> Line:
+    return Line(part=part, said=fault.detail, ok=False, fix=fault.fix)

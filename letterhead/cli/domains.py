@@ -1,0 +1,181 @@
+"""Knows the commands on sender domains: which request each one makes, and which exit code its answer deserves."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.exits import Exit
+from letterhead.cli.keys import AsJson
+from letterhead.cli.report import listed, report, to_publish, zone_text
+from letterhead.cli.tables import console
+from letterhead.errors import Fault, Kind
+
+app = App(name="domains", help="List, add, show, check and delete sender domains.", help_format="plaintext")
+
+
+@app.command(name="list")
+def list_domains(
+    *,
+    status: str | None = None,
+    search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
+    refresh: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """List the account's domains.
+
+    Parameters
+    ----------
+    status
+        Only those with this status: SUCCESS, PENDING, FAILED, TEMPORARY_FAILURE or NOT_STARTED.
+    search
+        Only those whose name holds this text.
+    refresh
+        Ask the mail provider about each before answering.
+    """
+    with Api(account_key()) as api:
+        asked = {"status": status, "q": search, "refresh": "true" if refresh else None}
+        answer = api.call("GET", path_of("domains"), query=asked)
+    if as_json:
+        print(answer.decode())
+    elif domains := decoded(answer):
+        console().print(listed(domains))
+    else:
+        console().print("No domains. Add the first one with: letterhead domains add acme.dev")
+    return Exit.OK
+
+
+@app.command
+def add(
+    sender: str,
+    /,
+    *,
+    selector: str | None = None,
+    mail_from: str | None = None,
+    private_key: Path | None = None,
+    start: bool = True,
+    zone_file: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """Add a domain and print the records to publish. Adding one that is there changes nothing.
+
+    Parameters
+    ----------
+    sender
+        The domain alone, not an address: acme.dev
+    selector
+        A DKIM selector of your own instead of one that nobody can guess.
+    mail_from
+        The MAIL FROM domain, as its first label or as the full name.
+    private_key
+        A file with a private key of your own (RSA, PEM).
+    start
+        Start verification at once.
+    zone_file
+        Print the records as lines of a zone file.
+    """
+    body: dict[str, object] = {"sender": sender}
+    body |= {name: value for name, value in (("selector", selector), ("mailFrom", mail_from)) if value is not None}
+    if private_key is not None:
+        body["privateKey"] = _read(private_key)
+    if not start:
+        body["startVerification"] = False
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("domains"), body)
+        added = None if as_json else _added(api, decoded(answer), sender)
+    if added is None:
+        print(answer.decode())
+    elif zone_file:
+        print(zone_text(added))
+    else:
+        console().print(to_publish(added))
+    return Exit.OK
+
+
+def _added(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[str, Any]:
+    """Finds the new domain in the list; one that was spelt otherwise (`bücher.example`) is asked for by its name."""
+    spelt = sender.lower().removesuffix(".")
+    found = next((domain for domain in domains if domain["sender"] == spelt), None)
+    return found or decoded(api.call("GET", path_of("domains", sender)))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"The key file {path} can't be read: {error}.",
+            "Name a PEM file with an RSA private key that this user may read.",
+        ) from error
+
+
+@app.command
+def show(
+    sender: str, /, *, zone_file: Annotated[bool, Parameter(negative="")] = False, as_json: AsJson = False
+) -> Exit:
+    """Show a domain: how each record stands, what is wrong, what was seen, what to do.
+
+    Parameters
+    ----------
+    sender
+        The domain.
+    zone_file
+        Print the records to publish as lines of a zone file, and nothing else.
+    """
+    with Api(account_key()) as api:
+        answer = api.call("GET", path_of("domains", sender))
+    if as_json:
+        print(answer.decode())
+    elif zone_file:
+        print(zone_text(decoded(answer)))
+    else:
+        console().print(report(decoded(answer)))
+    return Exit.OK
+
+
+@app.command
+def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False, as_json: AsJson = False) -> Exit:
+    """Look at a domain now. Exits with 0 where it is verified, with 1 where it is not.
+
+    Parameters
+    ----------
+    sender
+        The domain.
+    dry_run
+        Look at DNS and change nothing: 0 where all required records are there.
+    """
+    with Api(account_key()) as api:
+        if dry_run:
+            answer = api.call("GET", path_of("domains", sender, "dns-check"))
+        else:
+            answer = api.call("POST", path_of("domains", sender, "check"))
+    found: dict[str, Any] = decoded(answer)
+    if as_json:
+        print(answer.decode())
+    else:
+        console().print(report(found))
+    good = found["canStartVerification"] if dry_run else found["status"] == "SUCCESS"
+    return Exit.OK if good else Exit.NOT_GOOD
+
+
+@app.command
+def start(sender: str, /, *, as_json: AsJson = False) -> Exit:
+    """Start verification, or bring the next look forward; never makes a state worse."""
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("domains", sender, "start-verification"))
+    if as_json:
+        print(answer.decode())
+    else:
+        console().print(f"Verification of {sender} is on its way: letterhead domains show {sender}")
+    return Exit.OK
+
+
+@app.command
+def delete(sender: str, /, *, as_json: AsJson = False) -> Exit:
+    """Delete a domain: its key is destroyed, its selector never used again."""
+    with Api(account_key()) as api:
+        answer = api.call("DELETE", path_of("domains", sender))
+    print(answer.decode() if as_json else f"Deleted {sender}. Its records in DNS can be removed.")
+    return Exit.OK

@@ -1,0 +1,92 @@
+"""Knows the commands on API keys."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.exits import Exit
+from letterhead.cli.tables import ago, columns, console
+
+app = App(name="keys", help="List, make and delete the account's API keys.", help_format="plaintext")
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print the API's answer as it is.")]
+
+
+@app.command(name="list")
+def list_keys(*, as_json: AsJson = False) -> Exit:
+    """List the account's API keys, without their secrets."""
+    with Api(account_key()) as api:
+        answer = api.call("GET", path_of("keys"))
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    rows = [_row(key) for key in decoded(answer)["keys"]]
+    console().print(columns(("ID", "KEY", "NAME", "TYPE", "STATE", "CREATED", "LAST USED"), rows))
+    return Exit.OK
+
+
+def _row(key: dict[str, Any]) -> tuple[str, ...]:
+    ends = key.get("endsAt")
+    state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
+    return (
+        key["id"],
+        key["key"],
+        key["name"],
+        key["keyType"],
+        state,
+        ago(key["createdAt"]),
+        ago(key.get("lastUsedAt")),
+    )
+
+
+@app.command
+def create(
+    name: str,
+    /,
+    *,
+    key_type: Annotated[Literal["secret", "public"], Parameter(name="--type")] = "secret",
+    scope: Literal["full", "write", "read"] | None = None,
+    environment: str | None = None,
+    as_json: AsJson = False,
+) -> Exit:
+    """Make an API key. Its text is printed this once.
+
+    Parameters
+    ----------
+    name
+        What the key is for, so that its owner knows it in a list.
+    key_type
+        As the clients say: secret or public.
+    scope
+        full (all), write (no private keys), read.
+    environment
+        An environment's id, kept beside the key.
+    """
+    body = {"name": name, "keyType": key_type, "scope": scope, "environmentId": environment}
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("keys"), {each: value for each, value in body.items() if value is not None})
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    made = decoded(answer)
+    print(made["key"])
+    console(stderr=True).print(f"Made the key {made['id']}. Its text above is shown this once: keep it now.")
+    return Exit.OK
+
+
+@app.command
+def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit:
+    """Revoke an API key: within a second nothing accepts it any more.
+
+    Parameters
+    ----------
+    key_id
+        The key's id, as `letterhead keys list` shows it.
+    in_days
+        Let it live on for so many days, at most 7: time to bring its successor everywhere.
+    """
+    with Api(account_key()) as api:
+        answer = api.call("DELETE", path_of("keys", key_id), query={"endsInDays": str(in_days) if in_days else None})
+    print(answer.decode() if as_json else decoded(answer)["message"])
+    return Exit.OK

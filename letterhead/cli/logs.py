@@ -1,0 +1,48 @@
+"""Knows how log lines are written: for a person at a terminal, as JSON for programs; ours and the libraries' alike."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from letterhead.cli.tables import visible
+from letterhead.config import LogFormat
+
+# Local variables of a traceback hold API keys and private keys: neither form ever shows them.
+_NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
+    """Sends every log line to stderr in one form; unset, the terminal decides. `quiet` keeps warnings and worse."""
+    level = logging.WARNING if quiet else logging.INFO
+    for_people = sys.stderr.isatty() if form is None else form is LogFormat.CONSOLE
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    ending: list[Processor] = (
+        [_tame, structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
+        if for_people
+        else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for chatty in ("asyncio", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Keeps what strangers wrote (DNS answers, names) from moving or colouring the terminal."""
+    return {
+        key: visible(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
+    }

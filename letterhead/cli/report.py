@@ -1,0 +1,110 @@
+"""Knows how a domain reads on a terminal: the list, the records to publish, and what is wrong as a compiler says it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from letterhead.cli.tables import ago, columns, visible, word
+from letterhead.core.records import zone_line
+
+Json = Mapping[str, Any]
+
+
+def listed(domains: Sequence[Json]) -> Text:
+    """Lays out the account's domains, one a line."""
+    rows = [
+        (
+            domain["sender"],
+            word(domain["status"]),
+            word(domain.get("mailFromDomainStatus", "-")),
+            domain["selector"],
+            ago(domain["lastSync"]),
+            ago(domain["createdAt"]),
+        )
+        for domain in domains
+    ]
+    return columns(("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED"), rows)
+
+
+def to_publish(domain: Json) -> Text:
+    """Lays out the records that the customer must publish, with names as the zone's panel wants them."""
+    rows = [
+        (
+            record["recordName"],
+            record["recordType"],
+            str(record.get("priority", "-")),
+            "yes" if record.get("required", True) else "no",
+            record["recordValue"],
+        )
+        for record in domain["verificationRecords"].values()
+    ]
+    zone = _zone(domain)
+    text = Text(f"Publish these in the zone {visible(zone)}; {domain['sender']} turns SUCCESS by itself.\n\n")
+    text.append_text(columns(("NAME", "TYPE", "PRIORITY", "REQUIRED", "VALUE"), rows))
+    return text.append(f"\n\nAs zone-file text: letterhead domains show {domain['sender']} --zone-file")
+
+
+def _zone(domain: Json) -> str:
+    """Reads the zone off the records' names: each is given both in full and relative to it."""
+    for record in domain["verificationRecords"].values():
+        if record["recordName"] != "@":
+            return str(record["host"]).removeprefix(record["recordName"] + ".")
+    return str(domain["sender"])
+
+
+def zone_text(domain: Json) -> str:
+    """Writes the records to publish as lines of a zone file, with full names."""
+    return "\n".join(
+        zone_line(record["host"], record["recordType"], record["recordValue"], record.get("priority"))
+        for record in domain["verificationRecords"].values()
+    )
+
+
+def report(domain: Json) -> Text:
+    """Tells how a domain stands: its state, each record's verdict, then each finding."""
+    parts = [*_state(domain), _verdicts(domain), *(_finding(each) for each in domain.get("findings", ()))]
+    return Text("\n\n").join(part for part in parts if part)
+
+
+def _state(domain: Json) -> Iterator[Text]:
+    if "status" not in domain:  # a look that changes nothing knows no state
+        return
+    line = Text(domain["sender"], style="bold").append("  ").append_text(word(domain["status"]))
+    if mail_from := domain.get("mailFromDomainStatus"):
+        line.append("  MAIL FROM ").append_text(word(mail_from))
+    line.append("  may send" if domain.get("canSend") else "  may not send")
+    if stops := domain.get("stopsSendingAt"):
+        line.append(f", stops sending {ago(stops)}")
+    if due := domain.get("nextCheckAt"):
+        line.append(f"; looked at again {ago(due)}")
+    yield line
+
+
+def _verdicts(domain: Json) -> Text:
+    rows = [
+        (
+            word(record["verdict"]),
+            record["recordType"],
+            record["host"],
+            " | ".join(record.get("observed", ())) or "-",
+        )
+        for record in domain.get("records", ())
+    ]
+    return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
+
+
+def _finding(finding: Json) -> Text:
+    text = word(finding["severity"]).append(f"[{finding['code']}]", style="bold")
+    text.append(f": {visible(finding['title'])}\n")
+    place = " ".join(part for part in (finding.get("recordType"), finding["host"]) if part)
+    text.append("  --> ", style="blue").append(visible(place)).append("\n")
+    lines = [("", finding["detail"])]
+    seen = [("seen", observed) for observed in finding.get("observed", ())]
+    if seen and (expected := finding.get("expected")):  # where nothing was seen, the fix alone says what to publish
+        lines.append(("expected", expected))
+    lines += seen
+    lines += [("by", server) for server in finding.get("perspectives", ())]
+    for label, value in lines:
+        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(visible(value) + "\n")
+    return text.append("   = fix: ", style="bold blue").append(visible(finding["fix"]))

@@ -1,0 +1,16 @@
+"""Knows how settings are shown; what they are is the table's business."""
+
+import os
+from pathlib import Path
+
+from letterhead.cli.exits import Exit
+from letterhead.cli.tables import columns, console
+
+
+def config() -> Exit:
+    """Print every setting, its value (secrets masked), where it came from, what it does."""
+    from letterhead.config import rows
+
+    shown = [(row.name, row.value, row.source, row.what) for row in rows(os.environ, Path())]
+    console().print(columns(("SETTING", "VALUE", "FROM", "WHAT IT DOES"), shown))
+    return Exit.OK

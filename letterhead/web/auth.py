@@ -1,0 +1,126 @@
+"""Knows how a request says who is asking (Bearer, Basic, the operator's token); knows not how keys are kept.
+
+A missing, malformed, unknown, revoked and expired key get one and the same answer.
+"""
+
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+from letterhead.core.accounts import Caller
+from letterhead.core.secret import Secret, reveal
+from letterhead.errors import Fault, Kind
+from letterhead.operations import accounts
+from letterhead.ports import Deps
+from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.asgi import Request
+from letterhead.web.settings import WebSettings
+
+KEYS_REMEMBERED = 10_000
+
+
+class Credentials:
+    """Checks who is asking; remembers valid keys for a moment, so that a busy client costs one look-up a second."""
+
+    def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deps, self._settings, self.clock = deps, settings, clock
+        self._failures = Buckets(settings.failure_rate, settings.failure_burst, clock)
+        self._known: dict[str, tuple[Caller, float]] = {}
+
+    async def caller(self, request: Request) -> Caller:
+        """Says whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
+        account, key = presented(request)
+        known = self._known.get(key)
+        if known is not None and known[1] > self.clock():
+            caller = known[0]
+            if caller.ends_at is not None and caller.ends_at <= self._deps.now():
+                raise accounts.unauthorized()
+        else:
+            caller = await self._look_up(request, key)
+        if account is not None and not _same(account, caller.account_id):
+            raise accounts.unauthorized()
+        return caller
+
+    async def _look_up(self, request: Request, key: str) -> Caller:
+        """Asks the store; remembers a valid key for a moment."""
+        asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
+        try:
+            caller = await accounts.caller_of(self._deps, key)
+        except Fault as fault:
+            self._known.pop(key, None)
+            if fault.kind is Kind.UNAUTHORIZED and key:
+                self._count_failure(request)
+            raise
+        if len(self._known) >= KEYS_REMEMBERED:
+            self._known.clear()
+        self._known[key] = (caller, asked_at + self._settings.remember_callers)
+        return caller
+
+    def _count_failure(self, request: Request) -> None:
+        """Slows down an address that fails too often.
+
+        A valid key from there still gets in: behind one proxy or NAT nobody can lock the others out.
+        """
+        address = address_of(request)
+        left = self._failures.take(address)
+        if left < 0.0:
+            raise too_many(f"failed sign-ins from {address}", self._failures.wait(left + 1.0))
+
+    def operator(self, request: Request) -> None:
+        """Passes the operator's token alone; Fault `unauthorized`, `too-many-requests`."""
+        _, token = presented(request)
+        secret = self._settings.operator_token
+        if secret is not None and is_token(token, secret):
+            return
+        if token:
+            self._count_failure(request)
+        raise Fault(
+            Kind.UNAUTHORIZED,
+            "The operator's token is missing or not valid.",
+            "Send the header `Authorization: Bearer <token>` with the token that the installation was set up with.",
+        )
+
+    def forget(self) -> None:
+        """Forgets all callers, because an account or a key was changed here."""
+        self._known.clear()
+
+
+def is_token(text: str, secret: Secret) -> bool:
+    """Compares in a time that tells nothing of the secret, its length included."""
+    return hmac.compare_digest(sha256(text.encode("utf-8", "replace")).digest(), sha256(reveal(secret)).digest())
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
+
+
+def presented(request: Request) -> tuple[str | None, str]:
+    """Reads what was presented: the account (Basic alone names one) and the key; empty where there is none."""
+    headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if len(headers) != 1:
+        return None, ""
+    scheme, _, value = headers[0].decode("latin-1").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return None, value.strip()
+        case "basic":
+            return _basic(value.strip())
+        case _:
+            return None, ""
+
+
+def _basic(value: str) -> tuple[str | None, str]:
+    try:
+        user, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None, ""
+    return (user, password) if colon else (None, "")
+
+
+def address_of(request: Request) -> str:
+    """Says where the request came from, as the server saw it."""
+    client = request.scope.get("client")
+    return client[0] if client else "unknown"

@@ -1,0 +1,69 @@
+"""Knows one example of every error, for the document; the sentences are those that the service says."""
+
+from typing import Any
+
+from letterhead.errors import Kind
+from letterhead.web import problems
+
+TRACKING = "3f1c9c0e-5b6e-4f6d-9a44-5a3c1f0f5e21"
+_NAME_FIX = "Type the domain you send from, such as acme.dev."
+
+SENTENCES: dict[Kind, tuple[str, str]] = {
+    Kind.REQUEST_MALFORMED: ("The bytes received are not a valid HTTP request.", "Use an HTTP library."),
+    Kind.REQUEST_TOO_SLOW: ("The request took over 10 s.", "Send it in one go."),
+    Kind.HEADERS_TOO_LARGE: ("The head is over 16384 bytes or 64 fields.", "Send less of it."),
+    Kind.BODY_INVALID: ("The body has an unknown field 'domain'.", "The fields known here: mailFrom, sender."),
+    Kind.BODY_NOT_JSON: ("The body is not the JSON that we read: it is not UTF-8 at octet 12.", "Send JSON in UTF-8."),
+    Kind.BODY_TOO_LARGE: ("The body is larger than 64 KB.", "Send at most 64 KB."),
+    Kind.MEDIA_TYPE_UNSUPPORTED: (
+        "The body's Content-Type is 'text/plain', not JSON in UTF-8.",
+        "Send JSON with the header `Content-Type: application/json`.",
+    ),
+    Kind.PARAMETER_INVALID: (
+        "The query parameter 'limit' does not fit: expected `int` >= 1.",
+        "Look at /docs for its values.",
+    ),
+    Kind.IDEMPOTENCY_KEY_REUSED: (
+        "This Idempotency-Key was used for another request.",
+        "Use a new key for each different request.",
+    ),
+    Kind.DOMAIN_REQUIRED: ("The domain is empty.", _NAME_FIX),
+    Kind.DOMAIN_TYPE: ("The domain is a number, not text.", 'Send it as text: "acme.dev".'),
+    Kind.DOMAIN_CHARSET: ("The domain holds a space at character 5.", _NAME_FIX),
+    Kind.DOMAIN_TOO_LONG: ("The domain is longer than 253 octets.", _NAME_FIX),
+    Kind.DOMAIN_TOO_MANY_LABELS: ("The domain has 11 labels; 10 are the most.", _NAME_FIX),
+    Kind.DOMAIN_INVALID: ("'http://acme.dev' is a web address, not a domain.", "Type the domain alone: acme.dev."),
+    Kind.DOMAIN_INVALID_IDN: ("'xn--a' is no label of IDNA 2008.", "Type the name as people read it."),
+    Kind.DOMAIN_WILDCARD: ("'*.acme.dev' is a wildcard, not a domain.", "Add each name that you send from."),
+    Kind.DOMAIN_IS_IP: ("'127.0.0.1' is an address, not a domain.", _NAME_FIX),
+    Kind.DOMAIN_NOT_PUBLIC: ("'localhost' is not a name on the public Internet.", _NAME_FIX),
+    Kind.DOMAIN_RESERVED: ("'example.com' is reserved for documentation.", "Type a domain that you own."),
+    Kind.DOMAIN_PUBLIC_SUFFIX: ("'co.uk' is a public suffix: nobody's own.", "Type the domain below it that you own."),
+    Kind.DOMAIN_SHARED_SUFFIX: ("'github.io' is shared by many owners.", "Type a domain that you own."),
+    Kind.DOMAIN_FORBIDDEN: ("'gmail.com' belongs to a mailbox provider.", "Type a domain that you own."),
+    Kind.SELECTOR_INVALID: ("The selector 'a_b' is not letters, digits and hyphens.", "Leave it away, or use 'lh1'."),
+    Kind.SELECTOR_USED: ("The selector 'lh1' was used before for acme.dev.", "Leave it away, or use another one."),
+    Kind.MAIL_FROM_INVALID: ("'bounce.other.dev' is not below acme.dev.", "Use a label, such as 'bounce'."),
+    Kind.KEY_INVALID: ("The private key is not an RSA key in PEM.", "Send one, or leave it away."),
+    Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
+    Kind.SCOPE_MISSING: ("This API key has the scope 'read'; this needs 'write'.", "Use a key of that scope."),
+    Kind.NOT_FOUND: ("This account has no sender domain 'acme.dev'.", "Look at GET /domains for the names it has."),
+    Kind.TOO_MANY_REQUESTS: ("Too many requests with this key.", "Wait 1 s, as Retry-After says, then go on slower."),
+    Kind.USAGE_LIMIT_EXCEEDED: (
+        "The account made 1000 requests this month; 1000 are allowed. Resets at 2027-01-01T00:00:00Z.",
+        "Wait until 2027-01-01T00:00:00Z, or ask for a higher limit. Reading the usage and deleting still work.",
+    ),
+    Kind.CONFLICT: ("acme.dev is being changed by several requests at once.", "Send the request again in a second."),
+    Kind.PROVIDER_FAILED: ("The mail provider could not be asked about acme.dev.", "Ask again in a minute."),
+    Kind.STORAGE_UNAVAILABLE: ("The database can't be written to at the moment.", "Send the request again later."),
+    Kind.INTERNAL: (problems.bug().detail, problems.bug().fix or ""),
+}
+
+
+def envelope(kind: Kind) -> dict[str, Any]:
+    """Writes the example of one error."""
+    message, fix = SENTENCES[kind]
+    error = {"code": kind.value, "message": message, "fix": fix}
+    if kind.startswith("provider-"):
+        error |= {"provider": "ses", "providerCode": "TooManyRequestsException"}
+    return {"trackingId": TRACKING, "error": error}

@@ -1,0 +1,133 @@
+"""Knows which status each fault gets and how it is told: one envelope for every error of every layer."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import assert_never
+
+import msgspec
+
+from letterhead.errors import Fault, Kind
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Says what went wrong; `fix` what to do, `provider` and `providerCode` which outside provider caused it."""
+
+    code: str
+    message: str
+    fix: str | msgspec.UnsetType = msgspec.UNSET
+    provider: str | msgspec.UnsetType = msgspec.UNSET
+    provider_code: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Wraps every error; `trackingId` also stands in the header `X-Tracking-Id` and in the service's log."""
+
+    tracking_id: str
+    error: ErrorBody
+
+
+def status_of(kind: Kind) -> int:
+    """Gives the HTTP status of a fault."""
+    # Long because it is a table, one line per answer.
+    match kind:
+        case Kind.BODY_INVALID | Kind.BODY_NOT_JSON | Kind.PARAMETER_INVALID | Kind.REQUEST_MALFORMED:
+            return 400
+        case Kind.DOMAIN_REQUIRED | Kind.DOMAIN_TYPE | Kind.DOMAIN_CHARSET | Kind.DOMAIN_TOO_LONG:
+            return 400
+        case Kind.DOMAIN_TOO_MANY_LABELS | Kind.DOMAIN_INVALID | Kind.DOMAIN_INVALID_IDN | Kind.DOMAIN_WILDCARD:
+            return 400
+        case Kind.DOMAIN_IS_IP | Kind.DOMAIN_NOT_PUBLIC | Kind.DOMAIN_RESERVED | Kind.DOMAIN_PUBLIC_SUFFIX:
+            return 400
+        case Kind.DOMAIN_SHARED_SUFFIX | Kind.DOMAIN_FORBIDDEN:
+            return 400
+        case Kind.SELECTOR_INVALID | Kind.MAIL_FROM_INVALID | Kind.KEY_INVALID:
+            return 400
+        case Kind.UNAUTHORIZED:
+            return 401
+        case Kind.USAGE_LIMIT_EXCEEDED:
+            return 402
+        case Kind.SCOPE_MISSING:
+            return 403
+        case Kind.NOT_FOUND:
+            return 404
+        case Kind.METHOD_NOT_ALLOWED:
+            return 405
+        case Kind.REQUEST_TOO_SLOW:
+            return 408
+        case Kind.CONFLICT | Kind.SELECTOR_USED | Kind.IDEMPOTENCY_KEY_REUSED:
+            return 409
+        case Kind.BODY_TOO_LARGE:
+            return 413
+        case Kind.MEDIA_TYPE_UNSUPPORTED:
+            return 415
+        case Kind.HEADERS_TOO_LARGE:
+            return 431
+        case Kind.TOO_MANY_REQUESTS:
+            return 429
+        case Kind.PROVIDER_FAILED | Kind.PROVIDER_THROTTLED | Kind.PROVIDER_REFUSED:
+            return 502
+        case Kind.STORAGE_UNAVAILABLE | Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE:
+            return 500
+        case Kind.CONFIG_INVALID | Kind.UNREACHABLE | Kind.INTERNAL:
+            return 500
+        case _:
+            assert_never(kind)
+
+
+def bug() -> Fault:
+    """Says the fixed sentence behind which a bug hides; the log has it whole under the same trackingId."""
+    return Fault(
+        Kind.INTERNAL,
+        "Something went wrong on our side, and it was written down.",
+        "Send the request again; if it stays so, give the operator the trackingId.",
+    )
+
+
+def fault_of_status(status: int, method: str, path: str) -> Fault:
+    """Says in our own words what the framework refused by a bare status."""
+    shown = f"{method} {path[:200]}"
+    match status:
+        case 404:
+            return Fault(Kind.NOT_FOUND, f"There is nothing at {shown}.", "Look at /docs for what there is.")
+        case 405:
+            return Fault(
+                Kind.METHOD_NOT_ALLOWED, f"{shown} is not possible.", "The header Allow lists the methods that are."
+            )
+        case 413:
+            return Fault(Kind.BODY_TOO_LARGE, "The body is too large.", "Send at most 64 KB.")
+        case 400:
+            return Fault(Kind.PARAMETER_INVALID, f"{shown} could not be read.", "Check the request's spelling.")
+        case _:
+            return bug()
+
+
+def envelope(fault: Fault, tracking_id: str) -> bytes:
+    """Writes a fault as JSON; what came from outside can't break it."""
+    body = ErrorBody(
+        code=fault.kind,
+        message=_printable(fault.detail),
+        fix=_printable(fault.fix) if fault.fix else msgspec.UNSET,
+        provider=fault.provider or msgspec.UNSET,
+        provider_code=fault.provider_code or msgspec.UNSET,
+    )
+    return msgspec.json.encode(ErrorEnvelope(tracking_id=tracking_id, error=body))
+
+
+def _printable(text: str) -> str:
+    """Replaces lone surrogates, which UTF-8 can't carry."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def headers_of(fault: Fault) -> Mapping[str, str]:
+    """Gives the headers that belong to a fault, whoever raised it."""
+    headers: dict[str, str] = {}
+    if fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
+    if fault.kind is Kind.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def title(status: int) -> str:
+    """Names a status as RFC 9110 does."""
+    return HTTPStatus(status).phrase

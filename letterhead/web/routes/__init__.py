@@ -1,0 +1,6 @@
+"""Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
+
+from letterhead.web.endpoints import Endpoint
+from letterhead.web.routes import accounts, domains, keys, service
+
+ENDPOINTS: tuple[Endpoint, ...] = (*domains.ENDPOINTS, *keys.ENDPOINTS, *accounts.ENDPOINTS, *service.ENDPOINTS)

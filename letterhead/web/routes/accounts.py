@@ -1,0 +1,100 @@
+"""Knows the endpoints of accounts: the operator's, and what a caller may learn of its own."""
+
+from msgspec import UnsetType
+
+from letterhead.core.limits import Limits, resets_at
+from letterhead.errors import Kind
+from letterhead.operations import accounts
+from letterhead.web import telling, wire
+from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+
+
+async def open_account(call: Call) -> Answer:
+    """Opens an account and answers with its first API key of full scope, this once."""
+    asked = await call.body(wire.NewAccount)
+    limits = telling.limits(asked.limits, Limits())
+    account, made = await accounts.open_account(call.deps, asked.name, asked.email, limits, call.actor)
+    return json(telling.account(account, made.text))
+
+
+async def list_accounts(call: Call) -> Answer:
+    """Lists all accounts, the oldest first."""
+    return json([telling.account(each) for each in await accounts.list_accounts(call.deps)])
+
+
+async def show_account(call: Call) -> Answer:
+    """Shows one account."""
+    return json(telling.account(await accounts.find_account(call.deps, call.part("accountId"))))
+
+
+async def change_account(call: Call) -> Answer:
+    """Changes what is given of an account's name, email and limits; a limit of null is unlimited."""
+    asked = await call.body(wire.AccountChange)
+    account = await accounts.find_account(call.deps, call.part("accountId"))
+    changed = await accounts.change_account(
+        call.deps,
+        account.id,
+        call.actor,
+        name=None if isinstance(asked.name, UnsetType) else asked.name,
+        email=None if isinstance(asked.email, UnsetType) else asked.email,
+        limits=telling.limits(asked.limits, account.limits),
+    )
+    call.house.credentials.forget()
+    return json(telling.account(changed))
+
+
+async def close_account(call: Call) -> Answer:
+    """Closes an account that has no sender domains left, with its API keys."""
+    await accounts.close_account(call.deps, call.part("accountId"), call.actor)
+    call.house.credentials.forget()
+    return json(wire.Done(success=True))
+
+
+async def own_account(call: Call) -> Answer:
+    """Shows the caller's account."""
+    return json(telling.account(await accounts.find_account(call.deps, call.account_id)))
+
+
+async def own_usage(call: Call) -> Answer:
+    """Shows what the caller's account uses of what it may; works over the monthly requests too, and is not counted."""
+    limits = call.caller.limits
+    requests = wire.Used(
+        used=await call.house.usage.used(call.account_id),
+        allowed=telling.given(limits.requests_per_month),
+        resets_at=resets_at(call.deps.now()),
+    )
+    number = await call.deps.store.count_domains(call.account_id)
+    domains = wire.Used(used=number, allowed=telling.given(limits.domains))
+    return json(wire.UsageOut(domains=domains, requests_per_month=requests))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET", path="/account", serve=own_account, access=Access.READ, topic="Your account",
+        answer=wire.AccountOut, free=True,
+    ),
+    Endpoint(
+        method="GET", path="/account/usage", serve=own_usage, access=Access.READ, topic="Your account",
+        answer=wire.UsageOut, free=True,
+    ),
+    Endpoint(
+        method="POST", path="/accounts", serve=open_account, access=Access.OPERATOR, topic="Accounts (operator)",
+        answer=wire.AccountOut, body=wire.NewAccount,
+    ),
+    Endpoint(
+        method="GET", path="/accounts", serve=list_accounts, access=Access.OPERATOR, topic="Accounts (operator)",
+        answer=list[wire.AccountOut],
+    ),
+    Endpoint(
+        method="GET", path="/accounts/{accountId}", serve=show_account, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=wire.AccountOut, faults=(Kind.NOT_FOUND,),
+    ),
+    Endpoint(
+        method="PATCH", path="/accounts/{accountId}", serve=change_account, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=wire.AccountOut, body=wire.AccountChange, faults=(Kind.NOT_FOUND,),
+    ),
+    Endpoint(
+        method="DELETE", path="/accounts/{accountId}", serve=close_account, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=wire.Done, faults=(Kind.NOT_FOUND, Kind.CONFLICT),
+    ),
+)  # fmt: skip

@@ -1,0 +1,208 @@
+"""Knows the endpoints of sender domains."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import urlencode
+
+from msgspec import UNSET, UnsetType
+
+from letterhead.core.accounts import Scope
+from letterhead.core.domain import Domain
+from letterhead.errors import Fault, Kind
+from letterhead.operations import checks, domains
+from letterhead.ports import Page
+from letterhead.web import telling, wire
+from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+
+REVALIDATE, NEVER_KEEP = "private, no-cache", "no-store"
+
+
+async def list_domains(call: Call) -> Answer:
+    """Gets all sender domains of the account.
+
+    Without parameters it is the whole array, from what is stored. `limit` makes pages, whose `Link` header (RFC 8288)
+    leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
+    """
+    query = call.query(wire.DomainsQuery)
+    listed, link = await _page(call, query)
+    if query.refresh:
+        await checks.refresh(call.deps, listed)
+        listed, link = await _page(call, query)
+    keys = await _private_keys(call, listed)
+    shown = await _health(call, listed) if query.expand else {}
+    body = telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
+    return _tagged(call, body, secret=bool(keys), link=link)
+
+
+async def _page(call: Call, query: wire.DomainsQuery) -> tuple[list[Domain], str | None]:
+    """Lists what is wanted, and the address of the next page if there is one."""
+    limit = query.limit or None
+    page = Page(
+        limit=limit + 1 if limit else None,  # one more than wanted tells whether there is a next page
+        after=_after(query.cursor) if query.cursor else None,
+        status=query.status or None,
+        contains=query.q.lower() if query.q else None,
+    )
+    listed = await domains.list_domains(call.deps, call.account_id, page)
+    if limit is None or len(listed) <= limit:
+        return listed, None
+    return listed[:limit], _link(call, query, listed[limit - 1].sender)
+
+
+def _after(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as bad:
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            "The query parameter 'cursor' is none that we gave out.",
+            "Take it from a Link header, or leave it away to begin at the first page.",
+        ) from bad
+
+
+def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
+    """Writes the address of the page behind `last` (RFC 8288)."""
+    cursor = base64.urlsafe_b64encode(last.encode()).decode()
+    kept = {"status": query.status, "q": query.q, "expand": query.expand}
+    parameters = {"limit": query.limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
+    return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
+
+
+async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, str]:
+    """Opens the private keys for those who may see them."""
+    if call.caller.scope is not Scope.FULL:
+        return {}
+    return await domains.private_keys(call.deps, call.account_id, listed, call.actor)
+
+
+async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, wire.Health]:
+    checkups = await call.deps.store.checkups([each.id for each in listed])
+    now = call.deps.now()
+    return {each.id: telling.health(each, checkups.get(each.id), now) for each in listed}
+
+
+def _tagged(call: Call, body: bytes, *, secret: bool, link: str | None = None) -> Answer:
+    """Answers with a strong ETag over the octets, or by 304 where the client has them already (RFC 9110 13.1.2)."""
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": NEVER_KEEP if secret else REVALIDATE, "Vary": "Authorization"}
+    if link:
+        headers["Link"] = link
+    known = call.request.headers.get("if-none-match")
+    if known and any(each.strip().removeprefix("W/") in (tag, "*") for each in known.split(",")):
+        return Answer(body=b"", status=304, headers=headers)
+    return Answer(body=body, headers=headers)
+
+
+async def add_domain(call: Call) -> Answer:
+    """Adds a sender domain, starts its verification, and answers with the whole list.
+
+    The same name again changes nothing. Nobody waits for DNS or for the provider. An `Idempotency-Key` (up to 255
+    visible ASCII characters) makes a repeated request harmless for other fields too.
+    """
+    asked = await call.body(wire.NewDomain)
+    wish = domains.Wish(
+        sender=asked.sender,
+        selector=None if asked.selector is UNSET else asked.selector,
+        mail_from=None if asked.mail_from is UNSET else asked.mail_from,
+        private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
+        start=asked.start_verification,
+    )
+    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, _idempotency_key(call))
+    return await _whole(call)
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key: str | None = call.request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
+            "Send a UUID, for instance.",
+        )
+    return key
+
+
+async def _whole(call: Call) -> Answer:
+    """Answers with all of the account's domains, without private keys."""
+    listed = await domains.list_domains(call.deps, call.account_id, Page())
+    return json([telling.domain(call.deps, each) for each in listed])
+
+
+async def show_domain(call: Call) -> Answer:
+    """Shows one sender domain: how each record stands, what was found, what comes next, what was seen."""
+    view = await domains.show_domain(call.deps, call.account_id, call.part("sender"))
+    return await _detail(call, view)
+
+
+async def _detail(call: Call, view: domains.DomainView) -> Answer:
+    keys = await _private_keys(call, [view.domain])
+    body = telling.encode(telling.detail(call.deps, view, keys.get(view.domain.id)))
+    return _tagged(call, body, secret=bool(keys))
+
+
+async def delete_domain(call: Call) -> Answer:
+    """Deletes a sender domain: its identity is withdrawn, its private key destroyed, its selector never used again."""
+    await domains.delete_domain(call.deps, call.account_id, call.part("sender"), call.actor)
+    return json(wire.Done(success=True))
+
+
+async def start_verification(call: Call) -> Answer:
+    """Starts verification, or brings the next look forward; answers with the whole list. Never makes a state worse."""
+    await domains.start_verification(call.deps, call.account_id, call.part("sender"))
+    return await _whole(call)
+
+
+async def check_domain(call: Call) -> Answer:
+    """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between."""
+    await checks.check_now(call.deps, call.account_id, call.part("sender"))
+    view = await domains.show_domain(call.deps, call.account_id, call.part("sender"))
+    return json(telling.detail(call.deps, view, None))
+
+
+async def check_dns(call: Call) -> Answer:
+    """Looks at DNS now and changes nothing."""
+    found = await checks.dns_check(call.deps, call.account_id, call.part("sender"))
+    return json(telling.dns_check(found))
+
+
+PROVIDER = (Kind.PROVIDER_FAILED,)
+ONE = (Kind.NOT_FOUND,)
+NAMES = tuple(kind for kind in Kind if kind.startswith("domain-"))
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET", path="/domains", serve=list_domains, access=Access.READ, topic="Sender domains",
+        answer=list[wire.SenderDomain], query=wire.DomainsQuery, headers=("If-None-Match",), statuses=(304,),
+        faults=(Kind.PARAMETER_INVALID, *PROVIDER),
+    ),
+    Endpoint(
+        method="POST", path="/domains", serve=add_domain, access=Access.WRITE, topic="Sender domains",
+        answer=list[wire.SenderDomain], body=wire.NewDomain, headers=("Idempotency-Key",),
+        faults=(
+            *NAMES, Kind.SELECTOR_INVALID, Kind.MAIL_FROM_INVALID, Kind.KEY_INVALID, Kind.PARAMETER_INVALID,
+            Kind.USAGE_LIMIT_EXCEEDED, Kind.SELECTOR_USED, Kind.IDEMPOTENCY_KEY_REUSED,
+        ),
+    ),
+    Endpoint(
+        method="GET", path="/domains/{sender}", serve=show_domain, access=Access.READ, topic="Sender domains",
+        answer=wire.DomainDetail, headers=("If-None-Match",), statuses=(304,), faults=ONE,
+    ),
+    Endpoint(
+        method="DELETE", path="/domains/{sender}", serve=delete_domain, access=Access.WRITE, topic="Sender domains",
+        answer=wire.Done, faults=(*ONE, Kind.CONFLICT), free=True,
+    ),
+    Endpoint(
+        method="POST", path="/domains/{sender}/start-verification", serve=start_verification, access=Access.WRITE,
+        topic="Sender domains", answer=list[wire.SenderDomain], faults=(*ONE, Kind.CONFLICT),
+    ),
+    Endpoint(
+        method="POST", path="/domains/{sender}/check", serve=check_domain, access=Access.WRITE, topic="Sender domains",
+        answer=wire.DomainDetail, faults=(*ONE, Kind.CONFLICT, *PROVIDER),
+    ),
+    Endpoint(
+        method="GET", path="/domains/{sender}/dns-check", serve=check_dns, access=Access.READ, topic="Sender domains",
+        answer=wire.DomainDnsCheck, faults=ONE,
+    ),
+)  # fmt: skip

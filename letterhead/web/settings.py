@@ -1,0 +1,19 @@
+"""Knows what an operator may set about the web face; knows not where settings are read from."""
+
+from dataclasses import dataclass
+
+from letterhead.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """Holds the web's settings: `rate` and `burst` are requests per second and key, `failures` per address."""
+
+    public_url: str  # without a final slash, as clients see it: links and the OpenAPI document begin with it
+    operator_token: Secret | None = None  # without one, nobody is the operator
+    rate: float = 50.0
+    burst: int = 100
+    failure_rate: float = 1.0
+    failure_burst: int = 30
+    remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
+    flush_every: float = 1.0  # seconds between two writes of the requests counted

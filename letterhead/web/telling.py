@@ -1,0 +1,226 @@
+"""Knows how a value of the core is told on the wire; decides nothing."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from letterhead.core import domain as remembered
+from letterhead.core import lifecycle
+from letterhead.core.accounts import Account, ApiKey
+from letterhead.core.diagnosis import Severity
+from letterhead.core.domain import Domain
+from letterhead.core.limits import Limits
+from letterhead.core.names import DomainName
+from letterhead.core.plan import Plan, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.operations.accounts import NewKey
+from letterhead.operations.checks import DnsCheck
+from letterhead.operations.domains import DomainView, plan_of
+from letterhead.ports import Checkup, Deps
+from letterhead.web import wire
+
+T = TypeVar("T")
+
+LABELS = {
+    RecordId.DKIM: "DKIM key",
+    RecordId.MAIL_FROM_MX: "MAIL FROM MX",
+    RecordId.MAIL_FROM_SPF: "MAIL FROM SPF",
+    RecordId.DMARC: "DMARC policy",
+}
+
+
+def given(value: T | None) -> T | UnsetType:
+    """Makes what has no value absent."""
+    return UNSET if value is None else value
+
+
+def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health | None = None) -> wire.SenderDomain:
+    """Tells a domain as the list does."""
+    return wire.SenderDomain(**_listed(each, plan_of(deps, each), key), health=given(health))
+
+
+def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
+    return {
+        "sender": each.sender,
+        "status": remembered.status(each),
+        "last_sync": each.last_sync,
+        "created_at": each.created_at,
+        "selector": each.selector,
+        "verification_tokens": each.tokens or UNSET,
+        "mail_from_domain_status": given(remembered.mail_from_status(each)),
+        "private_dkim_key": given(key),
+        "reminder_sent_at": given(each.reminder_sent_at),
+        "verification_records": _records(plan),
+    }
+
+
+def _records(plan: Plan) -> wire.VerificationRecords:
+    return wire.VerificationRecords(**{record.id.value: _record(record, plan.zone) for record in plan.records})
+
+
+def _record(record: PlannedRecord, zone: str) -> wire.VerificationRecord:
+    return wire.VerificationRecord(
+        record_type=record.rdtype,  # type: ignore[arg-type]
+        record_name=relative_name(record.host, zone),
+        host=record.host,
+        record_value=record.value,
+        priority=given(record.priority),
+        required=record.required,
+    )
+
+
+def health(each: Domain, checkup: Checkup | None, now: datetime) -> wire.Health:
+    """Sums up a domain's last check."""
+    findings = checkup.findings if checkup else ()
+    counted = Counter(finding.severity for finding in findings)
+    return wire.Health(
+        can_send=lifecycle.may_send(each, now),
+        checked_at=checkup.taken_at if checkup else UNSET,
+        blocking=counted[Severity.BLOCKING],
+        warnings=counted[Severity.WARNING],
+        tips=counted[Severity.TIP],
+        inconclusive=counted[Severity.INCONCLUSIVE],
+        codes=tuple(finding.code for finding in findings),
+    )
+
+
+def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
+    """Tells all of one domain."""
+    each, checkup = view.domain, view.checkup
+    return wire.DomainDetail(
+        **_listed(each, view.plan, key),
+        unicode=DomainName(each.sender).unicode,
+        mail_from=given(each.mail_from),
+        zone=given(each.zone),
+        can_send=lifecycle.may_send(each, deps.now()),
+        stops_sending_at=given(each.dkim.stops_sending_at),
+        verified_at=given(each.verified_at),
+        checked_at=checkup.taken_at if checkup else UNSET,
+        next_check_at=given(each.next_check_at),
+        check_reason=each.check_reason or UNSET,
+        attempts=each.attempts,
+        records=standings(checkup.standings) if checkup else _unseen(view.plan),
+        findings=checkup.findings if checkup else (),
+        provider=_provider(deps.provider.name, each),
+        snapshot=checkup.snapshot if checkup else UNSET,
+    )
+
+
+def _unseen(plan: Plan) -> tuple[wire.RecordCheck, ...]:
+    """Tells the planned records of a domain that was never checked."""
+    return standings(Standing(record=record, verdict=Verdict.UNANSWERED) for record in plan.records)
+
+
+def standings(each: Iterable[Standing]) -> tuple[wire.RecordCheck, ...]:
+    """Tells how the planned records stand."""
+    return tuple(_standing(standing) for standing in each)
+
+
+def _standing(standing: Standing) -> wire.RecordCheck:
+    record = standing.record
+    return wire.RecordCheck(
+        id=record.id.value,
+        label=LABELS[record.id],
+        required=record.required,
+        found=standing.verdict is Verdict.PRESENT,
+        host=record.host,
+        record_type=record.rdtype,  # type: ignore[arg-type]
+        expected=record.value if record.priority is None else f"{record.priority} {record.value}",
+        observed=standing.observed or UNSET,
+        verdict=standing.verdict.value,
+        agreed=standing.agreed,
+        perspectives=standing.dissenting or UNSET,
+    )
+
+
+def _provider(name: str, each: Domain) -> wire.ProviderSays:
+    word = each.identity
+    if word is None:
+        return wire.ProviderSays(name=name)
+    return wire.ProviderSays(
+        name=name,
+        presence=word.presence.value,
+        dkim=word.dkim,
+        mail_from=word.mail_from if each.mail_from else UNSET,
+        selector=given(word.selector),
+        reason=given(word.reason),
+        seen_at=word.seen_at,
+    )
+
+
+def dns_check(check: DnsCheck) -> wire.DomainDnsCheck:
+    """Tells a look that changed nothing."""
+    return wire.DomainDnsCheck(
+        sender=check.sender,
+        records=standings(check.examination.standings),
+        can_start_verification=check.can_start,
+        checked_at=check.checked_at,
+        findings=check.examination.findings,
+    )
+
+
+def made_key(made: NewKey) -> wire.MadeKey:
+    """Tells a new API key with its text."""
+    return wire.MadeKey(
+        id=made.key.id,
+        key=made.text,
+        key_type=made.key.key_type,  # type: ignore[arg-type]
+        environment_id=given(made.key.environment_id),
+        name=made.key.name,
+        created_at=_kept(made.key.created_at),
+        scope=made.key.scope.value,
+    )
+
+
+def key(each: ApiKey, now: datetime) -> wire.Key:
+    """Tells an API key, masked."""
+    return wire.Key(
+        id=each.id,
+        key=each.masked,
+        key_type=each.key_type,  # type: ignore[arg-type]
+        environment_id=given(each.environment_id),
+        account_id=each.account_id,
+        name=each.name,
+        revoked=each.ends_at is not None and each.ends_at <= now,
+        created_at=each.created_at,
+        last_used_at=given(each.last_used_at),
+        scope=each.scope.value,
+        ends_at=given(each.ends_at),
+    )
+
+
+def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
+    """Tells an account."""
+    return wire.AccountOut(
+        account_id=each.id,
+        name=each.name,
+        email=each.email,
+        limits=wire.LimitsOut(
+            domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
+        ),
+        created_at=_kept(each.created_at),
+        key=given(first_key),
+    )
+
+
+def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
+    """Reads asked-for limits over the present ones."""
+    if isinstance(asked, UnsetType):
+        return present
+    return Limits(
+        domains=present.domains if isinstance(asked.domains, UnsetType) else asked.domains,
+        requests_per_month=(
+            present.requests_per_month if isinstance(asked.requests_per_month, UnsetType) else asked.requests_per_month
+        ),
+    )
+
+
+def _kept(at: datetime) -> datetime:
+    """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+encode = msgspec.json.Encoder().encode

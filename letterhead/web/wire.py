@@ -1,0 +1,312 @@
+"""Knows the JSON shapes that go out and come in, to the letter of the contract.
+
+An optional field that has no value is absent, never null.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from letterhead.core.answers import Snapshot
+from letterhead.core.diagnosis import Finding
+
+Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
+MailFromStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE"]
+RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
+
+
+class Out(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Is a shape that goes out."""
+
+
+class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Is a shape that comes in: an unknown field is refused by its name."""
+
+
+# --- domains ---------------------------------------------------------------------------------------------------
+
+
+class VerificationRecord(Out, frozen=True, kw_only=True):
+    """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
+
+    record_type: Literal["TXT", "MX"]
+    record_name: str
+    host: str
+    record_value: str
+    priority: int | UnsetType = UNSET
+    required: bool
+
+
+class VerificationRecords(Out, frozen=True, kw_only=True, rename="lower"):
+    """Says all that the customer must publish; the clients know these keys with underscores."""
+
+    dkim: VerificationRecord
+    mail_from_spf: VerificationRecord | UnsetType = UNSET
+    mail_from_mx: VerificationRecord | UnsetType = UNSET
+    dmarc: VerificationRecord | UnsetType = UNSET
+
+
+class Health(Out, frozen=True, kw_only=True):
+    """Sums up the last check of a domain."""
+
+    can_send: bool
+    checked_at: datetime | UnsetType = UNSET
+    blocking: int
+    warnings: int
+    tips: int
+    inconclusive: int
+    codes: tuple[str, ...]
+
+
+class SenderDomain(Out, frozen=True, kw_only=True):
+    """Tells of one sender domain of the account."""
+
+    sender: str
+    status: Status
+    last_sync: datetime
+    created_at: datetime
+    selector: str
+    verification_tokens: tuple[str, ...] | UnsetType = UNSET
+    mail_from_domain_status: MailFromStatus | UnsetType = UNSET
+    private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")
+    reminder_sent_at: datetime | UnsetType = UNSET
+    verification_records: VerificationRecords
+    health: Health | UnsetType = UNSET
+
+
+class RecordCheck(Out, frozen=True, kw_only=True):
+    """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
+
+    id: RecordName
+    label: str
+    required: bool
+    found: bool
+    host: str
+    record_type: Literal["TXT", "MX"]
+    expected: str
+    observed: tuple[str, ...] | UnsetType = UNSET
+    verdict: Literal["present", "wrong", "absent", "unanswered"]
+    agreed: bool
+    perspectives: tuple[str, ...] | UnsetType = UNSET
+
+
+class ProviderSays(Out, frozen=True, kw_only=True):
+    """Tells the provider's own last word on the domain, beside ours."""
+
+    name: str
+    presence: Literal["absent", "ours", "foreign"] | UnsetType = UNSET
+    dkim: str | UnsetType = UNSET
+    mail_from: str | UnsetType = UNSET
+    selector: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    seen_at: datetime | UnsetType = UNSET
+
+
+class DomainDetail(SenderDomain, frozen=True, kw_only=True):
+    """Tells all of one sender domain: beside the list's fields each record's verdict, the findings, what comes next."""
+
+    unicode: str
+    mail_from: str | UnsetType = UNSET
+    zone: str | UnsetType = UNSET
+    can_send: bool
+    stops_sending_at: datetime | UnsetType = UNSET
+    verified_at: datetime | UnsetType = UNSET
+    checked_at: datetime | UnsetType = UNSET
+    next_check_at: datetime | UnsetType = UNSET
+    check_reason: str | UnsetType = UNSET
+    attempts: int
+    records: tuple[RecordCheck, ...]
+    findings: tuple[Finding, ...]
+    provider: ProviderSays
+    snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
+
+
+class DomainDnsCheck(Out, frozen=True, kw_only=True):
+    """Tells what a look at DNS found that changed nothing."""
+
+    sender: str
+    records: tuple[RecordCheck, ...]
+    can_start_verification: bool
+    checked_at: datetime
+    findings: tuple[Finding, ...]
+
+
+class Done(Out, frozen=True, kw_only=True):
+    """Says that it is done."""
+
+    success: bool
+
+
+class Message(Out, frozen=True, kw_only=True):
+    """Says something to a person."""
+
+    message: str
+
+
+def _text(example: str, description: str) -> Meta:
+    """Describes a field that the core parses itself, so that it can answer with its own codes."""
+    return Meta(description=description, extra_json_schema={"type": "string", "examples": [example]})
+
+
+class NewDomain(In, frozen=True, kw_only=True):
+    """Asks for a sender domain."""
+
+    sender: Annotated[object, _text("acme.dev", "The domain alone, not an address.")]
+    selector: Annotated[object, _text("lh1", "A DKIM selector of your own; made for you otherwise.")] = UNSET
+    mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
+    private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
+    start_verification: bool = True
+
+
+class DomainsQuery(In, frozen=True, kw_only=True):
+    """Says which domains are wanted, and how much of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] | UnsetType = UNSET
+    cursor: Annotated[str, Meta(max_length=400, description="Where to go on, from a Link header.")] | UnsetType = UNSET
+    status: Annotated[Status, Meta(description="Only domains with this status.")] | UnsetType = UNSET
+    q: Annotated[str, Meta(max_length=253, description="Only domains with this in their name.")] | UnsetType = UNSET
+    expand: Annotated[Literal["health"], Meta(description="Sums up each domain's last check.")] | UnsetType = UNSET
+    refresh: Annotated[bool, Meta(description="Asks the provider before answering.")] = False
+
+
+# --- API keys and accounts -------------------------------------------------------------------------------------
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class NewKey(In, frozen=True, kw_only=True):
+    """Asks for an API key."""
+
+    key_type: Literal["secret", "public"]
+    name: ShortText
+    environment_id: ShortText | UnsetType = UNSET
+    scope: (
+        Annotated[
+            Literal["full", "write", "read"],
+            Meta(description="full for a secret key, read for a public one, unless said"),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class MadeKey(Out, frozen=True, kw_only=True):
+    """Tells a new API key, this once."""
+
+    id: str
+    key: str
+    key_type: Literal["secret", "public"]
+    environment_id: str | UnsetType = UNSET
+    name: str
+    created_at: datetime
+    scope: Literal["full", "write", "read"]
+
+
+class Key(Out, frozen=True, kw_only=True):
+    """Tells of an API key; `key` is masked."""
+
+    id: str
+    key: str
+    key_type: Literal["secret", "public"]
+    environment_id: str | UnsetType = UNSET
+    account_id: str
+    name: str
+    revoked: bool
+    created_at: datetime
+    last_used_at: datetime | UnsetType = UNSET
+    scope: Literal["full", "write", "read"]
+    ends_at: datetime | UnsetType = UNSET
+
+
+class Keys(Out, frozen=True, kw_only=True):
+    """Lists API keys."""
+
+    keys: tuple[Key, ...]
+
+
+class EndKeyQuery(In, frozen=True, kw_only=True):
+    """Says when a key ends; at once otherwise."""
+
+    ends_in_days: Annotated[int, Meta(ge=0, le=7, description="Lets the key live on for so many days.")] = 0
+
+
+_Limit = Annotated[int, Meta(ge=0, le=2**53 - 1)] | None
+
+
+class LimitsIn(In, frozen=True, kw_only=True):
+    """Says what an account may use; null is unlimited, an absent one stays as it is."""
+
+    domains: _Limit | UnsetType = UNSET
+    requests_per_month: _Limit | UnsetType = UNSET
+
+
+Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class NewAccount(In, frozen=True, kw_only=True):
+    """Asks for an account."""
+
+    name: ShortText
+    email: Email
+    limits: LimitsIn | UnsetType = UNSET
+
+
+class AccountChange(In, frozen=True, kw_only=True):
+    """Says what of an account is to change."""
+
+    name: ShortText | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    limits: LimitsIn | UnsetType = UNSET
+
+
+class LimitsOut(Out, frozen=True, kw_only=True):
+    """Tells what an account may use; an absent one is unlimited."""
+
+    domains: int | UnsetType = UNSET
+    requests_per_month: int | UnsetType = UNSET
+
+
+class AccountOut(Out, frozen=True, kw_only=True):
+    """Tells of an account; `key` is its first API key, told this once."""
+
+    account_id: str
+    name: str
+    email: str
+    limits: LimitsOut
+    created_at: datetime
+    key: str | UnsetType = UNSET
+
+
+class Used(Out, frozen=True, kw_only=True):
+    """Tells how much of a limit is used; without `allowed` it is unlimited."""
+
+    used: int
+    allowed: int | UnsetType = UNSET
+    resets_at: datetime | UnsetType = UNSET
+
+
+class UsageOut(Out, frozen=True, kw_only=True):
+    """Tells what the account uses."""
+
+    domains: Used
+    requests_per_month: Used
+
+
+# --- the service itself ----------------------------------------------------------------------------------------
+
+
+class Part(Out, frozen=True, kw_only=True):
+    """Says how one part of the service is."""
+
+    ok: bool
+    detail: str
+
+
+class Readiness(Out, frozen=True, kw_only=True):
+    """Says whether the service can do its work, and how its parts are."""
+
+    ready: bool
+    store: Part
+    worker: Part
+    resolver: Part
