@@ -169,6 +169,15 @@ class DnsLab:
         self.flush()
         return name
 
+    def delegate(self, zone: str, *servers: str, to: Authority) -> str:
+        """Begins a zone on one server alone and hands it over from the zone above, to the servers named there."""
+        to.add(zone, f"@ NS {'ns1' if to is self.ns1 else 'ns2'}.lab.test.")
+        self.publish(zone, "NS", *(f"{server}." for server in servers))
+        self._tell(f"stub_add {zone} {to.address}@{to.port}")  # the resolver knows no other port than 53
+        self._zones[zone] = [to]
+        self.flush()
+        return zone
+
     def publish(self, name: str, rdtype: str, *values: str, ttl: int = 60, only: Authority | None = None) -> None:
         """Replaces an RRset by these values, in zone-file form, on each server of its zone or on `only` one."""
         self._change(name, only, lambda update, owner: update.replace(owner, ttl, rdtype, *values))
