@@ -72,7 +72,9 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
 
 
 def _probes(scene: Scene) -> Iterable[Question]:
-    """Asks what the topics want to know beside the planned records."""
+    """Asks what the topics want to know beside the planned records; nothing where one fault explains all."""
+    if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _surveyed(scene)):
+        return
     for standing in scene.standings:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
@@ -144,7 +146,7 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
     scene = _scene(plan, seen, hosts, history)
-    surveyed = [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
+    surveyed = _surveyed(scene)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
         return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
@@ -156,6 +158,11 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         for each in _of_record(scene, standing)
     ]
     return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))
+
+
+def _surveyed(scene: Scene) -> list[Finding]:
+    """Lists what was found that belongs to no planned record."""
+    return [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
 
 
 def _of_record(scene: Scene, standing: Standing) -> Iterable[Finding]:

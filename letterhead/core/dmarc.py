@@ -33,7 +33,7 @@ from letterhead.core.dmarc_faults import (
     TAG_ORDER,
 )
 from letterhead.core.dmarc_record import DmarcRecord, parse
-from letterhead.core.dmarc_walk import Policy, policy_in_force, question, walk
+from letterhead.core.dmarc_walk import Policy, exists, policy_in_force, question, texts_at, walk
 from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict, follow
 from letterhead.core.records import Rdata
 
@@ -93,8 +93,9 @@ def _texts_at(scene: Scene, name: str) -> list[str]:
 
 
 def _wrong_names(scene: Scene) -> list[str]:
-    """Names the domain itself, and what a MAIL FROM domain's own DMARC record would be called."""
-    bounces = [each.host for each in scene.plan.records if each.id is RecordId.MAIL_FROM_SPF]
+    """Names the domain itself, and what the record of a MAIL FROM domain that exists would be called."""
+    hosts = [each.host for each in scene.plan.records if each.id is RecordId.MAIL_FROM_SPF]
+    bounces = [host for host in hosts if exists(host, scene.seen)]
     return [scene.plan.sender, *(f"_dmarc.{host}" for host in bounces)]
 
 
@@ -110,9 +111,11 @@ def _inherits(scene: Scene, standing: Standing) -> Sighting | None:
     return Sighting(places=places, observed=(policy.text,), evidence=(f"found at {policy.name}",))
 
 
-def _missing(_: Scene, standing: Standing) -> Sighting | None:
+def _missing(scene: Scene, standing: Standing) -> Sighting | None:
     """Holds where there is nothing, and where whatever is there has nothing to do with DMARC."""
-    return None if _meant(standing) or records_in(standing) else Sighting()
+    known = all(texts_at(name, scene.seen) is not None for name in walk(scene.plan.sender))
+    above = ", and none above it that applies" if known else ""
+    return None if _meant(standing) or records_in(standing) else Sighting(places={"above": above})
 
 
 def _misordered(_: Scene, standing: Standing) -> Sighting | None:

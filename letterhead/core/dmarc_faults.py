@@ -11,7 +11,7 @@ MISSING = Diagnosis(
     title="There is no DMARC record",
     meaning="DMARC tells receivers what to do with mail that fails the checks. Large mailbox providers want one, be it "
     "the mildest.",
-    detail="There is no DMARC record at {host}, and none above it that applies.",
+    detail="There is no DMARC record at {host}{above}.",
     fix="Add a TXT record with the name {name} and the value {expected} {where}",
     reference="RFC 9989 4.5",
 )

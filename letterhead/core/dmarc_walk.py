@@ -60,7 +60,7 @@ def policy_in_force(sender: str, seen: Seen) -> Policy | None:
 
 def _policy(sender: str, domain: str, record: DmarcRecord, seen: Seen) -> Policy:
     asked = record.asked_of(
-        *(("p",) if domain == sender else ("sp", "p") if _exists(sender, seen) else ("np", "sp", "p"))
+        *(("p",) if domain == sender else ("sp", "p") if exists(sender, seen) else ("np", "sp", "p"))
     )
     milder = POLICIES[max(0, POLICIES.index(asked) - 1)]
     return Policy(
@@ -122,7 +122,7 @@ def _organisational(domain: str, records: Mapping[str, DmarcRecord]) -> str:
     return min(records, key=lambda name: name.count("."), default=domain)
 
 
-def _exists(domain: str, seen: Seen) -> bool:
+def exists(domain: str, seen: Seen) -> bool:
     """Says whether a name exists, as far as we know: RFC 8020, what does not exist has nothing below it either."""
     replies = (reply for asked, told in seen.items() if asked.name == domain for reply in told)
     return not any(isinstance(reply.answer, NxDomain) for reply in replies)

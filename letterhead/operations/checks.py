@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from letterhead.core import cadence, checkup, lifecycle, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
-from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
@@ -23,7 +22,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import look
+from letterhead.operations.looks import known, look
 from letterhead.ports import Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -49,7 +48,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen, history=_known(deps))
+    examination = checkup.examine(plan, seen, history=known(deps))
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
@@ -138,13 +137,8 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     seen = await look(deps, plan, thorough=True)
-    examination = checkup.examine(plan, seen, history=_known(deps))
+    examination = checkup.examine(plan, seen, history=known(deps))
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
-
-
-def _known(deps: Deps) -> History:
-    """Gathers what the judging wants to know beside the answers."""
-    return History(taken_at=deps.now(), special_use=deps.names.allow_special_use)
 
 
 async def refresh(deps: Deps, domains: Sequence[Domain]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 from letterhead.core import checkup
 from letterhead.core.answers import Question, Reply
+from letterhead.core.diagnosis import History
 from letterhead.core.plan import Plan
 from letterhead.ports import Allowance, Deps
 
@@ -17,8 +18,13 @@ async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tupl
     allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
-        wanted = checkup.next_questions(plan, seen, thorough=thorough)
+        wanted = checkup.next_questions(plan, seen, thorough=thorough, history=known(deps))
         if not wanted:
             break
         seen |= await deps.resolver.ask(wanted, allowance)
     return seen
+
+
+def known(deps: Deps) -> History:
+    """Gathers what the judging wants to know beside the answers."""
+    return History(taken_at=deps.now(), special_use=deps.names.allow_special_use)
