@@ -186,6 +186,8 @@ def test_organisational_domains_of_the_standard() -> None:
     assert organisational_domain("mail.giant.bank.example", suffix) == "giant.bank.example"
     assert organisational_domain("mail.mega.bank.example", suffix) == "mega.bank.example"
     assert organisational_domain("bank.example", suffix) == "bank.example"
+    above = tree(bank_example=f"{NONE}; psd=y", example=NONE)  # a walk ends at psd=y, even where it starts there
+    assert organisational_domain("bank.example", above) == "bank.example"
     assert organisational_domain("acme.dev", {}) == "acme.dev"
 
 
