@@ -4,9 +4,9 @@ The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `non
 the plan is not the usual one `; mx: host`, `; key: base64`, `; dkim-cname: target`, `; old-selectors: a b`,
 `; present-until: time`. In the text
 `{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the right records' lines, `{ns}` for the zone's SOA and NS,
-`{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`), `{dkim.text}` for the value as
-it is typed, `{p}` for the key in base64, `{p[0:99]}` and `{p.lower}` for parts of it. `{txt:…}` is a TXT record of a text
-of any length, in UTF-8.
+`{dkim.data}` and so on for type and value alone, as in `lh1._domainkey.acme.dev {dkim.data}`, `{dkim.text}` for the
+value as it is typed, `{p}` for the key's base64, `{p[0:99]}` and `{p.lower}` for parts of it. `{txt:…}` is a TXT
+record of a text of any length, in UTF-8.
 """
 
 import asyncio
