@@ -61,7 +61,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen)
+    examination = checkup.examine(plan, seen, deps.hosts)
     dkim, mail_from = _sights(examination)
     if word is None and dkim is Sight.PRESENT:
         word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
@@ -147,7 +147,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     seen = await look(deps, plan, thorough=True)
-    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=checkup.examine(plan, seen))
+    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=checkup.examine(plan, seen, deps.hosts))
 
 
 async def refresh(deps: Deps, domains: Sequence[Domain]) -> None:

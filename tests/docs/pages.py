@@ -1,0 +1,59 @@
+"""Makes the pages of docs/ that are made from code: findings, DNS hosts, the comparison. `./dev docs` writes them."""
+
+from pathlib import Path
+
+from letterhead.core import catalogue
+from letterhead.core.catalogue import Example
+from letterhead.core.checkup import DIAGNOSES
+from letterhead.core.diagnosis import Finding
+from tests.cases import case
+from tests.cases.case import Case
+from tests.docs import compared, dns_hosts
+
+DOCS = Path(__file__).parents[2] / "docs"
+FINDINGS = "findings"
+
+Shown = dict[str, list[tuple[Case, Finding]]]
+
+
+def pages() -> dict[str, str]:
+    """Makes every page, by its path below docs/."""
+    shown = shown_by_cases()
+    made = {
+        f"{FINDINGS}/{each.code}.md": catalogue.page(each, _example(each.code, shown)) for each in DIAGNOSES.values()
+    }
+    made[f"{FINDINGS}/README.md"] = catalogue.index(DIAGNOSES.values())
+    made["dns-hosts.md"] = dns_hosts.page()
+    made["compared.md"] = compared.page(first_findings(shown))
+    return made
+
+
+def shown_by_cases() -> Shown:
+    """Runs every zone case; gives for each code the cases that show it, the one named after it first."""
+    shown: Shown = {}
+    for each in case.cases():
+        for finding in case.examine(each)[0].findings:
+            shown.setdefault(finding.code, []).append((each, finding))
+    for code, found in shown.items():
+        found.sort(key=lambda pair: (pair[0].name != code, len(pair[0].finds), pair[0].name))
+    return shown
+
+
+def first_findings(shown: Shown) -> dict[tuple[str, str], Finding]:
+    """Gives the finding of each code in each case."""
+    return {(code, each.name): finding for code, found in reversed(shown.items()) for each, finding in reversed(found)}
+
+
+def written() -> set[str]:
+    """Lists the pages that are there, by their path below docs/."""
+    made = [*(DOCS / FINDINGS).glob("*.md"), DOCS / "dns-hosts.md", DOCS / "compared.md"]
+    return {str(path.relative_to(DOCS)) for path in made if path.exists()}
+
+
+def _example(code: str, shown: Shown) -> Example | None:
+    found = shown.get(code)
+    if not found:
+        return None
+    (first, finding), *_ = found
+    others = sorted({each.name for each, _ in found} - {first.name})
+    return Example(case=first.name, zone=first.text.strip(), finding=finding, others=tuple(others))
