@@ -297,6 +297,11 @@ class Store(Protocol):
         changed since it was read or another domain holds the name by now."""
         ...
 
+    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
+        either domain has changed since it was read."""
+        ...
+
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
         """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
 

@@ -96,7 +96,8 @@ async def _check(deps: Deps, domain: Domain) -> None:
     """Checks one domain; a bug in it backs this one domain off and leaves the rest alone."""
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
-            await checks.check(deps, domain)
+            saved = await checks.check(deps, domain)
+            log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
             log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:

@@ -1,17 +1,19 @@
-"""Makes the pages of docs/ that are made from code: findings, DNS hosts, the comparison. `./dev docs` writes them."""
+"""Makes the pages of docs/ that are made from code; `./dev docs` writes them."""
 
 from pathlib import Path
 
-from letterhead.core import catalogue
+from letterhead import config
+from letterhead.cli import manual
+from letterhead.core import catalogue, checkup, lifecycle, provider
 from letterhead.core.catalogue import Example
-from letterhead.core.checkup import DIAGNOSES
-from letterhead.core.diagnosis import Finding
+from letterhead.core.diagnosis import Diagnosis, Finding
 from tests.cases import case
 from tests.cases.case import Case
 from tests.docs import compared, dns_hosts
 
 DOCS = Path(__file__).parents[2] / "docs"
 FINDINGS = "findings"
+DIAGNOSES: dict[str, Diagnosis] = {**checkup.DIAGNOSES, **{each.code: each for each in provider.DIAGNOSES}}
 
 Shown = dict[str, list[tuple[Case, Finding]]]
 
@@ -23,9 +25,27 @@ def pages() -> dict[str, str]:
         f"{FINDINGS}/{each.code}.md": catalogue.page(each, _example(each.code, shown)) for each in DIAGNOSES.values()
     }
     made[f"{FINDINGS}/README.md"] = catalogue.index(DIAGNOSES.values())
-    made["dns-hosts.md"] = dns_hosts.page()
-    made["compared.md"] = compared.page(first_findings(shown))
-    return made
+    return made | {
+        "dns-hosts.md": dns_hosts.page(),
+        "compared.md": compared.page(first_findings(shown)),
+        "configuration.md": config.page(),
+        "cli.md": manual.page(),
+        "lifecycle.md": lifecycle.diagram(),
+    }
+
+
+def write() -> None:
+    """Writes what has changed, and removes pages of findings that are made no more."""
+    made = pages()
+    for name in sorted(written() - set(made)):
+        (DOCS / name).unlink()
+        print(f"removed docs/{name}")
+    for name, text in made.items():
+        path = DOCS / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"wrote docs/{name}")
 
 
 def shown_by_cases() -> Shown:
@@ -45,9 +65,8 @@ def first_findings(shown: Shown) -> dict[tuple[str, str], Finding]:
 
 
 def written() -> set[str]:
-    """Lists the pages that are there, by their path below docs/."""
-    made = [*(DOCS / FINDINGS).glob("*.md"), DOCS / "dns-hosts.md", DOCS / "compared.md"]
-    return {str(path.relative_to(DOCS)) for path in made if path.exists()}
+    """Lists the pages of findings that are there, by their path below docs/."""
+    return {f"{FINDINGS}/{path.name}" for path in (DOCS / FINDINGS).glob("*.md")}
 
 
 def _example(code: str, shown: Shown) -> Example | None:

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core.answers import Question, Unanswered, View
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
 from letterhead.web import wire
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
@@ -110,7 +110,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET", path="/metrics", serve=metrics, access=Access.OPEN, topic="The service", media_type="text/plain",
-        statuses=(401, 429),
+        faults=(Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS),
     ),
     Endpoint(
         method="GET", path="/openapi.json", serve=openapi, access=Access.OPEN, topic="The service",

@@ -1,0 +1,138 @@
+"""Runs Letterhead itself as processes, as an operator does, and asks it over HTTP."""
+
+import base64
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.rigs.processes import free_port, program
+
+COMMAND = Path(sys.executable).with_name("letterhead")
+KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
+OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
+
+
+class Installation:
+    """Holds how one installation is set up; processes of it share the database."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.settings = {
+            "LETTERHEAD_DATA_DIR": str(folder),
+            "LETTERHEAD_KEYS": KEYS,
+            "LETTERHEAD_OPERATOR_TOKEN": OPERATOR_TOKEN,
+            "LETTERHEAD_ALLOW_SPECIAL_USE": "true",
+            "LETTERHEAD_KEY_POOL": "8",
+            "LETTERHEAD_LOG_FORMAT": "json",
+            **{f"LETTERHEAD_{name}": value for name, value in settings.items()},
+        }
+
+    def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs one command to its end."""
+        return subprocess.run(
+            [COMMAND, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+
+    @contextmanager
+    def serving(self, *words: str) -> Iterator["Serving"]:
+        """Runs `letterhead serve` with these words until the end of the block."""
+        serving = self.serve(*words)
+        try:
+            yield serving
+        finally:
+            serving.stop()
+
+    def serve(self, *words: str) -> "Serving":
+        """Starts `letterhead serve` and waits until it answers."""
+        port = free_port("127.0.0.1")
+        bind = {"LETTERHEAD_BIND": f"127.0.0.1:{port}"}
+        serving = Serving(self._start(["serve", *words], bind), f"http://127.0.0.1:{port}")
+        serving.wait()
+        return serving
+
+    def worker(self) -> "Process":
+        """Starts `letterhead worker`."""
+        return Process(self._start(["worker"], {}))
+
+    def _start(self, words: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{words[0]}-{secrets.token_hex(4)}.log").open("wb")
+        with log:
+            return subprocess.Popen(
+                [program("setpriv"), "--pdeathsig=KILL", COMMAND, *words],
+                env=self._environment(more), cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("LETTERHEAD_")}
+        return {**ours, **self.settings, **more}
+
+    def logs(self) -> str:
+        """Gives all that the processes wrote."""
+        return "\n".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
+
+
+class Process:
+    """Holds one process of Letterhead."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def kill(self) -> None:
+        """Kills it as a power cut does: without a word."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """Asks it to stop and gives its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+
+class Serving(Process):
+    """Holds one serving process with its address."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        super().__init__(process)
+        self.url = url
+
+    def wait(self, seconds: float = 20) -> None:
+        """Waits until it answers."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"letterhead serve ended with {self.process.returncode}")
+            try:
+                if httpx2.get(f"{self.url}/healthz", timeout=2).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise RuntimeError("letterhead serve does not answer")
+
+    def operator(self) -> httpx2.Client:
+        """Gives a client with the operator's token."""
+        return self.client(OPERATOR_TOKEN)
+
+    def client(self, token: str) -> httpx2.Client:
+        """Gives a client with an API key."""
+        return httpx2.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def open_account(self, **limits: int) -> str:
+        """Opens an account and gives its first key."""
+        body: dict[str, Any] = {"name": "Acme", "email": "dns@acme.test"}
+        if limits:
+            body["limits"] = limits
+        with self.operator() as operator:
+            answer = operator.post("/accounts", json=body)
+            assert answer.status_code < 300, answer.text
+            return str(answer.json()["key"])
