@@ -1,6 +1,7 @@
 """Knows what a diagnosis, a rule and a finding are; the topics know which there are."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -47,7 +48,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
 
-    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it.
+    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it. `severity` is
+    set where the same fault weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
     """
 
     places: Mapping[str, str] = {}
@@ -56,6 +58,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | None = None
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
+    severity: Severity | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -77,6 +80,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     since: str | None = None
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what earlier checks saw: selectors that were rotated out, and when the DKIM record was last there (UTC)."""
+
+    old_selectors: tuple[str, ...] = ()
+    present_until: datetime | None = None
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the topics look at: what should be, what was seen, and how each planned record stands."""
 
@@ -85,6 +95,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     panel: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
+    history: History = History()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -149,7 +160,7 @@ def finding(
     }
     return Finding(
         code=diagnosis.code,
-        severity=diagnosis.severity,
+        severity=sight.severity or diagnosis.severity,
         record=record.id if record else None,
         host=host,
         record_type=record.rdtype if record else None,

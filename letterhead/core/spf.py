@@ -1,11 +1,23 @@
-"""Knows SPF records (RFC 7208): the one to publish at the MAIL FROM domain, and whether what is there covers it."""
+"""Knows SPF (RFC 7208): the record to publish at the MAIL FROM domain, what is wrong there, and advice for the sender.
 
-from collections.abc import Sequence
+The verdict on the planned record follows from its own text alone: what strangers' includes answer at this moment is
+told as a finding and never moves a domain.
+"""
 
-from letterhead.core import placement
-from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
-from letterhead.core.records import Rdata, Txt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from letterhead.core import placement, spf_advice, spf_diagnoses
+from letterhead.core.answers import Found, Question, View, answered
+from letterhead.core.diagnosis import Diagnosis, Finding, Rule, Scene, Severity, Sighting, Topic, finding
+from letterhead.core.panels import value_for
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, follow
+from letterhead.core.records import Rdata, Txt, split_text
+from letterhead.core.spf_advice import Subject
+from letterhead.core.spf_record import SpfRecord, Term, is_spf, parse, spf_texts, texts
+from letterhead.core.spf_walk import Nothing, look, txt_question
 
 
 def planned(mail_from: str, terms: str) -> PlannedRecord:
@@ -13,68 +25,195 @@ def planned(mail_from: str, terms: str) -> PlannedRecord:
     return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value=f"v=spf1 {terms} ~all")
 
 
-def spf_texts(rdatas: Sequence[Rdata]) -> list[str]:
-    """Keeps the texts that are SPF records: `v=spf1`, then a space or the end (RFC 7208 4.5)."""
-    texts = [rdata.text for rdata in rdatas if isinstance(rdata, Txt)]
-    return [text for text in texts if text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")]
-
-
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
-    """Says whether exactly one SPF record is there and authorises the provider before any `all`."""
-    found = spf_texts(rdatas)
-    if len(found) != 1:  # RFC 7208 4.5: two records are a permanent error
+    """Says whether exactly one SPF record is there, readable to its end, and lets the provider's servers pass."""
+    found = spf_texts(rdatas)  # RFC 7208 4.5: two records are a permanent error
+    return len(found) == 1 and _covers(parse(found[0]), record)
+
+
+def _covers(read: SpfRecord, record: PlannedRecord) -> bool:
+    """Says whether the planned terms pass, and are read before a term that every server matches."""
+    if read.permanent_error is not None:
         return False
-    wanted = _terms(record.value)[:-1]
-    return set(wanted) <= set(_before_all(_terms(found[0])))
+    passing: set[str] = set()
+    for term in read.evaluated:
+        if term.matches_all:
+            break
+        if term.qualifier == "+":
+            # RFC 7208 6.1: a redirect passes whom the target passes, as an include at the end does
+            passing.add(f"include:{term.domain}" if term.modifier else term.canonical)
+    return passing.issuperset(term.canonical for term in planned_terms(record))
 
 
-def _terms(text: str) -> list[str]:
-    """Splits a record into its terms without the version, `+` qualifiers taken off."""
-    return [term.lower().removeprefix("+") for term in text.split(" ")[1:] if term]
+def planned_terms(record: PlannedRecord) -> list[Term]:
+    """Gives the terms that authorise the provider."""
+    return [term for term in parse(record.value).evaluated if term.name != "all"]
 
 
-def _before_all(terms: list[str]) -> list[str]:
-    """Keeps the terms that are evaluated: `all` always matches and ends the evaluation (RFC 7208 5.1)."""
-    ends = [at for at, term in enumerate(terms) if term in ("all", "-all", "~all", "?all")]
-    return terms[: ends[0]] if ends else terms
+# --- whom the topic speaks of ----------------------------------------------------------------------------------
 
 
-MISSING = Diagnosis(
-    code="mail-from.spf-missing",
-    severity=Severity.BLOCKING,
-    title="The MAIL FROM domain has no SPF record",
-    meaning="Receivers check that the sending server may use the MAIL FROM domain. Without an SPF record they can't.",
-    detail="There is no SPF record at {host}.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}",
-    reference="RFC 7208 4.5",
+def _at_mail_from(scene: Scene, standing: Standing) -> Subject:
+    record = standing.record
+    return Subject(
+        host=record.host,
+        texts=tuple(texts(_rdatas(scene, standing))),
+        seen=scene.seen,
+        own=tuple(term.canonical for term in planned_terms(record)),
+        value=value_for(record, scene.panel),
+    )
+
+
+def _rdatas(scene: Scene, standing: Standing) -> Sequence[Rdata]:
+    """Gives what one server holds, of those that the verdict follows: two servers' records are not two records."""
+    record, present = standing.record, standing.verdict is Verdict.PRESENT
+    for view in (*AUTHORITATIVE, View.RECURSIVE):
+        replies = follow(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
+        for reply in answered(replies):
+            if isinstance(reply.answer, Found) and accepts(record, reply.answer.rrset.rdatas) is present:
+                return reply.answer.rrset.rdatas
+    return ()
+
+
+def _at_sender(scene: Scene) -> Subject:
+    """Looks at the domain itself; a planned record that was put there by mistake is told as such, not as a second."""
+    there = look(scene.seen, txt_question(scene.plan.sender))
+    found = texts(there) if not isinstance(there, Nothing) else []
+    standing = scene.standing(RecordId.MAIL_FROM_SPF)
+    if standing is None:
+        return Subject(host=scene.plan.sender, texts=tuple(found), seen=scene.seen)
+    ours = {term.canonical for term in planned_terms(standing.record)}
+    needless = tuple(text for text in found if _only(text, ours))
+    if _elsewhere(scene, standing) and len([text for text in found if is_spf(text)]) > len(needless) > 0:
+        found = [text for text in found if text not in needless]
+    return Subject(host=scene.plan.sender, texts=tuple(found), seen=scene.seen, needless=needless)
+
+
+def _only(text: str, terms: set[str]) -> bool:
+    return is_spf(text) and {term.canonical for term in parse(text).evaluated if term.name != "all"} == terms
+
+
+# --- the planned record ----------------------------------------------------------------------------------------
+
+
+def _tells(diagnosis: Diagnosis) -> Rule:
+    """Makes a rule of one of the faults that a record can have in itself or below it."""
+
+    def holds(scene: Scene, standing: Standing) -> Sighting | None:
+        if standing.verdict is not Verdict.WRONG:
+            return None
+        told = spf_advice.faults(_at_mail_from(scene, standing))
+        sighting = next((sighting for each, sighting in told if each is diagnosis), None)
+        return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+
+    return Rule(diagnosis=diagnosis, holds=holds)
+
+
+def _after_all(scene: Scene, standing: Standing) -> Sighting | None:
+    """Holds where the planned terms are there, and after `all`."""
+    subject = _at_mail_from(scene, standing)
+    record = subject.record
+    if record is None or not {term.canonical for term in record.unread}.issuperset(subject.own):
+        return None
+    sighting = spf_advice.text_after_all(subject, record)
+    return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+
+
+def _spaced(_: Scene, standing: Standing) -> Sighting | None:
+    for text in standing.observed:
+        if text != text.lstrip() and accepts(standing.record, (Txt(strings=split_text(text.lstrip())),)):
+            return Sighting(observed=(text,), span=(0, len(text) - len(text.lstrip())))
+    return None
+
+
+def _elsewhere(scene: Scene, standing: Standing) -> Sighting | None:
+    """Holds where the MAIL FROM domain has no SPF record, and a domain above it has the provider's terms."""
+    if standing.verdict not in (Verdict.ABSENT, Verdict.WRONG) or any(map(is_spf, standing.observed)):
+        return None
+    plan = scene.plan
+    for name in dict.fromkeys((plan.sender, plan.zone)):
+        found = look(scene.seen, txt_question(name))
+        held = [text for text in spf_texts(found if not isinstance(found, Nothing) else ()) if _holds(text, standing)]
+        if held:
+            return Sighting(places={"found": name, "part": _named(standing)}, observed=tuple(held))
+    return None
+
+
+def _holds(text: str, standing: Standing) -> bool:
+    terms = {term.canonical for term in parse(text).terms}
+    return terms.issuperset(term.canonical for term in planned_terms(standing.record))
+
+
+def _named(standing: Standing) -> str:
+    return " ".join(term.text for term in planned_terms(standing.record))
+
+
+def _missing(_: Scene, standing: Standing) -> Sighting | None:
+    return None if any(map(is_spf, standing.observed)) else Sighting()
+
+
+def _provider_missing(_: Scene, standing: Standing) -> Sighting | None:
+    observed = tuple(text for text in standing.observed if is_spf(text))
+    return Sighting(places={"part": _named(standing)}, observed=observed) if observed else None
+
+
+EXPLAINS: Final = (
+    Rule(diagnosis=spf_diagnoses.WHITESPACE, holds=_spaced),
+    *(
+        rule
+        for rule in placement.rules("mail-from", accepts)
+        if rule.diagnosis.code != spf_diagnoses.WHITESPACE.code  # spaces inside are part of an SPF record
+    ),
+    Rule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=_after_all),
+    *(_tells(each) for each in spf_advice.FAULTS),
+    Rule(diagnosis=spf_diagnoses.ON_APEX, holds=_elsewhere),
+    Rule(diagnosis=spf_diagnoses.MISSING, holds=_missing),
+    Rule(diagnosis=spf_diagnoses.INCLUDE_MISSING, holds=_provider_missing),
 )
-INCLUDE_MISSING = Diagnosis(
-    code="mail-from.spf-include-missing",
-    severity=Severity.BLOCKING,
-    title="The MAIL FROM domain's SPF record does not name the provider",
-    meaning="An SPF record is there, but it does not authorise the servers that send your mail.",
-    detail="The TXT at {host} is {observed}, which does not authorise the provider.",
-    fix="Replace the SPF record of {name} with {expected} {where}",
-    reference="RFC 7208 5.2",
-)
 
 
-def _absent(_: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if standing.verdict is Verdict.ABSENT else None
+# --- what is asked and told beside it --------------------------------------------------------------------------
 
 
-def _wrong(_: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if standing.verdict is Verdict.WRONG else None
+def asks(scene: Scene) -> Iterable[Question]:
+    """Asks for the sender's own SPF record and for what the includes of both records lead to."""
+    yield txt_question(scene.plan.sender)
+    yield spf_advice.old_type_question(scene.plan.sender)
+    yield from _at_sender(scene).wanted
+    standing = scene.standing(RecordId.MAIL_FROM_SPF)
+    if standing is None:
+        return
+    if standing.verdict is Verdict.ABSENT:
+        yield txt_question(scene.plan.zone)
+    if standing.verdict is Verdict.PRESENT:
+        yield spf_advice.old_type_question(standing.record.host)
+    if standing.verdict in (Verdict.PRESENT, Verdict.WRONG):
+        yield from _at_mail_from(scene, standing).wanted
+
+
+def survey(scene: Scene) -> Iterator[Finding]:
+    """Tells what is wrong below a planned record that is right in itself, and gives advice on the sender's own."""
+    standing = scene.standing(RecordId.MAIL_FROM_SPF)
+    present = standing is not None and standing.verdict is Verdict.PRESENT and standing.agreed
+    if standing is not None and present:
+        for diagnosis, sighting in spf_advice.advice(_at_mail_from(scene, standing)):
+            yield finding(diagnosis, scene, standing, sighting)
+    sender = _at_sender(scene)
+    for diagnosis, sighting in spf_advice.advice(sender):
+        softer = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
+        yield finding(diagnosis, scene, None, replace(sighting, host=sender.host, severity=softer))
+    if standing is not None and present and sender.record is not None and _holds(sender.record.text, standing):
+        told = Sighting(places={"part": _named(standing)}, observed=(sender.record.text,), host=sender.host)
+        yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, scene, None, told)
 
 
 TOPIC = Topic(
     name="spf",
     records=(RecordId.MAIL_FROM_SPF,),
     accepts=accepts,
-    explains=(
-        *placement.rules("mail-from", accepts),
-        Rule(diagnosis=MISSING, holds=_absent),
-        Rule(diagnosis=INCLUDE_MISSING, holds=_wrong),
-    ),
+    explains=EXPLAINS,
     probes=placement.probes,
+    survey=survey,
+    asks=asks,
+    diagnoses=(*spf_advice.DIAGNOSES, spf_diagnoses.NOT_NEEDED_AT_APEX),
 )
