@@ -18,7 +18,10 @@ MX = next(record for record in PLAN.records if record.id is RecordId.MAIL_FROM_M
 SPLIT = " ".join(f'"{piece}"' for piece in split_text(DKIM.value))
 
 # Their topics or zone cases are still to come; empty this when they are there.
-NOT_YET = frozenset(each.code for each in compared.mistakes()) - {"dkim.name-doubled", "dkim.missing"}
+NOT_YET = frozenset(each.code for each in compared.mistakes() if not each.code.startswith("spf.")) - {
+    "dkim.missing",
+    "dkim.name-doubled",
+}
 
 
 def test_the_pages_are_those_that_the_code_makes() -> None:
