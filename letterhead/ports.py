@@ -15,6 +15,7 @@ from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.names import NameRules
+from letterhead.core.panels import DnsHost
 from letterhead.core.plan import Standing
 from letterhead.core.secret import Secret
 
@@ -418,3 +419,4 @@ class Deps:
     digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
     chance: Callable[[int], bytes]  # so many octets nobody can guess
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know

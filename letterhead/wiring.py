@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from publicsuffixlist import PublicSuffixList
 
+from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
@@ -77,6 +78,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             digest=lambda text: apikeys.digest(text, pepper),
             now=stand.now,
             chance=secrets.token_bytes,
+            hosts=load_hosts(),
         )
 
 

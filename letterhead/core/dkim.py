@@ -158,8 +158,9 @@ def _parsed(diagnosis: Diagnosis, holds: _Parsed) -> Rule:
 def _repeated(text: str, record: PlannedRecord) -> Sighting | None:
     """Holds where the value begins twice: `p=p=…`, or all of it behind the `p=` that the form has put there."""
     bare = _bare(text)
-    starts = [hit.start() for hit in itertools.islice(_BEGINS_AGAIN.finditer(bare), MAX_STARTS)]
-    tries = [re.sub(r"([a-z])=(?:\1=)+", r"\1=", bare), *(bare[at:] for at in starts)]
+    hits = itertools.islice(_BEGINS_AGAIN.finditer(bare), MAX_STARTS)
+    again = [hit.start() for hit in hits if bare[hit.start() - 1] == "=" or bare.count(hit[0]) > 1]
+    tries = [re.sub(r"([a-z])=(?:\1=)+", r"\1=", bare), *(bare[at:] for at in again)]
     return Sighting() if any(each != bare and _is_ours(each, record) for each in tries) else None
 
 
@@ -182,18 +183,16 @@ def _truncated(text: str, record: PlannedRecord) -> Sighting | None:
 def _gap(cut: str, ours: str) -> str | None:
     """Says what is missing where only a piece from the middle of the key is."""
     missing = len(ours) - len(cut)
-    before = len(_alike(cut, ours))
-    after = len(_alike(cut[::-1], ours[::-1]))
+    before, after = _alike(cut, ours), _alike(cut[::-1], ours[::-1])
     if missing < LEAST_GAP or before < LEAST_GAP or before + after < len(cut):
         return None
     return f"{missing} characters are missing after the first {before} of the key"
 
 
-def _alike(one: str, other: str) -> str:
-    """Gives the beginning that two texts share."""
-    return "".join(
-        here for here, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    )
+def _alike(one: str, other: str) -> int:
+    """Counts the characters at the beginning that two texts share."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def _where_cut(size: int, whole: int) -> str:

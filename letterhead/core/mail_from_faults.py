@@ -41,8 +41,8 @@ IN_USE = Diagnosis(
     code="mail-from.in-use",
     severity=Severity.BLOCKING,
     title="The MAIL FROM name already receives other mail",
-    meaning="Another mail service has its MX at this name. A MAIL FROM domain needs a name of its own: changing this MX "
-    "would stop the other service's mail.",
+    meaning="Another mail service has its MX at this name. A MAIL FROM domain needs a name of its own: changing this "
+    "MX would stop the other service's mail.",
     detail="The MX records at {host} belong to another service: {observed}.",
     fix="Choose another MAIL FROM name for {sender} that nothing else uses. Only if the other service is no longer "
     "needed, replace all MX records of {name} with {expected} {where}",
@@ -71,8 +71,8 @@ MX_WRONG_REGION = Diagnosis(
     code="mail-from.mx-wrong-region",
     severity=Severity.BLOCKING,
     title="The MAIL FROM domain's MX is that of another region",
-    meaning="The provider has a mail server of its own for each of its regions, and only that of your region knows your "
-    "domain. Bounces that go to another one are lost.",
+    meaning="The provider has a mail server of its own for each of its regions, and only that of your region knows "
+    "your domain. Bounces that go to another one are lost.",
     detail="The MX at {host} names {found}, not {value}.",
     fix=_REPLACE,
     reference="RFC 5321 5.1",
@@ -100,8 +100,8 @@ MX_PRIORITY = Diagnosis(
     code="mail-from.mx-priority",
     severity=Severity.TIP,
     title="The MX has another priority than planned",
-    meaning="The priority says which of several mail servers comes first. There is only one here, so mail flows all the "
-    "same; some providers' own checks look at it, though.",
+    meaning="The priority says which of several mail servers comes first. There is only one here, so mail flows all "
+    "the same; some providers' own checks look at it, though.",
     detail="The MX at {host} has the priority {found}, not {priority}.",
     fix="Set the priority of the MX {name} to {priority} {where}; nothing depends on it today",
     reference="RFC 5321 5.1",

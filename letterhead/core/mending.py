@@ -85,10 +85,12 @@ def plain(text: str, _: PlannedRecord) -> Iterator[str]:
         return
     if "%" in bare:
         bare = urllib.parse.unquote(bare, errors="replace")
-    if bare != text:
+    if bare != text or "<" in text:
         yield bare
-        yield from unquoted(re.sub(r"<[^<>]*>", "", bare), _)
-        yield from spaceless(bare, _)
+        untagged = re.sub(r"<[^<>]*>", "", bare)
+        yield untagged
+        yield from unquoted(untagged, _)
+        yield from spaceless(untagged, _)
 
 
 def _decoded(text: str) -> str:
@@ -118,21 +120,32 @@ def unescaped(text: str, record: PlannedRecord) -> Iterator[str]:
 def after_line(text: str, record: PlannedRecord) -> Iterator[str]:
     """Takes the value alone out of a line that also holds the name, the type, a TTL, brackets or a comment."""
     if record.rdtype != "TXT":
-        yield from (word for word in re.split(r"[\s\"'<>()=,;:/]+", text) if word)
+        words = [word for word in re.split(r"[\s\"'<>()=,;:/]+", text) if word]
+        yield from words if len(words) > 1 else ()
         return
-    at = text.lower().find(head(record))
-    if at < 0:
+    before, beginning, rest = _cut_before(text, head(record))
+    if not beginning or ";" in before or _ONLY_VERSION.fullmatch(before):  # tags before it are no line
         return
-    rest = text[at:]
-    yield rest
-    strings = re.findall(r'"([^"]*)"', text[max(0, at - 1) :])
-    yield "".join(strings)
-    yield from unquoted(re.split(r'["\s]\)', rest)[0].rstrip(" \t\r\n()"), record)
-    yield from unquoted(rest.partition(" ; ---")[0], record)
+    value = beginning + rest
+    opened = before.endswith('"')
+    for each in ('"'[:opened] + value, value.partition(" ; --")[0], re.split(r'["\s]\)', value)[0].rstrip(" \t()")):
+        if before.strip(" \t\r\n\"'") or each.strip() != value.strip():
+            yield each.strip()
+            yield "".join(re.findall(r'"([^"]*)"', each))
+            yield from unquoted(each, record)
+
+
+_ONLY_VERSION = re.compile(r"\s*(?:v=)+\s*", re.IGNORECASE)
+
+
+def _cut_before(text: str, word: str) -> tuple[str, str, str]:
+    """Cuts a text where a word stands in it first, whatever the case of its letters."""
+    at = text.lower().find(word)
+    return (text[:at], text[at : at + len(word)], text[at + len(word) :]) if at >= 0 else (text, "", "")
 
 
 def head(record: PlannedRecord) -> str:
-    """Gives the beginning that tells this kind of record from others, in lower case: `v=dkim1`, a host's first label."""
+    """Gives the beginning that tells this kind of record from others: `v=dkim1`, the first label of a host."""
     return re.split(r"[;\s]" if record.rdtype == "TXT" else r"\.", record.value.strip(), maxsplit=1)[0].lower()
 
 

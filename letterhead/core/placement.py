@@ -254,15 +254,6 @@ _FAULTS: Final = (
         holds=_mended("escaped"),
     ),
     _Fault(
-        fault="whitespace",
-        title="The {what}'s value holds spaces where none may be",
-        meaning="Spaces or line breaks came along when the value was copied, and stand where they change its meaning.",
-        detail="The value at {host} is {observed}.",
-        fix="Replace the value of {name} with {expected}, without any other space before, after or inside {where}",
-        reference="RFC 6376 3.2",
-        holds=_mended("whitespace"),
-    ),
-    _Fault(
         fault="pasted-line",
         title="The {what}'s value holds more than the value",
         meaning="The name, type, TTL or a whole line was pasted into the field that takes the value alone.",
@@ -270,6 +261,15 @@ _FAULTS: Final = (
         fix="Replace the value of {name} with {expected} alone {where}",
         reference="RFC 1035 5.1",
         holds=_mended("pasted-line"),
+    ),
+    _Fault(
+        fault="whitespace",
+        title="The {what}'s value holds spaces where none may be",
+        meaning="Spaces or line breaks came along when the value was copied, and stand where they change its meaning.",
+        detail="The value at {host} is {observed}.",
+        fix="Replace the value of {name} with {expected}, without any other space before, after or inside {where}",
+        reference="RFC 6376 3.2",
+        holds=_mended("whitespace"),
     ),
     _Fault(
         fault="cname-conflict",

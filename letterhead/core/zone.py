@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from letterhead.core import caches, delegations, silence
 from letterhead.core.answers import Aliased, Answer, Found, NxDomain, Question, View
-from letterhead.core.delegations import direct
+from letterhead.core.delegations import direct, home
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, Topic, finding
 from letterhead.core.names import RESERVED
 from letterhead.core.plan import PlannedRecord, Standing, Verdict
@@ -47,14 +47,12 @@ DISAGREE = Diagnosis(
 WILDCARD = Diagnosis(
     code="zone.wildcard-answers",
     severity=Severity.WARNING,
-    title="A wildcard answers for the record, which is not there",
+    title="A wildcard answers where a record should be",
     meaning="A record whose name begins with * answers for every name that does not exist. What is seen at this name "
     "comes from it: nobody has published the record itself.",
-    detail="{host} gives {observed}, and so does a name beside it that nobody has published.",
-    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}; the wildcard then no longer "
-    "answers there, and may stay",
+    detail="{asked} gives {observed}, and so does a name beside it that nobody has published.",
+    fix="Add the record for {asked} as it is planned {where}; the wildcard then no longer answers there, and may stay",
     reference="RFC 4592 2.2",
-    hides=Hides.RECORD,
 )
 CNAME_AT_APEX = Diagnosis(
     code="zone.cname-at-apex",
@@ -79,8 +77,7 @@ def survey(scene: Scene) -> Iterable[Finding]:
     for standing in scene.standings:
         if not standing.agreed:
             yield finding(DISAGREE, scene, standing)
-        elif _made_up(scene, standing):
-            yield finding(WILDCARD, scene, standing, Sighting(observed=_observed(scene, standing)))
+    yield from _wildcards(scene)
     yield from caches.survey(scene)
 
 
@@ -139,6 +136,18 @@ def _doubtful(scene: Scene, standing: Standing) -> bool:
     """Says whether there is an answer that is not the right one."""
     lacking = standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG)
     return lacking and any(isinstance(each.answer, Found | Aliased) for each in direct(scene, standing.record))
+
+
+def _wildcards(scene: Scene) -> Iterator[Finding]:
+    """Finds planned names at which only a wildcard speaks: one finding, however many there are."""
+    made_up = [standing for standing in scene.standings if _made_up(scene, standing)]
+    if made_up:
+        names = dict.fromkeys(standing.record.host for standing in made_up)
+        observed = dict.fromkeys(text for standing in made_up for text in _observed(scene, standing))
+        asked = ", ".join(names)
+        yield finding(
+            WILDCARD, scene, None, Sighting(places={"asked": asked}, host=home(scene), observed=tuple(observed))
+        )
 
 
 def _made_up(scene: Scene, standing: Standing) -> bool:

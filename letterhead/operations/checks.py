@@ -48,7 +48,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen, history=known(deps))
+    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
@@ -137,7 +137,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     seen = await look(deps, plan, thorough=True)
-    examination = checkup.examine(plan, seen, history=known(deps))
+    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
 

@@ -107,12 +107,12 @@ async def test_a_key_in_a_zone_of_its_own(lab: DnsLab, zone: str, world: World) 
 
 
 async def test_a_wildcard_is_not_the_record(lab: DnsLab, zone: str, world: World) -> None:
-    """What a wildcard makes up at the key's name is said to come from it."""
+    """What a wildcard makes up at the key's name is said to come from it: the key is missing, not wrong."""
     await world.add(zone)
     lab.publish(f"*.{zone}", "TXT", '"v=spf1 -all"')
     findings = await looked(world, zone)
-    assert "zone.wildcard-answers" in findings
-    assert not {"dkim.missing", "dkim.wrong-key", "dkim.not-dkim"} & set(findings)
+    assert {"zone.wildcard-answers", "dkim.missing"} <= set(findings)
+    assert not {"dkim.wrong-key", "dkim.not-dkim"} & set(findings)
 
 
 async def test_too_much_at_one_name(lab: DnsLab, zone: str, world: World) -> None:
