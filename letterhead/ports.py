@@ -1,4 +1,5 @@
 """Knows what the operations need of the outside world, as protocols; knows no implementation of any."""
+# Long because it is the one list of all ports: protocols and their values, no code.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.names import NameRules
+from letterhead.core.panels import DnsHost
 from letterhead.core.plan import Standing
 from letterhead.core.secret import Secret
 
@@ -296,6 +298,11 @@ class Store(Protocol):
         changed since it was read or another domain holds the name by now."""
         ...
 
+    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
+        either domain has changed since it was read."""
+        ...
+
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
         """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
 
@@ -368,6 +375,27 @@ class Store(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Keeps the service's numbers; no label may come from a client's text."""
+
+    @property
+    def media_type(self) -> str:
+        """Names the form that `text` tells them in."""
+        ...
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts one request; `route` is a template, never a path."""
+        ...
+
+    def checked(self, outcome: str) -> None:
+        """Counts one check by the status that it left, or "lost" where its work was thrown away."""
+        ...
+
+    def text(self, backlog: Backlog | None) -> bytes:
+        """Tells all numbers, with how much work waits where that is known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Holds the settings that operations follow."""
@@ -387,6 +415,8 @@ class Deps:
     keyring: Keyring
     names: NameRules
     policy: Policy
+    meter: Meter
     digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
     chance: Callable[[int], bytes]  # so many octets nobody can guess
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 from publicsuffixlist import PublicSuffixList
 
+from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
+from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
@@ -60,9 +62,10 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
         keyring = await _keyring(settings, store)
         pepper = await _pepper(keyring, store)
         provider = stand.provider or _provider(settings, stand.now)
+        meter = PrometheusMeter()
         yield Deps(
             resolver=stand.resolver or resolver(settings),
-            provider=provider,
+            provider=MeteredProvider(provider, meter),
             store=store,
             keyring=keyring,
             names=name_rules(settings),
@@ -71,9 +74,11 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
             ),
+            meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),
             now=stand.now,
             chance=secrets.token_bytes,
+            hosts=load_hosts(),
         )
 
 

@@ -3,6 +3,7 @@
 Commands are named by text and imported when called, so that `--help` and the clients of the API start at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -49,14 +50,16 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code; no trouble that a person can mend shows a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few characters
     try:
         result = app(arguments, exit_on_error=False)
+        sys.stdout.flush()
     except CycloptsError:  # printed already, with the usage
         return Exit.USAGE
     except (Fault, Refused) as trouble:
         return told(trouble)
     except BrokenPipeError:  # `letterhead domains list | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the last flush complains
         return Exit.OK
     except KeyboardInterrupt:
         return 130

@@ -83,14 +83,21 @@ def add(
         body["startVerification"] = False
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains"), body)
-        shown = answer if as_json else api.call("GET", path_of("domains", sender))
-    if as_json:
+        added = None if as_json else _added(api, decoded(answer), sender)
+    if added is None:
         print(answer.decode())
     elif zone_file:
-        print(zone_text(decoded(shown)))
+        print(zone_text(added))
     else:
-        console().print(to_publish(decoded(shown)))
+        console().print(to_publish(added))
     return Exit.OK
+
+
+def _added(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[str, Any]:
+    """Finds the new domain in the list; one that was spelt otherwise (`bücher.example`) is asked for by its name."""
+    spelt = sender.lower().removesuffix(".")
+    found = next((domain for domain in domains if domain["sender"] == spelt), None)
+    return found or decoded(api.call("GET", path_of("domains", sender)))
 
 
 def _read(path: Path) -> str:

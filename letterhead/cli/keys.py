@@ -27,7 +27,8 @@ def list_keys(*, as_json: AsJson = False) -> Exit:
 
 
 def _row(key: dict[str, Any]) -> tuple[str, ...]:
-    state = "revoked" if key["revoked"] else "live"
+    ends = key.get("endsAt")
+    state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
     return (
         key["id"],
         key["key"],
@@ -75,15 +76,17 @@ def create(
 
 
 @app.command
-def delete(key_id: str, /, *, as_json: AsJson = False) -> Exit:
+def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit:
     """Revoke an API key: within a second nothing accepts it any more.
 
     Parameters
     ----------
     key_id
         The key's id, as `letterhead keys list` shows it.
+    in_days
+        Let it live on for so many days, at most 7: time to bring its successor everywhere.
     """
     with Api(account_key()) as api:
-        answer = api.call("DELETE", path_of("keys", key_id))
+        answer = api.call("DELETE", path_of("keys", key_id), query={"endsInDays": str(in_days) if in_days else None})
     print(answer.decode() if as_json else decoded(answer)["message"])
     return Exit.OK

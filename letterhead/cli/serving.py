@@ -190,7 +190,8 @@ async def _welcome(deps: "Deps", settings: "Settings") -> None:
         kept = f"$(cat {shlex.quote(str(path.absolute()))})"
         print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
     else:
-        print(f"There are accounts, and no {path}: use a key that you kept, or make an account as the operator.")
+        print(f"There are accounts, and no {path}: use a key that you kept, or set LETTERHEAD_OPERATOR_TOKEN")
+        print("and make an account of your own: letterhead accounts create --name … --email …")
     sys.stdout.flush()
 
 

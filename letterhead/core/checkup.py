@@ -6,7 +6,7 @@ import msgspec
 
 from letterhead.core import dkim, dmarc, mail_from, spf, zone
 from letterhead.core.answers import Question, Seen, View
-from letterhead.core.diagnosis import Diagnosis, Finding, Hides, Rule, Scene, Severity, Topic, finding
+from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
@@ -23,6 +23,8 @@ from letterhead.core.plan import (
 TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC, dmarc.TOPIC)
 
 DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.all_diagnoses()}
+
+NO_HISTORY = History()
 
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
 
@@ -56,7 +58,7 @@ def plan_for(
     return Plan(sender=sender, zone=zone, records=tuple(records))
 
 
-def next_questions(plan: Plan, seen: Seen, *, thorough: bool) -> tuple[Question, ...]:
+def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History = NO_HISTORY) -> tuple[Question, ...]:
     """Says what to ask next given what was seen; nothing when all is known.
 
     A thorough check asks the authoritative servers and the resolvers beside them, then what would explain what is not
@@ -65,13 +67,12 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool) -> tuple[Question,
     """
     wanted = _first(plan) if thorough else _routine(plan, seen)
     unseen = [question for question in wanted if question not in seen]
-    further = [*_further(seen), *(_probes(plan, seen) if thorough and not unseen else ())]
+    further = [*_further(seen), *(_probes(_scene(plan, seen, history=history)) if thorough and not unseen else ())]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
 
-def _probes(plan: Plan, seen: Seen) -> Iterable[Question]:
+def _probes(scene: Scene) -> Iterable[Question]:
     """Asks what the topics want to know beside the planned records."""
-    scene = _scene(plan, seen)
     for standing in scene.standings:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
@@ -81,7 +82,7 @@ def _probes(plan: Plan, seen: Seen) -> Iterable[Question]:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Scene:
+def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> Scene:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
     return Scene(
@@ -90,6 +91,7 @@ def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Scene:
         standings=tuple(judged(record, seen) for record in plan.records),
         panel=host_of(nameservers, hosts),
         nameservers=nameservers,
+        history=history,
     )
 
 
@@ -136,12 +138,12 @@ def judged(record: PlannedRecord, seen: Seen) -> Standing:
     return judge(record, seen, accepts)
 
 
-def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Examination:
+def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> Examination:
     """Judges every planned record and lists what was found, the gravest first: one cause, one finding.
 
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them.
     """
-    scene = _scene(plan, seen, hosts)
+    scene = _scene(plan, seen, hosts, history)
     surveyed = [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:

@@ -1,6 +1,7 @@
 """Knows what a diagnosis, a rule and a finding are; the topics know which there are."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -79,6 +80,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     since: str | None = None
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what earlier checks saw: selectors that were rotated out, and when the DKIM record was last there (UTC)."""
+
+    old_selectors: tuple[str, ...] = ()
+    present_until: datetime | None = None
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the topics look at: what should be, what was seen, and how each planned record stands."""
 
@@ -87,6 +95,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     panel: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
+    history: History = History()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""

@@ -1,52 +1,39 @@
-"""Knows DKIM key records (RFC 6376 3.6): what to publish, and whether what is there is the planned key.
+"""Knows which DKIM key record to publish, whether it is there, and in which ways people publish another one.
 
 Keys are compared decoded: split strings, spaces, a lost final `;`, the order and the default tags don't matter.
 """
 
-import base64
-import binascii
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
-
+from letterhead.core import dkim_faults as faults
 from letterhead.core import placement
-from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting, Topic
+from letterhead.core.answers import Question, View
+from letterhead.core.diagnosis import Diagnosis, Finding, Rule, Scene, Sighting, Topic, finding
+from letterhead.core.keyrecord import (
+    ALGORITHMS,
+    ED25519_OCTETS,
+    LEAST_BITS,
+    WEAK_BITS,
+    KeyRecord,
+    bare_rsa_bits,
+    key_octets,
+    parse_key_record,
+    rsa_bits,
+    unfolded,
+    usable,
+)
 from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
-from letterhead.core.records import Rdata, Txt
+from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
+from letterhead.core.whereabouts import answers_at, rdatas_of
 
-FOLDING = " \t\r\n"
-
-
-class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the tags of a key record in their order, names and values stripped of folding white space."""
-
-    tags: tuple[tuple[str, str], ...]
-
-    def get(self, name: str, default: str = "") -> str:
-        """Gives the first value of a tag."""
-        return next((value for tag, value in self.tags if tag == name), default)
-
-
-def parse_key_record(text: str) -> KeyRecord | None:
-    """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
-    tags: list[tuple[str, str]] = []
-    for part in text.split(";"):
-        if not part.strip(FOLDING):
-            continue
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip(FOLDING):
-            return None
-        tags.append((name.strip(FOLDING), value.strip(FOLDING)))
-    return KeyRecord(tags=tuple(tags)) if tags else None
-
-
-def key_octets(record: KeyRecord) -> bytes | None:
-    """Decodes `p=`; white space inside base64 is allowed (RFC 6376 3.6.1). Nothing where it is not base64."""
-    text = "".join(record.get("p").split())
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return None
+MAX_PIECES = 4  # strings of one record that we try in every order
+LEAST_GAP = 8  # characters of a key that are no slip of the finger
+MAX_STARTS = 8  # beginnings of a value within a value that we try
+# What a tag that begins in the middle of another one looks like.
+_BEGINS_AGAIN = re.compile(r"(?<=[^;])(?:v=DKIM1|k=rsa|p=)")
+_FOREIGN = ("v=spf", "spf2", "v=dmarc", "v=bimi", "v=sts", "v=tlsrpt")
 
 
 def planned(sender: str, selector: str, public_key: str) -> PlannedRecord:
@@ -61,68 +48,351 @@ def planned(sender: str, selector: str, public_key: str) -> PlannedRecord:
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Says whether this is the planned key and nothing else: with two records a verifier may take either."""
+    if record.rdtype == "CNAME":
+        return placement.points_at(record, rdatas)
     # RFC 6376 3.6.2.2: several TXT at one selector give undefined results
-    if len(rdatas) != 1 or not isinstance(rdatas[0], Txt):
-        return False
-    theirs, ours = parse_key_record(rdatas[0].text), parse_key_record(record.value)
-    if theirs is None or ours is None or not _usable(theirs):
+    return len(rdatas) == 1 and isinstance(rdatas[0], Txt) and _is_ours(rdatas[0].text, record)
+
+
+def _is_ours(text: str, record: PlannedRecord) -> bool:
+    theirs, ours = parse_key_record(text), parse_key_record(record.value)
+    if theirs is None or ours is None or not usable(theirs):
         return False
     octets = key_octets(theirs)
     return octets is not None and octets == key_octets(ours)
 
 
-def _usable(record: KeyRecord) -> bool:
-    """Says whether a verifier would use this key for rsa-sha256 mail (RFC 6376 3.6.1)."""
-    names = [name for name, _ in record.tags]
-    if len(set(names)) != len(names):  # RFC 6376 3.2: a duplicate tag makes the whole list invalid
-        return False
-    if "v" in names and (names[0] != "v" or record.get("v") != "DKIM1"):  # RFC 6376 3.6.1: v= first, exactly DKIM1
-        return False
-    hashes, services = _list(record.get("h", "sha256")), _list(record.get("s", "*"))
-    return record.get("k", "rsa") == "rsa" and "sha256" in hashes and bool({"*", "email"} & set(services))
+# --- the whole set at the name --------------------------------------------------------------------------------------
 
 
-def _list(value: str) -> list[str]:
-    return [item.strip(FOLDING) for item in value.split(":")]
+def _texts(scene: Scene, standing: Standing) -> list[str]:
+    return [rdata.text for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Txt)]
 
 
-MISSING = Diagnosis(
-    code="dkim.missing",
-    severity=Severity.BLOCKING,
-    title="The DKIM record is not in DNS",
-    meaning="Receivers look up this TXT record to check the signature on each message. Your DNS servers say that it "
-    "does not exist, so nothing that you send can be verified.",
-    detail="There is no TXT record at {host}.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}",
-    reference="RFC 6376 3.6.2",
-)
-WRONG_KEY = Diagnosis(
-    code="dkim.wrong-key",
-    severity=Severity.BLOCKING,
-    title="The DKIM record holds another value",
-    meaning="A record is there, but it does not hold the key that your mail is signed with, so every signature fails.",
-    detail="The TXT record at {host} is not the key for this domain.",
-    fix="Replace the value of the TXT record {name} with {expected} {where}",
-    reference="RFC 6376 3.6.1",
-)
+def _several(scene: Scene, standing: Standing) -> Sighting | None:
+    texts = _texts(scene, standing)
+    if standing.verdict is not Verdict.WRONG or len(texts) < 2 or not any(_like_a_key(text) for text in texts):
+        return None
+    joined = any(_is_ours(text, standing.record) for text in _orders(texts, standing.record))
+    how = "together they are one value that was cut into records" if joined else "a receiver may take any of them"
+    return Sighting(places={"count": str(len(texts)), "how": how})
 
 
-def _absent(_: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if standing.verdict is Verdict.ABSENT else None
+def _not_dkim(scene: Scene, standing: Standing) -> Sighting | None:
+    texts = _texts(scene, standing)
+    if standing.verdict is not Verdict.WRONG or any(_like_a_key(text) for text in texts):
+        return None
+    middle = _key(standing.record)[50:90]
+    return None if middle and any(middle in unfolded(text) for text in texts) else Sighting()
 
 
-def _wrong(_: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if standing.verdict is Verdict.WRONG else None
+def _like_a_key(text: str) -> bool:
+    """Says whether somebody meant this text as a key record, however spoilt."""
+    bare = unfolded(text).lower()
+    return "dkim1" in bare or (not bare.startswith(_FOREIGN) and bool(re.search(r"(?:^|[;\"'])(?:p=|k=rsa)", bare)))
+
+
+def _key(record: PlannedRecord) -> str:
+    ours = parse_key_record(record.value)
+    return unfolded(ours.get("p")) if ours else ""
+
+
+def _misordered(scene: Scene, standing: Standing) -> Sighting | None:
+    """Holds where the strings of the record give the right value in another order, or once each."""
+    rdatas = rdatas_of(scene, standing.record)
+    if standing.verdict is not Verdict.WRONG or len(rdatas) != 1 or not isinstance(rdatas[0], Txt):
+        return None
+    strings = rdatas[0].strings
+    tries = _orders(list(dict.fromkeys(strings)), standing.record)
+    if any(_is_ours(text, standing.record) for text in tries) or _rotated(rdatas[0].text, standing.record):
+        return Sighting(observed=tuple(quoted(string) for string in strings))
+    return None
+
+
+def _orders(pieces: list[str], record: PlannedRecord) -> Iterator[str]:
+    """Joins the pieces in the orders worth trying: all of a few pieces, else the reverse; none of far too much text."""
+    if sum(map(len, pieces)) <= 2 * len(record.value) + STRING_LIMIT:
+        orders = itertools.permutations(pieces) if len(pieces) <= MAX_PIECES else iter([tuple(reversed(pieces))])
+        yield from ("".join(order) for order in orders)
+
+
+def _rotated(text: str, record: PlannedRecord) -> bool:
+    """Says whether the text is the planned one with its end first, wherever a panel has split it since."""
+    bare, whole = _bare(text), _bare(record.value)
+    return len(bare) == len(whole) and bare != whole and bare in whole + whole
+
+
+def _bare(text: str) -> str:
+    """Takes away what does not count: white space, quotes, a final `;`."""
+    return unfolded(text).replace('"', "").rstrip(";")
+
+
+# --- one text, not quite ours ---------------------------------------------------------------------------------------
+
+_Spoilt = Callable[[str, PlannedRecord], Sighting | None]
+_Parsed = Callable[[KeyRecord, PlannedRecord], Sighting | None]
+
+
+def _spoilt(diagnosis: Diagnosis, holds: _Spoilt) -> Rule:
+    """Makes a rule of what one wrong text, alone at its name, tells."""
+
+    def rule(scene: Scene, standing: Standing) -> Sighting | None:
+        texts = _texts(scene, standing)
+        if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT" or len(texts) != 1:
+            return None
+        return holds(texts[0], standing.record)
+
+    return Rule(diagnosis=diagnosis, holds=rule)
+
+
+def _parsed(diagnosis: Diagnosis, holds: _Parsed) -> Rule:
+    """Makes a rule of what the tags of one wrong record tell."""
+
+    def rule(text: str, record: PlannedRecord) -> Sighting | None:
+        theirs = parse_key_record(text)
+        return holds(theirs, record) if theirs else None
+
+    return _spoilt(diagnosis, rule)
+
+
+def _repeated(text: str, record: PlannedRecord) -> Sighting | None:
+    """Holds where the value begins twice: `p=p=…`, or all of it behind the `p=` that the form has put there."""
+    bare = _bare(text)
+    hits = itertools.islice(_BEGINS_AGAIN.finditer(bare), MAX_STARTS)
+    again = [hit.start() for hit in hits if bare[hit.start() - 1] == "=" or bare.count(hit[0]) > 1]
+    tries = [re.sub(r"([a-z])=(?:\1=)+", r"\1=", bare), *(bare[at:] for at in again)]
+    return Sighting() if any(each != bare and _is_ours(each, record) for each in tries) else None
+
+
+def _truncated(text: str, record: PlannedRecord) -> Sighting | None:
+    """Holds where the key is the beginning of ours, or the text the end of ours."""
+    theirs, ours = parse_key_record(text.rstrip('"')), _key(record)
+    cut = unfolded(theirs.get("p")) if theirs else ""
+    size, whole = len(text), len(record.value)
+    pieces = " ".join(quoted(piece) for piece in split_text(record.value))
+    if len(cut) >= 4 and len(cut) < len(ours.rstrip("=")) and ours.startswith(cut):
+        return Sighting(places={"cut": _where_cut(size, whole), "pieces": pieces})
+    end = _bare(text)
+    if len(end) >= 16 and ours.endswith(end) and end != ours:
+        first = f"its first {whole - len(end)} of {whole} characters are missing"
+        return Sighting(places={"cut": first, "pieces": pieces})
+    gap = _gap(cut, ours)
+    return Sighting(places={"cut": gap, "pieces": pieces}) if gap else None
+
+
+def _gap(cut: str, ours: str) -> str | None:
+    """Says what is missing where only a piece from the middle of the key is."""
+    missing = len(ours) - len(cut)
+    before, after = _alike(cut, ours), _alike(cut[::-1], ours[::-1])
+    if missing < LEAST_GAP or before < LEAST_GAP or before + after < len(cut):
+        return None
+    return f"{missing} characters are missing after the first {before} of the key"
+
+
+def _alike(one: str, other: str) -> int:
+    """Counts the characters at the beginning that two texts share."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
+
+
+def _where_cut(size: int, whole: int) -> str:
+    said = f"it ends after {size} of about {whole} characters"
+    if STRING_LIMIT - 5 <= size <= STRING_LIMIT + 1:
+        return f"{said}: the panel cuts at {STRING_LIMIT}, the most that one string of a TXT record holds"
+    return said
+
+
+def _case(text: str, record: PlannedRecord) -> Sighting | None:
+    theirs, ours = _bare(text), _key(record)
+    lower = parse_key_record(theirs.lower())
+    same = lower is not None and unfolded(lower.get("p")) == ours.lower()
+    return Sighting() if same and bool(ours) and (ours not in theirs or _named_in_capitals(theirs)) else None
+
+
+def _named_in_capitals(text: str) -> bool:
+    record = parse_key_record(text)
+    return record is not None and any(name != name.lower() for name in record.names)
+
+
+def _syntax(text: str, _: PlannedRecord) -> Sighting | None:
+    """Holds where the text is no list of tags; names the first part that is none."""
+    if parse_key_record(text) is not None:
+        return None
+    bad = next((part for part in text.split(";") if part.strip() and parse_key_record(part) is None), text)
+    at = text.find(bad)
+    return Sighting(places={"part": bad.strip()[:80]}, observed=(text,), span=(at, at + len(bad)))
+
+
+def _without_key(text: str, _: PlannedRecord) -> Sighting | None:
+    """Holds where no tag is named `p`, whether or not the rest can be read."""
+    record = parse_key_record(text)
+    if record is None:
+        return None if re.search(r"(?:^|;)\s*p\s*=", text) else Sighting()
+    return Sighting() if record.tag("p") is None else None
+
+
+def _at_tag(record: KeyRecord, name: str, **places: str) -> Sighting | None:
+    tag = record.tag(name)
+    return Sighting(places={"said": tag.value[:80], **places}, span=tag.span) if tag else None
+
+
+def _duplicate(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    for at, tag in enumerate(theirs.tags):
+        if tag.name in theirs.names[:at]:
+            return Sighting(places={"tag": tag.name}, span=tag.span)
+    return None
+
+
+def _version_later(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "v") if "v" in theirs.names[1:] else None
+
+
+def _bad_version(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "v") if theirs.get("v", "DKIM1") != "DKIM1" else None
+
+
+def _revoked(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "p") if theirs.tag("p") and not theirs.get("p") else None
+
+
+def _unknown_algorithm(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "k") if theirs.get("k", "rsa") not in ALGORITHMS else None
+
+
+def _hash(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "h") if "sha256" not in theirs.items("h", "sha256") else None
+
+
+def _service(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    return _at_tag(theirs, "s") if not {"*", "email"} & set(theirs.items("s", "*")) else None
+
+
+def _bad_base64(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    if key_octets(theirs) is not None:
+        return None
+    key = unfolded(theirs.get("p"))
+    stray = re.search(r"[^A-Za-z0-9+/=]|=(?=[^=])", key)
+    reason = f"it holds “{stray[0]}”" if stray else f"its {len(key)} characters can't be decoded: some are missing"
+    return _at_tag(theirs, "p", reason="it holds the BEGIN and END lines of a file" if "-----" in key else reason)
+
+
+def _mismatch(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    octets, said = key_octets(theirs) or b"", theirs.get("k", "rsa")
+    held = "rsa" if rsa_bits(octets) else "ed25519" if len(octets) == ED25519_OCTETS else said
+    return Sighting(places={"said": said, "held": held}) if held != said else None
+
+
+def _bad_key(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
+    octets = key_octets(theirs) or b""
+    if rsa_bits(octets) or (theirs.get("k") == "ed25519" and len(octets) == ED25519_OCTETS):
+        return None
+    bare = "it is the bare PKCS #1 form" if bare_rsa_bits(octets) else "it is cut, or something else"
+    return _at_tag(theirs, "p", reason=bare)
+
+
+def _far_too_weak(theirs: KeyRecord, record: PlannedRecord) -> Sighting | None:
+    bits = rsa_bits(key_octets(theirs) or b"")
+    ours = unfolded(theirs.get("p")) == _key(record)
+    return _at_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
+
+
+def _otherwise(scene: Scene, standing: Standing) -> Sighting | None:
+    if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT":
+        return None
+    keys = [parse_key_record(text) for text in _texts(scene, standing)]
+    bits = rsa_bits(key_octets(keys[0]) or b"") if keys and keys[0] else None
+    return Sighting(places={"held": f"a key of {bits} bits" if bits else "another key"})
+
+
+def _other_target(_: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if standing.verdict is Verdict.WRONG and standing.record.rdtype == "CNAME" else None
+
+
+def _removed(scene: Scene, standing: Standing) -> Sighting | None:
+    last = scene.history.present_until
+    if last is None or placement.absent(scene, standing) is None:
+        return None
+    return Sighting(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
+
+
+# --- advice on the right key ----------------------------------------------------------------------------------------
+
+
+def _advice(diagnosis: Diagnosis, holds: Callable[[KeyRecord], Sighting | None]) -> Rule:
+    """Makes a rule of what the tags of the planned key, where it is present, tell."""
+
+    def rule(scene: Scene, standing: Standing) -> Sighting | None:
+        texts = _texts(scene, standing) if standing.verdict is Verdict.PRESENT else []
+        theirs = parse_key_record(texts[0]) if len(texts) == 1 else None
+        return holds(theirs) if theirs else None
+
+    return Rule(diagnosis=diagnosis, holds=rule)
+
+
+def _flag(flag: str) -> Callable[[KeyRecord], Sighting | None]:
+    return lambda theirs: _at_tag(theirs, "t") if flag in theirs.items("t", "") else None
+
+
+def _weak(theirs: KeyRecord) -> Sighting | None:
+    bits = rsa_bits(key_octets(theirs) or b"")
+    return _at_tag(theirs, "p", bits=str(bits)) if bits is not None and bits < WEAK_BITS else None
+
+
+def _old(scene: Scene) -> Iterator[Question]:
+    """Asks for the keys that were rotated out."""
+    for selector in scene.history.old_selectors:
+        name = f"{selector}._domainkey.{scene.plan.sender}"
+        yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
+
+
+def _old_live(scene: Scene) -> Iterator[Finding]:
+    for question in _old(scene):
+        found = [rdata.text for rdata in answers_at(scene, question.name, "TXT") if isinstance(rdata, Txt)]
+        keys = [text for text in found if (record := parse_key_record(text)) and record.get("p")]
+        if keys:
+            sighting = Sighting(host=question.name, places={"old": question.name}, observed=tuple(keys))
+            yield finding(faults.OLD_SELECTOR_LIVE, scene, sighting=sighting)
 
 
 TOPIC = Topic(
     name="dkim",
     records=(RecordId.DKIM,),
     accepts=accepts,
+    # The deepest cause first: a key that is ours but spoilt, then a record that can't be read, then another key.
     explains=(
-        *placement.rules("dkim", accepts),
-        Rule(diagnosis=MISSING, holds=_absent),
-        Rule(diagnosis=WRONG_KEY, holds=_wrong),
+        *(rule for rule in placement.rules("dkim", accepts) if rule.diagnosis.code != "dkim.cname-conflict"),
+        Rule(diagnosis=faults.REMOVED, holds=_removed),
+        Rule(diagnosis=faults.MISSING, holds=placement.absent),
+        Rule(diagnosis=faults.SEVERAL_RECORDS, holds=_several),
+        _spoilt(faults.PREFIX_REPEATED, _repeated),
+        Rule(diagnosis=faults.CHUNKS_MISORDERED, holds=_misordered),
+        _spoilt(faults.TRUNCATED, _truncated),
+        _spoilt(faults.CASE_CHANGED, _case),
+        *(rule for rule in placement.rules("dkim", accepts) if rule.diagnosis.code == "dkim.cname-conflict"),
+        Rule(diagnosis=faults.WRONG_TARGET, holds=_other_target),
+        Rule(diagnosis=faults.NOT_DKIM, holds=_not_dkim),
+        _spoilt(faults.NO_KEY, _without_key),
+        _spoilt(faults.SYNTAX, _syntax),
+        _parsed(faults.DUPLICATE_TAG, _duplicate),
+        _parsed(faults.VERSION_NOT_FIRST, _version_later),
+        _parsed(faults.BAD_VERSION, _bad_version),
+        _parsed(faults.REVOKED, _revoked),
+        _parsed(faults.UNKNOWN_ALGORITHM, _unknown_algorithm),
+        _parsed(faults.BAD_BASE64, _bad_base64),
+        _parsed(faults.ALGORITHM_MISMATCH, _mismatch),
+        _parsed(faults.BAD_KEY, _bad_key),
+        _parsed(faults.HASH_EXCLUDED, _hash),
+        _parsed(faults.SERVICE_EXCLUDED, _service),
+        _parsed(faults.FAR_TOO_WEAK_KEY, _far_too_weak),
+        Rule(diagnosis=faults.WRONG_KEY, holds=_otherwise),
+    ),
+    advises=(
+        _advice(faults.TESTING, _flag("y")),
+        _advice(faults.STRICT_IDENTITY, _flag("s")),
+        _advice(faults.WEAK_KEY, _weak),
     ),
     probes=placement.probes,
+    survey=_old_live,
+    asks=_old,
+    diagnoses=(faults.OLD_SELECTOR_LIVE,),
 )

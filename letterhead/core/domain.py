@@ -14,7 +14,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 
     `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `told_at` is when the provider was
     last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
-    left something unanswered. `version` belongs to storage.
+    left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
+    `contested_at` is when a holder was last told of another valid claim. `version` belongs to storage.
     """
 
     id: str
@@ -38,6 +39,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     next_check_at: datetime | None = None
     check_reason: str = ""
     reminder_sent_at: datetime | None = None
+    alone_since: datetime | None = None
+    contested_at: datetime | None = None
     version: int = 0
 
 

@@ -248,6 +248,8 @@ def advance(domain: Domain, evidence: Evidence, now: datetime) -> Step:
     )
     events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
     events += [_changed(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
+    if domain.held and not after.held and domain.told_at is not None:
+        return Step(domain=replace(after, told_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
     effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
     return Step(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
 
@@ -363,7 +365,8 @@ trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: 
 ## Work at the provider
 
 Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
-interrupted run left undone follows again from the next check. Deleting a domain withdraws the identity.
+interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
+has its identity withdrawn.
 
 | work | when |
 |---|---|

@@ -4,6 +4,8 @@ The table is data (`letterhead/data/dns_hosts.toml`), read by wiring and passed 
 """
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
 
 import msgspec
 
@@ -11,27 +13,37 @@ from letterhead.core.answers import Delegated, Question, Seen, View
 from letterhead.core.plan import PlannedRecord, relative_name
 from letterhead.core.records import STRING_LIMIT, quoted, split_text
 
+Fact = Literal["names", "apex", "long_txt", "priority_field", "where"]
+
 
 class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Describes one DNS host's form.
 
-    `nameservers` are the ends of its servers' names. `names` says what goes into the name field, "relative" to the
-    zone or "full"; `apex` what stands for the zone itself. `long_txt` is "whole" where one long value is taken,
-    "split" where it must be given as strings in quotes. `priority_field` says whether an MX's priority has a field of
-    its own, `proxy` names the switch that must be off. `where` is the way to the form; `source` and `checked` say
-    where and when this was read.
+    `nameservers` are the ends of its servers' names; a `*` stands for any part of one label (`awsdns-*.com`). `names`
+    says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself.
+    `long_txt` is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes`
+    says that every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the
+    form appends the zone to it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
+    the switch that must be off. `where` is the way to the form, `help` the host's own page about it. `source` and
+    `also` say where this was read, `checked` when, and `unsourced` which facts nobody has confirmed: there the row
+    holds what suits most panels.
     """
 
     id: str
     name: str
     nameservers: tuple[str, ...]
-    names: str
-    apex: str
-    long_txt: str
-    priority_field: bool
-    where: str
+    names: Literal["relative", "full"] = "relative"
+    apex: str = "@"
+    long_txt: Literal["whole", "split"] = "whole"
+    quotes: bool = False
+    final_dot: bool = False
+    priority_field: bool = True
+    where: str = "its DNS settings for the domain"
     source: str
     checked: str
+    also: tuple[str, ...] = ()
+    help: str | None = None
+    unsourced: tuple[Fact, ...] = ()
     proxy: str | None = None
     note: str | None = None
 
@@ -45,7 +57,14 @@ def host_of(nameservers: Iterable[str], hosts: Sequence[DnsHost]) -> DnsHost | N
 
 
 def _serves(host: DnsHost, server: str) -> bool:
-    return any(server == end or server.endswith(f".{end}") for end in host.nameservers)
+    labels = server.lower().rstrip(".").split(".")
+    return any(_ends(labels, end.split(".")) for end in host.nameservers)
+
+
+def _ends(labels: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Compares label by label, so that a `*` never runs over a dot."""
+    end = labels[-len(pattern) :]
+    return len(end) == len(pattern) and all(map(fnmatchcase, end, pattern))
 
 
 def delegation(sender: str, seen: Seen) -> Delegated | None:
@@ -66,11 +85,20 @@ def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
 
 def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
     """Writes a value as the panel's value field wants it."""
-    if record.rdtype == "TXT" and len(record.value) > STRING_LIMIT and panel is not None and panel.long_txt == "split":
-        return " ".join(quoted(piece) for piece in split_text(record.value))
-    if record.priority is not None and panel is not None and not panel.priority_field:
-        return f"{record.priority} {record.value}"
-    return record.value
+    if panel is None:
+        return record.value
+    if record.rdtype == "TXT":
+        return _text_for(record.value, panel)
+    target = f"{record.value}." if panel.final_dot else record.value
+    if record.priority is not None and not panel.priority_field:
+        return f"{record.priority} {target}"
+    return target
+
+
+def _text_for(value: str, panel: DnsHost) -> str:
+    if panel.long_txt == "split" and len(value) > STRING_LIMIT:
+        return " ".join(quoted(piece) for piece in split_text(value))
+    return quoted(value) if panel.quotes else value
 
 
 def place(panel: DnsHost | None, servers: Sequence[str]) -> str:

@@ -3,24 +3,34 @@
 No topic: the topics call `rules` for their own records, so that `dkim.quoted` and `dmarc.quoted` are one rule.
 """
 
-import html
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from letterhead.core.answers import Aliased, Found, Question, View
+from letterhead.core import whereabouts
 from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting
-from letterhead.core.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordId, Standing, Verdict, elsewhere
-from letterhead.core.records import Address, Mx, Rdata, Target, Txt, shown, split_text
+from letterhead.core.mending import MENDS, mended, unescaped_name
+from letterhead.core.plan import Accepts, PlannedRecord, Standing, Verdict
+from letterhead.core.records import Rdata, Target, shown
+from letterhead.core.whereabouts import aliases_of, answers_at, made_up, probes, rdatas_of
 
-PROBE = View.ONE_SERVER
+__all__ = ["absent", "points_at", "probes", "rules"]
+
 NAMES: Final = {
     "dkim": "DKIM record",
     "mail-from": "MAIL FROM record",
     "dmarc": "DMARC record",
 }
+# What can't happen to a topic's records: no underscore in the MAIL FROM's name, a CNAME planned for DKIM alone; a DMARC
+# record one level up is the parent's own or `dmarc.at-wrong-name`.
+_NEVER: Final = {
+    "dkim": {"on-apex"},
+    "mail-from": {"underscore-missing", "proxied"},
+    "dmarc": {"on-apex", "at-parent", "proxied"},
+}
+
+_Holds = Callable[[Scene, Standing, Accepts], Sighting | None]
 
 
 class _Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +42,12 @@ class _Fault(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     fix: str
     reference: str
-    holds: Callable[[Scene, Standing, Accepts], Sighting | None]
+    holds: _Holds
 
 
 def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING) -> tuple[Rule, ...]:
-    """Gives the placement rules for one topic's records, the likeliest cause first; `.missing` is the topic's own."""
-    return tuple(_rule(prefix, accepts, severity, fault) for fault in _FAULTS)
+    """Gives the placement rules for one topic's records, the deepest cause first; `.missing` is the topic's own."""
+    return tuple(_rule(prefix, accepts, severity, fault) for fault in _FAULTS if fault.fault not in _NEVER[prefix])
 
 
 def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _Fault) -> Rule:
@@ -53,71 +63,56 @@ def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _Fault) -> R
     return Rule(diagnosis=diagnosis, holds=lambda scene, standing: fault.holds(scene, standing, accepts))
 
 
-# --- what else is worth asking ---------------------------------------------------------------------------------
+def absent(scene: Scene, standing: Standing) -> Sighting | None:
+    """Holds where nobody published anything at the name, also where a wildcard answers for it."""
+    if standing.verdict is Verdict.WRONG and made_up(scene, standing.record):
+        return Sighting(evidence=("a wildcard gives the answer",))
+    return Sighting() if standing.verdict is Verdict.ABSENT else None
 
 
-def probes(scene: Scene, standing: Standing) -> Iterable[Question]:
-    """Asks where the record may have ended up instead."""
-    record = standing.record
-    if standing.verdict is Verdict.ABSENT:
-        names = [_doubled(scene, standing), *_without_underscore(record), *_parents(scene, record)]
-        for name in names:
-            yield Question(name=name, rdtype=record.rdtype, view=PROBE)
-        for rdtype in _other_types(record):
-            yield Question(name=record.host, rdtype=rdtype, view=PROBE)
+def points_at(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
+    """Says whether a CNAME is the planned one."""
+    return [rdata.name for rdata in rdatas if isinstance(rdata, Target)] == [record.value.rstrip(".").lower()]
 
 
-def _other_types(record: PlannedRecord) -> tuple[str, ...]:
-    return {"TXT": ("SPF", "MX"), "MX": ("TXT", "A"), "CNAME": ("A", "TXT")}.get(record.rdtype, ())
+# --- what each fault looks like -------------------------------------------------------------------------------------
 
 
-def _doubled(scene: Scene, standing: Standing) -> str:
-    return f"{standing.record.host}.{scene.plan.zone}"
+def _at(names: Callable[[Scene, PlannedRecord], list[str]], *, kin: bool) -> _Holds:
+    """Holds where the record stands at one of other names."""
+
+    def holds(scene: Scene, standing: Standing, accepts: Accepts) -> Sighting | None:
+        there = whereabouts.misplaced(scene, standing, accepts, names(scene, standing.record), kin=kin)
+        if there is None:
+            return None
+        return Sighting(places={"found": there[0]}, observed=shown(there[1]), evidence=(f"found at {there[0]}",))
+
+    return holds
 
 
-def _without_underscore(record: PlannedRecord) -> list[str]:
-    bare = ".".join(label.removeprefix("_") for label in record.host.split("."))
-    return [bare] if bare != record.host else []
+def _mended(fault: str) -> _Holds:
+    """Holds where one value becomes the right one when mended in this one way."""
+
+    def holds(scene: Scene, standing: Standing, accepts: Accepts) -> Sighting | None:
+        if standing.verdict is not Verdict.WRONG:
+            return None
+        there = rdatas_of(scene, standing.record)
+        if any(accepts(standing.record, (rdata,)) for rdata in there):  # what is wrong is another record beside it
+            return None
+        spoilt = [rdata for rdata in there if mended(standing.record, rdata, accepts, MENDS[fault])]
+        return Sighting(observed=shown(spoilt[:1])) if spoilt else None
+
+    return holds
 
 
-def _parents(scene: Scene, record: PlannedRecord) -> list[str]:
-    """Names one level up, and the name without the subdomain's own labels; what stands rightly there is not meant."""
-    plan = scene.plan
-    one_up = record.host.partition(".")[2]
-    names = [one_up] if record.id is RecordId.DKIM else []
-    if plan.sender != plan.zone and record.id is not RecordId.DMARC:
-        names.append(record.host.removesuffix(plan.sender) + plan.zone)
-    planned = {each.host for each in plan.records}
-    return [name for name in dict.fromkeys(names) if name not in planned and name.endswith(plan.zone)]
-
-
-# --- what the sightings are ------------------------------------------------------------------------------------
-
-
-def answers_at(scene: Scene, name: str, rdtype: str) -> list[Rdata]:
-    """Gives what was found at a name by a probe or a planned question with authority."""
-    found: list[Rdata] = []
-    for view in (PROBE, *AUTHORITATIVE):
-        for reply in scene.seen.get(Question(name=name, rdtype=rdtype, view=view), ()):
-            if isinstance(reply.answer, Found):
-                found.extend(rdata for rdata in reply.answer.rrset.rdatas if rdata not in found)
-    return found
-
-
-def _found_at(scene: Scene, standing: Standing, accepts: Accepts, names: Iterable[str]) -> Sighting | None:
-    for name in names:
-        rdatas = answers_at(scene, name, standing.record.rdtype)
-        fitting = [rdata for rdata in rdatas if accepts(standing.record, (rdata,))]
-        if fitting:
-            return Sighting(places={"found": name}, observed=shown(fitting), evidence=(f"found at {name}",))
-    return None
-
-
-def _other_type(scene: Scene, standing: Standing) -> Sighting | None:
+def _other_type(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
     record = standing.record
     if standing.verdict is not Verdict.ABSENT:
         return None
-    for rdtype in _other_types(record):
+    for aliases in aliases_of(scene, record):
+        if _holds_value(unescaped_name(aliases[0]), record):
+            return Sighting(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
+    for rdtype in whereabouts.other_types(record):
         held = [text for text in shown(answers_at(scene, record.host, rdtype)) if _holds_value(text, record)]
         if held:
             return Sighting(places={"found": rdtype}, observed=tuple(held))
@@ -125,212 +120,164 @@ def _other_type(scene: Scene, standing: Standing) -> Sighting | None:
 
 
 def _holds_value(text: str, record: PlannedRecord) -> bool:
-    """Says whether a text holds what tells this record from others: its whole value, spaces apart."""
-    bare = _without_spaces(text).lower()
-    return _without_spaces(record.value).lower().rstrip(";") in bare
+    """Says whether a text holds the record's whole value, spaces, quotes and the case of letters apart."""
+    return _bare(record.value).rstrip(";.") in _bare(text)
 
 
-def _replies(scene: Scene, record: PlannedRecord) -> Iterable[Found | Aliased]:
-    for view in AUTHORITATIVE:
-        for reply in scene.seen.get(Question(name=record.host, rdtype=record.rdtype, view=view), ()):
-            if isinstance(reply.answer, Found | Aliased):
-                yield reply.answer
+def _bare(text: str) -> str:
+    return "".join(text.split()).replace('"', "").lower()
 
 
-def _dangling(scene: Scene, standing: Standing) -> Sighting | None:
-    if standing.verdict is not Verdict.ABSENT:
+def _dangling(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
+    if standing.verdict is not Verdict.ABSENT or made_up(scene, standing.record):
         return None
-    for answer in _replies(scene, standing.record):
-        if isinstance(answer, Aliased):
-            return Sighting(places={"found": answer.target}, observed=(f"CNAME {answer.target}",))
-    return None
+    return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
 
 
-def _aliased(scene: Scene, standing: Standing) -> Sighting | None:
-    if standing.verdict is not Verdict.WRONG:
+def _conflict(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
+    if standing.verdict is not Verdict.WRONG or made_up(scene, standing.record):
         return None
-    for answer in _replies(scene, standing.record):
-        target = answer.aliases[-1] if answer.aliases else elsewhere(answer)
-        if target:
-            return Sighting(places={"found": target}, observed=(f"CNAME {target}", *standing.observed))
-    return None
+    return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
 
 
-def _proxied(scene: Scene, standing: Standing) -> Sighting | None:
-    if standing.record.rdtype != "CNAME":
+def _alias(aliases: tuple[str, ...], standing: Standing) -> Sighting:
+    end = aliases[-1]
+    via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
+    return Sighting(places={"found": f"{end}{via}"}, observed=(f"CNAME {aliases[0]}", *standing.observed))
+
+
+def _proxied(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
+    """Holds where addresses stand in the place of the planned CNAME."""
+    record = standing.record
+    if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
         return None
-    addresses = [rdata.ip for rdata in answers_at(scene, standing.record.host, "A") if isinstance(rdata, Address)]
-    return Sighting(places={"found": addresses[0]}, observed=tuple(addresses)) if addresses else None
+    found = shown([*answers_at(scene, record.host, "A"), *answers_at(scene, record.host, "AAAA")])
+    return Sighting(places={"found": ", ".join(found)}, observed=found) if found else None
 
 
-def _mended(standing: Standing, accepts: Accepts, mend: Callable[[str], str]) -> Sighting | None:
-    """Holds where one observed value becomes the right one when mended in this one way."""
-    for text in standing.observed:
-        mended = mend(text)
-        if mended != text and accepts(standing.record, as_rdata(standing.record, mended)):
-            return Sighting(observed=(text,))
-    return None
+# --- the table ------------------------------------------------------------------------------------------------------
 
-
-def as_rdata(record: PlannedRecord, text: str) -> Sequence[Rdata]:
-    """Reads a text as RDATA of the planned record's type."""
-    match record.rdtype:
-        case "TXT":
-            return (Txt(strings=split_text(text)),)
-        case "MX":
-            return (Mx(preference=record.priority or 0, exchange=text.rpartition(" ")[2]),)
-        case _:
-            return (Target(name=text),)
-
-
-# --- one mistake each, undone ----------------------------------------------------------------------------------
-
-CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " "})
-
-
-def _plain(text: str) -> str:
-    """Undoes HTML and typography; a TXT holds octets, so curly quotes arrive as UTF-8 read as Latin-1."""
-    try:
-        decoded = text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        decoded = text
-    return html.unescape(decoded).translate(CURLY).replace('"', "").strip()
-
-
-def _unquoted(text: str) -> str:
-    bare = text.strip()
-    for quote in ('"', "'", "`"):
-        bare = bare.strip(quote)
-    return re.sub(r'"\s*"', "", bare)
-
-
-def _unescaped(text: str) -> str:
-    return _unquoted(text.replace("\\", ""))
-
-
-def _after_line(text: str, record: PlannedRecord) -> str:
-    """Cuts away what stands before the value's own beginning."""
-    start = record.value.split(";")[0].split(" ")[0]
-    at = text.find(start)
-    return _unquoted(text[at:]) if at > 0 else text
-
-
-def _without_spaces(text: str) -> str:
-    return re.sub(r"\s+", "", text)
-
-
-# --- the table -------------------------------------------------------------------------------------------------
-
-# The likeliest cause first: the first that holds is the finding.
+# The deepest cause first: the first that holds is the finding.
 _FAULTS: Final = (
     _Fault(
         fault="name-doubled",
         title="The {what} was published under a doubled name",
         meaning="Most panels append the domain to the name by themselves. Given the full name, they append it again.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name} (without {zone}), and leave its value as it is",
+        fix="Change the name of the record to {name} (the form adds the rest by itself); its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=lambda scene, standing, accepts: _found_at(scene, standing, accepts, [_doubled(scene, standing)]),
+        holds=_at(lambda scene, record: whereabouts.doubled(record, scene.plan), kin=True),
     ),
     _Fault(
         fault="underscore-missing",
         title="The {what}'s name lacks its underscore",
         meaning="The underscore in the name is part of it: receivers look at exactly that name.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name}, with the underscore",
+        fix="Change the name of the record to {name}, with the underscore; its value is {expected}",
         reference="RFC 8552 1.1",
-        holds=lambda scene, standing, accepts: _found_at(
-            scene, standing, accepts, _without_underscore(standing.record)
-        ),
+        holds=_at(lambda _, record: whereabouts.without_underscore(record), kin=True),
     ),
     _Fault(
         fault="at-parent",
         title="The {what} was published at another level",
         meaning="A part of the name was left out, so the record stands where nobody looks for it.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name} in the zone {zone}",
+        fix="Change the name of the record to {name} in the zone {zone}; its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=lambda scene, standing, accepts: _found_at(scene, standing, accepts, _parents(scene, standing.record)),
+        holds=_at(lambda scene, record: whereabouts.levels(record, scene.plan), kin=False),
+    ),
+    _Fault(
+        fault="on-apex",
+        title="The {what} was published at the domain itself",
+        meaning="The MAIL FROM domain is a name of its own below the domain, kept apart so that bounces never mix with "
+        "your own mail. Its records belong at that name; at the domain itself they do not count for it.",
+        detail="The {rdtype} record with the provider's value stands at {found}; there is none of its own at {host}.",
+        fix="Add a {rdtype} record with the name {name} and the value {expected} {where}. Then take the provider's "
+        "value out of {found}, unless you use it there for something else",
+        reference="RFC 5321 4.4",
+        holds=_at(lambda scene, record: whereabouts.apexes(record, scene.plan), kin=False),
     ),
     _Fault(
         fault="wrong-type",
         title="The {what} has the wrong type",
         meaning="The value is there, but in a record of another type, which receivers don't ask for.",
-        detail="At {host} the value stands in a {found} record, not in {rdtype}.",
-        fix="Delete the {found} record {name} and add a {rdtype} record with the value {expected}",
+        detail="At {host} the value stands in a record of type {found}, not {rdtype}.",
+        fix="Delete the {found} record {name}, then add a {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1035 3.2.2",
-        holds=lambda scene, standing, _: _other_type(scene, standing),
+        holds=_other_type,
     ),
     _Fault(
         fault="cname-dangling",
         title="The {what}'s name is an alias that leads nowhere",
         meaning="A CNAME sends everyone who asks for this name on to another, and there is no such record there.",
         detail="{host} is a CNAME to {found}, where there is no {rdtype} record.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected}",
+        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1034 3.6.2",
-        holds=lambda scene, standing, _: _dangling(scene, standing),
-    ),
-    _Fault(
-        fault="cname-conflict",
-        title="A CNAME hides the {what}",
-        meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",
-        detail="{host} is a CNAME to {found}; the {rdtype} record there is another one.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected}",
-        reference="RFC 1034 3.6.2",
-        holds=lambda scene, standing, _: _aliased(scene, standing),
+        holds=_dangling,
     ),
     _Fault(
         fault="proxied",
         title="The {what} is behind a proxy",
-        meaning="The DNS host answers with an address of its own in place of the CNAME: nobody can follow it.",
+        meaning="The DNS host answers with an address in place of the CNAME (it proxies or flattens it), so nobody can "
+        "follow it to the key.",
         detail="{host} answers with the address {found}, where a CNAME to {value} should be.",
-        fix="Turn the proxy off for {name} (“DNS only”), so that the CNAME itself is served",
+        fix="Turn the proxy off for {name} (“DNS only”), so that the CNAME itself is served; where an address record "
+        "was typed, delete it and add the CNAME with the target {expected}",
         reference="RFC 1034 3.6.2",
-        holds=lambda scene, standing, _: _proxied(scene, standing),
+        holds=_proxied,
     ),
     _Fault(
         fault="html-entities",
         title="The {what} holds characters from a web page or a word processor",
-        meaning="Curly quotes or codes such as &quot; came along when the value was copied.",
+        meaning="Curly quotes, invisible characters or codes such as &quot; came along when the value was copied.",
         detail="The value at {host} is {observed}.",
-        fix="Replace the value of {name} with {expected}, copied as plain text",
+        fix="Replace the value of {name} with {expected}, copied as plain text {where}",
         reference="RFC 1035 3.3.14",
-        holds=lambda _, standing, accepts: _mended(standing, accepts, _plain),
+        holds=_mended("html-entities"),
     ),
     _Fault(
         fault="quoted",
-        title="The {what}'s value is in quotes",
+        title="The {what}'s value holds quotes",
         meaning="The quotes were typed as part of the value. In a panel none are needed, unless it asks for them.",
-        detail="The value at {host} begins or ends with a quote: {observed}.",
-        fix="Remove the quotes from the value of {name}, so that it is {expected}",
+        detail="The value at {host} holds quotes that belong to it: {observed}.",
+        fix="Remove the quotes from the value of {name}, so that it is {expected} {where}",
         reference="RFC 1035 5.1",
-        holds=lambda _, standing, accepts: _mended(standing, accepts, _unquoted),
+        holds=_mended("quoted"),
     ),
     _Fault(
         fault="escaped",
         title="The {what}'s value holds backslashes",
         meaning="The backslashes were typed as part of the value; only zone files need them, never a panel.",
         detail="The value at {host} is {observed}.",
-        fix="Remove the backslashes from the value of {name}, so that it is {expected}",
+        fix="Remove the backslashes from the value of {name}, so that it is {expected} {where}",
         reference="RFC 1035 5.1",
-        holds=lambda _, standing, accepts: _mended(standing, accepts, _unescaped),
+        holds=_mended("escaped"),
     ),
     _Fault(
         fault="pasted-line",
-        title="The {what}'s value holds a whole zone line",
-        meaning="The name, type or TTL was pasted into the field that takes the value alone.",
+        title="The {what}'s value holds more than the value",
+        meaning="The name, type, TTL or a whole line was pasted into the field that takes the value alone.",
         detail="The value at {host} is {observed}.",
-        fix="Replace the value of {name} with {expected} alone",
+        fix="Replace the value of {name} with {expected} alone {where}",
         reference="RFC 1035 5.1",
-        holds=lambda _, standing, accepts: _mended(standing, accepts, lambda text: _after_line(text, standing.record)),
+        holds=_mended("pasted-line"),
     ),
     _Fault(
         fault="whitespace",
         title="The {what}'s value holds spaces where none may be",
-        meaning="Spaces or line breaks came along when the value was copied.",
+        meaning="Spaces or line breaks came along when the value was copied, and stand where they change its meaning.",
         detail="The value at {host} is {observed}.",
-        fix="Replace the value of {name} with {expected}, without spaces before, after or inside",
+        fix="Replace the value of {name} with {expected}, without any other space before, after or inside {where}",
         reference="RFC 6376 3.2",
-        holds=lambda _, standing, accepts: _mended(standing, accepts, _without_spaces),
+        holds=_mended("whitespace"),
+    ),
+    _Fault(
+        fault="cname-conflict",
+        title="A CNAME hides the {what}",
+        meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",
+        detail="{host} is a CNAME to {found}; the {rdtype} record there is another one.",
+        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
+        reference="RFC 1034 3.6.2",
+        holds=_conflict,
     ),
 )

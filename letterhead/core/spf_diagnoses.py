@@ -31,7 +31,8 @@ ON_APEX = Diagnosis(
     meaning="Bounces and SPF use the MAIL FROM domain, a subdomain of its own. What stands at the domain above it does "
     "not count for it.",
     detail="{part} stands in the SPF record of {found}; {host} has no SPF record.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}; then take {part} out of the SPF record "
+    fix="Add a TXT record with the name {name} and the value {expected} {where}; then take {part} out of the "
+    "SPF record "
     "of {found}, where it does nothing for this mail",
     reference="RFC 7208 2.4",
 )
@@ -66,7 +67,8 @@ UNKNOWN_MECHANISM = Diagnosis(
     code="spf.unknown-mechanism",
     severity=Severity.BLOCKING,
     title="The SPF record holds a word that SPF does not know",
-    meaning="SPF knows all, include, a, mx, ip4, ip6, exists and ptr. At any other word receivers give up on the record.",
+    meaning="SPF knows all, include, a, mx, ip4, ip6, exists and ptr. At any other word receivers give up on "
+    "the record.",
     detail="In the SPF record of {host}, “{part}” {why}. The record: {observed}.",
     fix="Correct “{part}” in the SPF record of {name}, or take it out {where}{mend}",
     reference="RFC 7208 4.6 and 12",
@@ -236,7 +238,8 @@ PRIVATE_ADDRESS = Diagnosis(
     meaning="Addresses such as 10.0.0.1 or 192.168.1.1 exist only inside a network. No receiver ever sees mail come "
     "from them.",
     detail="The SPF record of {host} holds “{part}”.",
-    fix="Replace “{part}” in the SPF record of {name} with the public address that the mail leaves from, or take it out "
+    fix="Replace “{part}” in the SPF record of {name} with the public address that the mail leaves from, or "
+    "take it out "
     "{where}",
     reference="RFC 1918 3",
 )

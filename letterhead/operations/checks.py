@@ -10,22 +10,21 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle
-from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
+from letterhead.core import cadence, checkup, lifecycle, provider
+from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
-from letterhead.core.domain import Domain, Step
+from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
-from letterhead.core.plan import Plan, RecordId, Verdict
+from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
+from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.ports import Allowance, Checkup, Deps, Outcome
+from letterhead.operations.looks import look
+from letterhead.ports import Checkup, Deps, Outcome
 
-MAX_ROUNDS = 4
-PACKETS = 64  # design: a full check sends at most so many
-DEADLINE = 20.0  # seconds for all rounds of one check
 ON_DEMAND_EVERY = timedelta(seconds=5)
 MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 
@@ -44,37 +43,38 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
         return all(each.verdict is Verdict.PRESENT for each in standings if each.record.required)
 
 
-async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tuple[Reply, ...]]:
-    """Asks DNS in rounds until the core wants nothing more; bounded in packets, time and rounds."""
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
-    seen: dict[Question, tuple[Reply, ...]] = {}
-    for _ in range(MAX_ROUNDS):
-        wanted = checkup.next_questions(plan, seen, thorough=thorough)
-        if not wanted:
-            break
-        seen |= await deps.resolver.ask(wanted, allowance)
-    return seen
-
-
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen)
+    examination = checkup.examine(plan, seen, deps.hosts)
+    evidence = await _evidence(deps, domain, examination, word)
+    now = deps.now()
+    contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
+    if contest is not None and contest.taken_from is not None:
+        evidence = claims.after_transfer(evidence)
+    before = contest.challenger if contest is not None else domain
+    step = lifecycle.advance(before, evidence, now)
+    findings = (*examination.findings, *provider.findings(domain, evidence, now))
+    outcome = _outcome(
+        deps,
+        step,
+        Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
+    )
+    kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
+    deps.meter.checked(status(outcome.domain) if kept else "lost")
+    return kept
+
+
+async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: ProviderWord | None) -> Evidence:
+    """Gathers what was learnt; the provider is asked late where DNS has only now proven the claim."""
     dkim, mail_from = _sights(examination)
     if word is None and dkim is Sight.PRESENT:
         word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
     holder = await deps.store.holder(domain.sender)
-    evidence = Evidence(
-        dkim=dkim,
-        mail_from=mail_from,
-        provider=word,
-        held_elsewhere=holder is not None and holder != domain.id,
-    )
-    now = deps.now()
-    step = lifecycle.advance(domain, evidence, now)
-    return await deps.store.save(_outcome(deps, step, seen, examination, now))
+    elsewhere = holder is not None and holder != domain.id
+    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
 
 
 async def _word_if_told(deps: Deps, domain: Domain) -> ProviderWord | None:
@@ -90,21 +90,11 @@ def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-def _outcome(deps: Deps, step: Step, seen: Seen, examination: Examination, now: datetime) -> Outcome:
-    due, reason = cadence.next_look(step.domain, now, jitter(deps), negative_until=_forgotten_at(seen, now))
-    domain = replace(
-        step.domain,
-        last_sync=now,
-        next_check_at=due,
-        check_reason=reason,
-        zone=_zone(seen, step.domain),
-    )
-    done = Checkup(
-        taken_at=now,
-        standings=examination.standings,
-        findings=examination.findings,
-        snapshot=snapshot_of(seen, now),
-    )
+def _outcome(deps: Deps, step: Step, done: Checkup) -> Outcome:
+    seen = done.snapshot.seen()
+    forgotten = _forgotten_at(seen, done.taken_at)
+    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
+    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
     return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
 
 
@@ -147,7 +137,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     seen = await look(deps, plan, thorough=True)
-    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=checkup.examine(plan, seen))
+    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=checkup.examine(plan, seen, deps.hosts))
 
 
 async def refresh(deps: Deps, domains: Sequence[Domain]) -> None:

@@ -4,6 +4,7 @@ The buckets count in this process alone; the month is counted by the store, whic
 """
 
 import asyncio
+import contextlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -78,6 +79,7 @@ class Usage:
         self._made: dict[str, int] = {}  # since then
         self._used: dict[str, datetime] = {}
         self._flusher: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def count(self, caller: Caller, *, free: bool) -> None:
         """Counts one request; Fault `usage-limit-exceeded` where the account's month is used up, unless it is free."""
@@ -110,14 +112,23 @@ class Usage:
             self._totals.clear()
 
     async def _flush_later(self) -> None:
-        await asyncio.sleep(self._flush_every)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), self._flush_every)
         try:
             await self.flush()
         except Fault as fault:  # counted again with the next ones
             log.warning("usage.not-written", kind=fault.kind, detail=fault.detail)
 
+    async def close(self) -> None:
+        """Writes what is left, after the writing under way."""
+        self._closing.set()
+        if self._flusher is not None:
+            await self._flusher
+        await self.flush()
+
     async def flush(self) -> None:
         """Writes what was counted; what can't be written stays counted here."""
+        month = self._month
         made, self._made = self._made, {}
         used, self._used = self._used, {}
         if not made and not used:
@@ -126,7 +137,7 @@ class Usage:
             if account in self._totals:
                 self._totals[account] += number
         try:
-            totals = await self._store.count_requests(self._month, made, used)
+            totals = await self._store.count_requests(month, made, used)
         except BaseException:
             for account, number in made.items():
                 self._made[account] = self._made.get(account, 0) + number
@@ -134,7 +145,8 @@ class Usage:
                     self._totals[account] -= number
             self._used = used | self._used
             raise
-        self._totals.update(totals)
+        if month == self._month:
+            self._totals.update(totals)
 
 
 def _month(now: datetime) -> str:

@@ -1,53 +1,52 @@
 """Knows how the web face is put together: endpoints behind the gate, the gate behind the door. Server-agnostic."""
 
+import re
+from collections.abc import Awaitable, Callable, Iterable
+
 import structlog
 from litestar import Litestar, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
-from prometheus_client import CollectorRegistry
 
 from letterhead.errors import Fault
 from letterhead.ports import Deps
 from letterhead.web import document, problems
 from letterhead.web.allowances import Buckets, Usage
-from letterhead.web.asgi import App, Request
+from letterhead.web.asgi import App, Receive, Request, Scope, Send
 from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
-from letterhead.web.meters import Meters
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
 
 log = structlog.get_logger("letterhead.web")
 
 
-def create_app(deps: Deps, settings: WebSettings, registry: CollectorRegistry | None = None) -> App:
-    """Makes the ASGI app; `registry` collects what /metrics tells, the worker's numbers too where it is shared."""
-    registry = registry or CollectorRegistry()
-    house = _house(deps, settings, registry)
+def create_app(deps: Deps, settings: WebSettings) -> App:
+    """Makes the ASGI app."""
+    house = _house(deps, settings)
     gate = Gate(house, Buckets(settings.rate, settings.burst, house.credentials.clock))
     framework = Litestar(
         [_handler(gate, endpoint) for endpoint in ENDPOINTS],
         exception_handlers={HTTPException: _misrouted},
-        on_shutdown=[house.usage.flush],
+        on_shutdown=[house.usage.close],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,  # bodies.py bounds them itself, and answers in the envelope
     )
-    return Door(framework, house.meters, https=settings.public_url.startswith("https:"))  # type: ignore[arg-type]
+    inner = _with_options(framework)  # type: ignore[arg-type]
+    return Door(inner, deps.meter, https=settings.public_url.startswith("https:"))
 
 
-def _house(deps: Deps, settings: WebSettings, registry: CollectorRegistry) -> House:
+def _house(deps: Deps, settings: WebSettings) -> House:
     described = document.describe(ENDPOINTS)
     return House(
         deps=deps,
         settings=settings,
         credentials=Credentials(deps, settings),
         usage=Usage(deps.store, deps.now, settings.flush_every),
-        registry=registry,
-        meters=Meters(registry),
         document=document.text(described),
         page=document.page(described),
     )
@@ -65,8 +64,39 @@ def _handler(gate: Gate, endpoint: Endpoint) -> HTTPRouteHandler:
             log.exception("request.broken")
             return _response(_refusal(request, problems.bug()))
 
-    path = endpoint.path.replace("}", ":str}")
-    return HTTPRouteHandler(path, http_method=endpoint.method, status_code=200)(serve)  # type: ignore[arg-type]
+    return _routed(endpoint.path, endpoint.method, serve)
+
+
+def _with_options(framework: App) -> App:
+    """Answers OPTIONS itself (RFC 9110 9.3.7): the framework's own answer lists one endpoint's method alone."""
+    paths = {endpoint.path for endpoint in ENDPOINTS}
+    table = [(re.compile(re.sub(r"{\w+}", "[^/]+", path)), path) for path in paths]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["path"] if scope["type"] == "http" and scope["method"] == "OPTIONS" else ""
+        for pattern, path in table:
+            if pattern.fullmatch(asked):
+                visit_of(scope).route = path
+                methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == path]
+                head = [(b"allow", _allow([*methods, "OPTIONS"]).encode())]
+                await send({"type": "http.response.start", "status": 204, "headers": head})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        await framework(scope, receive, send)
+
+    return app
+
+
+def _allow(methods: Iterable[str]) -> str:
+    """Lists the methods of a path; the door answers HEAD wherever there is GET."""
+    known = set(methods)
+    return ", ".join(sorted(known | ({"HEAD"} if "GET" in known else set())))
+
+
+def _routed(path: str, method: str, serve: Callable[[Request], Awaitable[ASGIResponse]]) -> HTTPRouteHandler:
+    """Tells the framework where a handler stands; the answer brings its own status."""
+    place = path.replace("}", ":str}")
+    return HTTPRouteHandler(place, http_method=method, status_code=200)(serve)  # type: ignore[arg-type]
 
 
 def _response(answer: Answer) -> ASGIResponse:
@@ -89,5 +119,5 @@ def _misrouted(request: Request, refusal: HTTPException) -> Response[bytes]:
     answer = _refusal(request, problems.fault_of_status(refusal.status_code, request.method, request.url.path))
     headers = dict(answer.headers)
     if refusal.headers and "allow" in refusal.headers:
-        headers["Allow"] = refusal.headers["allow"]
+        headers["Allow"] = _allow(refusal.headers["allow"].split(", "))
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=answer.media_type)

@@ -45,42 +45,43 @@ class Credentials:
         return caller
 
     async def _look_up(self, request: Request, key: str) -> Caller:
-        """Asks the store; an address with too many failures waits, unless its key was good a moment ago."""
-        address = address_of(request)
-        if key not in self._known:
-            self._refuse_guessing(address)
+        """Asks the store; remembers a valid key for a moment."""
         asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
         try:
             caller = await accounts.caller_of(self._deps, key)
         except Fault as fault:
+            self._known.pop(key, None)
             if fault.kind is Kind.UNAUTHORIZED and key:
-                self._known.pop(key, None)
-                self._failures.take(address)
+                self._count_failure(request)
             raise
         if len(self._known) >= KEYS_REMEMBERED:
             self._known.clear()
         self._known[key] = (caller, asked_at + self._settings.remember_callers)
         return caller
 
-    def _refuse_guessing(self, address: str) -> None:
-        level = self._failures.level(address)
-        if level < 1.0:
-            raise too_many(f"failed sign-ins from {address}", self._failures.wait(level))
+    def _count_failure(self, request: Request) -> None:
+        """Slows down an address that fails too often.
+
+        A valid key from there still gets in: behind one proxy or NAT nobody can lock the others out.
+        """
+        address = address_of(request)
+        left = self._failures.take(address)
+        if left < 0.0:
+            raise too_many(f"failed sign-ins from {address}", self._failures.wait(left + 1.0))
 
     def operator(self, request: Request) -> None:
-        """Passes the operator's token alone; Fault `unauthorized`."""
-        address = address_of(request)
-        self._refuse_guessing(address)
+        """Passes the operator's token alone; Fault `unauthorized`, `too-many-requests`."""
         _, token = presented(request)
         secret = self._settings.operator_token
-        if secret is None or not is_token(token, secret):
-            if token:
-                self._failures.take(address)
-            raise Fault(
-                Kind.UNAUTHORIZED,
-                "The operator's token is missing or not valid.",
-                "Send the header `Authorization: Bearer <token>` with the token that the installation was set up with.",
-            )
+        if secret is not None and is_token(token, secret):
+            return
+        if token:
+            self._count_failure(request)
+        raise Fault(
+            Kind.UNAUTHORIZED,
+            "The operator's token is missing or not valid.",
+            "Send the header `Authorization: Bearer <token>` with the token that the installation was set up with.",
+        )
 
     def forget(self) -> None:
         """Forgets all callers, because an account or a key was changed here."""

@@ -6,7 +6,7 @@ At most 64 KB are read; JSON in UTF-8 alone; no doubled keys, NaN, lone surrogat
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -137,7 +137,7 @@ def _number(digits: str) -> float:
 
 def _refuse_unsendable(value: dict[str, object], shape: type[msgspec.Struct]) -> None:
     """Refuses NUL and lone surrogates, but in fields that the core parses itself and answers with its own codes."""
-    own = {field.encode_name for field in msgspec.structs.fields(shape) if field.type is object}
+    own = {field.encode_name for field in msgspec.structs.fields(shape) if get_args(field.type)[:1] == (object,)}
     for name, inner in value.items():
         texts = [name] if name in own else [name, *_texts(inner)]
         if any(_UNSENDABLE.search(text) for text in texts):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +40,11 @@ INFO = {
 HEADERS = {
     "If-None-Match": "The ETag of the answer that the client has; 304 if it is still the same.",
     "Idempotency-Key": "Makes a repeated request harmless: 1 to 255 visible ASCII characters.",
+}
+PARTS = {
+    "sender": "acme.dev",
+    "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
 }
 SECURITY_SCHEMES = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -115,7 +121,9 @@ def _security(access: Access) -> list[Json]:
 def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
     for part in endpoint.path.split("/"):
         if part.startswith("{"):
-            yield {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+            name = part[1:-1]
+            schema = {"type": "string", "examples": [PARTS[name]]}
+            yield {"name": name, "in": "path", "required": True, "schema": schema}
     if endpoint.query is not None:
         for name, schema in components[endpoint.query.__name__]["properties"].items():
             yield {"name": name, "in": "query", "schema": schema}
@@ -194,3 +202,14 @@ def page(described: Json) -> Page:
 
 def _shown(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    """Writes the document to standard output, to be committed as docs/openapi.json."""
+    from letterhead.web.routes import ENDPOINTS
+
+    sys.stdout.buffer.write(text(describe(ENDPOINTS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import structlog
 
+from letterhead.ports import Meter
 from letterhead.web import problems
 from letterhead.web.asgi import App, Message, Receive, Scope, Send
-from letterhead.web.meters import Meters
 
 log = structlog.get_logger("letterhead.web")
 
@@ -48,8 +48,8 @@ def visit_of(scope: Mapping[str, Any]) -> Visit:
 class Door:
     """Wraps the app: names each request, dresses each answer, and answers itself when everything else failed."""
 
-    def __init__(self, app: App, meters: Meters, *, https: bool) -> None:
-        self._app, self._meters = app, meters
+    def __init__(self, app: App, meter: Meter, *, https: bool) -> None:
+        self._app, self._meter = app, meter
         self._always = list(SECURITY.items())
         if https:
             self._always.append((b"strict-transport-security", b"max-age=31536000"))
@@ -105,7 +105,7 @@ class Door:
     def _note(self, visit: Visit, method: str, path: str) -> None:
         seconds = time.perf_counter() - visit.began
         known = method if method in METHODS else "other"
-        self._meters.answered(known, visit.route, visit.status, seconds)
+        self._meter.answered(known, visit.route, visit.status, seconds)
         log.info(
             "request.answered",
             method=method[:20],

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
 from letterhead.core.accounts import Caller
 from letterhead.errors import Kind
@@ -16,7 +15,6 @@ from letterhead.web import bodies, wire
 from letterhead.web.allowances import Usage
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
-from letterhead.web.meters import Meters
 from letterhead.web.settings import WebSettings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -48,8 +46,6 @@ class House:
     settings: WebSettings
     credentials: Credentials
     usage: Usage
-    registry: CollectorRegistry
-    meters: Meters
     document: bytes
     page: Page
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked

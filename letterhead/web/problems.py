@@ -125,8 +125,6 @@ def headers_of(fault: Fault) -> Mapping[str, str]:
         headers["Retry-After"] = str(fault.retry_after)
     if fault.kind is Kind.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if fault.kind is Kind.BODY_TOO_LARGE:
-        headers["Connection"] = "close"  # the rest of the body is never read
     return headers
 
 

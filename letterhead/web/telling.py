@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -170,7 +170,7 @@ def made_key(made: NewKey) -> wire.MadeKey:
         key_type=made.key.key_type,  # type: ignore[arg-type]
         environment_id=given(made.key.environment_id),
         name=made.key.name,
-        created_at=made.key.created_at,
+        created_at=_kept(made.key.created_at),
         scope=made.key.scope.value,
     )
 
@@ -201,7 +201,7 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
         limits=wire.LimitsOut(
             domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
         ),
-        created_at=each.created_at,
+        created_at=_kept(each.created_at),
         key=given(first_key),
     )
 
@@ -218,9 +218,9 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     )
 
 
-def moment(at: datetime) -> str:
-    """Writes a time for a person, as RFC 3339 in UTC."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _kept(at: datetime) -> datetime:
+    """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 encode = msgspec.json.Encoder().encode

@@ -39,8 +39,8 @@ class VerificationRecord(Out, frozen=True, kw_only=True):
     required: bool
 
 
-class VerificationRecords(Out, frozen=True, kw_only=True):
-    """Says all that the customer must publish."""
+class VerificationRecords(Out, frozen=True, kw_only=True, rename="lower"):
+    """Says all that the customer must publish; the clients know these keys with underscores."""
 
     dkim: VerificationRecord
     mail_from_spf: VerificationRecord | UnsetType = UNSET

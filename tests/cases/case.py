@@ -1,21 +1,29 @@
 """Reads a zone case: zone text with a plan and the findings that it must give, and no others.
 
-The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`. In the text
+The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
+the plan is not the usual one `; mx: host`, `; key: base64`, `; dkim-cname: target`, `; old-selectors: a b`,
+`; present-until: time`. In the text
 `{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the right records' lines, `{ns}` for the zone's SOA and NS,
-`{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`), `{p}` for the key in base64.
+`{dkim.data}` and so on for type and value alone, as in `lh1._domainkey.acme.dev {dkim.data}`, `{dkim.text}` for the
+value as it is typed, `{p}` for the key's base64, `{p[0:99]}` and `{p.lower}` for parts of it. `{txt:…}` is a TXT
+record of a text of any length, in UTF-8.
 """
 
 import asyncio
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core import checkup
 from letterhead.core.answers import Question, Reply
-from letterhead.core.checkup import Examination
-from letterhead.core.plan import Plan
-from letterhead.core.records import zone_line
+from letterhead.core.checkup import NO_HISTORY, Examination
+from letterhead.core.diagnosis import History
+from letterhead.core.plan import Plan, PlannedRecord, RecordId
+from letterhead.core.records import quoted, split_text, zone_line
 from letterhead.ports import Allowance
 from tests.core import scenes
 
@@ -31,6 +39,7 @@ class Case:
     plan: Plan
     text: str
     finds: frozenset[str]
+    history: History = NO_HISTORY
 
 
 def cases() -> list[Case]:
@@ -45,7 +54,29 @@ def read(path: Path) -> Case:
     sender = head.get("sender", "acme.dev")
     label = head.get("mail-from", "lh")
     plan = scenes.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label)
-    return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()))
+    plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
+    return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
+
+
+def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
+    """Changes a usual record as the head of the case wants it."""
+    match record.id:
+        case RecordId.DKIM if "dkim-cname" in head:
+            return replace(record, rdtype="CNAME", value=head["dkim-cname"])
+        case RecordId.DKIM if "key" in head:
+            return replace(record, value=record.value.replace(scenes.KEY, head["key"]))
+        case RecordId.MAIL_FROM_MX if "mx" in head:
+            return replace(record, value=head["mx"])
+        case _:
+            return record
+
+
+def _history(head: dict[str, str]) -> History:
+    until = head.get("present-until")
+    return History(
+        old_selectors=tuple(head.get("old-selectors", "").split()),
+        present_until=datetime.fromisoformat(until) if until else None,
+    )
 
 
 def _filled(text: str, plan: Plan) -> str:
@@ -56,10 +87,23 @@ def _filled(text: str, plan: Plan) -> str:
     soa = f"{origin}. 3600 IN SOA ns1.{origin}. hostmaster.{origin}. 1 7200 3600 1209600 600"
     servers = [f"{origin}. 3600 IN NS ns{number}.{origin}." for number in (1, 2)]
     addresses = [f"ns{number}.{origin}. 3600 IN A 192.0.2.{number}" for number in (1, 2)]
-    places = {"ns": "\n".join([soa, *servers, *addresses]), "p": scenes.KEY, **lines, **data}
+    texts = {f"{names[each.id]}.text": each.value for each in plan.records}
+    places = {"ns": "\n".join([soa, *servers, *addresses]), **lines, **data, **texts}
     for name, value in places.items():
         text = text.replace("{" + name + "}", value)
-    return text
+    text = re.sub(r"\{p(?:\[(\d*):(\d*)\]|\.(lower|upper))?\}", lambda hit: _key(plan, *hit.groups()), text)
+    return re.sub(r"\{txt:(.*)\}$", lambda hit: _txt(hit[1]), text, flags=re.MULTILINE)
+
+
+def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> str:
+    key = plan.records[0].value.partition("p=")[2]
+    cased = key.lower() if case == "lower" else key.upper() if case == "upper" else key
+    return cased[int(start or 0) : int(end or len(key))]
+
+
+def _txt(text: str) -> str:
+    octets = text.encode().decode("latin-1")
+    return "TXT " + " ".join(quoted(piece) for piece in split_text(octets))
 
 
 def examine(case: Case) -> tuple[Examination, int]:
@@ -71,8 +115,8 @@ async def _examine(case: Case) -> tuple[Examination, int]:
     resolver = ZoneFileResolver(case.text)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(ROUNDS):
-        wanted = checkup.next_questions(case.plan, seen, thorough=True)
+        wanted = checkup.next_questions(case.plan, seen, thorough=True, history=case.history)
         if not wanted:
             break
         seen |= await resolver.ask(wanted, Allowance(packets=64, until=1e9))
-    return checkup.examine(case.plan, seen), len(seen)
+    return checkup.examine(case.plan, seen, history=case.history), len(seen)

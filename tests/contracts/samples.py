@@ -119,7 +119,7 @@ class Shop:
     async def account(self, **how: object) -> Account:
         """Adds an account."""
         made = account(**how)
-        await self.store.add_account(made, api_key(made.id), fresh_id("digest").encode(), audit())
+        await self.store.add_account(made, api_key(made.id, id=f"key-{made.id}"), made.id.encode(), audit())
         return made
 
     async def domain(self, account_id: str, sender: str, **how: object) -> Domain:

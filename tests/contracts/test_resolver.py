@@ -53,7 +53,7 @@ RECORDS = (
     ("child", "NS", "ns1.lab.test."),
     ("lost", "NS", "nowhere"),
 )
-IN_CHILD = (("t", "TXT", '"in the child"'),)
+IN_CHILD = (("t", "TXT", '"in the child"'), ("up", "CNAME", "lh.contract.test."))
 
 SURROUNDINGS = """
 $ORIGIN test.
@@ -192,6 +192,12 @@ async def test_each_name_has_its_own_zone(resolver: Resolver) -> None:
     assert reply.perspective.zone == CHILD
     assert isinstance(reply.answer, Found)
     assert reply.answer.rrset.rdatas == (txt("in the child"),)
+
+
+async def test_alias_lies_in_its_own_zone(resolver: Resolver) -> None:
+    """An alias that leads out of its zone is asked where it stands, not where it leads."""
+    (reply,) = await ask(resolver, f"up.{CHILD}", "TXT", View.EVERY_SERVER)
+    assert (reply.perspective.zone, reply.answer) == (CHILD, aliased(f"lh.{ZONE}", dangling=False))
 
 
 async def test_lost_delegation_is_unanswered(resolver: Resolver) -> None:

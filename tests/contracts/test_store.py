@@ -194,7 +194,7 @@ async def test_selector_is_never_used_twice(shop: Shop) -> None:
 
 
 async def test_refused_claim_writes_nothing(shop: Shop) -> None:
-    """A claim that is refused late gives its pooled key back."""
+    """A claim that is refused late gives its pooled key back, and the next one goes on."""
     made = await shop.account()
     await shop.domain(made.id, "example.com", selector="s1")
     other = await shop.account()
@@ -203,6 +203,7 @@ async def test_refused_claim_writes_nothing(shop: Shop) -> None:
         await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), None)
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     assert await shop.store.events(other.id, None, None, 10) == []
+    await shop.domain(other.id, "example.com")
 
 
 async def test_claim_of_a_gone_account(shop: Shop) -> None:
@@ -553,6 +554,21 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     assert [one.effect for one in second] == [Effect.RESTART]
     await shop.store.hand_back("two")
     assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
+
+
+async def test_owed_work_is_owed_once(shop: Shop) -> None:
+    """Work that waits already is not owed twice; work that somebody began, maybe from an older state, is owed anew."""
+    made = await shop.account()
+    one = await shop.domain(made.id, "example.com")
+    for version in range(2):
+        assert await shop.store.save(Outcome(domain=replace(one, version=version), effects=(Effect.REGISTER,)))
+    (first,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert await shop.store.save(Outcome(domain=replace(one, version=2), effects=(Effect.REGISTER,)))
+    await shop.store.finish_intent(first.id)
+    (second,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
+    assert second.effect is Effect.REGISTER
+    await shop.store.finish_intent(second.id)
+    assert await shop.store.claim_intents(later(hours=1), later(hours=2), "worker", 10) == []
 
 
 # the rest

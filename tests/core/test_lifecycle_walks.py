@@ -229,7 +229,10 @@ class Life:
         """The provider hears of proven claims only, is told until it has the identity, and restarted once a day."""
         known = evidence.provider if isinstance(evidence.provider, Identity) else None
         foreign = known is not None and known.presence is Presence.FOREIGN
-        if evidence.dkim is not PRESENT or foreign or not step.domain.held:
+        if self.domain.held and not step.domain.held and self.domain.told_at is not None:
+            assert step.effects == (Effect.WITHDRAW,)  # who no longer holds the name leaves nothing at the provider
+            assert step.domain.told_at is None
+        elif evidence.dkim is not PRESENT or foreign or not step.domain.held:
             assert step.effects == ()
         elif self.domain.told_at is None:
             assert Effect.REGISTER in step.effects

@@ -1,20 +1,24 @@
 """Puts a whole Letterhead together for a story: real storage, real or written DNS, a provider, a hand-turned clock."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from letterhead import config
+from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.accounts import Account
+from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
 from letterhead.core.domain import Domain, Event
 from letterhead.core.limits import Limits
+from letterhead.core.plan import PlannedRecord
+from letterhead.core.records import zone_line
 from letterhead.operations import accounts, checks, domains, identities
 from letterhead.operations.audit import Actor
 from letterhead.operations.domains import DomainView, Wish
-from letterhead.ports import Deps
+from letterhead.ports import Allowance, Deps
 from letterhead.wiring import Stand, assembled
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
@@ -36,6 +40,47 @@ class Clock:
         return self.at
 
 
+class WrittenDns:
+    """Answers from zone text that a test writes anew whenever it likes: one zone, its records, who is silent."""
+
+    def __init__(self, zone: str) -> None:
+        self.zone = zone
+        self.records: dict[tuple[str, str], str] = {}
+        self.silent = False
+
+    def publish(self, *planned: PlannedRecord) -> None:
+        """Publishes planned records as they should be."""
+        for record in planned:
+            self.records[record.host, record.rdtype] = zone_line(
+                record.host, record.rdtype, record.value, record.priority
+            )
+
+    def withdraw(self, *planned: PlannedRecord) -> None:
+        """Removes records."""
+        for record in planned:
+            self.records.pop((record.host, record.rdtype), None)
+
+    async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
+        """Answers like any resolver."""
+        if self.silent:
+            return {question: (self._silence(question),) for question in questions}
+        head = [
+            f"$ORIGIN {self.zone}.",
+            "@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 600",
+            "@ 3600 NS ns1",
+            "@ 3600 NS ns2",
+            "ns1 3600 A 192.0.2.1",
+            "ns2 3600 A 192.0.2.2",
+        ]
+        return await ZoneFileResolver("\n".join([*head, *self.records.values()])).ask(questions, allowance)
+
+    def _silence(self, question: Question) -> Reply:
+        return Reply(
+            perspective=Perspective(view=question.view, server="ns1", address="192.0.2.1"),
+            answer=Unanswered(why=Why.TIMEOUT),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Holds one installation with one account."""
@@ -49,6 +94,15 @@ class World:
         asked = Wish(sender=sender, **wish)  # type: ignore[arg-type]
         await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
         return await self.domain(sender)
+
+    async def other(self, name: str) -> "World":
+        """Opens another account of the same installation."""
+        account, made = await accounts.open_account(self.deps, name, f"dns@{name}.test", Limits(), OPERATOR)
+        return World(self.deps, account, made.text)
+
+    async def dkim(self, sender: str) -> PlannedRecord:
+        """Gives the DKIM record to publish."""
+        return domains.plan_of(self.deps, await self.domain(sender)).records[0]
 
     async def domain(self, sender: str) -> Domain:
         """Reads a domain."""

@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import cast
@@ -68,9 +68,9 @@ def wrong_id(query: Answer, by_tcp: bool) -> Sent:
 
 
 def wrong_question(query: Answer, by_tcp: bool) -> Sent:
-    message = reply(query, txt("evil.test.", EVIL))
-    message.question = [dns.rrset.from_text("evil.test.", 0, "IN", "TXT")]
-    return [(0, wire(message))]
+    packet = bytearray(wire(reply(query, txt(query.question[0].name, EVIL))))
+    packet[13] ^= 1  # the first letter of the name in the question, and by compression in the answer
+    return [(0, bytes(packet))]
 
 
 def garbage(query: Answer, by_tcp: bool) -> Sent:
@@ -228,6 +228,7 @@ MODES: dict[str, Callable[[Answer, bool], Sent]] = {
     "tcshut": truncated(lambda packet: []),
     "huge255": large(240, 255),
     "hugetiny": large(3300, 6),
+    "many": large(100, 30),
     "emptystrings": empty_strings,
     "longnames": long_names,
     "ptrloop": pointer_loop,
@@ -250,9 +251,11 @@ def honest(query: Answer, address: str) -> Answer:
     name, rdtype = query.question[0].name, query.question[0].rdtype
     message = reply(query)
     zone = zone_of(name)
-    if rdtype == dns.rdatatype.NS and address == ROOT and len(zone) > len(TLD):
+    if address == ROOT and len(zone) > len(TLD):
         message.flags &= ~dns.flags.AA
         message.authority = [servers_of(zone)]
+        glue = enumerate(SERVERS)
+        message.additional = [dns.rrset.from_text(f"ns{number}.{zone}", 300, "IN", "A", ip) for number, ip in glue]
     elif rdtype == dns.rdatatype.NS:
         message.answer = [servers_of(zone)] if name == zone else []
     elif rdtype == dns.rdatatype.A:
@@ -262,6 +265,14 @@ def honest(query: Answer, address: str) -> Answer:
     if rdtype == dns.rdatatype.SOA or not (message.answer or message.authority):
         start = dns.rrset.from_text(zone, 300, "IN", "SOA", "ns0. host. 1 60 60 600 30")
         (message.answer if rdtype == dns.rdatatype.SOA and name == zone else message.authority).append(start)
+    return message
+
+
+def unaware(query: Answer, rcode: dns.rcode.Rcode) -> Answer:
+    """Answers as a resolver that can't find a domain, or remembers that it does not exist."""
+    message = reply(query, rcode=rcode)
+    if rcode == dns.rcode.NXDOMAIN:
+        message.authority = [dns.rrset.from_text(TLD, 300, "IN", "SOA", "ns0. host. 1 60 60 600 30")]
     return message
 
 
@@ -282,6 +293,7 @@ class HostileDns:
         self.port = port
         self.packets: Counter[str] = Counter()
         self.mute: set[str] = set()  # addresses that never answer
+        self.unaware: dict[str, dns.rcode.Rcode] = {}  # what the resolver says of a whole domain
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
 
@@ -292,7 +304,9 @@ class HostileDns:
         self.packets[zone] += 1
         if address in self.mute:
             return []
-        if rdtype not in (dns.rdatatype.TXT, dns.rdatatype.MX):
+        if address == RESOLVER and zone in self.unaware:
+            return [(0, wire(unaware(query, self.unaware[zone])))]
+        if address == ROOT or rdtype not in (dns.rdatatype.TXT, dns.rdatatype.MX):
             return [(0, wire(honest(query, address)))]
         return MODES[zone.split(".")[0]](query, by_tcp)
 
@@ -316,7 +330,7 @@ class HostileDns:
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("sockname")[0]
-        with suppress(OSError, EOFError):
+        try:
             packet = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             answer = self.sent(packet, address, by_tcp=True)
             writer.write(sum(len(octets) for _, octets in answer).to_bytes(2) if answer else b"")
@@ -324,7 +338,10 @@ class HostileDns:
                 await asyncio.sleep(delay)
                 writer.write(octets)
                 await writer.drain()
-        writer.close()
+        except (OSError, EOFError):
+            pass  # whoever asked has hung up
+        finally:
+            writer.close()
 
 
 class _Datagrams(asyncio.DatagramProtocol):

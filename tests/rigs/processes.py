@@ -87,6 +87,10 @@ class Server:
         finally:
             self.signal(signal.SIGCONT)
 
+    def ended(self, seconds: float = 20) -> int:
+        """Waits until the process has ended by itself and gives its exit code."""
+        return self._process.wait(seconds)
+
     def stop(self) -> None:
         """Kills the process: nothing that it holds is wanted after the tests."""
         self._process.kill()

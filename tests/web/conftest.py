@@ -4,44 +4,52 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
 import uvicorn
-from prometheus_client import CollectorRegistry
 
-from letterhead import config, wiring
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.accounts import Scope
 from letterhead.core.limits import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
-from letterhead.operations.audit import Actor
-from letterhead.ports import Deps
 from letterhead.web.app import create_app
 from letterhead.web.protocol import EnvelopeProtocol
 from letterhead.web.server import Server
 from letterhead.web.settings import WebSettings
+from letterhead.wiring import Stand
+from tests.operations.world import OPERATOR, World, opened
 
 OPERATOR_TOKEN = "an-operator-token-that-is-long-enough"
-SETTINGS = {"LETTERHEAD_PROVIDER": "simulated"}
+FAST = {"rate": 500, "burst": 1000}
 
 
 class Installation:
-    """Holds a running installation with two accounts, and clients for each way to ask it."""
+    """Holds a running installation, the keys of its accounts, and clients for each way to ask it."""
 
-    def __init__(self, deps: Deps, url: str) -> None:
-        self.deps, self.url = deps, url
-        self.keys: dict[str, str] = {}
-        self.accounts: dict[str, str] = {}
+    def __init__(self, world: World, provider: SimulatedProvider, url: str) -> None:
+        self.world, self.deps, self.provider, self.url = world, world.deps, provider, url
+        self.keys = {"acme": world.key}
+        self.accounts = {"acme": world.account.id}
 
     async def open_account(self, name: str, limits: Limits | None = None) -> str:
         """Opens an account and gives its first key."""
         account, made = await accounts.open_account(
-            self.deps, name, f"{name}@example.com", limits or Limits(), Actor(name="operator")
+            self.deps, name, f"{name}@example.com", limits or Limits(), OPERATOR
         )
         self.accounts[name], self.keys[name] = account.id, made.text
+        return made.text
+
+    async def make_key(self, name: str, scope: Scope) -> str:
+        """Makes a further key of an account with a scope."""
+        caller = await accounts.caller_of(self.deps, self.keys[name])
+        made = await accounts.make_key(
+            self.deps, caller, OPERATOR, name=f"{scope} key", key_type="secret", scope=scope, environment_id=None
+        )
         return made.text
 
     def client(self, key: str | None = None) -> httpx2.AsyncClient:
@@ -51,19 +59,20 @@ class Installation:
 
 
 @asynccontextmanager
-async def running(folder: Path, web: WebSettings | None = None) -> AsyncIterator[Installation]:
-    """Runs an installation in this event loop until the block ends."""
-    settings = config.read({"LETTERHEAD_DATA_DIR": str(folder)} | SETTINGS, folder)
-    stand = wiring.Stand(resolver=ZoneFileResolver(), provider=SimulatedProvider(wiring._now))
+async def running(
+    folder: Path, zones: str = "", limits: Limits | None = None, **web: float
+) -> AsyncIterator[Installation]:
+    """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
+    provider = SimulatedProvider(lambda: datetime.now(UTC))
+    stand = Stand(resolver=ZoneFileResolver(zones), provider=provider)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with wiring.assembled(settings, stand) as deps:
-            web = web or WebSettings(
-                public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), rate=500, burst=1000
-            )
-            app = create_app(deps, web, CollectorRegistry())
+        async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false") as world:
+            token = Secret(OPERATOR_TOKEN.encode())
+            settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))  # type: ignore[arg-type]
+            app = create_app(world.deps, settings)
             async with _served(app, listener):
-                yield Installation(deps, url)
+                yield Installation(world, provider, url)
 
 
 @asynccontextmanager
@@ -74,7 +83,7 @@ async def _served(app: object, listener: socket.socket) -> AsyncIterator[None]:
     )  # fmt: skip
     server = Server(setup)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 uvicorn offers nothing to wait for
         await asyncio.sleep(0.005)
     try:
         yield
@@ -87,7 +96,6 @@ async def _served(app: object, listener: socket.socket) -> AsyncIterator[None]:
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
     """Runs an installation with an account called acme."""
     async with running(tmp_path) as installation:
-        await installation.open_account("acme")
         yield installation
 
 

@@ -7,7 +7,9 @@ from letterhead.adapters.dns.delegation import Cut, Setup
 from letterhead.adapters.dns.reading import server_answer
 from letterhead.adapters.dns.transport import SILENT, Budget, exchange
 from letterhead.adapters.dns.wire import Message, Query, name_text
-from letterhead.core.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View
+from letterhead.core.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
+
+NOT_HEARD = SILENT | {Why.NOT_ASKED}
 
 
 class Panel:
@@ -28,9 +30,9 @@ class Panel:
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=seconds)
 
-    def silent(self) -> bool:
-        """Says whether no server was heard so far."""
-        return all(isinstance(told, Unanswered) and told.why in SILENT for told in self._told())
+    def heard(self) -> bool:
+        """Says whether any server was heard so far, whatever it said."""
+        return any(isinstance(told, Message) or told.why not in NOT_HEARD for told in self._told())
 
     def agree(self) -> bool:
         """Says whether all have answered, and alike."""

@@ -36,7 +36,7 @@ from letterhead.ports import Allowance
 PER_QUESTION = 5.0  # seconds
 PER_TRY = 1.75
 ROOTS_PROBED = 3
-PROBE_SECONDS = 1.0
+PROBE_SECONDS = 0.6  # for each of two tries
 PROBE_HOLDS = 600.0
 MAX_REFERRALS = 3
 FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
@@ -100,8 +100,8 @@ class _Port53:
     def closed(self) -> bool:
         return self.known and self._closed
 
-    def note(self, closed: bool | None) -> None:
-        """Notes what a probe found; nothing where it found nothing out."""
+    def note(self, *, closed: bool | None) -> None:
+        """Notes what was found; nothing where nothing was found out."""
         if closed is not None:
             self._closed, self._until = closed, self._clock() + PROBE_HOLDS
 
@@ -190,7 +190,9 @@ class _Round:
         first = FIRST_ASKED.get(view, len(servers))
         panel.ask(servers[:first])
         await panel.wait(self._setup.per_try)
-        if servers and panel.silent() and await self._probe():
+        if panel.heard():
+            self._port53.note(closed=False)  # one zone's silence is its own when others answer
+        elif servers and await self._probe():
             return None
         if not panel.agree():
             panel.ask(servers[first : 2 if view is View.ONE_SERVER else None])
@@ -201,7 +203,7 @@ class _Round:
         """Says whether port 53 is closed to this machine: the root's servers are silent too."""
         async with self._probing:
             if not self._port53.known:
-                self._port53.note(await self._root_is_silent())
+                self._port53.note(closed=await self._root_is_silent())
         return self._port53.closed
 
     async def _root_is_silent(self) -> bool | None:
@@ -210,7 +212,7 @@ class _Round:
             return None
         roots = in_turn(await self._delegations.servers(Cut(dns.name.root, names), ROOTS_PROBED))
         query = Query(dns.name.root, RdataType.SOA, recursive=False)
-        asked = (exchange((ip, self._setup.port), query, self._budget, PROBE_SECONDS, tries=1) for _, ip in roots)
+        asked = (exchange((ip, self._setup.port), query, self._budget, PROBE_SECONDS) for _, ip in roots)
         told = await asyncio.gather(*asked)
         if any(isinstance(each, Unanswered) and each.why is Why.NOT_ASKED for each in told) or not told:
             return None

@@ -68,13 +68,11 @@ def usable(address: str) -> bool:
     return True
 
 
-async def exchange(
-    server: Address, query: Query, budget: Budget, per_try: float, *, tries: int = TRIES
-) -> Message | Unanswered:
+async def exchange(server: Address, query: Query, budget: Budget, per_try: float) -> Message | Unanswered:
     """Asks one server one question: at most two tries over UDP, then once over TCP where the answer was truncated."""
     try:
         with _connected(server) as sock:
-            answer = await _Conversation(sock, query, budget, per_try).hold(tries)
+            answer = await _Conversation(sock, query, budget, per_try).hold()
     except OSError as trouble:
         return Unanswered(why=Why.UNREACHABLE, detail=trouble.strerror or "the network refused")
     if isinstance(answer, Message) and answer.truncated:
@@ -103,9 +101,9 @@ class _Conversation:
         self._loop = asyncio.get_running_loop()
         self._strays = 0
 
-    async def hold(self, tries: int) -> Message | Unanswered:
+    async def hold(self) -> Message | Unanswered:
         edns, heard = True, None
-        for attempt in range(tries):
+        for attempt in range(TRIES):
             if self._budget.take():
                 await self._loop.sock_sendall(self._sock, question_packet(self._id, self._query, edns=edns))
             elif attempt == 0:

@@ -1,12 +1,12 @@
 """Keeps domains with their keys, checkups and events; knows no rule of how a domain moves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Clash, Engine, Session
+from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
@@ -66,7 +66,7 @@ class Domains:
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
-        found = await self._engine.read("checkups", domain_ids=rows.json(list(domain_ids)))
+        found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
@@ -113,6 +113,22 @@ class Domains:
         try:
             return await self._engine.transact(lambda session: self._saved(session, outcome))
         except Clash:  # the one constraint that a save can break: one holder of a name
+            return False
+
+    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
+        either domain has changed since it was read."""
+
+        async def work(session: Session) -> bool:
+            if not await self._saved(session, loser) or not await self._saved(session, winner):
+                raise Clash  # undoes the half that was written
+            for row in audit:
+                await append(session, row)
+            return True
+
+        try:
+            return await self._engine.transact(work)
+        except Clash:
             return False
 
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import asyncpg
@@ -22,16 +22,20 @@ T = TypeVar("T")
 ATTEMPTS: Final = 3
 SECONDS: Final = 10.0  # for one statement, and for a free connection
 MIGRATING: Final = 0x6C657474  # names the advisory lock: one migrates, the others wait
+LOST: Final = (
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.OperatorInterventionError,  # class 57: shutdown, cancelled
+    asyncpg.InternalClientError,  # between the server's farewell and the end of the connection
+)
 TROUBLE: Final = (
+    *LOST,
     OSError,
     TimeoutError,
-    asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InvalidAuthorizationSpecificationError,  # class 28
     asyncpg.InvalidCatalogNameError,  # 3D000: no such database
     asyncpg.TransactionRollbackError,  # class 40, after ATTEMPTS
     asyncpg.InsufficientResourcesError,  # class 53: disk full, too many connections
     asyncpg.LockNotAvailableError,  # 55P03
-    asyncpg.OperatorInterventionError,  # class 57: shutdown, cancelled
     asyncpg.PostgresSystemError,  # class 58: input and output
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a standby
     asyncpg.DataCorruptedError,
@@ -62,21 +66,33 @@ class PostgresEngine:
         with _translated():
             try:
                 return await _rows(self._pool, self._known[statement], values)
-            except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError):
+            except LOST:
+                await self._pool.expire_connections()
                 return await _rows(self._pool, self._known[statement], values)
 
     async def write(self, statement: str, /, **values: Value) -> Sequence[Row]:
         """Runs one statement that writes, as a transaction of its own."""
         with _translated():
-            return await _again(lambda: _rows(self._pool, self._known[statement], values))
+            return await self._again(lambda: _rows(self._pool, self._known[statement], values))
 
     async def transact(self, work: Work[T]) -> T:
         """Runs work in one transaction, anew where it met another in a deadlock."""
         with _translated():
-            return await _again(lambda: self._once(work))
+            return await self._again(lambda: self._once(work))
 
     async def shred(self) -> None:
         """Leaves deleted rows to the server's vacuum: there is no overwriting them from here."""
+
+    async def _again(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Tries again what lost to another transaction, of which nothing was written; but not what may be written."""
+        try:
+            for _ in range(ATTEMPTS - 1):
+                with suppress(asyncpg.TransactionRollbackError):
+                    return await attempt()
+            return await attempt()
+        except LOST:
+            await self._pool.expire_connections()  # the others are dead too, most likely
+            raise
 
     async def _once(self, work: Work[T]) -> T:
         async with self._pool.acquire(timeout=SECONDS) as connection, connection.transaction():
@@ -145,16 +161,6 @@ async def _nothing(connection: "Connection") -> None:
 
 async def _rows(where: "Connection | Pool", statement: Statement, values: Mapping[str, Value]) -> Sequence[Row]:
     return await where.fetch(statement.sql, *(storable(values[name]) for name in statement.parameters))
-
-
-async def _again(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Tries again what lost to another transaction: nothing of it was written."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return await attempt()
-        except asyncpg.TransactionRollbackError:
-            continue
-    return await attempt()
 
 
 @contextmanager

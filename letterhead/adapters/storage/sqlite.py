@@ -104,8 +104,10 @@ class SqliteEngine:
 async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[SqliteEngine]:
     """Opens the file for this process alone; `migrate_first` makes it, or brings its schema up to date."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_owned(path))
-        writer = await stack.enter_async_context(_connected(path, "rwc" if migrate_first else "rw", WRITER))
+        if not migrate_first and not await asyncio.to_thread(path.exists):
+            schema.refuse_outdated(None, str(path))
+        stack.enter_context(_owned(path, make=migrate_first))
+        writer = await stack.enter_async_context(_connected(path, "rw", WRITER))
         with _translated(path):
             if migrate_first:
                 await _migrate(writer)
@@ -119,8 +121,8 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
 
 async def migrate_sqlite(path: Path) -> None:
     """Brings the schema of a file that nobody has open up to date."""
-    with _owned(path):
-        async with _connected(path, "rwc", WRITER) as writer:
+    with _owned(path, make=True):
+        async with _connected(path, "rw", WRITER) as writer:
             with _translated(path):
                 await _migrate(writer)
 
@@ -173,8 +175,11 @@ def _address(path: Path, mode: str) -> str:
 
 
 @contextmanager
-def _owned(path: Path) -> Iterator[None]:
-    """Holds the lock file beside the database, which the system gives free however the process ends."""
+def _owned(path: Path, *, make: bool) -> Iterator[None]:
+    """Holds the lock file beside the database, which the system gives free however the process ends.
+
+    Makes the folder, and the file if wanted, for nobody else to read; the log takes its rights from the file.
+    """
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -183,6 +188,8 @@ def _owned(path: Path) -> Iterator[None]:
         raise unavailable(f"The database {path}", error.strerror) from error
     try:
         _lock(handle, path, lock)
+        if make:
+            path.touch(0o600)
         yield
     finally:
         os.close(handle)

@@ -1,14 +1,18 @@
 """Keeps who works on what, and what was made ahead; knows nothing of how the work is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+import msgspec
+import structlog
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import Engine, Session
+from letterhead.adapters.storage.engine import Engine, Row, Session
 from letterhead.core.domain import Domain
 from letterhead.ports import Backlog, Intent, PooledKey
+
+log = structlog.get_logger()
 
 
 class Work:
@@ -22,7 +26,7 @@ class Work:
         claimed = await self._engine.write(
             "claim_due", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
         )
-        return sorted((rows.domain(row) for row in claimed), key=lambda domain: domain.next_check_at or now)
+        return sorted(_readable(claimed), key=lambda domain: domain.next_check_at or now)
 
     async def look_sooner(self, domain_id: str, due: datetime) -> None:
         """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched.
@@ -90,3 +94,12 @@ class Work:
     async def ready(self) -> None:
         """Answers when storage can be used; Fault `storage-unavailable` where it can't."""
         await self._engine.read("revision")
+
+
+def _readable(claimed: Sequence[Row]) -> Iterator[Domain]:
+    """Reads domains but for those it can't, so that one row (a later version's, say) does not stop all work."""
+    for row in claimed:
+        try:
+            yield rows.domain(row)
+        except msgspec.MsgspecError as error:
+            log.error("domain.unreadable", domain=row["id"], error=str(error))

@@ -53,7 +53,7 @@ async def _page(call: Call, query: wire.DomainsQuery) -> tuple[list[Domain], str
 
 def _after(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+        return base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as bad:
         raise Fault(
             Kind.PARAMETER_INVALID,

@@ -4,11 +4,8 @@ import asyncio
 import time
 from typing import Any
 
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
 from letterhead.core.answers import Question, Unanswered, View
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
 from letterhead.web import wire
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
@@ -77,10 +74,8 @@ async def metrics(call: Call) -> Answer:
     if call.house.settings.operator_token is not None:
         call.house.credentials.operator(call.request)
     backlog = await _backlog(call)
-    if isinstance(backlog, Backlog):
-        call.house.meters.backlog(backlog)
-    body = await asyncio.to_thread(generate_latest, call.house.registry)
-    return Answer(body=body, media_type=CONTENT_TYPE_LATEST)
+    meter = call.deps.meter
+    return Answer(body=meter.text(backlog if isinstance(backlog, Backlog) else None), media_type=meter.media_type)
 
 
 async def openapi(call: Call) -> Answer:
@@ -110,7 +105,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET", path="/metrics", serve=metrics, access=Access.OPEN, topic="The service", media_type="text/plain",
-        statuses=(401, 429),
+        faults=(Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS),
     ),
     Endpoint(
         method="GET", path="/openapi.json", serve=openapi, access=Access.OPEN, topic="The service",

@@ -60,11 +60,11 @@ RETURNING key;
 DELETE FROM idempotency WHERE account_id = :account_id AND at < :before RETURNING key;
 
 -- name: checkups(domain_ids)
+-- `IN (SELECT …)` would make PostgreSQL read the whole table, since it can't know how few ids there are.
 SELECT domain_id, body FROM checkups
-WHERE domain_id IN (
-    /*sqlite SELECT value FROM json_each(:domain_ids) */
-    /*postgresql SELECT json_array_elements_text(CAST(:domain_ids AS JSON)) */
-);
+WHERE domain_id
+    /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
 -- name: keep_checkup(domain_id, body)
 INSERT INTO checkups (domain_id, body) VALUES (:domain_id, :body)

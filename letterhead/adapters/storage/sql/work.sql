@@ -8,7 +8,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE domains SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
-RETURNING life;
+RETURNING id, life;
 
 -- name: lock_domain(id)
 SELECT life FROM domains WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
@@ -35,10 +35,14 @@ WHERE id IN (SELECT id FROM due)
 RETURNING id, domain_id, account_id, sender, effect, attempts;
 
 -- name: add_intent(domain_id, account_id, sender, effect)
--- Due at once, whatever the clock says. What is owed already is not owed twice.
+-- Due at once, whatever the clock says. What is owed already is not owed twice; but what somebody works on may have
+-- begun from an older state, so it does not count.
 INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts)
 SELECT :domain_id, :account_id, :sender, :effect, 0, 0
-WHERE NOT EXISTS (SELECT 1 FROM intents WHERE domain_id = :domain_id AND effect = :effect)
+WHERE NOT EXISTS (
+    SELECT 1 FROM intents
+    WHERE sender = :sender AND domain_id = :domain_id AND effect = :effect AND lease_owner IS NULL
+)
 RETURNING id;
 
 -- name: finish_intent(id)

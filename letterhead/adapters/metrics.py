@@ -1,0 +1,101 @@
+"""Knows how the service's numbers are kept and told in Prometheus' form; knows not what they mean."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from letterhead.core.identity import IdentityUnknown, IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.secret import Secret
+from letterhead.errors import Fault
+from letterhead.ports import Backlog, Provider
+
+T = TypeVar("T")
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class PrometheusMeter:
+    """Counts in this process (implements `ports.Meter`), in a registry of its own."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = own = CollectorRegistry()
+        self._requests = Counter("letterhead_requests", "Requests.", ("method", "route", "status"), registry=own)
+        self._seconds = Histogram(
+            "letterhead_request_seconds", "Time to the answer.", ("route",), buckets=_SECONDS, registry=own
+        )
+        self._checks = Counter("letterhead_checks", "Checks, by the status they left.", ("outcome",), registry=own)
+        self._calls = Counter("letterhead_provider_calls", "Calls.", ("provider", "call", "outcome"), registry=own)
+        self._due = Gauge("letterhead_checks_due", "Checks that are due and not yet claimed.", registry=own)
+        self._lag = Gauge("letterhead_checks_lag_seconds", "Age of the oldest due check.", registry=own)
+        self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=own)
+        self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=own)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts one request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def checked(self, outcome: str) -> None:
+        """Counts one check."""
+        self._checks.labels(outcome).inc()
+
+    def called(self, provider: str, call: str, outcome: str) -> None:
+        """Counts one call of a provider."""
+        self._calls.labels(provider, call, outcome).inc()
+
+    def text(self, backlog: Backlog | None) -> bytes:
+        """Tells all numbers, with how much work waits where that is known."""
+        if backlog is not None:
+            self._due.set(backlog.due)
+            self._lag.set(backlog.lag)
+            self._intents.set(backlog.intents)
+            self._pool.set(backlog.pooled_keys)
+        return generate_latest(self._registry)
+
+
+class MeteredProvider:
+    """Counts the calls of another provider (implements `ports.Provider`)."""
+
+    def __init__(self, provider: Provider, meter: PrometheusMeter) -> None:
+        self._provider, self._meter = provider, meter
+
+    @property
+    def name(self) -> str:
+        """Names the provider."""
+        return self._provider.name
+
+    @property
+    def return_path(self) -> ReturnPath | None:
+        """Says what a MAIL FROM domain must point at."""
+        return self._provider.return_path
+
+    async def look(self, sender: str, owner: str) -> ProviderWord:
+        """Tells the provider's word on a domain."""
+        word = await self._provider.look(sender, owner)
+        self._meter.called(self.name, "look", "unknown" if isinstance(word, IdentityUnknown) else "ok")
+        return word
+
+    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+        """Makes the provider hold what is wished."""
+        return await self._counted("register", self._provider.register(wish, private_key))
+
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+        """Starts the provider's own look at DNS again."""
+        return await self._counted("restart", self._provider.restart(wish, private_key))
+
+    async def withdraw(self, sender: str, owner: str) -> None:
+        """Deletes our identity."""
+        await self._counted("withdraw", self._provider.withdraw(sender, owner))
+
+    async def _counted(self, call: str, doing: Awaitable[T]) -> T:
+        try:
+            result = await doing
+        except Fault as fault:
+            self._meter.called(self.name, call, fault.kind)
+            raise
+        self._meter.called(self.name, call, "ok")
+        return result

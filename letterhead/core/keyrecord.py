@@ -1,0 +1,128 @@
+"""Knows the text of DKIM key records (RFC 6376 3.6.1) and the keys in them; knows neither DNS nor plans."""
+
+import base64
+import binascii
+import re
+
+import msgspec
+
+FOLDING = " \t\r\n"  # RFC 6376 2.8: no other white space folds
+WEAK_BITS = 2048  # RFC 8301 3.2: signers should use at least so many
+LEAST_BITS = 1024  # RFC 8301 3.2: verifiers must not take fewer
+ALGORITHMS = ("rsa", "ed25519")  # RFC 6376 3.3, RFC 8463 4
+ED25519_OCTETS = 32
+
+_TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # RFC 6376 3.2
+_RSA_ALGORITHM = bytes.fromhex("06092a864886f70d010101")  # RFC 3279 2.3.1: rsaEncryption
+_SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one tag without the white space around it; `span` is where it stands in the text."""
+
+    name: str
+    value: str
+    span: tuple[int, int]
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the tags of a key record in their order."""
+
+    tags: tuple[Tag, ...]
+
+    def tag(self, name: str) -> Tag | None:
+        """Finds the first tag of a name."""
+        return next((tag for tag in self.tags if tag.name == name), None)
+
+    def get(self, name: str, default: str = "") -> str:
+        """Gives the first value of a tag."""
+        tag = self.tag(name)
+        return default if tag is None else tag.value
+
+    def items(self, name: str, default: str) -> list[str]:
+        """Gives the items of a tag whose value is a list, as in `h=sha1:sha256`."""
+        return [item.strip(FOLDING) for item in self.get(name, default).split(":")]
+
+    @property
+    def names(self) -> list[str]:
+        """Lists the tags' names in their order."""
+        return [tag.name for tag in self.tags]
+
+
+def parse_key_record(text: str) -> KeyRecord | None:
+    """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
+    tags: list[Tag] = []
+    start = 0
+    for part in text.split(";"):
+        if part.strip(FOLDING):
+            name, equals, value = part.partition("=")
+            if not equals or not _TAG_NAME.fullmatch(name.strip(FOLDING)):
+                return None
+            tags.append(_tag(name.strip(FOLDING), value.strip(FOLDING), part, start))
+        start += len(part) + 1
+    return KeyRecord(tags=tuple(tags)) if tags else None
+
+
+def _tag(name: str, value: str, part: str, start: int) -> Tag:
+    before = len(part) - len(part.lstrip(FOLDING))
+    return Tag(name=name, value=value, span=(start + before, start + len(part.rstrip(FOLDING))))
+
+
+def unfolded(text: str) -> str:
+    """Takes all folding white space out of a text, which base64 may hold anywhere (RFC 6376 3.6.1)."""
+    return re.sub(r"[ \t\r\n]+", "", text)
+
+
+def key_octets(record: KeyRecord) -> bytes | None:
+    """Decodes `p=`; nothing where it is not base64."""
+    try:
+        return base64.b64decode(unfolded(record.get("p")), validate=True)
+    except (binascii.Error, ValueError):  # ValueError: other than ASCII
+        return None
+
+
+def usable(record: KeyRecord) -> bool:
+    """Says whether a verifier would take this key for mail signed with rsa-sha256 (RFC 6376 3.6.1)."""
+    names = record.names
+    if len(set(names)) != len(names):  # RFC 6376 3.2: a duplicate tag makes the whole list invalid
+        return False
+    if "v" in names and (names[0] != "v" or record.get("v") != "DKIM1"):  # RFC 6376 3.6.1: v= first, exactly DKIM1
+        return False
+    fits = bool({"*", "email"} & set(record.items("s", "*"))) and "sha256" in record.items("h", "sha256")
+    bits = rsa_bits(key_octets(record) or b"")
+    return fits and record.get("k", "rsa") == "rsa" and bits is not None and bits >= LEAST_BITS
+
+
+# --- the key itself: as much DER (X.690 8) as an RSA key needs ------------------------------------------------------
+
+
+def rsa_bits(octets: bytes) -> int | None:
+    """Counts the bits of the modulus of an RSA key in a SubjectPublicKeyInfo (RFC 8017 A.1.1, RFC 5280 4.1)."""
+    outer = _content(octets, _SEQUENCE)
+    inner = _content(outer[0], _SEQUENCE) if outer else None
+    if inner is None or not inner[0].startswith(_RSA_ALGORITHM):
+        return None
+    string = _content(inner[1], _BIT_STRING)
+    return bare_rsa_bits(string[0][1:]) if string and string[0][:1] == b"\0" else None
+
+
+def bare_rsa_bits(octets: bytes) -> int | None:
+    """Counts the bits of the modulus of a bare RSAPublicKey (RFC 8017 A.1.1), the PKCS #1 form."""
+    outer = _content(octets, _SEQUENCE)
+    modulus = _content(outer[0], _INTEGER) if outer else None
+    exponent = _content(modulus[1], _INTEGER) if modulus else None
+    if modulus is None or exponent is None or not exponent[0]:
+        return None
+    return int.from_bytes(modulus[0], "big").bit_length() or None
+
+
+def _content(octets: bytes, tag: int) -> tuple[bytes, bytes] | None:
+    """Gives the content of the value that the octets begin with, and what follows; nothing where it is cut."""
+    if len(octets) < 2 or octets[0] != tag:
+        return None
+    size, start = octets[1], 2
+    if size & 0x80:
+        start += size & 0x7F
+        size = int.from_bytes(octets[2:start], "big")
+    end = start + size
+    return (octets[start:end], octets[end:]) if end <= len(octets) else None

@@ -1,0 +1,72 @@
+"""Knows what happens when several accounts claim one name: look at both records, warn the holder, move the hold."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core import checkup, claims
+from letterhead.core.domain import Domain
+from letterhead.core.evidence import Evidence, Sight, sight_of
+from letterhead.core.identity import Identity, Presence
+from letterhead.core.plan import RecordId
+from letterhead.operations.audit import WORKER, audit_row
+from letterhead.operations.domains import plan_of
+from letterhead.operations.looks import look
+from letterhead.ports import Deps, Outcome
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a check of a challenger found: the challenger as it is after it, and whom it takes the name from."""
+
+    challenger: Domain
+    taken_from: Domain | None = None
+
+
+async def contest(deps: Deps, challenger: Domain, evidence: Evidence, now: datetime) -> Contest:
+    """Looks at the holder's record beside the challenger's, where the latter is proven."""
+    holder = await deps.store.holder(challenger.sender)
+    incumbent = await deps.store.domain_by_id(holder) if holder is not None else None
+    if incumbent is None or evidence.dkim is not Sight.PRESENT:
+        sight = Sight.UNANSWERED if incumbent is None else Sight.PRESENT
+        return Contest(challenger=claims.contested(challenger, evidence, sight, now))
+    sight = await _sight(deps, incumbent)
+    if claims.takes_over(challenger, evidence, sight, now):
+        return Contest(challenger=claims.won(challenger, now).domain, taken_from=incumbent)
+    warning = claims.warned(incumbent, now) if sight is Sight.PRESENT else None
+    if warning is not None:  # a lost race warns at the next check
+        await deps.store.save(Outcome(domain=warning.domain, events=warning.events))
+    return Contest(challenger=claims.contested(challenger, evidence, sight, now))
+
+
+async def _sight(deps: Deps, incumbent: Domain) -> Sight:
+    """Looks at the holder's DKIM record alone, at every server."""
+    plan = plan_of(deps, incumbent)
+    alone = replace(plan, records=tuple(each for each in plan.records if each.id is RecordId.DKIM))
+    seen = await look(deps, alone, thorough=True)
+    return sight_of([checkup.judged(record, seen) for record in alone.records])
+
+
+def after_transfer(evidence: Evidence) -> Evidence:
+    """Gives the evidence as it is once the name has moved: what the provider holds is the loser's, and goes."""
+    word = evidence.provider
+    foreign = isinstance(word, Identity) and word.presence is Presence.FOREIGN
+    return replace(evidence, held_elsewhere=False, provider=None if foreign else word)
+
+
+async def settle(deps: Deps, contest: Contest, outcome: Outcome) -> bool:
+    """Writes a challenger's check; where it takes the name, the loser's end with it in one transaction."""
+    loser = contest.taken_from
+    if loser is None:
+        return await deps.store.save(outcome)
+    now = deps.now()
+    yielded, won = claims.yielded(loser, now), claims.won(contest.challenger, now)
+    rows = [
+        replace(audit_row(deps, WORKER, "claim.transfer", loser.sender), account_id=account)
+        for account in (loser.account_id, contest.challenger.account_id)
+    ]
+    return await deps.store.transfer(
+        Outcome(domain=replace(yielded.domain, next_check_at=now), events=yielded.events, effects=yielded.effects),
+        replace(outcome, events=(*won.events, *outcome.events)),
+        rows,
+    )

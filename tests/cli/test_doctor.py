@@ -1,0 +1,52 @@
+"""The doctor, at a fresh folder, at a running service, and at real resolvers."""
+
+import time
+from pathlib import Path
+
+from letterhead.cli.exits import Exit
+from tests.rigs.command import Result, Running, letterhead, running, settings_for
+from tests.rigs.dns_lab import RESOLVER, DnsLab
+
+
+def verdicts(result: Result) -> dict[str, str]:
+    """Reads `ok` or `no` for each part."""
+    lines = [line for line in result.out.splitlines() if line[:2] in ("ok", "no")]
+    return {line[4:14].strip(): line[:2] for line in lines}
+
+
+def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
+    """Without database and network it says so within seconds, with what to do, changes nothing, and exits with 1."""
+    began = time.monotonic()
+    result = letterhead("doctor", folder=tmp_path, **settings_for(tmp_path / "data"))
+    assert time.monotonic() - began < 15
+    assert result.code == Exit.NOT_GOOD
+    assert verdicts(result) == {"database": "no", "resolvers": "no", "port 53": "no", "clock": "ok"}
+    assert result.out.count("fix: ") == 3
+    assert "letterhead run" in result.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_running_service_is_asked(service: Running) -> None:
+    """Beside a server on the embedded database it takes the server's word."""
+    result = letterhead("doctor", folder=service.data, **service.settings)
+    assert verdicts(result) | {"resolvers": "", "port 53": ""} == {
+        "database": "ok", "keys": "ok", "server": "ok", "resolvers": "", "port 53": "", "clock": "ok",
+    }  # fmt: skip
+
+
+def test_stopped_installation(tmp_path: Path, lab: DnsLab) -> None:
+    """At rest it opens the database, tries the keys, and asks the resolver that is set."""
+    with running(tmp_path) as service:
+        settings = dict(service.settings)
+    result = letterhead("doctor", folder=tmp_path, **(settings | {"DNS_RESOLVERS": f"{RESOLVER}:{lab.resolver_port}"}))
+    told = verdicts(result)
+    assert {told[part] for part in ("database", "keys", "worker", "provider", "resolvers")} == {"ok"}, result.out
+
+
+def test_wrong_keys_are_told(tmp_path: Path) -> None:
+    """Keys that do not open the database are a line, with what to do."""
+    with running(tmp_path) as service:
+        settings = dict(service.settings)
+    (tmp_path / "data" / "keys").unlink()
+    result = letterhead("doctor", folder=tmp_path, **settings)
+    assert (result.code, verdicts(result)["keys"]) == (Exit.NOT_GOOD, "no")

@@ -1,0 +1,89 @@
+"""Shows that the hot statements find what they want by an index, as each engine's planner says itself."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import asyncpg
+
+from letterhead.adapters.storage.statements import Dialect, statements
+
+HOT = {
+    "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "limit": 10},
+    "domain": {"account_id": "a7", "sender": "d7.example"},
+    "count_domains": {"account_id": "a7"},
+    "holder": {"sender": "d7.example"},
+    "caller": {"digest": b"7"},
+    "claim_due": {"now": 100, "until": 200, "owner": "me", "limit": 10},
+    "hand_back_domains": {"owner": "me"},
+    "checkups": {"domain_ids": '["d7", "d8"]'},
+    "sealed_keys": {"account_id": "a7"},
+    "events_of_account": {"account_id": "a7", "after": "", "limit": 10},
+    "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
+    "idempotency": {"account_id": "a7", "key": "k"},
+    "save_domain": {
+        "id": "d7", "read_version": 0, "status": "", "held": 0, "next_check_at": 0, "version": 1, "life": "",
+    },
+}  # fmt: skip
+# 3,000 accounts with ten domains each: planners read small tables whole, and are right to.
+NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 29999)"
+FILL = [
+    "INSERT INTO accounts (id, name, email, created_at) {numbers} "
+    "SELECT 'a' || n, '', '', 0 FROM numbers WHERE n < 3000",
+    "INSERT INTO api_keys (id, account_id, digest, name, key_type, scope, masked, created_at) {numbers} "
+    "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
+    "INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life) {numbers} "
+    "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, n, 0, 'life' FROM numbers",
+    "INSERT INTO domain_keys (domain_id, sealed) {numbers} SELECT 'd' || n, {digest} FROM numbers",
+    "INSERT INTO checkups (domain_id, body) {numbers} SELECT 'd' || n, '' FROM numbers",
+    "INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail) {numbers} "
+    "SELECT 'e' || n, 'd' || n, 'a' || (n % 3000), '', '', 0, '' FROM numbers",
+    "INSERT INTO idempotency (account_id, key, digest, at) {numbers} "
+    "SELECT 'a' || (n % 3000), 'k' || n, {digest}, 0 FROM numbers",
+    "ANALYZE",
+]
+
+
+def filling(digest: str) -> list[str]:
+    """Gives the statements that fill a database."""
+    return [statement.format(numbers=NUMBERS, digest=digest) for statement in FILL]
+
+
+async def plans_of_postgres(url: str) -> dict[str, str]:
+    """Asks PostgreSQL for its plans."""
+    connection = await asyncpg.connect(url)
+    for statement in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
+        await connection.execute(statement)
+    plans = {}
+    for name, statement in statements(Dialect.POSTGRES).items():
+        if name in HOT:
+            values = (HOT[name][parameter] for parameter in statement.parameters)
+            plans[name] = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement.sql}", *values))
+    await connection.close()
+    return plans
+
+
+def plans_of_sqlite(path: Path) -> dict[str, str]:
+    """Asks SQLite for its plans."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in filling("CAST(n AS BLOB)"):
+        connection.execute(statement)
+    known = statements(Dialect.SQLITE)
+    plans = {
+        name: "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {known[name].sql}", values))
+        for name, values in HOT.items()
+    }
+    connection.close()
+    return plans
+
+
+async def test_hot_statements_use_an_index(url: str, engine: str) -> None:
+    """No hot statement reads a whole table that grows with the installation, and none sorts it."""
+    if engine == "sqlite":
+        plans, whole = plans_of_sqlite(Path(url.removeprefix("sqlite:///"))), re.compile(r"SCAN (?!due|json_each)")
+    else:
+        plans, whole = await plans_of_postgres(url), re.compile("Seq Scan")
+    assert plans.keys() == HOT.keys()
+    assert {name: plan for name, plan in plans.items() if whole.search(plan)} == {}
+    assert "domains_due" in plans["claim_due"]
+    assert "TEMP B-TREE" not in plans["domains"]

@@ -1,0 +1,66 @@
+"""Makes docs/dns-hosts.md: the table of DNS hosts, and what we say at each when records are missing."""
+
+from collections.abc import Iterable
+
+from letterhead.adapters.dns.hosts import load_hosts
+from letterhead.core.catalogue import shortened
+from letterhead.core.panels import DnsHost, Fact
+from letterhead.core.plan import RecordId
+from tests.docs.host_fixes import SERVERS, missing_at
+
+INTRODUCTION = """# DNS hosts
+
+From a domain's name servers Letterhead tells where its records are edited, and writes each fix as that form wants it.
+At a DNS host that is not in this table it says “your DNS host” and its first name server, and gives the name relative
+to the zone.
+
+The table is data: `letterhead/data/dns_hosts.toml`. To add a host, add a row there with its source, and its name
+servers in `tests/data/nameservers.toml`; then run `./dev docs`. A fact with a `?` was confirmed by nobody: there the
+row holds what suits most forms. Please send a correction with a link to the host's own page."""
+
+HEADER = """| DNS host | name servers | name | the zone itself | long TXT | MX priority | host names end in a dot |
+|---|---|---|---|---|---|---|"""
+
+
+def page() -> str:
+    """Makes the page."""
+    hosts = sorted(load_hosts(), key=lambda host: host.name.lower())
+    rows = "\n".join(_row(host) for host in hosts)
+    return "\n\n".join([INTRODUCTION, f"{HEADER}\n{rows}", *(_section(host) for host in hosts)]) + "\n"
+
+
+def _row(host: DnsHost) -> str:
+    ends = " ".join(f"`{end}`" for end in host.nameservers)
+    name = _told(host, "names", "without the zone" if host.names == "relative" else "in full")
+    apex = _told(host, "apex", f"`{host.apex}`" if host.apex else "left empty")
+    pieces = "in one piece" if host.long_txt == "whole" else "split, in quotes"
+    text = _told(host, "long_txt", f"{pieces}{', always quoted' if host.quotes else ''}")
+    priority = _told(host, "priority_field", "its own field" if host.priority_field else "before the host name")
+    return f"| {host.name} | {ends} | {name} | {apex} | {text} | {priority} | {'yes' if host.final_dot else ''} |"
+
+
+def _told(host: DnsHost, fact: Fact, words: str) -> str:
+    return f"{words} ?" if fact in host.unsourced else words
+
+
+def _section(host: DnsHost) -> str:
+    return "\n\n".join(
+        [f"## {host.name}", "\n".join(_facts(host)), "Where records are missing, a check says:", _said(host)]
+    )
+
+
+def _facts(host: DnsHost) -> Iterable[str]:
+    yield f"- Where: {_told(host, 'where', host.where)}"
+    if host.proxy:
+        yield f"- Must be off: {host.proxy}"
+    if host.note:
+        yield f"- {host.note}"
+    if host.help:
+        yield f"- The host's own page: <{host.help}>"
+    yield f"- Read in {host.checked}: {', '.join(f'<{url}>' for url in (host.source, *host.also))}"
+
+
+def _said(host: DnsHost) -> str:
+    found = missing_at(SERVERS[host.id])
+    fixes = [found[record].fix for record in (RecordId.DKIM, RecordId.MAIL_FROM_MX)]
+    return "```text\n" + shortened("\n".join(fixes)) + "\n```"

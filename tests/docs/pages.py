@@ -1,0 +1,78 @@
+"""Makes the pages of docs/ that are made from code; `./dev docs` writes them."""
+
+from pathlib import Path
+
+from letterhead import config
+from letterhead.cli import manual
+from letterhead.core import catalogue, checkup, lifecycle, provider
+from letterhead.core.catalogue import Example
+from letterhead.core.diagnosis import Diagnosis, Finding
+from tests.cases import case
+from tests.cases.case import Case
+from tests.docs import compared, dns_hosts
+
+DOCS = Path(__file__).parents[2] / "docs"
+FINDINGS = "findings"
+DIAGNOSES: dict[str, Diagnosis] = {**checkup.DIAGNOSES, **{each.code: each for each in provider.DIAGNOSES}}
+
+Shown = dict[str, list[tuple[Case, Finding]]]
+
+
+def pages() -> dict[str, str]:
+    """Makes every page, by its path below docs/."""
+    shown = shown_by_cases()
+    made = {
+        f"{FINDINGS}/{each.code}.md": catalogue.page(each, _example(each.code, shown)) for each in DIAGNOSES.values()
+    }
+    made[f"{FINDINGS}/README.md"] = catalogue.index(DIAGNOSES.values())
+    return made | {
+        "dns-hosts.md": dns_hosts.page(),
+        "compared.md": compared.page(first_findings(shown)),
+        "configuration.md": config.page(),
+        "cli.md": manual.page(),
+        "lifecycle.md": lifecycle.diagram(),
+    }
+
+
+def write() -> None:
+    """Writes what has changed, and removes pages of findings that are made no more."""
+    made = pages()
+    for name in sorted(written() - set(made)):
+        (DOCS / name).unlink()
+        print(f"removed docs/{name}")
+    for name, text in made.items():
+        path = DOCS / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"wrote docs/{name}")
+
+
+def shown_by_cases() -> Shown:
+    """Runs every zone case; gives for each code the cases that show it, the one named after it first."""
+    shown: Shown = {}
+    for each in case.cases():
+        for finding in case.examine(each)[0].findings:
+            shown.setdefault(finding.code, []).append((each, finding))
+    for code, found in shown.items():
+        found.sort(key=lambda pair: (pair[0].name != code, len(pair[0].finds), pair[0].name))
+    return shown
+
+
+def first_findings(shown: Shown) -> dict[tuple[str, str], Finding]:
+    """Gives the finding of each code in each case."""
+    return {(code, each.name): finding for code, found in reversed(shown.items()) for each, finding in reversed(found)}
+
+
+def written() -> set[str]:
+    """Lists the pages of findings that are there, by their path below docs/."""
+    return {f"{FINDINGS}/{path.name}" for path in (DOCS / FINDINGS).glob("*.md")}
+
+
+def _example(code: str, shown: Shown) -> Example | None:
+    found = shown.get(code)
+    if not found:
+        return None
+    (first, finding), *_ = found
+    others = sorted({each.name for each, _ in found} - {first.name})
+    return Example(case=first.name, zone=first.text.strip(), finding=finding, others=tuple(others))

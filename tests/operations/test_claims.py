@@ -1,0 +1,158 @@
+"""Several accounts, one name: DNS decides, proof is per claim, the incumbent wins ties, nobody learns who."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.watch import State
+from letterhead.wiring import Stand
+from tests.operations.world import Clock, World, WrittenDns, noon, opened
+
+NAME = "acme.test"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Gives a clock that the test turns."""
+    return Clock(noon())
+
+
+@pytest.fixture
+def dns() -> WrittenDns:
+    """Gives DNS that the test writes."""
+    return WrittenDns(NAME)
+
+
+@pytest.fixture
+def provider(clock: Clock) -> SimulatedProvider:
+    """Gives a provider that holds one identity of each name."""
+    return SimulatedProvider(clock)
+
+
+@pytest.fixture
+async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: SimulatedProvider) -> AsyncIterator[World]:
+    """Opens an installation whose first account is ours."""
+    async with opened(tmp_path, Stand(resolver=dns, provider=provider, now=clock)) as world:
+        yield world
+
+
+async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
+    """Brings an account's claim to verified."""
+    await world.add(NAME)
+    dns.publish(await world.dkim(NAME))
+    await world.look(NAME)
+    clock.turn(minutes=1)
+    assert (await world.look(NAME)).dkim.state is State.VERIFIED
+
+
+async def codes(world: World) -> set[str]:
+    """Lists what the last check found."""
+    checkup = (await world.view(NAME)).checkup
+    assert checkup is not None
+    return {each.code for each in checkup.findings}
+
+
+async def test_each_claim_has_a_selector_and_key_of_its_own(ours: World) -> None:
+    """A second account's claim is accepted and shares nothing with the first."""
+    theirs = await ours.other("globex")
+    first, second = await ours.add(NAME), await theirs.add(NAME)
+    assert first.selector != second.selector
+    assert first.public_key != second.public_key
+    assert second.dkim.state is State.PENDING
+
+
+async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """Both records in DNS: the holder stays and is told that, not who; the challenger learns what to do."""
+    await verified(ours, dns, clock)
+    theirs = await ours.other("globex")
+    await theirs.add(NAME)
+    dns.publish(await theirs.dkim(NAME))
+    for _ in range(3):
+        clock.turn(hours=13)
+        assert (await theirs.look(NAME)).dkim.state is State.PENDING
+    assert "claim.held" in await codes(theirs)
+    await ours.look(NAME)
+    assert "claim.contested" in await codes(ours)
+    assert [event.kind for event in await ours.events(NAME)].count("claim.contested") == 1
+    told = str(await ours.events()) + str((await ours.view(NAME)).checkup)
+    assert theirs.account.id not in told
+    assert (await theirs.domain(NAME)).selector not in told
+
+
+async def test_a_challenger_alone_for_a_day_takes_over(
+    ours: World, dns: WrittenDns, clock: Clock, provider: SimulatedProvider
+) -> None:
+    """Only its record on two checks a day apart: hold, events, audit and identity go over together."""
+    await verified(ours, dns, clock)
+    theirs = await ours.other("globex")
+    await theirs.add(NAME)
+    dns.withdraw(await ours.dkim(NAME))
+    dns.publish(await theirs.dkim(NAME))
+    await theirs.look(NAME)
+    clock.turn(hours=23)
+    await theirs.look(NAME)
+    assert (await ours.domain(NAME)).held
+    clock.turn(hours=1, minutes=1)
+    await theirs.look(NAME)
+    clock.turn(minutes=1)
+    await theirs.look(NAME)
+    clock.turn(minutes=1)
+    taken = await theirs.look(NAME)
+    assert taken.held
+    assert taken.dkim.state is State.VERIFIED
+    lost = await ours.domain(NAME)
+    assert not lost.held
+    assert lost.dkim.state is State.FAILED
+    for world in (ours, theirs):
+        assert [event.kind for event in await world.events(NAME)].count("claim.transferred") == 1
+    word = await provider.look(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
+    assert getattr(word, "selector", None) == taken.selector
+
+
+async def test_silence_takes_nothing_away(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """Unanswered questions neither start nor advance a take-over."""
+    await verified(ours, dns, clock)
+    theirs = await ours.other("globex")
+    await theirs.add(NAME)
+    dns.silent = True
+    for _ in range(3):
+        clock.turn(hours=25)
+        await theirs.look(NAME)
+    assert (await theirs.domain(NAME)).alone_since is None
+    assert (await ours.domain(NAME)).held
+
+
+async def test_a_failed_claim_leaves_the_name_to_whoever_proves_it(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """When the holder has lost the name, its identity is withdrawn and the next proven claim gets a whole one."""
+    await verified(ours, dns, clock)
+    dns.withdraw(await ours.dkim(NAME))
+    for _ in range(160):
+        clock.turn(minutes=30)
+        await ours.look(NAME)
+    assert (await ours.domain(NAME)).dkim.state is State.FAILED
+    theirs = await ours.other("globex")
+    await verified_after(theirs, dns, clock)
+
+
+async def verified_after(world: World, dns: WrittenDns, clock: Clock) -> None:
+    """Brings a claim to verified where an old identity has to go first."""
+    await world.add(NAME)
+    dns.publish(await world.dkim(NAME))
+    for _ in range(4):
+        clock.turn(minutes=1)
+        domain = await world.look(NAME)
+    assert domain.dkim.state is State.VERIFIED
+
+
+async def test_a_deleted_name_added_again_has_another_selector(ours: World) -> None:
+    """Neither selector nor key is ever used again, not after delete and re-add either."""
+    from letterhead.operations import domains
+    from tests.operations.world import OPERATOR
+
+    first = await ours.add(NAME)
+    await domains.delete_domain(ours.deps, ours.account.id, NAME, OPERATOR)
+    second = await ours.add(NAME)
+    assert first.selector != second.selector
+    assert first.public_key != second.public_key

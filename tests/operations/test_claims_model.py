@@ -1,0 +1,130 @@
+"""Five accounts take random steps with one name: whatever they do, the rules of claims hold after each step."""
+
+import os
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.domain import Domain
+from letterhead.core.identity import Identity, Presence
+from letterhead.errors import Fault
+from letterhead.operations import checks, domains
+from letterhead.wiring import Stand
+from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
+
+NAME = "acme.test"
+WALKS = int(os.environ.get("TEST_CLAIM_WALKS", "5"))
+STEPS = 120
+
+
+@dataclass
+class Walk:
+    """Holds one random walk, and what it saw published."""
+
+    worlds: list[World]
+    dns: WrittenDns
+    clock: Clock
+    provider: SimulatedProvider
+    chance: random.Random
+    seen: set[str] = field(default_factory=set)  # selectors whose record a check found in DNS
+
+    async def step(self) -> None:
+        """Takes one step and holds the rules against what there is."""
+        world = self.chance.choice(self.worlds)
+        act = self.chance.choice([self.add, self.publish, self.withdraw, self.check, self.check, self.check, self.wait])
+        if self.chance.random() < 0.04:
+            act = self.delete
+        self.dns.silent = self.chance.random() < 0.15
+        before = await self.held()
+        await act(world)
+        if self.dns.silent and act != self.delete:
+            assert await self.held() == before, "silence moved the hold"
+        await world.work()
+        await self.rules()
+
+    async def add(self, world: World) -> None:
+        await world.add(NAME)
+
+    async def publish(self, world: World) -> None:
+        domain = await world.deps.store.domain(world.account.id, NAME)
+        if domain is not None:
+            self.dns.publish(domains.plan_of(world.deps, domain).records[0])
+
+    async def withdraw(self, world: World) -> None:
+        domain = await world.deps.store.domain(world.account.id, NAME)
+        if domain is not None:
+            self.dns.withdraw(domains.plan_of(world.deps, domain).records[0])
+
+    async def delete(self, world: World) -> None:
+        try:
+            await domains.delete_domain(world.deps, world.account.id, NAME, OPERATOR)
+        except Fault as fault:
+            assert fault.kind == "not-found"
+
+    async def wait(self, _: World) -> None:
+        self.clock.turn(minutes=self.chance.choice([1, 11, 60, 60 * 13, 60 * 25]))
+
+    async def check(self, world: World) -> None:
+        domain = await world.deps.store.domain(world.account.id, NAME)
+        if domain is None:
+            return
+        if not self.dns.silent and any(domain.selector in host for host, _ in self.dns.records):
+            self.seen.add(domain.selector)
+        await checks.check(world.deps, domain, thorough=True)
+
+    async def claims(self) -> list[Domain]:
+        """Lists all claims to the name."""
+        found = [await world.deps.store.domain(world.account.id, NAME) for world in self.worlds]
+        return [each for each in found if each is not None]
+
+    async def held(self) -> str | None:
+        """Names the claim that holds."""
+        return await self.worlds[0].deps.store.holder(NAME)
+
+    async def rules(self) -> None:
+        """Holds the four rules."""
+        claims = await self.claims()
+        holders = [each for each in claims if each.held]
+        assert len(holders) <= 1, "two holders"
+        assert all(each.selector in self.seen for each in holders), "a holder whose key nobody saw"
+        assert all(each.held for each in claims if each.dkim.state in ("verified", "at_risk")), "sends without holding"
+        owners = {each.id: each for each in claims}
+        identity = self.provider._identities.get(NAME)
+        if identity is not None:
+            owner = owners.get(identity.wish.owner.rpartition("/")[2])
+            assert owner is not None, "an identity of a claim that is gone"
+            assert owner.held, "an identity of a claim that does not hold"
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+async def test_the_rules_of_claims_hold(tmp_path: Path, seed: int) -> None:
+    """At most one holder, a holder's key was seen, only the holder is at the provider, silence changes nothing."""
+    clock, dns = Clock(noon()), WrittenDns(NAME)
+    provider = SimulatedProvider(clock)
+    async with opened(tmp_path, Stand(resolver=dns, provider=provider, now=clock)) as first:
+        worlds = [first, *[await first.other(f"account{number}") for number in range(4)]]
+        walk = Walk(worlds, dns, clock, provider, random.Random(seed))
+        for _ in range(STEPS):
+            await walk.step()
+
+
+async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
+    """The answers to a name that is free and to one that another account holds are the same but for the own claim."""
+    clock, dns = Clock(noon()), WrittenDns(NAME)
+    async with opened(tmp_path, Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as ours:
+        await ours.add(NAME)
+        dns.publish(await ours.dkim(NAME))
+        await ours.look(NAME)
+        theirs = await ours.other("globex")
+        await theirs.add(NAME)
+        before = await theirs.view(NAME)
+        await theirs.look(NAME)
+        after = await theirs.view(NAME)
+    assert before.checkup is None
+    assert after.checkup is not None
+    assert {each.code for each in after.checkup.findings if each.record == "dkim"} == {"dkim.missing"}
+    word = after.domain.identity
+    assert word is None or not (isinstance(word, Identity) and word.presence is Presence.FOREIGN)
