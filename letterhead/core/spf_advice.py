@@ -33,6 +33,7 @@ from letterhead.core.spf_walk import (
 )
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
+MAX_TOLD: Final = 3  # findings of one code about one record: more would only bury the others
 MAX_COMPARED: Final = 200  # branches of a tree that are compared with each other
 PRIVATE: Final = tuple(
     ipaddress.ip_network(each)
@@ -105,7 +106,15 @@ def faults(subject: Subject) -> Told:
 
 
 def advice(subject: Subject) -> Told:
-    """Tells all that is wrong or unwise: the deepest fault of the record alone where it can't be read."""
+    """Tells all that is wrong or unwise, each diagnosis a few times at most; of an unreadable record only why."""
+    times: dict[str, int] = {}
+    for diagnosis, sighting in _all(subject):
+        times[diagnosis.code] = times.get(diagnosis.code, 0) + 1
+        if times[diagnosis.code] <= MAX_TOLD:
+            yield diagnosis, sighting
+
+
+def _all(subject: Subject) -> Told:
     yield from faults(subject)
     old = look(subject.seen, old_type_question(subject.host))
     if not isinstance(old, Nothing) and subject.spf:

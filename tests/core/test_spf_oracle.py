@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from letterhead.core.answers import Answer, NoData, NxDomain, Question, Reply, View
 from letterhead.core.records import Address, Mx, Rdata
 from letterhead.core.spf_record import parse, spf_texts
-from letterhead.core.spf_walk import MAX_LOOKUPS, MAX_VOIDS, Break, Walk, txt_question, walk
+from letterhead.core.spf_walk import MAX_LOOKUPS, MAX_VOIDS, Break, Walk, walk
 from tests.core import scenes
 
 ROOT = "d0.example"
