@@ -18,6 +18,7 @@ from letterhead.core.records import Rdata, Txt, split_text
 from letterhead.core.spf_advice import Subject
 from letterhead.core.spf_record import SpfRecord, Term, is_spf, parse, spf_texts, texts
 from letterhead.core.spf_walk import Nothing, look, txt_question
+from letterhead.core.whereabouts import made_up
 
 
 def planned(mail_from: str, terms: str) -> PlannedRecord:
@@ -100,7 +101,7 @@ def _tells(diagnosis: Diagnosis) -> Rule:
     """Makes a rule of one of the faults that a record can have in itself or below it."""
 
     def holds(scene: Scene, standing: Standing) -> Sighting | None:
-        if standing.verdict is not Verdict.WRONG:
+        if standing.verdict is not Verdict.WRONG or made_up(scene, standing.record):
             return None
         told = spf_advice.faults(_at_mail_from(scene, standing))
         sighting = next((sighting for each, sighting in told if each is diagnosis), None)
@@ -120,15 +121,22 @@ def _after_all(scene: Scene, standing: Standing) -> Sighting | None:
 
 
 def _spaced(_: Scene, standing: Standing) -> Sighting | None:
+    """Holds where a right record begins with a space; one inside is a fault of the grammar, told with its place."""
     for text in standing.observed:
         if text != text.lstrip() and accepts(standing.record, (Txt(strings=split_text(text.lstrip())),)):
             return Sighting(observed=(text,), span=(0, len(text) - len(text.lstrip())))
     return None
 
 
+def _nothing_there(scene: Scene, standing: Standing) -> bool:
+    """Says whether nobody published an SPF record at the name; what a wildcard answers is nobody's doing there."""
+    made = standing.verdict is Verdict.WRONG and made_up(scene, standing.record)
+    return made or not any(map(is_spf, standing.observed))
+
+
 def _elsewhere(scene: Scene, standing: Standing) -> Sighting | None:
-    """Holds where the MAIL FROM domain has no SPF record, and a domain above it has the provider's terms."""
-    if standing.verdict not in (Verdict.ABSENT, Verdict.WRONG) or any(map(is_spf, standing.observed)):
+    """Holds where the MAIL FROM domain has no SPF record, and the domain, or its zone, has the provider's terms."""
+    if standing.verdict not in (Verdict.ABSENT, Verdict.WRONG) or not _nothing_there(scene, standing):
         return None
     plan = scene.plan
     for name in dict.fromkeys((plan.sender, plan.zone)):
@@ -148,8 +156,8 @@ def _named(standing: Standing) -> str:
     return " ".join(term.text for term in planned_terms(standing.record))
 
 
-def _missing(_: Scene, standing: Standing) -> Sighting | None:
-    return None if any(map(is_spf, standing.observed)) else Sighting()
+def _missing(scene: Scene, standing: Standing) -> Sighting | None:
+    return Sighting() if _nothing_there(scene, standing) else None
 
 
 def _provider_missing(_: Scene, standing: Standing) -> Sighting | None:
@@ -157,16 +165,15 @@ def _provider_missing(_: Scene, standing: Standing) -> Sighting | None:
     return Sighting(places={"part": _named(standing)}, observed=observed) if observed else None
 
 
+PLACEMENT: Final = {rule.diagnosis.code: rule for rule in placement.rules("mail-from", accepts)}
+WHITESPACE: Final = PLACEMENT.pop("mail-from.whitespace").diagnosis
+ON_APEX: Final = PLACEMENT["mail-from.on-apex"].diagnosis
 EXPLAINS: Final = (
-    Rule(diagnosis=spf_diagnoses.WHITESPACE, holds=_spaced),
-    *(
-        rule
-        for rule in placement.rules("mail-from", accepts)
-        if rule.diagnosis.code != spf_diagnoses.WHITESPACE.code  # spaces inside are part of an SPF record
-    ),
+    Rule(diagnosis=WHITESPACE, holds=_spaced),
+    *PLACEMENT.values(),
     Rule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=_after_all),
     *(_tells(each) for each in spf_advice.FAULTS),
-    Rule(diagnosis=spf_diagnoses.ON_APEX, holds=_elsewhere),
+    Rule(diagnosis=ON_APEX, holds=_elsewhere),  # also where it is one of several records there
     Rule(diagnosis=spf_diagnoses.MISSING, holds=_missing),
     Rule(diagnosis=spf_diagnoses.INCLUDE_MISSING, holds=_provider_missing),
 )

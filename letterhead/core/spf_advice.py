@@ -33,6 +33,7 @@ from letterhead.core.spf_walk import (
 )
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
+MAX_TOLD: Final = 3  # findings of one code about one record: more would only bury the others
 MAX_COMPARED: Final = 200  # branches of a tree that are compared with each other
 PRIVATE: Final = tuple(
     ipaddress.ip_network(each)
@@ -105,7 +106,15 @@ def faults(subject: Subject) -> Told:
 
 
 def advice(subject: Subject) -> Told:
-    """Tells all that is wrong or unwise: the deepest fault of the record alone where it can't be read."""
+    """Tells all that is wrong or unwise, each diagnosis a few times at most; of an unreadable record only why."""
+    times: dict[str, int] = {}
+    for diagnosis, sighting in _all(subject):
+        times[diagnosis.code] = times.get(diagnosis.code, 0) + 1
+        if times[diagnosis.code] <= MAX_TOLD:
+            yield diagnosis, sighting
+
+
+def _all(subject: Subject) -> Told:
     yield from faults(subject)
     old = look(subject.seen, old_type_question(subject.host))
     if not isinstance(old, Nothing) and subject.spf:
@@ -171,11 +180,6 @@ _BY_BREAK: Final = {
     Break.NO_RECORD: told.TARGET_MISSING,
     Break.SEVERAL_RECORDS: told.BROKEN,
     Break.FAULTY_RECORD: told.BROKEN,
-    Break.MANY_EXCHANGES: told.BROKEN,
-}
-_WHY: Final = {
-    Break.SEVERAL_RECORDS: "there is more than one SPF record",
-    Break.MANY_EXCHANGES: "there are more than 10 mail servers",
 }
 
 
@@ -195,14 +199,17 @@ def _part(record: SpfRecord, mark: Mark) -> str:
 
 def _broken(subject: Subject, seen: Walk) -> Told:
     for trouble in seen.troubles:
+        if trouble.kind is Break.MANY_EXCHANGES:
+            continue
         first = _first_term(seen, trouble)
+        several = trouble.kind is Break.SEVERAL_RECORDS
         sighting = subject.sees(
             span=first.span,
             evidence=[" → ".join(trouble.path)],
             part=shown(first),
             chain=" → ".join(trouble.path),
             target=trouble.path[-1],
-            why=_WHY.get(trouble.kind, f"the SPF record is faulty: {trouble.why}"),
+            why="there is more than one SPF record" if several else f"the SPF record is faulty: {trouble.why}",
             whose=_whose(subject, first) or _deeper(trouble),
         )
         yield _BY_BREAK[trouble.kind], sighting
@@ -231,6 +238,9 @@ def _deeper(trouble: Trouble) -> str:
 def _costs(subject: Subject, seen: Walk) -> Told:
     if seen.lookups > MAX_LOOKUPS:
         yield told.TOO_MANY_LOOKUPS, _too_many(subject, seen)
+    for trouble in seen.troubles:
+        if trouble.kind is Break.MANY_EXCHANGES:
+            yield told.TOO_MANY_LOOKUPS, _many_exchanges(subject, trouble)
     if len(seen.voids) > MAX_VOIDS:
         yield told.VOID_LOOKUPS, subject.sees(count=str(len(seen.voids)), part=", ".join(seen.voids))
     twice = _named_twice(seen.branches)
@@ -254,6 +264,16 @@ def _too_many(subject: Subject, seen: Walk) -> Sighting:
         return sighting
     first = f"; {shown(dearest.term)} alone needs too many: tell the mail provider's support"
     return msgspec.structs.replace(sighting, places={**sighting.places, "first": first, "mend": ""})
+
+
+def _many_exchanges(subject: Subject, trouble: Trouble) -> Sighting:
+    return subject.sees(
+        evidence=[f"{trouble.path[0]} has {trouble.why} MX"],
+        count=trouble.why,
+        part=shown(trouble.term),
+        dearest=trouble.why,
+        first=f", or fewer MX at {trouble.path[0]}",
+    )
 
 
 def _named_twice(branches: tuple[Branch, ...]) -> Term | None:

@@ -24,27 +24,6 @@ INCLUDE_MISSING = Diagnosis(
     fix="Replace the SPF record of {name} with {expected} {where}",
     reference="RFC 7208 5.2",
 )
-ON_APEX = Diagnosis(
-    code="mail-from.on-apex",
-    severity=Severity.BLOCKING,
-    title="The SPF record was published at the domain instead of its MAIL FROM subdomain",
-    meaning="Bounces and SPF use the MAIL FROM domain, a subdomain of its own. What stands at the domain above it does "
-    "not count for it.",
-    detail="{part} stands in the SPF record of {found}; {host} has no SPF record.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}; then take {part} out of the "
-    "SPF record "
-    "of {found}, where it does nothing for this mail",
-    reference="RFC 7208 2.4",
-)
-WHITESPACE = Diagnosis(
-    code="mail-from.whitespace",
-    severity=Severity.BLOCKING,
-    title="The MAIL FROM record's value begins with a space",
-    meaning="A space or a line break came along when the value was copied. Receivers then don't see an SPF record.",
-    detail="The value at {host} is “{observed}”, with a space or line break before “v=spf1”.",
-    fix="Replace the value of {name} with {expected}, beginning directly with “v=spf1” {where}",
-    reference="RFC 7208 4.5",
-)
 SEVERAL_RECORDS = Diagnosis(
     code="spf.several-records",
     severity=Severity.BLOCKING,
@@ -238,9 +217,8 @@ PRIVATE_ADDRESS = Diagnosis(
     meaning="Addresses such as 10.0.0.1 or 192.168.1.1 exist only inside a network. No receiver ever sees mail come "
     "from them.",
     detail="The SPF record of {host} holds “{part}”.",
-    fix="Replace “{part}” in the SPF record of {name} with the public address that the mail leaves from, or "
-    "take it out "
-    "{where}",
+    fix="Replace “{part}” in the SPF record of {name} with the public address that the mail leaves from, or take "
+    "it out {where}",
     reference="RFC 1918 3",
 )
 NOT_NEEDED_AT_APEX = Diagnosis(

@@ -240,20 +240,21 @@ class _Voids(msgspec.Struct):
 
 
 def _voids(branches: Iterable[Branch], seen: Seen) -> _Voids:
-    """Looks behind the terms whose lookups may be void, where so many may be that it matters.
+    """Looks behind the terms whose lookups may be void, where so many may be that it matters, and behind each mx.
 
     What ptr and macros ask for depends on the mail. A void include is a permanent error anyway.
     """
     told = _Voids()
     at_risk = [each for each in flat(branches) if each.term.name in ADDRESSED and not each.term.has_macros]
     if len(at_risk) <= MAX_VOIDS:
-        return told
+        at_risk = [each for each in at_risk if each.term.name == "mx"]
     for branch in at_risk:
         there = _behind(branch, seen, told.wanted)
         if there is Nothing.VOID:
             told.found.append(shown(branch.term))
         if branch.term.name == "mx" and isinstance(there, tuple) and len(there) > MAX_EXCHANGES:
-            told.troubles.append(Trouble(kind=Break.MANY_EXCHANGES, path=(branch.name,), term=branch.term))
+            many = Trouble(kind=Break.MANY_EXCHANGES, path=(branch.name,), term=branch.term, why=str(len(there)))
+            told.troubles.append(many)
     return told
 
 
