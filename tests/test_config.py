@@ -15,12 +15,15 @@ from letterhead.config import (
     Endpoint,
     Exposure,
     LogFormat,
+    Mailbox,
     MxTarget,
     PostgresServer,
     RateLimit,
     Setting,
     Settings,
+    SmtpServer,
     SqliteFile,
+    StartTls,
     key_text,
     page,
     read,
@@ -57,6 +60,9 @@ def refused(environ: dict[str, str], folder: Path) -> Fault:
 def open_value(value: object) -> object:
     """Opens secrets, so that they can be compared."""
     match value:
+        case SmtpServer(password=Secret() as password):
+            user = f"{value.user}:{reveal(password).decode()}@"
+            return f"smtp{'s' if value.implicit_tls else ''}://{user}{value.host}:{value.port}"
         case Secret():
             return reveal(value).decode()
         case PostgresServer():
@@ -84,6 +90,9 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_spf=None,
         mail_from_label="lh",
         own_domains=(),
+        smtp_url=None,
+        smtp_starttls=StartTls.REQUIRED,
+        mail_sender=None,
         key_pool=64,
         check_concurrency=50,
         check_timeout_seconds=20,
@@ -145,6 +154,12 @@ GOOD = [
     ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
     ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
+    ("SMTP_URL", "smtps://u:p%40ss@mail.example.net", "smtps://u:p@ss@mail.example.net:465"),
+    ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
+    ("SMTP_URL", "smtp://[::1]:25/", SmtpServer(host="::1", port=25, implicit_tls=False)),
+    ("SMTP_STARTTLS", "Never", StartTls.NEVER),
+    ("MAIL_SENDER", "dns@example.net", Mailbox(address="dns@example.net")),
+    ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", Mailbox(address="dns@example.net", name="Bücher, Ltd")),
     ("KEY_POOL", "1", 1),
     ("RATE_LIMIT", "5/s", RateLimit(5, 10)),
     ("RATE_LIMIT", "5/s burst 5", RateLimit(5, 5)),

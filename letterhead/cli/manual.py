@@ -5,19 +5,21 @@ from letterhead.cli.exits import Exit
 
 _PAGE = """# The command
 
-`letterhead` runs the service (`run`, `serve`, `worker`, `migrate`, `config`, `doctor`, `demo`) and is a client of its
-HTTP API (`domains`, `keys`, `accounts`). In a clone, `./dev letterhead ARGS…` runs it in the project's environment.
+`letterhead` runs the service (`run`, `serve`, `worker`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is a client
+of its HTTP API (`domains`, `keys`, `accounts`). In a clone, `./dev letterhead ARGS…` runs it in the project's
+environment.
 
 Clients read three variables:
 
 | variable | what it is | else |
 |---|---|---|
 | `LETTERHEAD_URL` | the server's address | `http://127.0.0.1:8025` |
-| `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`), where there is one |
+| `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR`, where there is one |
 | `LETTERHEAD_OPERATOR_TOKEN` | the operator's token, for `accounts` | refused |
 
 At a terminal there is colour, in a pipe plain columns. `--json` prints the API's answer octet for octet, and a final
-line break. `NO_COLOR=1` turns colour off. What strangers wrote (DNS records) is shown with its control characters escaped.
+line break. `NO_COLOR=1` turns colour off. What strangers wrote (DNS records) is shown with its control characters
+escaped.
 
 ## Exit codes
 

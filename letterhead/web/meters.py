@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from letterhead.core import outage
+from letterhead.core.outage import Silence
 from letterhead.ports import Backlog
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -20,6 +22,13 @@ class Meters:
         self._due = Gauge("letterhead_checks_due", "Checks that are due and not yet claimed.", registry=registry)
         self._lag = Gauge("letterhead_checks_lag_seconds", "Age of the oldest due check.", registry=registry)
         self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=registry)
+        self._reminders = Gauge("letterhead_reminders_due", "Reminders due and not yet claimed.", registry=registry)
+        self._outage = Gauge(
+            "letterhead_resolver_outage",
+            "1 while several zones are silent at once, so that it is us.",
+            registry=registry,
+        )
+        self._silent = Gauge("letterhead_silent_zones", "Zones silent since anybody was heard.", registry=registry)
         self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -33,3 +42,9 @@ class Meters:
         self._lag.set(backlog.lag)
         self._intents.set(backlog.intents)
         self._pool.set(backlog.pooled_keys)
+        self._reminders.set(backlog.reminders)
+
+    def silence(self, silence: Silence | None) -> None:
+        """Notes who fell silent, and whether that is our own outage."""
+        self._silent.set(silence.zones if silence else 0)
+        self._outage.set(outage.ours(silence))

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from letterhead.core import outage
 from letterhead.core.answers import Question, Unanswered, View
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
@@ -29,10 +30,10 @@ async def health(_call: Call) -> Answer:
 
 
 async def readiness(call: Call) -> Answer:
-    """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolver are."""
-    backlog, resolver = await asyncio.gather(_backlog(call), _resolver(call))
+    """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolvers are."""
+    backlog, resolvers = await asyncio.gather(_backlog(call), _resolvers(call))
     store = wire.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
-    told = wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolver=resolver)
+    told = wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
     answer = json(told)
     return answer if told.ready else Answer(body=answer.body, status=503)
 
@@ -53,7 +54,18 @@ def _worker(backlog: Backlog | wire.Part) -> wire.Part:
     return wire.Part(ok=True, detail=f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider")
 
 
-async def _resolver(call: Call) -> wire.Part:
+async def _resolvers(call: Call) -> wire.Part:
+    """Tells an outage by what the checks met, in whatever process; else whether the resolvers answer."""
+    try:
+        silence = await call.deps.store.silence()
+    except Fault as fault:
+        return wire.Part(ok=False, detail=fault.kind)
+    if silence is not None and outage.ours(silence):
+        return wire.Part(ok=False, detail=f"degraded: {outage.sentence(silence)}")
+    return await _probed(call)
+
+
+async def _probed(call: Call) -> wire.Part:
     """Asks the resolvers for the root's servers; anybody may ask us, so that only every 10 s."""
     now = time.monotonic()
     asked_at, part = call.house.parts.get("resolver", (-RESOLVER_EVERY, None))
@@ -79,6 +91,7 @@ async def metrics(call: Call) -> Answer:
     backlog = await _backlog(call)
     if isinstance(backlog, Backlog):
         call.house.meters.backlog(backlog)
+        call.house.meters.silence(await call.deps.store.silence())
     body = await asyncio.to_thread(generate_latest, call.house.registry)
     return Answer(body=body, media_type=CONTENT_TYPE_LATEST)
 
