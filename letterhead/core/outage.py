@@ -15,7 +15,10 @@ SEVERAL: Final = 3  # zones; two may well share one DNS host that is down
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts the zones that fell silent since the last check that was answered, and says when the first did."""
+    """Counts the zones that fell silent since the last check that was answered, and says when the first did.
+
+    `zones` is a lower bound: storage stops counting where it is many.
+    """
 
     zones: int
     since: datetime
@@ -29,8 +32,8 @@ def ours(silence: Silence | None) -> bool:
 def sentence(silence: Silence) -> str:
     """Tells an outage to an operator."""
     return (
-        f"nothing was answered since {silence.since:%Y-%m-%dT%H:%M:%SZ}, for {silence.zones} zones: our own resolvers "
-        "or network are out, so that no domain is demoted and nobody is mailed"
+        f"nothing was answered since {silence.since:%Y-%m-%dT%H:%M:%SZ}, in {silence.zones} zones or more: our own "
+        "resolvers or network are out, so that no domain is demoted and nobody is mailed"
     )
 
 

@@ -167,7 +167,7 @@ def checkup_values(domain: Domain, checkup: Checkup) -> Values:
     return {
         "domain_id": domain.id,
         "zone": domain.zone or domain.sender,
-        "taken_at": taken_at,
+        "heard_at": None if checkup.silent else taken_at,
         "silent_since": taken_at if checkup.silent else None,
         "body": json(checkup),
     }

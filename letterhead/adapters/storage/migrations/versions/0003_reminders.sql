@@ -24,10 +24,10 @@ CREATE INDEX reminders_due ON reminders (due_at) WHERE handed_at IS NULL AND out
 -- What tells an outage of our own from one zone's: who was heard last, and who fell silent since.
 ALTER TABLE checkups ADD COLUMN zone TEXT;
 
-ALTER TABLE checkups ADD COLUMN taken_at BIGINT;
+ALTER TABLE checkups ADD COLUMN heard_at BIGINT;
 
 ALTER TABLE checkups ADD COLUMN silent_since BIGINT;
 
-CREATE INDEX checkups_heard ON checkups (taken_at) WHERE silent_since IS NULL;
+CREATE INDEX checkups_heard ON checkups (heard_at) WHERE heard_at IS NOT NULL;
 
-CREATE INDEX checkups_silent ON checkups (silent_since) WHERE silent_since IS NOT NULL;
+CREATE INDEX checkups_silent ON checkups (silent_since, zone) WHERE silent_since IS NOT NULL;
