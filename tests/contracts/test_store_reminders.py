@@ -131,7 +131,8 @@ async def test_workers_share_reminders(stores: Stores, shop: Shop) -> None:
             now = later(minutes=minute)
             for owed in await store.claim_reminders(now, now, owner, 5):
                 await asyncio.sleep(0)
-                handed[owed.id] += await store.hand_over(owed.id, owner, now)
+                mine = await store.hand_over(owed.id, owner, now)
+                handed[owed.id] += mine
 
     await asyncio.gather(*(labour(stores[number % 2], f"owner{number}", range(12)) for number in range(4)))
     await labour(shop.store, "last", range(30, 40))  # what the others took from each other is still there
