@@ -14,9 +14,12 @@ from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
+from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
-from letterhead.core.plan import Standing
+from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
 
 
@@ -66,6 +69,34 @@ class Provider(Protocol):
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
+        ...
+
+
+class Post(StrEnum):
+    """Says what became of a message that was handed over."""
+
+    ACCEPTED = "accepted"
+    LATER = "later"  # refused for now, before anybody took it: it may be handed over again
+    REFUSED = "refused"  # for good
+    UNKNOWN = "unknown"  # it broke off after the message went out: perhaps it was taken
+
+
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what became of a message, with the server's own words or what happened to the connection."""
+
+    post: Post
+    said: str
+
+
+class Mailer(Protocol):
+    """Hands messages to a mail server."""
+
+    async def send(self, letter: Letter) -> Handed:
+        """Hands one message over; trouble is a value, never raised."""
+        ...
+
+    async def reach(self) -> Handed:
+        """Goes as far as a message would, sign-in and all, and sends none."""
         ...
 
 
@@ -146,6 +177,12 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     snapshot: Snapshot
 
+    @property
+    def silent(self) -> bool:
+        """Says whether nobody answered about the record that decides."""
+        dkim = [each for each in self.standings if each.record.id is RecordId.DKIM]
+        return any(each.verdict is Verdict.UNANSWERED for each in dkim)
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
@@ -168,6 +205,16 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     domain_id: str
     account_id: str
     sender: str
+    attempts: int
+
+
+class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one reminder that is due, leased to the one who claimed it."""
+
+    id: str
+    domain_id: str
+    account_id: str
+    reminder: Reminder
     attempts: int
 
 
@@ -199,6 +246,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     lag: float
     intents: int
     pooled_keys: int
+    reminders: int
 
 
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -344,6 +392,32 @@ class Store(Protocol):
         """Gives an intent back, to be claimed again at `due`, one attempt older."""
         ...
 
+    async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[OwedReminder]:
+        """Leases due reminders likewise, but for those that were handed over or settled.
+
+        They are written by `claim` and `save` with the events and states they follow from, each once for ever.
+        """
+        ...
+
+    async def hand_over(self, reminder_id: str, owner: str, now: datetime) -> bool:
+        """Marks a reminder as handed over, before it is: from here on it is never claimed again.
+
+        False where it is not leased to `owner` any more.
+        """
+        ...
+
+    async def settle_reminder(self, reminder_id: str, outcome: str, detail: str, sent_at: datetime | None) -> None:
+        """Closes a reminder; with `sent_at` its domain remembers when it was last reminded."""
+        ...
+
+    async def postpone_reminder(self, reminder_id: str, due: datetime, detail: str) -> None:
+        """Gives a reminder that nobody took back, to be claimed again at `due`, one attempt older."""
+        ...
+
+    async def silence(self) -> Silence | None:
+        """Counts the zones that fell silent since the last check that was answered; nothing where there is none."""
+        ...
+
     async def hand_back(self, owner: str) -> None:
         """Ends all leases of an owner that stops."""
         ...
@@ -391,8 +465,8 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
-    def text(self, backlog: Backlog | None) -> bytes:
-        """Tells all numbers, with how much work waits where that is known."""
+    def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
+        """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         ...
 
 
@@ -403,6 +477,7 @@ class Policy:
     expose_private_dkim: bool
     mail_from_label: str
     installation: str  # the first part of the owner tag
+    public_url: str  # of links, without a final slash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,6 +487,7 @@ class Deps:
     resolver: Resolver
     provider: Provider
     store: Store
+    mailer: Mailer | None  # None where no mail server is set
     keyring: Keyring
     names: NameRules
     policy: Policy

@@ -15,12 +15,13 @@ from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
+from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
-from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, key_text, system_resolvers
+from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Deps, Policy, Provider, Resolver, Store
+from letterhead.ports import Deps, Mailer, Policy, Provider, Resolver, Store
 
 __all__ = [
     "Mood",
@@ -67,12 +68,14 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             resolver=stand.resolver or resolver(settings),
             provider=MeteredProvider(provider, meter),
             store=store,
+            mailer=mailer(settings, stand.now),
             keyring=keyring,
             names=name_rules(settings),
             policy=Policy(
                 expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
+                public_url=settings.public_url,
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),
@@ -119,6 +122,26 @@ async def _installation(store: Store) -> str:
 
 def _provider(settings: Settings, now: Callable[[], datetime]) -> Provider:
     return PROVIDERS[settings.provider](ProviderSetup(clock=now, return_path=settings.return_path))
+
+
+def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:
+    """Makes what hands mail over, where a mail server is set."""
+    server, sender = settings.smtp_url, settings.mail_sender
+    if server is None or sender is None:
+        return None
+    return SmtpMailer(
+        MailServer(
+            host=server.host,
+            port=server.port,
+            implicit_tls=server.implicit_tls,
+            starttls=settings.smtp_starttls is StartTls.REQUIRED,
+            sender=sender.address,
+            sender_name=sender.name,
+            user=server.user,
+            password=server.password,
+        ),
+        now,
+    )
 
 
 def resolver(settings: Settings) -> DnsResolver:

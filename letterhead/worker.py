@@ -1,4 +1,4 @@
-"""Knows how due work is claimed and done: checks, work at the provider, keys made ahead. Decides nothing about any.
+"""Knows how due work is claimed and done: checks, work at the provider, reminders, keys made ahead. Decides nothing.
 
 Any number of workers run beside each other on one Postgres: each claim leases its rows to one of them. A worker that
 stops hands its leases back; one that is killed lets them run out.
@@ -15,10 +15,11 @@ import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, identities, pool
-from letterhead.ports import Deps, Intent
+from letterhead.operations import checks, identities, pool, reminders
+from letterhead.ports import Deps, Intent, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
+REMINDERS_POLL = 5.0
 LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
 REST = 5.0  # seconds to wait when storage is out of reach
 AFTER_A_BUG = timedelta(minutes=5)
@@ -34,6 +35,7 @@ class WorkerSettings:
 
     checks: int = 50
     intents: int = 4
+    reminders: int = 2
     pooled_keys: int = 64
 
 
@@ -48,9 +50,16 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     def claim_intents(free: int) -> Awaitable[Sequence[Intent]]:
         return deps.store.claim_intents(deps.now(), deps.now() + LEASE, owner, free)
 
+    def claim_reminders(free: int) -> Awaitable[Sequence[OwedReminder]]:
+        return deps.store.claim_reminders(deps.now(), deps.now() + LEASE, owner, free)
+
+    def remind(owed: OwedReminder) -> Awaitable[None]:
+        return _remind(deps, owed, owner)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(_drain(claim_checks, lambda domain: _check(deps, domain), settings.checks, stop))
         group.create_task(_drain(claim_intents, lambda intent: _perform(deps, intent), settings.intents, stop))
+        group.create_task(_drain(claim_reminders, remind, settings.reminders, stop, REMINDERS_POLL))
         group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await deps.store.hand_back(owner)
@@ -62,6 +71,7 @@ async def _drain(
     work: Callable[[Job], Awaitable[None]],
     places: int,
     stop: asyncio.Event,
+    poll: float = POLL,
 ) -> None:
     """Claims as many jobs as there are free places, does them side by side, and ends with the last one."""
     running: set[asyncio.Task[None]] = set()
@@ -73,7 +83,7 @@ async def _drain(
         if len(running) >= places:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         elif not jobs:
-            await _pause(stop, POLL)
+            await _pause(stop, poll)
     if running:
         await asyncio.wait(running, timeout=STOP_WITHIN)
 
@@ -117,6 +127,17 @@ async def _perform(deps: Deps, intent: Intent) -> None:
             log.exception("intent.broken", effect=intent.effect)
             with contextlib.suppress(Fault):
                 await deps.store.postpone_intent(intent.id, deps.now() + AFTER_A_BUG, "our own fault")
+
+
+async def _remind(deps: Deps, owed: OwedReminder, owner: str) -> None:
+    """Sends one reminder; after a bug its lease runs out, and it is tried again unless it was handed over."""
+    with structlog.contextvars.bound_contextvars(domain_id=owed.domain_id, reminder=owed.id):
+        try:
+            await reminders.send(deps, owed, owner)
+        except Fault as fault:
+            log.warning("reminder.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("reminder.broken")
 
 
 async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:

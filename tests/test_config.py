@@ -15,12 +15,15 @@ from letterhead.config import (
     Endpoint,
     Exposure,
     LogFormat,
+    Mailbox,
     MxTarget,
     PostgresServer,
     RateLimit,
     Setting,
     Settings,
+    SmtpServer,
     SqliteFile,
+    StartTls,
     key_text,
     page,
     read,
@@ -35,6 +38,7 @@ from letterhead.errors import Fault, Kind
 ROOT = Path(__file__).parent.parent
 TOKEN = "canary-7Q2mZ-operator-token"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
+BESIDE = {**PAIR, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -57,6 +61,9 @@ def refused(environ: dict[str, str], folder: Path) -> Fault:
 def open_value(value: object) -> object:
     """Opens secrets, so that they can be compared."""
     match value:
+        case SmtpServer(password=Secret() as password):
+            user = f"{value.user}:{reveal(password).decode()}@"
+            return f"smtp{'s' if value.implicit_tls else ''}://{user}{value.host}:{value.port}"
         case Secret():
             return reveal(value).decode()
         case PostgresServer():
@@ -84,6 +91,9 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_spf=None,
         mail_from_label="lh",
         own_domains=(),
+        smtp_url=None,
+        smtp_starttls=StartTls.REQUIRED,
+        mail_sender=None,
         key_pool=64,
         check_concurrency=50,
         check_timeout_seconds=20,
@@ -108,7 +118,7 @@ def test_provider_names_are_the_registry() -> None:
 @pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
 def test_example_is_right(setting: Setting, folder: Path) -> None:
     """Each example works as printed; those of secrets parse, and are refused because everybody knows them."""
-    environ = with_settings(**{**PAIR, setting.name: setting.example})
+    environ = with_settings(**{**BESIDE, setting.name: setting.example})
     if setting.secret:
         assert "everybody knows" in refused(environ, folder).detail
         assert open_value(setting.parse(setting.example)) == setting.example
@@ -145,6 +155,12 @@ GOOD = [
     ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
     ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
+    ("SMTP_URL", "smtps://u:p%40ss@mail.example.net", "smtps://u:p@ss@mail.example.net:465"),
+    ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
+    ("SMTP_URL", "smtp://[::1]:25/", SmtpServer(host="::1", port=25, implicit_tls=False)),
+    ("SMTP_STARTTLS", "Never", StartTls.NEVER),
+    ("MAIL_SENDER", "dns@example.net", Mailbox(address="dns@example.net")),
+    ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", Mailbox(address="dns@example.net", name="Bücher, Ltd")),
     ("KEY_POOL", "1", 1),
     ("RATE_LIMIT", "5/s", RateLimit(5, 10)),
     ("RATE_LIMIT", "5/s burst 5", RateLimit(5, 5)),
@@ -157,7 +173,7 @@ def test_right_value_is_read(name: str, text: str, value: object, folder: Path) 
     """Each form that a person would write is read into one typed value."""
     if value is None:
         value = (Endpoint("127.0.0.1", 5353), Endpoint("::1", 53), Endpoint("::1", 54), Endpoint("2001:db8::1", 53))
-    settings = read(with_settings(**{**PAIR, name: f" {text} "}), folder)
+    settings = read(with_settings(**{**BESIDE, name: f" {text} "}), folder)
     assert open_value(getattr(settings, name.lower())) == value
 
 
@@ -217,6 +233,13 @@ WRONG = [
     ("RATE_LIMIT", "fast", "requests per second"),
     ("RATE_LIMIT", "50/s burst 10", "no smaller than the rate"),
     ("RATE_LIMIT", "0/s", "at least 1"),
+    ("SMTP_URL", "http://u:7Q2mZ@h", "begins neither with smtp://"),
+    ("SMTP_URL", "smtp://u:7Q2mZ@h/x", "only user, password, host and port"),
+    ("SMTP_URL", "smtp://u@h", "user without a password"),
+    ("SMTP_URL", "smtp://u:7Q2mZ@", "neither a name nor an address"),
+    ("MAIL_SENDER", "nobody", "name@host"),
+    ("MAIL_SENDER", "A <a@b>, c@d", "neither an address"),
+    ("MAIL_SENDER", "A\r\nBcc: x <a@b.test>", "neither an address"),
     ("LOG_FORMAT", "xml", "is none of: console, json"),
 ]
 
@@ -224,7 +247,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "text", "problem"), WRONG)
 def test_wrong_value_is_named(name: str, text: str, problem: str, folder: Path) -> None:
     """A wrong value is refused with the setting's name, the problem, where it came from and an example."""
-    fault = refused(with_settings(**{**PAIR, name: text}), folder)
+    fault = refused(with_settings(**{**BESIDE, name: text}), folder)
     setting = next(setting for setting in TABLE if setting.name == name)
     assert fault.detail.startswith(f"{PREFIX}{name} from the environment ")
     assert problem in fault.detail
@@ -241,6 +264,16 @@ def test_mail_from_is_both_or_neither(there: str, missing: str, folder: Path) ->
     assert read(with_settings(**PAIR), folder).return_path == ReturnPath(
         mx_host="bounces.example.net", mx_priority=10, spf="include:spf.example.net"
     )
+
+
+def test_mail_is_whole_and_never_signs_in_in_clear(folder: Path) -> None:
+    """A mail server without a sender is refused, and so is a password on a connection without TLS."""
+    fault = refused(with_settings(SMTP_URL="smtp://h"), folder)
+    assert fault.detail.startswith(f"{PREFIX}MAIL_SENDER is not set")
+    fault = refused(with_settings(SMTP_URL="smtp://u:7Q2mZ@h", SMTP_STARTTLS="never", **BESIDE), folder)
+    assert "in clear" in fault.detail
+    assert "7Q2mZ" not in f"{fault.detail} {fault.fix}"
+    read(with_settings(SMTP_URL="smtps://u:p@h", SMTP_STARTTLS="never", **BESIDE), folder)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from letterhead.core import outage
 from letterhead.core.identity import IdentityUnknown, IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.outage import Silence
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 from letterhead.ports import Backlog, Provider
@@ -33,6 +35,11 @@ class PrometheusMeter:
         self._lag = Gauge("letterhead_checks_lag_seconds", "Age of the oldest due check.", registry=own)
         self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=own)
         self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=own)
+        self._reminders = Gauge("letterhead_reminders_due", "Reminders due and not yet claimed.", registry=own)
+        self._silent = Gauge("letterhead_silent_zones", "Zones silent since anybody was heard.", registry=own)
+        self._outage = Gauge(
+            "letterhead_resolver_outage", "1 while several zones are silent at once: it is us.", registry=own
+        )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request."""
@@ -47,13 +54,16 @@ class PrometheusMeter:
         """Counts one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
 
-    def text(self, backlog: Backlog | None) -> bytes:
-        """Tells all numbers, with how much work waits where that is known."""
+    def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
+        """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         if backlog is not None:
             self._due.set(backlog.due)
             self._lag.set(backlog.lag)
             self._intents.set(backlog.intents)
             self._pool.set(backlog.pooled_keys)
+            self._reminders.set(backlog.reminders)
+            self._silent.set(silence.zones if silence else 0)
+            self._outage.set(outage.ours(silence))
         return generate_latest(self._registry)
 
 

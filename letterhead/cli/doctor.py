@@ -37,7 +37,7 @@ class Line:
 
 
 def doctor() -> Exit:
-    """Look at database, schema, keys, resolvers, port 53, clock and provider: each line ok, or what to do."""
+    """Look at database, schema, keys, provider, resolvers, port 53, mail and clock: each line ok, or what to do."""
     from letterhead.cli.serving import prepared
 
     return Exit.OK if asyncio.run(_examine(prepared(quiet=True))) else Exit.NOT_GOOD
@@ -67,7 +67,8 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
         async for line in _opened(settings):
             yield line
     resolver = wiring.resolver(settings)
-    for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), asyncio.to_thread(_clock, settings)):
+    clock = asyncio.to_thread(_clock, settings)
+    for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
         yield line
 
 
@@ -167,6 +168,21 @@ async def _port53(resolver: "Resolver") -> Line:
     why = _why(replies[0]) if replies and _silent(replies[0]) else "the resolvers stand in"
     fix = "Allow UDP and TCP to port 53 of any address, or live with resolvers alone: changes are then seen later"
     return Line(part="port 53", said=f"no authoritative server can be asked: {why}", ok=False, fix=fix)
+
+
+async def _mail(settings: "Settings") -> Line:
+    """Signs in at the mail server, and sends nothing."""
+    from letterhead import wiring
+    from letterhead.ports import Post
+
+    mailer, server = wiring.mailer(settings), settings.smtp_url
+    if mailer is None or server is None:
+        return Line(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
+    where, reached = f"{server.host}:{server.port}", await mailer.reach()
+    if reached.post is Post.ACCEPTED:
+        return Line(part="mail", said=f"{where}: {reached.said}")
+    fix = "Check LETTERHEAD_SMTP_URL: host, port, user, password, and that the certificate is valid for the host"
+    return Line(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)
 
 
 def _silent(reply: Reply) -> bool:

@@ -1,4 +1,4 @@
-"""Knows where settings come from and how they are shown; knows no setting by name, but for the pair that must agree."""
+"""Knows where settings come from and how they are shown; knows no setting by name, but for those that must agree."""
 
 import difflib
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
-from letterhead.config.values import without_password
+from letterhead.config.values import StartTls, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
@@ -98,7 +98,17 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     if (settings.mail_from_mx is None) != (settings.mail_from_spf is None):
         there, missing = ("MX", "SPF") if settings.mail_from_mx else ("SPF", "MX")
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
+    _refuse_half_mail(settings)
     return settings
+
+
+def _refuse_half_mail(settings: Settings) -> None:
+    server = settings.smtp_url
+    if server is not None and settings.mail_sender is None:
+        raise _fault(_BY_NAME["MAIL_SENDER"], f"is not set, and goes with {PREFIX}SMTP_URL")
+    in_clear = settings.smtp_starttls is StartTls.NEVER
+    if server is not None and in_clear and server.password is not None and not server.implicit_tls:
+        raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {PREFIX}SMTP_URL has a password to be sent in clear")
 
 
 def _value(setting: Setting, given: _Given) -> object:

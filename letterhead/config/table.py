@@ -12,10 +12,13 @@ from letterhead.config.values import (
     Endpoint,
     Exposure,
     LogFormat,
+    Mailbox,
     MxTarget,
     PostgresServer,
     RateLimit,
+    SmtpServer,
     SqliteFile,
+    StartTls,
 )
 from letterhead.core.identity import ReturnPath
 from letterhead.core.secret import Secret
@@ -48,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_spf: str | None
     mail_from_label: str
     own_domains: tuple[str, ...]
+    smtp_url: SmtpServer | None
+    smtp_starttls: StartTls
+    mail_sender: Mailbox | None
     key_pool: int
     check_concurrency: int
     check_timeout_seconds: int
@@ -194,6 +200,32 @@ TABLE = (
         "example.com,example.net",
         "Your own domains, with commas between: no account may add them or names below them.",
         unset="none",
+    ),
+    Setting(
+        "SMTP_URL",
+        None,
+        values.read_smtp,
+        "smtp://letterhead:an-example-of-a-password@mail.example.com:587",
+        "Mail server that reminders are handed to: `smtp://user:password@host:587` turns to TLS by STARTTLS, "
+        "`smtps://` with port 465 begins with it. The certificate must be valid for the host. Goes with MAIL_SENDER.",
+        secret=True,
+        unset="reminders are recorded and not sent",
+    ),
+    Setting(
+        "SMTP_STARTTLS",
+        "required",
+        values.one_of(StartTls),
+        "never",
+        "Whether an `smtp://` connection must turn to TLS before anything is said; `never` is for a relay on this "
+        "machine, without a password.",
+    ),
+    Setting(
+        "MAIL_SENDER",
+        None,
+        values.read_mailbox,
+        "Letterhead <dns@example.com>",
+        "Who reminders come from, as `address` or `Name <address>`. Goes with SMTP_URL.",
+        unset="reminders are recorded and not sent",
     ),
     Setting(
         "KEY_POOL",

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from letterhead.core.accounts import parse_email
 from letterhead.core.secret import Secret
+from letterhead.errors import Fault
 
 Choice = TypeVar("Choice", bound=StrEnum)
 DNS_PORT = 53
@@ -60,6 +62,30 @@ class PostgresServer(msgspec.Struct, frozen=True):
     """Holds the URL of a Postgres database, password and all, as `postgresql://…`."""
 
     url: Secret
+
+
+class StartTls(StrEnum):
+    """Says whether a connection that begins in clear must turn to TLS before anything is said."""
+
+    REQUIRED = "required"
+    NEVER = "never"
+
+
+class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds where mail is handed over; `implicit_tls` is TLS from the first octet."""
+
+    host: str
+    port: int
+    implicit_tls: bool
+    user: str | None = None
+    password: Secret | None = None
+
+
+class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a sender: an address, and the name that people see beside it."""
+
+    address: str
+    name: str = ""
 
 
 class MxTarget(msgspec.Struct, frozen=True):
@@ -168,6 +194,39 @@ def read_database(text: str) -> SqliteFile | PostgresServer:
         _url(text)
         return PostgresServer(Secret(("postgresql://" + text.partition("://")[2]).encode()))
     raise ValueError("begins neither with sqlite:/// nor with postgresql://")
+
+
+def read_smtp(text: str) -> SmtpServer:
+    """Reads `smtp://user:password@host:587` or `smtps://user:password@host:465`; user and password %-escaped."""
+    url = _url(text)
+    if url.scheme not in ("smtp", "smtps"):
+        raise ValueError("begins neither with smtp:// nor with smtps://")
+    if not url.hostname or not (_HOST.fullmatch(url.hostname) or is_address(url.hostname)):
+        raise ValueError("has a host that is neither a name nor an address")
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError("may hold only user, password, host and port; write / @ : in a password as %2F %40 %3A")
+    if (url.username is None) != (url.password is None):
+        raise ValueError("has a user without a password")
+    implicit = url.scheme == "smtps"
+    return SmtpServer(
+        host=url.hostname,
+        port=url.port or (465 if implicit else 587),
+        implicit_tls=implicit,
+        user=None if url.username is None else unquote(url.username),
+        password=None if url.password is None else Secret(unquote(url.password).encode()),
+    )
+
+
+def read_mailbox(text: str) -> Mailbox:
+    """Reads `dns@example.com` or `Name <dns@example.com>`."""
+    match = re.fullmatch(r"(?:([^<>\"\\]*)<([^<>]*)>|([^<>]*))", text)
+    if match is None or not text.isprintable():
+        raise ValueError("is neither an address nor Name <address>")
+    address = match[2] if match[3] is None else match[3]
+    try:
+        return Mailbox(address=parse_email(address), name=(match[1] or "").strip())
+    except Fault:
+        raise ValueError("has no address of the form name@host") from None
 
 
 def read_mx(text: str) -> MxTarget:

@@ -1,11 +1,19 @@
 """Knows who may ask for what: account, API key, scope. Knows neither how a key is checked nor where it is kept."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 from letterhead.core.limits import Limits
+from letterhead.errors import Fault, Kind
+
+EMAIL_LIMIT = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
+# RFC 5321 4.1.2: Dot-string and Domain. Quoted strings are left out: nobody means them, and they may hold anything.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 
 
 class Scope(StrEnum):
@@ -25,13 +33,25 @@ def allows(held: Scope, needed: Scope) -> bool:
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one account; `email` is where its reminders go."""
+    """Holds one account; `email` is where its reminders go, unless `reminders` says that none are wanted."""
 
     id: str
     name: str
     email: str
     limits: Limits
     created_at: datetime
+    reminders: bool = True
+
+
+def parse_email(text: str) -> str:
+    """Reads an address that mail can go to and that can't break a header; Fault `parameter-invalid`."""
+    if len(text) <= EMAIL_LIMIT and _EMAIL.fullmatch(text):
+        return text
+    raise Fault(
+        Kind.PARAMETER_INVALID,
+        f"{text[:80]!r} is no e-mail address that we can write to.",
+        "Write it as name@host in plain ASCII, without quotes or spaces; a host in another script as xn--….",
+    )
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

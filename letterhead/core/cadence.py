@@ -58,12 +58,19 @@ def next_look(
     wait, reason = _wait(domain, now, setup_page_open)
     if wait is None:
         return None, reason
-    # The loss rule wants its looks ten minutes apart: a look a minute early would be lost on it.
-    swing = abs(jitter) if wait == APART else jitter
-    at = now + wait * (1 + JITTER * swing)
+    at = now + wait * (1 + JITTER * _swing(wait, jitter))
     if negative_until is not None and negative_until > at:
         return negative_until, f"{reason}; not before resolvers forget that the record was missing"
     return at, reason
+
+
+def _swing(wait: timedelta, jitter: float) -> float:
+    """Turns the jitter to the side that does no harm."""
+    if wait == APART:  # the loss rule wants its looks ten minutes apart: one a minute early would be lost on it
+        return abs(jitter)
+    if wait == BACK_OFF[1]:  # so soon after an outage everybody is looked at again: a minute late would break that
+        return -abs(jitter)
+    return jitter
 
 
 def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedelta | None, str]:

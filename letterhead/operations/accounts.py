@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import apikeys
-from letterhead.core.accounts import Account, ApiKey, Caller, Scope
+from letterhead.core.accounts import Account, ApiKey, Caller, Scope, parse_email
 from letterhead.core.apikeys import Mode
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault, Kind
@@ -26,7 +26,7 @@ async def open_account(
     deps: Deps, name: str, email: str, limits: Limits, actor: Actor, mode: Mode = Mode.LIVE
 ) -> tuple[Account, NewKey]:
     """Opens an account with its first full-scope key."""
-    account = Account(id=new_id(deps, "acc"), name=name, email=email, limits=limits, created_at=deps.now())
+    account = Account(id=new_id(deps, "acc"), name=name, email=parse_email(email), limits=limits, created_at=deps.now())
     made = _new_key(deps, account.id, "first key", Scope.FULL, mode=mode)
     row = audit_row(deps, actor, "account.open", account.id)
     await deps.store.add_account(account, made.key, deps.digest(made.text), row)
@@ -84,14 +84,16 @@ async def change_account(
     name: str | None = None,
     email: str | None = None,
     limits: Limits | None = None,
+    reminders: bool | None = None,
 ) -> Account:
-    """Changes what is given of an account's name, email and limits; the limits hold at once."""
+    """Changes what is given of an account's name, email, limits and wish for reminders; the limits hold at once."""
     account = await find_account(deps, account_id)
     changed = replace(
         account,
         name=account.name if name is None else name,
-        email=account.email if email is None else email,
+        email=account.email if email is None else parse_email(email),
         limits=account.limits if limits is None else limits,
+        reminders=account.reminders if reminders is None else reminders,
     )
     if not await deps.store.change_account(changed, audit_row(deps, actor, "account.change", account_id)):
         raise _no_account(account_id)

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, provider
+from letterhead.core import cadence, checkup, lifecycle, outage, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
+from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
@@ -56,7 +57,11 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         evidence = claims.after_transfer(evidence)
     before = contest.challenger if contest is not None else domain
     step = lifecycle.advance(before, evidence, now)
-    findings = (*examination.findings, *provider.findings(domain, evidence, now))
+    findings = (
+        *await _silence(deps, domain, evidence),
+        *examination.findings,
+        *provider.findings(domain, evidence, now),
+    )
     outcome = _outcome(
         deps,
         step,
@@ -75,6 +80,12 @@ async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: 
     holder = await deps.store.holder(domain.sender)
     elsewhere = holder is not None and holder != domain.id
     return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
+
+
+async def _silence(deps: Deps, domain: Domain, evidence: Evidence) -> tuple[Finding, ...]:
+    """Says that the silence is our own where this check was silent and others before it were."""
+    silence = await deps.store.silence() if evidence.dkim is Sight.UNANSWERED else None
+    return (outage.finding(domain.sender, silence),) if silence is not None and outage.ours(silence) else ()
 
 
 async def _word_if_told(deps: Deps, domain: Domain) -> ProviderWord | None:

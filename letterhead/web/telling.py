@@ -201,6 +201,7 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
         limits=wire.LimitsOut(
             domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
         ),
+        reminders=each.reminders,
         created_at=_kept(each.created_at),
         key=given(first_key),
     )

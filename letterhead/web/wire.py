@@ -260,6 +260,12 @@ class AccountChange(In, frozen=True, kw_only=True):
     limits: LimitsIn | UnsetType = UNSET
 
 
+class OwnAccountChange(In, frozen=True, kw_only=True):
+    """Says what a caller changes of its own account."""
+
+    reminders: Annotated[bool, Meta(description="Whether reminders are mailed to the account's address.")]
+
+
 class LimitsOut(Out, frozen=True, kw_only=True):
     """Tells what an account may use; an absent one is unlimited."""
 
@@ -274,6 +280,7 @@ class AccountOut(Out, frozen=True, kw_only=True):
     name: str
     email: str
     limits: LimitsOut
+    reminders: bool
     created_at: datetime
     key: str | UnsetType = UNSET
 
@@ -309,4 +316,4 @@ class Readiness(Out, frozen=True, kw_only=True):
     ready: bool
     store: Part
     worker: Part
-    resolver: Part
+    resolvers: Part

@@ -20,7 +20,7 @@ def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
     result = letterhead("doctor", folder=tmp_path, **settings_for(tmp_path / "data"))
     assert time.monotonic() - began < 15
     assert result.code == Exit.NOT_GOOD
-    assert verdicts(result) == {"database": "no", "resolvers": "no", "port 53": "no", "clock": "ok"}
+    assert verdicts(result) == {"database": "no", "resolvers": "no", "port 53": "no", "mail": "ok", "clock": "ok"}
     assert result.out.count("fix: ") == 3
     assert "letterhead run" in result.out
     assert list(tmp_path.iterdir()) == []
@@ -30,7 +30,7 @@ def test_running_service_is_asked(service: Running) -> None:
     """Beside a server on the embedded database it takes the server's word."""
     result = letterhead("doctor", folder=service.data, **service.settings)
     assert verdicts(result) | {"resolvers": "", "port 53": ""} == {
-        "database": "ok", "keys": "ok", "server": "ok", "resolvers": "", "port 53": "", "clock": "ok",
+        "database": "ok", "keys": "ok", "server": "ok", "resolvers": "", "port 53": "", "mail": "ok", "clock": "ok",
     }  # fmt: skip
 
 

@@ -19,7 +19,10 @@ async def test_no_foreign_canary_anywhere(house: Installation) -> None:
         await other.post("/domains", json={"sender": "theirs.dev", "selector": f"{CANARY}1"})
         made = (await other.post("/keys", json={"keyType": "secret", "name": f"{CANARY} key"})).json()
         before = (await other.get("/domains")).json()
-        foreign = {"sender": "theirs.dev", "keyId": made["id"], "accountId": house.accounts[f"{CANARY}-account"]}
+        account = house.accounts[f"{CANARY}-account"]
+        foreign = {
+            "sender": "theirs.dev", "keyId": made["id"], "accountId": account, "token": f"{account}.{'A' * 24}",
+        }  # fmt: skip
         for scope in Scope:
             async with house.client(await house.make_key("acme", scope)) as acme:
                 for endpoint in ENDPOINTS:

@@ -79,12 +79,12 @@ async def test_bug_hides_behind_a_fixed_sentence(house: Installation, acme: http
 
 
 async def test_status_health_readiness(nobody: httpx2.AsyncClient) -> None:
-    """/status, /healthz and /readyz answer without a key; /readyz tells how store, worker and resolver are."""
+    """/status, /healthz and /readyz answer without a key; /readyz tells how store, worker and resolvers are."""
     assert (await nobody.get("/status")).json() == {"message": "Letterhead is running."}
     assert (await nobody.get("/healthz")).status_code == 200
     ready = await nobody.get("/readyz")
     assert (ready.status_code, ready.json()["ready"]) == (200, True)
-    assert set(ready.json()) == {"ready", "store", "worker", "resolver"}
+    assert set(ready.json()) == {"ready", "store", "worker", "resolvers"}
 
 
 async def test_metrics(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:

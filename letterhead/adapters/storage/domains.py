@@ -8,6 +8,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
+from letterhead.adapters.storage.reminders import remind
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
 from letterhead.errors import Fault, Kind
@@ -163,6 +164,7 @@ class Domains:
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
         await self._tell(session, domain, new.events, None)
+        await remind(session, domain, new.events)
 
     async def _saved(self, session: Session, outcome: Outcome) -> bool:
         domain = outcome.domain
@@ -170,10 +172,11 @@ class Domains:
         if not await session.rows("save_domain", **values, read_version=domain.version):
             return False
         if outcome.checkup is not None:
-            await session.rows("keep_checkup", domain_id=domain.id, body=rows.json(outcome.checkup))
+            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for effect in outcome.effects:
             await session.rows("add_intent", **rows.intent_values(domain, effect))
+        await remind(session, domain, outcome.events)
         return True
 
     async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:

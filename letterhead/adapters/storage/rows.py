@@ -14,7 +14,9 @@ from letterhead.core.accounts import Account, ApiKey, Caller, Scope
 from letterhead.core.domain import Domain, Effect, Event, EventKind
 from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
-from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, PooledKey
+from letterhead.core.outage import Silence
+from letterhead.core.reminders import Reminder, ReminderKind
+from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, OwedReminder, PooledKey
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -61,6 +63,7 @@ def account_values(account: Account) -> Values:
         "email": account.email,
         "domains": account.limits.domains,
         "requests": account.limits.requests_per_month,
+        "reminders": int(account.reminders),
     }
 
 
@@ -77,6 +80,7 @@ def account(row: Row) -> Account:
         email=row["email"],
         limits=limits(row),
         created_at=time(row["created_at"]),
+        reminders=bool(row["reminders"]),
     )
 
 
@@ -157,6 +161,23 @@ def checkup(row: Row) -> Checkup:
     return _checkup.decode(row["body"])
 
 
+def checkup_values(domain: Domain, checkup: Checkup) -> Values:
+    """Gives the columns of a checkup."""
+    taken_at = ms(checkup.taken_at)
+    return {
+        "domain_id": domain.id,
+        "zone": domain.zone or domain.sender,
+        "heard_at": None if checkup.silent else taken_at,
+        "silent_since": taken_at if checkup.silent else None,
+        "body": json(checkup),
+    }
+
+
+def silence(row: Row) -> Silence | None:
+    """Reads how many zones are silent since when."""
+    return Silence(zones=row["zones"], since=time(row["since"])) if row["zones"] else None
+
+
 def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str | None) -> Values:
     """Gives the columns of an event."""
     return {
@@ -203,6 +224,31 @@ def intent(row: Row) -> Intent:
         domain_id=row["domain_id"],
         account_id=row["account_id"],
         sender=row["sender"],
+        attempts=row["attempts"],
+    )
+
+
+def reminder_values(domain: Domain, reminder: Reminder) -> Values:
+    """Gives the columns of a new reminder."""
+    return {
+        "domain_id": domain.id,
+        "account_id": domain.account_id,
+        "kind": reminder.kind.value,
+        "step": reminder.step,
+        "spell": reminder.spell,
+        "due_at": ms(reminder.due_at),
+    }
+
+
+def owed_reminder(row: Row) -> OwedReminder:
+    """Reads a reminder that is due."""
+    return OwedReminder(
+        id=str(row["id"]),
+        domain_id=row["domain_id"],
+        account_id=row["account_id"],
+        reminder=Reminder(
+            kind=ReminderKind(row["kind"]), step=row["step"], spell=row["spell"], due_at=time(row["due_at"])
+        ),
         attempts=row["attempts"],
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 from letterhead.adapters.storage.statements import Dialect
 from letterhead.errors import Fault, Kind
 
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0003")
 HEAD: Final = REVISIONS[-1]
 
 
@@ -41,8 +41,8 @@ def refuse_outdated(revision: str | None, where: str) -> None:
         )
 
 
-def migration(dialect: Dialect, revision: str | None) -> str:
-    """Writes the SQL that brings a database from a revision to the newest, without a transaction of its own.
+def migration(dialect: Dialect, revision: str | None, to: str = HEAD) -> str:
+    """Writes the SQL that brings a database from a revision to a newer one, without a transaction of its own.
 
     Alembic only writes: our own drivers run it, in one transaction on both engines.
     """
@@ -52,5 +52,5 @@ def migration(dialect: Dialect, revision: str | None) -> str:
     script = StringIO()
     config = Config(attributes={"dialect": dialect.value, "script": script})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    command.upgrade(config, f"{revision}:{HEAD}" if revision else HEAD, sql=True)
+    command.upgrade(config, f"{revision}:{to}" if revision else to, sql=True)
     return script.getvalue()

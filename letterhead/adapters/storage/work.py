@@ -73,6 +73,7 @@ class Work:
         async def work(session: Session) -> None:
             await session.rows("hand_back_domains", owner=owner)
             await session.rows("hand_back_intents", owner=owner)
+            await session.rows("hand_back_reminders", owner=owner)
 
         await self._engine.transact(work)
 
@@ -89,7 +90,13 @@ class Work:
         """Counts due work that nobody has leased."""
         row = (await self._engine.read("backlog", now=rows.ms(now)))[0]
         lag = 0.0 if row["oldest"] is None else (rows.ms(now) - row["oldest"]) / 1000
-        return Backlog(due=row["due"], lag=lag, intents=row["intents"], pooled_keys=row["pooled"])
+        return Backlog(
+            due=row["due"],
+            lag=lag,
+            intents=row["intents"],
+            pooled_keys=row["pooled"],
+            reminders=row["reminders"],
+        )
 
     async def ready(self) -> None:
         """Answers when storage can be used; Fault `storage-unavailable` where it can't."""

@@ -1,6 +1,12 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, keys, service
+from letterhead.web.routes import accounts, domains, keys, reminders, service
 
-ENDPOINTS: tuple[Endpoint, ...] = (*domains.ENDPOINTS, *keys.ENDPOINTS, *accounts.ENDPOINTS, *service.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *domains.ENDPOINTS,
+    *keys.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *reminders.ENDPOINTS,
+    *service.ENDPOINTS,
+)

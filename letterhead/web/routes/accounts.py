@@ -55,6 +55,13 @@ async def own_account(call: Call) -> Answer:
     return json(telling.account(await accounts.find_account(call.deps, call.account_id)))
 
 
+async def change_own_account(call: Call) -> Answer:
+    """Says whether reminders are mailed to the caller's account."""
+    asked = await call.body(wire.OwnAccountChange)
+    changed = await accounts.change_account(call.deps, call.account_id, call.actor, reminders=asked.reminders)
+    return json(telling.account(changed))
+
+
 async def own_usage(call: Call) -> Answer:
     """Shows what the caller's account uses of what it may; works over the monthly requests too, and is not counted."""
     limits = call.caller.limits
@@ -74,12 +81,16 @@ ENDPOINTS = (
         answer=wire.AccountOut, free=True,
     ),
     Endpoint(
+        method="PATCH", path="/account", serve=change_own_account, access=Access.WRITE, topic="Your account",
+        answer=wire.AccountOut, body=wire.OwnAccountChange, free=True,
+    ),
+    Endpoint(
         method="GET", path="/account/usage", serve=own_usage, access=Access.READ, topic="Your account",
         answer=wire.UsageOut, free=True,
     ),
     Endpoint(
         method="POST", path="/accounts", serve=open_account, access=Access.OPERATOR, topic="Accounts (operator)",
-        answer=wire.AccountOut, body=wire.NewAccount,
+        answer=wire.AccountOut, body=wire.NewAccount, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
         method="GET", path="/accounts", serve=list_accounts, access=Access.OPERATOR, topic="Accounts (operator)",
@@ -91,7 +102,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="PATCH", path="/accounts/{accountId}", serve=change_account, access=Access.OPERATOR,
-        topic="Accounts (operator)", answer=wire.AccountOut, body=wire.AccountChange, faults=(Kind.NOT_FOUND,),
+        topic="Accounts (operator)", answer=wire.AccountOut, body=wire.AccountChange,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
     ),
     Endpoint(
         method="DELETE", path="/accounts/{accountId}", serve=close_account, access=Access.OPERATOR,

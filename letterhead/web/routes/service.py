@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from letterhead.core import outage
 from letterhead.core.answers import Question, Unanswered, View
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
@@ -26,10 +27,10 @@ async def health(_call: Call) -> Answer:
 
 
 async def readiness(call: Call) -> Answer:
-    """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolver are."""
-    backlog, resolver = await asyncio.gather(_backlog(call), _resolver(call))
+    """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolvers are."""
+    backlog, resolvers = await asyncio.gather(_backlog(call), _resolvers(call))
     store = wire.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
-    told = wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolver=resolver)
+    told = wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
     answer = json(told)
     return answer if told.ready else Answer(body=answer.body, status=503)
 
@@ -50,7 +51,18 @@ def _worker(backlog: Backlog | wire.Part) -> wire.Part:
     return wire.Part(ok=True, detail=f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider")
 
 
-async def _resolver(call: Call) -> wire.Part:
+async def _resolvers(call: Call) -> wire.Part:
+    """Tells an outage by what the checks met, in whatever process; else whether the resolvers answer."""
+    try:
+        silence = await call.deps.store.silence()
+    except Fault as fault:
+        return wire.Part(ok=False, detail=fault.kind)
+    if silence is not None and outage.ours(silence):
+        return wire.Part(ok=False, detail=f"degraded: {outage.sentence(silence)}")
+    return await _probed(call)
+
+
+async def _probed(call: Call) -> wire.Part:
     """Asks the resolvers for the root's servers; anybody may ask us, so that only every 10 s."""
     now = time.monotonic()
     asked_at, part = call.house.parts.get("resolver", (-RESOLVER_EVERY, None))
@@ -75,7 +87,9 @@ async def metrics(call: Call) -> Answer:
         call.house.credentials.operator(call.request)
     backlog = await _backlog(call)
     meter = call.deps.meter
-    return Answer(body=meter.text(backlog if isinstance(backlog, Backlog) else None), media_type=meter.media_type)
+    if isinstance(backlog, Backlog):
+        return Answer(body=meter.text(backlog, await call.deps.store.silence()), media_type=meter.media_type)
+    return Answer(body=meter.text(None, None), media_type=meter.media_type)
 
 
 async def openapi(call: Call) -> Answer:

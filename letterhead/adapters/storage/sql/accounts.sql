@@ -1,20 +1,21 @@
--- name: add_account(id, name, email, domains, requests, created_at)
-INSERT INTO accounts (id, name, email, domains_limit, requests_limit, created_at)
-VALUES (:id, :name, :email, :domains, :requests, :created_at)
+-- name: add_account(id, name, email, domains, requests, reminders, created_at)
+INSERT INTO accounts (id, name, email, domains_limit, requests_limit, reminders, created_at)
+VALUES (:id, :name, :email, :domains, :requests, :reminders, :created_at)
 RETURNING id;
 
 -- name: accounts()
-SELECT id, name, email, domains_limit, requests_limit, created_at FROM accounts ORDER BY created_at, id;
+SELECT id, name, email, domains_limit, requests_limit, reminders, created_at FROM accounts ORDER BY created_at, id;
 
 -- name: account(id)
-SELECT id, name, email, domains_limit, requests_limit, created_at FROM accounts WHERE id = :id;
+SELECT id, name, email, domains_limit, requests_limit, reminders, created_at FROM accounts WHERE id = :id;
 
 -- name: lock_account(id)
 -- Claims of one account wait for each other here, so that counting its domains means something.
 SELECT id FROM accounts WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
--- name: change_account(id, name, email, domains, requests)
-UPDATE accounts SET name = :name, email = :email, domains_limit = :domains, requests_limit = :requests
+-- name: change_account(id, name, email, domains, requests, reminders)
+UPDATE accounts
+SET name = :name, email = :email, domains_limit = :domains, requests_limit = :requests, reminders = :reminders
 WHERE id = :id
 RETURNING id;
 

@@ -66,9 +66,14 @@ WHERE domain_id
     /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
--- name: keep_checkup(domain_id, body)
-INSERT INTO checkups (domain_id, body) VALUES (:domain_id, :body)
-ON CONFLICT (domain_id) DO UPDATE SET body = excluded.body
+-- name: keep_checkup(domain_id, zone, heard_at, silent_since, body)
+-- A silence began with the first of its checks, and who is silent was heard when it was.
+INSERT INTO checkups (domain_id, zone, heard_at, silent_since, body)
+VALUES (:domain_id, :zone, :heard_at, :silent_since, :body)
+ON CONFLICT (domain_id) DO UPDATE
+SET zone = excluded.zone, body = excluded.body, heard_at = COALESCE(excluded.heard_at, checkups.heard_at),
+    silent_since = CASE WHEN excluded.silent_since IS NULL THEN NULL
+                        ELSE COALESCE(checkups.silent_since, excluded.silent_since) END
 RETURNING domain_id;
 
 -- name: keep_evidence(id, body)

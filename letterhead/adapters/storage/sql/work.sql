@@ -79,7 +79,10 @@ RETURNING id, public_key, sealed;
 -- name: backlog(now)
 SELECT count(*) AS due, min(next_check_at) AS oldest,
     (SELECT count(*) FROM intents WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS intents,
-    (SELECT count(*) FROM key_pool) AS pooled
+    (SELECT count(*) FROM key_pool) AS pooled,
+    (SELECT count(*) FROM reminders
+     WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+    ) AS reminders
 FROM domains
 WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now);
 

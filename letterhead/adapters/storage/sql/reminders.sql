@@ -1,0 +1,54 @@
+-- name: owe_reminder(domain_id, account_id, kind, step, spell, due_at)
+-- The same step of the same spell is owed once for ever, however often it follows from the state.
+INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts)
+VALUES (:domain_id, :account_id, :kind, :step, :spell, :due_at, 0)
+ON CONFLICT (domain_id, kind, step, spell) DO NOTHING
+RETURNING id;
+
+-- name: claim_reminders(now, until, owner, limit)
+WITH due AS MATERIALIZED (
+    SELECT id FROM reminders
+    WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+    ORDER BY due_at
+    LIMIT :limit /*postgresql FOR UPDATE SKIP LOCKED */
+)
+UPDATE reminders SET lease_until = :until, lease_owner = :owner
+WHERE id IN (SELECT id FROM due)
+RETURNING id, domain_id, account_id, kind, step, spell, due_at, attempts;
+
+-- name: hand_over(id, owner, now)
+UPDATE reminders SET handed_at = :now
+WHERE id = :id AND lease_owner = :owner AND handed_at IS NULL AND outcome IS NULL
+RETURNING id;
+
+-- name: settle_reminder(id, outcome, detail)
+UPDATE reminders SET outcome = :outcome, detail = :detail, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING domain_id;
+
+-- name: postpone_reminder(id, due_at, detail)
+UPDATE reminders
+SET due_at = :due_at, detail = :detail, attempts = attempts + 1, handed_at = NULL, lease_until = NULL,
+    lease_owner = NULL
+WHERE id = :id AND outcome IS NULL
+RETURNING id;
+
+-- name: note_reminder(id, version, life)
+UPDATE domains SET version = :version, life = :life WHERE id = :id RETURNING id;
+
+-- name: hand_back_reminders(owner)
+-- One that was handed over stays so.
+UPDATE reminders SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: forget_reminder_leases()
+UPDATE reminders SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
+-- name: silence()
+-- Bounded, since each silent check asks: in an outage all domains are silent, and a few zones are enough to know it.
+SELECT count(DISTINCT zone) AS zones, min(silent_since) AS since
+FROM (
+    SELECT zone, silent_since FROM checkups
+    WHERE silent_since > COALESCE((SELECT max(heard_at) FROM checkups WHERE heard_at IS NOT NULL), 0)
+    ORDER BY silent_since
+    LIMIT 300
+) AS fell_silent;

@@ -1,0 +1,39 @@
+"""Knows the command that tries the mail server; the reminders themselves are the worker's business."""
+
+import asyncio
+import secrets
+
+from cyclopts import App
+
+from letterhead.cli.exits import Exit
+from letterhead.cli.tables import visible
+from letterhead.errors import Fault, Kind
+
+app = App(name="mail", help="Try the mail server that reminders go by.", help_format="plaintext")
+
+
+@app.command
+def test(address: str, /) -> Exit:
+    """Send a test message to an address, and say what the mail server answered.
+
+    Parameters
+    ----------
+    address
+        Who gets it.
+    """
+    from letterhead import wiring
+    from letterhead.cli.serving import prepared
+    from letterhead.core.accounts import parse_email
+    from letterhead.core.letters import trial
+    from letterhead.ports import Post
+
+    mailer = wiring.mailer(prepared(quiet=True))
+    if mailer is None:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            "LETTERHEAD_SMTP_URL is not set, so there is no mail server to try.",
+            "Set it, with LETTERHEAD_MAIL_SENDER beside it: docs/reminders.md",
+        )
+    handed = asyncio.run(mailer.send(trial(parse_email(address), f"test-{secrets.token_hex(8)}")))
+    print(f"{handed.post.value}: {visible(handed.said)}")
+    return Exit.OK if handed.post is Post.ACCEPTED else Exit.NOT_GOOD

@@ -1,0 +1,100 @@
+"""Knows how a reminder becomes a mail, at most once: marked as handed over first, then handed over.
+
+Killed in between, it is not sent again. Only a refusal before anybody took it gives it back.
+"""
+
+import base64
+import hmac
+
+import structlog
+from msgspec.structs import replace
+
+from letterhead.core import outage
+from letterhead.core import reminders as rules
+from letterhead.core.accounts import Account
+from letterhead.core.domain import Domain
+from letterhead.core.letters import Occasion, letter
+from letterhead.errors import Fault, Kind
+from letterhead.operations.accounts import change_account
+from letterhead.operations.audit import Actor
+from letterhead.ports import Deps, Handed, OwedReminder, Post
+
+PATH = "/reminders/opt-out/"
+
+log = structlog.get_logger()
+
+
+async def send(deps: Deps, owed: OwedReminder, owner: str) -> None:
+    """Sends one reminder that `owner` has claimed, or says why it is not sent."""
+    domain, account = await deps.store.domain_by_id(owed.domain_id), await deps.store.account(owed.account_id)
+    if domain is None or account is None or not rules.stands(owed.reminder, domain, deps.now()):
+        await deps.store.settle_reminder(owed.id, "moot", "there is nothing to remind of any more", None)
+    elif not account.reminders:
+        await deps.store.settle_reminder(owed.id, "opted-out", "the account wants no reminders", None)
+    elif deps.mailer is None:
+        await deps.store.settle_reminder(owed.id, "no-mail-server", "no mail server is set", None)
+    elif outage.ours(await deps.store.silence()):
+        due = deps.now() + rules.WAITS
+        await deps.store.postpone_reminder(owed.id, due, "our own resolvers are out: nobody is reminded")
+    else:
+        await _send(deps, owed, owner, domain, account)
+
+
+async def _send(deps: Deps, owed: OwedReminder, owner: str, domain: Domain, account: Account) -> None:
+    mailer, checkup = deps.mailer, (await deps.store.checkups([domain.id])).get(domain.id)
+    occasion = Occasion(
+        reminder=owed.reminder,
+        domain=domain,
+        findings=checkup.findings if checkup else (),
+        to=account.email,
+        name=f"reminder-{owed.id}.{deps.policy.installation}",
+        unsubscribe=opt_out_url(deps, account.id),
+    )
+    written = letter(occasion)
+    if mailer is not None and await deps.store.hand_over(owed.id, owner, deps.now()):
+        await _close(deps, owed, await mailer.send(written))
+
+
+async def _close(deps: Deps, owed: OwedReminder, handed: Handed) -> None:
+    kind, step = owed.reminder.kind, owed.reminder.step
+    log.info("reminder.handed", kind=kind, step=step, post=handed.post, said=handed.said)
+    now = deps.now()
+    match handed.post:
+        case Post.LATER:
+            await deps.store.postpone_reminder(owed.id, now + rules.retry_in(owed.attempts), handed.said)
+        case Post.ACCEPTED:
+            await deps.store.settle_reminder(owed.id, "sent", handed.said, now)
+        case Post.REFUSED | Post.UNKNOWN:
+            await deps.store.settle_reminder(owed.id, handed.post.value, handed.said, None)
+
+
+def opt_out_url(deps: Deps, account_id: str) -> str:
+    """Writes the link that ends an account's reminders without signing in; it holds for ever."""
+    return f"{deps.policy.public_url}{PATH}{account_id}.{_signature(deps, account_id)}"
+
+
+def _signature(deps: Deps, account_id: str) -> str:
+    # No API key's text begins so: the two uses of the pepper can't meet.
+    return base64.urlsafe_b64encode(deps.digest(f"opt-out|{account_id}")[:18]).decode()
+
+
+async def opted_by(deps: Deps, token: str) -> Account:
+    """Finds the account that an opt-out link is for; Fault `not-found` for a link that we did not write."""
+    account_id, _, signature = token.rpartition(".")
+    if signature.isascii() and hmac.compare_digest(signature, _signature(deps, account_id)):
+        account = await deps.store.account(account_id)
+        if account is not None:
+            return account
+    raise Fault(
+        Kind.NOT_FOUND,
+        "This link to end reminders is not whole, or its account is gone.",
+        "Take the whole link from the message, or set it with PATCH /account.",
+    )
+
+
+async def opt_out(deps: Deps, token: str, actor: Actor) -> Account:
+    """Ends the reminders of the account that an opt-out link is for."""
+    account = await opted_by(deps, token)
+    if not account.reminders:
+        return account
+    return await change_account(deps, account.id, replace(actor, account_id=account.id), reminders=False)

@@ -1,0 +1,59 @@
+"""Knows the page behind the link in every reminder, which ends them without signing in."""
+
+from html import escape
+
+from msgspec.structs import replace
+
+from letterhead.core.accounts import Account
+from letterhead.errors import Kind
+from letterhead.operations import reminders
+from letterhead.web.endpoints import Access, Answer, Call, Endpoint
+
+# The form goes back to where it came from; nothing else is loaded or run.
+POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Reminders of {name}</title></head>
+<body><h1>Reminders of {name}</h1>
+{body}
+</body></html>
+"""
+ASK = '<p>Messages about the domains of this account are mailed to its address.</p>\n\
+<form method="post"><button type="submit">No more reminders</button></form>'
+DONE = (
+    "<p>No reminders are mailed any more. PATCH /account with <code>{&quot;reminders&quot;: true}</code> brings them \
+back.</p>"
+)
+
+
+async def show_opt_out(call: Call) -> Answer:
+    """Shows a page that ends the account's reminders at a press of its button.
+
+    Opening it changes nothing, since mail scanners open links.
+    """
+    account = await reminders.opted_by(call.deps, call.part("token"))
+    return _page(account, ASK if account.reminders else DONE)
+
+
+async def opt_out(call: Call) -> Answer:
+    """Ends the account's reminders, at one click (RFC 8058); the body is not looked at."""
+    actor = replace(call.actor, name="opt-out link")
+    return _page(await reminders.opt_out(call.deps, call.part("token"), actor), DONE)
+
+
+def _page(account: Account, body: str) -> Answer:
+    html = PAGE.format(name=escape(account.name), body=body)
+    headers = {"Content-Security-Policy": POLICY}
+    return Answer(body=html.encode("utf-8", "replace"), media_type="text/html; charset=utf-8", headers=headers)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET", path="/reminders/opt-out/{token}", serve=show_opt_out, access=Access.OPEN, topic="Reminders",
+        media_type="text/html", faults=(Kind.NOT_FOUND,),
+    ),
+    Endpoint(
+        method="POST", path="/reminders/opt-out/{token}", serve=opt_out, access=Access.OPEN, topic="Reminders",
+        media_type="text/html", faults=(Kind.NOT_FOUND,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,159 @@
+"""Holds the mailer to its port, at a real mail server in every mood."""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from letterhead.adapters.smtp import MailServer, SmtpMailer
+from letterhead.core.letters import Letter
+from letterhead.core.secret import Secret
+from letterhead.ports import Post
+from tests.rigs import smtp
+from tests.rigs.processes import free_port
+from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LETTER = Letter(
+    to="dns@acme.test",
+    name="reminder-1.abc",
+    subject="bücher.test (xn--bcher-kva.test): still not verified",
+    text="Grüße\n" + "long " * 400 + "\n",
+    html="<p>Grüße</p>\n",
+    unsubscribe="https://lh.example.com/reminders/opt-out/acc_1." + "x" * 90,
+)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Certificate:
+    """Makes a certificate for localhost."""
+    return smtp.certificate(tmp_path)
+
+
+@pytest.fixture
+def ledger(shown: Certificate) -> Iterator[Ledger]:
+    """Runs a server that wants STARTTLS and a password."""
+    with smtp.running(shown) as server:
+        yield server
+
+
+def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: object) -> SmtpMailer:
+    """Makes a mailer that trusts one certificate."""
+    settings = {
+        "host": "localhost",
+        "port": ledger if isinstance(ledger, int) else ledger.port,
+        "implicit_tls": False,
+        "starttls": True,
+        "sender": "dns@lh.example.com",
+        "sender_name": "Bücher, Ltd",
+        "user": USER,
+        "password": Secret(PASSWORD.encode()),
+        "seconds": 5.0,
+        "trust": lambda: ssl.create_default_context(cafile=str(trusted.chain) if trusted else None),
+    }
+    return SmtpMailer(MailServer(**(settings | how)), lambda: NOON)  # type: ignore[arg-type]
+
+
+async def test_message_arrives_as_meant(ledger: Ledger, shown: Certificate) -> None:
+    """Over STARTTLS with sign-in: headers, both parts, one-click opt-out, and seven-bit lines of bearable length."""
+    handed = await mailer(ledger, shown).send(LETTER)
+    assert handed.post is Post.ACCEPTED, handed
+    assert "taken" in handed.said
+    (taken,) = ledger.taken
+    assert (taken.tls, taken.user, taken.sender, taken.to) == (True, USER, "dns@lh.example.com", LETTER.to)
+    message = taken.message
+    assert message["Subject"] == LETTER.subject
+    assert message["From"].addresses[0].display_name == "Bücher, Ltd"
+    assert message["To"] == LETTER.to
+    assert message["Message-ID"] == "<reminder-1.abc@lh.example.com>"
+    assert message["List-Unsubscribe"] == f"<{LETTER.unsubscribe}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Date"].datetime == NOON
+    plain, html = message.iter_parts()
+    assert plain.get_content().replace("\r\n", "\n") == LETTER.text
+    assert html.get_content().replace("\r\n", "\n") == LETTER.html
+    assert taken.octets.isascii()
+    assert max(map(len, taken.octets.split(b"\r\n"))) <= 998
+
+
+async def test_tls_from_the_first_octet(shown: Certificate) -> None:
+    """With smtps:// there is no word in clear."""
+    with smtp.running(shown, implicit=True) as ledger:
+        assert (await mailer(ledger, shown, implicit_tls=True).send(LETTER)).post is Post.ACCEPTED
+        assert ledger.taken[0].tls
+
+
+async def test_relay_without_tls(shown: Certificate) -> None:
+    """Only where it is set so, a message goes in clear."""
+    with smtp.running(None, sign_in=False) as ledger:
+        refused = await mailer(ledger, shown, user=None, password=None).send(LETTER)
+        assert refused.post is Post.LATER
+        assert "STARTTLS" in refused.said
+        assert not ledger.taken
+        in_clear = mailer(ledger, None, user=None, password=None, starttls=False)
+        assert (await in_clear.send(LETTER)).post is Post.ACCEPTED
+
+
+async def test_wrong_certificates_get_nothing(ledger: Ledger, shown: Certificate, tmp_path: Path) -> None:
+    """Neither a certificate that nobody vouches for nor one of another host gets the password or the message."""
+    for trusted, host in ((None, "localhost"), (shown, "127.0.0.1")):
+        handed = await mailer(ledger, trusted, host=host).send(LETTER)
+        assert handed.post is Post.LATER
+        assert "certificate" in handed.said.lower()
+    assert ledger.tried == 0
+
+
+async def test_wrong_password(ledger: Ledger, shown: Certificate) -> None:
+    """A refused sign-in hands nothing over, and says so without the password."""
+    wrong = mailer(ledger, shown, password=Secret(b"a-wrong-canary"))
+    for handed in (await wrong.send(LETTER), await wrong.reach()):
+        assert handed.post is Post.LATER
+        assert handed.said.startswith("535")
+        assert "canary" not in handed.said
+    assert ledger.tried == 0
+
+
+async def test_nobody_listens(shown: Certificate) -> None:
+    """A refused connection hands nothing over."""
+    assert (await mailer(free_port("127.0.0.1"), shown).send(LETTER)).post is Post.LATER
+
+
+async def test_reach_sends_nothing(ledger: Ledger, shown: Certificate) -> None:
+    """Looking whether the server lets us in sends no message."""
+    assert (await mailer(ledger, shown).reach()).post is Post.ACCEPTED
+    assert ledger.tried == 0
+
+
+@pytest.mark.parametrize(
+    ("mood", "post"),
+    [
+        (Mood.GREYLISTS, Post.LATER),
+        (Mood.REFUSES, Post.REFUSED),
+        (Mood.FULL, Post.LATER),
+        (Mood.SPAM, Post.REFUSED),
+        (Mood.BREAKS_OFF, Post.UNKNOWN),
+    ],
+)
+async def test_moods(ledger: Ledger, shown: Certificate, mood: Mood, post: Post) -> None:
+    """What the server said decides; a connection that ends after the message leaves it open whether it was taken."""
+    ledger.mood = mood
+    assert (await mailer(ledger, shown).send(LETTER)).post is post
+
+
+async def test_silence_after_the_message(ledger: Ledger, shown: Certificate) -> None:
+    """A reply that does not come in time leaves it open too: the message was taken."""
+    ledger.pause = 2.0
+    assert (await mailer(ledger, shown, seconds=0.5).send(LETTER)).post is Post.UNKNOWN
+    assert len(ledger.taken) == 1
+
+
+@pytest.mark.parametrize("field", ["to", "subject", "name", "unsubscribe"])
+async def test_no_line_break_gets_into_a_header(ledger: Ledger, shown: Certificate, field: str) -> None:
+    """A line break in anything that becomes a header is refused before a connection is made."""
+    with pytest.raises(ValueError, match=r"(?i)header|linefeed|invalid|address"):
+        await mailer(ledger, shown).send(replace(LETTER, **{field: "a@b.test\r\nBcc: victim@c.test"}))
+    assert ledger.tried == 0
