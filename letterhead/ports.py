@@ -465,6 +465,10 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def tell_at(self, host: str, port: int) -> None:
+        """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
+        ...
+
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         ...
@@ -478,6 +482,7 @@ class Policy:
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
+    check_seconds: float = 20.0  # that all questions of one check may take together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
                 public_url=settings.public_url,
+                check_seconds=settings.check_timeout_seconds,
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),

@@ -10,12 +10,11 @@ from letterhead.ports import Allowance, Deps
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 PACKETS = 64  # design: a full check sends at most so many
-DEADLINE = 20.0  # seconds for all rounds of one check
 
 
 async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds."""
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
+    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + deps.policy.check_seconds)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
         wanted = checkup.next_questions(plan, seen, thorough=thorough, history=known(deps))
