@@ -122,8 +122,8 @@ def is_cut(key: str) -> bool:
         octets = base64.b64decode(key[: len(key) // 4 * 4], validate=True)
     except (binascii.Error, ValueError):
         return False
-    begins = octets[:2] == bytes((_SEQUENCE, 0x82)) and _RSA_ALGORITHM in octets[:24]
-    return begins and 4 + int.from_bytes(octets[2:4], "big") > len(octets)
+    begins = octets[:1] == bytes((_SEQUENCE,)) and _RSA_ALGORITHM in octets[:24]
+    return begins and _content(octets, _SEQUENCE) is None
 
 
 def _content(octets: bytes, tag: int) -> tuple[bytes, bytes] | None:

@@ -43,7 +43,9 @@ def without_underscore(record: PlannedRecord) -> list[str]:
 def levels(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names where the record stands when a part of its name was left out; the apex of the MAIL FROM is not meant."""
     first = record.host.removesuffix(f".{plan.sender}")
-    own = record.id is RecordId.DMARC or (record.id in MAIL_FROM and not record.exact)  # of a name that may well have it
+    own = record.id is RecordId.DMARC or (
+        record.id in MAIL_FROM and not record.exact
+    )  # of a name that may well have it
     names = [] if own else [f"{first}.{above}" for above in _above(plan)]
     if record.id is RecordId.DKIM:
         selector, _, rest = first.partition("._domainkey")

@@ -49,9 +49,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     history = await known(deps, domain)
-    seen, word = await asyncio.gather(
-        look(deps.resolver, plan, history, thorough=full), _word_if_told(deps, domain)
-    )
+    seen, word = await asyncio.gather(look(deps.resolver, plan, history, thorough=full), _word_if_told(deps, domain))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
