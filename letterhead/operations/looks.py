@@ -20,10 +20,16 @@ def allowance() -> Allowance:
 
 
 async def look(
-    resolver: Resolver, plan: Plan, history: History, *, thorough: bool, seen: Seen | None = None
+    resolver: Resolver,
+    plan: Plan,
+    history: History,
+    *,
+    thorough: bool,
+    seen: Seen | None = None,
+    allowed: Allowance | None = None,
 ) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
-    allowed = allowance()
+    allowed = allowed or allowance()
     known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
         wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)

@@ -126,6 +126,7 @@ class Delegations:
         cut = await self._cut(record, told)
         if isinstance(cut, Cut):
             self._setup.cache.put(("zone", name), cut, negative_ttl(told) if cut.absent else record.ttl)
+            self._setup.cache.put(("zone", cut.zone), replace(cut, absent=False), record.ttl)
         return cut
 
     async def _cut(self, apex: Record, told: Message) -> Cut | Unanswered:

@@ -40,6 +40,7 @@ PROBE_SECONDS = 0.6  # for each of two tries
 PROBE_HOLDS = 600.0
 MAX_REFERRALS = 3
 FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
+MOST_ASKED = {View.TWO_SERVERS: 4, View.ONE_SERVER: 2}  # where the first ones differ, or tell nothing
 LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
 NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that this machine can reach")
 
@@ -197,7 +198,7 @@ class _Round:
         elif servers and await self._probe():
             return None
         if not panel.agree():
-            panel.ask(servers[first : 2 if view is View.ONE_SERVER else None])
+            panel.ask(servers[first : MOST_ASKED.get(view)])
         await panel.wait()
         return panel
 
