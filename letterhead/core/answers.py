@@ -108,6 +108,9 @@ class Delegated(msgspec.Struct, frozen=True, kw_only=True, tag="delegated"):
 Answer = Found | Aliased | NoData | NxDomain | Unanswered | Delegated
 
 
+THE_WAY = "delegation"  # instead of a server: our resolvers did not tell which servers there are
+
+
 class Perspective(msgspec.Struct, frozen=True, kw_only=True):
     """Names who said it: `server` is a nameserver's name or a resolver's address, `zone` what it has authority for."""
 

@@ -17,6 +17,7 @@ from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
+from letterhead.core.names import DomainName, registrable
 from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
@@ -106,7 +107,7 @@ def _outcome(deps: Deps, step: Step, done: Checkup) -> Outcome:
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
     due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
-    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
+    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, seen, step.domain))
     return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
 
 
@@ -115,10 +116,11 @@ def jitter(deps: Deps) -> float:
     return int.from_bytes(deps.chance(4)) / 2**31 - 1
 
 
-def _zone(seen: Seen, domain: Domain) -> str | None:
-    """Names the zone that holds the domain, as seen; else as known before."""
+def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
+    """Names the zone that holds the domain, as seen; else as known before. A registry's is nobody's to edit."""
+    own = registrable(DomainName(domain.sender), deps.names).ascii
     for reply in seen.get(Question(name=domain.sender, rdtype="NS", view=View.DELEGATION), ()):
-        if isinstance(reply.answer, Delegated):
+        if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
             return reply.answer.zone
     return domain.zone
 
