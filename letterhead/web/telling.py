@@ -143,7 +143,7 @@ def made_key(made: NewKey) -> wire.MadeKey:
         key_type=made.key.key_type,  # type: ignore[arg-type]
         environment_id=given(made.key.environment_id),
         name=made.key.name,
-        created_at=_kept(made.key.created_at),
+        created_at=kept(made.key.created_at),
         scope=made.key.scope.value,
     )
 
@@ -175,7 +175,7 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
             domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
         ),
         reminders=each.reminders,
-        created_at=_kept(each.created_at),
+        created_at=kept(each.created_at),
         key=given(first_key),
     )
 
@@ -192,7 +192,7 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     )
 
 
-def _kept(at: datetime) -> datetime:
+def kept(at: datetime) -> datetime:
     """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.told import Status, ToldChange, ToldDomain
+from letterhead.core.told import Status, ToldDomain
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
