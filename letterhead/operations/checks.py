@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, outage, provider
+from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
@@ -55,8 +55,8 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    before = contest.challenger if contest is not None else domain
-    step = lifecycle.advance(before, evidence, now)
+    noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
+    step = lifecycle.advance(noted.domain, evidence, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -64,7 +64,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     )
     outcome = _outcome(
         deps,
-        step,
+        replace(step, events=(*noted.events, *step.events)),
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
     outcome = replace(outcome, notices=await claims.notices(deps, step, now))
