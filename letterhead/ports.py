@@ -427,6 +427,10 @@ class Store(Protocol):
         """
         ...
 
+    async def old_selectors(self, sender: str) -> list[str]:
+        """Lists some selectors that were used at a name and belong to no claim any more."""
+        ...
+
     async def sealed_key(self, domain_id: str) -> bytes | None:
         """Finds the sealed private key of a domain."""
         ...

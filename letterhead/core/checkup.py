@@ -58,6 +58,14 @@ def plan_for(
     return Plan(sender=sender, zone=zone, records=tuple(records))
 
 
+def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
+    """Says what to look at where nobody told what should be there: any valid record will do."""
+    records = [dkim.unknown(sender, selector) for selector in selectors]
+    if mail_from_name is not None:
+        records += [mail_from.unknown(mail_from_name), spf.unknown(mail_from_name)]
+    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unknown(sender)))
+
+
 def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History = NO_HISTORY) -> tuple[Question, ...]:
     """Says what to ask next given what was seen; nothing when all is known.
 
@@ -150,11 +158,11 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
         return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
-    covered = {each.record for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
+    covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
         for standing in scene.standings
-        if standing.record.id not in covered and standing.verdict is not Verdict.UNANSWERED
+        if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
     return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))

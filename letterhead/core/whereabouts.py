@@ -43,7 +43,10 @@ def without_underscore(record: PlannedRecord) -> list[str]:
 def levels(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names where the record stands when a part of its name was left out; the apex of the MAIL FROM is not meant."""
     first = record.host.removesuffix(f".{plan.sender}")
-    names = [f"{first}.{above}" for above in _above(plan)] if record.id is not RecordId.DMARC else []
+    own = record.id is RecordId.DMARC or (
+        record.id in MAIL_FROM and not record.exact
+    )  # of a name that may well have it
+    names = [] if own else [f"{first}.{above}" for above in _above(plan)]
     if record.id is RecordId.DKIM:
         selector, _, rest = first.partition("._domainkey")
         names += [f"_domainkey.{plan.sender}", f"{selector}{rest}.{plan.sender}", plan.sender, *_above(plan)]
@@ -52,7 +55,7 @@ def levels(record: PlannedRecord, plan: Plan) -> list[str]:
 
 def apexes(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names the domain itself, where a MAIL FROM record stands when its label was left out."""
-    return _valid([plan.sender, *_above(plan)], plan) if record.id in MAIL_FROM else []
+    return _valid([plan.sender, *_above(plan)], plan) if record.id in MAIL_FROM and record.exact else []
 
 
 def _above(plan: Plan) -> list[str]:

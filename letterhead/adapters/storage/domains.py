@@ -87,6 +87,10 @@ class Domains:
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
+    async def old_selectors(self, sender: str) -> list[str]:
+        """Lists some selectors that were used at a name and belong to no claim any more."""
+        return [row["selector"] for row in await self._engine.read("old_selectors", sender=sender)]
+
     async def sealed_key(self, domain_id: str) -> bytes | None:
         """Finds the sealed private key of a domain."""
         return next((row["sealed"] for row in await self._engine.read("sealed_key", domain_id=domain_id)), None)

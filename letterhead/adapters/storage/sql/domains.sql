@@ -59,6 +59,13 @@ INSERT INTO used_selectors (sender, selector) VALUES (:sender, :selector)
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
 
+-- name: old_selectors(sender)
+-- Each costs a question to DNS: a few are enough to remind somebody of what was left there.
+SELECT u.selector FROM used_selectors AS u
+WHERE u.sender = :sender
+    AND NOT EXISTS (SELECT 1 FROM domains AS d WHERE d.sender = u.sender AND d.selector = u.selector)
+ORDER BY u.selector LIMIT 4;
+
 -- name: idempotency(account_id, key)
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
 
