@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from letterhead.core import dkim, dmarc, mail_from, spf, zone
-from letterhead.core.answers import Question, Seen, View
+from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
+    AUTHORITATIVE,
     Plan,
     PlannedRecord,
     RecordId,
@@ -77,6 +78,30 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     unseen = [question for question in wanted if question not in seen]
     further = [*_further(seen), *(_probes(_scene(plan, seen, history=history)) if thorough and not unseen else ())]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
+
+
+def implied(questions: Iterable[Question], seen: Seen) -> dict[Question, tuple[Reply, ...]]:
+    """Answers the hints that need not be asked for: a name that does not exist has nothing below it (RFC 8020 2)."""
+    gone = {question.name: replies for question, replies in seen.items() if _nobody_has(question, replies)}
+    hints = (question for question in questions if question.view is View.ONE_SERVER)
+    above = {
+        question: next((gone[name] for name in _upwards(question.name) if name in gone), None) for question in hints
+    }
+    return {question: replies[:1] for question, replies in above.items() if replies is not None}
+
+
+def _nobody_has(question: Question, replies: Iterable[Reply]) -> bool:
+    """Says whether all servers with authority that answered say that the name does not exist."""
+    if question.view not in (*AUTHORITATIVE, View.ONE_SERVER):
+        return False
+    answers = [reply.answer for reply in answered(replies)]
+    return bool(answers) and all(isinstance(answer, NxDomain) for answer in answers)
+
+
+def _upwards(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = name.partition(".")[2]
 
 
 def _probes(scene: Scene) -> Iterable[Question]:

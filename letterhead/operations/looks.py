@@ -29,7 +29,9 @@ async def look(
         wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)
         if not wanted:
             break
-        known_by_now |= await resolver.ask(wanted, allowed)
+        known_by_now |= checkup.implied(wanted, known_by_now)
+        if unknown := [question for question in wanted if question not in known_by_now]:
+            known_by_now |= await resolver.ask(unknown, allowed)
     return known_by_now
 
 

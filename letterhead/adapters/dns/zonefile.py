@@ -101,9 +101,10 @@ class ZoneFileResolver:
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Answers every question at once; nothing is sent and nothing of the allowance is used."""
         del allowance
-        return {question: self._replies(question) for question in questions}
+        return {question: self.replies(question) for question in questions}
 
-    def _replies(self, question: Question) -> tuple[Reply, ...]:
+    def replies(self, question: Question) -> tuple[Reply, ...]:
+        """Answers one question, without waiting: it is all here."""
         try:
             name, rdtype = name_from(question.name), RdataType.make(question.rdtype)
         except (dns.exception.DNSException, ValueError) as trouble:
