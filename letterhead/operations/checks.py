@@ -49,7 +49,10 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     history = await known(deps, domain)
-    seen, word = await asyncio.gather(look(deps.resolver, plan, history, thorough=full), _word_if_told(deps, domain))
+    seen, word = await asyncio.gather(
+        look(deps.resolver, plan, history, thorough=full, seconds=deps.policy.check_seconds),
+        _word_if_told(deps, domain),
+    )
     examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
@@ -150,7 +153,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     history = await known(deps, domain)
-    seen = await look(deps.resolver, plan, history, thorough=True)
+    seen = await look(deps.resolver, plan, history, thorough=True, seconds=deps.policy.check_seconds)
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
