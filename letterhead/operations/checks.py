@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, outage, provider
+from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
@@ -24,7 +24,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import known, look
+from letterhead.operations.looks import allowance, known, look
 from letterhead.ports import Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -50,15 +50,18 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     plan = plan_of(deps, domain)
     full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     history = await known(deps, domain)
-    seen, word = await asyncio.gather(look(deps.resolver, plan, history, thorough=full), _word_if_told(deps, domain))
+    seen, word = await asyncio.gather(
+        look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),
+        _word_if_told(deps, domain),
+    )
     examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    before = contest.challenger if contest is not None else domain
-    step = lifecycle.advance(before, evidence, now)
+    noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
+    step = lifecycle.advance(noted.domain, evidence, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -66,9 +69,10 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     )
     outcome = _outcome(
         deps,
-        step,
+        replace(step, events=(*noted.events, *step.events)),
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
+    outcome = replace(outcome, notices=await claims.notices(deps, step, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
@@ -151,7 +155,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     history = await known(deps, domain)
-    seen = await look(deps.resolver, plan, history, thorough=True)
+    seen = await look(deps.resolver, plan, history, thorough=True, allowed=allowance(deps.policy.check_seconds))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 

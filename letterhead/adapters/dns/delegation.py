@@ -18,10 +18,10 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from letterhead.adapters.dns.cache import Cache
-from letterhead.adapters.dns.publicity import public
 from letterhead.adapters.dns.reading import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.transport import Address, Budget, first_telling, usable
 from letterhead.adapters.dns.wire import Message, Query, Record, name_text
+from letterhead.core.addresses import not_public, read_address
 from letterhead.core.answers import Nameserver, Unanswered, Why
 
 MAX_SERVERS = 8  # names as well as addresses, of one zone
@@ -209,7 +209,7 @@ class Delegations:
 
     def _usable(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Keeps the addresses that we may and can ask: a zone may name any address for its servers, ours too."""
-        allowed = filter(public, addresses) if self._setup.public_only else addresses
+        allowed = filter(_public, addresses) if self._setup.public_only else addresses
         return tuple(filter(usable, allowed))
 
     async def _found(self, name: Name, rdtype: RdataType) -> tuple[Record, ...]:
@@ -221,6 +221,11 @@ class Delegations:
         task = asyncio.ensure_future(work)
         done, _ = await asyncio.wait({task}, timeout=HEDGE)
         return task.result() if done else Unanswered(why=Why.TIMEOUT, detail="the resolvers do not answer")
+
+
+def _public(address: str) -> bool:
+    read = read_address(address)
+    return read is not None and not_public(read) is None
 
 
 def _addresses_in(records: tuple[Record, ...], owner: Name | None) -> tuple[str, ...]:
