@@ -92,7 +92,7 @@ DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_L
 # Where servers differ in their trouble: what one says tells more than that another is silent.
 TELLING: Final = (
     *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
-    *(Why.NO_SERVERS, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+    *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
@@ -177,7 +177,7 @@ def _told(scene: Scene, host: str, group: list[_Silence]) -> Finding:
 
 def _by_reason(why: Why) -> Diagnosis:
     match why:
-        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS:
+        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
             return TIMEOUT
         case Why.SERVER_FAILURE:
             return SERVER_FAILURE
