@@ -68,7 +68,7 @@ def absent(scene: Scene, standing: Standing) -> Sighting | None:
     """Holds where nobody published anything at the name, also where a wildcard answers for it."""
     if standing.verdict is Verdict.WRONG and made_up(scene, standing.record):
         return Sighting(evidence=("a wildcard gives the answer",))
-    return Sighting() if standing.verdict is Verdict.ABSENT else None
+    return Sighting() if standing.verdict is Verdict.ABSENT and not _unseen(scene, standing) else None
 
 
 def points_at(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from letterhead.core.answers import Question, Reply, Unanswered, View, Why, answered
 from letterhead.core.delegations import home, ours
 from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, rejected
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, leads_out, rejected
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -124,7 +124,7 @@ def _silences(scene: Scene, standing: Standing) -> Iterator[_Silence]:
         return
     for view in AUTHORITATIVE:
         replies = follow(scene.seen, _question(record, view))
-        if replies and not answered(replies):
+        if replies and not answered(replies) and not leads_out(scene.seen, _question(record, view)):
             yield _silence(scene, standing, replies)
             return
     resolvers = scene.seen.get(_question(record, View.RECURSIVE), ())
