@@ -1,5 +1,6 @@
 """Lets each test say its figures: they stand in the summary of the run, so that docs/reliability.md can have them."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import pytest
 from tests.faults import promises
 
 Figures = Callable[..., None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets a soak take its time."""
+    if promises.SOAK in os.environ:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)
 
 
 @pytest.fixture
