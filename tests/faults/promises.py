@@ -74,7 +74,7 @@ PROMISES = (
     ),
     Promise(
         name="P19", text="backups restore",
-        test="tests/faults/test_p19_backups.py", size=3, soak=30, of="backups under load",
+        test="tests/faults/test_p19_backups.py", size=2, soak=30, of="backups under load",
     ),
     Promise(name="P20", text="the first release's database migrates forward", test="tests/faults/test_p20_upgrades.py"),
 )  # fmt: skip
