@@ -427,8 +427,8 @@ class Store(Protocol):
         """
         ...
 
-    async def old_selectors(self, sender: str) -> list[str]:
-        """Lists some selectors that were used at a name and belong to no claim any more."""
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
         ...
 
     async def sealed_key(self, domain_id: str) -> bytes | None:

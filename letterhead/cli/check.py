@@ -150,7 +150,7 @@ def _at_servers(resolvers: Sequence[str], port: int | None) -> "Outlook":
     addresses = [_address(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
     laboratory = bool(resolvers) or port is not None
     return Outlook(
-        resolver=resolver_at(addresses, port or 53, suffixes()),
+        resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
         hosts=load_hosts(),
         now=_now,
         special_use=laboratory or _special_use(),

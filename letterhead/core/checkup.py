@@ -112,7 +112,9 @@ def _probes(scene: Scene) -> Iterable[Question]:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield from topic.probes(scene, standing)
-    for topic in TOPICS:
+    # Where nothing was told of any record, all that is worth asking is whether there is anybody to tell.
+    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.standings)
+    for topic in (zone.TOPIC,) if silent else TOPICS:
         if topic.asks is not None:
             yield from topic.asks(scene)
 

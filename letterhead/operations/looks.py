@@ -10,20 +10,27 @@ from letterhead.core.plan import Plan
 from letterhead.ports import Allowance, Deps, Resolver
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
+OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there
 PACKETS = 64  # design: a full check sends at most so many
-DEADLINE = 20.0  # seconds for all rounds of one check
+SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
 
 
-def allowance() -> Allowance:
+def allowance(seconds: float = SECONDS) -> Allowance:
     """Gives what one check may send, and until when."""
-    return Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
+    return Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + seconds)
 
 
 async def look(
-    resolver: Resolver, plan: Plan, history: History, *, thorough: bool, seen: Seen | None = None
+    resolver: Resolver,
+    plan: Plan,
+    history: History,
+    *,
+    thorough: bool,
+    seen: Seen | None = None,
+    allowed: Allowance | None = None,
 ) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
-    allowed = allowance()
+    allowed = allowed or allowance()
     known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
         wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)
@@ -38,11 +45,12 @@ async def look(
 async def known(deps: Deps, domain: Domain) -> History:
     """Gathers what the judging wants to know beside the answers.
 
-    Selectors of claims that are gone are told to the holder alone: who has proven that the domain is theirs.
+    Selectors that the account left behind are told to a holder alone, and are its own: what other accounts left in DNS
+    is not told.
     """
-    old = await deps.store.old_selectors(domain.sender) if domain.held else ()
+    used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
     return History(
-        old_selectors=tuple(old),
+        old_selectors=tuple(each for each in used if each != domain.selector)[:OLD_SELECTORS],
         present_until=domain.dkim.found_at,
         taken_at=deps.now(),
         special_use=deps.names.allow_special_use,

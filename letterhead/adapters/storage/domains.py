@@ -87,9 +87,11 @@ class Domains:
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
-    async def old_selectors(self, sender: str) -> list[str]:
-        """Lists some selectors that were used at a name and belong to no claim any more."""
-        return [row["selector"] for row in await self._engine.read("old_selectors", sender=sender)]
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
+        return [
+            row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
+        ]
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
         """Finds the sealed private key of a domain."""
@@ -185,13 +187,13 @@ class Domains:
 
     async def _add(self, session: Session, new: NewDomain) -> None:
         domain = new.domain
-        if not await session.rows("use_selector", sender=domain.sender, selector=domain.selector):
+        owner = {"account_id": domain.account_id, "sender": domain.sender}
+        if not await session.rows("use_selector", selector=domain.selector, **owner):
             raise Fault(
                 Kind.SELECTOR_USED,
                 f"The selector {domain.selector} was used for {domain.sender} before.",
                 "Choose another selector: one is never used twice, so that an old key can't come back.",
             )
-        owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
         await self._tell(session, domain, new.events, None)

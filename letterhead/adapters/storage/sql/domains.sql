@@ -53,18 +53,14 @@ SELECT sealed FROM domain_keys WHERE domain_id = :domain_id;
 -- name: sealed_keys(account_id)
 SELECT d.id, k.sealed FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id WHERE d.account_id = :account_id;
 
--- name: use_selector(sender, selector)
+-- name: use_selector(sender, selector, account_id)
 -- Rows stay for ever: neither deleting a domain nor its account gives a selector free.
-INSERT INTO used_selectors (sender, selector) VALUES (:sender, :selector)
+INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :selector, :account_id)
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
 
--- name: old_selectors(sender)
--- Each costs a question to DNS: a few are enough to remind somebody of what was left there.
-SELECT u.selector FROM used_selectors AS u
-WHERE u.sender = :sender
-    AND NOT EXISTS (SELECT 1 FROM domains AS d WHERE d.sender = u.sender AND d.selector = u.selector)
-ORDER BY u.selector LIMIT 4;
+-- name: used_selectors(sender, account_id)
+SELECT selector FROM used_selectors WHERE sender = :sender AND account_id = :account_id ORDER BY selector;
 
 -- name: idempotency(account_id, key)
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
