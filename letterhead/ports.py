@@ -185,15 +185,23 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what is told of a domain because of another one."""
+
+    domain: Domain
+    event: Event
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process.
+    provider that survives the process. `notices` are told of other domains, which stay as they are.
     """
 
     domain: Domain
     events: tuple[Event, ...] = ()
+    notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
 
@@ -386,6 +394,10 @@ class Store(Protocol):
         """Names the id of the domain that holds the name, if any does."""
         ...
 
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        ...
+
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
         ...
@@ -413,6 +425,10 @@ class Store(Protocol):
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
+        ...
+
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
         ...
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
@@ -592,6 +608,10 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def tell_at(self, host: str, port: int) -> None:
+        """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
+        ...
+
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         ...
@@ -605,6 +625,7 @@ class Policy:
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
+    check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
 
 

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 
 from publicsuffixlist import PublicSuffixList
 
-from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
-from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
@@ -24,6 +22,7 @@ from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
 from letterhead.ports import Deps, Mailer, Outbound, Policy, Provider, Resolver, Store
+from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
     "Mood",
@@ -81,6 +80,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
                 public_url=settings.public_url,
+                check_seconds=settings.check_timeout_seconds,
                 reach=reach,
             ),
             meter=meter,
@@ -154,11 +154,8 @@ def resolver(settings: Settings) -> DnsResolver:
     """Makes the resolver that asks real DNS."""
     rules = name_rules(settings)
     endpoints = settings.dns_resolvers or system_resolvers()
-    return DnsResolver(
-        [_address(endpoint) for endpoint in endpoints],
-        settings.dns_authoritative_port,
-        is_registry=lambda zone: rules.any_suffix.publicsuffix(zone, False) == zone,
-    )
+    addresses = [_address(endpoint) for endpoint in endpoints]
+    return resolver_at(addresses, settings.dns_authoritative_port, rules.any_suffix)
 
 
 def _address(endpoint: Endpoint) -> tuple[str, int]:
@@ -169,7 +166,7 @@ def name_rules(settings: Settings) -> NameRules:
     """Gives the rules that names are parsed by."""
     return NameRules(
         icann=PublicSuffixList(only_icann=True, accept_unknown=False),
-        any_suffix=PublicSuffixList(accept_unknown=False),
+        any_suffix=suffixes(),
         allow_special_use=settings.allow_special_use,
         forbidden=frozenset(settings.own_domains),
     )

@@ -1,4 +1,4 @@
-"""Knows how a change of what is published is told, by comparing verdicts. Knows no states: lifecycle.py has these."""
+"""Knows how a change of what is published is told, by comparing verdicts; knows no states: see the lifecycle."""
 
 from collections.abc import Iterable
 from datetime import datetime

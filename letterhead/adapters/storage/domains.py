@@ -26,6 +26,7 @@ from letterhead.ports import (
 )
 
 ALL: Final = 2**31 - 1
+NEIGHBOURS: Final = 100  # who has more names below one name is told by these
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
@@ -66,10 +67,31 @@ class Domains:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        labels = domain.sender.split(".")
+        above = await self._engine.read(
+            "held_above",
+            senders=rows.json([".".join(labels[at:]) for at in range(1, len(labels))]),
+            account_id=domain.account_id,
+        )
+        low = rows.path(domain.sender)
+        below = await self._engine.read(
+            "held_below", low=low, high=low[:-1] + b"/", account_id=domain.account_id, limit=NEIGHBOURS
+        )
+        found = [rows.domain(row) for row in (*above, *below)]
+        return [each for each in found if each.sender != domain.sender]
+
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
+
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
+        return [
+            row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
+        ]
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
         """Finds the sealed private key of a domain."""
@@ -165,13 +187,13 @@ class Domains:
 
     async def _add(self, session: Session, new: NewDomain) -> None:
         domain = new.domain
-        if not await session.rows("use_selector", sender=domain.sender, selector=domain.selector):
+        owner = {"account_id": domain.account_id, "sender": domain.sender}
+        if not await session.rows("use_selector", selector=domain.selector, **owner):
             raise Fault(
                 Kind.SELECTOR_USED,
                 f"The selector {domain.selector} was used for {domain.sender} before.",
                 "Choose another selector: one is never used twice, so that an old key can't come back.",
             )
-        owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
         await self._tell(session, domain, new.events, None)
@@ -185,6 +207,8 @@ class Domains:
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
         await self._tell(session, domain, outcome.events, outcome.checkup)
+        for notice in outcome.notices:
+            await self._tell(session, notice.domain, (notice.event,), None)
         for effect in outcome.effects:
             await session.rows("add_intent", **rows.intent_values(domain, effect))
         await remind(session, domain, outcome.events)
