@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -420,6 +420,13 @@ class Store(Protocol):
 
     async def hand_back(self, owner: str) -> None:
         """Ends all leases of an owner that stops."""
+        ...
+
+    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+        """Takes the next turn of a budget that all processes share and that gives one in each `every`.
+
+        Nothing is taken where that would be after `latest`.
+        """
         ...
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:

@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from publicsuffixlist import PublicSuffixList
 
@@ -17,7 +17,7 @@ from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
-from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, StartTls, key_text, system_resolvers
+from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
@@ -59,11 +59,13 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
     """
     stand = stand or Stand()
     embedded = isinstance(settings.database_url, SqliteFile)
-    async with open_store(database_url(settings), migrate_first=embedded) as store:
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
         keyring = await _keyring(settings, store)
         pepper = await _pepper(keyring, store)
-        provider = stand.provider or _provider(settings, stand.now)
         meter = PrometheusMeter()
+        made = nullcontext(stand.provider) if stand.provider else _provider(settings, store, stand.now)
+        provider = await opened.enter_async_context(made)
         yield Deps(
             resolver=stand.resolver or resolver(settings),
             provider=MeteredProvider(provider, meter),
@@ -120,8 +122,23 @@ async def _installation(store: Store) -> str:
     return name.decode()
 
 
-def _provider(settings: Settings, now: Callable[[], datetime]) -> Provider:
-    return PROVIDERS[settings.provider](ProviderSetup(clock=now, return_path=settings.return_path))
+def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> AbstractAsyncContextManager[Provider]:
+    every = timedelta(seconds=1) / settings.ses_calls_per_second
+
+    async def turn(account: str, patience: float) -> float | None:
+        at = now()
+        taken = await store.take_turn(account, at, every, at + timedelta(seconds=patience))
+        return None if taken is None else max(0.0, (taken - at).total_seconds())
+
+    setup = ProviderSetup(
+        clock=now,
+        return_path=settings.return_path,
+        turn=turn,
+        region=settings.ses_region,
+        endpoint=settings.ses_endpoint_url,
+        bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
+    )
+    return PROVIDERS[settings.provider](setup)
 
 
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:
