@@ -93,14 +93,22 @@ class RecordCheck(Out, frozen=True, kw_only=True):
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
-    """Tells the provider's own last word on the domain, beside ours."""
+    """Tells the provider's own last word on the domain, beside ours.
+
+    `dkim` and `mailFrom` are neutral words, `dkimSaid` and `mailFromSaid` its own to the letter; `checkedAt` is when it
+    says that it last looked at DNS, `seenAt` when we asked it.
+    """
 
     name: str
     presence: Literal["absent", "ours", "foreign"] | UnsetType = UNSET
     dkim: str | UnsetType = UNSET
+    dkim_said: str | UnsetType = UNSET
     mail_from: str | UnsetType = UNSET
+    mail_from_said: str | UnsetType = UNSET
     selector: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    obstacle: Literal["not-found", "other-value", "dns-silent", "its-own"] | UnsetType = UNSET
+    checked_at: datetime | UnsetType = UNSET
     seen_at: datetime | UnsetType = UNSET
 
 

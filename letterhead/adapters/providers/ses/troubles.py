@@ -56,7 +56,8 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _ACTION: Final = re.compile(r"not authorized to perform: (ses:\w+|sts:\w+)")
-_LONG: Final = re.compile(r"[A-Za-z0-9+/=]{64,}")  # perhaps a key that was sent: never repeated
+# Never repeated: what may be a key that was sent, and the operator's own account, since customers read it too.
+_UNSAID: Final = re.compile(r"[A-Za-z0-9+/=]{64,}|arn:aws[\w*/:.@+=,-]*|\b\d{12}\b")
 
 
 class Trouble(Exception):
@@ -65,7 +66,7 @@ class Trouble(Exception):
     def __init__(self, code: str, said: str, status: int | None = None, wait: float | None = None) -> None:
         super().__init__(code)
         self.code = code
-        self.said = _LONG.sub("…", said)[:MOST].rstrip(" .") or code
+        self.said = _UNSAID.sub("…", said)[:MOST].rstrip(" .") or code
         self.status = status
         self.wait = wait
 
