@@ -1,4 +1,7 @@
-"""Knows how SES is called: in turn, again where it may go better, and never with more than one try per turn."""
+"""Knows how SES is called: in turn, and again where it may go better, each try with a turn of its own.
+
+One try more can come from below: aiohttp repeats a GET, PUT or DELETE at once where the connection is reset.
+"""
 
 import asyncio
 import random
