@@ -50,10 +50,10 @@ async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.M
 async def work(story: SesStory) -> None:
     """Does all that is due, as a worker does; what breaks off is left to its lease."""
     deps, now = story.world.deps, story.clock()
-    for intent in await deps.store.claim_intents(now, now + timedelta(seconds=90), "w", 100):
-        await identities.perform(deps, intent)
-    for domain in await deps.store.claim_due(now, now + timedelta(seconds=90), "w", 100):
-        await checks.check(deps, domain)
+    intents = await deps.store.claim_intents(now, now + timedelta(seconds=90), "w", 100)
+    due = await deps.store.claim_due(now, now + timedelta(seconds=90), "w", 100)
+    owed = (identities.perform(deps, intent) for intent in intents)
+    await asyncio.gather(*owed, *(checks.check(deps, domain) for domain in due))
 
 
 async def live(story: SesStory, minutes: int) -> None:
