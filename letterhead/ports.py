@@ -13,7 +13,7 @@ from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Effect, Event
-from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
@@ -40,6 +40,14 @@ class Resolver(Protocol):
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
         ...
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
+
+    said: str
+    ok: bool = True
+    fix: str | None = None
 
 
 class Provider(Protocol):
@@ -69,6 +77,25 @@ class Provider(Protocol):
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
+        ...
+
+    async def listed(self) -> Mapping[str, Word] | None:
+        """Lists all that the provider holds with its word on each, whoever put it there; None where it has no list."""
+        ...
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what the provider holds under a name, whoever put it there; nothing where there is nothing."""
+        ...
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts our owner tag on what is there, whoever put it there: an operator's explicit wish, never our own.
+
+        Nothing else of it is changed. Fault `provider-refused` where there is nothing.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Looks how the provider's account is: who we are there, what it allows, what is missing. Never raises."""
         ...
 
 
@@ -327,6 +354,10 @@ class Store(Protocol):
 
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
+        ...
+
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
         ...
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:

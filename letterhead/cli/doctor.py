@@ -100,7 +100,8 @@ async def _opened(settings: "Settings") -> AsyncIterator[Line]:
         async with wiring.assembled(settings) as deps:
             yield Line(part="keys", said="they open what is sealed in the database")
             yield await _work(deps)
-            yield _provider(deps)
+            for condition in await deps.provider.conditions():
+                yield Line(part="provider", said=condition.said, ok=condition.ok, fix=condition.fix)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield Line(part="keys", said="a server runs on the embedded database: it has tried them")
@@ -116,11 +117,6 @@ async def _work(deps: "Deps") -> Line:
         late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
         return Line(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
     return Line(part="worker", said=said)
-
-
-def _provider(deps: "Deps") -> Line:
-    name = deps.provider.name
-    return Line(part="provider", said=f"{name}: nothing outside to reach")
 
 
 def _running(settings: "Settings") -> Line:

@@ -86,3 +86,15 @@ class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
     mx_host: str
     mx_priority: int
     spf: str
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a provider has under a name, whoever put it there: for the operator's eyes alone.
+
+    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own word on its key.
+    """
+
+    owner: str | None = None
+    selector: str | None = None
+    mail_from: str | None = None
+    said: str = ""

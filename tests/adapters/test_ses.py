@@ -221,3 +221,22 @@ async def test_spent_turns_are_told_as_throttling(ses: Ses, pauses: list[float])
         assert caught.value.kind is Kind.PROVIDER_THROTTLED
         assert caught.value.retry_after
     assert ses.ledger == []
+
+
+async def test_doctor_learns_who_we_are_and_what_is_missing(ses: Ses, provider: SesProvider) -> None:
+    """Identity, region, sandbox or production, quota, and each action that is not allowed; nothing is made by it."""
+    who, standing, actions = await provider.conditions()
+    assert "eu-west-1" in who.said
+    assert "arn:aws:iam::123456789012:user/letterhead" in who.said
+    assert standing.said.startswith("production, healthy: 50000 mails a day, 14 a second")
+    assert actions.ok
+    ses.state.production = False
+    ses.state.denied = {"DeleteEmailIdentity", "PutEmailIdentityDkimSigningAttributes"}
+    _, standing, actions = await provider.conditions()
+    assert not standing.ok
+    assert "production access" in str(standing.fix)
+    assert actions.said == "not allowed: ses:PutEmailIdentityDkimSigningAttributes, ses:DeleteEmailIdentity"
+    ses.state.denied = {"GetAccount"}
+    (only,) = await provider.conditions()
+    assert "ses:GetAccount" in str(only.fix)
+    assert ses.state.identities == {}

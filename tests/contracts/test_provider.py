@@ -21,7 +21,8 @@ from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Pr
 from letterhead.core.secret import reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Provider
-from tests.rigs.ses_wire import KEY_ID, SECRET, Ill, Ses, running
+from tests.operations.ses_story import given_credentials
+from tests.rigs.ses_wire import Ill, Ses, running
 
 KEY = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().private_key  # a real one: who takes keys reads them
 OURS, THEIRS = "here/account-1/domain-1", "here/account-2/domain-2"
@@ -52,10 +53,7 @@ def clock() -> HandTurnedClock:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Gives the credentials that the emulator knows, and hides those of this machine."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    given_credentials(monkeypatch, "http://127.0.0.1:9", tmp_path)
 
 
 async def no_pause(_seconds: float) -> None:
@@ -122,6 +120,10 @@ class ProviderContract:
         key = base64.b64encode(reveal(KEY)).decode()
         assert not [at for at in range(0, len(key) - 24, 24) if key[at : at + 24] in told]
 
+    async def test_conditions_are_told(self, provider: Provider) -> None:
+        """How the provider's account is can be asked at any time."""
+        assert all(each.said for each in await provider.conditions())
+
     async def test_return_path_is_usable(self, provider: Provider) -> None:
         """A MAIL FROM target is whole: host without final dot, sane priority, SPF terms without version or all."""
         path = provider.return_path
@@ -181,6 +183,29 @@ class AccountProviderContract(ProviderContract):
         await provider.withdraw(WISH.sender, WISH.owner)
         assert await seen(provider, WISH_OF_OTHERS) == before
 
+    async def test_list_and_holding_tell_all(self, provider: Provider) -> None:
+        """An operator sees whatever is held, whoever put it there, and what is not held is not there."""
+        assert await provider.listed() == {}
+        assert await provider.holding(WISH.sender) is None
+        await provider.register(WISH_OF_OTHERS, KEY)
+        listed, holding = await provider.listed(), await provider.holding(WISH.sender)
+        assert listed is not None
+        assert list(listed) == [WISH.sender]
+        assert holding is not None
+        assert (holding.owner, holding.selector, holding.mail_from) == (THEIRS, "lh-y2", WISH.mail_from)
+
+    async def test_adopted_is_ours_and_else_unchanged(self, provider: Provider) -> None:
+        """Adoption changes whose it is and nothing more; what is not there is not adopted."""
+        with pytest.raises(Fault) as caught:
+            await provider.adopt(WISH.sender, OURS)
+        assert caught.value.kind is Kind.PROVIDER_REFUSED
+        await provider.register(WISH_OF_OTHERS, KEY)
+        await provider.adopt(WISH.sender, OURS)
+        looked = await seen(provider)
+        assert (looked.presence, looked.selector) == (Presence.OURS, "lh-y2")
+        await provider.register(WISH, KEY)
+        assert (await seen(provider)).selector == WISH.selector
+
     async def test_domains_are_apart(self, provider: Provider) -> None:
         """What happens to one name leaves its parent, its child and its neighbour alone."""
         await provider.register(WISH, KEY)
@@ -238,12 +263,13 @@ class TestSimulated(AccountProviderContract):
 
 class TestSes(AccountProviderContract):
     @pytest.fixture
-    async def ses(self) -> AsyncIterator[Ses]:
+    async def ses(self, aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Ses]:
         async with running() as ses:
+            given_credentials(monkeypatch, ses.url, tmp_path)
             yield ses
 
     @pytest.fixture
-    async def provider(self, ses: Ses, clock: HandTurnedClock, aws: None) -> AsyncIterator[Provider]:
+    async def provider(self, ses: Ses, clock: HandTurnedClock) -> AsyncIterator[Provider]:
         async with open_ses(clock=clock, turn=at_once, region="eu-west-1", endpoint=ses.url, pause=no_pause) as opened:
             yield opened
 

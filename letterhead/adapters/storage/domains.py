@@ -65,6 +65,10 @@ class Domains:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
+
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))

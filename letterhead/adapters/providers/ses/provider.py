@@ -2,26 +2,30 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
+from letterhead.adapters.providers.ses.account import SesAccount
 from letterhead.adapters.providers.ses.calls import Calls
 from letterhead.adapters.providers.ses.shapes import (
     EXTERNAL,
     Answered,
     Held,
+    holding_of,
     identity_of,
     owner_tags,
     without,
 )
 from letterhead.adapters.providers.ses.troubles import ALREADY_EXISTS, NAME, NOT_FOUND, Trouble, fault_of, unknown_of
-from letterhead.core.identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath
+from letterhead.core.identity import Holding, Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
 from letterhead.core.secret import Secret, reveal
+from letterhead.ports import Condition
 
 MX_PRIORITY: Final = 10
 LOOK_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a turn: who looks can come back later
 WITHIN: Final = 60.0  # seconds for all calls of one method; less than the worker's lease
+LIST_WITHIN: Final = 600.0  # no lease waits for a list
 T = TypeVar("T")
 
 
@@ -33,7 +37,8 @@ class SesProvider:
     def __init__(
         self, ses: Calls, sts: Calls, *, clock: Callable[[], datetime], region: str, bounce_without_mx: bool
     ) -> None:
-        self._ses, self._sts = ses, sts
+        self._ses = ses
+        self._account = SesAccount(ses, sts, region)
         self._clock = clock
         self._region = region
         self._on_mx_failure = "REJECT_MESSAGE" if bounce_without_mx else "USE_DEFAULT_VALUE"
@@ -62,6 +67,23 @@ class SesProvider:
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes the identity if it carries our tag."""
         await _translated(sender, self._withdraw(sender, owner))
+
+    async def listed(self) -> Mapping[str, Word]:
+        """Lists all domains of the account and region."""
+        return await _translated("the list of identities", self._account.listed(), within=LIST_WITHIN)
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what SES holds under a name, whoever put it there."""
+        held = await _translated(sender, self._held(sender))
+        return None if held is None else holding_of(held)
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts our owner tag on what is there; key and MAIL FROM stay until the next look."""
+        await _translated(sender, self._account.tag(sender, owner))
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Tells who we are at AWS, how the account stands, and which actions are missing."""
+        return await self._account.conditions()
 
     async def _look(self, sender: str, owner: str, patience: float = LOOK_PATIENCE) -> Identity:
         held = await self._held(sender, patience)
@@ -149,16 +171,17 @@ def _signing(wish: IdentityWish, private_key: Secret) -> dict[str, str]:
     }
 
 
-async def _bounded(doing: Awaitable[T]) -> T:
+async def _bounded(doing: Awaitable[T], within: float | None = None) -> T:
+    seconds = within or WITHIN
     try:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(seconds):
             return await doing
     except TimeoutError:
-        raise Trouble("Timeout", f"it took longer than {WITHIN:.0f} seconds") from None
+        raise Trouble("Timeout", f"it took longer than {seconds:.0f} seconds") from None
 
 
-async def _translated(sender: str, doing: Awaitable[T]) -> T:
+async def _translated(sender: str, doing: Awaitable[T], within: float | None = None) -> T:
     try:
-        return await _bounded(doing)
+        return await _bounded(doing, within)
     except Trouble as trouble:
         raise fault_of(trouble, sender) from None

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from letterhead.core.identity import Identity, Obstacle, Presence, Word
+from letterhead.core.identity import Holding, Identity, Obstacle, Presence, Word
 
 OWNER_TAGS: Final = ("letterhead-installation", "letterhead-account", "letterhead-domain")
 EXTERNAL: Final = "EXTERNAL"  # a key of our own, not one that SES made
@@ -86,6 +86,55 @@ class Held(Answered, frozen=True, kw_only=True):
         return self.dkim_attributes.tokens[0] if self.dkim_attributes.tokens else None
 
 
+class ListedIdentity(Answered, frozen=True, kw_only=True):
+    """Is one line of the list of identities."""
+
+    identity_type: str = "DOMAIN"
+    identity_name: str
+    verification_status: str = "NOT_STARTED"
+
+
+class ListedPage(Answered, frozen=True, kw_only=True):
+    """Is the answer to ListEmailIdentities."""
+
+    email_identities: tuple[ListedIdentity, ...] = ()
+    next_token: str | None = None
+
+
+class SendQuota(Answered, frozen=True, kw_only=True):
+    """Tells how much the account may send."""
+
+    max24_hour_send: float = msgspec.field(default=0.0, name="Max24HourSend")
+    max_send_rate: float = 0.0
+    sent_last24_hours: float = msgspec.field(default=0.0, name="SentLast24Hours")
+
+
+class AccountState(Answered, frozen=True, kw_only=True):
+    """Is the answer to GetAccount."""
+
+    production_access_enabled: bool = False
+    sending_enabled: bool = False
+    enforcement_status: str = "unknown"
+    send_quota: SendQuota = SendQuota()
+
+
+class CallerIdentity(Answered, frozen=True, kw_only=True):
+    """Is the answer of STS to who we are."""
+
+    account: str
+    arn: str
+
+
+def holding_of(held: Held) -> Holding:
+    """Tells what is there, whoever put it there."""
+    return Holding(
+        owner=held.owner,
+        selector=held.selector,
+        mail_from=held.mail_from_attributes.mail_from_domain or None,
+        said=held.dkim_attributes.status,
+    )
+
+
 def owner_tags(owner: str) -> list[dict[str, str]]:
     """Writes `installation/account/domain` as tags, one for each part: a policy can tell installations apart."""
     return [{"Key": key, "Value": part} for key, part in zip(OWNER_TAGS, owner.split("/", 2), strict=True)]
@@ -105,8 +154,8 @@ def identity_of(held: Held, owner: str, now: datetime) -> Identity:
     reason = checked.error_type or None
     return Identity(
         presence=Presence.OURS,
-        dkim=_word(dkim.status) if dkim.signing_enabled else Word.NOT_STARTED,
-        mail_from=_word(mail_from.mail_from_domain_status) if named else Word.NOT_STARTED,
+        dkim=word_of(dkim.status) if dkim.signing_enabled else Word.NOT_STARTED,
+        mail_from=word_of(mail_from.mail_from_domain_status) if named else Word.NOT_STARTED,
         selector=held.selector,
         mail_from_name=named,
         tokens=dkim.tokens,
@@ -119,6 +168,6 @@ def identity_of(held: Held, owner: str, now: datetime) -> Identity:
     )
 
 
-def _word(said: str) -> Word:
+def word_of(said: str) -> Word:
     """Reads one of SES's words; one that we do not know is no news."""
     return WORDS.get(said, Word.TEMPORARY_FAILURE)

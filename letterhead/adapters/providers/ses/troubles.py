@@ -10,6 +10,7 @@ from letterhead.errors import Fault, Kind
 
 NAME: Final = "ses"
 NOT_FOUND, ALREADY_EXISTS = "NotFoundException", "AlreadyExistsException"
+DENIED: Final = "AccessDenied"  # and AccessDeniedException
 BUDGET: Final = "LetterheadBudget"  # our own word: the account's turns are taken for longer than we would wait
 THROTTLED: Final = frozenset(
     {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown"}
@@ -82,7 +83,7 @@ class Trouble(Exception):
     @property
     def fix(self) -> str:
         """Says what a person can do."""
-        if self.code.startswith("AccessDenied"):
+        if self.code.startswith(DENIED):
             return _permission(self.said)
         return ADVICE.get(self.code, _LATER)
 

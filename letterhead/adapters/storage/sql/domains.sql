@@ -18,6 +18,9 @@ SELECT life FROM domains WHERE id = :id;
 -- name: holder(sender)
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
 
+-- name: held_domains(after, limit)
+SELECT id, life FROM domains WHERE held = 1 AND sender > :after ORDER BY sender LIMIT :limit;
+
 -- name: add_domain(id, account_id, sender, status, held, next_check_at, version, life)
 INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life)
 VALUES (:id, :account_id, :sender, :status, :held, :next_check_at, :version, :life)
