@@ -141,6 +141,55 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
+# --- the operator's view of the mail provider ------------------------------------------------------------------
+
+
+class Apply(In, frozen=True, kw_only=True):
+    """Says whether to do it; without, it is only said what would be done."""
+
+    apply: bool = False
+
+
+class DifferenceOut(Out, frozen=True, kw_only=True):
+    """Tells one difference between what the mail provider holds and what we hold."""
+
+    sender: str
+    account_id: str | UnsetType = UNSET
+    differs: Literal[
+        "missing", "foreign", "key-replaced", "mail-from-off", "gave-up", "word-changed", "orphan", "stranger"
+    ]
+    detail: str
+    repair: str
+    mended: bool
+
+
+class ReconciliationOut(Out, frozen=True, kw_only=True):
+    """Tells what a comparison found; `unread` counts identities that no domain claims and nobody looked at."""
+
+    held: int
+    listed: int
+    unread: int
+    differences: tuple[DifferenceOut, ...]
+
+
+class Change(Out, frozen=True, kw_only=True):
+    """Says what is there, and what would be there then."""
+
+    now: str | UnsetType = UNSET
+    then: str | UnsetType = UNSET
+
+
+class AdoptionOut(Out, frozen=True, kw_only=True):
+    """Tells what adopting an identity changes."""
+
+    sender: str
+    account_id: str
+    owner: Change
+    selector: Change
+    mail_from: Change
+    adopted: bool
+
+
 class Done(Out, frozen=True, kw_only=True):
     """Says that it is done."""
 

@@ -1,12 +1,13 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, keys, reminders, service
+from letterhead.web.routes import accounts, domains, identities, keys, reminders, service
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *service.ENDPOINTS,
 )
