@@ -13,7 +13,7 @@ from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
@@ -130,7 +130,16 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
         taken = await store.take_turn(account, at, every, at + timedelta(seconds=patience))
         return None if taken is None else max(0.0, (taken - at).total_seconds())
 
-    setup = ProviderSetup(
+    return PROVIDERS[settings.provider](_setup(settings, now, turn))
+
+
+def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
+    """Makes the provider without the turns that processes share, for a short look from outside them."""
+    return PROVIDERS[settings.provider](_setup(settings, _now, at_once))
+
+
+def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> ProviderSetup:
+    return ProviderSetup(
         clock=now,
         return_path=settings.return_path,
         turn=turn,
@@ -138,7 +147,6 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
     )
-    return PROVIDERS[settings.provider](setup)
 
 
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:

@@ -66,6 +66,8 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
     if schema.ok:  # opening an embedded database would make or change it, and we only look
         async for line in _opened(settings):
             yield line
+    for line in await _provider(settings):
+        yield line
     resolver = wiring.resolver(settings)
     clock = asyncio.to_thread(_clock, settings)
     for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
@@ -100,8 +102,6 @@ async def _opened(settings: "Settings") -> AsyncIterator[Line]:
         async with wiring.assembled(settings) as deps:
             yield Line(part="keys", said="they open what is sealed in the database")
             yield await _work(deps)
-            for condition in await deps.provider.conditions():
-                yield Line(part="provider", said=condition.said, ok=condition.ok, fix=condition.fix)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield Line(part="keys", said="a server runs on the embedded database: it has tried them")
@@ -117,6 +117,17 @@ async def _work(deps: "Deps") -> Line:
         late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
         return Line(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
     return Line(part="worker", said=said)
+
+
+async def _provider(settings: "Settings") -> list[Line]:
+    from letterhead import wiring
+
+    try:
+        async with wiring.lone_provider(settings) as provider:
+            conditions = await provider.conditions()
+    except Fault as fault:
+        return [_wrong("provider", fault)]
+    return [Line(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
 
 
 def _running(settings: "Settings") -> Line:

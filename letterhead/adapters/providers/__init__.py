@@ -11,6 +11,8 @@ from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.identity import ReturnPath
 from letterhead.ports import Provider
 
+Turn = Callable[[str, float], Awaitable[float | None]]
+
 
 async def at_once(_account: str, _patience: float) -> float | None:
     """Lets every call go at once: there is nobody to share with."""
@@ -28,7 +30,7 @@ class ProviderSetup:
 
     clock: Callable[[], datetime]
     return_path: ReturnPath | None = None
-    turn: Callable[[str, float], Awaitable[float | None]] = at_once
+    turn: Turn = at_once
     region: str | None = None
     endpoint: str | None = None
     bounce_without_mx: bool = False

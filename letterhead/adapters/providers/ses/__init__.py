@@ -17,9 +17,9 @@ from letterhead.errors import Fault, Kind
 CONNECT_WITHIN: Final = 5.0  # seconds
 ANSWER_WITHIN: Final = 10.0
 
-# At DEBUG Amazon's own client writes whole requests, private keys and all, into the log.
+# At DEBUG Amazon's own client writes whole requests, private keys and all, into the log; at INFO nothing of use.
 for _name in ("botocore", "aiobotocore"):
-    logging.getLogger(_name).setLevel(logging.INFO)
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @asynccontextmanager
