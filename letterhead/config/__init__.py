@@ -15,6 +15,7 @@ from letterhead.config.values import (
     SmtpServer,
     SqliteFile,
     StartTls,
+    read_resolvers,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "key_text",
     "page",
     "read",
+    "read_resolvers",
     "rows",
     "system_resolvers",
 ]

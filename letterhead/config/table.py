@@ -60,10 +60,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    webhooks_allow_http: bool
+    webhooks_allow_private: bool
     key_pool: int
     check_concurrency: int
     check_timeout_seconds: int
     rate_limit: RateLimit
+    worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
     @property
@@ -266,6 +269,21 @@ TABLE = (
         unset="reminders are recorded and not sent",
     ),
     Setting(
+        "WEBHOOKS_ALLOW_HTTP",
+        "false",
+        values.read_truth,
+        "true",
+        "Takes webhooks with `http://` too. For test installations and closed networks.",
+    ),
+    Setting(
+        "WEBHOOKS_ALLOW_PRIVATE",
+        "false",
+        values.read_truth,
+        "true",
+        "Lets webhooks lead to addresses that are not public, this machine's own too: whoever may add a webhook "
+        "can then reach all that this server reaches. For test installations and closed networks.",
+    ),
+    Setting(
         "KEY_POOL",
         "64",
         values.number(1, 4096),
@@ -282,7 +300,7 @@ TABLE = (
     Setting(
         "CHECK_TIMEOUT_SECONDS",
         "20",
-        values.number(1, 120),
+        values.number(1, 60),  # well within the worker's lease
         "30",
         "Seconds that one check of one domain may take, all questions together.",
     ),
@@ -292,6 +310,14 @@ TABLE = (
         values.read_rate,
         "10/s burst 50",
         "Requests that each API key may make per second, and at once after a rest; counted per process.",
+    ),
+    Setting(
+        "WORKER_METRICS_BIND",
+        None,
+        values.read_endpoint,
+        "127.0.0.1:8026",
+        "Where `letterhead worker` tells its own numbers (checks, calls of the provider) in Prometheus' form.",
+        unset="a worker in a process of its own tells none; one beside the API tells them in `/metrics`",
     ),
     Setting(
         "LOG_FORMAT",

@@ -76,6 +76,25 @@ async def test_mail_from_is_a_machine_of_its_own(zone: str, story: SesStory) -> 
     assert domain.mail_from_watch.state is State.VERIFIED
 
 
+async def test_mail_from_that_ses_gave_up_is_put_again(zone: str, story: SesStory) -> None:
+    """SES stops looking for an MX too; once DNS has it, MAIL FROM is put again and DKIM left alone."""
+    domain = await story.world.add(zone)
+    story.publish(*(each for each in story.plan(domain) if each.rdtype != "MX"))
+    await story.world.look(zone)
+    await story.look(zone, minutes=1)
+    story.ses.state.pin(zone, mail_from_status="FAILED")
+    await story.world.look(zone)
+    assert len(story.ses.calls("PutEmailIdentityMailFromAttributes")) == 1
+    story.publish(*story.plan(domain))
+    await story.world.look(zone)
+    assert len(story.ses.calls("PutEmailIdentityMailFromAttributes")) == 2
+    assert not story.ses.calls("PutEmailIdentityDkimSigningAttributes")
+    story.ses.state.unpin(zone)
+    domain = await story.look(zone, minutes=1)
+    assert domain.mail_from_watch is not None
+    assert domain.mail_from_watch.state is State.VERIFIED
+
+
 async def test_removed_then_at_risk_then_back(zone: str, story: SesStory) -> None:
     """A record that goes puts the domain at risk, and one that comes back restores it, at SES too."""
     domain = await story.verified(zone)

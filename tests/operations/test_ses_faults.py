@@ -136,4 +136,4 @@ async def test_processes_share_one_rate(postgres_url: str, tmp_path: Path, monke
         times = [each.at for each in ses.ledger]
         assert len(times) == 30
         assert times[-1] - times[0] >= 29 * every.total_seconds() * 0.9
-        assert all(late - early > 0.4 for early, late in zip(times, times[10:], strict=False))
+        assert all(late - early > 0.2 for early, late in zip(times, times[10:], strict=False))  # no bursts
