@@ -110,7 +110,7 @@ def _refusal(request: Request, fault: Fault) -> Answer:
     status = problems.status_of(fault.kind)
     if status >= 500:
         log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
-    body = problems.envelope(fault, visit_of(request.scope).tracking_id)
+    body = problems.envelope(problems.outward(fault), visit_of(request.scope).tracking_id)
     return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
 
 

@@ -108,7 +108,7 @@ async def test_frozen_servers_move_nothing(lab: DnsLab, zone: str, world: World,
     assert domain.dkim.state is State.VERIFIED
     checkup = (await world.view(zone)).checkup
     assert checkup is not None
-    assert [(each.code, each.host) for each in checkup.findings] == [("zone.timeout", zone)]
+    assert [(each.code, each.host) for each in checkup.findings] == [("resolver.failed", zone)]
 
 
 async def test_removal_is_noticed_and_has_its_grace(lab: DnsLab, zone: str, world: World, clock: Clock) -> None:
