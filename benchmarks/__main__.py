@@ -1,0 +1,32 @@
+"""Runs the benchmarks and writes what they gave: `./dev bench [--quick] [--only NAME] [--json FILE]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import listing, report
+
+SUBJECTS = {
+    "list": listing.rows,
+}
+
+
+def main() -> int:
+    """Gives 0 where every target is met."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less of everything: shows that it runs, not how fast")
+    parser.add_argument("--only", choices=sorted(SUBJECTS), action="append", help="one subject; may be given again")
+    parser.add_argument("--json", type=Path, help="writes FILE, and beside it the table (.md) and the plot (.svg)")
+    asked = parser.parse_args()
+    rows = []
+    for name in asked.only or SUBJECTS:
+        for row in SUBJECTS[name](asked.quick):
+            print(report.line(row), flush=True)
+            rows.append(row)
+    if asked.json:
+        report.write(asked.json, rows)
+    return 0 if all(row.holds for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
