@@ -184,15 +184,23 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what is told of a domain because of another one."""
+
+    domain: Domain
+    event: Event
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process.
+    provider that survives the process. `notices` are told of other domains, which stay as they are.
     """
 
     domain: Domain
     events: tuple[Event, ...] = ()
+    notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
 
@@ -327,6 +335,10 @@ class Store(Protocol):
 
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
+        ...
+
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
         ...
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
