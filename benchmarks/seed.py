@@ -105,11 +105,14 @@ def _tables(
     # An account's domains are not neighbours on disk: whoever was first added one each.
     made = [(number, place) for place in range(wanted.domains) for number in numbers]
     yield "accounts", [(f"acc_{number}", "", "", born) for number in numbers]
-    yield "api_keys", [
-        (f"{scope}_{number}", f"acc_{number}", digest(text), "", "secret", scope, "", born)
-        for number, each in zip(numbers, keys, strict=True)
-        for scope, text in (("read", each.read), ("full", each.full))
-    ]
+    yield (
+        "api_keys",
+        [
+            (f"{scope}_{number}", f"acc_{number}", digest(text), "", "secret", scope, "", born)
+            for number, each in zip(numbers, keys, strict=True)
+            for scope, text in (("read", each.read), ("full", each.full))
+        ],
+    )
     yield "domains", (_ours(domain(*each, pair.public_key)) for each in made)
     if wanted.sealed:
         each_domain = (domain(*each, pair.public_key) for each in made)

@@ -126,7 +126,9 @@ def shown(each: Domain) -> DomainOut:
     )
 
 
-def record(rdtype: str, name: str, host: str, value: str, *, required: bool = True, priority: int | None = None) -> Record:
+def record(
+    rdtype: str, name: str, host: str, value: str, *, required: bool = True, priority: int | None = None
+) -> Record:
     return Record(
         record_type=rdtype, record_name=name, host=host, record_value=value, required=required, priority=priority
     )

@@ -48,6 +48,7 @@ class House:
     usage: Usage
     document: bytes
     page: Page
+    edition: str  # stands for all of this version and its settings that goes into a list of domains
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
