@@ -18,6 +18,7 @@ from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, Visit, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
+from letterhead.web.kept import KeptLists
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
 from letterhead.web.switch import Serve, Switch, allow
@@ -52,6 +53,7 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         document=text,
         page=document.page(described),
         edition=sha256(text + msgspec.json.encode(deps.provider.return_path)).hexdigest(),
+        lists=KeptLists(settings.kept_lists),
     )
 
 

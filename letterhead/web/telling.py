@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -39,22 +39,23 @@ def given(value: T | None) -> T | UnsetType:
 
 def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health | None = None) -> wire.SenderDomain:
     """Tells a domain as the list does."""
-    return wire.SenderDomain(**_listed(each, plan_of(deps, each), key), health=given(health))
+    return _listed(each, plan_of(deps, each), key, health)
 
 
-def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
-    return {
-        "sender": each.sender,
-        "status": remembered.status(each),
-        "last_sync": each.last_sync,
-        "created_at": each.created_at,
-        "selector": each.selector,
-        "verification_tokens": each.tokens or UNSET,
-        "mail_from_domain_status": given(remembered.mail_from_status(each)),
-        "private_dkim_key": given(key),
-        "reminder_sent_at": given(each.reminder_sent_at),
-        "verification_records": _records(plan),
-    }
+def _listed(each: Domain, plan: Plan, key: str | None, health: wire.Health | None = None) -> wire.SenderDomain:
+    return wire.SenderDomain(
+        sender=each.sender,
+        status=remembered.status(each),  # type: ignore[arg-type]
+        last_sync=each.last_sync,
+        created_at=each.created_at,
+        selector=each.selector,
+        verification_tokens=each.tokens or UNSET,
+        mail_from_domain_status=given(remembered.mail_from_status(each)),  # type: ignore[arg-type]
+        private_dkim_key=given(key),
+        reminder_sent_at=given(each.reminder_sent_at),
+        verification_records=_records(plan),
+        health=given(health),
+    )
 
 
 def _records(plan: Plan) -> wire.VerificationRecords:
@@ -91,7 +92,7 @@ def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
     """Tells all of one domain."""
     each, checkup = view.domain, view.checkup
     return wire.DomainDetail(
-        **_listed(each, view.plan, key),
+        **msgspec.structs.asdict(_listed(each, view.plan, key)),
         unicode=DomainName(each.sender).unicode,
         mail_from=given(each.mail_from),
         zone=given(each.zone),

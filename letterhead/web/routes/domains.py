@@ -23,26 +23,43 @@ async def list_domains(call: Call) -> Answer:
     leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
     """
     query = call.query(wire.DomainsQuery)
-    whole = query == wire.DomainsQuery()
-    if whole and tags.asked(call.request):
-        tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
-        if tags.known(call.request, tag):
-            return Answer(body=b"", status=304, headers=tags.headers(tag, secret=_secret(call)))
+    if query == wire.DomainsQuery():
+        return await _all(call)
     listed, link = await _page(call, query)
     if query.refresh:
         await checks.refresh(call.deps, listed)
         listed, link = await _page(call, query)
+    return _tagged(call, await _list(call, listed, health=bool(query.expand)), link=link)
+
+
+async def _all(call: Call) -> Answer:
+    """Answers with the whole list, made anew only where a domain changed since it was made last."""
+    secret, lists = _secret(call), call.house.lists
+    kept = None if secret else lists.get(call.account_id)
+    if kept is not None or tags.asked(call.request):
+        tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
+        headers = tags.headers(tag, secret=secret)
+        if tags.known(call.request, tag):
+            return Answer(body=b"", status=304, headers=headers)
+        if kept is not None and kept.tag == tag:
+            return Answer(body=kept.body, headers=headers)
+    listed = await domains.list_domains(call.deps, call.account_id, Page())
+    body = await _list(call, listed)
+    tag = _tag_of(call, [(each.id, each.version) for each in listed])
+    if not secret:
+        lists.keep(call.account_id, tag, body)
+    return Answer(body=body, headers=tags.headers(tag, secret=secret))
+
+
+async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -> bytes:
+    """Writes a list of domains, with what the caller may see and wants to."""
     keys = await _private_keys(call, listed)
-    shown = await _health(call, listed) if query.expand else {}
-    body = telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
-    if whole:
-        tag = _tag_of(call, [(each.id, each.version) for each in listed])
-        return Answer(body=body, headers=tags.headers(tag, secret=_secret(call)))
-    return _tagged(call, body, link=link)
+    shown = await _health(call, listed) if health else {}
+    return telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
 
 
 def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
-    """Names the whole list by its domains' versions: 304 costs neither their rows nor their private keys."""
+    """Names the whole list by its domains' versions."""
     return tags.of_marks(call.house.edition, marks, secret=_secret(call))
 
 
