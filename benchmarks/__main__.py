@@ -4,10 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import listing, report
+from benchmarks import checking, listing, report
 
 SUBJECTS = {
     "list": listing.rows,
+    "check": checking.rows,
 }
 
 

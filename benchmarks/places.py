@@ -21,13 +21,12 @@ ROOT = Path(__file__).parents[1]
 
 def installation(folder: Path, **settings: str) -> Installation:
     """Sets up an installation that plans all four records and slows nobody down; migrated where it is Postgres."""
-    made = Installation(
-        folder,
-        MAIL_FROM_MX=f"{floor.MX_PRIORITY} {floor.MX_HOST}",
-        MAIL_FROM_SPF=floor.SPF,
-        RATE_LIMIT="900000/s burst 999999",
-        **settings,
-    )
+    usual = {
+        "MAIL_FROM_MX": f"{floor.MX_PRIORITY} {floor.MX_HOST}",
+        "MAIL_FROM_SPF": floor.SPF,
+        "RATE_LIMIT": "900000/s burst 999999",
+    }
+    made = Installation(folder, **(usual | settings))
     if "DATABASE_URL" in settings:
         made.run("migrate").check_returncode()
     return made

@@ -113,7 +113,7 @@ def _tables(
             for scope, text in (("read", each.read), ("full", each.full))
         ],
     )
-    yield "domains", (_ours(domain(*each, pair.public_key)) for each in made)
+    yield "domains", (as_row(domain(*each, pair.public_key)) for each in made)
     if wanted.sealed:
         each_domain = (domain(*each, pair.public_key) for each in made)
         yield "domain_keys", [(one.id, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain]
@@ -122,10 +122,11 @@ def _tables(
         yield "floor_domains", (_flat(domain(*each, pair.public_key)) for each in made)
 
 
-def _ours(one: Domain) -> tuple[Any, ...]:
+def as_row(one: Domain) -> tuple[Any, ...]:
+    """Gives a domain as a row of ours."""
     values = rows.domain_values(one)
     return (
-        one.id, one.account_id, one.sender, values["status"], 0, values["next_check_at"], one.version, values["life"]
+        one.id, one.account_id, one.sender, values["status"], values["held"], values["next_check_at"], one.version, values["life"]
     )  # fmt: skip
 
 
