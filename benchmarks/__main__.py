@@ -1,14 +1,17 @@
 """Runs the benchmarks and writes what they gave: `./dev bench [--quick] [--only NAME] [--json FILE]`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from benchmarks import checking, listing, report
+from benchmarks import checking, growth, listing, report, serving
 
 SUBJECTS = {
     "list": listing.rows,
+    "serve": serving.rows,
     "check": checking.rows,
+    "growth": growth.rows,
 }
 
 
@@ -19,6 +22,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(SUBJECTS), action="append", help="one subject; may be given again")
     parser.add_argument("--json", type=Path, help="writes FILE, and beside it the table (.md) and the plot (.svg)")
     asked = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a warm start finds its bytecode
     rows = []
     for name in asked.only or SUBJECTS:
         for row in SUBJECTS[name](asked.quick):

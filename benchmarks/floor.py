@@ -84,7 +84,7 @@ async def answer(send: Any, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def app(rows: Rows) -> Any:
+def app(rows: Rows, pepper: bytes = PEPPER) -> Any:
     async def listing(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -93,11 +93,13 @@ def app(rows: Rows) -> Any:
             await send({"type": "lifespan.shutdown.complete"})
             return
         if scope["path"] != "/domains" or scope["method"] != "GET":
-            return await answer(send, 404, b'{"detail":"Not Found"}')
+            await answer(send, 404, b'{"detail":"Not Found"}')
+            return
         token = next((v[7:] for k, v in scope["headers"] if k == b"authorization" and v[:7] == b"Bearer "), b"")
-        found = await rows(hmac.digest(PEPPER, token, hashlib.sha256))
+        found = await rows(hmac.digest(pepper, token, hashlib.sha256))
         if not found:
-            return await answer(send, 401, b'{"detail":"invalid API key"}')
+            await answer(send, 401, b'{"detail":"invalid API key"}')
+            return
         await answer(send, 200, encode([domain(row) for row in found if row[0] is not None]))
 
     return listing
@@ -111,7 +113,8 @@ async def serving(url: str, listener: socket.socket) -> None:
         async def rows(digest: bytes) -> Sequence[Any]:
             return connection.execute(statement, (digest,)).fetchall()
 
-        return await serve(app(rows), listener)
+        await serve(app(rows), listener)
+        return
     statement = SQL.format(mark="$1")
 
     async def keep(_: object) -> None:

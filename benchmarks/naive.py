@@ -4,7 +4,7 @@
 
 sync: dnspython, one question after another, one commit per domain (the usual peer); checkdmarc: its own checks, one
 domain after another; aiodns: a bare loop over the four questions; packets: a bare dnspython loop that sends so many
-questions to one authoritative server. Prints seconds.
+questions to one authoritative server. Prints seconds, and seconds of CPU.
 """
 
 import asyncio
@@ -100,9 +100,9 @@ def main() -> None:
     }
     if mode == "checkdmarc":  # its import is not what is measured
         checkdmarc(int(port), 1)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     runs[mode]()
-    print(time.perf_counter() - began)
+    print(time.perf_counter() - began, time.process_time() - used)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     first: int = 0
     sealed: bool = False
     flat: bool = True
+    due: datetime = LATER
 
 
 def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
@@ -113,20 +114,21 @@ def _tables(
             for scope, text in (("read", each.read), ("full", each.full))
         ],
     )
-    yield "domains", (as_row(domain(*each, pair.public_key)) for each in made)
+    yield "domains", (as_row(domain(*each, pair.public_key, due=wanted.due)) for each in made)
     if wanted.sealed:
-        each_domain = (domain(*each, pair.public_key) for each in made)
+        each_domain = (domain(*each, pair.public_key, due=wanted.due) for each in made)
         yield "domain_keys", [(one.id, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain]
     if wanted.flat:
         yield "floor_keys", [(digest(each.read), f"acc_{n}") for n, each in zip(numbers, keys, strict=True)]
-        yield "floor_domains", (_flat(domain(*each, pair.public_key)) for each in made)
+        yield "floor_domains", (_flat(domain(*each, pair.public_key, due=wanted.due)) for each in made)
 
 
 def as_row(one: Domain) -> tuple[Any, ...]:
     """Gives a domain as a row of ours."""
     values = rows.domain_values(one)
     return (
-        one.id, one.account_id, one.sender, values["status"], values["held"], values["next_check_at"], one.version, values["life"]
+        one.id, one.account_id, one.sender, values["status"], values["held"], values["next_check_at"], one.version,
+        values["life"],
     )  # fmt: skip
 
 

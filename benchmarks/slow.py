@@ -1,4 +1,4 @@
-"""Answers DNS from another server, each answer so many seconds late: python -m benchmarks.slow PORT UPSTREAM SECONDS."""
+"""Answers DNS from another server, each answer some seconds late: python -m benchmarks.slow PORT UPSTREAM SECONDS"""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ class Back(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         self.transport = transport
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 the name is asyncio's
         asyncio.get_running_loop().call_later(self.late, self.front.sendto, data, self.peer)
         self.transport.close()
 
