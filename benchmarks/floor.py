@@ -13,6 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -105,15 +106,20 @@ def app(rows: Rows, pepper: bytes = PEPPER) -> Any:
     return listing
 
 
+def from_sqlite(path: str | Path) -> Rows:
+    """Reads from a file in the loop's own thread, as the barest service would."""
+    connection = sqlite3.connect(path)
+    statement = SQL.format(mark="?")
+
+    async def rows(digest: bytes) -> Sequence[Any]:
+        return connection.execute(statement, (digest,)).fetchall()
+
+    return rows
+
+
 async def serving(url: str, listener: socket.socket) -> None:
     if url.startswith("sqlite:"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-        statement = SQL.format(mark="?")
-
-        async def rows(digest: bytes) -> Sequence[Any]:
-            return connection.execute(statement, (digest,)).fetchall()
-
-        await serve(app(rows), listener)
+        await serve(app(from_sqlite(url.removeprefix("sqlite:///"))), listener)
         return
     statement = SQL.format(mark="$1")
 

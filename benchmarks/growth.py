@@ -5,27 +5,24 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 
-from benchmarks import floor, load, places, seed
+from benchmarks import asking, floor, load, places, seed
 from benchmarks.figures import Row, at_most, row
 from letterhead import config, wiring
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.ports import Deps
-from letterhead.web.app import create_app
-from letterhead.web.settings import WebSettings
 from tests.rigs import postgres
 from tests.rigs.letterhead import Installation
 
 FEW, MANY, MANY_QUICK = 100, 100_000, 2_000  # accounts of ten domains
 CLAIMED = 50
-Ask = Callable[[str], Awaitable[None]]
 
 
 class Size(NamedTuple):
@@ -64,12 +61,14 @@ def rows(quick: bool) -> Iterator[Row]:
 async def _measured(installation: Installation, url: str, keys: list[seed.Keys], times: int) -> Size:
     """Asks random accounts one at a time, ours and the floor in turns."""
     write_logs(LogFormat.JSON, quiet=True)
-    pepper, chosen = await asyncio.to_thread(places.pepper_of, installation), random.Random(7)
+    chosen = random.Random(7)
     async with (
         wiring.assembled(config.read(installation.settings, Path())) as deps,
         asyncpg.create_pool(url, min_size=1, max_size=1) as pool,
     ):
-        sides = [_ours(deps), _floor(pool, bytes.fromhex(pepper))]
+        pepper = await places.pepper(deps)
+        bare = floor.app(lambda digest: pool.fetch(floor.SQL.format(mark="$1"), digest), pepper)
+        sides = [asking.ours(deps, remember_callers=0, kept_lists=0), asking.asked(bare)]
         took: list[list[float]] = [[], []]
         for number in range(times):
             key = keys[chosen.randrange(len(keys))].read
@@ -78,48 +77,8 @@ async def _measured(installation: Installation, url: str, keys: list[seed.Keys],
                 await sides[place](key)
                 took[place].append(time.perf_counter() - began)
         claim = await _claims(deps)
-    ours, bare = (statistics.median(each) * 1000 for each in took)
-    return Size(ours, bare, claim)
-
-
-def _ours(deps: Deps) -> Ask:
-    app = create_app(
-        deps, WebSettings(public_url="http://bench", rate=1e6, burst=10**6, remember_callers=0, kept_lists=0)
-    )
-    return _asked(app)
-
-
-def _floor(pool: Any, pepper: bytes) -> Ask:
-    """Calls the floor's app, with the installation's pepper."""
-    statement = floor.SQL.format(mark="$1")
-    floor_app = floor.app(lambda digest: pool.fetch(statement, digest), pepper)
-    return _asked(floor_app)
-
-
-def _asked(app: Any) -> Ask:
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def ask(key: str) -> None:
-        got: list[dict[str, Any]] = []
-
-        async def send(message: dict[str, Any]) -> None:
-            got.append(message)
-
-        await app(_scope(key), receive, send)
-        if got[0]["status"] != 200 or len(got[1]["body"]) < 5000:
-            raise RuntimeError(f"not the list: {got}")
-
-    return ask
-
-
-def _scope(key: str) -> dict[str, Any]:
-    return {
-        "type": "http", "http_version": "1.1", "method": "GET", "path": "/domains", "raw_path": b"/domains",
-        "query_string": b"", "root_path": "", "scheme": "http", "server": ("127.0.0.1", 80),
-        "headers": [(b"host", b"bench"), (b"authorization", f"Bearer {key}".encode())],
-        "client": ("127.0.0.1", 1), "state": {},
-    }  # fmt: skip
+    ours, of_floor = (statistics.median(each) * 1000 for each in took)
+    return Size(ours, of_floor, claim)
 
 
 async def _claims(deps: Deps) -> float:

@@ -1,5 +1,6 @@
 """Knows how each side is started: an installation of ours, the floor and the textbook on the same database."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import httpx2
 from benchmarks import floor, load
 from letterhead import config, wiring
 from letterhead.core.secret import reveal
+from letterhead.ports import Deps
 from tests.rigs.letterhead import Installation
 from tests.rigs.processes import free_port, program
 
@@ -33,16 +35,21 @@ def installation(folder: Path, **settings: str) -> Installation:
 
 
 def pepper_of(installation: Installation) -> str:
-    """Gives the pepper, so that the floor looks up the same digests."""
-    import asyncio
+    """Gives the pepper of an installation that nobody serves, so that the floor looks up the same digests."""
 
-    async def read() -> str:
+    async def read() -> bytes:
         async with wiring.assembled(config.read(installation.settings, Path())) as deps:
-            sealed = await deps.store.vault(wiring.PEPPER)
-            assert sealed
-            return reveal(deps.keyring.unseal(sealed, wiring.PEPPER)).hex()
+            return await pepper(deps)
 
-    return asyncio.run(read())
+    return asyncio.run(read()).hex()
+
+
+async def pepper(deps: Deps) -> bytes:
+    """Gives the pepper of the API keys' digests."""
+    sealed = await deps.store.vault(wiring.PEPPER)
+    if sealed is None:
+        raise RuntimeError("there is no pepper")
+    return reveal(deps.keyring.unseal(sealed, wiring.PEPPER))
 
 
 class Peer:

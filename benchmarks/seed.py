@@ -62,10 +62,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
     """Fills the installation's database, which nobody may serve meanwhile, and gives each account's keys."""
-    return asyncio.run(_seeded(installation, wanted))
+    return asyncio.run(seeded(installation, wanted))
 
 
-async def _seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
+async def seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
+    """Does the same within an event loop."""
     settings = config.read(installation.settings, Path())
     async with wiring.assembled(settings) as deps:
         keys = [_keys(number) for number in range(wanted.first, wanted.first + wanted.accounts)]
