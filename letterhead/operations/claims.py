@@ -43,7 +43,7 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     """Looks at the holder's DKIM record alone, at every server."""
     plan = plan_of(deps, incumbent)
     alone = replace(plan, records=tuple(each for each in plan.records if each.id is RecordId.DKIM))
-    seen = await look(deps, alone, thorough=True)
+    seen = await look(deps.resolver, alone, checkup.NO_HISTORY, thorough=True, seconds=deps.policy.check_seconds)
     return sight_of([checkup.judged(record, seen) for record in alone.records])
 
 

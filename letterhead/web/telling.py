@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from letterhead.core import domain as remembered
-from letterhead.core import lifecycle
+from letterhead.core import lifecycle, told
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
 from letterhead.core.domain import Domain
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
-from letterhead.core.plan import Plan, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.plan import Plan, RecordId, Standing, Verdict
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
@@ -39,38 +38,11 @@ def given(value: T | None) -> T | UnsetType:
 
 def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health | None = None) -> wire.SenderDomain:
     """Tells a domain as the list does."""
-    return _listed(each, plan_of(deps, each), key, health)
+    return wire.SenderDomain(**_listed(each, plan_of(deps, each), key), health=given(health))
 
 
-def _listed(each: Domain, plan: Plan, key: str | None, health: wire.Health | None = None) -> wire.SenderDomain:
-    return wire.SenderDomain(
-        sender=each.sender,
-        status=remembered.status(each),  # type: ignore[arg-type]
-        last_sync=each.last_sync,
-        created_at=each.created_at,
-        selector=each.selector,
-        verification_tokens=each.tokens or UNSET,
-        mail_from_domain_status=given(remembered.mail_from_status(each)),  # type: ignore[arg-type]
-        private_dkim_key=given(key),
-        reminder_sent_at=given(each.reminder_sent_at),
-        verification_records=_records(plan),
-        health=given(health),
-    )
-
-
-def _records(plan: Plan) -> wire.VerificationRecords:
-    return wire.VerificationRecords(**{record.id.value: _record(record, plan.zone) for record in plan.records})
-
-
-def _record(record: PlannedRecord, zone: str) -> wire.VerificationRecord:
-    return wire.VerificationRecord(
-        record_type=record.rdtype,  # type: ignore[arg-type]
-        record_name=relative_name(record.host, zone),
-        host=record.host,
-        record_value=record.value,
-        priority=given(record.priority),
-        required=record.required,
-    )
+def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
+    return told.values(each, plan) | {"private_dkim_key": given(key)}
 
 
 def health(each: Domain, checkup: Checkup | None, now: datetime) -> wire.Health:
@@ -92,7 +64,7 @@ def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
     """Tells all of one domain."""
     each, checkup = view.domain, view.checkup
     return wire.DomainDetail(
-        **msgspec.structs.asdict(_listed(each, view.plan, key)),
+        **_listed(each, view.plan, key),
         unicode=DomainName(each.sender).unicode,
         mail_from=given(each.mail_from),
         zone=given(each.zone),
@@ -171,7 +143,7 @@ def made_key(made: NewKey) -> wire.MadeKey:
         key_type=made.key.key_type,  # type: ignore[arg-type]
         environment_id=given(made.key.environment_id),
         name=made.key.name,
-        created_at=_kept(made.key.created_at),
+        created_at=kept(made.key.created_at),
         scope=made.key.scope.value,
     )
 
@@ -203,7 +175,7 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
             domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
         ),
         reminders=each.reminders,
-        created_at=_kept(each.created_at),
+        created_at=kept(each.created_at),
         key=given(first_key),
     )
 
@@ -220,7 +192,7 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     )
 
 
-def _kept(at: datetime) -> datetime:
+def kept(at: datetime) -> datetime:
     """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

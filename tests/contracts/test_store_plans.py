@@ -23,7 +23,8 @@ HOT = {
     "silence": {},
     "checkups": {"domain_ids": '["d7", "d8"]'},
     "sealed_keys": {"account_id": "a7"},
-    "events_of_account": {"account_id": "a7", "after": "", "limit": 10},
+    "used_selectors": {"sender": "d7.example", "account_id": "a7"},
+    "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "idempotency": {"account_id": "a7", "key": "k"},
     "save_domain": {
