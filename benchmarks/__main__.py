@@ -5,12 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import checking, growth, listing, report, serving
+from benchmarks import checking, growth, listing, report, serving, time_to_success
 
 SUBJECTS = {
     "list": listing.rows,
     "serve": serving.rows,
     "check": checking.rows,
+    "success": time_to_success.rows,
     "growth": growth.rows,
 }
 

@@ -25,7 +25,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 
 def _rounds(quick: bool) -> tuple[int, int]:
-    return (3, 1) if quick else (9, 2)
+    return (3, 1) if quick else (7, 2)
 
 
 def _on_postgres(folder: Path, url: str, quick: bool) -> Iterator[Row]:

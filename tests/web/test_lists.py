@@ -48,7 +48,7 @@ async def test_accounts_do_not_share_a_kept_list(house: Installation) -> None:
 
 
 def test_kept_lists_have_a_bound() -> None:
-    """The longest unused list goes for want of room, a very large one is not kept, a new one takes the old one's place."""
+    """The longest unused list goes first; a very large one is not kept; a new one takes the old one's place."""
     lists = KeptLists(octets=64)
     for number in range(20):
         lists.keep(f"a{number}", "t", b"four")
