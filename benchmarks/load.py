@@ -19,7 +19,7 @@ math.randomseed(tonumber(os.getenv("SEED")))
 request = function()
   local key, tag = keys[math.random(#keys)]:match("([^\\t]*)\\t?(.*)")
   local known = tag ~= "" and tag or nil
-  return wrk.format("GET", "/domains", {["Authorization"] = "Bearer " .. key, ["If-None-Match"] = known})
+  return wrk.format("GET", os.getenv("ASKED"), {["Authorization"] = "Bearer " .. key, ["If-None-Match"] = known})
 end
 done = function(s, l, r)
   local wrong = s.errors.status + s.errors.connect + s.errors.read + s.errors.write + s.errors.timeout
@@ -39,13 +39,15 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float = 0.0
 
 
-def loaded(port: int, keys: Path, *, pid: int, seconds: int = 3, connections: int = 16, seed: int = 7) -> Load:
-    """Asks for GET /domains with random keys from a file (key, or key and ETag with a tab between)."""
+def loaded(
+    port: int, keys: Path, *, pid: int, seconds: int = 3, connections: int = 16, seed: int = 7, asked: str = "/domains"
+) -> Load:  # fmt: skip
+    """Asks for the list with random keys from a file (key, or key and ETag with a tab between)."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT)
         script.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, f"http://127.0.0.1:{port}/"]
-        environment = {**os.environ, "KEYS": str(keys), "SEED": str(seed)}
+        environment = {**os.environ, "KEYS": str(keys), "SEED": str(seed), "ASKED": asked}
         before = cpu_of(pid)
         told = subprocess.run(
             [program("taskset"), "-c", other_core(), program("wrk"), *command[1:]],

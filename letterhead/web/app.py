@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
+import litestar
 import msgspec
 import structlog
 from litestar import Litestar, Response
@@ -61,7 +62,7 @@ def _serving(gate: Gate) -> Serve:
     """Makes what serves an endpoint; nothing of the request is parsed before, so that we alone say what fits."""
 
     async def serve(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
-        request = Request(scope, receive)  # type: ignore[arg-type] # the same protocol in looser types
+        request: Request = litestar.Request(scope, receive)  # type: ignore[arg-type] # the same in looser types
         try:
             return await gate.serve(endpoint, request)
         except Fault as fault:
