@@ -12,6 +12,8 @@ import msgspec
 from benchmarks.figures import Row
 
 WIDTH, LINE, LEFT = 760, 24, 250
+DOCS = Path(__file__).parents[1] / "docs"
+MARK = "<!-- what follows is written by ./dev bench --docs -->"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "load before": f"{os.getloadavg()[2]:.1f} in 15 min",
+        "load before": " ".join(f"{each:.1f}" for each in os.getloadavg()),
     }
 
 
@@ -45,12 +47,19 @@ def line(row: Row) -> str:
     return f"{row.name:28} {row.value:g} {row.unit}{ratio}{verdict}{note}"
 
 
-def write(path: Path, rows: Sequence[Row]) -> None:
+def write(path: Path, report: Report) -> None:
     """Writes the JSON, and beside it the table and the plot."""
-    report = Report(machine(), rows)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     path.with_suffix(".md").write_text(table(report), "utf-8")
-    path.with_suffix(".svg").write_text(plot(rows), "utf-8")
+    path.with_suffix(".svg").write_text(plot(report.rows), "utf-8")
+
+
+def into_docs(report: Report) -> None:
+    """Writes the table into its page, below the mark, and the plot beside it."""
+    page = DOCS / "performance.md"
+    kept = page.read_text("utf-8").partition(MARK)[0]
+    page.write_text(f"{kept}{MARK}\n\n{table(report)}", "utf-8")
+    (DOCS / "performance.svg").write_text(plot(report.rows), "utf-8")
 
 
 def table(report: Report) -> str:
