@@ -155,7 +155,9 @@ def resolver(settings: Settings) -> DnsResolver:
     rules = name_rules(settings)
     endpoints = settings.dns_resolvers or system_resolvers()
     addresses = [_address(endpoint) for endpoint in endpoints]
-    return resolver_at(addresses, settings.dns_authoritative_port, rules.any_suffix)
+    return resolver_at(
+        addresses, settings.dns_authoritative_port, rules.any_suffix, private_servers=settings.allow_special_use
+    )
 
 
 def _address(endpoint: Endpoint) -> tuple[str, int]:
