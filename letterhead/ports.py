@@ -405,6 +405,10 @@ class Store(Protocol):
         """Lists an account's domains in the order of their names."""
         ...
 
+    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        ...
+
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         ...
