@@ -157,8 +157,9 @@ def elsewhere(answer: Answer) -> str | None:
 
 
 def question_at(question: Question, name: str) -> Question:
-    """Asks the same at another name."""
-    return Question(name=name, rdtype=question.rdtype, view=question.view)
+    """Asks the same at another name; where an alias leads to, two servers of that zone are enough."""
+    view = View.TWO_SERVERS if question.view is View.EVERY_SERVER else question.view
+    return Question(name=name, rdtype=question.rdtype, view=view)
 
 
 def _instead(reply: Reply, answer: Answer) -> Reply:

@@ -10,7 +10,7 @@ from letterhead.core.answers import THE_WAY, Perspective, Question, Reply, Seen,
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain
 from letterhead.core.evidence import Evidence, Sight
-from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
+from letterhead.core.identity import Identity, IdentityUnknown, Obstacle, Presence, ProviderWord, Word
 from letterhead.core.outage import Silence
 from letterhead.core.watch import State, fresh
 from tests.core import scenes
@@ -48,15 +48,22 @@ def seen(
     return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
 
 
+OBSTACLES = {
+    Obstacle.NOT_FOUND: "identity.provider-finds-nothing",
+    Obstacle.OTHER_VALUE: "identity.provider-reads-another",
+    Obstacle.DNS_SILENT: "identity.provider-unanswered",
+}
 # What was learnt, and the one code that it must give; nothing for what is no fault.
 PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
     (None, seen(says())),
     (None, seen(None)),
-    (None, seen(says(Word.TEMPORARY_FAILURE))),
+    (None, seen(says(Word.TEMPORARY_FAILURE), dkim=Sight.MISSING)),
+    ("identity.provider-lags", seen(says(Word.TEMPORARY_FAILURE))),
     (None, seen(says(Word.PENDING), dkim=Sight.MISSING)),
     (None, seen(says(selector="lh1"))),
     (None, seen(says(mail_from=Word.NOT_STARTED), mail_from=Sight.MISSING)),
     ("identity.provider-lags", seen(says(Word.PENDING))),
+    *((code, seen(replace(says(Word.PENDING), obstacle=obstacle))) for obstacle, code in OBSTACLES.items()),
     ("identity.provider-gave-up", seen(says(Word.GAVE_UP, reason="72 h"))),
     ("identity.missing-at-provider", seen(says(Word.NOT_STARTED, Presence.ABSENT, Word.NOT_STARTED))),
     ("identity.key-replaced", seen(says(selector="other"))),

@@ -42,7 +42,7 @@ PROBE_SECONDS = 0.6  # for each of two tries
 PROBE_HOLDS = 600.0
 MAX_REFERRALS = 3
 FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
-MOST_ASKED = {View.TWO_SERVERS: 4, View.ONE_SERVER: 2}  # where the first ones differ, or tell nothing
+MOST_ASKED = {View.TWO_SERVERS: 4, View.ONE_SERVER: 4}  # where the first ones differ, or tell nothing
 LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
 NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that we can ask")
 
@@ -200,7 +200,7 @@ class _Round:
         """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
         panel = Panel(self._setup, self._budget, cut, query)
         self._panels.append(panel)
-        servers = in_turn(await self._delegations.servers(cut))
+        servers = in_turn(await self._delegations.servers(cut, MOST_ASKED.get(view, MAX_SERVERS)))
         first = FIRST_ASKED.get(view, len(servers))
         panel.ask(servers[:first])
         await panel.wait(self._setup.per_try)
@@ -209,7 +209,7 @@ class _Round:
         elif servers and await self._probe():
             return None
         if not panel.agree():
-            panel.ask(servers[first : MOST_ASKED.get(view)])
+            panel.ask(servers[first : 2 if view is View.ONE_SERVER else MOST_ASKED.get(view)])
         await panel.wait()
         return panel
 
