@@ -135,6 +135,11 @@ async def serve_with(
             operator_token=settings.operator_token,
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
+            brand_name=settings.brand_name,
+            brand_logo=settings.brand_logo,
+            brand_colour=settings.brand_colour,
+            support=settings.support,
+            embed_origins=settings.embed_origins,
         ),
     )
     if with_worker:

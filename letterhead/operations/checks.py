@@ -14,7 +14,7 @@ from letterhead.core import cadence, checkup, lifecycle, outage, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Domain, Step, status
+from letterhead.core.domain import Domain, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.plan import RecordId, Verdict
@@ -62,11 +62,8 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         *examination.findings,
         *provider.findings(domain, evidence, now),
     )
-    outcome = _outcome(
-        deps,
-        step,
-        Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
-    )
+    done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
+    outcome = _outcome(deps, step, done, page_open=await _page_open(deps, step.domain, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
@@ -101,10 +98,16 @@ def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-def _outcome(deps: Deps, step: Step, done: Checkup) -> Outcome:
+async def _page_open(deps: Deps, domain: Domain, now: datetime) -> bool:
+    """Says whether somebody has the domain's set-up page open; not asked where that would change nothing."""
+    until = None if wholly_verified(domain) else await deps.store.watched_until(domain.id)
+    return until is not None and now < until
+
+
+def _outcome(deps: Deps, step: Step, done: Checkup, *, page_open: bool) -> Outcome:
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
-    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
+    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), page_open, forgotten)
     domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
     return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
 

@@ -43,6 +43,7 @@ HEADERS = {
 }
 PARTS = {
     "sender": "acme.dev",
+    "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",
     "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
