@@ -98,6 +98,11 @@ def test_defaults_work(folder: Path) -> None:
         check_concurrency=50,
         check_timeout_seconds=20,
         rate_limit=RateLimit(50, 100),
+        brand_name="Letterhead",
+        brand_logo=None,
+        brand_colour=None,
+        support=None,
+        embed_origins=(),
         log_format=None,
     )
     assert settings.return_path is None

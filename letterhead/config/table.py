@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import values
+from letterhead.config import branding, values
 from letterhead.config.values import (
     Endpoint,
     Exposure,
@@ -263,14 +263,14 @@ TABLE = (
     Setting(
         "BRAND_NAME",
         "Letterhead",
-        values.read_words,
+        branding.read_words,
         "Example Mail",
         "Name that the pages carry, the set-up page that your customers see above all.",
     ),
     Setting(
         "BRAND_LOGO",
         None,
-        values.read_web_address,
+        branding.read_web_address,
         "https://www.example.com/logo.svg",
         "Picture beside the name on the pages, 28 pixels high. It is fetched by the reader's browser.",
         unset="a picture of our own",
@@ -278,7 +278,7 @@ TABLE = (
     Setting(
         "BRAND_COLOUR",
         None,
-        values.read_colour,
+        branding.read_colour,
         "#7a1f5c",
         "Colour of buttons and links, as #rrggbb. It is made darker or lighter where it could not be read.",
         unset="a blue ink",
@@ -286,7 +286,7 @@ TABLE = (
     Setting(
         "SUPPORT",
         None,
-        values.read_contact,
+        branding.read_contact,
         "help@example.com",
         "Whom a reader of the set-up page may ask: an e-mail address or an https:// address.",
         unset="the page names nobody",
@@ -294,7 +294,7 @@ TABLE = (
     Setting(
         "EMBED_ORIGINS",
         "",
-        values.read_origins,
+        branding.read_origins,
         "https://app.example.com",
         "Web origins, with commas between, whose pages may show the set-up page in a frame. They get a `postMessage` "
         "when the domain is verified.",

@@ -18,6 +18,10 @@ from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
+from letterhead.web.pages import VIEWS
+from letterhead.web.pages.gate import PageGate
+from letterhead.web.pages.rendering import Rendering
+from letterhead.web.pages.view import Desk, View
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
 
@@ -27,9 +31,11 @@ log = structlog.get_logger("letterhead.web")
 def create_app(deps: Deps, settings: WebSettings) -> App:
     """Makes the ASGI app."""
     house = _house(deps, settings)
-    gate = Gate(house, Buckets(settings.rate, settings.burst, house.credentials.clock))
+    rates = Buckets(settings.rate, settings.burst, house.credentials.clock)
+    gate = Gate(house, rates)
+    pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
     framework = Litestar(
-        [_handler(gate, endpoint) for endpoint in ENDPOINTS],
+        [*(_handler(gate, endpoint) for endpoint in ENDPOINTS), *(_page_handler(pages, view) for view in VIEWS)],
         exception_handlers={HTTPException: _misrouted},
         on_shutdown=[house.usage.close],
         openapi_config=None,
@@ -65,6 +71,15 @@ def _handler(gate: Gate, endpoint: Endpoint) -> HTTPRouteHandler:
             return _response(_refusal(request, problems.bug()))
 
     return _routed(endpoint.path, endpoint.method, serve)
+
+
+def _page_handler(gate: PageGate, view: View) -> HTTPRouteHandler:
+    """Makes the framework's handler of a page."""
+
+    async def serve(request: Request) -> ASGIResponse:
+        return await gate.serve(view, request)
+
+    return _routed(view.path, view.method, serve)
 
 
 def _with_options(framework: App) -> App:
