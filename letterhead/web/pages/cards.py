@@ -1,7 +1,7 @@
 """Knows how a planned record is shown to a person: typed as the panel wants it, how it stands, what to mend."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from letterhead.core import panels
 from letterhead.core.diagnosis import Finding, Severity
@@ -33,6 +33,11 @@ class Board:
     nameservers: tuple[str, ...]
     cards: tuple[Card, ...]
     others: tuple[Finding, ...]
+
+    def without_advice(self) -> "Board":
+        """Leaves tips away: who publishes the records was asked for these alone."""
+        others = tuple(each for each in self.others if each.severity is not Severity.TIP)
+        return replace(self, cards=tuple(replace(card, notes=()) for card in self.cards), others=others)
 
     @property
     def required(self) -> tuple[Card, ...]:
@@ -84,7 +89,7 @@ def _card(
 
 def _says_missing(finding: Finding) -> bool:
     """Tells what the card itself says: here is the record, and it is not there yet."""
-    return finding.record is not None and finding.code.endswith(".missing")
+    return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
 def _state(standing: Standing | None) -> str:

@@ -12,7 +12,7 @@ from letterhead.core.history import Span
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up
-LEAST = 3  # a span shorter than this could not be seen
+LEAST = 8  # a span shorter than this could not be seen
 
 
 def _svg(kind: str, height: int, title: str, body: str) -> Markup:

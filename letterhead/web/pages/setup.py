@@ -21,7 +21,7 @@ async def show_setup(visitor: Visitor) -> ASGIResponse:
     link = await setup_links.linked(visitor.deps, visitor.part("token"))
     await setup_links.watch(visitor.deps, link)
     view = await setup_links.shown(visitor.deps, link)
-    laid = board(visitor.deps, view)
+    laid = board(visitor.deps, view).without_advice()
     url = f"{visitor.desk.house.settings.public_url}{setup_links.PATH}{visitor.part('token')}"
     return visitor.show(
         "setup.html",
