@@ -56,7 +56,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") 
 def _row(domain: Domain, checkup: Checkup | None) -> dict[str, object]:
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.severity is not Severity.TIP]
-    return {"domain": domain, "status": status(domain), "findings": told[:3], "more": max(0, len(told) - 3)}
+    return {"domain": domain, "status": status(domain), "findings": told[:2], "more": max(0, len(told) - 2)}
 
 
 async def _pictures(visitor: Visitor) -> dict[str, object]:
