@@ -48,8 +48,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 def spans(moves: Iterable[Move], now: datetime) -> list[Span]:
     """Turns one domain's moves, oldest first, into spans that touch each other; the last one ends now."""
     turns = [(STATES[each.kind], each.at) for each in moves if each.kind in STATES]
-    ends = [at for _, at in turns[1:]] + [now]
-    whole = [Span(state=state, begins=at, ends=end) for (state, at), end in zip(turns, ends, strict=True)]
+    ends = [*(at for _, at in turns[1:]), now]
+    whole = [Span(state=state, begins=at, ends=end) for (state, at), end in zip(turns, ends, strict=False)]
     return [each for each in whole if each.ends > each.begins]
 
 

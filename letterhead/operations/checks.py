@@ -47,7 +47,8 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
-    full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
+    watched = await _page_open(deps, domain)
+    full = watched or domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
     examination = checkup.examine(plan, seen, deps.hosts, known(deps))
     evidence = await _evidence(deps, domain, examination, word)
@@ -63,7 +64,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         *provider.findings(domain, evidence, now),
     )
     done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
-    outcome = _outcome(deps, step, done, page_open=await _page_open(deps, step.domain, now))
+    outcome = _outcome(deps, step, done, page_open=watched and to_come(step.domain, done))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
@@ -98,10 +99,16 @@ def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-async def _page_open(deps: Deps, domain: Domain, now: datetime) -> bool:
-    """Says whether somebody has the domain's set-up page open; not asked where that would change nothing."""
-    until = None if wholly_verified(domain) else await deps.store.watched_until(domain.id)
-    return until is not None and now < until
+async def _page_open(deps: Deps, domain: Domain) -> bool:
+    """Says whether somebody has the domain's set-up page open."""
+    until = await deps.store.watched_until(domain.id)
+    return until is not None and deps.now() < until
+
+
+def to_come(domain: Domain, done: Checkup) -> bool:
+    """Says whether something on the set-up page is still to come: a state, or a record that is only recommended."""
+    present = all(each.verdict is Verdict.PRESENT for each in done.standings)
+    return not (present and wholly_verified(domain))
 
 
 def _outcome(deps: Deps, step: Step, done: Checkup, *, page_open: bool) -> Outcome:

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import msgspec
 
-from letterhead.core.domain import wholly_verified
 from letterhead.core.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.checks import to_come
 from letterhead.operations.domains import DomainView, find_domain, view
 from letterhead.operations.ids import new_id
 from letterhead.ports import Deps
@@ -97,9 +97,7 @@ async def watch(deps: Deps, link: SetupLink) -> None:
     if domain is None:
         return
     await deps.store.watch(domain.id, link.id, now, now + WATCHED_FOR)
-    if wholly_verified(domain):
-        return  # its routine looks are enough
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
         last = (await deps.store.checkups([domain.id])).get(domain.id)
-        due = now if last is None else max(now, last.taken_at + AGAIN)
-        await deps.store.look_sooner(domain.id, due)
+        if last is None or to_come(domain, last):
+            await deps.store.look_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from letterhead.core import panels
+from letterhead.core.answers import Seen
 from letterhead.core.diagnosis import Finding, Severity
 from letterhead.core.panels import DnsHost
-from letterhead.core.plan import PlannedRecord, Standing, Verdict, relative_name
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict, relative_name
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
@@ -62,25 +63,26 @@ def board(deps: Deps, view: DomainView) -> Board:
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
     panel = panels.host_of(servers, deps.hosts)
     findings = view.checkup.findings if view.checkup else ()
-    standings = {each.record.id: each for each in view.checkup.standings} if view.checkup else {}
-    cards = tuple(
-        _card(record, view.plan.zone, panel, standings.get(record.id), findings) for record in view.plan.records
-    )
+    cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
     shown = {id(finding) for card in cards for finding in (*card.findings, *card.notes)}
     others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
     return Board(panel=panel, nameservers=servers, cards=cards, others=others)
 
 
-def _card(
-    record: PlannedRecord, zone: str, panel: DnsHost | None, standing: Standing | None, findings: Sequence[Finding]
-) -> Card:
-    mine = [each for each in findings if each.record == record.id and not _says_missing(each)]
+def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: Seen) -> Card:
+    checkup, zone = view.checkup, view.plan.zone
+    standing = next((each for each in checkup.standings if each.record.id == record.id), None) if checkup else None
+    # A routine look asks no server about what is only recommended.
+    asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
+    mine = [
+        each for each in (checkup.findings if checkup else ()) if each.record == record.id and not _says_missing(each)
+    ]
     return Card(
         record=record,
         name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
         value=panels.value_for(record, panel),
         priority=record.priority if panel is None or panel.priority_field else None,
-        state=_state(standing),
+        state=_state(standing, mine, asked=asked),
         standing=standing,
         findings=tuple(each for each in mine if each.severity is not Severity.TIP),
         notes=tuple(each for each in mine if each.severity is Severity.TIP),
@@ -92,7 +94,7 @@ def _says_missing(finding: Finding) -> bool:
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
-def _state(standing: Standing | None) -> str:
+def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool) -> str:
     if standing is None:
         return "unseen"
     if not standing.agreed:
@@ -103,9 +105,10 @@ def _state(standing: Standing | None) -> str:
         case Verdict.WRONG:
             return "wrong"
         case Verdict.ABSENT:
-            return "missing"
+            misplaced = any(each.severity is Severity.BLOCKING for each in findings)
+            return "wrong" if misplaced else "missing"
         case Verdict.UNANSWERED:
-            return "silent"
+            return "silent" if asked else "unseen"
 
 
 def marked(finding: Finding) -> tuple[str, str, str]:
