@@ -27,6 +27,10 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state[STOPPING] = self.stopping  # each request's scope gets a copy of this state
+        await super().startup(sockets)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()
         spares = [listener.dup() for listener in sockets or []]  # keeps the backlog alive while the loop lets go of it
@@ -41,7 +45,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def protocol(self) -> EnvelopeProtocol:
-        return EnvelopeProtocol(self.config, self.server_state, {**self.lifespan.state, STOPPING: self.stopping})
+        return EnvelopeProtocol(self.config, self.server_state, self.lifespan.state)
 
 
 def backlog(listener: socket.socket) -> Iterator[socket.socket]:
