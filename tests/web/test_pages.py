@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
+import structlog
 
 from letterhead.core.accounts import Scope
 from letterhead.core.setup_links import SetupLink, works
@@ -205,6 +206,17 @@ async def test_link_reads_and_writes_nothing_else(house: Installation, acme: htt
     assert (await acme.post("/domains/acme.dev/setup-links", params={"expiresInDays": 91})).status_code == 400
     async with house.client(await house.make_key("acme", Scope.READ)) as reader:
         assert (await reader.post("/domains/acme.dev/setup-links")).status_code == 403
+
+
+async def test_a_links_token_is_in_no_log(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Who reads the logs can't open the page."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    path = await linked(acme)
+    with structlog.testing.capture_logs() as lines:
+        await acme.get(path)
+        await acme.get(f"{path}/zone")
+    assert path.rpartition("/")[2] not in str(lines)
+    assert [line["path"] for line in lines if "path" in line] == ["/setup/{token}", "/setup/{token}/zone"]
 
 
 async def test_an_open_page_makes_us_look(tmp_path: Path) -> None:

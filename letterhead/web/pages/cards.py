@@ -20,7 +20,7 @@ class Card:
     name: str
     value: str
     priority: int | None
-    state: str  # found, missing, wrong, differs, silent, unseen
+    state: str  # found, missing, gone, wrong, differs, silent, unseen
     standing: Standing | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
@@ -82,7 +82,7 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
         name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
         value=panels.value_for(record, panel),
         priority=record.priority if panel is None or panel.priority_field else None,
-        state=_state(standing, mine, asked=asked),
+        state=_state(standing, mine, asked=asked, once=view.domain.verified_at is not None),
         standing=standing,
         findings=tuple(each for each in mine if each.severity is not Severity.TIP),
         notes=tuple(each for each in mine if each.severity is Severity.TIP),
@@ -94,7 +94,7 @@ def _says_missing(finding: Finding) -> bool:
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
-def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool) -> str:
+def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
     if standing is None:
         return "unseen"
     if not standing.agreed:
@@ -106,7 +106,7 @@ def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: boo
             return "wrong"
         case Verdict.ABSENT:
             misplaced = any(each.severity is Severity.BLOCKING for each in findings)
-            return "wrong" if misplaced else "missing"
+            return "wrong" if misplaced else "gone" if once and standing.record.required else "missing"
         case Verdict.UNANSWERED:
             return "silent" if asked else "unseen"
 

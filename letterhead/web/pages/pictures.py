@@ -26,12 +26,13 @@ def timeline(spans: Sequence[Span], title: str) -> Markup:
     """Draws the states of one domain along its life."""
     if not spans:
         return Markup("")
-    begins, whole = spans[0].begins, (spans[-1].ends - spans[0].begins).total_seconds() or 1.0
-    pieces, right = [], 0.0
-    for span in spans:
-        left = max(right, WIDTH * (span.begins - begins).total_seconds() / whole)
-        right = max(left + LEAST, WIDTH * (span.ends - begins).total_seconds() / whole)
-        pieces.append(f'<rect class="of-{span.state}" x="{left:.1f}" y="0" width="{right - left:.1f}" height="20"/>')
+    lasted = [(span.ends - span.begins).total_seconds() for span in spans]
+    wide = [max(LEAST, WIDTH * seconds / sum(lasted)) for seconds in lasted]
+    pieces, left = [], 0.0
+    for span, width in zip(spans, wide, strict=True):
+        drawn = width * WIDTH / sum(wide)
+        pieces.append(f'<rect class="of-{span.state}" x="{left:.1f}" y="0" width="{drawn:.1f}" height="20"/>')
+        left += drawn
     return _svg("timeline", 20, title, "".join(pieces))
 
 
