@@ -103,6 +103,9 @@ def test_defaults_work(folder: Path) -> None:
         brand_colour=None,
         support=None,
         embed_origins=(),
+        worker_metrics_bind=None,
+        webhooks_allow_http=False,
+        webhooks_allow_private=False,
         log_format=None,
     )
     assert settings.return_path is None

@@ -3,14 +3,14 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core import outage
 from letterhead.core.identity import IdentityUnknown, IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.outage import Silence
 from letterhead.core.secret import Secret
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 from letterhead.ports import Backlog, Provider
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class PrometheusMeter:
         self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=own)
         self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=own)
         self._reminders = Gauge("letterhead_reminders_due", "Reminders due and not yet claimed.", registry=own)
+        self._deliveries = Gauge("letterhead_deliveries_due", "Webhooks due and not yet claimed.", registry=own)
         self._silent = Gauge("letterhead_silent_zones", "Zones silent since anybody was heard.", registry=own)
         self._outage = Gauge(
             "letterhead_resolver_outage", "1 while several zones are silent at once: it is us.", registry=own
@@ -54,6 +55,17 @@ class PrometheusMeter:
         """Counts one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
 
+    def tell_at(self, host: str, port: int) -> None:
+        """Tells all numbers to whoever asks there, in a thread of its own that ends with the process."""
+        try:
+            start_http_server(port, host, self._registry)
+        except OSError as error:
+            raise Fault(
+                Kind.CONFIG_INVALID,
+                f"Cannot listen on {host}:{port} for the worker's numbers: {error.strerror}.",
+                "Stop what listens there, or choose another port in LETTERHEAD_WORKER_METRICS_BIND.",
+            ) from error
+
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         if backlog is not None:
@@ -62,6 +74,7 @@ class PrometheusMeter:
             self._intents.set(backlog.intents)
             self._pool.set(backlog.pooled_keys)
             self._reminders.set(backlog.reminders)
+            self._deliveries.set(backlog.deliveries)
             self._silent.set(silence.zones if silence else 0)
             self._outage.set(outage.ours(silence))
         return generate_latest(self._registry)

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    webhooks_allow_http: bool
+    webhooks_allow_private: bool
     key_pool: int
     check_concurrency: int
     check_timeout_seconds: int
@@ -63,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     brand_colour: str | None
     support: str | None
     embed_origins: tuple[str, ...]
+    worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
     @property
@@ -233,6 +236,21 @@ TABLE = (
         unset="reminders are recorded and not sent",
     ),
     Setting(
+        "WEBHOOKS_ALLOW_HTTP",
+        "false",
+        values.read_truth,
+        "true",
+        "Takes webhooks with `http://` too. For test installations and closed networks.",
+    ),
+    Setting(
+        "WEBHOOKS_ALLOW_PRIVATE",
+        "false",
+        values.read_truth,
+        "true",
+        "Lets webhooks lead to addresses that are not public, this machine's own too: whoever may add a webhook "
+        "can then reach all that this server reaches. For test installations and closed networks.",
+    ),
+    Setting(
         "KEY_POOL",
         "64",
         values.number(1, 4096),
@@ -249,7 +267,7 @@ TABLE = (
     Setting(
         "CHECK_TIMEOUT_SECONDS",
         "20",
-        values.number(1, 120),
+        values.number(1, 60),  # well within the worker's lease
         "30",
         "Seconds that one check of one domain may take, all questions together.",
     ),
@@ -299,6 +317,14 @@ TABLE = (
         "Web origins, with commas between, whose pages may show the set-up page in a frame. They get a `postMessage` "
         "when the domain is verified.",
         unset="none",
+    ),
+    Setting(
+        "WORKER_METRICS_BIND",
+        None,
+        values.read_endpoint,
+        "127.0.0.1:8026",
+        "Where `letterhead worker` tells its own numbers (checks, calls of the provider) in Prometheus' form.",
+        unset="a worker in a process of its own tells none; one beside the API tells them in `/metrics`",
     ),
     Setting(
         "LOG_FORMAT",

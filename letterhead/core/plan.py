@@ -34,7 +34,10 @@ class RecordId(StrEnum):
 
 
 class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Says one record to publish: `host` is the full owner name without a final dot."""
+    """Says one record to publish: `host` is the full owner name without a final dot.
+
+    Where `exact` is false nobody told the value: any valid one will do, and `value` only shows its form.
+    """
 
     id: RecordId
     host: str
@@ -42,6 +45,7 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     priority: int | None = None
     required: bool = True
+    exact: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, outage, provider
+from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
@@ -47,24 +47,29 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
-    watched = await _page_open(deps, domain)
+    watched, history = await _page_open(deps, domain), await known(deps, domain)
     full = watched or domain.dkim.state is not State.VERIFIED if thorough is None else thorough
-    seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
+    seen, word = await asyncio.gather(
+        look(deps.resolver, plan, history, thorough=full, seconds=deps.policy.check_seconds),
+        _word_if_told(deps, domain),
+    )
+    examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    before = contest.challenger if contest is not None else domain
-    step = lifecycle.advance(before, evidence, now)
+    noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
+    step = lifecycle.advance(noted.domain, evidence, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
         *provider.findings(domain, evidence, now),
     )
     done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
-    outcome = _outcome(deps, step, done, page_open=watched and to_come(step.domain, done))
+    whole = replace(step, events=(*noted.events, *step.events))
+    outcome = _outcome(deps, whole, done, page_open=watched and to_come(step.domain, done))
+    outcome = replace(outcome, notices=await claims.notices(deps, step, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
@@ -157,8 +162,9 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     """Looks at DNS now and changes nothing."""
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
-    seen = await look(deps, plan, thorough=True)
-    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
+    history = await known(deps, domain)
+    seen = await look(deps.resolver, plan, history, thorough=True, seconds=deps.policy.check_seconds)
+    examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
 

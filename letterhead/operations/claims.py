@@ -6,14 +6,14 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import checkup, claims
-from letterhead.core.domain import Domain
+from letterhead.core.domain import Domain, EventKind, Step
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import Identity, Presence
 from letterhead.core.plan import RecordId
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
 from letterhead.operations.looks import look
-from letterhead.ports import Deps, Outcome
+from letterhead.ports import Deps, Notice, Outcome
 
 
 class Contest(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +43,16 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     """Looks at the holder's DKIM record alone, at every server."""
     plan = plan_of(deps, incumbent)
     alone = replace(plan, records=tuple(each for each in plan.records if each.id is RecordId.DKIM))
-    seen = await look(deps, alone, thorough=True)
+    seen = await look(deps.resolver, alone, checkup.NO_HISTORY, thorough=True, seconds=deps.policy.check_seconds)
     return sight_of([checkup.judged(record, seen) for record in alone.records])
+
+
+async def notices(deps: Deps, step: Step, now: datetime) -> tuple[Notice, ...]:
+    """Gathers what other accounts' holders of names above and below learn from a step: that this name verified."""
+    if not any(event.kind is EventKind.DOMAIN_VERIFIED for event in step.events):
+        return ()
+    neighbours = await deps.store.held_around(step.domain)
+    return tuple(Notice(domain=each, event=claims.verified_beside(each, step.domain, now)) for each in neighbours)
 
 
 def after_transfer(evidence: Evidence) -> Evidence:

@@ -3,28 +3,55 @@
 import asyncio
 
 from letterhead.core import checkup
-from letterhead.core.answers import Question, Reply
+from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
+from letterhead.core.domain import Domain
 from letterhead.core.plan import Plan
-from letterhead.ports import Allowance, Deps
+from letterhead.ports import Allowance, Deps, Resolver
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
+OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there
 PACKETS = 64  # design: a full check sends at most so many
-DEADLINE = 20.0  # seconds for all rounds of one check
+SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
 
 
-async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tuple[Reply, ...]]:
-    """Asks DNS in rounds, bounded in packets, time and rounds."""
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
-    seen: dict[Question, tuple[Reply, ...]] = {}
+def allowance(seconds: float = SECONDS) -> Allowance:
+    """Gives what one check may send, and until when."""
+    return Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + seconds)
+
+
+async def look(
+    resolver: Resolver,
+    plan: Plan,
+    history: History,
+    *,
+    thorough: bool,
+    seen: Seen | None = None,
+    seconds: float = SECONDS,
+) -> dict[Question, tuple[Reply, ...]]:
+    """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
+    allowed = allowance(seconds)
+    known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
-        wanted = checkup.next_questions(plan, seen, thorough=thorough, history=known(deps))
+        wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)
         if not wanted:
             break
-        seen |= await deps.resolver.ask(wanted, allowance)
-    return seen
+        known_by_now |= checkup.implied(wanted, known_by_now)
+        if unknown := [question for question in wanted if question not in known_by_now]:
+            known_by_now |= await resolver.ask(unknown, allowed)
+    return known_by_now
 
 
-def known(deps: Deps) -> History:
-    """Gathers what the judging wants to know beside the answers."""
-    return History(taken_at=deps.now(), special_use=deps.names.allow_special_use)
+async def known(deps: Deps, domain: Domain) -> History:
+    """Gathers what the judging wants to know beside the answers.
+
+    Selectors that the account left behind are told to a holder alone, and are its own: what other accounts left in DNS
+    is not told.
+    """
+    used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
+    return History(
+        old_selectors=tuple(each for each in used if each != domain.selector)[:OLD_SELECTORS],
+        present_until=domain.dkim.found_at,
+        taken_at=deps.now(),
+        special_use=deps.names.allow_special_use,
+    )

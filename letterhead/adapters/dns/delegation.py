@@ -67,6 +67,12 @@ class Delegations:
         """Finds the zone that holds a name."""
         return await self._once(("zone", name), self._zone_of(name))
 
+    def nearest(self, name: Name) -> Cut | None:
+        """Finds the closest zone at or above a name that is known already: its servers send on, where they must."""
+        names = (Name(name.labels[at:]) for at in range(len(name.labels)))
+        known = (self._setup.cache.get(("zone", above)) for above in names)
+        return next((cut for cut in known if cut is not None and cut.trouble is None), None)
+
     async def servers(self, cut: Cut, most: int = MAX_SERVERS) -> tuple[Nameserver, ...]:
         """Finds addresses of a zone's servers that this machine has a route to, at most so many in all."""
         names = cut.names[:most]

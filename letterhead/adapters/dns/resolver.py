@@ -168,7 +168,9 @@ class _Round:
     async def _at_servers(self, question: Question, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
         if self._port53.closed:
             return await self._at_resolvers(name, rdtype)
-        cut = await self._delegations.zone_of(name)
+        # A hint is not worth the question which zone it lies in.
+        nearest = self._delegations.nearest(name) if question.view is View.ONE_SERVER else None
+        cut = nearest or await self._delegations.zone_of(name)
         for _ in range(MAX_REFERRALS):
             if isinstance(cut, Unanswered):
                 return _unasked(question, cut)

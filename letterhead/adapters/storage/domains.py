@@ -9,6 +9,7 @@ from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
 from letterhead.adapters.storage.reminders import remind
+from letterhead.adapters.storage.webhooks import owe
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
 from letterhead.errors import Fault, Kind
@@ -25,6 +26,7 @@ from letterhead.ports import (
 )
 
 ALL: Final = 2**31 - 1
+NEIGHBOURS: Final = 100  # who has more names below one name is told by these
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
@@ -65,10 +67,31 @@ class Domains:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        labels = domain.sender.split(".")
+        above = await self._engine.read(
+            "held_above",
+            senders=rows.json([".".join(labels[at:]) for at in range(1, len(labels))]),
+            account_id=domain.account_id,
+        )
+        low = rows.path(domain.sender)
+        below = await self._engine.read(
+            "held_below", low=low, high=low[:-1] + b"/", account_id=domain.account_id, limit=NEIGHBOURS
+        )
+        found = [rows.domain(row) for row in (*above, *below)]
+        return [each for each in found if each.sender != domain.sender]
+
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
+
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
+        return [
+            row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
+        ]
 
     async def sealed_key(self, domain_id: str) -> bytes | None:
         """Finds the sealed private key of a domain."""
@@ -78,15 +101,25 @@ class Domains:
         """Finds the sealed private keys of all of an account's domains, by domain id."""
         return {row["id"]: row["sealed"] for row in await self._engine.read("sealed_keys", account_id=account_id)}
 
-    async def events(self, account_id: str, domain_id: str | None, after: str | None, limit: int) -> list[DomainEvent]:
-        """Lists events, the oldest first; `after` is an event's id."""
+    async def events(
+        self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
+    ) -> list[DomainEvent]:
+        """Lists events, the oldest first, of one domain or of all; `after` is an event's id, `sender` a name."""
+        wanted: rows.Values = {"account_id": account_id, "after": after or "", "limit": limit}
         if domain_id is None:
-            found = await self._engine.read("events_of_account", account_id=account_id, after=after or "", limit=limit)
+            found = await self._engine.read("events_of_account", **wanted, sender=sender)
         else:
-            found = await self._engine.read(
-                "events_of_domain", account_id=account_id, domain_id=domain_id, after=after or "", limit=limit
-            )
+            found = await self._engine.read("events_of_domain", **wanted, domain_id=domain_id)
         return [rows.domain_event(row) for row in found]
+
+    async def event(self, account_id: str, event_id: str) -> DomainEvent | None:
+        """Finds one event of an account."""
+        found = await self._engine.read("event", account_id=account_id, id=event_id)
+        return next((rows.domain_event(row) for row in found), None)
+
+    async def evidence(self, check_id: str) -> Checkup | None:
+        """Finds the check that events follow from."""
+        return next((rows.checkup(row) for row in await self._engine.read("evidence", id=check_id)), None)
 
     async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
         """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
@@ -154,13 +187,13 @@ class Domains:
 
     async def _add(self, session: Session, new: NewDomain) -> None:
         domain = new.domain
-        if not await session.rows("use_selector", sender=domain.sender, selector=domain.selector):
+        owner = {"account_id": domain.account_id, "sender": domain.sender}
+        if not await session.rows("use_selector", selector=domain.selector, **owner):
             raise Fault(
                 Kind.SELECTOR_USED,
                 f"The selector {domain.selector} was used for {domain.sender} before.",
                 "Choose another selector: one is never used twice, so that an old key can't come back.",
             )
-        owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
         await self._tell(session, domain, new.events, None)
@@ -174,19 +207,22 @@ class Domains:
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
         await self._tell(session, domain, outcome.events, outcome.checkup)
+        for notice in outcome.notices:
+            await self._tell(session, notice.domain, (notice.event,), None)
         for effect in outcome.effects:
             await session.rows("add_intent", **rows.intent_values(domain, effect))
         await remind(session, domain, outcome.events)
         return True
 
     async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
-        """Keeps events, and once for them all the checkup that they follow from."""
+        """Keeps events with what is owed of them, and once for them all the checkup that they follow from."""
         ids = [self._event_ids.next(event.at) for event in events]
         evidence_id = ids[0] if ids and checkup is not None else None
         if evidence_id is not None:
             await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
         for event_id, event in zip(ids, events, strict=True):
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
+            await owe(session, domain, event, event_id)
 
 
 async def _claimed_before(session: Session, claim: Claim) -> bool:

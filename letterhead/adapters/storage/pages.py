@@ -110,7 +110,10 @@ class Pages:
     async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
         """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
         found = await self._engine.read("moves", account_id=account_id, limit=limit)
-        return [Move(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"])) for row in found]
+        moves = [
+            Move(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"])) for row in found
+        ]
+        return moves[::-1]
 
     async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
         """Tells the newest rows of the audit, of one account or of all, the newest first."""

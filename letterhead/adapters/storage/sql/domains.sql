@@ -18,14 +18,25 @@ SELECT life FROM domains WHERE id = :id;
 -- name: holder(sender)
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
 
--- name: add_domain(id, account_id, sender, status, held, next_check_at, version, life)
-INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life)
-VALUES (:id, :account_id, :sender, :status, :held, :next_check_at, :version, :life)
+-- name: held_above(senders, account_id)
+SELECT life FROM domains
+WHERE held = 1 AND account_id <> :account_id AND sender
+    /*sqlite IN (SELECT value FROM json_each(:senders)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:senders AS JSON)))) */;
+
+-- name: held_below(low, high, account_id, limit)
+SELECT life FROM domains
+WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
+ORDER BY path LIMIT :limit;
+
+-- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, life)
+INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life)
+VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :life)
 RETURNING id;
 
--- name: save_domain(id, read_version, status, held, next_check_at, version, life)
+-- name: save_domain(id, read_version, status, held, path, next_check_at, version, life)
 UPDATE domains
-SET status = :status, held = :held, next_check_at = :next_check_at, version = :version, life = :life,
+SET status = :status, held = :held, path = :path, next_check_at = :next_check_at, version = :version, life = :life,
     lease_until = NULL, lease_owner = NULL
 WHERE id = :id AND version = :read_version
 RETURNING id;
@@ -42,11 +53,14 @@ SELECT sealed FROM domain_keys WHERE domain_id = :domain_id;
 -- name: sealed_keys(account_id)
 SELECT d.id, k.sealed FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id WHERE d.account_id = :account_id;
 
--- name: use_selector(sender, selector)
+-- name: use_selector(sender, selector, account_id)
 -- Rows stay for ever: neither deleting a domain nor its account gives a selector free.
-INSERT INTO used_selectors (sender, selector) VALUES (:sender, :selector)
+INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :selector, :account_id)
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
+
+-- name: used_selectors(sender, account_id)
+SELECT selector FROM used_selectors WHERE sender = :sender AND account_id = :account_id ORDER BY selector;
 
 -- name: idempotency(account_id, key)
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
@@ -79,15 +93,23 @@ RETURNING domain_id;
 -- name: keep_evidence(id, body)
 INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
 
--- name: add_event(id, domain_id, account_id, sender, kind, at, detail, evidence_id)
-INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, evidence_id)
-VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :evidence_id)
+-- name: add_event(id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
+INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
+VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :evidence_id)
 RETURNING id;
 
--- name: events_of_account(account_id, after, limit)
-SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
-WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+-- name: events_of_account(account_id, sender, after, limit)
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
+WHERE account_id = :account_id AND id > :after AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
+ORDER BY id LIMIT :limit;
 
 -- name: events_of_domain(account_id, domain_id, after, limit)
-SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE domain_id = :domain_id AND account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: event(account_id, id)
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
+WHERE id = :id AND account_id = :account_id;
+
+-- name: evidence(id)
+SELECT body FROM evidence WHERE id = :id;

@@ -54,13 +54,10 @@ DELETE FROM sessions WHERE account_id IS NULL RETURNING digest;
 SELECT status, count(*) AS number FROM domains WHERE account_id = :account_id GROUP BY status;
 
 -- name: moves(account_id, limit)
--- The newest ones, told oldest first.
-SELECT domain_id, kind, at FROM (
-    SELECT id, domain_id, kind, at FROM events
-    WHERE account_id = :account_id AND kind LIKE 'domain.%'
-    ORDER BY id DESC LIMIT :limit
-) AS newest
-ORDER BY id;
+-- The newest ones first.
+SELECT domain_id, kind, at FROM events
+WHERE account_id = :account_id AND kind LIKE 'domain.%'
+ORDER BY id DESC LIMIT :limit;
 
 -- name: audit_rows(account_id, limit)
 SELECT at, actor, account_id, action, subject, address, tracking_id FROM audit

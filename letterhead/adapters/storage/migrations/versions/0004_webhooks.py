@@ -1,4 +1,4 @@
-"""Adds reminders, and what a silence of all zones is told by; knows nothing of when either means something."""
+"""Adds webhooks with their outbox; knows nothing of when anything is sent."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from alembic import context, op
 
 from letterhead.adapters.storage.statements import for_engine, one_by_one
 
-revision = "0003"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
