@@ -28,11 +28,16 @@ def pages(page: Page, service: Serving, sender: str) -> Iterator[str]:
     page.get_by_role("button", name="Make a link").click()
     yield "link made"
     link = page.locator("#links .once code").inner_text()
-    for path in ("/dashboard", "/dashboard?q=nothing", "/dashboard/keys", "/dashboard/account"):
+    for path in ("/dashboard", "/dashboard?q=nothing", "/dashboard/keys", "/dashboard/account", "/dashboard/webhooks"):
         page.goto(f"{url}{path}")
         yield path
     page.goto(f"{url}/dashboard/domains/{sender}/delete")
     yield "delete"
+    page.goto(f"{url}/dashboard/webhooks")
+    page.get_by_label("Address").fill("https://hooks.example.com/letterhead")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Send a test").click()
+    yield "webhook"
     page.goto(link)
     page.get_by_text("I can't do this now").click()
     yield "set-up"

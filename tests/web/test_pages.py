@@ -12,7 +12,11 @@ import httpx2
 import structlog
 
 from letterhead.core.accounts import Scope
+from letterhead.core.diagnosis import Severity
+from letterhead.core.domain import EventKind
+from letterhead.core.history import STATES
 from letterhead.core.setup_links import SetupLink, works
+from letterhead.core.webhooks import Fate
 from letterhead.operations.audit import audit_row
 from letterhead.web.pages import VIEWS
 from letterhead.web.pages.texts import catalogue
@@ -305,6 +309,38 @@ async def test_white_label(tmp_path: Path) -> None:
         style = re.search(r'href="(/assets/letterhead.css[^"]+)"', page.text)
         assert style is not None
         assert "--accent:#7a1f5c" in (await acme.get(style[1])).text
+
+
+async def test_webhooks_on_the_pages(house: Installation) -> None:
+    """Added, tried, given a new secret and deleted at the dashboard; the secret is shown to who may change it alone."""
+    async with house.client() as browser, house.client() as reader:
+        await sign_in(browser, house.keys["acme"])
+        token = csrf(await browser.get("/dashboard/webhooks"))
+        bad = await browser.post("/dashboard/webhooks", data={"csrf": token, "url": "ftp://x"})
+        assert (bad.status_code, 'role="alert"' in bad.text) == (400, True)
+        form = {"csrf": token, "url": "https://hooks.example.com/x", "event-domain.verified": "on"}
+        one = (await browser.post("/dashboard/webhooks", data=form)).headers["location"].partition("?")[0]
+        page = await browser.get(one)
+        secret = re.search(r"whsec_[\w+/=]+", page.text)
+        assert secret is not None
+        assert "domain.verified" in page.text
+        assert (await browser.post(f"{one}/test", data={"csrf": token})).status_code == 303
+        assert "webhook.test" in (await browser.get(one)).text
+        await browser.post(f"{one}/rotate-secret", data={"csrf": token})
+        assert secret[0] not in (await browser.get(one)).text
+        await sign_in(reader, await house.make_key("acme", Scope.READ))
+        assert "whsec_" not in (await reader.get(one)).text
+        assert (await browser.post(f"{one}/delete", data={"csrf": token})).status_code == 303
+        assert (await browser.get(one)).status_code == 404
+
+
+def test_every_kind_of_event_has_its_text() -> None:
+    """Whatever happens to a domain, and whatever state it is in, has a word on the pages."""
+    there = catalogue("en")
+    assert {f"event.{kind.value.replace('.', '-')}" for kind in EventKind} <= set(there)
+    assert {f"state.{state}" for state in STATES.values()} <= set(there)
+    assert {f"fate.{fate.value}" for fate in Fate} <= set(there)
+    assert {f"severity.{severity.value}" for severity in Severity} <= set(there)
 
 
 def test_every_text_is_in_the_catalogue_and_used() -> None:
