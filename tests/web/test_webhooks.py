@@ -29,7 +29,7 @@ NEW = {"webhook": "https://hooks.acme.dev/letterhead", "events": ["domain.verifi
 
 
 async def test_the_shape_of_the_contract(acme: httpx2.AsyncClient) -> None:
-    """Added, listed, changed, deleted: id, webhook, events, secret; the secret stays through a change; 204 at the end."""
+    """Id, webhook, events, secret through add, list, change and delete; the secret stays through a change."""
     assert (await acme.get("/webhooks")).json() == {"endpoints": []}
     added = await acme.post("/webhooks", json=NEW)
     made = added.json()
