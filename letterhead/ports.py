@@ -9,10 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.core.accounts import Account, ApiKey, Caller, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
+from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
@@ -21,6 +22,7 @@ from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
+from letterhead.core.setup_links import SetupLink
 from letterhead.core.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
 
 
@@ -405,6 +407,10 @@ class Store(Protocol):
         """Lists an account's domains in the order of their names."""
         ...
 
+    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        ...
+
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         ...
@@ -613,6 +619,64 @@ class Store(Protocol):
 
     async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
         """Makes a delivery due anew, under its own id; false where there is no such delivery."""
+        ...
+
+    # pages
+
+    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
+        """Adds a link; `digest` is the keyed digest of its token."""
+        ...
+
+    async def setup_links(self, domain_id: str) -> list[SetupLink]:
+        """Lists a domain's links, the oldest first, ended ones too."""
+        ...
+
+    async def setup_link(self, digest: bytes) -> SetupLink | None:
+        """Finds a link by its token's digest, ended or not."""
+        ...
+
+    async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+        ...
+
+    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+        """Notes that somebody has a domain's page open until a time."""
+        ...
+
+    async def watched_until(self, domain_id: str) -> datetime | None:
+        """Says until when somebody was last known to have a domain's page open."""
+        ...
+
+    async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
+        """Adds a session under its token's digest, and forgets those that are over."""
+        ...
+
+    async def session(self, digest: bytes) -> Session | None:
+        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        ...
+
+    async def end_session(self, digest: bytes) -> None:
+        """Ends one session."""
+        ...
+
+    async def end_sessions(self, account_id: str | None) -> None:
+        """Ends all sessions of an account, or with None all of the operator."""
+        ...
+
+    async def count_statuses(self, account_id: str) -> Mapping[str, int]:
+        """Counts an account's domains by the wire's word for their state."""
+        ...
+
+    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        ...
+
+    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
+        """Tells the newest rows of the audit, of one account or of all, the newest first."""
+        ...
+
+    async def lateness(self, now: datetime) -> Sequence[int]:
+        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         ...
 
     # the rest

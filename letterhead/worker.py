@@ -20,6 +20,7 @@ from letterhead.operations import checks, deliveries, identities, pool, reconcil
 from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
+GATHER = 0.01  # seconds for more places to become free, so that one claim fills several
 REMINDERS_POLL = 5.0
 LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
 ROUND_POLL = 600.0  # seconds between looks whether the daily round is due
@@ -98,6 +99,7 @@ async def _drain(
             task.add_done_callback(running.discard)
         if len(running) >= places:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(GATHER)
         elif not jobs:
             await _pause(stop, poll)
     if running:

@@ -11,9 +11,15 @@ class WebSettings:
 
     public_url: str  # without a final slash, as clients see it: links and the OpenAPI document begin with it
     operator_token: Secret | None = None  # without one, nobody is the operator
+    brand_name: str = "Letterhead"
+    brand_logo: str | None = None  # an https address
+    brand_colour: str | None = None  # #rrggbb
+    support: str | None = None  # what a link leads to: mailto: or https:
+    embed_origins: tuple[str, ...] = ()  # whose pages may frame the set-up page
     rate: float = 50.0
     burst: int = 100
     failure_rate: float = 1.0
     failure_burst: int = 30
     remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
     flush_every: float = 1.0  # seconds between two writes of the requests counted
+    kept_lists: int = 16 * 1024 * 1024  # octets of lists kept to be answered again

@@ -49,6 +49,10 @@ class Domains:
         )
         return [rows.domain(row) for row in found]
 
+    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        return [(row["id"], row["version"]) for row in await self._engine.read("marks", account_id=account_id)]
+
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         used: int = (await self._engine.read("count_domains", account_id=account_id))[0]["used"]

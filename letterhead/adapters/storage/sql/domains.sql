@@ -6,6 +6,10 @@ WHERE account_id = :account_id AND sender > :after
 ORDER BY sender
 LIMIT :limit;
 
+-- name: marks(account_id)
+-- The same rows as `domains`, without what they hold.
+SELECT id, version FROM domains WHERE account_id = :account_id ORDER BY sender;
+
 -- name: count_domains(account_id)
 SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
 
