@@ -85,6 +85,8 @@ def test_workers_killed_while_they_deliver(installation: Installation, receiver:
         assert done, Counter(state for each in customers for state in each.outbox().values())
         events = [each for customer in customers for each in customer.events()]
         owed = [each for customer in customers for each in customer.outbox()]
+        for customer in customers:
+            customer.client.close()
     assert sorted(owed) == sorted(events)
     assert set(receiver.ids()) == set(events)
     assert len(events) == len(set(events)) == 2 * DOMAINS * ROUNDS
