@@ -22,8 +22,13 @@ def suffixes() -> SuffixRules:
     return PublicSuffixList(accept_unknown=False)
 
 
-def resolver_at(resolvers: Sequence[Address], authoritative_port: int, rules: SuffixRules) -> DnsResolver:
+def resolver_at(
+    resolvers: Sequence[Address], authoritative_port: int, rules: SuffixRules, *, private_servers: bool
+) -> DnsResolver:
     """Makes the resolver that asks real DNS, by way of these resolvers."""
     return DnsResolver(
-        resolvers, authoritative_port, is_registry=lambda zone: rules.publicsuffix(zone, accept_unknown=False) == zone
+        resolvers,
+        authoritative_port,
+        is_registry=lambda zone: rules.publicsuffix(zone, accept_unknown=False) == zone,
+        private_servers=private_servers,
     )

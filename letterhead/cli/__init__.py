@@ -39,6 +39,8 @@ _COMMANDS = (
     ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
+    ("identities", "identities:app", CLIENT, "See and adopt what the mail provider holds, as the operator."),
+    ("reconcile", "identities:reconcile", CLIENT, "Compare what the mail provider holds with all domains; mend it."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),
 )
 

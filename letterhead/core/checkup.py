@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core import dkim, dmarc, mail_from, spf, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
@@ -112,7 +113,9 @@ def _probes(scene: Scene) -> Iterable[Question]:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield from topic.probes(scene, standing)
-    for topic in TOPICS:
+    # Where nothing was told of any record, all that is worth asking is whether there is anybody to tell.
+    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.standings)
+    for topic in (zone.TOPIC,) if silent else TOPICS:
         if topic.asks is not None:
             yield from topic.asks(scene)
 
@@ -190,7 +193,18 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
-    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))
+    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *_once(told)], key=_gravest_first)))
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Joins what one alias does to several records at its name: it is deleted once."""
+    joined: dict[tuple[object, ...], Finding] = {}
+    for at, each in enumerate(findings):
+        alias = each.code.endswith((".cname-conflict", ".cname-dangling"))
+        key = (each.code, each.host) if alias else (at,)
+        first = joined.get(key)
+        joined[key] = replace(first, fix=f"{first.fix.rstrip('.')}. {each.fix}") if first else each
+    return list(joined.values())
 
 
 def _surveyed(scene: Scene) -> list[Finding]:

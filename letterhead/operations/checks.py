@@ -17,13 +17,14 @@ from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
+from letterhead.core.names import DomainName, registrable
 from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import known, look
+from letterhead.operations.looks import allowance, known, look
 from letterhead.ports import Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -50,7 +51,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     watched, history = await _page_open(deps, domain), await known(deps, domain)
     full = watched or domain.dkim.state is not State.VERIFIED if thorough is None else thorough
     seen, word = await asyncio.gather(
-        look(deps.resolver, plan, history, thorough=full, seconds=deps.policy.check_seconds),
+        look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),
         _word_if_told(deps, domain),
     )
     examination = checkup.examine(plan, seen, deps.hosts, history)
@@ -120,7 +121,7 @@ def _outcome(deps: Deps, step: Step, done: Checkup, *, page_open: bool) -> Outco
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
     due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), page_open, forgotten)
-    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
+    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, seen, step.domain))
     return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
 
 
@@ -129,10 +130,11 @@ def jitter(deps: Deps) -> float:
     return int.from_bytes(deps.chance(4)) / 2**31 - 1
 
 
-def _zone(seen: Seen, domain: Domain) -> str | None:
-    """Names the zone that holds the domain, as seen; else as known before."""
+def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
+    """Names the zone that holds the domain, as seen; else as known before. A registry's is nobody's to edit."""
+    own = registrable(DomainName(domain.sender), deps.names).ascii
     for reply in seen.get(Question(name=domain.sender, rdtype="NS", view=View.DELEGATION), ()):
-        if isinstance(reply.answer, Delegated):
+        if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
             return reply.answer.zone
     return domain.zone
 
@@ -163,7 +165,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     history = await known(deps, domain)
-    seen = await look(deps.resolver, plan, history, thorough=True, seconds=deps.policy.check_seconds)
+    seen = await look(deps.resolver, plan, history, thorough=True, allowed=allowance(deps.policy.check_seconds))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
@@ -181,7 +183,7 @@ async def _refresh_one(deps: Deps, domain: Domain) -> None:
         raise Fault(
             Kind.PROVIDER_FAILED,
             f"The mail provider could not be asked about {domain.sender}: {word.detail}",
-            "Ask again in a minute; without refresh=true the last known state is answered.",
+            f"{word.fix or 'Ask again in a minute.'} Without refresh=true the last known state is answered.",
             provider=deps.provider.name,
             provider_code=word.provider_code,
         )

@@ -12,7 +12,7 @@ from letterhead.core.identity import Identity, Presence
 from letterhead.core.plan import RecordId
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import look
+from letterhead.operations.looks import allowance, look
 from letterhead.ports import Deps, Notice, Outcome
 
 
@@ -43,7 +43,9 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     """Looks at the holder's DKIM record alone, at every server."""
     plan = plan_of(deps, incumbent)
     alone = replace(plan, records=tuple(each for each in plan.records if each.id is RecordId.DKIM))
-    seen = await look(deps.resolver, alone, checkup.NO_HISTORY, thorough=True, seconds=deps.policy.check_seconds)
+    seen = await look(
+        deps.resolver, alone, checkup.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
+    )
     return sight_of([checkup.judged(record, seen) for record in alone.records])
 
 

@@ -76,15 +76,16 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
 
 async def inspect(outlook: Outlook, inquiry: Inquiry) -> Conclusion:
     """Looks at a domain's DNS within the bounds of one check; DNS trouble is told, never raised."""
+    allowed = allowance()
     way = Question(name=inquiry.sender, rdtype="NS", view=View.DELEGATION)
-    seen: dict[Question, tuple[Reply, ...]] = await outlook.resolver.ask([way], allowance())
+    seen: dict[Question, tuple[Reply, ...]] = await outlook.resolver.ask([way], allowed)
     guessing = not (inquiry.records or inquiry.selectors)
     selectors = await _present(outlook.resolver, inquiry.sender) if guessing else inquiry.selectors
     plan = _plan(inquiry, selectors, seen)
     told = delegation(inquiry.sender, seen)
     # Where somebody answers for a reserved name, it is looked at like any other, and said to be one.
     history = History(taken_at=outlook.now(), special_use=outlook.special_use or told is not None)
-    seen = await look(outlook.resolver, plan, history, thorough=True, seen=seen)
+    seen = await look(outlook.resolver, plan, history, thorough=True, seen=seen, allowed=allowed)
     examination = checkup.examine(plan, seen, outlook.hosts, history)
     if not outlook.special_use:
         examination = _reserved(plan, seen, examination)

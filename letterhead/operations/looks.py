@@ -27,10 +27,10 @@ async def look(
     *,
     thorough: bool,
     seen: Seen | None = None,
-    seconds: float = SECONDS,
+    allowed: Allowance | None = None,
 ) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
-    allowed = allowance(seconds)
+    allowed = allowed or allowance()
     known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
         wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from letterhead.core import lifecycle, told
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
+from letterhead.core.dmarc_walk import Policy
 from letterhead.core.domain import Domain
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
@@ -19,6 +20,7 @@ from letterhead.core.setup_links import SetupLink, works
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
+from letterhead.operations.preflight import Survey
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports import Checkup, Deps
 from letterhead.web import wire
@@ -119,9 +121,13 @@ def _provider(name: str, each: Domain) -> wire.ProviderSays:
         name=name,
         presence=word.presence.value,
         dkim=word.dkim,
+        dkim_said=given(word.dkim_said),
         mail_from=word.mail_from if each.mail_from else UNSET,
+        mail_from_said=given(word.mail_from_said),
         selector=given(word.selector),
         reason=given(word.reason),
+        obstacle=given(word.obstacle.value if word.obstacle else None),
+        checked_at=given(word.checked_at),
         seen_at=word.seen_at,
     )
 
@@ -134,6 +140,37 @@ def dns_check(check: DnsCheck) -> wire.DomainDnsCheck:
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
         findings=check.examination.findings,
+    )
+
+
+def preflight(found: Survey) -> wire.DomainPreflight:
+    """Tells what is there before anything is added."""
+    read = found.read
+    return wire.DomainPreflight(
+        sender=read.sender,
+        checked_at=found.checked_at,
+        zone=given(read.zone or None),
+        dns_host=given(read.dns_host),
+        nameservers=read.nameservers,
+        spf=wire.ExistingSpf(records=read.spf, merged=given(read.spf_merged)),
+        mx=read.mx,
+        cnames=tuple(wire.ExistingAlias(host=each.host, target=each.target) for each in read.aliases),
+        dmarc=_dmarc(read.dmarc) if read.dmarc else UNSET,
+        wildcard=read.wildcard,
+        dnssec=read.dnssec,  # type: ignore[arg-type]
+        negative_ttl=given(read.negative_ttl),
+        mail_from=given(read.mail_from),
+        mail_from_taken=read.taken,
+        silent=read.silent,
+    )
+
+
+def _dmarc(policy: Policy) -> wire.ExistingDmarc:
+    return wire.ExistingDmarc(
+        policy=policy.applied,  # type: ignore[arg-type]
+        host=policy.name,
+        inherited=policy.inherited,
+        record=policy.text,
     )
 
 

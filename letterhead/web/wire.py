@@ -64,14 +64,22 @@ class RecordCheck(Out, frozen=True, kw_only=True):
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
-    """Tells the provider's own last word on the domain, beside ours."""
+    """Tells the provider's own last word on the domain, beside ours.
+
+    `dkim` and `mailFrom` are neutral words, `dkimSaid` and `mailFromSaid` its own to the letter; `checkedAt` is when it
+    says that it last looked at DNS, `seenAt` when we asked it.
+    """
 
     name: str
     presence: Literal["absent", "ours", "foreign"] | UnsetType = UNSET
     dkim: str | UnsetType = UNSET
+    dkim_said: str | UnsetType = UNSET
     mail_from: str | UnsetType = UNSET
+    mail_from_said: str | UnsetType = UNSET
     selector: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    obstacle: Literal["not-found", "other-value", "dns-silent", "its-own"] | UnsetType = UNSET
+    checked_at: datetime | UnsetType = UNSET
     seen_at: datetime | UnsetType = UNSET
 
 
@@ -102,6 +110,102 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
     can_start_verification: bool
     checked_at: datetime
     findings: tuple[Finding, ...]
+
+
+class ExistingSpf(Out, frozen=True, kw_only=True):
+    """Tells the SPF records at the domain itself; `merged` is the one to put in the place of several."""
+
+    records: tuple[str, ...] = ()
+    merged: str | UnsetType = UNSET
+
+
+class ExistingAlias(Out, frozen=True, kw_only=True):
+    """Tells a CNAME at a name that would be used."""
+
+    host: str
+    target: str
+
+
+class ExistingDmarc(Out, frozen=True, kw_only=True):
+    """Tells the DMARC policy in force for the domain, and from which name it comes."""
+
+    policy: Literal["none", "quarantine", "reject"]
+    host: str
+    inherited: bool
+    record: str
+
+
+class DomainPreflight(Out, frozen=True, kw_only=True):
+    """Tells what is in DNS before anything is added; nothing was changed.
+
+    `mailFrom` collides with nothing; it is absent where no name tried is free. `mailFromTaken` are the names that are
+    not. `wildcard` is what any name answers that nobody published. `silent` names what could not be asked.
+    """
+
+    sender: str
+    checked_at: datetime
+    zone: str | UnsetType = UNSET
+    dns_host: str | UnsetType = UNSET
+    nameservers: tuple[str, ...]
+    spf: ExistingSpf
+    mx: tuple[str, ...]
+    cnames: tuple[ExistingAlias, ...]
+    dmarc: ExistingDmarc | UnsetType = UNSET
+    wildcard: tuple[str, ...]
+    dnssec: Literal["signed", "unsigned", "bogus", "unknown"]
+    negative_ttl: int | UnsetType = UNSET
+    mail_from: str | UnsetType = UNSET
+    mail_from_taken: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+# --- the operator's view of the mail provider ------------------------------------------------------------------
+
+
+class Apply(In, frozen=True, kw_only=True):
+    """Says whether to do it; without, it is only said what would be done."""
+
+    apply: bool = False
+
+
+class DifferenceOut(Out, frozen=True, kw_only=True):
+    """Tells one difference between what the mail provider holds and what we hold."""
+
+    sender: str
+    account_id: str | UnsetType = UNSET
+    differs: Literal[
+        "missing", "foreign", "key-replaced", "mail-from-off", "gave-up", "word-changed", "orphan", "stranger"
+    ]
+    detail: str
+    repair: str
+    mended: bool
+
+
+class ReconciliationOut(Out, frozen=True, kw_only=True):
+    """Tells what a comparison found; `unread` counts identities that no domain claims and nobody looked at."""
+
+    held: int
+    listed: int
+    unread: int
+    differences: tuple[DifferenceOut, ...]
+
+
+class Change(Out, frozen=True, kw_only=True):
+    """Says what is there, and what would be there then."""
+
+    now: str | UnsetType = UNSET
+    then: str | UnsetType = UNSET
+
+
+class AdoptionOut(Out, frozen=True, kw_only=True):
+    """Tells what adopting an identity changes."""
+
+    sender: str
+    account_id: str
+    owner: Change
+    selector: Change
+    mail_from: Change
+    adopted: bool
 
 
 class Done(Out, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ from letterhead.ports import Allowance
 TEXT = "zone text"  # who says it, where the text names no server
 RESOLVER = "@resolver"
 DEFAULT_TTL = 3600
+# What is seen beside a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
+BESIDE_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
 NEGATIVE_TTL = 300  # where the text has no SOA that tells
 
 _STARTS_ZONE = re.compile(r'[^;"]*\sSOA\s', re.IGNORECASE)
@@ -55,6 +57,7 @@ _PLACE = re.compile(r"<input>:(\d+): (.*)", re.DOTALL)  # how dnspython begins w
 _ASIDE = re.compile(r";\s*@(all|resolver|server)(?:\s+(\S+))?(?:\s+(\S+))?\s*$")
 
 Sets = dict[tuple[Name, RdataType], dns.rrset.RRset]
+Nodes = dict[Name, dict[RdataType, dns.rrset.RRset]]
 
 
 @dataclass(slots=True)
@@ -65,10 +68,30 @@ class _Zone:
     sets: Sets = field(default_factory=dict)
     asides: dict[str, Sets] = field(default_factory=dict)
     silent: dict[str, Why] = field(default_factory=dict)
+    _nodes: dict[str, Nodes] = field(default_factory=dict)
 
-    def seen_by(self, who: str) -> Sets:
-        """Gives the zone as one server, or the resolvers, see it."""
-        return self.sets | self.asides.get(who, {})
+    def node(self, who: str, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
+        """Finds all that one server, or the resolvers, hold at a name, by wildcard where there is one.
+
+        Nothing where the name does not exist. It does as soon as one below it does (RFC 4592 2.2.2).
+        """
+        nodes = self._nodes_of(who)
+        if name not in nodes:
+            closest = next(above for above in _upwards(name) if above in nodes or above == self.apex)
+            name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
+        return nodes.get(name)
+
+    def _nodes_of(self, who: str) -> Nodes:
+        """Sorts the records by their owners, once: the zone is read by now."""
+        nodes = self._nodes.get(who)
+        if nodes is None:
+            nodes = self._nodes[who] = {}
+            for (owner, rdtype), records in (self.sets | self.asides.get(who, {})).items():
+                for above in _upwards(owner):
+                    if above.is_subdomain(self.apex):
+                        nodes.setdefault(above, {})
+                nodes[owner][rdtype] = records
+        return nodes
 
     @property
     def negative_ttl(self) -> int:
@@ -137,8 +160,8 @@ class ZoneFileResolver:
                 return _aliased(path, ttl, dangling=False) if path else _unknown(at)
             if who in zone.silent:
                 return Unanswered(why=zone.silent[who], detail="as the zone text says")
-            node = _node(zone.seen_by(who), zone.apex, at)
-            if node is not None and rdtype in node:
+            node = zone.node(who, at)
+            if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in BESIDE_ALIAS):
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
             alias = node.get(RdataType.CNAME) if node is not None else None
@@ -162,7 +185,7 @@ class ZoneFileResolver:
         cut = _cut_below(zone, name)
         if cut is not None:
             return Delegated(zone=name_text(cut), servers=self._servers(zone.sets, cut), negative_ttl=0)
-        if top_level(name_text(zone.apex)) and _node(zone.sets, zone.apex, name) is None:
+        if top_level(name_text(zone.apex)) and zone.node(TEXT, name) is None:
             return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
         return Delegated(
             zone=name_text(zone.apex),
@@ -328,20 +351,6 @@ def _opened(line: str) -> int:
     return bare.count("(") - bare.count(")")
 
 
-def _node(sets: Sets, apex: Name, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
-    """Finds all that a name holds, by wildcard where there is one; nothing where the name does not exist.
-
-    A name exists as soon as one below it does (RFC 4592 2.2.2: empty non-terminals).
-    """
-    exists = {above for owner, _ in sets for above in _upwards(owner) if above.is_subdomain(apex)}
-    if name not in exists:
-        closest = next(above for above in _upwards(name) if above in exists or above == apex)
-        name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
-        if name not in exists:
-            return None
-    return {rdtype: records for (owner, rdtype), records in sets.items() if owner == name}
-
-
 def _cut_below(zone: _Zone, name: Name) -> Name | None:
     """Finds the delegation that a name lies at or below, within a zone."""
     between = [above for above in _upwards(name) if above != zone.apex and above.is_subdomain(zone.apex)]
@@ -365,7 +374,7 @@ def _aliased(path: list[Name], ttl: int, *, dangling: bool) -> Aliased:
 
 
 def _unknown(name: Name) -> Unanswered:
-    return Unanswered(why=Why.NO_SERVERS, detail=f"the zone text does not hold the zone of {name_text(name)}")
+    return Unanswered(why=Why.NOT_HELD, detail=f"the zone text does not hold the zone of {name_text(name)}")
 
 
 def _reply(view: View, answer: Answer, server: Nameserver | None = None, zone: _Zone | None = None) -> Reply:

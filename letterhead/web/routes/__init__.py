@@ -1,7 +1,17 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, events, keys, reminders, service, setup_links, webhooks
+from letterhead.web.routes import (
+    accounts,
+    domains,
+    events,
+    identities,
+    keys,
+    reminders,
+    service,
+    setup_links,
+    webhooks,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
@@ -10,6 +20,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *service.ENDPOINTS,
 )
