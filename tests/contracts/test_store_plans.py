@@ -67,8 +67,6 @@ FILL = [
     "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
     "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
     "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
-    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
-    "SELECT 'd' || n || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
     "ANALYZE",
 ]
 
