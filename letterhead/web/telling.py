@@ -23,7 +23,7 @@ from letterhead.operations.domains import DomainView, plan_of
 from letterhead.operations.preflight import Survey
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports import Checkup, Deps
-from letterhead.web import wire
+from letterhead.web import wire, wire_links
 
 T = TypeVar("T")
 
@@ -204,9 +204,9 @@ def key(each: ApiKey, now: datetime) -> wire.Key:
     )
 
 
-def setup_link(each: SetupLink, now: datetime) -> wire.SetupLinkOut:
+def setup_link(each: SetupLink, now: datetime) -> wire_links.SetupLinkOut:
     """Tells a set-up link."""
-    return wire.SetupLinkOut(
+    return wire_links.SetupLinkOut(
         id=each.id,
         created_at=each.created_at,
         expires_at=each.ends_at,
@@ -215,9 +215,9 @@ def setup_link(each: SetupLink, now: datetime) -> wire.SetupLinkOut:
     )
 
 
-def made_link(made: NewLink) -> wire.MadeSetupLink:
+def made_link(made: NewLink) -> wire_links.MadeSetupLink:
     """Tells a new set-up link with its address."""
-    return wire.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
+    return wire_links.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
 
 
 def account(each: Account, first_key: str | None = None) -> wire.AccountOut:

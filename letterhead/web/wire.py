@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.setup_links import USUAL_DAYS
 from letterhead.core.told import Status, ToldDomain
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
@@ -373,39 +372,6 @@ class UsageOut(Out, frozen=True, kw_only=True):
 
     domains: Used
     requests_per_month: Used
-
-
-# --- set-up links ----------------------------------------------------------------------------------------------
-
-
-class NewSetupLinkQuery(In, frozen=True, kw_only=True):
-    """Says how long a set-up link works."""
-
-    expires_in_days: Annotated[int, Meta(ge=1, le=90, description="Days until the link ends.")] = USUAL_DAYS
-
-
-class MadeSetupLink(Out, frozen=True, kw_only=True):
-    """Tells a new set-up link; `url` opens its page without signing in, and is told this once."""
-
-    id: str
-    url: str
-    expires_at: datetime
-
-
-class SetupLinkOut(Out, frozen=True, kw_only=True):
-    """Tells of a set-up link; `openedAt` is when its page was last seen open."""
-
-    id: str
-    created_at: datetime
-    expires_at: datetime
-    ended: bool
-    opened_at: datetime | UnsetType = UNSET
-
-
-class SetupLinks(Out, frozen=True, kw_only=True):
-    """Lists a domain's set-up links, the oldest first."""
-
-    setup_links: tuple[SetupLinkOut, ...]
 
 
 # --- the service itself ----------------------------------------------------------------------------------------

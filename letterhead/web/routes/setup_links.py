@@ -2,7 +2,7 @@
 
 from letterhead.errors import Kind
 from letterhead.operations import setup_links
-from letterhead.web import telling, wire
+from letterhead.web import telling, wire, wire_links
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
 
 
@@ -11,7 +11,7 @@ async def make_setup_link(call: Call) -> Answer:
 
     The address is told this once. It works for 14 days unless `expiresInDays` says otherwise.
     """
-    days = call.query(wire.NewSetupLinkQuery).expires_in_days
+    days = call.query(wire_links.NewSetupLinkQuery).expires_in_days
     made = await setup_links.make_link(call.deps, call.account_id, call.part("sender"), days, call.actor)
     return json(telling.made_link(made))
 
@@ -20,7 +20,7 @@ async def list_setup_links(call: Call) -> Answer:
     """Lists the domain's set-up links without their addresses, ended ones too."""
     now = call.deps.now()
     listed = await setup_links.list_links(call.deps, call.account_id, call.part("sender"))
-    return json(wire.SetupLinks(setup_links=tuple(telling.setup_link(each, now) for each in listed)))
+    return json(wire_links.SetupLinks(setup_links=tuple(telling.setup_link(each, now) for each in listed)))
 
 
 async def revoke_setup_link(call: Call) -> Answer:
@@ -34,11 +34,12 @@ TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
 
 ENDPOINTS = (
     Endpoint(
-        method="POST", path=PATH, serve=make_setup_link, access=Access.WRITE, topic=TOPIC, answer=wire.MadeSetupLink,
-        query=wire.NewSetupLinkQuery, faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+        method="POST", path=PATH, serve=make_setup_link, access=Access.WRITE, topic=TOPIC,
+        answer=wire_links.MadeSetupLink, query=wire_links.NewSetupLinkQuery,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
     ),
     Endpoint(
-        method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC, answer=wire.SetupLinks,
+        method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC, answer=wire_links.SetupLinks,
         faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
