@@ -3,17 +3,18 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.core.accounts import Account, ApiKey, Caller, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
-from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.history import Move
+from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
@@ -21,6 +22,7 @@ from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
+from letterhead.core.setup_links import SetupLink
 from letterhead.core.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
 
 
@@ -41,6 +43,14 @@ class Resolver(Protocol):
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
         ...
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
+
+    said: str
+    ok: bool = True
+    fix: str | None = None
 
 
 class Provider(Protocol):
@@ -70,6 +80,25 @@ class Provider(Protocol):
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
+        ...
+
+    async def listed(self) -> Mapping[str, Word] | None:
+        """Lists all that the provider holds with its word on each, whoever put it there; None where it has no list."""
+        ...
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what the provider holds under a name, whoever put it there; nothing where there is nothing."""
+        ...
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts our owner tag on what is there, whoever put it there: an operator's explicit wish, never our own.
+
+        Nothing else of it is changed. Fault `provider-refused` where there is nothing.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Looks how the provider's account is: who we are there, what it allows, what is missing. Never raises."""
         ...
 
 
@@ -398,6 +427,10 @@ class Store(Protocol):
         """Names the id of the domain that holds the name, if any does."""
         ...
 
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        ...
+
     async def held_around(self, domain: Domain) -> list[Domain]:
         """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
         ...
@@ -499,6 +532,13 @@ class Store(Protocol):
         """Ends all leases of an owner that stops."""
         ...
 
+    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+        """Takes the next turn of a budget that all processes share and that gives one in each `every`.
+
+        Nothing is taken where that would be after `latest`.
+        """
+        ...
+
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
         """Adds keys made ahead."""
         ...
@@ -579,6 +619,64 @@ class Store(Protocol):
 
     async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
         """Makes a delivery due anew, under its own id; false where there is no such delivery."""
+        ...
+
+    # pages
+
+    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
+        """Adds a link; `digest` is the keyed digest of its token."""
+        ...
+
+    async def setup_links(self, domain_id: str) -> list[SetupLink]:
+        """Lists a domain's links, the oldest first, ended ones too."""
+        ...
+
+    async def setup_link(self, digest: bytes) -> SetupLink | None:
+        """Finds a link by its token's digest, ended or not."""
+        ...
+
+    async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+        ...
+
+    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+        """Notes that somebody has a domain's page open until a time."""
+        ...
+
+    async def watched_until(self, domain_id: str) -> datetime | None:
+        """Says until when somebody was last known to have a domain's page open."""
+        ...
+
+    async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
+        """Adds a session under its token's digest, and forgets those that are over."""
+        ...
+
+    async def session(self, digest: bytes) -> Session | None:
+        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        ...
+
+    async def end_session(self, digest: bytes) -> None:
+        """Ends one session."""
+        ...
+
+    async def end_sessions(self, account_id: str | None) -> None:
+        """Ends all sessions of an account, or with None all of the operator."""
+        ...
+
+    async def count_statuses(self, account_id: str) -> Mapping[str, int]:
+        """Counts an account's domains by the wire's word for their state."""
+        ...
+
+    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        ...
+
+    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
+        """Tells the newest rows of the audit, of one account or of all, the newest first."""
+        ...
+
+    async def lateness(self, now: datetime) -> Sequence[int]:
+        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         ...
 
     # the rest

@@ -37,8 +37,12 @@ _COMMANDS = (
     ("explain", "explain:explain", OWN, "Explain what a finding's code means and what to do, or list all codes."),
     ("demo", "demo:demo", SERVER, "Show ten domains in every state, with made-up zones and no network."),
     ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains."),
+    ("events", "events:events", CLIENT, "Show what happened to the account's domains, deleted ones too."),
+    ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
+    ("identities", "identities:app", CLIENT, "See and adopt what the mail provider holds, as the operator."),
+    ("reconcile", "identities:reconcile", CLIENT, "Compare what the mail provider holds with all domains; mend it."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),
 )
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import values
+from letterhead.config import branding, values
 from letterhead.config.values import (
     Endpoint,
     Exposure,
     LogFormat,
     Mailbox,
+    MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
@@ -31,6 +32,7 @@ class ProviderName(StrEnum):
 
     DNS = "dns"
     SIMULATED = "simulated"
+    SES = "ses"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bind: Endpoint
     public_url: str
     provider: ProviderName
+    ses_region: str | None
+    ses_endpoint_url: str | None
+    ses_mx_failure: MxFailure
+    ses_calls_per_second: int
     dns_resolvers: tuple[Endpoint, ...] | None
     dns_authoritative_port: int
     allow_special_use: bool
@@ -60,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     check_concurrency: int
     check_timeout_seconds: int
     rate_limit: RateLimit
+    brand_name: str
+    brand_logo: str | None
+    brand_colour: str | None
+    support: str | None
+    embed_origins: tuple[str, ...]
     worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
@@ -122,7 +133,39 @@ TABLE = (
         "dns",
         values.one_of(ProviderName),
         "simulated",
-        "Who sends the mail: `dns` is no provider (DNS decides, your own server signs), `simulated` is for trying out.",
+        "Who sends the mail: `dns` is no provider (DNS decides, your own server signs), `ses` is Amazon SES "
+        "(docs/ses.md), `simulated` is for trying out.",
+    ),
+    Setting(
+        "SES_REGION",
+        None,
+        values.read_region,
+        "eu-west-1",
+        "AWS region whose SES sends the mail: it stands in the MX that customers publish, so choose it once.",
+        unset="AWS_REGION, AWS_DEFAULT_REGION or that of the AWS profile",
+    ),
+    Setting(
+        "SES_ENDPOINT_URL",
+        None,
+        values.read_public_url,
+        "https://vpce-0123-example.email.eu-west-1.vpce.amazonaws.com",
+        "Where SES's API is reached, as by a VPC endpoint.",
+        unset="AWS_ENDPOINT_URL_SESV2, or Amazon's own",
+    ),
+    Setting(
+        "SES_MX_FAILURE",
+        "default",
+        values.one_of(MxFailure),
+        "reject",
+        "What SES does while a MAIL FROM domain's MX is not found: send with a return-path of its own (`default`), or "
+        "refuse the mail (`reject`).",
+    ),
+    Setting(
+        "SES_CALLS_PER_SECOND",
+        "1",
+        values.number(1, 100),
+        "5",
+        "Calls to SES's API that all processes together make per second. Amazon allows about 1 unless it raised that.",
     ),
     Setting(
         "DNS_RESOLVERS",
@@ -272,6 +315,46 @@ TABLE = (
         values.read_rate,
         "10/s burst 50",
         "Requests that each API key may make per second, and at once after a rest; counted per process.",
+    ),
+    Setting(
+        "BRAND_NAME",
+        "Letterhead",
+        branding.read_words,
+        "Example Mail",
+        "Name that the pages carry, the set-up page that your customers see above all.",
+    ),
+    Setting(
+        "BRAND_LOGO",
+        None,
+        branding.read_web_address,
+        "https://www.example.com/logo.svg",
+        "Picture beside the name on the pages, 28 pixels high. It is fetched by the reader's browser.",
+        unset="a picture of our own",
+    ),
+    Setting(
+        "BRAND_COLOUR",
+        None,
+        branding.read_colour,
+        "#7a1f5c",
+        "Colour of buttons and links, as #rrggbb. It is made darker or lighter where it could not be read.",
+        unset="a blue ink",
+    ),
+    Setting(
+        "SUPPORT",
+        None,
+        branding.read_contact,
+        "help@example.com",
+        "Whom a reader of the set-up page may ask: an e-mail address or an https:// address.",
+        unset="the page names nobody",
+    ),
+    Setting(
+        "EMBED_ORIGINS",
+        "",
+        branding.read_origins,
+        "https://app.example.com",
+        "Web origins, with commas between, whose pages may show the set-up page in a frame. They get a `postMessage` "
+        "when the domain is verified.",
+        unset="none",
     ),
     Setting(
         "WORKER_METRICS_BIND",

@@ -62,12 +62,14 @@ class Aliased(msgspec.Struct, frozen=True, kw_only=True, tag="aliased"):
     """Says that the name is a CNAME and that this server holds nothing of the asked type at its end, `target`.
 
     `dangling` says whether the server with authority said so itself; otherwise the target lies elsewhere, to be asked.
+    `hides` says that a record of the asked type stands beside the alias, as only a zone's text can tell.
     """
 
     target: str
     aliases: tuple[str, ...]
     ttl: int
     dangling: bool = False
+    hides: bool = False
 
 
 class NoData(msgspec.Struct, frozen=True, kw_only=True, tag="no-data"):

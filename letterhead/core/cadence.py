@@ -52,8 +52,8 @@ def next_look(
 ) -> tuple[datetime | None, str]:
     """Says when to check the domain (as `advance` left it) again, and why; None is "on request only".
 
-    `jitter` lies between -1 and 1; `negative_until` is when a resolver forgets that the record was missing, given
-    where only resolvers can be asked.
+    `jitter` lies between -1 and 1; `setup_page_open` says that somebody watches for what is still to come;
+    `negative_until` is when a resolver forgets that the record was missing, given where only resolvers can be asked.
     """
     wait, reason = _wait(domain, now, setup_page_open)
     if wait is None:
@@ -79,7 +79,7 @@ def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedel
     if domain.attempts and (domain.attempts <= PATIENCE or not _rests(domain, now)):
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
     watches = [watch for watch in (domain.dkim, domain.mail_from_watch) if watch is not None]
-    if setup_page_open and any(watch.state is not State.VERIFIED for watch in watches):
+    if setup_page_open:
         return WATCHED, "somebody has the setup page open"
     waits = [_pace(watch, now) for watch in watches]
     return min(waits, key=lambda each: timedelta.max if each[0] is None else each[0])

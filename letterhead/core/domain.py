@@ -106,3 +106,9 @@ def mail_from_status(domain: Domain) -> str | None:
     """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
     watch = domain.mail_from_watch
     return None if watch is None or watch.state is State.DRAFT else WIRE_STATUS[watch.state]
+
+
+def wholly_verified(domain: Domain) -> bool:
+    """Says whether nothing is to be waited for: DKIM and, where there is one, the MAIL FROM domain are verified."""
+    watches = (domain.dkim, domain.mail_from_watch)
+    return all(watch is None or watch.state is State.VERIFIED for watch in watches)

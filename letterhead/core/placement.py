@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from letterhead.core import whereabouts
-from letterhead.core.answers import Question
+from letterhead.core.answers import Aliased, Question
 from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting
 from letterhead.core.mending import MENDS, mended, unescaped_name
 from letterhead.core.plan import AUTHORITATIVE, Accepts, PlannedRecord, Standing, Verdict, leads_out
@@ -143,10 +143,12 @@ def _conflict(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
 
 
 def _unseen(scene: Scene, standing: Standing) -> bool:
-    """Says whether a CNAME leads to where the zone text that is read does not tell what stands there."""
+    """Says whether an alias hides what is there, or leads to where the zone text that is read tells nothing."""
     record = standing.record
-    asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
-    return standing.verdict is Verdict.ABSENT and any(leads_out(scene.seen, each) for each in asked)
+    asked = [Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE]
+    answers = (reply.answer for each in asked for reply in scene.seen.get(each, ()))
+    hides = any(isinstance(answer, Aliased) and answer.hides for answer in answers)
+    return standing.verdict is Verdict.ABSENT and (hides or any(leads_out(scene.seen, each) for each in asked))
 
 
 def _alias(aliases: tuple[str, ...], standing: Standing) -> Sighting:

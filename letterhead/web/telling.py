@@ -16,10 +16,12 @@ from letterhead.core.domain import Domain
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
 from letterhead.core.plan import Plan, RecordId, Standing, Verdict
+from letterhead.core.setup_links import SetupLink, works
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
 from letterhead.operations.preflight import Survey
+from letterhead.operations.setup_links import NewLink
 from letterhead.ports import Checkup, Deps
 from letterhead.web import wire
 
@@ -119,9 +121,13 @@ def _provider(name: str, each: Domain) -> wire.ProviderSays:
         name=name,
         presence=word.presence.value,
         dkim=word.dkim,
+        dkim_said=given(word.dkim_said),
         mail_from=word.mail_from if each.mail_from else UNSET,
+        mail_from_said=given(word.mail_from_said),
         selector=given(word.selector),
         reason=given(word.reason),
+        obstacle=given(word.obstacle.value if word.obstacle else None),
+        checked_at=given(word.checked_at),
         seen_at=word.seen_at,
     )
 
@@ -196,6 +202,22 @@ def key(each: ApiKey, now: datetime) -> wire.Key:
         scope=each.scope.value,
         ends_at=given(each.ends_at),
     )
+
+
+def setup_link(each: SetupLink, now: datetime) -> wire.SetupLinkOut:
+    """Tells a set-up link."""
+    return wire.SetupLinkOut(
+        id=each.id,
+        created_at=each.created_at,
+        expires_at=each.ends_at,
+        ended=not works(each, now),
+        opened_at=given(each.opened_at),
+    )
+
+
+def made_link(made: NewLink) -> wire.MadeSetupLink:
+    """Tells a new set-up link with its address."""
+    return wire.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
 
 
 def account(each: Account, first_key: str | None = None) -> wire.AccountOut:

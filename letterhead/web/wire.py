@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
+from letterhead.core.setup_links import USUAL_DAYS
 from letterhead.core.told import Status, ToldDomain
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
@@ -63,14 +64,22 @@ class RecordCheck(Out, frozen=True, kw_only=True):
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
-    """Tells the provider's own last word on the domain, beside ours."""
+    """Tells the provider's own last word on the domain, beside ours.
+
+    `dkim` and `mailFrom` are neutral words, `dkimSaid` and `mailFromSaid` its own to the letter; `checkedAt` is when it
+    says that it last looked at DNS, `seenAt` when we asked it.
+    """
 
     name: str
     presence: Literal["absent", "ours", "foreign"] | UnsetType = UNSET
     dkim: str | UnsetType = UNSET
+    dkim_said: str | UnsetType = UNSET
     mail_from: str | UnsetType = UNSET
+    mail_from_said: str | UnsetType = UNSET
     selector: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    obstacle: Literal["not-found", "other-value", "dns-silent", "its-own"] | UnsetType = UNSET
+    checked_at: datetime | UnsetType = UNSET
     seen_at: datetime | UnsetType = UNSET
 
 
@@ -148,6 +157,55 @@ class DomainPreflight(Out, frozen=True, kw_only=True):
     mail_from: str | UnsetType = UNSET
     mail_from_taken: tuple[str, ...]
     silent: tuple[str, ...]
+
+
+# --- the operator's view of the mail provider ------------------------------------------------------------------
+
+
+class Apply(In, frozen=True, kw_only=True):
+    """Says whether to do it; without, it is only said what would be done."""
+
+    apply: bool = False
+
+
+class DifferenceOut(Out, frozen=True, kw_only=True):
+    """Tells one difference between what the mail provider holds and what we hold."""
+
+    sender: str
+    account_id: str | UnsetType = UNSET
+    differs: Literal[
+        "missing", "foreign", "key-replaced", "mail-from-off", "gave-up", "word-changed", "orphan", "stranger"
+    ]
+    detail: str
+    repair: str
+    mended: bool
+
+
+class ReconciliationOut(Out, frozen=True, kw_only=True):
+    """Tells what a comparison found; `unread` counts identities that no domain claims and nobody looked at."""
+
+    held: int
+    listed: int
+    unread: int
+    differences: tuple[DifferenceOut, ...]
+
+
+class Change(Out, frozen=True, kw_only=True):
+    """Says what is there, and what would be there then."""
+
+    now: str | UnsetType = UNSET
+    then: str | UnsetType = UNSET
+
+
+class AdoptionOut(Out, frozen=True, kw_only=True):
+    """Tells what adopting an identity changes."""
+
+    sender: str
+    account_id: str
+    owner: Change
+    selector: Change
+    mail_from: Change
+    adopted: bool
 
 
 class Done(Out, frozen=True, kw_only=True):
@@ -315,6 +373,39 @@ class UsageOut(Out, frozen=True, kw_only=True):
 
     domains: Used
     requests_per_month: Used
+
+
+# --- set-up links ----------------------------------------------------------------------------------------------
+
+
+class NewSetupLinkQuery(In, frozen=True, kw_only=True):
+    """Says how long a set-up link works."""
+
+    expires_in_days: Annotated[int, Meta(ge=1, le=90, description="Days until the link ends.")] = USUAL_DAYS
+
+
+class MadeSetupLink(Out, frozen=True, kw_only=True):
+    """Tells a new set-up link; `url` opens its page without signing in, and is told this once."""
+
+    id: str
+    url: str
+    expires_at: datetime
+
+
+class SetupLinkOut(Out, frozen=True, kw_only=True):
+    """Tells of a set-up link; `openedAt` is when its page was last seen open."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    ended: bool
+    opened_at: datetime | UnsetType = UNSET
+
+
+class SetupLinks(Out, frozen=True, kw_only=True):
+    """Lists a domain's set-up links, the oldest first."""
+
+    setup_links: tuple[SetupLinkOut, ...]
 
 
 # --- the service itself ----------------------------------------------------------------------------------------

@@ -152,12 +152,12 @@ class ZoneFileResolver:
     def _answer(self, who: str, name: Name, rdtype: RdataType, within: _Zone | None) -> Answer:
         """Follows aliases as one server does `within` its zone, or as a resolver does through all zones."""
         path: list[Name] = []
-        ttl = 0
+        ttl, hides = 0, False
         while True:
             at = path[-1] if path else name
             zone = self._zone_of(at)
             if zone is None or (within is not None and zone is not within):
-                return _aliased(path, ttl, dangling=False) if path else _unknown(at)
+                return _aliased(path, ttl, dangling=False, hides=hides) if path else _unknown(at)
             if who in zone.silent:
                 return Unanswered(why=zone.silent[who], detail="as the zone text says")
             node = zone.node(who, at)
@@ -166,7 +166,8 @@ class ZoneFileResolver:
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
             alias = node.get(RdataType.CNAME) if node is not None else None
             if alias is None:
-                return _aliased(path, ttl, dangling=True) if path else _absent(zone, node)
+                return _aliased(path, ttl, dangling=True, hides=hides) if path else _absent(zone, node)
+            hides = hides or (node is not None and rdtype in node)
             target = alias[0].target
             if target == name or target in path or len(path) == MAX_ALIASES:
                 return Unanswered(why=Why.CNAME_LOOP)
@@ -368,9 +369,9 @@ def _absent(zone: _Zone, node: object) -> Answer:
     return NoData(negative_ttl=zone.negative_ttl)
 
 
-def _aliased(path: list[Name], ttl: int, *, dangling: bool) -> Aliased:
+def _aliased(path: list[Name], ttl: int, *, dangling: bool, hides: bool) -> Aliased:
     aliases = tuple(name_text(alias) for alias in path)
-    return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling)
+    return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling, hides=hides)
 
 
 def _unknown(name: Name) -> Unanswered:

@@ -71,6 +71,10 @@ class Domains:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
+
     async def held_around(self, domain: Domain) -> list[Domain]:
         """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
         labels = domain.sender.split(".")

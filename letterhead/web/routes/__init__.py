@@ -1,14 +1,26 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, events, keys, reminders, service, webhooks
+from letterhead.web.routes import (
+    accounts,
+    domains,
+    events,
+    identities,
+    keys,
+    reminders,
+    service,
+    setup_links,
+    webhooks,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
+    *setup_links.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *service.ENDPOINTS,
 )

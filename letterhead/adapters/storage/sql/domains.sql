@@ -22,6 +22,9 @@ SELECT life FROM domains WHERE id = :id;
 -- name: holder(sender)
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
 
+-- name: held_domains(after, limit)
+SELECT id, life FROM domains WHERE held = 1 AND sender > :after ORDER BY sender LIMIT :limit;
+
 -- name: held_above(senders, account_id)
 SELECT life FROM domains
 WHERE held = 1 AND account_id <> :account_id AND sender

@@ -1,0 +1,114 @@
+"""Fires the codes that no zone can show: the provider's word, other claims to the name, and trouble of our own."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from letterhead.core import checkup, outage, provider
+from letterhead.core.answers import THE_WAY, Perspective, Question, Reply, Seen, Unanswered, View, Why
+from letterhead.core.diagnosis import Finding
+from letterhead.core.domain import Domain
+from letterhead.core.evidence import Evidence, Sight
+from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
+from letterhead.core.outage import Silence
+from letterhead.core.watch import State, fresh
+from tests.core import scenes
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DOMAIN = Domain(
+    id="dom_1",
+    account_id="acc_1",
+    sender="acme.dev",
+    selector="lh1",
+    public_key="MIIB",
+    mail_from="lh.acme.dev",
+    created_at=NOW,
+    last_sync=NOW,
+    dkim=fresh(State.VERIFIED, NOW),
+    mail_from_watch=fresh(State.PENDING, NOW),
+    held=True,
+    told_at=NOW,
+)
+
+
+def says(
+    dkim: Word = Word.SUCCESS,
+    presence: Presence = Presence.OURS,
+    mail_from: Word = Word.SUCCESS,
+    selector: str | None = None,
+    reason: str | None = None,
+) -> Identity:
+    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, selector=selector, reason=reason, seen_at=NOW)
+
+
+def seen(
+    word: ProviderWord | None, dkim: Sight = Sight.PRESENT, mail_from: Sight = Sight.PRESENT, *, elsewhere: bool = False
+) -> Evidence:
+    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
+
+
+# What was learnt, and the one code that it must give; nothing for what is no fault.
+PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
+    (None, seen(says())),
+    (None, seen(None)),
+    (None, seen(says(Word.TEMPORARY_FAILURE))),
+    (None, seen(says(Word.PENDING), dkim=Sight.MISSING)),
+    (None, seen(says(selector="lh1"))),
+    (None, seen(says(mail_from=Word.NOT_STARTED), mail_from=Sight.MISSING)),
+    ("identity.provider-lags", seen(says(Word.PENDING))),
+    ("identity.provider-gave-up", seen(says(Word.GAVE_UP, reason="72 h"))),
+    ("identity.missing-at-provider", seen(says(Word.NOT_STARTED, Presence.ABSENT, Word.NOT_STARTED))),
+    ("identity.key-replaced", seen(says(selector="other"))),
+    ("identity.not-ours", seen(says(presence=Presence.FOREIGN))),
+    ("identity.throttled", seen(IdentityUnknown(provider_code="Throttled", detail="later"))),
+    ("identity.refused", seen(says(Word.REFUSED, reason="blocked"))),
+    ("mail-from.not-started", seen(says(mail_from=Word.NOT_STARTED))),
+    ("claim.held", seen(None, elsewhere=True)),
+    (None, seen(None, dkim=Sight.MISSING, elsewhere=True)),
+)
+
+
+def of_provider(evidence: Evidence, domain: Domain = DOMAIN) -> list[Finding]:
+    """Gives what the provider's word and other claims tell."""
+    return list(provider.findings(domain, evidence, NOW))
+
+
+def of_a_contest(contested_at: datetime) -> list[Finding]:
+    """Gives what a holder is told of somebody who has asked for its name."""
+    return of_provider(seen(None), replace(DOMAIN, contested_at=contested_at))
+
+
+def of_an_outage(zones: int) -> list[Finding]:
+    """Gives what is told where so many zones fell silent at once."""
+    silence = Silence(zones=zones, since=NOW - timedelta(hours=1))
+    return [outage.finding("acme.dev", silence)] if outage.ours(silence) else []
+
+
+def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:
+    """Gives what is told where nobody said which servers to ask; with a zone it is that zone's own trouble."""
+    plan = scenes.plan()
+    told: dict[Question, tuple[Reply, ...]] = {}
+    for record in plan.records:
+        for view in (View.EVERY_SERVER, View.TWO_SERVERS):
+            there = Perspective(view=view, server=THE_WAY, zone=zone)
+            asked = Question(name=record.host, rdtype=record.rdtype, view=view)
+            told[asked] = (Reply(perspective=there, answer=Unanswered(why=why)),)
+        told |= _at_resolver(record.host, record.rdtype, Unanswered(why=Why.SERVER_FAILURE))
+    return list(checkup.examine(plan, told).findings)
+
+
+def _at_resolver(name: str, rdtype: str, answer: Unanswered) -> Seen:
+    there = Perspective(view=View.RECURSIVE, server="192.0.2.53", address="192.0.2.53")
+    return {Question(name=name, rdtype=rdtype, view=View.RECURSIVE): (Reply(perspective=there, answer=answer),)}
+
+
+def fired() -> set[str]:
+    """Lists the codes that this page fires."""
+    findings: Iterable[list[Finding]] = (
+        *(of_provider(evidence) for _, evidence in PROVIDER),
+        of_a_contest(NOW - timedelta(hours=1)),
+        of_an_outage(outage.SEVERAL),
+        of_resolvers(Why.REFUSED),
+    )
+    return {each.code for group in findings for each in group}
