@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -169,6 +169,13 @@ class Claimed(StrEnum):
     POOL_DRY = "pool-dry"  # no key made ahead is left
 
 
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+
+    selector: str
+    sealed: bytes
+
+
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
@@ -188,13 +195,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process.
+    provider that survives the process. `new_key` is kept under a selector never used before at this name.
+    `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
+    those in `shed` are destroyed.
     """
 
     domain: Domain
     events: tuple[Event, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
+    new_key: NewKey | None = None
+    signed_before: str | None = None
+    shed: tuple[str, ...] = ()
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,7 +355,7 @@ class Store(Protocol):
 
     async def save(self, outcome: Outcome) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
@@ -358,12 +370,16 @@ class Store(Protocol):
         """
         ...
 
-    async def sealed_key(self, domain_id: str) -> bytes | None:
-        """Finds the sealed private key of a domain."""
+    async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
+        """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id."""
+    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+        ...
+
+    async def take_key(self) -> PooledKey | None:
+        """Takes a key made ahead out of the pool; nothing where it is dry."""
         ...
 
     # work
@@ -478,6 +494,7 @@ class Policy:
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
+    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

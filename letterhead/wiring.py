@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from publicsuffixlist import PublicSuffixList
 
@@ -76,6 +76,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
                 public_url=settings.public_url,
+                rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),

@@ -9,13 +9,40 @@ from letterhead.core.identity import Identity
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a DKIM key that is to take over once DNS serves it everywhere.
+
+    `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
+    look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
+    """
+
+    selector: str
+    public_key: str
+    started_at: datetime
+    looked_at: datetime | None = None
+    seen_since: datetime | None = None
+    lacking: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    by_resolvers: bool = False
+
+
+class OldKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more."""
+
+    selector: str
+    replaced_at: datetime
+    safe: bool = False
+
+
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one account's claim to one sender domain, with all that must survive between checks.
 
     `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `told_at` is when the provider was
     last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
-    `contested_at` is when a holder was last told of another valid claim. `version` belongs to storage.
+    `contested_at` is when a holder was last told of another valid claim. `selector` is that of the key that signs,
+    `rotation` the one that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the last
+    change. `version` belongs to storage.
     """
 
     id: str
@@ -41,6 +68,9 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     reminder_sent_at: datetime | None = None
     alone_since: datetime | None = None
     contested_at: datetime | None = None
+    rotation: Rotation | None = None
+    old_keys: tuple[OldKey, ...] = ()
+    rotated_at: datetime | None = None
     version: int = 0
 
 

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, outage, provider
+from letterhead.core import cadence, checkup, lifecycle, outage, provider, rotation
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
-from letterhead.core.plan import RecordId, Verdict
+from letterhead.core.plan import Plan, RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
@@ -47,16 +47,17 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
-    full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
-    seen, word = await asyncio.gather(look(deps, plan, thorough=full), _word_if_told(deps, domain))
-    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
+    full = _wants_all(domain) if thorough is None else thorough
+    history = known(deps, domain)
+    seen, word = await asyncio.gather(look(deps, plan, thorough=full, history=history), _word_if_told(deps, domain))
+    examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
     before = contest.challenger if contest is not None else domain
-    step = lifecycle.advance(before, evidence, now)
+    step = rotation.advance(lifecycle.advance(before, evidence, now), _keys(domain, plan, evidence, seen), now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -64,12 +65,28 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     )
     outcome = _outcome(
         deps,
+        domain,
         step,
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
+
+
+def _wants_all(domain: Domain) -> bool:
+    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain)
+
+
+def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:
+    """Gathers what was seen of the domain's keys."""
+    new = plan.record(RecordId.DKIM_NEXT)
+    return rotation.Look(
+        active=evidence.dkim,
+        spread=rotation.spread_of(new, seen) if new is not None else None,
+        old=rotation.old_sights(domain, seen),
+        held_elsewhere=evidence.held_elsewhere,
+    )
 
 
 async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: ProviderWord | None) -> Evidence:
@@ -101,12 +118,19 @@ def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-def _outcome(deps: Deps, step: Step, done: Checkup) -> Outcome:
+def _outcome(deps: Deps, before: Domain, step: Step, done: Checkup) -> Outcome:
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
     due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
     domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
-    return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
+    return Outcome(
+        domain=domain,
+        events=step.events,
+        effects=step.effects,
+        checkup=done,
+        signed_before=before.selector if before.selector != domain.selector else None,
+        shed=rotation.shed(before, domain),
+    )
 
 
 def jitter(deps: Deps) -> float:
@@ -147,8 +171,9 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     """Looks at DNS now and changes nothing."""
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
-    seen = await look(deps, plan, thorough=True)
-    examination = checkup.examine(plan, seen, deps.hosts, known(deps))
+    history = known(deps, domain)
+    seen = await look(deps, plan, thorough=True, history=history)
+    examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from letterhead.core import checkup
+from letterhead.core import checkup, rotation
 from letterhead.core.answers import Question, Reply
 from letterhead.core.diagnosis import History
+from letterhead.core.domain import Domain
 from letterhead.core.plan import Plan
 from letterhead.ports import Allowance, Deps
 
@@ -13,18 +14,25 @@ PACKETS = 64  # design: a full check sends at most so many
 DEADLINE = 20.0  # seconds for all rounds of one check
 
 
-async def look(deps: Deps, plan: Plan, *, thorough: bool) -> dict[Question, tuple[Reply, ...]]:
+async def look(
+    deps: Deps, plan: Plan, *, thorough: bool, history: History | None = None
+) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds."""
+    history = history or known(deps)
     allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
-        wanted = checkup.next_questions(plan, seen, thorough=thorough, history=known(deps))
+        wanted = checkup.next_questions(plan, seen, thorough=thorough, history=history)
         if not wanted:
             break
         seen |= await deps.resolver.ask(wanted, allowance)
     return seen
 
 
-def known(deps: Deps) -> History:
-    """Gathers what the judging wants to know beside the answers."""
-    return History(taken_at=deps.now(), special_use=deps.names.allow_special_use)
+def known(deps: Deps, domain: Domain | None = None) -> History:
+    """Gathers what the judging wants to know beside the answers; of a domain the old selectors that can go."""
+    return History(
+        old_selectors=rotation.removable(domain) if domain is not None else (),
+        taken_at=deps.now(),
+        special_use=deps.names.allow_special_use,
+    )

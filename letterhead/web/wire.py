@@ -46,6 +46,10 @@ class VerificationRecords(Out, frozen=True, kw_only=True, rename="lower"):
     mail_from_spf: VerificationRecord | UnsetType = UNSET
     mail_from_mx: VerificationRecord | UnsetType = UNSET
     dmarc: VerificationRecord | UnsetType = UNSET
+    dkim_next: (
+        Annotated[VerificationRecord, Meta(description="During a change of keys: the new key, beside the old one.")]
+        | UnsetType
+    ) = UNSET
 
 
 class Health(Out, frozen=True, kw_only=True):
@@ -79,7 +83,7 @@ class SenderDomain(Out, frozen=True, kw_only=True):
 class RecordCheck(Out, frozen=True, kw_only=True):
     """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
 
-    id: RecordName
+    id: RecordName | Literal["dkim_next"]
     label: str
     required: bool
     found: bool
@@ -90,6 +94,9 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     verdict: Literal["present", "wrong", "absent", "unanswered"]
     agreed: bool
     perspectives: tuple[str, ...] | UnsetType = UNSET
+
+
+_NEXT_KEY = Meta(description="During a change of keys: how the new key's record stands.")
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
@@ -118,6 +125,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     check_reason: str | UnsetType = UNSET
     attempts: int
     records: tuple[RecordCheck, ...]
+    next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
     findings: tuple[Finding, ...]
     provider: ProviderSays
     snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
@@ -128,9 +136,38 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
 
     sender: str
     records: tuple[RecordCheck, ...]
+    next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
     can_start_verification: bool
     checked_at: datetime
     findings: tuple[Finding, ...]
+
+
+class OldSelector(Out, frozen=True, kw_only=True):
+    """Tells of a selector that was rotated out and whose record may still be in DNS."""
+
+    selector: str
+    host: str
+    replaced_at: datetime
+    safe_to_remove_at: datetime
+    safe_to_remove: bool
+
+
+class DkimRotation(Out, frozen=True, kw_only=True):
+    """Tells how far a domain's change of DKIM keys is; `selector` is that of the key that signs now."""
+
+    sender: str
+    step: Literal["none", "waiting", "seen", "switched", "removable"]
+    waits_for: str
+    selector: str
+    next_selector: str | UnsetType = UNSET
+    record: Annotated[VerificationRecord, Meta(description="The new key's record.")] | UnsetType = UNSET
+    started_at: datetime | UnsetType = UNSET
+    looked_at: datetime | UnsetType = UNSET
+    missing_at: Annotated[tuple[str, ...], Meta(description="Servers without the new key.")] | UnsetType = UNSET
+    silent: Annotated[tuple[str, ...], Meta(description="Servers that did not answer.")] | UnsetType = UNSET
+    switches_at: Annotated[datetime, Meta(description="At the earliest.")] | UnsetType = UNSET
+    rotated_at: datetime | UnsetType = UNSET
+    old_selectors: tuple[OldSelector, ...]
 
 
 class Done(Out, frozen=True, kw_only=True):
@@ -158,6 +195,13 @@ class NewDomain(In, frozen=True, kw_only=True):
     mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
     start_verification: bool = True
+
+
+class NewRotation(In, frozen=True, kw_only=True):
+    """Says what the new key shall be, where it is not to be made for you."""
+
+    selector: Annotated[object, _text("lh2", "A selector never used before for this domain.")] = UNSET
+    private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
 
 
 class DomainsQuery(In, frozen=True, kw_only=True):

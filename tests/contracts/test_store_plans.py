@@ -36,7 +36,8 @@ FILL = [
     "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
     "INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life) {numbers} "
     "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, n, 0, 'life' FROM numbers",
-    "INSERT INTO domain_keys (domain_id, sealed) {numbers} SELECT 'd' || n, {digest} FROM numbers",
+    "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
+    "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "
     "SELECT 'd' || n, '', 'd' || n, n, CASE WHEN n % 100 = 0 THEN n END FROM numbers",
     "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts) {numbers} "

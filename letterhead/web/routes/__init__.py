@@ -1,10 +1,11 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, keys, reminders, service
+from letterhead.web.routes import accounts, domains, keys, reminders, rotations, service
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
+    *rotations.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *reminders.ENDPOINTS,
