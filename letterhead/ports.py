@@ -191,17 +191,26 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what is told of a domain because of another one."""
+
+    domain: Domain
+    event: Event
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
-    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `new_key` is kept under a selector never used before at this name.
-    `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
-    those in `shed` are destroyed.
+        `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
+            provider that survives the process. `notices` are told of other domains, which stay as they are.
+    `new_key` is kept under a selector never used before at this name.
+        `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
+        those in `shed` are destroyed.
     """
 
     domain: Domain
     events: tuple[Event, ...] = ()
+    notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
     new_key: NewKey | None = None
@@ -339,6 +348,10 @@ class Store(Protocol):
 
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
+        ...
+
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
         ...
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
@@ -481,6 +494,10 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def tell_at(self, host: str, port: int) -> None:
+        """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
+        ...
+
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         ...
@@ -495,6 +512,7 @@ class Policy:
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
+    check_seconds: float = 20.0  # that all questions of one check may take together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 installation=await _installation(store),
                 public_url=settings.public_url,
                 rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
+                check_seconds=settings.check_timeout_seconds,
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),

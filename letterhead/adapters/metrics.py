@@ -3,14 +3,14 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core import outage
 from letterhead.core.identity import IdentityUnknown, IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.outage import Silence
 from letterhead.core.secret import Secret
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 from letterhead.ports import Backlog, Provider
 
 T = TypeVar("T")
@@ -53,6 +53,17 @@ class PrometheusMeter:
     def called(self, provider: str, call: str, outcome: str) -> None:
         """Counts one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
+
+    def tell_at(self, host: str, port: int) -> None:
+        """Tells all numbers to whoever asks there, in a thread of its own that ends with the process."""
+        try:
+            start_http_server(port, host, self._registry)
+        except OSError as error:
+            raise Fault(
+                Kind.CONFIG_INVALID,
+                f"Cannot listen on {host}:{port} for the worker's numbers: {error.strerror}.",
+                "Stop what listens there, or choose another port in LETTERHEAD_WORKER_METRICS_BIND.",
+            ) from error
 
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""

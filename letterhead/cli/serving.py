@@ -156,6 +156,8 @@ async def _working(settings: "Settings") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with wiring.assembled(settings) as deps:
+        if settings.worker_metrics_bind is not None:
+            deps.meter.tell_at(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
         await working.run(deps, _worker_settings(settings), stop)
 
 
@@ -204,12 +206,23 @@ async def first_key(deps: "Deps", path: Path) -> str | None:
     """Opens the first account and keeps its key in a file of mode 0600; nothing where there is an account already."""
     if await deps.store.accounts():
         return None
-    _, key = await open_first(deps)
-    await asyncio.to_thread(_keep, path, key)
+    # Kept before the account is written: cut off in between, the next start finds no account and makes another key.
+    _, key = await open_first(deps, lambda key: asyncio.to_thread(_keep, path, key))
     return key
 
 
 def _keep(path: Path, key: str) -> None:
+    try:
+        _write(path, key)
+    except OSError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"Cannot keep the first API key in {path}: {error.strerror}.",
+            f"Move what is in its way, or let this user write to {path.parent}, then start again.",
+        ) from error
+
+
+def _write(path: Path, key: str) -> None:
     path.unlink(missing_ok=True)  # of an earlier database
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -218,11 +231,13 @@ def _keep(path: Path, key: str) -> None:
         os.fsync(descriptor)
 
 
-async def open_first(deps: "Deps") -> tuple[str, str]:
-    """Opens the first account, and gives its id and its key's text."""
+async def open_first(deps: "Deps", keep: Callable[[str], Awaitable[None]] | None = None) -> tuple[str, str]:
+    """Opens the first account once its key's text is kept, and gives its id and that text."""
     from letterhead.core.limits import Limits
     from letterhead.operations.accounts import open_account
     from letterhead.operations.audit import Actor
 
-    account, made = await open_account(deps, "first account", "postmaster@localhost", Limits(), Actor(name="operator"))
+    account, made = await open_account(
+        deps, "first account", "postmaster@localhost", Limits(), Actor(name="operator"), keep=keep
+    )
     return account.id, made.text

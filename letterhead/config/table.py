@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     check_concurrency: int
     check_timeout_seconds: int
     rate_limit: RateLimit
+    worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
     @property
@@ -253,7 +254,7 @@ TABLE = (
     Setting(
         "CHECK_TIMEOUT_SECONDS",
         "20",
-        values.number(1, 120),
+        values.number(1, 60),  # well within the worker's lease
         "30",
         "Seconds that one check of one domain may take, all questions together.",
     ),
@@ -263,6 +264,14 @@ TABLE = (
         values.read_rate,
         "10/s burst 50",
         "Requests that each API key may make per second, and at once after a rest; counted per process.",
+    ),
+    Setting(
+        "WORKER_METRICS_BIND",
+        None,
+        values.read_endpoint,
+        "127.0.0.1:8026",
+        "Where `letterhead worker` tells its own numbers (checks, calls of the provider) in Prometheus' form.",
+        unset="a worker in a process of its own tells none; one beside the API tells them in `/metrics`",
     ),
     Setting(
         "LOG_FORMAT",

@@ -47,6 +47,16 @@ def warned(incumbent: Domain, now: datetime) -> Step | None:
     return Step(domain=replace(incumbent, contested_at=now), events=(event,))
 
 
+def verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event:
+    """Tells a holder that another account verified a name above or below its own: both are claims of their own."""
+    where = "below" if verified.sender.endswith("." + neighbour.sender) else "above"
+    return Event(
+        kind=EventKind.CLAIM_CONTESTED,
+        at=now,
+        detail=f"another account verified {verified.sender}, a name {where} this one; this one stays yours",
+    )
+
+
 def yielded(incumbent: Domain, now: datetime) -> Step:
     """Ends the holder's hold: its record is gone and another claim's is there; its identity is withdrawn."""
     event = Event(

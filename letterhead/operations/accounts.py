@@ -1,5 +1,6 @@
 """Knows what one can do with accounts and API keys: open, list, change, close; make, list and end keys."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
@@ -23,11 +24,19 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def open_account(
-    deps: Deps, name: str, email: str, limits: Limits, actor: Actor, mode: Mode = Mode.LIVE
+    deps: Deps,
+    name: str,
+    email: str,
+    limits: Limits,
+    actor: Actor,
+    mode: Mode = Mode.LIVE,
+    keep: Callable[[str], Awaitable[None]] | None = None,
 ) -> tuple[Account, NewKey]:
-    """Opens an account with its first full-scope key."""
+    """Opens an account with its first full-scope key; `keep` takes the key's text before anything is written."""
     account = Account(id=new_id(deps, "acc"), name=name, email=parse_email(email), limits=limits, created_at=deps.now())
     made = _new_key(deps, account.id, "first key", Scope.FULL, mode=mode)
+    if keep is not None:
+        await keep(made.text)
     row = audit_row(deps, actor, "account.open", account.id)
     await deps.store.add_account(account, made.key, deps.digest(made.text), row)
     return account, made

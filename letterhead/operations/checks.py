@@ -69,6 +69,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         step,
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
+    outcome = replace(outcome, notices=await claims.notices(deps, step, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept

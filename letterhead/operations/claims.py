@@ -6,14 +6,14 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import checkup, claims, rotation
-from letterhead.core.domain import Domain
+from letterhead.core.domain import Domain, EventKind, Step
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import Identity, Presence
 from letterhead.core.plan import DKIM_KEYS
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
 from letterhead.operations.looks import look
-from letterhead.ports import Deps, Outcome
+from letterhead.ports import Deps, Notice, Outcome
 
 # Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
 HOLDS = (Sight.PRESENT, Sight.UNANSWERED, Sight.DIVIDED, Sight.MISSING)
@@ -49,6 +49,14 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     seen = await look(deps, alone, thorough=True)
     sights = {sight_of([checkup.judged(record, seen)]) for record in alone.records}
     return next(each for each in HOLDS if each in sights)
+
+
+async def notices(deps: Deps, step: Step, now: datetime) -> tuple[Notice, ...]:
+    """Gathers what other accounts' holders of names above and below learn from a step: that this name verified."""
+    if not any(event.kind is EventKind.DOMAIN_VERIFIED for event in step.events):
+        return ()
+    neighbours = await deps.store.held_around(step.domain)
+    return tuple(Notice(domain=each, event=claims.verified_beside(each, step.domain, now)) for each in neighbours)
 
 
 def after_transfer(evidence: Evidence) -> Evidence:

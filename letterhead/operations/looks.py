@@ -11,7 +11,6 @@ from letterhead.ports import Allowance, Deps
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 PACKETS = 64  # design: a full check sends at most so many
-DEADLINE = 20.0  # seconds for all rounds of one check
 
 
 async def look(
@@ -19,7 +18,7 @@ async def look(
 ) -> dict[Question, tuple[Reply, ...]]:
     """Asks DNS in rounds, bounded in packets, time and rounds."""
     history = history or known(deps)
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + DEADLINE)
+    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + deps.policy.check_seconds)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
         wanted = checkup.next_questions(plan, seen, thorough=thorough, history=history)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.processes import free_port
 
 KILLS = 6
 
@@ -124,6 +125,34 @@ def test_two_of_each_check_every_domain_once(tmp_path: Path, postgres_url: str, 
     checked = _checked(installation)
     assert {sender for sender, _ in checked} == {f"each-{number}.test" for number in range(40)}
     assert len(checked) == len(set(checked))
+
+
+def test_a_worker_alone_tells_its_own_numbers(tmp_path: Path, postgres_url: str, lab: DnsLab, zone: str) -> None:
+    """A worker in a process of its own counts its checks where WORKER_METRICS_BIND says."""
+    port = free_port("127.0.0.1")
+    installation = Installation(
+        tmp_path,
+        DATABASE_URL=postgres_url,
+        DNS_RESOLVERS=f"127.0.0.1:{lab.resolver_port}",
+        DNS_AUTHORITATIVE_PORT=str(lab.authoritative_port),
+        WORKER_METRICS_BIND=f"127.0.0.1:{port}",
+    )
+    assert installation.run("migrate").returncode == 0
+    with installation.serving("--no-worker") as serving:
+        with serving.client(serving.open_account()) as client:
+            assert client.post("/domains", json={"sender": zone}).status_code == 200
+        worker = installation.worker()
+        try:
+            assert eventually(lambda: 'letterhead_checks_total{outcome="PENDING"}' in _numbers(port), 20)
+        finally:
+            worker.stop()
+
+
+def _numbers(port: int) -> str:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    except httpx2.TransportError:
+        return ""
 
 
 def _all_checked(serving: Serving, key: str) -> bool:

@@ -65,6 +65,19 @@ def test_first_and_second_start(tmp_path: Path) -> None:
         assert len(second.call("accounts", "list").out.splitlines()) == 2  # the header, and one account
 
 
+def test_no_account_without_its_key(tmp_path: Path) -> None:
+    """A first start that can't keep the key makes no account: the next one makes both, and no key is lost."""
+    (tmp_path / "data" / "first-key").mkdir(parents=True)
+    refused = letterhead("run", folder=tmp_path, **settings_for(tmp_path / "data"))
+    assert refused.code == Exit.USAGE
+    one_line_and_a_fix(refused)
+    assert "first-key" in refused.err
+    (tmp_path / "data" / "first-key").rmdir()
+    with running(tmp_path) as service:
+        assert service.key in service.output
+        assert asked_as_printed(curl_line(service.output)).json() == []
+
+
 def test_second_start_is_quick(tmp_path: Path) -> None:
     """A warm start answers before it has used 2 s of processor time."""
     with running(tmp_path):

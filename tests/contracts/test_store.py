@@ -14,7 +14,7 @@ from letterhead.core.identity import Identity, Presence, Word
 from letterhead.core.limits import Limits
 from letterhead.core.watch import Look, State, Watch, fresh
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Checkup, Claimed, Outcome, Page, Store
+from letterhead.ports import Checkup, Claimed, Notice, Outcome, Page, Store
 from tests.contracts.samples import (
     NOW,
     Shop,
@@ -419,6 +419,29 @@ async def test_one_holder_of_a_name(shop: Shop) -> None:
     assert await shop.store.holder("example.com") is None
     assert await shop.store.save(wish)
     assert await shop.store.holder("example.com") == second.id
+
+
+async def test_holders_of_names_around(shop: Shop) -> None:
+    """Other accounts' held names above and below are found; claims, cousins and one's own names are not."""
+    mine, theirs = await shop.account(), await shop.account()
+    for name in (
+        "example.com",
+        "a.b.example.com",
+        "x-b.example.com",
+        "bexample.com",
+        "c.example.com",
+        "xb.example.com",
+    ):
+        await shop.domain(theirs.id, name, held=name != "c.example.com")
+    await shop.domain(mine.id, "d.b.example.com", held=True)
+    one = await shop.domain(mine.id, "b.example.com")
+    found = await shop.store.held_around(one)
+    assert [each.sender for each in found] == ["example.com", "a.b.example.com"]
+    told = Notice(domain=found[0], event=event(EventKind.CLAIM_CONTESTED))
+    assert await shop.store.save(Outcome(domain=one, notices=(told,)))
+    last = (await shop.store.events(theirs.id, found[0].id, None, 10))[-1]
+    assert (last.sender, last.event) == ("example.com", told.event)
+    assert await shop.store.domain_by_id(found[0].id) == found[0]
 
 
 async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:

@@ -13,6 +13,8 @@ HOT = {
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},
     "holder": {"sender": "d7.example"},
+    "held_above": {"senders": '["d7.example", "example"]', "account_id": "a7"},
+    "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
     "caller": {"digest": b"7"},
     "claim_due": {"now": 100, "until": 200, "owner": "me", "limit": 10},
     "hand_back_domains": {"owner": "me"},
@@ -24,7 +26,8 @@ HOT = {
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "idempotency": {"account_id": "a7", "key": "k"},
     "save_domain": {
-        "id": "d7", "read_version": 0, "status": "", "held": 0, "next_check_at": 0, "version": 1, "life": "",
+        "id": "d7", "read_version": 0, "status": "", "held": 0, "path": b"", "next_check_at": 0, "version": 1,
+        "life": "",
     },
 }  # fmt: skip
 # 3,000 accounts with ten domains each: planners read small tables whole, and are right to.
@@ -34,8 +37,8 @@ FILL = [
     "SELECT 'a' || n, '', '', 0 FROM numbers WHERE n < 3000",
     "INSERT INTO api_keys (id, account_id, digest, name, key_type, scope, masked, created_at) {numbers} "
     "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
-    "INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life) {numbers} "
-    "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, n, 0, 'life' FROM numbers",
+    "INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life) {numbers} "
+    "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
     "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "

@@ -38,13 +38,13 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: Simulate
         yield world
 
 
-async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
+async def verified(world: World, dns: WrittenDns, clock: Clock, name: str = NAME) -> None:
     """Brings an account's claim to verified."""
-    await world.add(NAME)
-    dns.publish(await world.dkim(NAME))
-    await world.look(NAME)
+    await world.add(name)
+    dns.publish(await world.dkim(name))
+    await world.look(name)
     clock.turn(minutes=1)
-    assert (await world.look(NAME)).dkim.state is State.VERIFIED
+    assert (await world.look(name)).dkim.state is State.VERIFIED
 
 
 async def codes(world: World) -> set[str]:
@@ -109,6 +109,28 @@ async def test_a_challenger_alone_for_a_day_takes_over(
         assert [event.kind for event in await world.events(NAME)].count("claim.transferred") == 1
     word = await provider.look(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
     assert getattr(word, "selector", None) == taken.selector
+
+
+async def test_holders_above_and_below_learn_of_a_name_between(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """Parent and child are claims of their own; when one verifies, other accounts' holders around it are told once."""
+    theirs, third = await ours.other("globex"), await ours.other("initech")
+    await verified(ours, dns, clock)
+    await verified(third, dns, clock, f"a.mail.{NAME}")
+    await third.add(f"b.mail.{NAME}")
+    await verified(theirs, dns, clock, f"mail.{NAME}")
+    clock.turn(hours=7)
+    await theirs.look(f"mail.{NAME}")
+    contested = [[each for each in await world.events() if each.kind == "claim.contested"] for world in (ours, third)]
+    assert [[each.detail for each in events] for events in contested] == [
+        [
+            f"another account verified a.mail.{NAME}, a name below this one; this one stays yours",
+            f"another account verified mail.{NAME}, a name below this one; this one stays yours",
+        ],
+        [f"another account verified mail.{NAME}, a name above this one; this one stays yours"],
+    ]
+    assert not [each for each in await theirs.events() if each.kind == "claim.contested"]
+    for world, name in ((ours, NAME), (theirs, f"mail.{NAME}"), (third, f"a.mail.{NAME}")):
+        assert (await world.domain(name)).dkim.state is State.VERIFIED
 
 
 async def test_silence_takes_nothing_away(ours: World, dns: WrittenDns, clock: Clock) -> None:

@@ -1,17 +1,22 @@
 """Five accounts take random steps with one name: whatever they do, the rules of claims hold after each step."""
 
+import asyncio
 import os
 import random
+import statistics
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain import Domain
 from letterhead.core.identity import Identity, Presence
 from letterhead.errors import Fault
 from letterhead.operations import checks, domains
+from letterhead.ports import Outcome, PooledKey
 from letterhead.wiring import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
@@ -128,3 +133,24 @@ async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
     assert {each.code for each in after.checkup.findings if each.record == "dkim"} == {"dkim.missing"}
     word = after.domain.identity
     assert word is None or not (isinstance(word, Identity) and word.presence is Presence.FOREIGN)
+
+
+async def test_adding_a_held_name_takes_no_other_time(tmp_path: Path) -> None:
+    """How long `POST` takes tells nobody whether a name is held: the medians of 120 each, asked in turn, are alike."""
+    clock, dns = Clock(noon()), WrittenDns(NAME)
+    async with opened(tmp_path, Stand(resolver=dns, now=clock), KEY_POOL="1") as ours:
+        pair = await asyncio.to_thread(ours.deps.keyring.make_pair)
+        sealed = {f"k{n}": ours.deps.keyring.seal(pair.private_key, f"pool|k{n}") for n in range(400)}
+        keys = [PooledKey(id=one, public_key=pair.public_key, sealed=sealed[one]) for one in sealed]
+        await ours.deps.store.pool_keys(keys)
+        theirs = await ours.other("globex")
+        for number in range(120):
+            domain = await ours.add(f"held{number}.dev")
+            assert await ours.deps.store.save(Outcome(domain=replace(domain, held=True)))
+        took: dict[str, list[float]] = {"held": [], "free": []}
+        for number in range(120):
+            for kind in ("held", "free") if number % 2 else ("free", "held"):
+                began = time.perf_counter()
+                await theirs.add(f"{kind}{number}.dev")
+                took[kind].append(time.perf_counter() - began)
+    assert 0.8 < statistics.median(took["held"]) / statistics.median(took["free"]) < 1.25

@@ -1,11 +1,14 @@
 """The main job against real DNS servers: what can happen to a record, and the verdict that the table asks."""
 
+import time
+from pathlib import Path
+
 from letterhead.core.domain import Domain
 from letterhead.core.plan import PlannedRecord, RecordId, Verdict
 from letterhead.core.records import split_text
 from letterhead.core.watch import State
 from letterhead.operations.domains import plan_of
-from tests.operations.world import Clock, World
+from tests.operations.world import Clock, World, opened
 from tests.rigs.dns_lab import DnsLab
 
 
@@ -132,3 +135,19 @@ async def test_removal_is_noticed_and_has_its_grace(lab: DnsLab, zone: str, worl
     assert domain.dkim.state is State.VERIFIED
     kinds = [event.kind for event in await world.events(zone)]
     assert kinds[-2:] == ["domain.at_risk", "domain.restored"]
+
+
+async def test_a_check_ends_when_its_time_is_up(lab: DnsLab, zone: str, tmp_path: Path) -> None:
+    """CHECK_TIMEOUT_SECONDS bounds all questions of a check together, however long the servers let it wait."""
+    dns = {
+        "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
+        "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
+        "CHECK_TIMEOUT_SECONDS": "1",
+    }
+    async with opened(tmp_path, **dns) as hasty:
+        await hasty.add(zone)
+        with lab.ns1.server.frozen(), lab.ns2.server.frozen():
+            began = time.monotonic()
+            await hasty.look(zone)
+            assert time.monotonic() - began < 2.5
+        assert await verdict(hasty, zone) is Verdict.UNANSWERED

@@ -338,8 +338,8 @@ class HostileDns:
                 await asyncio.sleep(delay)
                 writer.write(octets)
                 await writer.drain()
-        except (OSError, EOFError):
-            pass  # whoever asked has hung up
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # whoever asked has hung up, or the servers end
         finally:
             writer.close()
 

@@ -50,7 +50,7 @@ class Taken:
         return message_from_bytes(self.octets, policy=policy.default)
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: aiosmtpd looks through the members, and CPython 3.11.2 trips over __weakref__
 class Ledger:
     """Holds all that the server took, in order, and its mood."""
 

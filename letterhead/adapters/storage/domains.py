@@ -25,6 +25,7 @@ from letterhead.ports import (
 )
 
 ALL: Final = 2**31 - 1
+NEIGHBOURS: Final = 100  # who has more names below one name is told by these
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
@@ -64,6 +65,21 @@ class Domains:
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
+
+    async def held_around(self, domain: Domain) -> list[Domain]:
+        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        labels = domain.sender.split(".")
+        above = await self._engine.read(
+            "held_above",
+            senders=rows.json([".".join(labels[at:]) for at in range(1, len(labels))]),
+            account_id=domain.account_id,
+        )
+        low = rows.path(domain.sender)
+        below = await self._engine.read(
+            "held_below", low=low, high=low[:-1] + b"/", account_id=domain.account_id, limit=NEIGHBOURS
+        )
+        found = [rows.domain(row) for row in (*above, *below)]
+        return [each for each in found if each.sender != domain.sender]
 
     async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
         """Finds the last checks of domains; those never checked are left out."""
@@ -179,6 +195,8 @@ class Domains:
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
         await self._tell(session, domain, outcome.events, outcome.checkup)
+        for notice in outcome.notices:
+            await self._tell(session, notice.domain, (notice.event,), None)
         for effect in outcome.effects:
             await session.rows("add_intent", **rows.intent_values(domain, effect))
         await remind(session, domain, outcome.events)

@@ -135,10 +135,16 @@ def domain_values(domain: Domain) -> Values:
         "id": domain.id,
         "status": wire_status(domain),
         "held": int(domain.held),
+        "path": path(domain.sender),
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,
         "life": json(domain),
     }
+
+
+def path(sender: str) -> bytes:
+    """Gives a name from the right, so that all names below it begin with it."""
+    return b"".join(label + b"." for label in reversed(sender.encode().split(b".")))
 
 
 def due_values(domain: Domain) -> Values:

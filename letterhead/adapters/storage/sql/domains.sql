@@ -18,14 +18,25 @@ SELECT life FROM domains WHERE id = :id;
 -- name: holder(sender)
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
 
--- name: add_domain(id, account_id, sender, status, held, next_check_at, version, life)
-INSERT INTO domains (id, account_id, sender, status, held, next_check_at, version, life)
-VALUES (:id, :account_id, :sender, :status, :held, :next_check_at, :version, :life)
+-- name: held_above(senders, account_id)
+SELECT life FROM domains
+WHERE held = 1 AND account_id <> :account_id AND sender
+    /*sqlite IN (SELECT value FROM json_each(:senders)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:senders AS JSON)))) */;
+
+-- name: held_below(low, high, account_id, limit)
+SELECT life FROM domains
+WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
+ORDER BY path LIMIT :limit;
+
+-- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, life)
+INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life)
+VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :life)
 RETURNING id;
 
--- name: save_domain(id, read_version, status, held, next_check_at, version, life)
+-- name: save_domain(id, read_version, status, held, path, next_check_at, version, life)
 UPDATE domains
-SET status = :status, held = :held, next_check_at = :next_check_at, version = :version, life = :life,
+SET status = :status, held = :held, path = :path, next_check_at = :next_check_at, version = :version, life = :life,
     lease_until = NULL, lease_owner = NULL
 WHERE id = :id AND version = :read_version
 RETURNING id;

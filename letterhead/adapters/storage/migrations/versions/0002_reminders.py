@@ -6,7 +6,7 @@ from alembic import context, op
 
 from letterhead.adapters.storage.statements import for_engine, one_by_one
 
-revision = "0003"
+revision = "0002"
 down_revision = "0001"
 
 
