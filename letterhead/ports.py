@@ -201,11 +201,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
-        `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-            provider that survives the process. `notices` are told of other domains, which stay as they are.
-    `new_key` is kept under a selector never used before at this name.
-        `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
-        those in `shed` are destroyed.
+    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
+    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
+    under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
+    key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
     """
 
     domain: Domain

@@ -34,7 +34,7 @@ _COMMANDS = (
     ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail and clock."),
     ("mail", "mail:app", SERVER, "Send a test message by the mail server that reminders go by."),
     ("demo", "demo:demo", SERVER, "Show ten domains in every state, with made-up zones and no network."),
-    ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains."),
+    ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains, and change their keys."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),

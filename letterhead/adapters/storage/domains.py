@@ -153,9 +153,12 @@ class Domains:
             return True
 
         try:
-            return await self._engine.transact(work)
+            moved = await self._engine.transact(work)
         except Clash:
             return False
+        if loser.shed:
+            await self._engine.shred()
+        return moved
 
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
         """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
