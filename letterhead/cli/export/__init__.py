@@ -21,6 +21,7 @@ from letterhead.errors import Fault, Kind
 
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
 RELOAD_SECONDS = 60
+OWED = ".reload-owed"
 # What a server that is not ours may send: no part of it becomes a path or a line of a table unless it looks like this.
 _NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*")
 # Every program's grammar takes such a path as it is: no space, quote, colon, comma, brace or percent.
@@ -95,12 +96,12 @@ def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str |
         raise _unwritten(folder, trouble) from trouble
     for path in changed:
         print(f"wrote {path}")
-    good = _reloaded(reload) if changed else True
+    told_of = _reloaded(folder, reload, changed=bool(changed))
     # A program that was told reads the new tables; any other may still open what the tables before this run named.
-    kept = set(keys) if changed and reload and good else set(keys) | before
+    kept = set(keys) if told_of else set(keys) | before
     for path in files.removed(folder, KEYS, kept):
         print(f"removed {path}")
-    return Exit.OK if good else Exit.NOT_GOOD
+    return Exit.NOT_GOOD if told_of is False else Exit.OK
 
 
 def signers_of(domains: Sequence[dict[str, Any]]) -> list[Signer]:
@@ -169,18 +170,26 @@ def _folder(folder: Path) -> Path:
     return whole
 
 
-def _reloaded(command: str | None) -> bool:
-    """Runs the operator's own command; says whether it went well."""
-    if command is None:
-        return True
+def _reloaded(folder: Path, command: str | None, *, changed: bool) -> bool | None:
+    """Runs the operator's own command where the program does not know yet what changed, now or in an earlier run.
+
+    Says whether it went well; nothing where there was nothing to tell, or nobody to tell it.
+    """
+    owed = folder / OWED
+    if changed:
+        owed.touch(files.FILE_MODE)
+    if command is None or not owed.exists():
+        return None
     try:
         ended = subprocess.run(shlex.split(command), timeout=RELOAD_SECONDS, check=False).returncode  # noqa: S603
-    except (OSError, ValueError, subprocess.TimeoutExpired) as trouble:
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as trouble:
         print(f"letterhead: {command!r} could not be run: {trouble}", file=sys.stderr)
         return False
     if ended:
         print(f"letterhead: {command!r} ended with {ended}; the files are in place", file=sys.stderr)
-    return ended == 0
+        return False
+    owed.unlink()
+    return True
 
 
 def _unwritten(folder: Path, trouble: OSError) -> Fault:
