@@ -169,6 +169,14 @@ class Claimed(StrEnum):
     POOL_DRY = "pool-dry"  # no key made ahead is left
 
 
+class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one sealed secret, wherever it is kept: `place` and `key` find it again."""
+
+    place: str
+    key: str
+    sealed: bytes
+
+
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
 
@@ -470,6 +478,14 @@ class Store(Protocol):
 
     async def audit(self, row: AuditRow) -> None:
         """Appends to the audit."""
+        ...
+
+    async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
+        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        ...
+
+    async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
+        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
         ...
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:

@@ -35,7 +35,7 @@ _COMMANDS = (
     ("mail", "mail:app", SERVER, "Send a test message by the mail server that reminders go by."),
     ("demo", "demo:demo", SERVER, "Show ten domains in every state, with made-up zones and no network."),
     ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains, and change their keys."),
-    ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys."),
+    ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
     ("export", "export:export", CLIENT, "Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),

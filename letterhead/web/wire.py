@@ -344,6 +344,21 @@ class UsageOut(Out, frozen=True, kw_only=True):
     requests_per_month: Used
 
 
+class RewrapQuery(In, frozen=True, kw_only=True):
+    """Says how far the secrets were wrapped anew."""
+
+    after: Annotated[str, Meta(max_length=600, description="Where to go on, from the answer before.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=500, description="At most so many.")] = 200
+
+
+class Rewrapped(Out, frozen=True, kw_only=True):
+    """Tells how many secrets were looked at and wrapped anew; without `after` these were the last."""
+
+    looked_at: int
+    rewrapped: int
+    after: str | UnsetType = UNSET
+
+
 # --- the service itself ----------------------------------------------------------------------------------------
 
 

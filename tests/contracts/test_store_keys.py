@@ -119,3 +119,34 @@ async def test_a_row_of_an_older_version_is_the_domains_own_key(shop: Shop, url:
     assert await kept(shop, domain) == keys
     assert await shop.store.save(Outcome(domain=replace(domain, selector="new"), signed_before="old"))
     assert await kept(shop, domain) == keys
+
+
+async def test_every_sealed_secret_is_walked_over_once(shop: Shop) -> None:
+    """Keys that sign, keys beside them, keys made ahead and the vault's secrets; in any size of steps, none twice."""
+    domain = await holding(shop)
+    await shop.store.pool_keys(pooled_keys(3))
+    await shop.store.vault("pepper", b"sealed pepper")
+    await shop.store.vault("installation", b"no secret")
+    for size in (1, 2, 100):
+        found, after = [], ("", "")
+        while steps := await shop.store.sealed_secrets(after, size):
+            found += steps
+            after = (steps[-1].place, steps[-1].key)
+        assert len({(each.place, each.key) for each in found}) == len(found) == 6
+        assert {each.place for each in found} == {"domain_keys", "spare_keys", "key_pool", "vault"}
+        assert b"no secret" not in [each.sealed for each in found]
+    assert {each.sealed for each in found} >= {b"new key", b"sealed pepper", *(await kept(shop, domain)).values()}
+
+
+async def test_a_secret_is_resealed_unless_it_has_changed(shop: Shop) -> None:
+    """Each kind is kept anew under its place; who was overtaken writes nothing."""
+    domain = await holding(shop)
+    await shop.store.pool_keys(pooled_keys(1))
+    await shop.store.vault("pepper", b"sealed pepper")
+    for each in await shop.store.sealed_secrets(("", ""), 100):
+        assert await shop.store.reseal(each, b"anew " + each.sealed)
+        assert not await shop.store.reseal(each, b"too late")
+    sealed = [each.sealed for each in await shop.store.sealed_secrets(("", ""), 100)]
+    assert len(sealed) == 4
+    assert all(each.startswith(b"anew ") for each in sealed)
+    assert (await kept(shop, domain))["new"] == b"anew new key"

@@ -11,6 +11,7 @@ from letterhead.adapters.storage.domains import Domains
 from letterhead.adapters.storage.engine import Engine
 from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
 from letterhead.adapters.storage.reminders import Reminders
+from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.work import Work
 from letterhead.errors import Fault, Kind
@@ -20,7 +21,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders):
+class SqlStore(Accounts, Domains, Work, Reminders, Secrets):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -28,6 +29,7 @@ class SqlStore(Accounts, Domains, Work, Reminders):
         Domains.__init__(self, engine)
         Work.__init__(self, engine)
         Reminders.__init__(self, engine)
+        Secrets.__init__(self, engine)
 
 
 @asynccontextmanager

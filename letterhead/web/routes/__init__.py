@@ -1,7 +1,7 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, keys, reminders, rotations, service
+from letterhead.web.routes import accounts, domains, keys, reminders, rotations, secrets, service
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
@@ -9,5 +9,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *reminders.ENDPOINTS,
+    *secrets.ENDPOINTS,
     *service.ENDPOINTS,
 )
