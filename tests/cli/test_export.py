@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import signal
 import subprocess
@@ -272,6 +273,26 @@ def test_watch_keeps_the_files_current(tmp_path: Path, server: str) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "nothing was written" in err
+
+
+def test_without_a_reload_an_old_key_stays_for_an_hour(tmp_path: Path, server: str) -> None:
+    """A program that reads its tables anew by itself may still open the key that they named a moment ago."""
+    out = tmp_path / "out"
+
+    def export() -> str:
+        ended = letterhead("export", "kumomta", str(out), folder=tmp_path, URL=server, API_KEY="k")
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    export()
+    Answering.domains = [listed(selector="lh2")]
+    assert export().splitlines() == ["wrote keys/acme.dev/lh2.pem", "wrote dkim_data.toml"]
+    assert export() == ""
+    assert (out / "keys/acme.dev/lh1.pem").exists()
+    an_hour_ago = time.time() - 3601
+    os.utime(out / "dkim_data.toml", (an_hour_ago, an_hour_ago))
+    assert export() == "removed keys/acme.dev/lh1.pem\n"
+    assert (out / "keys/acme.dev/lh2.pem").exists()
 
 
 def until(holds: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from letterhead.errors import Fault, Kind
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
 RELOAD_SECONDS = 60
 OWED = ".reload-owed"
+FORGETS_WITHIN = 3600  # seconds, for a program that reads its tables anew by itself
 # What a server that is not ours may send: no part of it becomes a path or a line of a table unless it looks like this.
 _NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*")
 # Every program's grammar takes such a path as it is: no space, quote, colon, comma, brace or percent.
@@ -86,7 +88,6 @@ def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str |
     signers = signers_of(decoded(api.call("GET", path_of("domains"))))
     keys, tables = formats.files_for(program, PurePosixPath(folder), signers)
     links = formats.links_for(program, signers)
-    before = _named(folder, tables)
     try:
         # The keys first and the tables last: whatever a table names is there.
         changed = files.placed(folder, keys, owner)
@@ -96,12 +97,11 @@ def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str |
         raise _unwritten(folder, trouble) from trouble
     for path in changed:
         print(f"wrote {path}")
-    told_of = _reloaded(folder, reload, changed=bool(changed))
-    # A program that was told reads the new tables; any other may still open what the tables before this run named.
-    kept = set(keys) if told_of else set(keys) | before
-    for path in files.removed(folder, KEYS, kept):
-        print(f"removed {path}")
-    return Exit.NOT_GOOD if told_of is False else Exit.OK
+    good = _reloaded(folder, reload, changed=bool(changed))
+    if _nobody_reads_old_keys(folder, [*tables, *links], reload):
+        for path in files.removed(folder, KEYS, keys):
+            print(f"removed {path}")
+    return Exit.OK if good else Exit.NOT_GOOD
 
 
 def signers_of(domains: Sequence[dict[str, Any]]) -> list[Signer]:
@@ -150,13 +150,12 @@ def _pem(sender: str, text: str) -> str:
         ) from None
 
 
-def _named(folder: Path, tables: formats.Files) -> set[str]:
-    """Lists the keys' files that the tables and links in place name, so that none vanishes under a running program."""
-    texts = [path.read_text("ascii", "replace") for name in tables if (path := folder / name).is_file()]
-    found = set(re.findall(rf"{re.escape(str(folder))}/({KEYS}/[a-z0-9_./-]+\.pem)", "\n".join(texts)))
-    homes = [link.readlink() for link in (folder / formats.LINKS).glob("*") if link.is_symlink()]
-    linked = {f"{KEYS}/{home.parent.name}/{home.name}/{name}" for home in homes for name in formats.LINKED}
-    return found | linked
+def _nobody_reads_old_keys(folder: Path, tables: Sequence[str], reload: str | None) -> bool:
+    """Says whether the program can't open a key any more that the tables before named: it was told, or had an hour."""
+    if reload is not None:
+        return not (folder / OWED).exists()
+    times = [(folder / name).lstat().st_mtime for name in tables]
+    return not times or time.time() - max(times) > FORGETS_WITHIN
 
 
 def _folder(folder: Path) -> Path:
@@ -170,16 +169,16 @@ def _folder(folder: Path) -> Path:
     return whole
 
 
-def _reloaded(folder: Path, command: str | None, *, changed: bool) -> bool | None:
+def _reloaded(folder: Path, command: str | None, *, changed: bool) -> bool:
     """Runs the operator's own command where the program does not know yet what changed, now or in an earlier run.
 
-    Says whether it went well; nothing where there was nothing to tell, or nobody to tell it.
+    Says whether it went well, which it also did where there was nothing to tell, or nobody to tell it.
     """
     owed = folder / OWED
     if changed:
         owed.touch(files.FILE_MODE)
     if command is None or not owed.exists():
-        return None
+        return True
     try:
         ended = subprocess.run(shlex.split(command), timeout=RELOAD_SECONDS, check=False).returncode  # noqa: S603
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as trouble:

@@ -11,7 +11,6 @@ from typing import Final
 
 KEYS: Final = "keys"
 LINKS: Final = "dkim"  # the folder that Haraka reads below its config/
-LINKED: Final = ("private", "selector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
