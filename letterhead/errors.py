@@ -39,6 +39,11 @@ class Kind(StrEnum):
     SELECTOR_USED = "selector-used"
     MAIL_FROM_INVALID = "mail-from-invalid"
     KEY_INVALID = "key-invalid"
+    # webhooks
+    WEBHOOK_URL_INVALID = "webhook-url-invalid"
+    WEBHOOK_NOT_HTTPS = "webhook-not-https"
+    WEBHOOK_NOT_PUBLIC = "webhook-not-public"
+    WEBHOOK_EVENTS_INVALID = "webhook-events-invalid"
     # who asks
     UNAUTHORIZED = "unauthorized"
     SCOPE_MISSING = "scope-missing"

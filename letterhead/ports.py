@@ -12,7 +12,7 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Domain, Effect, Event
+from letterhead.core.domain import Change, Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
@@ -21,6 +21,7 @@ from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
+from letterhead.core.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
 
 
 @dataclass(slots=True)
@@ -267,6 +268,60 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     contains: str | None = None
 
 
+class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds an endpoint as it is kept: its secrets open for the purpose `webhook|<account>|<id>`."""
+
+    webhook: Webhook
+    sealed: bytes
+    old_sealed: bytes | None = None
+
+
+class OwedDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one message that an endpoint is owed, leased to `owner`; `id` is the event's, and the message's for ever.
+
+    `domain` is as the event left it; a test has none.
+    """
+
+    id: str
+    kept: KeptWebhook
+    kind: str
+    at: datetime
+    detail: str
+    change: Change | None = None
+    domain: Domain | None = None
+    failures: int
+    owner: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one attempt of a delivery: the status if there was an answer, its words or what went wrong instead."""
+
+    at: datetime
+    milliseconds: int
+    status: int | None = None
+    said: str
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a delivery with every attempt, the oldest first; `due_at` is when it is tried next."""
+
+    id: str
+    kind: str
+    at: datetime
+    detail: str
+    fate: Fate
+    due_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Outbound(Protocol):
+    """Sends a message to an endpoint of somebody else's, on the public Internet alone."""
+
+    async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Replied:
+        """Sends one POST and reads what came of it; trouble is a value, never raised. Redirects are not followed."""
+        ...
+
+
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     """Says how much work is due; `lag` is the age of the oldest due check in seconds."""
 
@@ -275,6 +330,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     intents: int
     pooled_keys: int
     reminders: int
+    deliveries: int = 0
 
 
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +341,7 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     event: Event
+    check_id: str | None = None  # of the check that it follows from
 
 
 class Store(Protocol):
@@ -390,6 +447,10 @@ class Store(Protocol):
         """
         ...
 
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
+        ...
+
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
         """Finds the sealed private key of a domain at one of its selectors."""
         ...
@@ -466,8 +527,78 @@ class Store(Protocol):
         """Counts due work."""
         ...
 
-    async def events(self, account_id: str, domain_id: str | None, after: str | None, limit: int) -> list[DomainEvent]:
-        """Lists events, the oldest first; `after` is an event's id."""
+    async def events(
+        self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
+    ) -> list[DomainEvent]:
+        """Lists events, the oldest first, of one domain or of all; `after` is an event's id, `sender` a name."""
+        ...
+
+    async def event(self, account_id: str, event_id: str) -> DomainEvent | None:
+        """Finds one event of an account."""
+        ...
+
+    async def evidence(self, check_id: str) -> Checkup | None:
+        """Finds the check that events follow from."""
+        ...
+
+    # webhooks
+
+    async def webhooks(self, account_id: str) -> list[KeptWebhook]:
+        """Lists an account's endpoints, the oldest first."""
+        ...
+
+    async def webhook(self, account_id: str, webhook_id: str) -> KeptWebhook | None:
+        """Finds one of an account's endpoints."""
+        ...
+
+    async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
+        """Adds an endpoint; false where the account has `most` of them."""
+        ...
+
+    async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
+        """Writes an endpoint's URL and events and lets it be tried again; false where there is no such endpoint."""
+        ...
+
+    async def rotate_secret(
+        self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
+    ) -> bool:
+        """Gives an endpoint a new secret, and keeps the one before until a time; false where there is no such one."""
+        ...
+
+    async def delete_webhook(self, account_id: str, webhook_id: str, audit: AuditRow) -> bool:
+        """Deletes an endpoint with all that it is owed; false where there is no such endpoint."""
+        ...
+
+    async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
+        """Owes an endpoint a message that follows from no event, and gives its id."""
+        ...
+
+    async def claim_deliveries(
+        self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
+    ) -> list[OwedDelivery]:
+        """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others.
+
+        They are written with the events that they tell, one for each endpoint that wants them.
+        """
+        ...
+
+    async def attempted(self, owed: OwedDelivery, attempt: Attempt, ruling: Ruling) -> None:
+        """Writes an attempt down with what follows from it, and ends the lease.
+
+        One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.
+        """
+        ...
+
+    async def deliveries(self, webhook_id: str, before: str | None, limit: int) -> list[Delivery]:
+        """Lists what an endpoint was and is owed with every attempt, the newest first; `before` is a delivery's id."""
+        ...
+
+    async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery | None:
+        """Finds one delivery."""
+        ...
+
+    async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
+        """Makes a delivery due anew, under its own id; false where there is no such delivery."""
         ...
 
     # the rest
@@ -526,8 +657,9 @@ class Policy:
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
+    check_seconds: float  # that all questions of one check may take together
+    reach: Reach  # where webhooks may lead
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
-    check_seconds: float = 20.0  # that all questions of one check may take together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -538,6 +670,7 @@ class Deps:
     provider: Provider
     store: Store
     mailer: Mailer | None  # None where no mail server is set
+    outbound: Outbound
     keyring: Keyring
     names: NameRules
     policy: Policy

@@ -8,20 +8,21 @@ from datetime import UTC, datetime, timedelta
 
 from publicsuffixlist import PublicSuffixList
 
-from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
-from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
+from letterhead.adapters.webhooks import WebhookClient, system_names
 from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Deps, Mailer, Policy, Provider, Resolver, Store
+from letterhead.core.webhooks import Reach
+from letterhead.ports import Deps, Mailer, Outbound, Policy, Provider, Resolver, Store
+from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
     "Mood",
@@ -44,10 +45,11 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """Holds what may stand in for the outside world: zone text for DNS, a scripted provider, a hand-turned clock."""
+    """Holds what may stand in for the outside world: zone text for DNS, a scripted provider, a clock, endpoints."""
 
     resolver: Resolver | None = None
     provider: Provider | None = None
+    outbound: Outbound | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -59,7 +61,8 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
     """
     stand = stand or Stand()
     embedded = isinstance(settings.database_url, SqliteFile)
-    async with open_store(database_url(settings), migrate_first=embedded) as store:
+    reach = Reach(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
+    async with system_names() as names, open_store(database_url(settings), migrate_first=embedded) as store:
         keyring = await _keyring(settings, store)
         pepper = await _pepper(keyring, store)
         provider = stand.provider or _provider(settings, stand.now)
@@ -69,6 +72,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             provider=MeteredProvider(provider, meter),
             store=store,
             mailer=mailer(settings, stand.now),
+            outbound=stand.outbound or WebhookClient(reach, names),
             keyring=keyring,
             names=name_rules(settings),
             policy=Policy(
@@ -78,6 +82,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 public_url=settings.public_url,
                 rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
                 check_seconds=settings.check_timeout_seconds,
+                reach=reach,
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),
@@ -150,10 +155,9 @@ def resolver(settings: Settings) -> DnsResolver:
     """Makes the resolver that asks real DNS."""
     rules = name_rules(settings)
     endpoints = settings.dns_resolvers or system_resolvers()
-    return DnsResolver(
-        [_address(endpoint) for endpoint in endpoints],
-        settings.dns_authoritative_port,
-        is_registry=lambda zone: rules.any_suffix.publicsuffix(zone, False) == zone,
+    addresses = [_address(endpoint) for endpoint in endpoints]
+    return resolver_at(
+        addresses, settings.dns_authoritative_port, rules.any_suffix, private_servers=settings.allow_special_use
     )
 
 
@@ -165,7 +169,7 @@ def name_rules(settings: Settings) -> NameRules:
     """Gives the rules that names are parsed by."""
     return NameRules(
         icann=PublicSuffixList(only_icann=True, accept_unknown=False),
-        any_suffix=PublicSuffixList(accept_unknown=False),
+        any_suffix=suffixes(),
         allow_special_use=settings.allow_special_use,
         forbidden=frozenset(settings.own_domains),
     )

@@ -1,4 +1,4 @@
-"""Knows how due work is claimed and done: checks, work at the provider, reminders, keys made ahead. Decides nothing.
+"""Knows how due work is claimed and done: checks, work at the provider, messages out, keys made ahead. Decides nothing.
 
 Any number of workers run beside each other on one Postgres: each claim leases its rows to one of them. A worker that
 stops hands its leases back; one that is killed lets them run out.
@@ -9,18 +9,20 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, identities, pool, reminders, rotations
-from letterhead.ports import Deps, Intent, OwedReminder
+from letterhead.operations import checks, deliveries, identities, pool, reminders, rotations
+from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
 REMINDERS_POLL = 5.0
 LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
+DELIVERY_LEASE = timedelta(seconds=30)  # an attempt ends within 15 s
 REST = 5.0  # seconds to wait when storage is out of reach
 AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
@@ -36,6 +38,8 @@ class WorkerSettings:
     checks: int = 50
     intents: int = 4
     reminders: int = 2
+    deliveries: int = 32  # and as many again to endpoints whose last attempt failed, so that these delay nobody
+    deliveries_each: int = 2
     pooled_keys: int = 64
 
 
@@ -53,6 +57,13 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     def claim_reminders(free: int) -> Awaitable[Sequence[OwedReminder]]:
         return deps.store.claim_reminders(deps.now(), deps.now() + LEASE, owner, free)
 
+    def claim_deliveries(free: int, *, failing: bool) -> Awaitable[Sequence[OwedDelivery]]:
+        now, each = deps.now(), settings.deliveries_each
+        return deps.store.claim_deliveries(now, now + DELIVERY_LEASE, owner, free, failing=failing, places=each)
+
+    def deliver(owed: OwedDelivery) -> Awaitable[None]:
+        return _deliver(deps, owed)
+
     def remind(owed: OwedReminder) -> Awaitable[None]:
         return _remind(deps, owed, owner)
 
@@ -60,6 +71,9 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         group.create_task(_drain(claim_checks, lambda domain: _check(deps, domain), settings.checks, stop))
         group.create_task(_drain(claim_intents, lambda intent: _perform(deps, intent), settings.intents, stop))
         group.create_task(_drain(claim_reminders, remind, settings.reminders, stop, REMINDERS_POLL))
+        for failing in (False, True):
+            claim = partial(claim_deliveries, failing=failing)
+            group.create_task(_drain(claim, deliver, settings.deliveries, stop))
         group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await deps.store.hand_back(owner)
@@ -139,6 +153,17 @@ async def _remind(deps: Deps, owed: OwedReminder, owner: str) -> None:
             log.warning("reminder.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:
             log.exception("reminder.broken")
+
+
+async def _deliver(deps: Deps, owed: OwedDelivery) -> None:
+    """Makes one attempt; after a bug its lease runs out, and it is made again."""
+    with structlog.contextvars.bound_contextvars(webhook=owed.kept.webhook.id, delivery=owed.id):
+        try:
+            await deliveries.deliver(deps, owed)
+        except Fault as fault:
+            log.warning("delivery.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("delivery.broken")
 
 
 async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:

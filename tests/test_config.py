@@ -99,6 +99,9 @@ def test_defaults_work(folder: Path) -> None:
         check_concurrency=50,
         check_timeout_seconds=20,
         rate_limit=RateLimit(50, 100),
+        worker_metrics_bind=None,
+        webhooks_allow_http=False,
+        webhooks_allow_private=False,
         log_format=None,
     )
     assert settings.return_path is None

@@ -36,6 +36,7 @@ class PrometheusMeter:
         self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=own)
         self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=own)
         self._reminders = Gauge("letterhead_reminders_due", "Reminders due and not yet claimed.", registry=own)
+        self._deliveries = Gauge("letterhead_deliveries_due", "Webhooks due and not yet claimed.", registry=own)
         self._silent = Gauge("letterhead_silent_zones", "Zones silent since anybody was heard.", registry=own)
         self._outage = Gauge(
             "letterhead_resolver_outage", "1 while several zones are silent at once: it is us.", registry=own
@@ -73,6 +74,7 @@ class PrometheusMeter:
             self._intents.set(backlog.intents)
             self._pool.set(backlog.pooled_keys)
             self._reminders.set(backlog.reminders)
+            self._deliveries.set(backlog.deliveries)
             self._silent.set(silence.zones if silence else 0)
             self._outage.set(outage.ours(silence))
         return generate_latest(self._registry)

@@ -33,6 +33,8 @@ _COMMANDS = (
     ("config", "settings:config", SERVER, "Print every setting, its value, where it came from, what it does."),
     ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail and clock."),
     ("mail", "mail:app", SERVER, "Send a test message by the mail server that reminders go by."),
+    ("check", "check:check", OWN, "Look at any domain's DNS and say what is wrong; needs no server and no account."),
+    ("explain", "explain:explain", OWN, "Explain what a finding's code means and what to do, or list all codes."),
     ("demo", "demo:demo", SERVER, "Show ten domains in every state, with made-up zones and no network."),
     ("domains", "domains:app", CLIENT, "List, add, show, check and delete sender domains, and change their keys."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),

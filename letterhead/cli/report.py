@@ -9,6 +9,8 @@ from letterhead.cli.tables import ago, columns, visible, word
 from letterhead.core.records import zone_line
 
 Json = Mapping[str, Any]
+WIDTH = 100  # characters of a long text that are shown where a part of it is marked
+AROUND = 30
 
 
 def listed(domains: Sequence[Json]) -> Text:
@@ -81,7 +83,7 @@ def change_of_keys(rotation: Json) -> Text:
 
 def report(domain: Json) -> Text:
     """Tells how a domain stands: its state, each record's verdict, then each finding."""
-    parts = [*_state(domain), _verdicts(domain), *(_finding(each) for each in domain.get("findings", ()))]
+    parts = [*_state(domain), verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]
     return Text("\n\n").join(part for part in parts if part)
 
 
@@ -99,7 +101,8 @@ def _state(domain: Json) -> Iterator[Text]:
     yield line
 
 
-def _verdicts(domain: Json) -> Text:
+def verdicts(domain: Json) -> Text:
+    """Lays out how each planned record stands."""
     rows = [
         (
             word(record["verdict"]),
@@ -112,17 +115,45 @@ def _verdicts(domain: Json) -> Text:
     return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
 
 
-def _finding(finding: Json) -> Text:
-    text = word(finding["severity"]).append(f"[{finding['code']}]", style="bold")
-    text.append(f": {visible(finding['title'])}\n")
-    place = " ".join(part for part in (finding.get("recordType"), finding["host"]) if part)
+def finding(each: Json) -> Text:
+    """Tells one finding as a compiler does: what and where, the offending text with a mark under it, what to do."""
+    text = word(each["severity"]).append(f"[{each['code']}]", style="bold")
+    text.append(f": {visible(each['title'])}\n")
+    place = " ".join(part for part in (each.get("recordType"), each["host"]) if part)
     text.append("  --> ", style="blue").append(visible(place)).append("\n")
-    lines = [("", finding["detail"])]
-    seen = [("seen", observed) for observed in finding.get("observed", ())]
-    if seen and (expected := finding.get("expected")):  # where nothing was seen, the fix alone says what to publish
-        lines.append(("expected", expected))
-    lines += seen
-    lines += [("by", server) for server in finding.get("perspectives", ())]
-    for label, value in lines:
-        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(visible(value) + "\n")
-    return text.append("   = fix: ", style="bold blue").append(visible(finding["fix"]))
+    for label, value, mark in _lines(each):
+        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(value + "\n")
+        if mark is not None:
+            start, length = mark
+            text.append("   |  ", style="blue").append(" " * (start + len(label) + 2))
+            text.append("^" * length, style="bold red").append("\n")
+    return text.append("   = fix: ", style="bold blue").append(visible(each["fix"]))
+
+
+Line = tuple[str, str, tuple[int, int] | None]
+
+
+def _lines(each: Json) -> Iterator[Line]:
+    """Gives each line with its label, and where a mark belongs under it."""
+    yield "", visible(each["detail"]), None
+    seen = each.get("observed", ())
+    if seen and (expected := each.get("expected")):  # where nothing was seen, the fix alone says what to publish
+        yield "expected", visible(expected), None
+    for at, value in enumerate(seen):
+        span = each.get("span") if at == 0 else None
+        yield ("seen", visible(value), None) if span is None else ("seen", *_marked(value, *span))
+    for server in each.get("perspectives", ()):
+        yield "by", visible(server), None
+    for said in each.get("evidence", ()):
+        yield "evidence", visible(said), None
+
+
+def _marked(text: str, start: int, end: int) -> tuple[str, tuple[int, int]]:
+    """Cuts out of a long text what is marked, with what stands around it."""
+    before, part, after = text[:start], text[start:end], text[end:]
+    if len(text) > WIDTH:
+        before = f"…{before[-AROUND:]}" if len(before) > AROUND else before
+        part = f"{part[: WIDTH - AROUND]}…" if len(part) > WIDTH - AROUND else part
+        after = f"{after[:AROUND]}…" if len(after) > AROUND else after
+    left, middle = visible(before), visible(part)
+    return left + middle + visible(after), (len(left), max(1, len(middle)))

@@ -14,6 +14,7 @@ from letterhead.config.values import (
     SmtpServer,
     SqliteFile,
     StartTls,
+    read_resolvers,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "key_text",
     "page",
     "read",
+    "read_resolvers",
     "rows",
     "system_resolvers",
 ]

@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    webhooks_allow_http: bool
+    webhooks_allow_private: bool
     key_pool: int
     check_concurrency: int
     check_timeout_seconds: int
@@ -236,6 +238,21 @@ TABLE = (
         "Letterhead <dns@example.com>",
         "Who reminders come from, as `address` or `Name <address>`. Goes with SMTP_URL.",
         unset="reminders are recorded and not sent",
+    ),
+    Setting(
+        "WEBHOOKS_ALLOW_HTTP",
+        "false",
+        values.read_truth,
+        "true",
+        "Takes webhooks with `http://` too. For test installations and closed networks.",
+    ),
+    Setting(
+        "WEBHOOKS_ALLOW_PRIVATE",
+        "false",
+        values.read_truth,
+        "true",
+        "Lets webhooks lead to addresses that are not public, this machine's own too: whoever may add a webhook "
+        "can then reach all that this server reaches. For test installations and closed networks.",
     ),
     Setting(
         "KEY_POOL",

@@ -18,7 +18,7 @@ class View(StrEnum):
 
     RECURSIVE = "recursive"  # every configured recursive resolver
     EVERY_SERVER = "every-server"  # every authoritative server of the zone that holds the name
-    TWO_SERVERS = "two-servers"  # two of them, the rest too where these two differ
+    TWO_SERVERS = "two-servers"  # two of them, and two more where these differ
     ONE_SERVER = "one-server"  # the first of them that answers: for what is only a hint
     ONE_RESOLVER = "one-resolver"  # the first resolver that answers: for advice, such as the walk of an SPF tree
     DELEGATION = "delegation"  # nobody but the way down: which zone holds the name, which servers serve it
@@ -106,6 +106,9 @@ class Delegated(msgspec.Struct, frozen=True, kw_only=True, tag="delegated"):
 
 
 Answer = Found | Aliased | NoData | NxDomain | Unanswered | Delegated
+
+
+THE_WAY = "delegation"  # instead of a server: our resolvers did not tell which servers there are
 
 
 class Perspective(msgspec.Struct, frozen=True, kw_only=True):

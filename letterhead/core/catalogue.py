@@ -1,13 +1,19 @@
-"""Knows how a diagnosis is explained on a page of its own, for the docs and for `letterhead explain`; makes none."""
+"""Knows all diagnoses there are, and how each is explained: in the docs, and by `letterhead explain`; makes none."""
 
 import html
 import re
+import textwrap
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 import msgspec
 
+from letterhead.core import checkup, outage, provider
 from letterhead.core.diagnosis import Diagnosis, Finding, Severity
+
+DIAGNOSES: Final[dict[str, Diagnosis]] = checkup.DIAGNOSES | {
+    each.code: each for each in (*provider.DIAGNOSES, *outage.DIAGNOSES)
+}
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +40,44 @@ def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def index(diagnoses: Iterable[Diagnosis]) -> str:
-    """Lists all diagnoses in Markdown, topic by topic, each with a link to its page."""
+def text(diagnosis: Diagnosis) -> str:
+    """Explains one diagnosis in plain text, for a terminal."""
+    parts = [
+        f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
+        _filled(diagnosis.meaning),
+        consequence(diagnosis.severity),
+        f"How it looks:\n{_filled(diagnosis.detail)}",
+        f"What to do:\n{_filled(diagnosis.fix).rstrip('.')}.",
+        f"Reference: {diagnosis.reference}",
+    ]
+    return "\n\n".join(parts)
+
+
+def _filled(template: str) -> str:
+    return textwrap.fill(re.sub(r"\{(\w+)\}", r"<\1>", template), 88, break_long_words=False, break_on_hyphens=False)
+
+
+def listing(diagnoses: Iterable[Diagnosis]) -> str:
+    """Lists all diagnoses in plain text, topic by topic."""
+    topics = _by_topic(diagnoses)
+    width = max(len(each.code) for topic in topics.values() for each in topic)
+    lines = {
+        topic: [f"  {each.code:<{width}}  {each.severity:<12}  {each.title}" for each in of]
+        for topic, of in topics.items()
+    }
+    return "\n\n".join("\n".join([topic, *lines[topic]]) for topic in topics)
+
+
+def _by_topic(diagnoses: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:
     topics: dict[str, list[Diagnosis]] = {}
     for each in diagnoses:
         topics.setdefault(each.code.partition(".")[0], []).append(each)
+    return topics
+
+
+def index(diagnoses: Iterable[Diagnosis]) -> str:
+    """Lists all diagnoses in Markdown, topic by topic, each with a link to its page."""
+    topics = _by_topic(diagnoses)
     tables = [f"## {topic}\n\n{_table(topics[topic])}" for topic in topics]
     return "\n\n".join(["# Findings", INTRODUCTION, *tables]) + "\n"
 

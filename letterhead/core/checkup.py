@@ -6,12 +6,13 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import dkim, dmarc, mail_from, spf, zone
-from letterhead.core.answers import Question, Seen, View
+from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
 from letterhead.core.domain import Rotation
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
+    AUTHORITATIVE,
     DKIM_KEYS,
     Plan,
     PlannedRecord,
@@ -64,6 +65,14 @@ def plan_for(
     return Plan(sender=sender, zone=zone, records=tuple(records))
 
 
+def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
+    """Says what to look at where nobody told what should be there: any valid record will do."""
+    records = [dkim.unknown(sender, selector) for selector in selectors]
+    if mail_from_name is not None:
+        records += [mail_from.unknown(mail_from_name), spf.unknown(mail_from_name)]
+    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unknown(sender)))
+
+
 def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History = NO_HISTORY) -> tuple[Question, ...]:
     """Says what to ask next given what was seen; nothing when all is known.
 
@@ -77,6 +86,30 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
 
+def implied(questions: Iterable[Question], seen: Seen) -> dict[Question, tuple[Reply, ...]]:
+    """Answers the hints that need not be asked for: a name that does not exist has nothing below it (RFC 8020 2)."""
+    gone = {question.name: replies for question, replies in seen.items() if _nobody_has(question, replies)}
+    hints = (question for question in questions if question.view is View.ONE_SERVER)
+    above = {
+        question: next((gone[name] for name in _upwards(question.name) if name in gone), None) for question in hints
+    }
+    return {question: replies[:1] for question, replies in above.items() if replies is not None}
+
+
+def _nobody_has(question: Question, replies: Iterable[Reply]) -> bool:
+    """Says whether all servers with authority that answered say that the name does not exist."""
+    if question.view not in (*AUTHORITATIVE, View.ONE_SERVER):
+        return False
+    answers = [reply.answer for reply in answered(replies)]
+    return bool(answers) and all(isinstance(answer, NxDomain) for answer in answers)
+
+
+def _upwards(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = name.partition(".")[2]
+
+
 def _probes(scene: Scene) -> Iterable[Question]:
     """Asks what the topics want to know beside the planned records; nothing where one fault explains all."""
     if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _surveyed(scene)):
@@ -85,7 +118,9 @@ def _probes(scene: Scene) -> Iterable[Question]:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield from topic.probes(scene, standing)
-    for topic in TOPICS:
+    # Where nothing was told of any record, all that is worth asking is whether there is anybody to tell.
+    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.standings)
+    for topic in (zone.TOPIC,) if silent else TOPICS:
         if topic.asks is not None:
             yield from topic.asks(scene)
 
@@ -156,11 +191,11 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
         return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
-    covered = {each.record for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
+    covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
         for standing in scene.standings
-        if standing.record.id not in covered and standing.verdict is not Verdict.UNANSWERED
+        if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
     return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))

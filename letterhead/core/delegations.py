@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from letterhead.core.answers import (
+    THE_WAY,
     Answer,
     Delegated,
     NoData,
@@ -124,6 +125,13 @@ def _said(scene: Scene) -> Iterator[Reply]:
         yield from (each for each in direct(scene, record) if each.perspective.view is not View.RECURSIVE)
 
 
+def ours(replies: Iterable[Reply]) -> bool:
+    """Says whether it was our own resolvers that failed: no zone was found whose servers could have been asked."""
+    failed = [reply for reply in replies if reply.perspective.server == THE_WAY and reply.perspective.zone is None]
+    reasons = {reply.answer.why for reply in failed if isinstance(reply.answer, Unanswered)}
+    return bool(reasons) and not reasons & {Why.NOT_ASKED, Why.MALFORMED}
+
+
 def _whys(answers: Iterable[Answer]) -> set[Why | None]:
     """Collects why there were no answers; None stands for an answer."""
     return {answer.why if isinstance(answer, Unanswered) else None for answer in answers}
@@ -137,7 +145,7 @@ def _nobody(scene: Scene) -> Iterator[Finding]:
     whys = _whys(reply.answer for reply in said)
     undelegated = _undelegated(scene, said)
     # The resolvers can't find out either, and say so: it is no outage of ours.
-    if undelegated or (said and whys <= HELPLESS and _resolvers(scene) <= FAILING):
+    if undelegated or (said and whys <= HELPLESS and not ours(said) and _resolvers(scene) <= FAILING):
         reason = "it is not delegated" if undelegated else _reason(said)
         servers = tuple(dict.fromkeys(each.perspective.server for each in said if each.perspective.zone))
         sighting = Sighting(places={"reason": reason}, host=home(scene), perspectives=servers)

@@ -172,7 +172,7 @@ def finding(
         record_type=record.rdtype if record else None,
         title=diagnosis.title,
         detail=diagnosis.detail.format_map(filled),
-        expected=record.value if record else None,
+        expected=record.value if record and record.exact else None,
         observed=observed,
         perspectives=servers,
         fix=diagnosis.fix.format_map(filled),
@@ -181,7 +181,13 @@ def finding(
     )
 
 
+UNTOLD = "that your mail provider shows you"
+
+
 def _of_record(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
+    if not record.exact:
+        form = f"{UNTOLD} ({record.value}…)" if record.value else UNTOLD
+        return {"rdtype": record.rdtype, "value": form, "priority": "", "expected": form}
     priority = "" if record.priority is None else str(record.priority)
     value = value_for(record, panel)
     apart = f"{value} with the priority {priority}" if priority and not value.startswith(f"{priority} ") else value

@@ -7,6 +7,8 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from letterhead.core import dkim_faults as faults
 from letterhead.core import placement
 from letterhead.core.answers import Question, View
@@ -18,6 +20,7 @@ from letterhead.core.keyrecord import (
     WEAK_BITS,
     KeyRecord,
     bare_rsa_bits,
+    is_cut,
     key_octets,
     parse_key_record,
     rsa_bits,
@@ -47,6 +50,12 @@ def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False)
     )
 
 
+def unknown(sender: str, selector: str) -> PlannedRecord:
+    """Says where a key record stands of which we don't know the key: any that receivers take will do."""
+    form = planned(sender, selector, "")
+    return replace(form, exact=False)
+
+
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Says whether this is the planned key and nothing else: with two records a verifier may take either."""
     if record.rdtype == "CNAME":
@@ -59,6 +68,8 @@ def _is_ours(text: str, record: PlannedRecord) -> bool:
     theirs, ours = parse_key_record(text), parse_key_record(record.value)
     if theirs is None or ours is None or not usable(theirs):
         return False
+    if not record.exact:
+        return True
     octets = key_octets(theirs)
     return octets is not None and octets == key_octets(ours)
 
@@ -177,6 +188,8 @@ def _truncated(text: str, record: PlannedRecord) -> Sighting | None:
     if len(end) >= 16 and ours.endswith(end) and end != ours:
         first = f"its first {whole - len(end)} of {whole} characters are missing"
         return Sighting(places={"cut": first, "pieces": pieces})
+    if not record.exact and is_cut(cut):
+        return Sighting(places={"cut": _where_cut(size, 0), "pieces": "of at most 255 characters each"})
     gap = _gap(cut, ours)
     return Sighting(places={"cut": gap, "pieces": pieces}) if gap else None
 
@@ -197,7 +210,7 @@ def _alike(one: str, other: str) -> int:
 
 
 def _where_cut(size: int, whole: int) -> str:
-    said = f"it ends after {size} of about {whole} characters"
+    said = f"it ends after {size} {f'of about {whole} ' if whole else ''}characters"
     if STRING_LIMIT - 5 <= size <= STRING_LIMIT + 1:
         return f"{said}: the panel cuts at {STRING_LIMIT}, the most that one string of a TXT record holds"
     return said
@@ -293,7 +306,7 @@ def _bad_key(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
 
 def _far_too_weak(theirs: KeyRecord, record: PlannedRecord) -> Sighting | None:
     bits = rsa_bits(key_octets(theirs) or b"")
-    ours = unfolded(theirs.get("p")) == _key(record)
+    ours = not record.exact or unfolded(theirs.get("p")) == _key(record)
     return _at_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
 
 

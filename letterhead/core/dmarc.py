@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from msgspec.structs import replace
+
 from letterhead.core import placement
 from letterhead.core.answers import Found, Question, View
 from letterhead.core.diagnosis import Rule, Scene, Severity, Sighting, Topic
@@ -46,6 +48,11 @@ def planned(sender: str) -> PlannedRecord:
     return PlannedRecord(
         id=RecordId.DMARC, host=f"_dmarc.{sender}", rdtype="TXT", value="v=DMARC1; p=none;", required=False
     )
+
+
+def unknown(sender: str) -> PlannedRecord:
+    """Says the DMARC record to begin with where nobody planned one; any that receivers use will do."""
+    return replace(planned(sender), value=f"v=DMARC1; p=none; rua=mailto:postmaster@{sender}")
 
 
 def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:

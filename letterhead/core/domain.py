@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.identity import Identity
+from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
@@ -40,9 +41,9 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `told_at` is when the provider was
     last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
-    `contested_at` is when a holder was last told of another valid claim. `selector` is that of the key that signs,
-    `rotation` the one that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the last
-    change. `version` belongs to storage.
+    `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
+    when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `version` belongs to storage.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     reminder_sent_at: datetime | None = None
     alone_since: datetime | None = None
     contested_at: datetime | None = None
+    verdicts: tuple[tuple[RecordId, Verdict], ...] = ()
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
@@ -91,12 +93,21 @@ class EventKind(StrEnum):
     CLAIM_TRANSFERRED = "claim.transferred"
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Says which record stood how before and how it stands now: a planned record's verdict, or `mail_from`'s status."""
+
+    record: str
+    was: str
+    now: str
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Tells one real change; `detail` is a sentence for a person."""
+    """Tells one real change; `detail` is a sentence for a person, `change` comes with `record.changed`."""
 
     kind: EventKind
     at: datetime
     detail: str
+    change: Change | None = None
 
 
 class Effect(StrEnum):

@@ -116,6 +116,16 @@ def bare_rsa_bits(octets: bytes) -> int | None:
     return int.from_bytes(modulus[0], "big").bit_length() or None
 
 
+def is_cut(key: str) -> bool:
+    """Says whether base64 begins as a key does, and ends before the key says that it does (X.690 8.1.3)."""
+    try:
+        octets = base64.b64decode(key[: len(key) // 4 * 4], validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    begins = octets[:1] == bytes((_SEQUENCE,)) and _RSA_ALGORITHM in octets[:24]
+    return begins and _content(octets, _SEQUENCE) is None
+
+
 def _content(octets: bytes, tag: int) -> tuple[bytes, bytes] | None:
     """Gives the content of the value that the octets begin with, and what follows; nothing where it is cut."""
     if len(octets) < 2 or octets[0] != tag:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain, Effect, Event, EventKind, Step
+from letterhead.core.domain import Change, Domain, Effect, Event, EventKind, Step
 from letterhead.core.evidence import LOST, Evidence, Says, Sight, inconclusive, says_of_key, says_of_mail_from
 from letterhead.core.identity import Identity, Presence
 from letterhead.core.watch import (
@@ -256,8 +256,10 @@ def advance(domain: Domain, evidence: Evidence, now: datetime) -> Step:
 
 def _changed(origin: State, to: State, why: str, now: datetime) -> Event:
     """Tells a move of MAIL FROM, which has no event of its own since it never touches `status`."""
-    words = f"MAIL FROM domain: {WIRE_STATUS[origin]} to {WIRE_STATUS[to]}, as {why}"
-    return Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
+    was, is_now = WIRE_STATUS[origin], WIRE_STATUS[to]
+    words = f"MAIL FROM domain: {was} to {is_now}, as {why}"
+    change = Change(record="mail_from", was=was, now=is_now)
+    return Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words, change=change)
 
 
 def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> Case:

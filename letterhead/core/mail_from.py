@@ -4,6 +4,7 @@ How a wrong MX differs from the planned one tells what happened: another region,
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from letterhead.core import mail_from_faults as faults
@@ -26,14 +27,31 @@ MAILBOX_HOSTS = (
 )
 
 
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*")  # RFC 1123 2.1
+# Where a host ends like this before the zone begins, somebody typed the whole host without its final dot.
+_ENDINGS = frozenset({"com", "net", "org", "io", "eu", "de", "email", "cloud"})
+
+
 def planned(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
     """Says the MX to publish at the MAIL FROM domain."""
     return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value=mx_host, priority=mx_priority)
 
 
+def unknown(mail_from: str) -> PlannedRecord:
+    """Says where the MX stands of which we don't know the host: any hosts that can take bounces will do."""
+    return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value="", exact=False)
+
+
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Says whether the planned host is the one MX there; its priority does not matter when it is alone."""
+    if not record.exact:
+        hosts = [rdata.exchange for rdata in rdatas if isinstance(rdata, Mx)]
+        return bool(hosts) and all(_can_receive(host, record) for host in hosts)
     return len(rdatas) == 1 and isinstance(rdatas[0], Mx) and rdatas[0].exchange == _wanted(record)
+
+
+def _can_receive(host: str, record: PlannedRecord) -> bool:
+    return bool(_HOST.fullmatch(host)) and not _address(host, record) and not _zone_appended(host, record)
 
 
 def _wanted(record: PlannedRecord) -> str:
@@ -68,7 +86,7 @@ def _in_use(scene: Scene, standing: Standing) -> Sighting | None:
     hosts = _hosts(scene, standing)
     ours = [host for host in hosts if any(_meant(host, standing.record) for _meant in _MEANT)]
     known = [host for host in hosts if _belongs(host, MAILBOX_HOSTS)]
-    return Sighting() if not ours and (len(hosts) > 1 or known) else None
+    return Sighting() if standing.record.exact and not ours and (len(hosts) > 1 or known) else None
 
 
 def _belongs(host: str, ends: Iterable[str]) -> bool:
@@ -98,9 +116,11 @@ def _zone_appended(host: str, record: PlannedRecord) -> bool:
     while above and not host.endswith(f".{above}"):
         above = above.partition(".")[2]
     bare = host.removesuffix(f".{above}")
-    if not above or bare == host or _belongs(_wanted(record), [above]):
-        return False
     wanted = _wanted(record)
+    if not above or bare == host or _belongs(wanted, [above]):
+        return False
+    if not record.exact:
+        return "." in above and "." in bare and bare.rpartition(".")[2] in _ENDINGS
     return bare == wanted or wanted.startswith(f"{bare}.") or _wrong_region(bare, record) or _wrong_suffix(bare, record)
 
 
@@ -158,27 +178,36 @@ def _asks(scene: Scene) -> Iterator[Question]:
     """Asks for the addresses of the planned host, once it is published."""
     standing = scene.standing(RecordId.MAIL_FROM_MX)
     if standing is not None and standing.verdict is Verdict.PRESENT:
-        first, second = (_of_target(standing, rdtype) for rdtype in ("A", "AAAA"))
+        first, second = (_of_target(scene, standing, rdtype) for rdtype in ("A", "AAAA"))
         yield first
         if any(isinstance(reply.answer, NoData) for reply in scene.seen.get(first, ())):
             yield second
 
 
-def _of_target(standing: Standing, rdtype: str) -> Question:
-    return Question(name=_wanted(standing.record), rdtype=rdtype, view=View.ONE_RESOLVER)
+def _of_target(scene: Scene, standing: Standing, rdtype: str) -> Question:
+    return Question(name=_target(scene, standing), rdtype=rdtype, view=View.ONE_RESOLVER)
+
+
+def _target(scene: Scene, standing: Standing) -> str:
+    """Names the planned host; where none is planned, the one that is there and preferred."""
+    found = [rdata for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
+    if standing.record.exact or not found:
+        return _wanted(standing.record)
+    return min(found, key=lambda rdata: rdata.preference).exchange
 
 
 def _addresses(scene: Scene, standing: Standing) -> list[Reply]:
     if standing.verdict is not Verdict.PRESENT:
         return []
-    return [reply for rdtype in ("A", "AAAA") for reply in scene.seen.get(_of_target(standing, rdtype), ())]
+    return [reply for rdtype in ("A", "AAAA") for reply in scene.seen.get(_of_target(scene, standing, rdtype), ())]
 
 
 def _cname(scene: Scene, standing: Standing) -> Sighting | None:
     for reply in _addresses(scene, standing):
         aliases = getattr(reply.answer, "aliases", ())
         if aliases:
-            return Sighting(places={"found": aliases[-1]}, observed=(f"CNAME {aliases[0]}",))
+            places = {"found": aliases[-1], "value": _target(scene, standing)}
+            return Sighting(places=places, observed=(f"CNAME {aliases[0]}",))
     return None
 
 
@@ -186,7 +215,7 @@ def _no_address(scene: Scene, standing: Standing) -> Sighting | None:
     replies = _addresses(scene, standing)
     gone = any(isinstance(reply.answer, NxDomain) for reply in replies)
     empty = len(replies) > 1 and all(isinstance(reply.answer, NoData) for reply in replies)
-    return Sighting() if gone or empty else None
+    return Sighting(places={"value": _target(scene, standing)}) if gone or empty else None
 
 
 TOPIC = Topic(

@@ -95,6 +95,13 @@ class DomainName(msgspec.Struct, frozen=True, order=True):
 
 def parse_domain(raw: object, rules: NameRules) -> DomainName:
     """Parses a sender domain as somebody typed it; raises Fault(domain-…)."""
+    name = parse_anywhere(raw)
+    _refuse_place(name, rules)
+    return name
+
+
+def parse_anywhere(raw: object) -> DomainName:
+    """Parses a domain as somebody typed it, wherever it lies and whoever it belongs to; raises Fault(domain-…)."""
     if not isinstance(raw, str):
         raise Fault(Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".')
     if not raw:
@@ -102,7 +109,6 @@ def parse_domain(raw: object, rules: NameRules) -> DomainName:
     name = _read(raw)
     _refuse_oversize(name)
     _refuse_address(name)
-    _refuse_place(name, rules)
     return name
 
 

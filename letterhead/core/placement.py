@@ -121,7 +121,8 @@ def _other_type(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None
 
 def _holds_value(text: str, record: PlannedRecord) -> bool:
     """Says whether a text holds the record's whole value, spaces, quotes and the case of letters apart."""
-    return _bare(record.value).rstrip(";.") in _bare(text)
+    value = _bare(record.value).rstrip(";.")
+    return bool(value) and value in _bare(text)
 
 
 def _bare(text: str) -> str:

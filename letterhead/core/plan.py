@@ -38,7 +38,10 @@ DKIM_KEYS = (RecordId.DKIM, RecordId.DKIM_NEXT)
 
 
 class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Says one record to publish: `host` is the full owner name without a final dot."""
+    """Says one record to publish: `host` is the full owner name without a final dot.
+
+    Where `exact` is false nobody told the value: any valid one will do, and `value` only shows its form.
+    """
 
     id: RecordId
     host: str
@@ -46,6 +49,7 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     priority: int | None = None
     required: bool = True
+    exact: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

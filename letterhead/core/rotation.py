@@ -18,7 +18,7 @@ from letterhead.core.answers import Answer, Found, Question, Reply, Seen, Unansw
 from letterhead.core.domain import Domain, Effect, Event, EventKind, OldKey, Rotation, Step
 from letterhead.core.evidence import Sight
 from letterhead.core.keyrecord import parse_key_record
-from letterhead.core.plan import PlannedRecord, follow, rejected
+from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Verdict, follow, rejected
 from letterhead.core.records import Txt
 from letterhead.core.watch import State
 
@@ -26,6 +26,9 @@ SETTLES: Final = timedelta(minutes=10)  # of looks that all found it everywhere:
 SETTLES_BY_RESOLVERS: Final = timedelta(hours=24)  # where nobody can ask the servers: longer than caches remember
 OLD_KEPT: Final = timedelta(days=7)  # mail signed with the old key may be under way for so long (RFC 5321 4.5.4.1)
 MAY_START: Final = frozenset({State.VERIFIED, State.AT_RISK})
+
+
+Verdicts = tuple[tuple[RecordId, Verdict], ...]
 
 
 class Stage(StrEnum):
@@ -147,7 +150,8 @@ def due(domain: Domain, now: datetime, every: timedelta | None) -> bool:
 
 def start(domain: Domain, selector: str, public_key: str, now: datetime, why: str) -> Step:
     """Begins a rotation; the key that signs, and all that is judged by it, stays as it is."""
-    after = replace(domain, rotation=Rotation(selector=selector, public_key=public_key, started_at=now))
+    coming = Rotation(selector=selector, public_key=public_key, started_at=now)
+    after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
     host = dkim.planned(domain.sender, selector, public_key).host
     words = f"a new DKIM key was made ({why}); it takes over once the TXT record {host} is published"
     return Step(domain=after, events=(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words),))
@@ -159,7 +163,12 @@ def abandon(domain: Domain, now: datetime) -> Step:
         return Step(domain=domain)
     words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; its record can be removed"
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
-    return Step(domain=replace(domain, rotation=None), events=(event,))
+    return Step(domain=replace(domain, rotation=None, verdicts=_without_next(domain.verdicts)), events=(event,))
+
+
+def _without_next(verdicts: Verdicts) -> Verdicts:
+    """Forgets how the next key's record stood: the one after it is another record."""
+    return tuple(each for each in verdicts if each[0] is not RecordId.DKIM_NEXT)
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +221,7 @@ def _switched(step: Step, rotation: Rotation, rule: Rule, now: datetime) -> Step
         public_key=rotation.public_key,
         rotation=None,
         rotated_at=now,
+        verdicts=((RecordId.DKIM, Verdict.PRESENT), *_others(domain.verdicts)),
         old_keys=(*domain.old_keys, OldKey(selector=domain.selector, replaced_at=now)),
         told_at=now if domain.held and domain.told_at is not None else domain.told_at,
     )
@@ -223,6 +233,10 @@ def _switched(step: Step, rotation: Rotation, rule: Rule, now: datetime) -> Step
         events=(*step.events, event),
         effects=tuple(dict.fromkeys((*step.effects, *owed))),
     )
+
+
+def _others(verdicts: Verdicts) -> Verdicts:
+    return tuple(each for each in verdicts if each[0] not in DKIM_KEYS)
 
 
 def _aged(old_keys: tuple[OldKey, ...], look: Look, now: datetime) -> tuple[OldKey, ...]:

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 import msgspec
 
 from letterhead.core.answers import Question, Reply, Unanswered, View, Why, answered
-from letterhead.core.delegations import home
+from letterhead.core.delegations import home, ours
 from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
 from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, rejected
 
@@ -76,7 +76,18 @@ CNAME_LOOP = Diagnosis(
     fix="Delete the CNAME at {asked}, then add the record that belongs there {where}",
     reference="RFC 1034 3.6.2",
 )
-DIAGNOSES = (TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
+OUR_RESOLVERS = Diagnosis(
+    code="resolver.failed",
+    severity=Severity.INCONCLUSIVE,
+    title="Our own resolvers could not tell the way to the domain's servers",
+    meaning="Before a domain's own DNS servers can be asked, resolvers must say which these are. The resolvers that "
+    "this check uses did not, so it says nothing about your domain.",
+    detail="The resolvers {servers} did not tell which servers {host} has: {reason}.",
+    fix="Nothing to change in your DNS. Whoever runs this check looks at the resolvers {servers} (letterhead doctor), "
+    "or asks others (letterhead check --resolver)",
+    reference="RFC 1034 5.3.1",
+)
+DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
 
 # Where servers differ in their trouble: what one says tells more than that another is silent.
 TELLING: Final = (
@@ -132,11 +143,13 @@ def _why(reply: Reply) -> Why | None:
 def _silence(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) -> _Silence:
     troubles = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
     worst = min(troubles, key=lambda each: TELLING.index(each.why))
+    lost = ours(replies)
+    told = scene.seen.get(_question(standing.record, View.RECURSIVE), ()) if lost else replies
     return _Silence(
         standing=standing,
-        diagnosis=_by_reason(worst.why),
+        diagnosis=OUR_RESOLVERS if lost else _by_reason(worst.why),
         reason=worst.detail or worst.why.value,
-        servers=tuple(dict.fromkeys(reply.perspective.server for reply in replies)),
+        servers=tuple(dict.fromkeys(reply.perspective.server for reply in told)),
         zone=replies[0].perspective.zone or home(scene),
     )
 

@@ -51,6 +51,11 @@ def planned_terms(record: PlannedRecord) -> list[Term]:
     return [term for term in parse(record.value).evaluated if term.name != "all"]
 
 
+def unknown(mail_from: str) -> PlannedRecord:
+    """Says where the SPF record stands of which we don't know the provider's terms: any readable one will do."""
+    return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value="v=spf1 ", exact=False)
+
+
 # --- whom the topic speaks of ----------------------------------------------------------------------------------
 
 
@@ -61,7 +66,7 @@ def _at_mail_from(scene: Scene, standing: Standing) -> Subject:
         texts=tuple(texts(_rdatas(scene, standing))),
         seen=scene.seen,
         own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, scene.panel),
+        value=value_for(record, scene.panel) if record.exact else None,
     )
 
 
@@ -149,7 +154,8 @@ def _elsewhere(scene: Scene, standing: Standing) -> Sighting | None:
 
 def _holds(text: str, standing: Standing) -> bool:
     terms = {term.canonical for term in parse(text).terms}
-    return terms.issuperset(term.canonical for term in planned_terms(standing.record))
+    ours = {term.canonical for term in planned_terms(standing.record)}
+    return bool(ours) and terms >= ours
 
 
 def _named(standing: Standing) -> str:

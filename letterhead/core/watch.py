@@ -49,7 +49,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     `since` is when the state was entered; pending's 72 h run from it. `looks` are the last 3 that count for the loss
     rule; `first_miss_at`, `misses` and `stops_sending_at` tell of the present spell at risk. `present_since` starts
     the unbroken run of presence. `provider_lost_at` is the first look at which the provider had lost it since its last
-    success, `provider_lost` says that a later look agreed.
+    success, `provider_lost` says that a later look agreed. `found_at` is the last look of all that found it.
     """
 
     state: State
@@ -61,6 +61,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     present_since: datetime | None = None
     provider_lost_at: datetime | None = None
     provider_lost: bool = False
+    found_at: datetime | None = None
 
 
 def fresh(state: State, now: datetime) -> Watch:
@@ -87,7 +88,12 @@ def looked(watch: Watch, sight: Sight, now: datetime) -> Watch:
 
 def _found(watch: Watch, now: datetime) -> Watch:
     """Adds a look that found it; an hour of these ends a spell of misses, even where the provider is still to come."""
-    found = replace(watch, looks=_with(watch, Look(at=now, present=True)), present_since=watch.present_since or now)
+    found = replace(
+        watch,
+        looks=_with(watch, Look(at=now, present=True)),
+        present_since=watch.present_since or now,
+        found_at=now,
+    )
     if present_for(found, now) < SETTLED_AFTER:
         return found
     return replace(found, first_miss_at=None, misses=0, stops_sending_at=None)
@@ -138,7 +144,7 @@ def heard(watch: Watch, says: Says, now: datetime) -> Watch:
 
 def entered(watch: Watch, to: State, sight: Sight, now: datetime) -> Watch:
     """Enters a state, with what it must remember of the way there."""
-    after = Watch(state=to, since=now, present_since=watch.present_since)
+    after = Watch(state=to, since=now, present_since=watch.present_since, found_at=watch.found_at)
     if to is State.VERIFIED:
         return replace(after, looks=(Look(at=now, present=True),))
     if to is not State.AT_RISK:

@@ -6,7 +6,7 @@ not believe what is the same at both (RFC 4592 2.2).
 
 from collections.abc import Iterable, Iterator
 
-from letterhead.core.answers import Aliased, Answer, Found, NoData, Question, View
+from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Question, View
 from letterhead.core.diagnosis import Scene
 from letterhead.core.mending import MENDS, head, mended, value_text
 from letterhead.core.plan import (
@@ -53,7 +53,10 @@ def without_underscore(record: PlannedRecord) -> list[str]:
 def levels(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names where the record stands when a part of its name was left out; the apex of the MAIL FROM is not meant."""
     first = record.host.removesuffix(f".{plan.sender}")
-    names = [f"{first}.{above}" for above in _above(plan)] if record.id is not RecordId.DMARC else []
+    own = record.id is RecordId.DMARC or (
+        record.id in MAIL_FROM and not record.exact
+    )  # of a name that may well have it
+    names = [] if own else [f"{first}.{above}" for above in _above(plan)]
     if record.id in DKIM_KEYS:
         selector, _, rest = first.partition("._domainkey")
         names += [f"_domainkey.{plan.sender}", f"{selector}{rest}.{plan.sender}", plan.sender, *_above(plan)]
@@ -62,7 +65,7 @@ def levels(record: PlannedRecord, plan: Plan) -> list[str]:
 
 def apexes(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names the domain itself, where a MAIL FROM record stands when its label was left out."""
-    return _valid([plan.sender, *_above(plan)], plan) if record.id in MAIL_FROM else []
+    return _valid([plan.sender, *_above(plan)], plan) if record.id in MAIL_FROM and record.exact else []
 
 
 def _above(plan: Plan) -> list[str]:
@@ -91,14 +94,36 @@ def probes(scene: Scene, standing: Standing) -> Iterator[Question]:
     if not displaced(scene, standing):
         return
     likely, others = _places(record, scene.plan)
-    asked = [Question(name=name, rdtype=record.rdtype, view=PROBE) for name in likely]
+    asked = list(_ways_to(scene, likely, record.rdtype))
     yield from asked
     yield from _types(scene, record)
     if all(each in scene.seen for each in asked):
         found = [name for name in likely if answers_at(scene, name, record.rdtype)]
         if not [name for name in found if name not in (scene.plan.sender, *_above(scene.plan))]:
-            yield from (Question(name=name, rdtype=record.rdtype, view=PROBE) for name in others)
+            yield from _ways_to(scene, others, record.rdtype)
     yield from _controls(scene, record, (*likely, *others))
+
+
+def _ways_to(scene: Scene, names: Iterable[str], rdtype: str) -> Iterator[Question]:
+    """Asks for names; where several records would be doubled below one name, first whether that exists at all."""
+    for name in names:
+        gate = _gate(name, scene.plan)
+        if gate is not None:
+            asked = Question(name=gate, rdtype="TXT", view=PROBE)
+            yield asked
+            told = [reply.answer for reply in scene.seen.get(asked, ())]
+            if not told or any(isinstance(answer, NxDomain) for answer in told):  # RFC 8020 2
+                continue
+        yield Question(name=name, rdtype=rdtype, view=PROBE)
+
+
+def _gate(name: str, plan: Plan) -> str | None:
+    """Names what lies directly below the sender, or its zone, on the way to a doubled name."""
+    for end in dict.fromkeys((plan.sender, plan.zone)):
+        labels = name.removesuffix(f".{end}").split(".")
+        if name.endswith(f".{end}") and labels[-1] in {*plan.sender.split("."), *plan.zone.split(".")} and labels[1:]:
+            return f"{labels[-1]}.{end}"
+    return None
 
 
 def _places(record: PlannedRecord, plan: Plan) -> tuple[list[str], list[str]]:

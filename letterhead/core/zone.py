@@ -83,8 +83,9 @@ def survey(scene: Scene) -> Iterable[Finding]:
 
 def asks(scene: Scene) -> Iterable[Question]:
     """Asks for what hides or makes up records, and for what is doubtful about the zone's servers."""
-    yield _apex(scene)
     yield from delegations.asks(scene)
+    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.standings):
+        yield _apex(scene)
     for standing in scene.standings:
         if _doubtful(scene, standing):
             yield _beside(standing.record)

@@ -10,20 +10,21 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, lifecycle, outage, provider, rotation
+from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Domain, Step, status
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
+from letterhead.core.names import DomainName, registrable
 from letterhead.core.plan import Plan, RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import known, look
+from letterhead.operations.looks import allowance, known, look
 from letterhead.ports import Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -48,16 +49,20 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
     full = _wants_all(domain) if thorough is None else thorough
-    history = known(deps, domain)
-    seen, word = await asyncio.gather(look(deps, plan, thorough=full, history=history), _word_if_told(deps, domain))
+    history = await known(deps, domain)
+    seen, word = await asyncio.gather(
+        look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),
+        _word_if_told(deps, domain),
+    )
     examination = checkup.examine(plan, seen, deps.hosts, history)
     evidence = await _evidence(deps, domain, examination, word)
     now = deps.now()
     contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    before = contest.challenger if contest is not None else domain
-    step = rotation.advance(lifecycle.advance(before, evidence, now), _keys(domain, plan, evidence, seen), now)
+    noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
+    keys = _keys(domain, plan, evidence, seen)
+    step = rotation.advance(lifecycle.advance(noted.domain, evidence, now), keys, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -66,7 +71,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     outcome = _outcome(
         deps,
         domain,
-        step,
+        replace(step, events=(*noted.events, *step.events)),
         Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
     )
     outcome = replace(outcome, notices=await claims.notices(deps, step, now))
@@ -123,7 +128,7 @@ def _outcome(deps: Deps, before: Domain, step: Step, done: Checkup) -> Outcome:
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
     due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
-    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(seen, step.domain))
+    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, seen, step.domain))
     return Outcome(
         domain=domain,
         events=step.events,
@@ -139,10 +144,11 @@ def jitter(deps: Deps) -> float:
     return int.from_bytes(deps.chance(4)) / 2**31 - 1
 
 
-def _zone(seen: Seen, domain: Domain) -> str | None:
-    """Names the zone that holds the domain, as seen; else as known before."""
+def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
+    """Names the zone that holds the domain, as seen; else as known before. A registry's is nobody's to edit."""
+    own = registrable(DomainName(domain.sender), deps.names).ascii
     for reply in seen.get(Question(name=domain.sender, rdtype="NS", view=View.DELEGATION), ()):
-        if isinstance(reply.answer, Delegated):
+        if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
             return reply.answer.zone
     return domain.zone
 
@@ -172,8 +178,8 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     """Looks at DNS now and changes nothing."""
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
-    history = known(deps, domain)
-    seen = await look(deps, plan, thorough=True, history=history)
+    history = await known(deps, domain)
+    seen = await look(deps.resolver, plan, history, thorough=True, allowed=allowance(deps.policy.check_seconds))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 

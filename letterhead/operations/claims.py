@@ -12,7 +12,7 @@ from letterhead.core.identity import Identity, Presence
 from letterhead.core.plan import DKIM_KEYS
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import look
+from letterhead.operations.looks import allowance, look
 from letterhead.ports import Deps, Notice, Outcome
 
 # Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
@@ -46,7 +46,9 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     """Looks at the holder's DKIM records alone, at every server; either key of a rotation keeps the name."""
     plan = plan_of(deps, incumbent)
     alone = replace(plan, records=tuple(each for each in plan.records if each.id in DKIM_KEYS))
-    seen = await look(deps, alone, thorough=True)
+    seen = await look(
+        deps.resolver, alone, checkup.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
+    )
     sights = {sight_of([checkup.judged(record, seen)]) for record in alone.records}
     return next(each for each in HOLDS if each in sights)
 

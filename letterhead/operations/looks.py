@@ -3,35 +3,57 @@
 import asyncio
 
 from letterhead.core import checkup, rotation
-from letterhead.core.answers import Question, Reply
+from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
 from letterhead.core.plan import Plan
-from letterhead.ports import Allowance, Deps
+from letterhead.ports import Allowance, Deps, Resolver
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
+OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there
 PACKETS = 64  # design: a full check sends at most so many
+SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
+
+
+def allowance(seconds: float = SECONDS) -> Allowance:
+    """Gives what one check may send, and until when."""
+    return Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + seconds)
 
 
 async def look(
-    deps: Deps, plan: Plan, *, thorough: bool, history: History | None = None
+    resolver: Resolver,
+    plan: Plan,
+    history: History,
+    *,
+    thorough: bool,
+    seen: Seen | None = None,
+    allowed: Allowance | None = None,
 ) -> dict[Question, tuple[Reply, ...]]:
-    """Asks DNS in rounds, bounded in packets, time and rounds."""
-    history = history or known(deps)
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + deps.policy.check_seconds)
-    seen: dict[Question, tuple[Reply, ...]] = {}
+    """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
+    allowed = allowed or allowance()
+    known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
-        wanted = checkup.next_questions(plan, seen, thorough=thorough, history=history)
+        wanted = checkup.next_questions(plan, known_by_now, thorough=thorough, history=history)
         if not wanted:
             break
-        seen |= await deps.resolver.ask(wanted, allowance)
-    return seen
+        known_by_now |= checkup.implied(wanted, known_by_now)
+        if unknown := [question for question in wanted if question not in known_by_now]:
+            known_by_now |= await resolver.ask(unknown, allowed)
+    return known_by_now
 
 
-def known(deps: Deps, domain: Domain | None = None) -> History:
-    """Gathers what the judging wants to know beside the answers; of a domain the old selectors that can go."""
+async def known(deps: Deps, domain: Domain) -> History:
+    """Gathers what the judging wants to know beside the answers.
+
+    Selectors that the account left behind are told to a holder alone, and are its own: what other accounts left in DNS
+    is not told.
+    """
+    wanted = rotation.held_keys(domain)
+    used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
+    left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
-        old_selectors=rotation.removable(domain) if domain is not None else (),
+        old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],
+        present_until=domain.dkim.found_at,
         taken_at=deps.now(),
         special_use=deps.names.allow_special_use,
     )

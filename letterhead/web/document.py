@@ -43,6 +43,9 @@ HEADERS = {
 }
 PARTS = {
     "sender": "acme.dev",
+    "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
+    "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",
     "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
@@ -146,7 +149,10 @@ def kinds_of(endpoint: Endpoint) -> list[Kind]:
 
 
 def _responses(endpoint: Endpoint, named: Json) -> Json:
-    responses: Json = {"200": _success(endpoint, named)}
+    if 204 in endpoint.statuses:
+        responses: Json = {"204": {"description": "Done", "headers": _headers()}}
+    else:
+        responses = {"200": _success(endpoint, named)}
     if 304 in endpoint.statuses:
         responses["304"] = {"description": "Not Modified", "headers": _headers()}
     if 503 in endpoint.statuses:

@@ -45,6 +45,19 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     Kind.SELECTOR_USED: ("The selector 'lh1' was used before for acme.dev.", "Leave it away, or use another one."),
     Kind.MAIL_FROM_INVALID: ("'bounce.other.dev' is not below acme.dev.", "Use a label, such as 'bounce'."),
     Kind.KEY_INVALID: ("The private key is not an RSA key in PEM.", "Send one, or leave it away."),
+    Kind.WEBHOOK_URL_INVALID: (
+        "The webhook 'https://me:secret@hooks.acme.dev' is no plain URL.",
+        "Write it like https://hooks.acme.dev/letterhead.",
+    ),
+    Kind.WEBHOOK_NOT_HTTPS: (
+        "The webhook 'http://hooks.acme.dev' is not an https:// URL.",
+        "Give the endpoint TLS, and its URL with https://.",
+    ),
+    Kind.WEBHOOK_NOT_PUBLIC: (
+        "The webhook 'https://10.0.0.1/' can't be reached from here: 10.0.0.1 is not public.",
+        "Use a host that has a public address.",
+    ),
+    Kind.WEBHOOK_EVENTS_INVALID: ("There is no event 'domain.lots'.", "Choose from: * (all), domain.created, …"),
     Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
     Kind.SCOPE_MISSING: ("This API key has the scope 'read'; this needs 'write'.", "Use a key of that scope."),
     Kind.NOT_FOUND: ("This account has no sender domain 'acme.dev'.", "Look at GET /domains for the names it has."),

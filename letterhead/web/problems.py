@@ -43,6 +43,10 @@ def status_of(kind: Kind) -> int:
             return 400
         case Kind.SELECTOR_INVALID | Kind.MAIL_FROM_INVALID | Kind.KEY_INVALID:
             return 400
+        case Kind.WEBHOOK_URL_INVALID | Kind.WEBHOOK_NOT_HTTPS | Kind.WEBHOOK_NOT_PUBLIC:
+            return 400
+        case Kind.WEBHOOK_EVENTS_INVALID:
+            return 400
         case Kind.UNAUTHORIZED:
             return 401
         case Kind.USAGE_LIMIT_EXCEEDED:

@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from letterhead.core import domain as remembered
-from letterhead.core import lifecycle, rotation
+from letterhead.core import lifecycle, rotation, told
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
 from letterhead.core.domain import Domain, OldKey
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
-from letterhead.core.plan import Plan, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.plan import Plan, RecordId, Standing, Verdict
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
@@ -44,33 +43,7 @@ def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health
 
 
 def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
-    return {
-        "sender": each.sender,
-        "status": remembered.status(each),
-        "last_sync": each.last_sync,
-        "created_at": each.created_at,
-        "selector": each.selector,
-        "verification_tokens": each.tokens or UNSET,
-        "mail_from_domain_status": given(remembered.mail_from_status(each)),
-        "private_dkim_key": given(key),
-        "reminder_sent_at": given(each.reminder_sent_at),
-        "verification_records": _records(plan),
-    }
-
-
-def _records(plan: Plan) -> wire.VerificationRecords:
-    return wire.VerificationRecords(**{record.id.value: _record(record, plan.zone) for record in plan.records})
-
-
-def _record(record: PlannedRecord, zone: str) -> wire.VerificationRecord:
-    return wire.VerificationRecord(
-        record_type=record.rdtype,  # type: ignore[arg-type]
-        record_name=relative_name(record.host, zone),
-        host=record.host,
-        record_value=record.value,
-        priority=given(record.priority),
-        required=record.required,
-    )
+    return told.values(each, plan) | {"private_dkim_key": given(key)}
 
 
 def health(each: Domain, checkup: Checkup | None, now: datetime) -> wire.Health:
@@ -183,7 +156,7 @@ def dkim_rotation(deps: Deps, each: Domain) -> wire.DkimRotation:
         waits_for=rotation.waits_for(each),
         selector=each.selector,
         next_selector=coming.selector if coming else UNSET,
-        record=_record(record, plan.zone) if record else UNSET,
+        record=told.record_of(record, plan.zone) if record else UNSET,
         started_at=coming.started_at if coming else UNSET,
         looked_at=given(coming.looked_at) if coming else UNSET,
         missing_at=(coming.lacking or UNSET) if coming else UNSET,
@@ -212,7 +185,7 @@ def made_key(made: NewKey) -> wire.MadeKey:
         key_type=made.key.key_type,  # type: ignore[arg-type]
         environment_id=given(made.key.environment_id),
         name=made.key.name,
-        created_at=_kept(made.key.created_at),
+        created_at=kept(made.key.created_at),
         scope=made.key.scope.value,
     )
 
@@ -244,7 +217,7 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
             domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
         ),
         reminders=each.reminders,
-        created_at=_kept(each.created_at),
+        created_at=kept(each.created_at),
         key=given(first_key),
     )
 
@@ -261,7 +234,7 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     )
 
 
-def _kept(at: datetime) -> datetime:
+def kept(at: datetime) -> datetime:
     """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

@@ -11,9 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
+from letterhead.core.told import Status, ToldDomain, VerificationRecord
 
-Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
-MailFromStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE"]
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
 
@@ -28,30 +27,6 @@ class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
 # --- domains ---------------------------------------------------------------------------------------------------
 
 
-class VerificationRecord(Out, frozen=True, kw_only=True):
-    """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
-
-    record_type: Literal["TXT", "MX"]
-    record_name: str
-    host: str
-    record_value: str
-    priority: int | UnsetType = UNSET
-    required: bool
-
-
-class VerificationRecords(Out, frozen=True, kw_only=True, rename="lower"):
-    """Says all that the customer must publish; the clients know these keys with underscores."""
-
-    dkim: VerificationRecord
-    mail_from_spf: VerificationRecord | UnsetType = UNSET
-    mail_from_mx: VerificationRecord | UnsetType = UNSET
-    dmarc: VerificationRecord | UnsetType = UNSET
-    dkim_next: (
-        Annotated[VerificationRecord, Meta(description="During a change of keys: the new key, beside the old one.")]
-        | UnsetType
-    ) = UNSET
-
-
 class Health(Out, frozen=True, kw_only=True):
     """Sums up the last check of a domain."""
 
@@ -64,19 +39,10 @@ class Health(Out, frozen=True, kw_only=True):
     codes: tuple[str, ...]
 
 
-class SenderDomain(Out, frozen=True, kw_only=True):
+class SenderDomain(ToldDomain, frozen=True, kw_only=True):
     """Tells of one sender domain of the account."""
 
-    sender: str
-    status: Status
-    last_sync: datetime
-    created_at: datetime
-    selector: str
-    verification_tokens: tuple[str, ...] | UnsetType = UNSET
-    mail_from_domain_status: MailFromStatus | UnsetType = UNSET
     private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")
-    reminder_sent_at: datetime | UnsetType = UNSET
-    verification_records: VerificationRecords
     health: Health | UnsetType = UNSET
 
 

@@ -20,16 +20,14 @@ from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core import checkup
-from letterhead.core.answers import Question, Reply
 from letterhead.core.checkup import NO_HISTORY, Examination
 from letterhead.core.diagnosis import History
 from letterhead.core.plan import Plan, PlannedRecord, RecordId
 from letterhead.core.records import quoted, split_text, zone_line
-from letterhead.ports import Allowance
+from letterhead.operations.looks import look
 from tests.core import scenes
 
 FOLDER = Path(__file__).parent
-ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +114,5 @@ def examine(case: Case) -> tuple[Examination, int]:
 
 async def _examine(case: Case) -> tuple[Examination, int]:
     resolver = ZoneFileResolver(case.text)
-    seen: dict[Question, tuple[Reply, ...]] = {}
-    for _ in range(ROUNDS):
-        wanted = checkup.next_questions(case.plan, seen, thorough=True, history=case.history)
-        if not wanted:
-            break
-        seen |= await resolver.ask(wanted, Allowance(packets=64, until=1e9))
+    seen = await look(resolver, case.plan, case.history, thorough=True)
     return checkup.examine(case.plan, seen, history=case.history), len(seen)

@@ -24,7 +24,7 @@ FINDINGS = {
     "mirror.example": "dkim.name-doubled",
     "twins.example": "zone.nameservers-disagree",
     "hermit.example": "zone.timeout",
-    "harbour.example": "dkim.missing",
+    "harbour.example": "dkim.removed",
 }
 
 

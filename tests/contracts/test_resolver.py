@@ -350,14 +350,14 @@ async def test_lame_delegation_is_no_answer(lab: DnsLab) -> None:
     ("text", "line"),
     [
         ("@ SOA ns host 1 1 1 1 1\n", 1),
-        ("$ORIGIN a.test.\n@ TXT early\n", 1),
+        ('$ORIGIN a.test.\n@ TXT "early\n', 2),
         ("$ORIGIN a.test.\n@ SOA ns host 1 1 1 1 1\n; @server ns timeot\n", 3),
-        ("$ORIGIN a.test.\n@ SOA ns host 1 1 1 1 1\n$TTL 5\n@ MX mail\n", 3),
+        ("$ORIGIN a.test.\n@ SOA ns host 1 1 1 1 1\n$TTL 5\n@ MX mail\n", 4),
     ],
 )
 def test_unreadable_zone_text_names_the_line(text: str, line: int) -> None:
     """Zone text that can't be read is refused with the place and with what to do."""
-    with pytest.raises(Fault, match=f"line {line} on") as refused:
+    with pytest.raises(Fault, match=f"Line {line} of") as refused:
         ZoneFileResolver(text)
     assert refused.value.kind is Kind.PARAMETER_INVALID
     assert refused.value.fix

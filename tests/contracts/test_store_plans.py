@@ -22,7 +22,8 @@ HOT = {
     "silence": {},
     "checkups": {"domain_ids": '["d7", "d8"]'},
     "sealed_keys": {"account_id": "a7"},
-    "events_of_account": {"account_id": "a7", "after": "", "limit": 10},
+    "used_selectors": {"sender": "d7.example", "account_id": "a7"},
+    "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "idempotency": {"account_id": "a7", "key": "k"},
     "save_domain": {
@@ -39,6 +40,8 @@ FILL = [
     "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
     "INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life) {numbers} "
     "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
+    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
+    "SELECT 'd' || (n / 3) || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
     "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "

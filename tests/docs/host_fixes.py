@@ -7,15 +7,13 @@ from pathlib import Path
 from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core import checkup
-from letterhead.core.answers import Question, Reply
 from letterhead.core.diagnosis import Finding
 from letterhead.core.plan import RecordId
-from letterhead.ports import Allowance
+from letterhead.operations.looks import look
 from tests.core import scenes
 
 SERVERS: dict[str, list[str]] = tomllib.loads((Path(__file__).parents[1] / "data/nameservers.toml").read_text("utf-8"))
 PLAN = scenes.plan()
-ROUNDS = 16
 
 
 def missing_at(servers: list[str]) -> dict[RecordId, Finding]:
@@ -23,16 +21,6 @@ def missing_at(servers: list[str]) -> dict[RecordId, Finding]:
     lines = [f"{PLAN.zone}. 3600 IN NS {server}." for server in servers]
     soa = f"{PLAN.zone}. 3600 IN SOA {servers[0]}. hostmaster.{PLAN.zone}. 1 7200 3600 1209600 600"
     text = "\n".join([f"$ORIGIN {PLAN.zone}.", soa, *lines])
-    seen = asyncio.run(_seen(ZoneFileResolver(text)))
+    seen = asyncio.run(look(ZoneFileResolver(text), PLAN, checkup.NO_HISTORY, thorough=True))
     findings = checkup.examine(PLAN, seen, load_hosts()).findings
     return {RecordId(each.record): each for each in findings if each.record is not None}
-
-
-async def _seen(resolver: ZoneFileResolver) -> dict[Question, tuple[Reply, ...]]:
-    seen: dict[Question, tuple[Reply, ...]] = {}
-    for _ in range(ROUNDS):
-        wanted = checkup.next_questions(PLAN, seen, thorough=True)
-        if not wanted:
-            break
-        seen |= await resolver.ask(wanted, Allowance(packets=64, until=1e9))
-    return seen

@@ -4,16 +4,15 @@ from pathlib import Path
 
 from letterhead import config
 from letterhead.cli import manual
-from letterhead.core import catalogue, checkup, lifecycle, provider, rotation
-from letterhead.core.catalogue import Example
-from letterhead.core.diagnosis import Diagnosis, Finding
+from letterhead.core import catalogue, lifecycle, rotation
+from letterhead.core.catalogue import DIAGNOSES, Example
+from letterhead.core.diagnosis import Finding
 from tests.cases import case
 from tests.cases.case import Case
 from tests.docs import compared, dns_hosts
 
 DOCS = Path(__file__).parents[2] / "docs"
 FINDINGS = "findings"
-DIAGNOSES: dict[str, Diagnosis] = {**checkup.DIAGNOSES, **{each.code: each for each in provider.DIAGNOSES}}
 
 Shown = dict[str, list[tuple[Case, Finding]]]
 

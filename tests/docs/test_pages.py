@@ -6,12 +6,13 @@ import pytest
 
 from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.core import catalogue
+from letterhead.core.catalogue import DIAGNOSES
 from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId
 from letterhead.core.records import split_text
 from tests.docs import compared
 from tests.docs.host_fixes import PLAN, SERVERS, missing_at
-from tests.docs.pages import DIAGNOSES, DOCS, first_findings, pages, shown_by_cases, written
+from tests.docs.pages import DOCS, first_findings, pages, shown_by_cases, written
 
 DKIM = next(record for record in PLAN.records if record.id is RecordId.DKIM)
 MX = next(record for record in PLAN.records if record.id is RecordId.MAIL_FROM_MX)

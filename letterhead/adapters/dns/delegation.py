@@ -5,7 +5,7 @@ tell (a lame zone), the closest zone above that answers is asked for its referra
 """
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.reading import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.transport import Address, Budget, first_telling, usable
 from letterhead.adapters.dns.wire import Message, Query, Record, name_text
+from letterhead.core.addresses import not_public, read_address
 from letterhead.core.answers import Nameserver, Unanswered, Why
 
 MAX_SERVERS = 8  # names as well as addresses, of one zone
@@ -54,6 +55,8 @@ class Setup:
     port: int
     per_try: float
     cache: Cache[Any]
+    is_registry: Callable[[str], bool]
+    public_only: bool = False  # whether servers at other addresses are left alone
 
 
 class Delegations:
@@ -66,6 +69,12 @@ class Delegations:
     async def zone_of(self, name: Name) -> Cut | Unanswered:
         """Finds the zone that holds a name."""
         return await self._once(("zone", name), self._zone_of(name))
+
+    def nearest(self, name: Name) -> Cut | None:
+        """Finds the closest zone at or above a name that is known already: its servers send on, where they must."""
+        names = (Name(name.labels[at:]) for at in range(len(name.labels)))
+        known = (self._setup.cache.get(("zone", above)) for above in names)
+        return next((cut for cut in known if cut is not None and cut.trouble is None), None)
 
     async def servers(self, cut: Cut, most: int = MAX_SERVERS) -> tuple[Nameserver, ...]:
         """Finds addresses of a zone's servers that this machine has a route to, at most so many in all."""
@@ -113,14 +122,24 @@ class Delegations:
         if isinstance(told, Unanswered) or told.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._from_above(name, told if isinstance(told, Unanswered) else failure(told))
         if alias_at(told, name) is not None:
-            return await self._above(name)  # RFC 1034 3.6.2: it can't be the apex of a zone
+            return await self._of_alias(name)
         record = soa(told)
         if record is None or not name.is_subdomain(record.owner):
             return await self._from_above(name, Unanswered(why=Why.LAME, detail="the resolvers found no SOA"))
         cut = await self._cut(record, told)
         if isinstance(cut, Cut):
             self._setup.cache.put(("zone", name), cut, negative_ttl(told) if cut.absent else record.ttl)
+            self._setup.cache.put(("zone", cut.zone), replace(cut, absent=False), record.ttl)
         return cut
+
+    async def _of_alias(self, name: Name) -> Cut | Unanswered:
+        """Finds the zone of an alias: the one above, but where that is a registry (RFC 1034 3.6.2 is often broken)."""
+        above = await self._above(name)
+        if isinstance(above, Unanswered) or not self._setup.is_registry(name_text(above.zone)):
+            return above
+        told = await self.refer(above, name)
+        below = self.below(above, told, name) if isinstance(told, Message) else None
+        return below or above
 
     async def _cut(self, apex: Record, told: Message) -> Cut | Unanswered:
         servers = await self.nameservers_of(apex.owner)
@@ -173,7 +192,7 @@ class Delegations:
     async def _addresses(self, name: Name, cut: Cut, *, both: bool) -> tuple[str, ...]:
         """Finds IPv4 addresses, and IPv6 ones where there is room for `both` or nothing else."""
         if name in cut.glue:
-            return tuple(filter(usable, cut.glue[name]))
+            return self._usable(cut.glue[name])
         kept: tuple[str, ...] | None = self._setup.cache.get(("addresses", name, both))
         if kept is not None:
             return kept
@@ -183,10 +202,15 @@ class Delegations:
         if not any(records) and together == [four]:
             records = [await self._found(name, six)]
         told = tuple(record for found in records for record in found)
-        addresses = tuple(filter(usable, _addresses_in(told, None)))
+        addresses = self._usable(_addresses_in(told, None))
         if addresses:
             self._setup.cache.put(("addresses", name, both), addresses, min(record.ttl for record in told))
         return addresses
+
+    def _usable(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Keeps the addresses that we may and can ask: a zone may name any address for its servers, ours too."""
+        allowed = filter(_public, addresses) if self._setup.public_only else addresses
+        return tuple(filter(usable, allowed))
 
     async def _found(self, name: Name, rdtype: RdataType) -> tuple[Record, ...]:
         told = await self.resolve(name, rdtype)
@@ -197,6 +221,11 @@ class Delegations:
         task = asyncio.ensure_future(work)
         done, _ = await asyncio.wait({task}, timeout=HEDGE)
         return task.result() if done else Unanswered(why=Why.TIMEOUT, detail="the resolvers do not answer")
+
+
+def _public(address: str) -> bool:
+    read = read_address(address)
+    return read is not None and not_public(read) is None
 
 
 def _addresses_in(records: tuple[Record, ...], owner: Name | None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from letterhead.adapters.dns.reading import TELLING, negative_ttl, resolver_answ
 from letterhead.adapters.dns.transport import SILENT, Address, Budget, exchange
 from letterhead.adapters.dns.wire import Message, Query, name_from, name_text
 from letterhead.core.answers import (
+    THE_WAY,
     Answer,
     Delegated,
     NxDomain,
@@ -33,6 +34,7 @@ from letterhead.core.answers import (
 )
 from letterhead.ports import Allowance
 
+DNS_PORT = 53
 PER_QUESTION = 5.0  # seconds
 PER_TRY = 1.75
 ROOTS_PROBED = 3
@@ -40,8 +42,9 @@ PROBE_SECONDS = 0.6  # for each of two tries
 PROBE_HOLDS = 600.0
 MAX_REFERRALS = 3
 FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
+MOST_ASKED = {View.TWO_SERVERS: 4, View.ONE_SERVER: 2}  # where the first ones differ, or tell nothing
 LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
-NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that this machine can reach")
+NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that we can ask")
 
 
 def top_level(name: str) -> bool:
@@ -53,7 +56,8 @@ class DnsResolver:
     """Asks configured resolvers (address and port) and, on `authoritative_port`, the servers of each zone.
 
     `is_registry` says of a zone whether names below it are registered by strangers: a name that does not exist there
-    is not registered. `clock` (seconds) ends what is remembered.
+    is not registered. Unless `private_servers`, or another port than DNS's own is set, no server is asked whose address
+    is not public: whoever has a domain could have us knock anywhere. `clock` (seconds) ends what is remembered.
     """
 
     def __init__(
@@ -63,9 +67,17 @@ class DnsResolver:
         *,
         per_try_timeout: float = PER_TRY,
         is_registry: Callable[[str], bool] = top_level,
+        private_servers: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._setup = Setup(tuple(resolvers), authoritative_port, per_try_timeout, Cache(clock))
+        self._setup = Setup(
+            tuple(resolvers),
+            authoritative_port,
+            per_try_timeout,
+            Cache(clock),
+            is_registry=is_registry,
+            public_only=authoritative_port == DNS_PORT and not private_servers,
+        )
         self._port53 = _Port53(clock)
         self._is_registry = is_registry
 
@@ -168,7 +180,9 @@ class _Round:
     async def _at_servers(self, question: Question, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
         if self._port53.closed:
             return await self._at_resolvers(name, rdtype)
-        cut = await self._delegations.zone_of(name)
+        # A hint is not worth the question which zone it lies in.
+        nearest = self._delegations.nearest(name) if question.view is View.ONE_SERVER else None
+        cut = nearest or await self._delegations.zone_of(name)
         for _ in range(MAX_REFERRALS):
             if isinstance(cut, Unanswered):
                 return _unasked(question, cut)
@@ -178,9 +192,9 @@ class _Round:
             told = panel.referred()
             below = self._delegations.below(cut, told, name) if told else None
             if below is None:
-                return panel.replies(question.view) or _unasked(question, NO_ADDRESS)
+                return panel.replies(question.view) or _unasked(question, NO_ADDRESS, cut)
             cut = below
-        return _unasked(question, LOST)
+        return _unasked(question, LOST, cut)
 
     async def _panel(self, cut: Cut, query: Query, view: View) -> Panel | None:
         """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
@@ -195,7 +209,7 @@ class _Round:
         elif servers and await self._probe():
             return None
         if not panel.agree():
-            panel.ask(servers[first : 2 if view is View.ONE_SERVER else None])
+            panel.ask(servers[first : MOST_ASKED.get(view)])
         await panel.wait()
         return panel
 
@@ -222,7 +236,7 @@ class _Round:
         cut = await self._delegations.zone_of(name)
         answer = cut if isinstance(cut, Unanswered) else cut.trouble or await self._way_to(cut, name)
         zone = answer.zone if isinstance(answer, Delegated | NxDomain) else None
-        perspective = Perspective(view=View.DELEGATION, server="delegation", zone=zone)
+        perspective = Perspective(view=View.DELEGATION, server=THE_WAY, zone=zone)
         return Reply(perspective=perspective, answer=answer)
 
     async def _way_to(self, cut: Cut, name: Name) -> Delegated | NxDomain:
@@ -254,5 +268,7 @@ class _Round:
         return told if isinstance(told, Message) and told.rcode in TELLING else None
 
 
-def _unasked(question: Question, answer: Answer) -> tuple[Reply, ...]:
-    return (Reply(perspective=Perspective(view=question.view, server="delegation"), answer=answer),)
+def _unasked(question: Question, answer: Answer, cut: Cut | Unanswered | None = None) -> tuple[Reply, ...]:
+    """Says why no server was asked; with the zone, where that is the zone's own trouble and not our resolvers'."""
+    zone = name_text(cut.zone) if isinstance(cut, Cut) else None
+    return (Reply(perspective=Perspective(view=question.view, server=THE_WAY, zone=zone), answer=answer),)

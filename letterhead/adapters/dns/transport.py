@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dns.rcode
 
@@ -41,6 +41,14 @@ class Budget:
 
     allowance: Allowance
     deadline: float
+    silent: set[str] = field(default_factory=set)  # addresses that were asked twice for one name already
+
+    def take_again(self, address: str) -> bool:
+        """Takes a packet for a second try, once for each address: what is silent to one question is so to all."""
+        if address in self.silent:
+            return False
+        self.silent.add(address)
+        return self.take()
 
     def take(self) -> bool:
         """Takes one packet, if one is left and the time is not over."""
@@ -97,6 +105,7 @@ class _Conversation:
 
     def __init__(self, sock: socket.socket, query: Query, budget: Budget, per_try: float) -> None:
         self._sock, self._query, self._budget, self._per_try = sock, query, budget, per_try
+        self._address = sock.getpeername()[0]
         self._id = secrets.randbits(16)
         self._loop = asyncio.get_running_loop()
         self._strays = 0
@@ -104,7 +113,8 @@ class _Conversation:
     async def hold(self) -> Message | Unanswered:
         edns, heard = True, None
         for attempt in range(TRIES):
-            if self._budget.take():
+            silent = attempt > 0 and heard is None
+            if self._budget.take_again(self._address) if silent else self._budget.take():
                 await self._loop.sock_sendall(self._sock, question_packet(self._id, self._query, edns=edns))
             elif attempt == 0:
                 return self._budget.left_over()

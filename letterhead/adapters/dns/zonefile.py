@@ -37,19 +37,25 @@ from letterhead.core.answers import (
     View,
     Why,
 )
+from letterhead.core.records import STRING_LIMIT
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance
 
 TEXT = "zone text"  # who says it, where the text names no server
 RESOLVER = "@resolver"
 DEFAULT_TTL = 3600
+NEGATIVE_TTL = 300  # where the text has no SOA that tells
 
 _STARTS_ZONE = re.compile(r'[^;"]*\sSOA\s', re.IGNORECASE)
 _ALIAS = re.compile(r"[^\s;]\S*(?:\s+(?:IN|\d\w*))*\s+CNAME\s", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"\$(ORIGIN|TTL)\s+(\S+)", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"\s*\$(\w+)\s+(\S+)", re.IGNORECASE)
+_STRING = re.compile(r'"((?:[^"\\]|\\[0-9]{3}|\\.)*)"')
+_LETTER = re.compile(r"\\[0-9]{3}|\\.|.")
+_PLACE = re.compile(r"<input>:(\d+): (.*)", re.DOTALL)  # how dnspython begins what it has to say
 _ASIDE = re.compile(r";\s*@(all|resolver|server)(?:\s+(\S+))?(?:\s+(\S+))?\s*$")
 
 Sets = dict[tuple[Name, RdataType], dns.rrset.RRset]
+Nodes = dict[Name, dict[RdataType, dns.rrset.RRset]]
 
 
 @dataclass(slots=True)
@@ -60,30 +66,66 @@ class _Zone:
     sets: Sets = field(default_factory=dict)
     asides: dict[str, Sets] = field(default_factory=dict)
     silent: dict[str, Why] = field(default_factory=dict)
+    _nodes: dict[str, Nodes] = field(default_factory=dict)
 
-    def seen_by(self, who: str) -> Sets:
-        """Gives the zone as one server, or the resolvers, see it."""
-        return self.sets | self.asides.get(who, {})
+    def node(self, who: str, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
+        """Finds all that one server, or the resolvers, hold at a name, by wildcard where there is one.
+
+        Nothing where the name does not exist. It does as soon as one below it does (RFC 4592 2.2.2).
+        """
+        nodes = self._nodes_of(who)
+        if name not in nodes:
+            closest = next(above for above in _upwards(name) if above in nodes or above == self.apex)
+            name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
+        return nodes.get(name)
+
+    def _nodes_of(self, who: str) -> Nodes:
+        """Sorts the records by their owners, once: the zone is read by now."""
+        nodes = self._nodes.get(who)
+        if nodes is None:
+            nodes = self._nodes[who] = {}
+            for (owner, rdtype), records in (self.sets | self.asides.get(who, {})).items():
+                for above in _upwards(owner):
+                    if above.is_subdomain(self.apex):
+                        nodes.setdefault(above, {})
+                nodes[owner][rdtype] = records
+        return nodes
 
     @property
     def negative_ttl(self) -> int:
-        start = self.sets[self.apex, RdataType.SOA]
+        start = self.sets.get((self.apex, RdataType.SOA))
+        if start is None:
+            return NEGATIVE_TTL
         minimum = min(rdata.minimum for rdata in start if isinstance(rdata, dns.rdtypes.ANY.SOA.SOA))
         return min(start.ttl, minimum)
 
 
 class ZoneFileResolver:
-    """Answers from the text of zones. Fault `parameter-invalid` names the line that can't be read."""
+    """Answers from the text of zones. Fault `parameter-invalid` names the line that can't be read.
+
+    A text without any SOA is read as the one zone that its first $ORIGIN names, as panels export it.
+    """
 
     def __init__(self, *texts: str) -> None:
         self._zones = {zone.apex: zone for text in texts for zone in _Reader(text).zones()}
 
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Names the zones that the texts hold."""
+        return tuple(sorted(name_text(apex) for apex in self._zones))
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Lists the names that own records."""
+        return tuple(sorted({name_text(owner) for zone in self._zones.values() for owner, _ in zone.sets}))
+
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Answers every question at once; nothing is sent and nothing of the allowance is used."""
         del allowance
-        return {question: self._replies(question) for question in questions}
+        return {question: self.replies(question) for question in questions}
 
-    def _replies(self, question: Question) -> tuple[Reply, ...]:
+    def replies(self, question: Question) -> tuple[Reply, ...]:
+        """Answers one question, without waiting: it is all here."""
         try:
             name, rdtype = name_from(question.name), RdataType.make(question.rdtype)
         except (dns.exception.DNSException, ValueError) as trouble:
@@ -116,7 +158,7 @@ class ZoneFileResolver:
                 return _aliased(path, ttl, dangling=False) if path else _unknown(at)
             if who in zone.silent:
                 return Unanswered(why=zone.silent[who], detail="as the zone text says")
-            node = _node(zone.seen_by(who), zone.apex, at)
+            node = zone.node(who, at)
             if node is not None and rdtype in node:
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
@@ -141,7 +183,7 @@ class ZoneFileResolver:
         cut = _cut_below(zone, name)
         if cut is not None:
             return Delegated(zone=name_text(cut), servers=self._servers(zone.sets, cut), negative_ttl=0)
-        if top_level(name_text(zone.apex)) and _node(zone.sets, zone.apex, name) is None:
+        if top_level(name_text(zone.apex)) and zone.node(TEXT, name) is None:
             return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
         return Delegated(
             zone=name_text(zone.apex),
@@ -169,26 +211,30 @@ class _Reader:
     """Splits a text into zones and asides, and leaves the records themselves to dnspython."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
+        self._lines = text.removeprefix("\ufeff").splitlines()
         self._zones: list[_Zone] = []
         self._origin: Name | None = None
         self._ttl: str | int = DEFAULT_TTL
         self._who: str | None = None
+        self._owner = ""  # of the last record: a line that begins with a space goes on with it
         self._piece: list[str] = []
         self._at = 1
+        self._bare = not any(_STARTS_ZONE.match(line) for line in self._lines)
 
     def zones(self) -> list[_Zone]:
+        depth = 0
         for number, line in enumerate(self._lines, 1):
             directive, aside = _DIRECTIVE.match(line), _ASIDE.match(line)
-            if directive or aside or _STARTS_ZONE.match(line):
+            if depth == 0 and (directive or aside or _STARTS_ZONE.match(line)):
                 self._flush()
                 self._at = number
-            if directive:
+            if depth == 0 and directive:
                 self._direct(directive[1].upper(), directive[2])
-            elif aside:
+            elif depth == 0 and aside:
                 self._turn(*aside.groups())
             else:
-                self._piece.append(line)
+                self._piece.append(_split_strings(line))
+            depth = max(0, depth + _opened(line))
         self._flush()
         return self._zones
 
@@ -196,8 +242,18 @@ class _Reader:
         self._piece.append("")  # keeps dnspython's line numbers right
         if word == "TTL":
             self._ttl = value
+        elif word == "ORIGIN":
+            self._turn_origin(value)
         else:
+            raise self._fault(self._at, f"${word} is not followed", "Write the records themselves into the text.")
+
+    def _turn_origin(self, value: str) -> None:
+        try:
             self._origin = dns.name.from_text(value, self._origin or dns.name.root)
+        except dns.exception.DNSException as trouble:
+            raise self._fault(self._at, f"“{value}” is no name ({trouble})", "Write $ORIGIN acme.dev.") from trouble
+        if self._bare and not self._zones:
+            self._zones.append(_Zone(self._origin))
 
     def _turn(self, kind: str, name: str | None, why: str | None) -> None:
         self._piece.append("")
@@ -211,18 +267,38 @@ class _Reader:
         elif why in set(Why):
             self._zones[-1].silent[self._who] = Why(why)
         else:
-            raise self._fault(f"“{why}” is no reason that we know", f"Use one of {', '.join(Why)}.")
+            raise self._fault(self._at, f"“{why}” is no reason that we know", f"Use one of {', '.join(Why)}.")
 
     def _flush(self) -> None:
         """Reads the records gathered so far into the zone that they belong to."""
         piece, self._piece = self._piece, []
+        self._go_on(piece)
         try:
             found = self._read(piece)
-        except (dns.exception.DNSException, ValueError) as trouble:
-            fix = "Begin the text with $ORIGIN and the zone's name with its final dot; write one record a line."
-            raise self._fault(str(trouble), fix) from trouble
+        except (dns.exception.DNSException, ValueError, OverflowError) as trouble:
+            raise self._unreadable(str(trouble)) from trouble
         for each in found:
             self._keep(each)
+
+    def _go_on(self, piece: list[str]) -> None:
+        """Gives the first record its owner, where a directive stands between it and the line that names it."""
+        starts = [at for at, line in enumerate(piece) if line.strip() and not line.lstrip().startswith(";")]
+        if starts and self._owner and piece[starts[0]][0].isspace():
+            piece[starts[0]] = self._owner + piece[starts[0]]
+        named = [line.split()[0] for at in starts if not (line := piece[at])[0].isspace()]
+        self._owner = named[-1] if named and not any("(" in piece[at] for at in starts[:-1]) else self._owner
+
+    def _unreadable(self, said: str) -> Fault:
+        place = _PLACE.match(said)
+        line, why = (self._at + int(place[1]) - 1, place[2]) if place else (self._at, said)
+        if "newline in quoted string" in why:
+            line, why = line - 1, "a quote is opened and not closed"
+        if "unbalanced parentheses" in why:
+            why = "a parenthesis is opened and not closed, or the other way round"
+        if why.startswith("Unknown origin"):
+            return self._fault(line, "it does not say which zone this is", "Begin it with $ORIGIN and the zone's name.")
+        fix = "Write one record a line: name, TTL, type, value; a text in quotes, a full name with its final dot."
+        return self._fault(line, why.rstrip("."), fix)
 
     def _read(self, lines: list[str]) -> list[dns.rrset.RRset]:
         """Reads records; a CNAME beside other records, which RFC 1034 3.6.2 forbids, is what we may be asked about."""
@@ -241,29 +317,36 @@ class _Reader:
             self._who = None
             self._zones.append(_Zone(records.name))
         if not self._zones or not records.name.is_subdomain(self._zones[-1].apex):
-            raise self._fault(f"{records.name} lies in no zone of this text", "Put an SOA record before it.")
+            raise self._fault(self._at, f"{records.name} lies in no zone of this text", "Put an SOA record before it.")
         zone = self._zones[-1]
         sets = zone.sets if self._who is None else zone.asides.setdefault(self._who, {})
         kept = sets.setdefault((records.name, records.rdtype), records)
         for rdata in records:
             kept.add(rdata)
 
-    def _fault(self, what: str, fix: str) -> Fault:
-        return Fault(Kind.PARAMETER_INVALID, f"The zone text can't be read from line {self._at} on: {what}.", fix)
+    def _fault(self, line: int, what: str, fix: str) -> Fault:
+        shown = self._lines[line - 1].strip()[:80] if 0 < line <= len(self._lines) else ""
+        there = f" ({shown!r})" if shown else ""
+        return Fault(Kind.PARAMETER_INVALID, f"Line {line} of the zone text can't be read: {what}{there}.", fix)
 
 
-def _node(sets: Sets, apex: Name, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
-    """Finds all that a name holds, by wildcard where there is one; nothing where the name does not exist.
+def _split_strings(line: str) -> str:
+    """Splits texts that are too long for one string, as panels do when a zone is typed into them."""
+    return _STRING.sub(lambda hit: _split(hit[0], hit[1]), line) if len(line) > STRING_LIMIT else line
 
-    A name exists as soon as one below it does (RFC 4592 2.2.2: empty non-terminals).
-    """
-    exists = {above for owner, _ in sets for above in _upwards(owner) if above.is_subdomain(apex)}
-    if name not in exists:
-        closest = next(above for above in _upwards(name) if above in exists or above == apex)
-        name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
-        if name not in exists:
-            return None
-    return {rdtype: records for (owner, rdtype), records in sets.items() if owner == name}
+
+def _split(whole: str, text: str) -> str:
+    letters = _LETTER.findall(text)
+    if sum(len(each.encode()) if len(each) == 1 else 1 for each in letters) <= STRING_LIMIT:
+        return whole
+    size = STRING_LIMIT if text.isascii() else STRING_LIMIT // 4  # RFC 3629 3: four octets at most
+    return " ".join('"' + "".join(letters[at : at + size]) + '"' for at in range(0, len(letters), size))
+
+
+def _opened(line: str) -> int:
+    """Counts the parentheses that a line opens, less those that it closes."""
+    bare = _STRING.sub("", line).partition(";")[0]
+    return bare.count("(") - bare.count(")")
 
 
 def _cut_below(zone: _Zone, name: Name) -> Name | None:

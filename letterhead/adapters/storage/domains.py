@@ -9,6 +9,7 @@ from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
 from letterhead.adapters.storage.reminders import remind
+from letterhead.adapters.storage.webhooks import owe
 from letterhead.core.domain import Domain, Effect, Event
 from letterhead.core.limits import Limits, over_domains
 from letterhead.errors import Fault, Kind
@@ -86,6 +87,12 @@ class Domains:
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
+    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
+        """Lists the selectors that an account ever used at a name."""
+        return [
+            row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
+        ]
+
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
         """Finds the sealed private key of a domain at one of its selectors."""
         found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
@@ -100,15 +107,25 @@ class Domains:
         """Takes a key made ahead out of the pool; nothing where it is dry."""
         return next((rows.pooled_key(row) for row in await self._engine.write("take_key")), None)
 
-    async def events(self, account_id: str, domain_id: str | None, after: str | None, limit: int) -> list[DomainEvent]:
-        """Lists events, the oldest first; `after` is an event's id."""
+    async def events(
+        self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
+    ) -> list[DomainEvent]:
+        """Lists events, the oldest first, of one domain or of all; `after` is an event's id, `sender` a name."""
+        wanted: rows.Values = {"account_id": account_id, "after": after or "", "limit": limit}
         if domain_id is None:
-            found = await self._engine.read("events_of_account", account_id=account_id, after=after or "", limit=limit)
+            found = await self._engine.read("events_of_account", **wanted, sender=sender)
         else:
-            found = await self._engine.read(
-                "events_of_domain", account_id=account_id, domain_id=domain_id, after=after or "", limit=limit
-            )
+            found = await self._engine.read("events_of_domain", **wanted, domain_id=domain_id)
         return [rows.domain_event(row) for row in found]
+
+    async def event(self, account_id: str, event_id: str) -> DomainEvent | None:
+        """Finds one event of an account."""
+        found = await self._engine.read("event", account_id=account_id, id=event_id)
+        return next((rows.domain_event(row) for row in found), None)
+
+    async def evidence(self, check_id: str) -> Checkup | None:
+        """Finds the check that events follow from."""
+        return next((rows.checkup(row) for row in await self._engine.read("evidence", id=check_id)), None)
 
     async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
         """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
@@ -206,18 +223,19 @@ class Domains:
         return True
 
     async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
-        """Keeps events, and once for them all the checkup that they follow from."""
+        """Keeps events with what is owed of them, and once for them all the checkup that they follow from."""
         ids = [self._event_ids.next(event.at) for event in events]
         evidence_id = ids[0] if ids and checkup is not None else None
         if evidence_id is not None:
             await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
         for event_id, event in zip(ids, events, strict=True):
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
+            await owe(session, domain, event, event_id)
 
 
 async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
     """Uses up a selector at this name, for ever."""
-    if not await session.rows("use_selector", sender=domain.sender, selector=selector):
+    if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
             Kind.SELECTOR_USED,
             f"The selector {selector} was used for {domain.sender} before.",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage.engine import Row, Value
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope
-from letterhead.core.domain import Domain, Effect, Event, EventKind
+from letterhead.core.domain import Change, Domain, Effect, Event, EventKind
 from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
 from letterhead.core.outage import Silence
@@ -25,6 +25,7 @@ Values = dict[str, Value]
 
 _domain = msgspec.json.Decoder(Domain)
 _checkup = msgspec.json.Decoder(Checkup)
+_change = msgspec.json.Decoder(Change)
 
 
 def ms(at: datetime) -> int:
@@ -50,6 +51,16 @@ def maybe_time(stored: int | None) -> datetime | None:
 def json(value: object) -> str:
     """Writes a core value as it is stored."""
     return msgspec.json.encode(value).decode()
+
+
+def maybe_json(value: object | None) -> str | None:
+    """Writes a core value that may be absent as it is stored."""
+    return None if value is None else json(value)
+
+
+def change(stored: str | None) -> Change | None:
+    """Reads which record changed, where one did."""
+    return None if stored is None else _change.decode(stored)
 
 
 # accounts
@@ -194,6 +205,7 @@ def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str |
         "kind": event.kind.value,
         "at": ms(event.at),
         "detail": event.detail,
+        "changed": maybe_json(event.change),
         "evidence_id": evidence_id,
     }
 
@@ -205,7 +217,10 @@ def domain_event(row: Row) -> DomainEvent:
         domain_id=row["domain_id"],
         account_id=row["account_id"],
         sender=row["sender"],
-        event=Event(kind=EventKind(row["kind"]), at=time(row["at"]), detail=row["detail"]),
+        event=Event(
+            kind=EventKind(row["kind"]), at=time(row["at"]), detail=row["detail"], change=change(row["changed"])
+        ),
+        check_id=row["evidence_id"],
     )
 
 

@@ -117,6 +117,7 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
         await engine.write("forget_leases")  # nobody else can hold one: the file is ours alone
         await engine.write("forget_intent_leases")
         await engine.write("forget_reminder_leases")
+        await engine.write("forget_delivery_leases")
         yield engine
 
 

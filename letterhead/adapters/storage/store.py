@@ -13,6 +13,7 @@ from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres
 from letterhead.adapters.storage.reminders import Reminders
 from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
+from letterhead.adapters.storage.webhooks import Webhooks
 from letterhead.adapters.storage.work import Work
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Store
@@ -21,7 +22,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Secrets):
+class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -30,6 +31,7 @@ class SqlStore(Accounts, Domains, Work, Reminders, Secrets):
         Work.__init__(self, engine)
         Reminders.__init__(self, engine)
         Secrets.__init__(self, engine)
+        Webhooks.__init__(self, engine)
 
 
 @asynccontextmanager

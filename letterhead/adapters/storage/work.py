@@ -74,6 +74,7 @@ class Work:
             await session.rows("hand_back_domains", owner=owner)
             await session.rows("hand_back_intents", owner=owner)
             await session.rows("hand_back_reminders", owner=owner)
+            await session.rows("hand_back_deliveries", owner=owner)
 
         await self._engine.transact(work)
 
@@ -96,6 +97,7 @@ class Work:
             intents=row["intents"],
             pooled_keys=row["pooled"],
             reminders=row["reminders"],
+            deliveries=row["deliveries"],
         )
 
     async def ready(self) -> None:

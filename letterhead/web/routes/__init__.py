@@ -1,11 +1,13 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, keys, reminders, rotations, secrets, service
+from letterhead.web.routes import accounts, domains, events, keys, reminders, rotations, secrets, service, webhooks
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
     *rotations.ENDPOINTS,
+    *events.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *reminders.ENDPOINTS,

@@ -87,11 +87,14 @@ RETURNING domain_id;
 -- name: shed_key(domain_id, selector)
 DELETE FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector RETURNING selector;
 
--- name: use_selector(sender, selector)
+-- name: use_selector(sender, selector, account_id)
 -- Rows stay for ever: neither deleting a domain nor its account gives a selector free.
-INSERT INTO used_selectors (sender, selector) VALUES (:sender, :selector)
+INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :selector, :account_id)
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
+
+-- name: used_selectors(sender, account_id)
+SELECT selector FROM used_selectors WHERE sender = :sender AND account_id = :account_id ORDER BY selector;
 
 -- name: idempotency(account_id, key)
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
@@ -124,15 +127,23 @@ RETURNING domain_id;
 -- name: keep_evidence(id, body)
 INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
 
--- name: add_event(id, domain_id, account_id, sender, kind, at, detail, evidence_id)
-INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, evidence_id)
-VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :evidence_id)
+-- name: add_event(id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
+INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
+VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :evidence_id)
 RETURNING id;
 
--- name: events_of_account(account_id, after, limit)
-SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
-WHERE account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+-- name: events_of_account(account_id, sender, after, limit)
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
+WHERE account_id = :account_id AND id > :after AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
+ORDER BY id LIMIT :limit;
 
 -- name: events_of_domain(account_id, domain_id, after, limit)
-SELECT id, domain_id, account_id, sender, kind, at, detail FROM events
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE domain_id = :domain_id AND account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: event(account_id, id)
+SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
+WHERE id = :id AND account_id = :account_id;
+
+-- name: evidence(id)
+SELECT body FROM evidence WHERE id = :id;

@@ -26,3 +26,16 @@ SELECT name AS key, blob AS sealed FROM vault WHERE name > :after AND name <> 'i
 
 -- name: reseal_vault(key, before, sealed)
 UPDATE vault SET blob = :sealed WHERE name = :key AND blob = :before RETURNING name;
+
+-- name: sealed_in_webhooks(after, limit)
+SELECT id AS key, sealed FROM webhooks WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_webhooks(key, before, sealed)
+UPDATE webhooks SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;
+
+-- name: sealed_in_webhooks_before(after, limit)
+SELECT id AS key, old_sealed AS sealed FROM webhooks
+WHERE id > :after AND old_sealed IS NOT NULL ORDER BY id LIMIT :limit;
+
+-- name: reseal_webhooks_before(key, before, sealed)
+UPDATE webhooks SET old_sealed = :sealed WHERE id = :key AND old_sealed = :before RETURNING id;

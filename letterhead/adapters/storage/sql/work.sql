@@ -82,7 +82,9 @@ SELECT count(*) AS due, min(next_check_at) AS oldest,
     (SELECT count(*) FROM key_pool) AS pooled,
     (SELECT count(*) FROM reminders
      WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
-    ) AS reminders
+    ) AS reminders,
+    (SELECT count(*) FROM deliveries
+     WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS deliveries
 FROM domains
 WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now);
 

@@ -1,0 +1,129 @@
+-- name: webhooks(account_id)
+SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+FROM webhooks WHERE account_id = :account_id ORDER BY id;
+
+-- name: webhook(account_id, id)
+SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+FROM webhooks WHERE id = :id AND account_id = :account_id;
+
+-- name: add_webhook(id, account_id, url, events, created_at, sealed)
+INSERT INTO webhooks (id, account_id, url, events, created_at, sealed)
+VALUES (:id, :account_id, :url, :events, :created_at, :sealed)
+RETURNING id;
+
+-- name: change_webhook(id, account_id, url, events)
+-- What is changed is tried anew, so that it also ends a disabling.
+UPDATE webhooks SET url = :url, events = :events, failing = 0, disabled_at = NULL, disabled_why = NULL
+WHERE id = :id AND account_id = :account_id
+RETURNING id;
+
+-- name: rotate_secret(id, account_id, sealed, old_until)
+UPDATE webhooks SET old_sealed = sealed, old_until = :old_until, sealed = :sealed
+WHERE id = :id AND account_id = :account_id
+RETURNING id;
+
+-- name: delete_webhook(id, account_id)
+DELETE FROM webhooks WHERE id = :id AND account_id = :account_id RETURNING id;
+
+-- name: owe_deliveries(account_id, id, kind, marked, at, detail, changed, life)
+-- One row for each endpoint that wants the event; due at once, whatever the clock says.
+INSERT INTO deliveries (webhook_id, id, kind, at, detail, changed, life, fate, failures, due_at)
+SELECT w.id, :id, :kind, CAST(:at AS BIGINT), :detail, CAST(:changed AS TEXT), CAST(:life AS TEXT), 'pending', 0, 0
+FROM webhooks AS w
+WHERE w.account_id = :account_id AND w.disabled_at IS NULL
+  AND (w.events = ' * ' OR replace(w.events, :marked, '') <> w.events);
+
+-- name: owe_delivery(webhook_id, id, kind, at, detail)
+INSERT INTO deliveries (webhook_id, id, kind, at, detail, fate, failures, due_at)
+VALUES (:webhook_id, :id, :kind, :at, :detail, 'pending', 0, 0)
+RETURNING id;
+
+-- name: glance_webhooks(now, failing)
+SELECT w.id FROM webhooks AS w
+WHERE w.failing = :failing AND w.disabled_at IS NULL
+  AND EXISTS (
+    SELECT 1 FROM deliveries AS d
+    WHERE d.webhook_id = w.id AND d.due_at <= :now AND (d.lease_until IS NULL OR d.lease_until <= :now)
+  )
+LIMIT 1;
+
+-- name: due_webhooks(now, failing, places, limit)
+-- Endpoints with something due and a free place, the longest waiting first; those that fail wait among themselves.
+-- The lock lets one claim at a time count an endpoint's places.
+SELECT w.id FROM webhooks AS w
+WHERE w.failing = :failing AND w.disabled_at IS NULL
+  AND EXISTS (
+    SELECT 1 FROM deliveries AS d
+    WHERE d.webhook_id = w.id AND d.due_at <= :now AND (d.lease_until IS NULL OR d.lease_until <= :now)
+  )
+  AND (SELECT count(*) FROM deliveries AS f WHERE f.webhook_id = w.id AND f.lease_owner IS NOT NULL
+       AND f.lease_until > :now) < :places
+ORDER BY (SELECT min(d.due_at) FROM deliveries AS d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL)
+LIMIT :limit /*postgresql FOR UPDATE OF w SKIP LOCKED */;
+
+-- name: leased_deliveries(webhook_id, now)
+SELECT count(*) AS leased FROM deliveries
+WHERE webhook_id = :webhook_id AND lease_owner IS NOT NULL AND lease_until > :now;
+
+-- name: claim_deliveries(webhook_id, now, until, owner, limit)
+WITH due AS MATERIALIZED (
+    SELECT id FROM deliveries
+    WHERE webhook_id = :webhook_id AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+    ORDER BY due_at, id
+    LIMIT :limit /*postgresql FOR UPDATE SKIP LOCKED */
+)
+UPDATE deliveries SET lease_until = :until, lease_owner = :owner
+WHERE webhook_id = :webhook_id AND id IN (SELECT id FROM due)
+RETURNING id, kind, at, detail, changed, life, failures;
+
+-- name: webhook_by_id(id)
+SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
+FROM webhooks WHERE id = :id;
+
+-- name: add_attempt(webhook_id, delivery_id, at, milliseconds, status, said)
+-- Nothing where the endpoint was deleted meanwhile.
+INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, status, said)
+SELECT webhook_id, id, CAST(:at AS BIGINT), CAST(:milliseconds AS BIGINT), CAST(:status AS BIGINT), :said
+FROM deliveries WHERE webhook_id = :webhook_id AND id = :delivery_id
+RETURNING id;
+
+-- name: settle_delivery(webhook_id, id, owner, fate, failed, due_at)
+-- A lease that ran out meanwhile is another's: their attempt counts. But what arrived has arrived.
+UPDATE deliveries
+SET fate = :fate, due_at = :due_at, failures = failures + :failed, lease_until = NULL, lease_owner = NULL
+WHERE webhook_id = :webhook_id AND id = :id AND (lease_owner = :owner OR :fate = 'delivered')
+RETURNING id;
+
+-- name: note_failing(id, failing)
+UPDATE webhooks SET failing = :failing WHERE id = :id AND failing <> :failing RETURNING id;
+
+-- name: disable_webhook(id, at, why)
+UPDATE webhooks SET disabled_at = :at, disabled_why = :why WHERE id = :id AND disabled_at IS NULL RETURNING id;
+
+-- name: end_deliveries(webhook_id)
+UPDATE deliveries SET fate = 'failed', due_at = NULL, lease_until = NULL, lease_owner = NULL
+WHERE webhook_id = :webhook_id AND fate = 'pending'
+RETURNING id;
+
+-- name: deliveries(webhook_id, before, limit)
+SELECT id, kind, at, detail, fate, due_at FROM deliveries
+WHERE webhook_id = :webhook_id AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: delivery(webhook_id, id)
+SELECT id, kind, at, detail, fate, due_at FROM deliveries WHERE webhook_id = :webhook_id AND id = :id;
+
+-- name: attempts(webhook_id, first, last)
+SELECT delivery_id, at, milliseconds, status, said FROM attempts
+WHERE webhook_id = :webhook_id AND delivery_id >= :first AND delivery_id <= :last ORDER BY id;
+
+-- name: redeliver(webhook_id, id)
+-- A lease is not touched: who is at it is at it.
+UPDATE deliveries SET fate = 'pending', failures = 0, due_at = 0
+WHERE webhook_id = :webhook_id AND id = :id
+RETURNING id;
+
+-- name: hand_back_deliveries(owner)
+UPDATE deliveries SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: forget_delivery_leases()
+UPDATE deliveries SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;

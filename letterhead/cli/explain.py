@@ -1,0 +1,34 @@
+"""Knows the command `letterhead explain`: what a code means, in the words of its page in the docs."""
+
+import difflib
+
+from letterhead.cli.exits import Exit
+from letterhead.errors import Fault, Kind
+
+
+def explain(code: str | None = None, /) -> Exit:
+    """Explain what a finding's code means and what to do, or list all codes.
+
+    Parameters
+    ----------
+    code
+        The code, such as dkim.truncated. Without one, all codes are listed by their topics.
+    """
+    from letterhead.core import catalogue  # here, since the list of commands needs none of it
+    from letterhead.core.catalogue import DIAGNOSES as ALL
+
+    if code is None:
+        print(catalogue.listing(ALL.values()))
+        return Exit.OK
+    wanted = code.strip().lower()
+    if wanted not in ALL:
+        raise _unknown(code, wanted, list(ALL))
+    print(catalogue.text(ALL[wanted]))
+    return Exit.OK
+
+
+def _unknown(code: str, wanted: str, codes: list[str]) -> Fault:
+    inside = [each for each in codes if wanted and (wanted in each or each.rpartition(".")[2] == wanted)]
+    near = dict.fromkeys([*inside, *difflib.get_close_matches(wanted, codes, 5, 0.6)])
+    fix = f"Do you mean {', '.join(list(near)[:5])}?" if near else "See all of them: letterhead explain"
+    return Fault(Kind.CONFIG_INVALID, f"There is no finding with the code {code[:60]!r}.", fix)

@@ -1,0 +1,100 @@
+"""Knows the file that `check --expect` reads: which records somebody should have published, as JSON."""
+
+import re
+from pathlib import Path
+
+import idna
+import msgspec
+
+from letterhead.core.plan import PlannedRecord, RecordId
+from letterhead.errors import Fault, Kind
+
+MOST_RECORDS = 16
+_OWNER = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_EXAMPLE = (
+    '{"records": [{"id": "dkim", "host": "lh1._domainkey.acme.dev", "recordType": "TXT", "recordValue": "v=DKIM1; …"}]}'
+)
+_RDTYPES = {
+    RecordId.DKIM: ("TXT", "CNAME"),
+    RecordId.MAIL_FROM_MX: ("MX",),
+    RecordId.MAIL_FROM_SPF: ("TXT",),
+    RecordId.DMARC: ("TXT",),
+}
+
+
+class _Record(msgspec.Struct, rename="camel"):
+    id: RecordId
+    host: str
+    record_type: str
+    record_value: str
+    priority: int | None = None
+    required: bool | None = None
+
+
+class _Plan(msgspec.Struct):
+    records: list[_Record]
+
+
+def read_expected(path: Path) -> tuple[PlannedRecord, ...]:
+    """Reads the file; Fault `config-invalid` says what in it can't be."""
+    try:
+        plan = msgspec.json.decode(read_text(path, "The file of expected records").encode(), type=_Plan)
+    except msgspec.DecodeError as wrong:
+        raise _refused(path, f"{wrong}") from wrong
+    if not 0 < len(plan.records) <= MOST_RECORDS:
+        raise _refused(path, f"it holds {len(plan.records)} records, and 1 to {MOST_RECORDS} can be checked")
+    return tuple(_planned(path, at, each) for at, each in enumerate(plan.records))
+
+
+def _planned(path: Path, at: int, record: _Record) -> PlannedRecord:
+    rdtype, value = record.record_type.upper(), record.record_value.strip()
+    if rdtype not in _RDTYPES[record.id]:
+        fits = " or ".join(_RDTYPES[record.id])
+        raise _refused(path, f"$.records[{at}].recordType is {record.record_type!r}, and {record.id} is {fits}")
+    priority = record.priority
+    if rdtype == "MX" and (spelt := re.fullmatch(r"(\d{1,5})\s+(\S+)", value)):  # as a zone file writes it
+        priority, value = priority if priority is not None else int(spelt[1]), spelt[2]
+    if not value:
+        raise _refused(path, f"$.records[{at}].recordValue is empty")
+    return PlannedRecord(
+        id=record.id,
+        host=_owner(path, at, record.host),
+        rdtype=rdtype,
+        value=value.rstrip(".").lower() if rdtype in ("MX", "CNAME") else value,
+        priority=priority,
+        required=record.id is not RecordId.DMARC if record.required is None else record.required,
+    )
+
+
+def _owner(path: Path, at: int, host: str) -> str:
+    """Reads an owner name: lower-case A-labels without a final dot."""
+    try:
+        labels = [
+            each if each.isascii() else idna.alabel(each).decode() for each in host.lower().rstrip(".").split(".")
+        ]
+    except idna.IDNAError as wrong:
+        raise _refused(path, f"$.records[{at}].host is no name: {wrong}") from wrong
+    name = ".".join(labels)
+    if len(name) > 253 or "." not in name or not _OWNER.fullmatch(name):
+        raise _refused(path, f"$.records[{at}].host is {host[:80]!r}, which is no full name of a record")
+    return name
+
+
+def read_text(path: Path, what: str) -> str:
+    """Reads a file of the user's; Fault `config-invalid` where that can't be."""
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        fix = "Name a file that is there and that this user may read."
+        raise Fault(Kind.CONFIG_INVALID, f"{what}, {path}, can't be read: {error.strerror}.", fix) from error
+    except UnicodeDecodeError as error:
+        detail = f"{what}, {path}, is no UTF-8 text: octet {error.start + 1} is {error.object[error.start]:#04x}."
+        raise Fault(Kind.CONFIG_INVALID, detail, "Save it as UTF-8.") from error
+
+
+def _refused(path: Path, why: str) -> Fault:
+    return Fault(
+        Kind.CONFIG_INVALID,
+        f"{path} is no plan that a domain can be compared with: {why}.",
+        f"Write it like {_EXAMPLE}",
+    )

@@ -1,0 +1,57 @@
+"""Knows how a message reaches an endpoint: at least once, under one id for ever, by a schedule that ends."""
+
+import time
+
+import structlog
+
+from letterhead.core import told
+from letterhead.core.domain import Event, EventKind
+from letterhead.core.secret import Secret
+from letterhead.core.webhooks import Replied, judged, parse_target, signed
+from letterhead.errors import Fault
+from letterhead.operations.checks import jitter
+from letterhead.operations.domains import plan_of
+from letterhead.operations.webhooks import secret_purpose
+from letterhead.ports import Attempt, Deps, OwedDelivery
+
+SAID = 500  # characters of an answer that are kept
+
+log = structlog.get_logger()
+
+
+async def deliver(deps: Deps, owed: OwedDelivery) -> None:
+    """Makes one attempt and writes down what came of it."""
+    started, clock = deps.now(), time.monotonic()
+    replied = await _sent(deps, owed)
+    milliseconds = int((time.monotonic() - clock) * 1000)
+    ruling = judged(replied, owed.failures, deps.now(), jitter(deps))
+    attempt = Attempt(at=started, milliseconds=milliseconds, status=replied.status, said=replied.said[:SAID])
+    await deps.store.attempted(owed, attempt, ruling)
+    log.info("delivery.attempted", kind=owed.kind, status=replied.status, fate=ruling.fate, due_at=ruling.due_at)
+
+
+async def _sent(deps: Deps, owed: OwedDelivery) -> Replied:
+    try:
+        target = parse_target(owed.kept.webhook.url, deps.policy.reach)
+    except Fault as refused:  # the operator allows less than when it was added
+        return Replied(status=None, said=refused.detail)
+    body = _body(deps, owed)
+    headers = signed(owed.id, body, deps.now(), _secrets(deps, owed))
+    return await deps.outbound.post(target, headers, body)
+
+
+def _body(deps: Deps, owed: OwedDelivery) -> bytes:
+    if owed.domain is None:
+        return told.trial(owed.id, owed.kind, owed.at)
+    event = Event(kind=EventKind(owed.kind), at=owed.at, detail=owed.detail, change=owed.change)
+    return told.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
+
+
+def _secrets(deps: Deps, owed: OwedDelivery) -> list[Secret]:
+    """Opens the endpoint's secret, and for a day after a rotation the one before."""
+    kept, purpose = owed.kept, secret_purpose(owed.kept.webhook)
+    secrets = [deps.keyring.unseal(kept.sealed, purpose)]
+    until = kept.webhook.old_secret_until
+    if kept.old_sealed is not None and until is not None and deps.now() < until:
+        secrets.append(deps.keyring.unseal(kept.old_sealed, purpose))
+    return secrets

@@ -1,0 +1,152 @@
+"""Knows what one can do with webhooks: list, add, change, delete, try; look at deliveries; send one again."""
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core.secret import Secret, reveal
+from letterhead.core.webhooks import (
+    OLD_SECRET_LIVES,
+    SECRET_OCTETS,
+    TEST,
+    Webhook,
+    new_secret,
+    parse_events,
+    parse_target,
+)
+from letterhead.errors import Fault, Kind
+from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.ids import new_id
+from letterhead.ports import Delivery, Deps, KeptWebhook
+
+MOST = 20  # endpoints of one account
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds an endpoint with its secret, for whoever may see it."""
+
+    webhook: Webhook
+    secret: Secret
+
+    def secret_text(self) -> str:
+        """Gives the secret in clear."""
+        return reveal(self.secret).decode()
+
+
+async def list_webhooks(deps: Deps, account_id: str) -> list[Shown]:
+    """Lists an account's endpoints."""
+    return [_shown(deps, kept) for kept in await deps.store.webhooks(account_id)]
+
+
+async def find_webhook(deps: Deps, account_id: str, webhook_id: str) -> Shown:
+    """Finds one endpoint; Fault `not-found`."""
+    kept = await deps.store.webhook(account_id, webhook_id)
+    if kept is None:
+        raise _not_found(webhook_id)
+    return _shown(deps, kept)
+
+
+def _shown(deps: Deps, kept: KeptWebhook) -> Shown:
+    return Shown(webhook=kept.webhook, secret=deps.keyring.unseal(kept.sealed, secret_purpose(kept.webhook)))
+
+
+def secret_purpose(webhook: Webhook) -> str:
+    """Binds a sealed secret to its endpoint: moved to another row it does not open."""
+    return f"webhook|{webhook.account_id}|{webhook.id}"
+
+
+def _not_found(webhook_id: str) -> Fault:
+    detail = f"This account has no webhook {webhook_id[:80]!r}."
+    return Fault(Kind.NOT_FOUND, detail, "Look at GET /webhooks for those it has.")
+
+
+async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], actor: Actor) -> Shown:
+    """Adds an endpoint, which is told of events from now on."""
+    parse_target(url, deps.policy.reach)
+    webhook = Webhook(
+        id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
+    )
+    secret = new_secret(deps.chance(SECRET_OCTETS))
+    sealed = deps.keyring.seal(secret, secret_purpose(webhook))
+    if not await deps.store.add_webhook(webhook, sealed, MOST, audit_row(deps, actor, "webhook.add", webhook.id)):
+        raise Fault(
+            Kind.CONFLICT,
+            f"The account has {MOST} webhooks, and may have no more.",
+            "Delete one that is not needed with DELETE /webhooks/{id}, or let one endpoint take all events.",
+        )
+    return Shown(webhook=webhook, secret=secret)
+
+
+async def change_webhook(
+    deps: Deps, account_id: str, webhook_id: str, url: str, events: list[str], actor: Actor
+) -> Shown:
+    """Changes an endpoint's URL and events; its secret stays, and one that was disabled is enabled again."""
+    found = await find_webhook(deps, account_id, webhook_id)
+    parse_target(url, deps.policy.reach)
+    changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
+    if not await deps.store.change_webhook(changed, audit_row(deps, actor, "webhook.change", webhook_id)):
+        raise _not_found(webhook_id)
+    return replace(found, webhook=changed)
+
+
+async def rotate_secret(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> Shown:
+    """Makes a new secret; for a day messages carry signatures by both, and the one before this is given up."""
+    found = await find_webhook(deps, account_id, webhook_id)
+    secret, until = new_secret(deps.chance(SECRET_OCTETS)), deps.now() + OLD_SECRET_LIVES
+    sealed = deps.keyring.seal(secret, secret_purpose(found.webhook))
+    row = audit_row(deps, actor, "webhook.rotate-secret", webhook_id)
+    if not await deps.store.rotate_secret(account_id, webhook_id, sealed, until, row):
+        raise _not_found(webhook_id)
+    return Shown(webhook=replace(found.webhook, old_secret_until=until), secret=secret)
+
+
+async def delete_webhook(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> None:
+    """Deletes an endpoint with all that it was and is owed."""
+    row = audit_row(deps, actor, "webhook.delete", webhook_id[:80])
+    if not await deps.store.delete_webhook(account_id, webhook_id, row):
+        raise _not_found(webhook_id)
+
+
+async def try_webhook(deps: Deps, account_id: str, webhook_id: str) -> Delivery:
+    """Owes an endpoint a test, which goes out like any message."""
+    found = await find_webhook(deps, account_id, webhook_id)
+    _refuse_disabled(found.webhook)
+    delivery_id = await deps.store.try_webhook(webhook_id, TEST, "a test that somebody asked for", deps.now())
+    return await _delivery(deps, webhook_id, delivery_id)
+
+
+async def list_deliveries(
+    deps: Deps, account_id: str, webhook_id: str, before: str | None, limit: int
+) -> list[Delivery]:
+    """Lists what an endpoint was and is owed, the newest first."""
+    await find_webhook(deps, account_id, webhook_id)
+    return await deps.store.deliveries(webhook_id, before, limit)
+
+
+async def redeliver(deps: Deps, account_id: str, webhook_id: str, delivery_id: str, actor: Actor) -> Delivery:
+    """Sends a message again under its own id, from the first step of the schedule on."""
+    found = await find_webhook(deps, account_id, webhook_id)
+    await _delivery(deps, webhook_id, delivery_id)
+    _refuse_disabled(found.webhook)
+    row = audit_row(deps, actor, "webhook.redeliver", f"{webhook_id} {delivery_id}")
+    await deps.store.redeliver(webhook_id, delivery_id, row)
+    return await _delivery(deps, webhook_id, delivery_id)
+
+
+async def _delivery(deps: Deps, webhook_id: str, delivery_id: str) -> Delivery:
+    delivery = await deps.store.delivery(webhook_id, delivery_id)
+    if delivery is None:
+        raise Fault(
+            Kind.NOT_FOUND,
+            f"The webhook {webhook_id[:80]!r} has no delivery {delivery_id[:80]!r}.",
+            "Look at GET /webhooks/{id}/deliveries for those it has.",
+        )
+    return delivery
+
+
+def _refuse_disabled(webhook: Webhook) -> None:
+    if webhook.disabled_at is not None:
+        raise Fault(
+            Kind.CONFLICT,
+            f"The webhook {webhook.id} is disabled: {webhook.disabled_why}.",
+            "Enable it again with PUT /webhooks/{id}, once it wants messages.",
+        )
