@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.domain import Domain, EventKind
+from letterhead.core.webhooks import Webhook
 from letterhead.errors import Fault, Kind
 from letterhead.ports import NewKey, Outcome
-from tests.contracts.samples import Shop, audit, event, pooled_keys
+from tests.contracts.samples import NOW, Shop, audit, event, pooled_keys
 
 NAME = "example.com"
 
@@ -143,10 +144,14 @@ async def test_a_secret_is_resealed_unless_it_has_changed(shop: Shop) -> None:
     domain = await holding(shop)
     await shop.store.pool_keys(pooled_keys(1))
     await shop.store.vault("pepper", b"sealed pepper")
+    hook = Webhook(id="wh", account_id=domain.account_id, url="https://a.dev", events=("*",), created_at=NOW)
+    assert await shop.store.add_webhook(hook, b"first secret", 9, audit())
+    assert await shop.store.rotate_secret(domain.account_id, hook.id, b"second secret", NOW, audit())
     for each in await shop.store.sealed_secrets(("", ""), 100):
         assert await shop.store.reseal(each, b"anew " + each.sealed)
         assert not await shop.store.reseal(each, b"too late")
     sealed = [each.sealed for each in await shop.store.sealed_secrets(("", ""), 100)]
-    assert len(sealed) == 4
+    assert {b"anew first secret", b"anew second secret"} <= set(sealed)
+    assert len(sealed) == 6
     assert all(each.startswith(b"anew ") for each in sealed)
     assert (await kept(shop, domain))["new"] == b"anew new key"

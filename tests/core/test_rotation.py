@@ -13,7 +13,7 @@ from letterhead.core.diagnosis import Severity
 from letterhead.core.domain import Domain, Effect, EventKind, Step
 from letterhead.core.evidence import Sight
 from letterhead.core.identity import Identity, Presence, Word
-from letterhead.core.plan import PlannedRecord, RecordId
+from letterhead.core.plan import PlannedRecord, RecordId, Verdict
 from letterhead.core.provider import findings
 from letterhead.core.rotation import Look, Spread, Stage
 from letterhead.core.watch import State
@@ -302,3 +302,13 @@ def test_what_is_waited_for_is_a_sentence() -> None:
     gone = step(switched(), None, 11 + 7 * 24 * 60).domain
     assert "Delete the TXT record s1._domainkey.example.com" in rotation.waits_for(gone)
     assert rotation.switches_at(seen_at(1)) == T0 + 11 * MINUTE
+
+
+def test_another_keys_verdict_is_not_taken_for_this_ones() -> None:
+    """How a new key's record stood is forgotten with the rotation, so that the next one's absence is no change."""
+    stood = ((RecordId.DKIM, Verdict.ABSENT), (RecordId.DKIM_NEXT, Verdict.PRESENT), (RecordId.DMARC, Verdict.PRESENT))
+    kept = (RecordId.DMARC, Verdict.PRESENT)
+    assert rotation.abandon(replace(rotating(), verdicts=stood), T0).domain.verdicts == (stood[0], kept)
+    assert rotation.start(claim(verdicts=stood), "s2", "MIIC", T0, "why").domain.verdicts == (stood[0], kept)
+    after = step(replace(seen_at(1), verdicts=stood), EVERYWHERE, 11).domain
+    assert after.verdicts == ((RecordId.DKIM, Verdict.PRESENT), kept)

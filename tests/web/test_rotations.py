@@ -3,6 +3,8 @@
 import httpx2
 import pytest
 from msgspec.structs import replace
+from pingram import Pingram
+from pingram.models.domain_dns_check import DomainDnsCheck
 
 from letterhead.core.accounts import Scope
 from letterhead.core.watch import State, fresh
@@ -111,3 +113,19 @@ async def test_scopes(house: Installation, acme: httpx2.AsyncClient) -> None:
             assert (await client.post(PATH)).status_code == status
             assert (await client.delete(PATH)).status_code == status
             assert "privateDKIMKey" not in (await client.get("/domains")).text
+
+
+async def test_the_official_client_reads_on(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """The new key's record breaks no client: list and dns-check are read into the types that they have."""
+    await verified(house, acme)
+    before = await listed(acme)
+    await acme.post(PATH)
+    async with Pingram(api_key=house.keys["acme"], base_url=house.url) as client:
+        (domain,) = await client.domains.domains_list_domains()
+        assert (domain.selector, domain.status) == (before["selector"], "SUCCESS")
+        assert domain.verification_records is not None
+        assert domain.verification_records.dkim is not None
+        assert domain.verification_records.dkim.host.startswith(f"{before['selector']}.")
+    check = DomainDnsCheck.from_dict((await acme.get("/domains/acme.dev/dns-check")).json())
+    assert check is not None
+    assert {each.id for each in check.records} >= {"dkim", "dmarc"}
