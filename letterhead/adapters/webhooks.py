@@ -97,6 +97,7 @@ class WebhookClient:
         head = {
             "Host": target.authority,
             "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
             "User-Agent": f"Letterhead/{__version__}",
             "Accept-Encoding": "identity",
             "Connection": "close",

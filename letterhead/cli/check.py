@@ -52,18 +52,10 @@ def check(
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
     """
-    from letterhead.cli.plans import read_expected
-    from letterhead.core.names import parse_anywhere
-    from letterhead.operations.inspections import Inquiry, inspect
+    from letterhead.operations.inspections import inspect
 
     try:
-        name = parse_anywhere(domain).ascii
-        inquiry = Inquiry(
-            sender=name,
-            records=read_expected(expect) if expect is not None else (),
-            selectors=_selectors(selector, name),
-            mail_from=_mail_from(mail_from, name) if mail_from is not None else None,
-        )
+        inquiry = _inquiry(domain, selector, mail_from, expect)
         if zone is not None:
             _alone(resolver, authoritative_port)
             outlook, inquiry = _in_text(zone, inquiry)
@@ -86,6 +78,20 @@ def _told(conclusion: "Conclusion", *, as_json: bool) -> Exit:
 
 
 # --- what was asked for -----------------------------------------------------------------------------------------------
+
+
+def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "Inquiry":
+    from letterhead.cli.plans import read_expected
+    from letterhead.core.names import parse_anywhere
+    from letterhead.operations.inspections import Inquiry
+
+    name = parse_anywhere(domain).ascii
+    return Inquiry(
+        sender=name,
+        records=read_expected(expect) if expect is not None else (),
+        selectors=_selectors(selectors, name),
+        mail_from=_mail_from(mail_from, name) if mail_from is not None else None,
+    )
 
 
 def _selectors(given: Sequence[str], domain: str) -> tuple[str, ...]:

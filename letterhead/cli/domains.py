@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from letterhead.cli.client import Api, account_key, decoded, path_of
 from letterhead.cli.exits import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.report import change_of_keys, listed, report, to_publish, zone_text
+from letterhead.cli.report import change_of_keys, listed, report, surveyed, to_publish, zone_text
 from letterhead.cli.tables import console
 from letterhead.errors import Fault, Kind
 
@@ -162,6 +162,18 @@ def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = 
         console().print(report(found))
     good = found["canStartVerification"] if dry_run else found["status"] == "SUCCESS"
     return Exit.OK if good else Exit.NOT_GOOD
+
+
+@app.command
+def preflight(sender: str, /, *, as_json: AsJson = False) -> Exit:
+    """Read what is in DNS before a domain is added: its DNS host, SPF, MX, DMARC, and a MAIL FROM that is free."""
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("domains", sender, "preflight"))
+    if as_json:
+        print(answer.decode())
+    else:
+        console().print(surveyed(decoded(answer)))
+    return Exit.OK
 
 
 @app.command

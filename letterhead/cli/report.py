@@ -81,6 +81,27 @@ def change_of_keys(rotation: Json) -> Text:
     return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
 
 
+def surveyed(found: Json) -> Text:
+    """Tells what was read before anything is added, one thing a line."""
+    spf, dmarc = found["spf"], found.get("dmarc")
+    rows = [
+        ("DNS host", found.get("dnsHost") or "not one that we know"),
+        ("nameservers", ", ".join(found["nameservers"]) or "none seen"),
+        *(("SPF", record) for record in spf.get("records", ())),
+        *([("SPF to be", spf["merged"])] if "merged" in spf else []),
+        ("MX", ", ".join(found["mx"]) or "none"),
+        *(("CNAME", f"{each['host']} → {each['target']}") for each in found["cnames"]),
+        ("DMARC", f"{dmarc['policy']}, by {dmarc['host']}: {dmarc['record']}" if dmarc else "none"),
+        *(("any name", answer) for answer in found["wildcard"]),
+        ("DNSSEC", found["dnssec"]),
+        ("remembered", f"missing records, for {found['negativeTtl']} s" if "negativeTtl" in found else "not told"),
+        ("MAIL FROM", found.get("mailFrom") or "no name that we tried is free"),
+        *(("in use", name) for name in found["mailFromTaken"]),
+        *(("not told", question) for question in found["silent"]),
+    ]
+    return columns((found["sender"], ""), rows)
+
+
 def report(domain: Json) -> Text:
     """Tells how a domain stands: its state, each record's verdict, then each finding."""
     parts = [*_state(domain), verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]

@@ -46,6 +46,7 @@ class Why(StrEnum):
     MALFORMED = "malformed"  # unreadable, wrong id, wrong question
     CNAME_LOOP = "cname-loop"  # a loop, or more than 8 steps
     NO_SERVERS = "no-servers"  # no delegation, or no address for any of its servers
+    NOT_HELD = "not-held"  # the zone text that is read instead of the network does not hold the name's zone
     NOT_ASKED = "not-asked"  # the check's own limits of packets or time were used up
 
 

@@ -198,7 +198,18 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
-    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *told], key=_gravest_first)))
+    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *_once(told)], key=_gravest_first)))
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Joins what one alias does to several records at its name: it is deleted once."""
+    joined: dict[tuple[object, ...], Finding] = {}
+    for at, each in enumerate(findings):
+        alias = each.code.endswith((".cname-conflict", ".cname-dangling"))
+        key = (each.code, each.host) if alias else (at,)
+        first = joined.get(key)
+        joined[key] = replace(first, fix=f"{first.fix.rstrip('.')}. {each.fix}") if first else each
+    return list(joined.values())
 
 
 def _surveyed(scene: Scene) -> list[Finding]:

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from letterhead.core import dkim_faults as faults
 from letterhead.core import placement
-from letterhead.core.answers import Question, View
-from letterhead.core.diagnosis import Diagnosis, Finding, Rule, Scene, Sighting, Topic, finding
+from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Sighting, Topic
+from letterhead.core.dkim_advice import ADVISES, at_tag, old, old_live
+from letterhead.core.dkim_advice import texts as texts_of
 from letterhead.core.keyrecord import (
     ALGORITHMS,
     ED25519_OCTETS,
     LEAST_BITS,
-    WEAK_BITS,
     KeyRecord,
     bare_rsa_bits,
     is_cut,
@@ -29,7 +29,7 @@ from letterhead.core.keyrecord import (
 )
 from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
-from letterhead.core.whereabouts import answers_at, rdatas_of
+from letterhead.core.whereabouts import rdatas_of
 
 MAX_PIECES = 4  # strings of one record that we try in every order
 LEAST_GAP = 8  # characters of a key that are no slip of the finger
@@ -77,12 +77,8 @@ def _is_ours(text: str, record: PlannedRecord) -> bool:
 # --- the whole set at the name --------------------------------------------------------------------------------------
 
 
-def _texts(scene: Scene, standing: Standing) -> list[str]:
-    return [rdata.text for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Txt)]
-
-
 def _several(scene: Scene, standing: Standing) -> Sighting | None:
-    texts = _texts(scene, standing)
+    texts = texts_of(scene, standing)
     if standing.verdict is not Verdict.WRONG or len(texts) < 2 or not any(_like_a_key(text) for text in texts):
         return None
     joined = any(_is_ours(text, standing.record) for text in _orders(texts, standing.record))
@@ -91,7 +87,7 @@ def _several(scene: Scene, standing: Standing) -> Sighting | None:
 
 
 def _not_dkim(scene: Scene, standing: Standing) -> Sighting | None:
-    texts = _texts(scene, standing)
+    texts = texts_of(scene, standing)
     if standing.verdict is not Verdict.WRONG or any(_like_a_key(text) for text in texts):
         return None
     middle = _key(standing.record)[50:90]
@@ -149,7 +145,7 @@ def _spoilt(diagnosis: Diagnosis, holds: _Spoilt) -> Rule:
     """Makes a rule of what one wrong text, alone at its name, tells."""
 
     def rule(scene: Scene, standing: Standing) -> Sighting | None:
-        texts = _texts(scene, standing)
+        texts = texts_of(scene, standing)
         if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT" or len(texts) != 1:
             return None
         return holds(texts[0], standing.record)
@@ -245,11 +241,6 @@ def _without_key(text: str, _: PlannedRecord) -> Sighting | None:
     return Sighting() if record.tag("p") is None else None
 
 
-def _at_tag(record: KeyRecord, name: str, **places: str) -> Sighting | None:
-    tag = record.tag(name)
-    return Sighting(places={"said": tag.value[:80], **places}, span=tag.span) if tag else None
-
-
 def _duplicate(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
     for at, tag in enumerate(theirs.tags):
         if tag.name in theirs.names[:at]:
@@ -258,27 +249,27 @@ def _duplicate(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
 
 
 def _version_later(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "v") if "v" in theirs.names[1:] else None
+    return at_tag(theirs, "v") if "v" in theirs.names[1:] else None
 
 
 def _bad_version(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "v") if theirs.get("v", "DKIM1") != "DKIM1" else None
+    return at_tag(theirs, "v") if theirs.get("v", "DKIM1") != "DKIM1" else None
 
 
 def _revoked(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "p") if theirs.tag("p") and not theirs.get("p") else None
+    return at_tag(theirs, "p") if theirs.tag("p") and not theirs.get("p") else None
 
 
 def _unknown_algorithm(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "k") if theirs.get("k", "rsa") not in ALGORITHMS else None
+    return at_tag(theirs, "k") if theirs.get("k", "rsa") not in ALGORITHMS else None
 
 
 def _hash(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "h") if "sha256" not in theirs.items("h", "sha256") else None
+    return at_tag(theirs, "h") if "sha256" not in theirs.items("h", "sha256") else None
 
 
 def _service(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return _at_tag(theirs, "s") if not {"*", "email"} & set(theirs.items("s", "*")) else None
+    return at_tag(theirs, "s") if not {"*", "email"} & set(theirs.items("s", "*")) else None
 
 
 def _bad_base64(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
@@ -287,7 +278,7 @@ def _bad_base64(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
     key = unfolded(theirs.get("p"))
     stray = re.search(r"[^A-Za-z0-9+/=]|=(?=[^=])", key)
     reason = f"it holds “{stray[0]}”" if stray else f"its {len(key)} characters can't be decoded: some are missing"
-    return _at_tag(theirs, "p", reason="it holds the BEGIN and END lines of a file" if "-----" in key else reason)
+    return at_tag(theirs, "p", reason="it holds the BEGIN and END lines of a file" if "-----" in key else reason)
 
 
 def _mismatch(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
@@ -301,19 +292,19 @@ def _bad_key(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
     if rsa_bits(octets) or (theirs.get("k") == "ed25519" and len(octets) == ED25519_OCTETS):
         return None
     bare = "it is the bare PKCS #1 form" if bare_rsa_bits(octets) else "it is cut, or something else"
-    return _at_tag(theirs, "p", reason=bare)
+    return at_tag(theirs, "p", reason=bare)
 
 
 def _far_too_weak(theirs: KeyRecord, record: PlannedRecord) -> Sighting | None:
     bits = rsa_bits(key_octets(theirs) or b"")
     ours = not record.exact or unfolded(theirs.get("p")) == _key(record)
-    return _at_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
+    return at_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
 
 
 def _otherwise(scene: Scene, standing: Standing) -> Sighting | None:
     if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT":
         return None
-    keys = [parse_key_record(text) for text in _texts(scene, standing)]
+    keys = [parse_key_record(text) for text in texts_of(scene, standing)]
     bits = rsa_bits(key_octets(keys[0]) or b"") if keys and keys[0] else None
     return Sighting(places={"held": f"a key of {bits} bits" if bits else "another key"})
 
@@ -327,45 +318,6 @@ def _removed(scene: Scene, standing: Standing) -> Sighting | None:
     if last is None or placement.absent(scene, standing) is None:
         return None
     return Sighting(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
-
-
-# --- advice on the right key ----------------------------------------------------------------------------------------
-
-
-def _advice(diagnosis: Diagnosis, holds: Callable[[KeyRecord], Sighting | None]) -> Rule:
-    """Makes a rule of what the tags of the planned key, where it is present, tell."""
-
-    def rule(scene: Scene, standing: Standing) -> Sighting | None:
-        texts = _texts(scene, standing) if standing.verdict is Verdict.PRESENT else []
-        theirs = parse_key_record(texts[0]) if len(texts) == 1 else None
-        return holds(theirs) if theirs else None
-
-    return Rule(diagnosis=diagnosis, holds=rule)
-
-
-def _flag(flag: str) -> Callable[[KeyRecord], Sighting | None]:
-    return lambda theirs: _at_tag(theirs, "t") if flag in theirs.items("t", "") else None
-
-
-def _weak(theirs: KeyRecord) -> Sighting | None:
-    bits = rsa_bits(key_octets(theirs) or b"")
-    return _at_tag(theirs, "p", bits=str(bits)) if bits is not None and bits < WEAK_BITS else None
-
-
-def _old(scene: Scene) -> Iterator[Question]:
-    """Asks for the keys that were rotated out."""
-    for selector in scene.history.old_selectors:
-        name = f"{selector}._domainkey.{scene.plan.sender}"
-        yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
-
-
-def _old_live(scene: Scene) -> Iterator[Finding]:
-    for question in _old(scene):
-        found = [rdata.text for rdata in answers_at(scene, question.name, "TXT") if isinstance(rdata, Txt)]
-        keys = [text for text in found if (record := parse_key_record(text)) and record.get("p")]
-        if keys:
-            sighting = Sighting(host=question.name, places={"old": question.name}, observed=tuple(keys))
-            yield finding(faults.OLD_SELECTOR_LIVE, scene, sighting=sighting)
 
 
 TOPIC = Topic(
@@ -400,13 +352,9 @@ TOPIC = Topic(
         _parsed(faults.FAR_TOO_WEAK_KEY, _far_too_weak),
         Rule(diagnosis=faults.WRONG_KEY, holds=_otherwise),
     ),
-    advises=(
-        _advice(faults.TESTING, _flag("y")),
-        _advice(faults.STRICT_IDENTITY, _flag("s")),
-        _advice(faults.WEAK_KEY, _weak),
-    ),
+    advises=ADVISES,
     probes=placement.probes,
-    survey=_old_live,
-    asks=_old,
+    survey=old_live,
+    asks=old,
     diagnoses=(faults.OLD_SELECTOR_LIVE,),
 )

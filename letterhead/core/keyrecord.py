@@ -53,12 +53,14 @@ def parse_key_record(text: str) -> KeyRecord | None:
     """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
     tags: list[Tag] = []
     start = 0
-    for part in text.split(";"):
-        if part.strip(FOLDING):
-            name, equals, value = part.partition("=")
-            if not equals or not _TAG_NAME.fullmatch(name.strip(FOLDING)):
-                return None
-            tags.append(_tag(name.strip(FOLDING), value.strip(FOLDING), part, start))
+    parts = text.split(";")
+    if not parts[-1].strip(FOLDING):  # one semicolon may end the list; anywhere else, nothing between two is no tag
+        parts.pop()
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not equals or not _TAG_NAME.fullmatch(name.strip(FOLDING)):
+            return None
+        tags.append(_tag(name.strip(FOLDING), value.strip(FOLDING), part, start))
         start += len(part) + 1
     return KeyRecord(tags=tuple(tags)) if tags else None
 

@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 
 from letterhead.core import whereabouts
+from letterhead.core.answers import Question
 from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting
 from letterhead.core.mending import MENDS, mended, unescaped_name
-from letterhead.core.plan import Accepts, PlannedRecord, Standing, Verdict
+from letterhead.core.plan import AUTHORITATIVE, Accepts, PlannedRecord, Standing, Verdict, leads_out
 from letterhead.core.records import Rdata, Target, shown
 from letterhead.core.whereabouts import aliases_of, answers_at, made_up, probes, rdatas_of
 
@@ -67,7 +68,7 @@ def absent(scene: Scene, standing: Standing) -> Sighting | None:
     """Holds where nobody published anything at the name, also where a wildcard answers for it."""
     if standing.verdict is Verdict.WRONG and made_up(scene, standing.record):
         return Sighting(evidence=("a wildcard gives the answer",))
-    return Sighting() if standing.verdict is Verdict.ABSENT else None
+    return Sighting() if standing.verdict is Verdict.ABSENT and not _unseen(scene, standing) else None
 
 
 def points_at(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
@@ -130,15 +131,22 @@ def _bare(text: str) -> str:
 
 
 def _dangling(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
-    if standing.verdict is not Verdict.ABSENT or made_up(scene, standing.record):
+    if standing.verdict is not Verdict.ABSENT or made_up(scene, standing.record) or _unseen(scene, standing):
         return None
     return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
 
 
 def _conflict(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
-    if standing.verdict is not Verdict.WRONG or made_up(scene, standing.record):
+    if made_up(scene, standing.record) or not (standing.verdict is Verdict.WRONG or _unseen(scene, standing)):
         return None
     return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
+
+
+def _unseen(scene: Scene, standing: Standing) -> bool:
+    """Says whether a CNAME leads to where the zone text that is read does not tell what stands there."""
+    record = standing.record
+    asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
+    return standing.verdict is Verdict.ABSENT and any(leads_out(scene.seen, each) for each in asked)
 
 
 def _alias(aliases: tuple[str, ...], standing: Standing) -> Sighting:
@@ -276,7 +284,7 @@ _FAULTS: Final = (
         fault="cname-conflict",
         title="A CNAME hides the {what}",
         meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",
-        detail="{host} is a CNAME to {found}; the {rdtype} record there is another one.",
+        detail="{host} is a CNAME to {found}, so the {rdtype} record that belongs at {host} is not seen.",
         fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1034 3.6.2",
         holds=_conflict,

@@ -112,6 +112,8 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
     for view in AUTHORITATIVE:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
         if question in seen:
+            if leads_out(seen, question):
+                return Standing(record=record, verdict=Verdict.ABSENT)
             return _standing(record, follow(seen, question), accepts)
     question = Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
     standing = _standing(record, follow(seen, question), accepts)
@@ -144,6 +146,13 @@ def follow(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Re
             there = follow(seen, question_at(question, target), depth - 1)
             replies.extend(there or [_instead(reply, Unanswered(why=Why.NOT_ASKED))])
     return tuple(replies)
+
+
+def leads_out(seen: Seen, question: Question) -> bool:
+    """Says whether an alias leads out of the zone text that is read: the record itself is not in it."""
+    aliased = any(elsewhere(reply.answer) for reply in seen.get(question, ()))
+    ends = [reply.answer for reply in follow(seen, question)] if aliased else []
+    return bool(ends) and all(isinstance(each, Unanswered) and each.why is Why.NOT_HELD for each in ends)
 
 
 def elsewhere(answer: Answer) -> str | None:

@@ -8,7 +8,7 @@ import msgspec
 from letterhead.core.answers import Question, Reply, Unanswered, View, Why, answered
 from letterhead.core.delegations import home, ours
 from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, rejected
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, leads_out, rejected
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -92,7 +92,7 @@ DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_L
 # Where servers differ in their trouble: what one says tells more than that another is silent.
 TELLING: Final = (
     *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
-    *(Why.NO_SERVERS, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+    *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
@@ -124,7 +124,7 @@ def _silences(scene: Scene, standing: Standing) -> Iterator[_Silence]:
         return
     for view in AUTHORITATIVE:
         replies = follow(scene.seen, _question(record, view))
-        if replies and not answered(replies):
+        if replies and not answered(replies) and not leads_out(scene.seen, _question(record, view)):
             yield _silence(scene, standing, replies)
             return
     resolvers = scene.seen.get(_question(record, View.RECURSIVE), ())
@@ -177,7 +177,7 @@ def _told(scene: Scene, host: str, group: list[_Silence]) -> Finding:
 
 def _by_reason(why: Why) -> Diagnosis:
     match why:
-        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS:
+        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
             return TIMEOUT
         case Why.SERVER_FAILURE:
             return SERVER_FAILURE

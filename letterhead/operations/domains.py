@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 
 from letterhead.core import checkup, lifecycle
 from letterhead.core.domain import Domain, Event, EventKind, Step
@@ -25,6 +26,8 @@ from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.pool import pooled
 from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
+
+log = structlog.get_logger()
 
 RACES = 5  # so often may a domain change under us before we say so
 
@@ -232,12 +235,17 @@ async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> 
 async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, str]:
     """Opens the private keys of these domains, by domain id, as base64 of the PKCS#8 DER; writes one audit row.
 
-    Nothing where the installation never shows private keys.
+    Nothing where the installation never shows private keys, or where the audit can't be written (a full disk): the
+    rest of the answer goes on, and no key is shown unseen.
     """
     if not deps.policy.expose_private_dkim or not domains:
         return {}
     subject = domains[0].sender if len(domains) == 1 else f"{len(domains)} domains"
-    await deps.store.audit(audit_row(deps, actor, "private-key.read", subject))
+    try:
+        await deps.store.audit(audit_row(deps, actor, "private-key.read", subject))
+    except Fault as fault:
+        log.warning("private-key.withheld", kind=fault.kind, detail=fault.detail)
+        return {}
     sealed = await deps.store.sealed_keys(account_id)
     # By selector: a switch between the two reads must not put the new key beside the old selector.
     found = {each.id: sealed.get((each.id, each.selector)) for each in domains}

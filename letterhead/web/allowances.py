@@ -49,6 +49,27 @@ class Buckets:
         return max(1, math.ceil((1.0 - level) / self.rate))
 
 
+class Recent:
+    """Keeps answers for some seconds, so that asking again and again asks nobody else."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+
+    def get(self, name: str) -> bytes | None:
+        """Finds an answer that is fresh enough."""
+        until, answer = self._kept.get(name, (0.0, b""))
+        return answer if self._clock() < until else None
+
+    def keep(self, name: str, answer: bytes) -> bytes:
+        """Keeps an answer, and gives it."""
+        self._kept[name] = (self._clock() + self._seconds, answer)
+        self._kept.move_to_end(name)
+        if len(self._kept) > BUCKETS_KEPT:
+            self._kept.popitem(last=False)
+        return answer
+
+
 def too_many(what: str, wait: int) -> Fault:
     """Says that somebody asks too fast."""
     return Fault(

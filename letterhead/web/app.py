@@ -10,9 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
 from letterhead.errors import Fault
+from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.ports import Deps
 from letterhead.web import document, problems
-from letterhead.web.allowances import Buckets, Usage
+from letterhead.web.allowances import Buckets, Recent, Usage
 from letterhead.web.asgi import App, Receive, Request, Scope, Send
 from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, visit_of
@@ -42,10 +43,12 @@ def create_app(deps: Deps, settings: WebSettings) -> App:
 
 def _house(deps: Deps, settings: WebSettings) -> House:
     described = document.describe(ENDPOINTS)
+    credentials = Credentials(deps, settings)
     return House(
         deps=deps,
         settings=settings,
-        credentials=Credentials(deps, settings),
+        credentials=credentials,
+        looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=document.text(described),
         page=document.page(described),
@@ -110,7 +113,7 @@ def _refusal(request: Request, fault: Fault) -> Answer:
     status = problems.status_of(fault.kind)
     if status >= 500:
         log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
-    body = problems.envelope(fault, visit_of(request.scope).tracking_id)
+    body = problems.envelope(problems.outward(fault), visit_of(request.scope).tracking_id)
     return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
 
 

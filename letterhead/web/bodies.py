@@ -17,7 +17,8 @@ from letterhead.web.asgi import Request
 LIMIT = 64 * 1024  # octets
 DEPTH = 32
 _DIGITS = 18  # a longer integer fits no field of ours, and reading one costs its square
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string may lack its end: if that had to be there, each quote of a body without one would be read to the end again.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(.*?)`")
@@ -119,10 +120,11 @@ def _refuse_depth(text: str) -> None:
 
 
 def _no_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)[:80]!r} stands there twice")
+    value: dict[str, object] = {}
+    for name, inner in pairs:
+        if name in value:
+            raise ValueError(f"the field {name[:80]!r} stands there twice")
+        value[name] = inner
     return value
 
 

@@ -12,7 +12,7 @@ from letterhead.errors import Kind
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
-from letterhead.web.allowances import Usage
+from letterhead.web.allowances import Recent, Usage
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
 from letterhead.web.settings import WebSettings
@@ -48,6 +48,7 @@ class House:
     usage: Usage
     document: bytes
     page: Page
+    looked: Recent
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 

@@ -88,6 +88,19 @@ def bug() -> Fault:
     )
 
 
+def outward(fault: Fault) -> Fault:
+    """Keeps what is the operator's alone (paths, addresses, the database's own words) out of a client's answer."""
+    match fault.kind:
+        case Kind.STORAGE_UNAVAILABLE:
+            detail = "The service's storage can't be used at the moment; the reason is in the operator's log."
+            return Fault(fault.kind, detail, "Repeat the request in a while; a POST with the same Idempotency-Key.")
+        case Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE | Kind.CONFIG_INVALID | Kind.UNREACHABLE:
+            detail = "The service is not set up as it should be; what is wrong is in the operator's log."
+            return Fault(fault.kind, detail, "Give the operator the trackingId.")
+        case _:
+            return fault
+
+
 def fault_of_status(status: int, method: str, path: str) -> Fault:
     """Says in our own words what the framework refused by a bare status."""
     shown = f"{method} {path[:200]}"

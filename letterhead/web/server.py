@@ -45,6 +45,14 @@ def backlog(listener: socket.socket) -> Iterator[socket.socket]:
             yield connection
 
 
+def send_at_once(listener: socket.socket) -> None:
+    """Lets no answer's second packet wait 40 ms for the first one's receipt; connections inherit it.
+
+    uvloop does so by itself; asyncio only where the socket names its protocol, and a listener's does not.
+    """
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 async def serve(
     app: ASGIApplication, listener: socket.socket, *neighbours: Callable[[asyncio.Event], Awaitable[None]]
 ) -> None:
@@ -53,6 +61,7 @@ async def serve(
         app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error", access_log=False,
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=15,
     )  # fmt: skip
+    send_at_once(listener)
     server, stop, loop = Server(config), asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)

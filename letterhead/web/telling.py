@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from letterhead.core import lifecycle, rotation, told
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
+from letterhead.core.dmarc_walk import Policy
 from letterhead.core.domain import Domain, OldKey
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
@@ -18,6 +19,7 @@ from letterhead.core.plan import Plan, RecordId, Standing, Verdict
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
+from letterhead.operations.preflight import Survey
 from letterhead.ports import Checkup, Deps
 from letterhead.web import wire
 
@@ -174,6 +176,37 @@ def _old_selector(sender: str, old: OldKey) -> wire.OldSelector:
         replaced_at=old.replaced_at,
         safe_to_remove_at=rotation.safe_at(old),
         safe_to_remove=old.safe,
+    )
+
+
+def preflight(found: Survey) -> wire.DomainPreflight:
+    """Tells what is there before anything is added."""
+    read = found.read
+    return wire.DomainPreflight(
+        sender=read.sender,
+        checked_at=found.checked_at,
+        zone=given(read.zone or None),
+        dns_host=given(read.dns_host),
+        nameservers=read.nameservers,
+        spf=wire.ExistingSpf(records=read.spf, merged=given(read.spf_merged)),
+        mx=read.mx,
+        cnames=tuple(wire.ExistingAlias(host=each.host, target=each.target) for each in read.aliases),
+        dmarc=_dmarc(read.dmarc) if read.dmarc else UNSET,
+        wildcard=read.wildcard,
+        dnssec=read.dnssec,  # type: ignore[arg-type]
+        negative_ttl=given(read.negative_ttl),
+        mail_from=given(read.mail_from),
+        mail_from_taken=read.taken,
+        silent=read.silent,
+    )
+
+
+def _dmarc(policy: Policy) -> wire.ExistingDmarc:
+    return wire.ExistingDmarc(
+        policy=policy.applied,  # type: ignore[arg-type]
+        host=policy.name,
+        inherited=policy.inherited,
+        record=policy.text,
     )
 
 

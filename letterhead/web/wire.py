@@ -136,6 +136,53 @@ class DkimRotation(Out, frozen=True, kw_only=True):
     old_selectors: tuple[OldSelector, ...]
 
 
+class ExistingSpf(Out, frozen=True, kw_only=True):
+    """Tells the SPF records at the domain itself; `merged` is the one to put in the place of several."""
+
+    records: tuple[str, ...] = ()
+    merged: str | UnsetType = UNSET
+
+
+class ExistingAlias(Out, frozen=True, kw_only=True):
+    """Tells a CNAME at a name that would be used."""
+
+    host: str
+    target: str
+
+
+class ExistingDmarc(Out, frozen=True, kw_only=True):
+    """Tells the DMARC policy in force for the domain, and from which name it comes."""
+
+    policy: Literal["none", "quarantine", "reject"]
+    host: str
+    inherited: bool
+    record: str
+
+
+class DomainPreflight(Out, frozen=True, kw_only=True):
+    """Tells what is in DNS before anything is added; nothing was changed.
+
+    `mailFrom` collides with nothing; it is absent where no name tried is free. `mailFromTaken` are the names that are
+    not. `wildcard` is what any name answers that nobody published. `silent` names what could not be asked.
+    """
+
+    sender: str
+    checked_at: datetime
+    zone: str | UnsetType = UNSET
+    dns_host: str | UnsetType = UNSET
+    nameservers: tuple[str, ...]
+    spf: ExistingSpf
+    mx: tuple[str, ...]
+    cnames: tuple[ExistingAlias, ...]
+    dmarc: ExistingDmarc | UnsetType = UNSET
+    wildcard: tuple[str, ...]
+    dnssec: Literal["signed", "unsigned", "bogus", "unknown"]
+    negative_ttl: int | UnsetType = UNSET
+    mail_from: str | UnsetType = UNSET
+    mail_from_taken: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
 class Done(Out, frozen=True, kw_only=True):
     """Says that it is done."""
 

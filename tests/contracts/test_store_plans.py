@@ -52,6 +52,14 @@ FILL = [
     "SELECT 'e' || n, 'd' || n, 'a' || (n % 3000), '', '', 0, '' FROM numbers",
     "INSERT INTO idempotency (account_id, key, digest, at) {numbers} "
     "SELECT 'a' || (n % 3000), 'k' || n, {digest}, 0 FROM numbers",
+    "INSERT INTO webhooks (id, account_id, url, events, created_at, sealed) {numbers} "
+    "SELECT 'w' || n, 'a' || n, '', ' * ', 0, {digest} FROM numbers WHERE n < 3000",
+    "INSERT INTO deliveries (webhook_id, id, kind, at, detail, fate, failures, due_at) {numbers} "
+    "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
+    "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
+    "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
+    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
+    "SELECT 'd' || n || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
     "ANALYZE",
 ]
 

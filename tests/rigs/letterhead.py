@@ -1,5 +1,6 @@
 """Runs Letterhead itself as processes, as an operator does, and asks it over HTTP."""
 
+import asyncio
 import base64
 import os
 import secrets
@@ -14,6 +15,9 @@ from typing import Any
 
 import httpx2
 
+from letterhead import config
+from letterhead.operations.pool import pooled
+from letterhead.wiring import assembled
 from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")
@@ -42,6 +46,16 @@ class Installation:
             [COMMAND, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
+
+    def stock(self, keys: int) -> None:
+        """Fills the pool with one key under many names, so that adding domains is writing and nothing else."""
+        asyncio.run(self._stock(keys))
+
+    async def _stock(self, keys: int) -> None:
+        settings = config.read(self.settings, self.folder)
+        async with assembled(settings) as deps:
+            pair = deps.keyring.make_pair()
+            await deps.store.pool_keys([pooled(deps, pair) for _ in range(keys)])
 
     @contextmanager
     def serving(self, *words: str) -> Iterator["Serving"]:

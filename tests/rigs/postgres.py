@@ -4,9 +4,10 @@ import importlib.util
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,16 +20,47 @@ SETTINGS = {  # a test's data need not outlive the machine; the service's own du
     "max_connections": "200",
     "timezone": "UTC",
 }
+DURABLE = {"max_connections": "200", "timezone": "UTC"}  # as an operator runs it: what it acknowledges is on the disk
 
 
 class Postgres:
     """Gives databases on one running server; addresses have the form `postgresql://postgres@127.0.0.1:PORT/NAME`."""
 
-    def __init__(self, binaries: Path, port: int, server: Server) -> None:
+    def __init__(self, binaries: Path, port: int, start: Callable[[], Server]) -> None:
         self.port = port
-        self.server = server
+        self.server = start()
+        self._start = start
         self._binaries = binaries
         self._numbers = itertools.count(1)
+
+    def crash(self, how: signal.Signals) -> None:
+        """Ends the server at once: by SIGQUIT without a checkpoint (`pg_ctl -m immediate`), by SIGKILL wordlessly."""
+        self.server.signal(how)
+        self.server.ended()
+
+    def restart(self) -> None:
+        """Starts it again on what is on the disk; until the last orphan of a killed server is gone it refuses."""
+        for _ in range(100):
+            try:
+                self.server = self._start()
+            except RuntimeError as refused:
+                if "shared memory" not in str(refused):
+                    raise
+            else:
+                return
+        raise RuntimeError("PostgreSQL does not start again after its crash")
+
+    def settle(self, database: str) -> None:
+        """Brings all that was written until now to the disk."""
+        self._client("psql", "--quiet", "--command=CHECKPOINT", database)
+
+    def dump(self, database: str, path: Path) -> None:
+        """Writes all of a database into a file, while others use it."""
+        self._client("pg_dump", "--format=custom", f"--file={path}", database)
+
+    def restore(self, path: Path, database: str) -> None:
+        """Reads a dump into an empty database."""
+        self._client("pg_restore", "--exit-on-error", f"--dbname={database}", str(path))
 
     def url(self, database: str = "postgres") -> str:
         """Gives the address of a database."""
@@ -59,7 +91,7 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
+def running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
     """Runs a server for as long as the context lasts, and leaves nothing behind."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -68,25 +100,20 @@ def running() -> Iterator[Postgres]:
         data, sockets = _folders(folder)
         _initialise(binaries, data)
         port = free_port("127.0.0.1")
-        options = [f"--{key}={value}" for key, value in SETTINGS.items()]
-        command: list[str | Path] = [
-            binaries / "postgres",
-            "-D",
-            data,
-            "-p",
-            str(port),
-            "-h",
-            "127.0.0.1",
-            "-k",
-            sockets,
-            *options,
-        ]
-        server = Server(command, folder / "log", unprivileged=True)
+        options = [f"--{key}={value}" for key, value in settings.items()]
+        where: list[str | Path] = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", sockets]
+        command: list[str | Path] = [binaries / "postgres", *where, *options]
+
+        def start() -> Server:
+            server = Server(command, folder / "log", unprivileged=True)
+            server.wait_until(lambda: _accepts(data / "postmaster.pid", server.pid))
+            return server
+
+        postgres = Postgres(binaries, port, start)
         try:
-            server.wait_until(lambda: _accepts(data / "postmaster.pid"))
-            yield Postgres(binaries, port, server)
+            yield postgres
         finally:
-            server.stop()
+            postgres.server.stop()
 
 
 def _binaries() -> Path:
@@ -126,6 +153,7 @@ def _initialise(binaries: Path, data: Path) -> None:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
 
-def _accepts(pid_file: Path) -> bool:
-    # The eighth line of postmaster.pid turns "ready" when connections are accepted.
-    return pid_file.exists() and pid_file.read_text("utf-8").rstrip().endswith("ready")
+def _accepts(pid_file: Path, pid: int) -> bool:
+    # The eighth line of postmaster.pid turns "ready" when connections are accepted; a crash leaves the old file.
+    lines = pid_file.read_text("utf-8").split() if pid_file.exists() else []
+    return lines[:1] == [str(pid)] and lines[-1] == "ready"

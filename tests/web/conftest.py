@@ -19,7 +19,7 @@ from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.web.app import create_app
 from letterhead.web.protocol import EnvelopeProtocol
-from letterhead.web.server import Server
+from letterhead.web.server import Server, send_at_once
 from letterhead.web.settings import WebSettings
 from letterhead.wiring import Stand
 from tests.operations.world import OPERATOR, World, opened
@@ -66,6 +66,7 @@ async def running(
     provider = SimulatedProvider(lambda: datetime.now(UTC))
     stand = Stand(resolver=ZoneFileResolver(zones), provider=provider)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        send_at_once(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false") as world:
             token = Secret(OPERATOR_TOKEN.encode())

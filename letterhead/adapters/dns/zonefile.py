@@ -44,6 +44,8 @@ from letterhead.ports import Allowance
 TEXT = "zone text"  # who says it, where the text names no server
 RESOLVER = "@resolver"
 DEFAULT_TTL = 3600
+# What is seen beside a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
+BESIDE_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
 NEGATIVE_TTL = 300  # where the text has no SOA that tells
 
 _STARTS_ZONE = re.compile(r'[^;"]*\sSOA\s', re.IGNORECASE)
@@ -159,7 +161,7 @@ class ZoneFileResolver:
             if who in zone.silent:
                 return Unanswered(why=zone.silent[who], detail="as the zone text says")
             node = zone.node(who, at)
-            if node is not None and rdtype in node:
+            if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in BESIDE_ALIAS):
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
             alias = node.get(RdataType.CNAME) if node is not None else None
@@ -372,7 +374,7 @@ def _aliased(path: list[Name], ttl: int, *, dangling: bool) -> Aliased:
 
 
 def _unknown(name: Name) -> Unanswered:
-    return Unanswered(why=Why.NO_SERVERS, detail=f"the zone text does not hold the zone of {name_text(name)}")
+    return Unanswered(why=Why.NOT_HELD, detail=f"the zone text does not hold the zone of {name_text(name)}")
 
 
 def _reply(view: View, answer: Answer, server: Nameserver | None = None, zone: _Zone | None = None) -> Reply:

@@ -101,7 +101,7 @@ class Webhooks:
     ) -> list[OwedDelivery]:
         """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others."""
         wanted: dict[str, Value] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
-        if not await self._engine.read("glance_webhooks", now=rows.ms(now), failing=int(failing)):
+        if not await self._engine.read("glance_deliveries", now=rows.ms(now)):
             return []
 
         async def work(session: Session) -> list[OwedDelivery]:

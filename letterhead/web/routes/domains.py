@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from letterhead.core.accounts import Scope
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault, Kind
-from letterhead.operations import checks, domains
+from letterhead.operations import checks, domains, preflight
 from letterhead.ports import Page
 from letterhead.web import telling, wire
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
@@ -167,6 +167,19 @@ async def check_dns(call: Call) -> Answer:
     return json(telling.dns_check(found))
 
 
+async def preflight_domain(call: Call) -> Answer:
+    """Reads what is in DNS before anything is added, and changes nothing; the domain need not be added.
+
+    Once in 5 s for a domain: in between the last answer stands.
+    """
+    asked = f"{call.account_id} {call.part('sender')}"
+    told = call.house.looked.get(asked)
+    if told is None:
+        found = await preflight.survey(call.deps, call.account_id, call.part("sender"))
+        told = call.house.looked.keep(asked, telling.encode(telling.preflight(found)))
+    return Answer(body=told)
+
+
 PROVIDER = (Kind.PROVIDER_FAILED,)
 ONE = (Kind.NOT_FOUND,)
 NAMES = tuple(kind for kind in Kind if kind.startswith("domain-"))
@@ -204,5 +217,9 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/domains/{sender}/dns-check", serve=check_dns, access=Access.READ, topic="Sender domains",
         answer=wire.DomainDnsCheck, faults=ONE,
+    ),
+    Endpoint(
+        method="POST", path="/domains/{sender}/preflight", serve=preflight_domain, access=Access.READ,
+        topic="Sender domains", answer=wire.DomainPreflight, faults=NAMES,
     ),
 )  # fmt: skip

@@ -34,7 +34,9 @@ CREATE TABLE deliveries (
     PRIMARY KEY (webhook_id, id)
 );
 
-CREATE INDEX deliveries_due ON deliveries (webhook_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX deliveries_of_webhook ON deliveries (webhook_id, due_at) WHERE due_at IS NOT NULL;
 
 CREATE INDEX deliveries_leased ON deliveries (webhook_id) WHERE lease_owner IS NOT NULL;
 

@@ -1,0 +1,215 @@
+"""P6: an outage of our own resolvers demotes nobody, tells nobody, and is over a quarter of an hour after it ends.
+
+Each failure is judged once by the real examination; what follows for a thousand domains is core alone, on a clock of
+its own. The same then goes through a whole installation, with few domains.
+"""
+
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from letterhead.core import cadence, checkup, lifecycle
+from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
+from letterhead.core.diagnosis import History
+from letterhead.core.domain import Domain
+from letterhead.core.evidence import Evidence, Sight
+from letterhead.core.watch import State
+from letterhead.operations import checks, reminders
+from letterhead.operations.domains import plan_of
+from letterhead.operations.looks import look
+from letterhead.ports import Allowance, Handed, Letter, Post
+from letterhead.wiring import Stand
+from tests.faults.conftest import Figures
+from tests.operations.world import Clock, World, WrittenDns, noon, opened
+
+FAILURES = (
+    Why.TIMEOUT, Why.UNREACHABLE, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME, Why.MALFORMED, Why.TCP_BLOCKED, Why.BOGUS,
+)  # fmt: skip
+OUTAGE, SOON = timedelta(hours=24), timedelta(minutes=15)
+ZONES = ("one.test", "two.test", "three.test", "four.test")
+
+
+class FailingDns:
+    """Answers for several zones from written text, until it fails in one way for every question."""
+
+    def __init__(self) -> None:
+        self.zones = {zone: WrittenDns(zone) for zone in ZONES}
+        self.failure: Why | None = None
+
+    async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
+        """Answers like any resolver."""
+        seen: dict[Question, tuple[Reply, ...]] = {}
+        for question in questions:
+            if self.failure is None:
+                zone = next((each for each in ZONES if question.name.endswith(each)), ZONES[0])
+                seen |= await self.zones[zone].ask([question], allowance)
+            else:
+                where = Perspective(view=question.view, server="ns1", address="192.0.2.1")
+                seen[question] = (Reply(perspective=where, answer=Unanswered(why=self.failure)),)
+        return seen
+
+
+@pytest.fixture
+def dns() -> FailingDns:
+    """Gives DNS that can fail."""
+    return FailingDns()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Gives a clock to turn."""
+    return Clock(noon())
+
+
+@pytest.fixture
+async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[World]:
+    """Opens an installation with a verified domain in each zone."""
+    async with opened(tmp_path, Stand(resolver=dns, now=clock)) as made:
+        for zone in ZONES:
+            await made.add(zone)
+            dns.zones[zone].publish(await made.dkim(zone))
+        for _ in range(4):
+            for zone in ZONES:
+                verified = await made.look(zone)
+            clock.turn(minutes=10)
+        assert verified.dkim.state is State.VERIFIED
+        yield made
+
+
+async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Evidence:
+    """Judges what one check learns, as the operation does."""
+    dns.failure = failure
+    plan = plan_of(world.deps, await world.domain(ZONES[0]))
+    history = History(taken_at=world.deps.now(), special_use=True)
+    seen = await look(world.deps, plan, thorough=failure is not None)
+    dkim, mail_from = checks._sights(checkup.examine(plan, seen, (), history))
+    return Evidence(dkim=dkim, mail_from=mail_from)
+
+
+@dataclass
+class Tally:
+    """Counts what happened to many domains."""
+
+    demoted: int = 0
+    events: int = 0
+    late: int = 0
+    looks: Counter[int] = field(default_factory=Counter)  # in each minute
+
+    def after(self) -> tuple[int, int]:
+        """Gives the busiest quarter of an hour in the outage's last hour, and after it."""
+        end = int(OUTAGE / cadence.MINUTE)
+        before = max(sum(self.looks[start + each] for each in range(15)) for start in range(end - 60, end - 15))
+        return before, max(sum(self.looks[start + each] for each in range(15)) for start in range(end, end + 60))
+
+
+def live(domain: Domain, bad: Evidence, good: Evidence, begin: datetime, chance: random.Random, tally: Tally) -> None:
+    """Lets one domain live through the outage, looked at whenever it is due."""
+    end, first = begin + OUTAGE, True
+    while (now := domain.next_check_at) is not None and now < end + 2 * SOON:
+        step = lifecycle.advance(domain, bad if now < end else good, now)
+        due, _ = cadence.next_look(step.domain, now, chance.uniform(-1, 1))
+        domain = replace(step.domain, next_check_at=due)
+        tally.looks[int((now - begin) / cadence.MINUTE)] += 1
+        tally.events += len(step.events) + len(step.effects)
+        tally.demoted += domain.dkim.state is not State.VERIFIED
+        if now >= end and first:
+            first = False
+            tally.late += now - end > SOON
+    tally.late += first
+
+
+@pytest.mark.timeout(240)
+async def test_an_outage_demotes_nobody(world: World, dns: FailingDns, size: int, figures: Figures) -> None:
+    """A day without DNS, in eight ways: nobody is demoted, nothing is told, and soon after all are looked at again."""
+    verified, chance, begin = await world.domain(ZONES[0]), random.Random(6), noon() + timedelta(days=3)
+    good, tallies = await evidence(world, dns, None), []
+    for failure in FAILURES:
+        bad, tally = await evidence(world, dns, failure), Tally()
+        for _ in range(size):
+            due = begin + timedelta(hours=6) * chance.random()
+            live(replace(verified, next_check_at=due), bad, good, begin, chance, tally)
+        tallies.append(tally)
+    figures(
+        domains=size * len(FAILURES), looks=sum(each.looks.total() for each in tallies),
+        demoted=sum(each.demoted for each in tallies), events=sum(each.events for each in tallies),
+        late=sum(each.late for each in tallies), load=f"{max(a / b for b, a in map(Tally.after, tallies)):.2f}",
+    )  # fmt: skip
+    for tally in tallies:
+        assert (tally.demoted, tally.events) == (0, 0)
+        assert tally.late <= size // 100
+        before, after = tally.after()
+        assert after <= 2 * before
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock: Clock, failure: Why) -> None:
+    """The whole service through such a day: no state moves, no event is written, no mail is owed, no work is due."""
+    before, told = await states(world), len(await world.events())
+    sent = Sent()
+    world = World(dataclasses.replace(world.deps, mailer=sent), world.account, world.key)
+    dns.failure, end = failure, clock.turn(days=3) + OUTAGE
+    while clock.at < end:
+        await work(world)
+        clock.turn(minutes=30)
+    assert (await states(world), len(await world.events())) == (before, told)
+    assert sent.letters == []
+    assert (await world.deps.store.backlog(clock.at)).intents == 0
+    findings = (await world.view(ZONES[0])).checkup
+    assert findings is not None
+    assert "resolver.outage" in {each.code for each in findings.findings}
+    dns.failure = None
+    for _ in range(15):
+        clock.turn(minutes=1)
+        await work(world)
+    for zone in ZONES:
+        checkup_of = (await world.view(zone)).checkup
+        assert checkup_of is not None
+        assert checkup_of.taken_at > end, f"{zone} was not looked at within a quarter of an hour"
+    assert (await states(world), len(await world.events())) == (before, told)
+
+
+class Sent:
+    """Takes letters and keeps them."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def send(self, letter: Letter) -> Handed:
+        """Takes one letter."""
+        self.letters.append(letter)
+        return Handed(post=Post.ACCEPTED, said="250 ok")
+
+    async def reach(self) -> Handed:
+        """Says that it is there."""
+        return Handed(post=Post.ACCEPTED, said="250 ok")
+
+
+async def work(world: World) -> None:
+    """Checks and reminds where it is due, as the worker does."""
+    now = world.deps.now()
+    for owed in await world.deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
+        await reminders.send(world.deps, owed, "test")
+    for domain in await world.deps.store.claim_due(now, now + timedelta(minutes=1), "test", 100):
+        await checks.check(world.deps, domain)
+
+
+async def states(world: World) -> list[State]:
+    """Lists the domains' states."""
+    return [(await world.domain(zone)).dkim.state for zone in ZONES]
+
+
+async def test_evidence_would_demote(world: World, dns: FailingDns) -> None:
+    """The same day with answers that deny the record does demote: the tests above can fail."""
+    missing = Evidence(dkim=Sight.MISSING)
+    tally, begin = Tally(), noon() + timedelta(days=3)
+    domain = replace(await world.domain(ZONES[0]), next_check_at=begin)
+    live(domain, missing, await evidence(world, dns, None), begin, random.Random(6), tally)
+    assert tally.demoted > 0
+    assert tally.events > 0

@@ -1,0 +1,16 @@
+"""Holds that an answer goes out at once, whatever event loop serves it."""
+
+import statistics
+import time
+
+import httpx2
+
+
+async def test_no_answer_waits_for_a_receipt(acme: httpx2.AsyncClient) -> None:
+    """Head and body leave together: on a kept connection no answer is held back 40 ms by Nagle's algorithm."""
+    times = []
+    for _ in range(15):
+        began = time.perf_counter()
+        await acme.get("/account")
+        times.append(time.perf_counter() - began)
+    assert statistics.median(times) < 0.030
