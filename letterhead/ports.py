@@ -13,7 +13,7 @@ from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
-from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
@@ -43,6 +43,14 @@ class Resolver(Protocol):
         ...
 
 
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
+
+    said: str
+    ok: bool = True
+    fix: str | None = None
+
+
 class Provider(Protocol):
     """Speaks to one mail provider. Trouble is a `Fault` with `provider` and `provider_code`, but for `look`."""
 
@@ -70,6 +78,25 @@ class Provider(Protocol):
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
+        ...
+
+    async def listed(self) -> Mapping[str, Word] | None:
+        """Lists all that the provider holds with its word on each, whoever put it there; None where it has no list."""
+        ...
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what the provider holds under a name, whoever put it there; nothing where there is nothing."""
+        ...
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts our owner tag on what is there, whoever put it there: an operator's explicit wish, never our own.
+
+        Nothing else of it is changed. Fault `provider-refused` where there is nothing.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Looks how the provider's account is: who we are there, what it allows, what is missing. Never raises."""
         ...
 
 
@@ -398,6 +425,10 @@ class Store(Protocol):
         """Lists an account's domains in the order of their names."""
         ...
 
+    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        ...
+
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         ...
@@ -412,6 +443,10 @@ class Store(Protocol):
 
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
+        ...
+
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
         ...
 
     async def held_around(self, domain: Domain) -> list[Domain]:
@@ -517,6 +552,13 @@ class Store(Protocol):
 
     async def hand_back(self, owner: str) -> None:
         """Ends all leases of an owner that stops."""
+        ...
+
+    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+        """Takes the next turn of a budget that all processes share and that gives one in each `every`.
+
+        Nothing is taken where that would be after `latest`.
+        """
         ...
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:

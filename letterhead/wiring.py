@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +11,12 @@ from publicsuffixlist import PublicSuffixList
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient, system_names
-from letterhead.config import Endpoint, Exposure, Settings, SqliteFile, StartTls, key_text, system_resolvers
+from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
@@ -62,11 +62,14 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
     stand = stand or Stand()
     embedded = isinstance(settings.database_url, SqliteFile)
     reach = Reach(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
-    async with system_names() as names, open_store(database_url(settings), migrate_first=embedded) as store:
+    async with AsyncExitStack() as opened:
+        names = await opened.enter_async_context(system_names())
+        store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
         keyring = await _keyring(settings, store)
         pepper = await _pepper(keyring, store)
-        provider = stand.provider or _provider(settings, stand.now)
         meter = PrometheusMeter()
+        made = nullcontext(stand.provider) if stand.provider else _provider(settings, store, stand.now)
+        provider = await opened.enter_async_context(made)
         yield Deps(
             resolver=stand.resolver or resolver(settings),
             provider=MeteredProvider(provider, meter),
@@ -127,8 +130,31 @@ async def _installation(store: Store) -> str:
     return name.decode()
 
 
-def _provider(settings: Settings, now: Callable[[], datetime]) -> Provider:
-    return PROVIDERS[settings.provider](ProviderSetup(clock=now, return_path=settings.return_path))
+def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> AbstractAsyncContextManager[Provider]:
+    every = timedelta(seconds=1) / settings.ses_calls_per_second
+
+    async def turn(account: str, patience: float) -> float | None:
+        at = now()
+        taken = await store.take_turn(account, at, every, at + timedelta(seconds=patience))
+        return None if taken is None else max(0.0, (taken - at).total_seconds())
+
+    return PROVIDERS[settings.provider](_setup(settings, now, turn))
+
+
+def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
+    """Makes the provider without the turns that processes share, for a short look from outside them."""
+    return PROVIDERS[settings.provider](_setup(settings, _now, at_once))
+
+
+def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> ProviderSetup:
+    return ProviderSetup(
+        clock=now,
+        return_path=settings.return_path,
+        turn=turn,
+        region=settings.ses_region,
+        endpoint=settings.ses_endpoint_url,
+        bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
+    )
 
 
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:

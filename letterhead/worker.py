@@ -16,12 +16,14 @@ import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, deliveries, identities, pool, reminders, rotations
+from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, rotations
 from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
+GATHER = 0.01  # seconds for more places to become free, so that one claim fills several
 REMINDERS_POLL = 5.0
 LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
+ROUND_POLL = 600.0  # seconds between looks whether the daily round is due
 DELIVERY_LEASE = timedelta(seconds=30)  # an attempt ends within 15 s
 REST = 5.0  # seconds to wait when storage is out of reach
 AFTER_A_BUG = timedelta(minutes=5)
@@ -75,6 +77,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
             claim = partial(claim_deliveries, failing=failing)
             group.create_task(_drain(claim, deliver, settings.deliveries, stop))
         group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
+        group.create_task(_keep_round(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await deps.store.hand_back(owner)
     log.info("worker.stopped", worker=owner)
@@ -96,6 +99,7 @@ async def _drain(
             task.add_done_callback(running.discard)
         if len(running) >= places:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(GATHER)
         elif not jobs:
             await _pause(stop, poll)
     if running:
@@ -176,3 +180,17 @@ async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:
             full = True
         if full:
             await _pause(stop, REST if wanted else 3600)
+
+
+async def _keep_round(deps: Deps, stop: asyncio.Event) -> None:
+    """Compares the provider's list with ours once a day; trouble there waits for the next day."""
+    while not stop.is_set():
+        try:
+            differing = await reconcile.daily_round(deps)
+            if differing is not None:
+                log.info("round.done", differing=differing)
+        except Fault as fault:
+            log.warning("round.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("round.broken")
+        await _pause(stop, ROUND_POLL)

@@ -16,6 +16,7 @@ from letterhead.config import (
     Exposure,
     LogFormat,
     Mailbox,
+    MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
@@ -81,6 +82,10 @@ def test_defaults_work(folder: Path) -> None:
         bind=Endpoint("127.0.0.1", 8025),
         public_url="http://127.0.0.1:8025",
         provider=ProviderName.DNS,
+        ses_region=None,
+        ses_endpoint_url=None,
+        ses_mx_failure=MxFailure.DEFAULT,
+        ses_calls_per_second=1,
         dns_resolvers=None,
         dns_authoritative_port=53,
         allow_special_use=False,
@@ -145,6 +150,8 @@ GOOD = [
     ("PUBLIC_URL", "https://l.example.com/", "https://l.example.com"),
     ("PUBLIC_URL", "http://l.example.com:81/mail/", "http://l.example.com:81/mail"),
     ("PROVIDER", "Simulated", ProviderName.SIMULATED),
+    ("SES_REGION", "us-gov-west-1", "us-gov-west-1"),
+    ("SES_MX_FAILURE", "reject", MxFailure.REJECT),
     ("DNS_RESOLVERS", "1.1.1.1", (Endpoint("1.1.1.1", 53),)),
     ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
     ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
@@ -209,7 +216,9 @@ WRONG = [
     ("PUBLIC_URL", "https://[::1", "host or a port"),
     ("PUBLIC_URL", "https://u:pass-7Q2mZ@l.example.com", "only scheme, host, port and path"),
     ("PUBLIC_URL", "https://l.example.com/?a=b", "only scheme, host, port and path"),
-    ("PROVIDER", "ses2", "is none of: dns, simulated"),
+    ("SES_REGION", "Ireland", "is not the name of an AWS region"),
+    ("SES_REGION", "eu-west-1.evil.example", "is not the name of an AWS region"),
+    ("PROVIDER", "ses2", "is none of: dns, simulated, ses"),
     ("DNS_RESOLVERS", "dns.example.net", "must hold addresses"),
     ("DNS_RESOLVERS", "1.1.1.1,,9.9.9.9", "nothing between two commas"),
     ("DNS_RESOLVERS", "1.1.1.1,", "a comma at an end"),
@@ -278,6 +287,14 @@ def test_mail_is_whole_and_never_signs_in_in_clear(folder: Path) -> None:
     assert "in clear" in fault.detail
     assert "7Q2mZ" not in f"{fault.detail} {fault.fix}"
     read(with_settings(SMTP_URL="smtps://u:p@h", SMTP_STARTTLS="never", **BESIDE), folder)
+
+
+def test_ses_takes_no_other_mx(folder: Path) -> None:
+    """A return path of one's own and SES contradict each other: SES looks for its own MX alone."""
+    fault = refused(
+        with_settings(PROVIDER="ses", MAIL_FROM_MX="mx.example.net", MAIL_FROM_SPF="mx:example.net"), folder
+    )
+    assert "takes no other MX" in fault.detail
 
 
 @pytest.mark.parametrize(

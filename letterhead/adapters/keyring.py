@@ -117,8 +117,8 @@ class EnvelopeKeyring:
 
     def _unwrap(self, parts: _Sealed) -> Secret:
         cipher = self._ciphers.get(parts.kek_id)
-        have = ", ".join(repr(kek_id) for kek_id in self._ciphers)
         if cipher is None:
+            have = self._have()
             raise Fault(
                 Kind.KEYRING_WRONG,
                 f"A secret is sealed with key-encryption key {parts.kek_id!r}, and LETTERHEAD_KEYS holds only {have}.",
@@ -127,12 +127,16 @@ class EnvelopeKeyring:
         try:
             return _decrypt(cipher, parts.wrapped, _header(parts.kek_id))
         except InvalidTag as error:
+            have = self._have()
             raise Fault(
                 Kind.KEYRING_WRONG,
                 f"LETTERHEAD_KEYS holds {have}, but its {parts.kek_id!r} is not the key of that id that sealed"
                 " this secret, or the secret was altered.",
                 f"Put the original key {parts.kek_id!r} back into {_WHERE}.",
             ) from error
+
+    def _have(self) -> str:
+        return ", ".join(repr(kek_id) for kek_id in self._ciphers)
 
 
 def parse_keys(text: str) -> tuple[KeyEncryptionKey, ...]:

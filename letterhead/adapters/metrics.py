@@ -1,17 +1,17 @@
 """Knows how the service's numbers are kept and told in Prometheus' form; knows not what they mean."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core import outage
-from letterhead.core.identity import IdentityUnknown, IdentityWish, ProviderWord, ReturnPath
+from letterhead.core.identity import Holding, IdentityUnknown, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.outage import Silence
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Backlog, Provider
+from letterhead.ports import Backlog, Condition, Provider
 
 T = TypeVar("T")
 
@@ -113,6 +113,22 @@ class MeteredProvider:
     async def withdraw(self, sender: str, owner: str) -> None:
         """Deletes our identity."""
         await self._counted("withdraw", self._provider.withdraw(sender, owner))
+
+    async def listed(self) -> Mapping[str, Word] | None:
+        """Lists all that the provider holds."""
+        return await self._counted("listed", self._provider.listed())
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what the provider holds under a name."""
+        return await self._counted("holding", self._provider.holding(sender))
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts our owner tag on what is there."""
+        await self._counted("adopt", self._provider.adopt(sender, owner))
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Looks how the provider's account is."""
+        return await self._provider.conditions()
 
     async def _counted(self, call: str, doing: Awaitable[T]) -> T:
         try:

@@ -40,6 +40,8 @@ _COMMANDS = (
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
     ("export", "export:export", CLIENT, "Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
+    ("identities", "identities:app", CLIENT, "See and adopt what the mail provider holds, as the operator."),
+    ("reconcile", "identities:reconcile", CLIENT, "Compare what the mail provider holds with all domains; mend it."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),
 )
 

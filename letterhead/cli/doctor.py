@@ -66,6 +66,8 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
     if schema.ok:  # opening an embedded database would make or change it, and we only look
         async for line in _opened(settings):
             yield line
+    for line in await _provider(settings):
+        yield line
     resolver = wiring.resolver(settings)
     clock = asyncio.to_thread(_clock, settings)
     for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
@@ -100,7 +102,6 @@ async def _opened(settings: "Settings") -> AsyncIterator[Line]:
         async with wiring.assembled(settings) as deps:
             yield Line(part="keys", said="they open what is sealed in the database")
             yield await _work(deps)
-            yield _provider(deps)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield Line(part="keys", said="a server runs on the embedded database: it has tried them")
@@ -118,9 +119,15 @@ async def _work(deps: "Deps") -> Line:
     return Line(part="worker", said=said)
 
 
-def _provider(deps: "Deps") -> Line:
-    name = deps.provider.name
-    return Line(part="provider", said=f"{name}: nothing outside to reach")
+async def _provider(settings: "Settings") -> list[Line]:
+    from letterhead import wiring
+
+    try:
+        async with wiring.lone_provider(settings) as provider:
+            conditions = await provider.conditions()
+    except Fault as fault:
+        return [_wrong("provider", fault)]
+    return [Line(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
 
 
 def _running(settings: "Settings") -> Line:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from letterhead.config.table import PREFIX, TABLE, Setting, Settings
+from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
 from letterhead.config.values import StartTls, without_password
 from letterhead.errors import Fault, Kind
 
@@ -98,6 +98,8 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     if (settings.mail_from_mx is None) != (settings.mail_from_spf is None):
         there, missing = ("MX", "SPF") if settings.mail_from_mx else ("SPF", "MX")
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
+    if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
+        raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     _refuse_half_mail(settings)
     return settings
 

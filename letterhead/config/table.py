@@ -13,6 +13,7 @@ from letterhead.config.values import (
     Exposure,
     LogFormat,
     Mailbox,
+    MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
@@ -31,6 +32,7 @@ class ProviderName(StrEnum):
 
     DNS = "dns"
     SIMULATED = "simulated"
+    SES = "ses"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bind: Endpoint
     public_url: str
     provider: ProviderName
+    ses_region: str | None
+    ses_endpoint_url: str | None
+    ses_mx_failure: MxFailure
+    ses_calls_per_second: int
     dns_resolvers: tuple[Endpoint, ...] | None
     dns_authoritative_port: int
     allow_special_use: bool
@@ -123,7 +129,39 @@ TABLE = (
         "dns",
         values.one_of(ProviderName),
         "simulated",
-        "Who sends the mail: `dns` is no provider (DNS decides, your own server signs), `simulated` is for trying out.",
+        "Who sends the mail: `dns` is no provider (DNS decides, your own server signs), `ses` is Amazon SES "
+        "(docs/ses.md), `simulated` is for trying out.",
+    ),
+    Setting(
+        "SES_REGION",
+        None,
+        values.read_region,
+        "eu-west-1",
+        "AWS region whose SES sends the mail: it stands in the MX that customers publish, so choose it once.",
+        unset="AWS_REGION, AWS_DEFAULT_REGION or that of the AWS profile",
+    ),
+    Setting(
+        "SES_ENDPOINT_URL",
+        None,
+        values.read_public_url,
+        "https://vpce-0123-example.email.eu-west-1.vpce.amazonaws.com",
+        "Where SES's API is reached, as by a VPC endpoint.",
+        unset="AWS_ENDPOINT_URL_SESV2, or Amazon's own",
+    ),
+    Setting(
+        "SES_MX_FAILURE",
+        "default",
+        values.one_of(MxFailure),
+        "reject",
+        "What SES does while a MAIL FROM domain's MX is not found: send with a return-path of its own (`default`), or "
+        "refuse the mail (`reject`).",
+    ),
+    Setting(
+        "SES_CALLS_PER_SECOND",
+        "1",
+        values.number(1, 100),
+        "5",
+        "Calls to SES's API that all processes together make per second. Amazon allows about 1 unless it raised that.",
     ),
     Setting(
         "DNS_RESOLVERS",

@@ -42,6 +42,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class MxFailure(StrEnum):
+    """Says what the provider does with mail while a MAIL FROM domain has no MX."""
+
+    DEFAULT = "default"
+    REJECT = "reject"
+
+
 class Endpoint(msgspec.Struct, frozen=True, order=True):
     """Holds a host (a name, or an address without brackets) and a port."""
 
@@ -252,6 +259,13 @@ def read_spf(text: str) -> str:
         if match[1].lower() in ("ip4", "ip6") and not _is_network(match[2], int(match[1][2])):
             raise ValueError(f"has an {match[1]}: term without an IPv{match[1][2]} address")
     return " ".join(terms)
+
+
+def read_region(text: str) -> str:
+    """Reads the name of an AWS region."""
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-\d{1,2}", text):
+        raise ValueError("is not the name of an AWS region")
+    return text
 
 
 def read_label(text: str) -> str:

@@ -58,7 +58,7 @@ class Says(StrEnum):
     NOTHING = "nothing"  # not asked, not reached, or in trouble of its own
     WORKING = "working"
     AGREES = "agrees"
-    OTHERWISE = "otherwise"  # content, but with another key or another MAIL FROM domain than ours
+    OTHERWISE = "otherwise"  # busy or content with another key or another MAIL FROM domain than ours
     MISSING = "missing"
     GAVE_UP = "gave-up"
     REFUSED = "refused"
@@ -94,16 +94,18 @@ def _says(presence: Presence, word: Word, as_wished: bool) -> Says:
     match word:
         case Word.NOT_STARTED:
             return Says.MISSING
+        case Word.REFUSED:
+            return Says.REFUSED
+        case _ if not as_wished:  # how far it is with another one says nothing of ours
+            return Says.OTHERWISE
         case Word.PENDING:
             return Says.WORKING
         case Word.SUCCESS:
-            return Says.AGREES if as_wished else Says.OTHERWISE
+            return Says.AGREES
         case Word.TEMPORARY_FAILURE:
             return Says.NOTHING
         case Word.GAVE_UP:
             return Says.GAVE_UP
-        case Word.REFUSED:
-            return Says.REFUSED
         case _:
             assert_never(word)
 

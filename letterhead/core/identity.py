@@ -17,6 +17,15 @@ class Word(StrEnum):
     REFUSED = "refused"  # for good
 
 
+class Obstacle(StrEnum):
+    """Says what the provider itself names as standing between the domain and success."""
+
+    NOT_FOUND = "not-found"  # it sees no such record
+    OTHER_VALUE = "other-value"  # it sees one that says something else
+    DNS_SILENT = "dns-silent"  # the domain's nameservers did not answer it
+    ITS_OWN = "its-own"  # trouble of the provider's own
+
+
 class Presence(StrEnum):
     """Says whose object, if any, the provider holds under the domain's name."""
 
@@ -29,7 +38,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the provider's word on one domain at one time.
 
     `selector` is that of the key it signs with; `tokens` what it returns as verification tokens; `reason` its own
-    code for a failure.
+    code for a failure, and `obstacle` what that means. `dkim_said` and `mail_from_said` are its own words to the
+    letter, `checked_at` is when it says that it last looked at DNS; `seen_at` is when we asked it.
     """
 
     presence: Presence
@@ -39,14 +49,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_name: str | None = None
     tokens: tuple[str, ...] = ()
     reason: str | None = None
+    obstacle: Obstacle | None = None
+    dkim_said: str | None = None
+    mail_from_said: str | None = None
+    checked_at: datetime | None = None
     seen_at: datetime
 
 
 class IdentityUnknown(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that the provider could not be asked: throttled, down, or answering nonsense. Never moves a domain."""
+    """Says that the provider could not be asked: throttled, down, or answering nonsense. Never moves a domain.
+
+    `fix` is there where a person can mend it.
+    """
 
     provider_code: str
     detail: str
+    fix: str | None = None
 
 
 ProviderWord = Identity | IdentityUnknown
@@ -68,3 +86,15 @@ class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
     mx_host: str
     mx_priority: int
     spf: str
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a provider has under a name, whoever put it there: for the operator's eyes alone.
+
+    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own word on its key.
+    """
+
+    owner: str | None = None
+    selector: str | None = None
+    mail_from: str | None = None
+    said: str = ""

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -49,6 +50,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         return [tag.name for tag in self.tags]
 
 
+@lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_key_record(text: str) -> KeyRecord | None:
     """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
     tags: list[Tag] = []

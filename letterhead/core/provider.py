@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from letterhead.core.diagnosis import Diagnosis, Finding, Severity
 from letterhead.core.domain import Domain
 from letterhead.core.evidence import Evidence, Says, Sight, says_of_key, says_of_mail_from
-from letterhead.core.identity import Identity, IdentityUnknown
+from letterhead.core.identity import Identity, IdentityUnknown, Obstacle, Presence
 
 CONTEST_SHOWN: Final = timedelta(days=7)
 
@@ -19,6 +21,38 @@ LAGS = Diagnosis(
     detail="DNS is right for {sender}; the provider still says “{word}”, told {since}.",
     fix="Nothing to change: leave the records as they are. The provider usually looks within minutes, at most 72 hours",
     reference="Amazon SES: verifying a domain identity",
+)
+FINDS_NOTHING = Diagnosis(
+    code="identity.provider-finds-nothing",
+    severity=Severity.INCONCLUSIVE,
+    title="The mail provider does not find the record that we see",
+    meaning="We see your record at your nameservers; the provider looked and found none. Most often it looked before "
+    "the record was there, and remembers that for as long as your zone tells it to (the last number of its SOA).",
+    detail="DNS is right for {sender}; the provider says “{word}”{reason}: it found no such record{looked}.",
+    fix="Leave the record as it is: the provider looks again by itself. If it says the same after a day, ask your DNS "
+    "host whether each of its servers, everywhere in the world, has the record",
+    reference="RFC 2308 5",
+)
+READS_ANOTHER = Diagnosis(
+    code="identity.provider-reads-another",
+    severity=Severity.INCONCLUSIVE,
+    title="The mail provider reads another value than we do",
+    meaning="We see the right value at your nameservers; the provider saw another one. Most often that is an earlier "
+    "value which has not run out everywhere.",
+    detail="DNS is right for {sender}; the provider says “{word}”{reason}: it read another value{looked}.",
+    fix="Leave the record as it is until its earlier TTL has run out. If it says the same after a day, ask your DNS "
+    "host whether some of its servers still have the earlier value",
+    reference="RFC 1035 3.2.1",
+)
+UNANSWERED = Diagnosis(
+    code="identity.provider-unanswered",
+    severity=Severity.INCONCLUSIVE,
+    title="Your nameservers did not answer the mail provider",
+    meaning="Your nameservers answer us; the provider asked them too, and got an error or nothing.",
+    detail="DNS is right for {sender}; the provider says “{word}”{reason}: your nameservers did not answer it{looked}.",
+    fix="Leave the record as it is. If it says the same after a day, ask your DNS host whether it refuses or limits "
+    "questions that come from Amazon's networks",
+    reference="Amazon SES: VerificationInfo, DNS_SERVER_ERROR",
 )
 GAVE_UP = Diagnosis(
     code="identity.provider-gave-up",
@@ -108,6 +142,9 @@ CONTESTED = Diagnosis(
 
 DIAGNOSES: Final = (
     LAGS,
+    FINDS_NOTHING,
+    READS_ANOTHER,
+    UNANSWERED,
     GAVE_UP,
     MISSING,
     KEY_REPLACED,
@@ -127,6 +164,12 @@ _BY_WORD: Final = {
     Says.REFUSED: REFUSED,
 }
 
+_BY_OBSTACLE: Final = {
+    Obstacle.NOT_FOUND: FINDS_NOTHING,
+    Obstacle.OTHER_VALUE: READS_ANOTHER,
+    Obstacle.DNS_SILENT: UNANSWERED,
+}
+
 
 def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Finding]:
     """Finds what stands between right records and mail: the provider's word beside ours, other claims beside this one.
@@ -140,8 +183,8 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
         yield _finding(CONTESTED, domain, since=_on(domain.contested_at))
     provider = evidence.provider
     if isinstance(provider, IdentityUnknown):
-        yield _finding(THROTTLED, domain, reason=provider.detail or provider.provider_code)
-    elif isinstance(provider, Identity) and domain.told_at is not None:
+        yield _unknown(domain, provider)
+    elif isinstance(provider, Identity) and (domain.told_at is not None or provider.presence is Presence.FOREIGN):
         yield from _of_identity(domain, evidence, provider)
 
 
@@ -155,11 +198,19 @@ def _of_identity(domain: Domain, evidence: Evidence, provider: Identity) -> Iter
     if says in _BY_WORD:
         yield _finding(_BY_WORD[says], domain, reason=reason, found=provider.selector or "none")
         return
-    if says is Says.WORKING and evidence.dkim is Sight.PRESENT:
-        yield _finding(LAGS, domain, word=provider.dkim.value, since=told)
+    if says in (Says.WORKING, Says.NOTHING) and evidence.dkim is Sight.PRESENT:
+        diagnosis = _BY_OBSTACLE.get(provider.obstacle, LAGS) if provider.obstacle else LAGS
+        looked = f" when it looked {_on(provider.checked_at)}" if provider.checked_at else ""
+        yield _finding(diagnosis, domain, word=provider.dkim.value, since=told, reason=reason, looked=looked)
     unset = says_of_mail_from(provider, domain.mail_from) is Says.MISSING
     if domain.mail_from and evidence.mail_from is Sight.PRESENT and unset:
         yield _finding(NOT_STARTED, domain, mail_from=domain.mail_from)
+
+
+def _unknown(domain: Domain, word: IdentityUnknown) -> Finding:
+    """Says why the provider could not be asked, and what a person can do where there is something."""
+    found = _finding(THROTTLED, domain, reason=word.detail or word.provider_code)
+    return replace(found, fix=word.fix) if word.fix else found
 
 
 def _on(at: datetime) -> str:

@@ -197,7 +197,7 @@ async def _refresh_one(deps: Deps, domain: Domain) -> None:
         raise Fault(
             Kind.PROVIDER_FAILED,
             f"The mail provider could not be asked about {domain.sender}: {word.detail}",
-            "Ask again in a minute; without refresh=true the last known state is answered.",
+            f"{word.fix or 'Ask again in a minute.'} Without refresh=true the last known state is answered.",
             provider=deps.provider.name,
             provider_code=word.provider_code,
         )

@@ -68,6 +68,11 @@ async def list_domains(deps: Deps, account_id: str, page: Page) -> list[Domain]:
     return await deps.store.domains(account_id, page)
 
 
+async def list_marks(deps: Deps, account_id: str) -> list[tuple[str, int]]:
+    """Lists the ids and versions of an account's domains: as long as these stay, so does all that the list tells."""
+    return await deps.store.marks(account_id)
+
+
 async def find_domain(deps: Deps, account_id: str, raw: str) -> Domain:
     """Finds one of the account's domains by its name in any spelling; Fault `not-found`."""
     try:

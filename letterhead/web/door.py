@@ -62,16 +62,17 @@ class Door:
         visit = Visit(str(uuid4()))
         method = scope["method"]
         inner = {**scope, PLACE: visit, "method": "GET" if method == "HEAD" else method}
-        with structlog.contextvars.bound_contextvars(tracking_id=visit.tracking_id):
-            try:
-                await self._app(inner, receive, self._dressed(visit, send, silent=method == "HEAD"))
-            except Exception:
-                log.exception("request.broken")
-                if visit.status:  # half an answer is out: only a broken connection can tell the client
-                    raise
-                await self._last_resort(visit, send, silent=method == "HEAD")
-            finally:
-                self._note(visit, method, scope["path"])
+        bound = structlog.contextvars.bind_contextvars(tracking_id=visit.tracking_id)
+        try:
+            await self._app(inner, receive, self._dressed(visit, send, silent=method == "HEAD"))
+        except Exception:
+            log.exception("request.broken")
+            if visit.status:  # half an answer is out: only a broken connection can tell the client
+                raise
+            await self._last_resort(visit, send, silent=method == "HEAD")
+        finally:
+            self._note(visit, method, scope["path"])
+            structlog.contextvars.reset_contextvars(**bound)
 
     def _dressed(self, visit: Visit, send: Send, *, silent: bool) -> Send:
         """Gives a `send` that adds the headers of every answer, and leaves the body away for HEAD (RFC 9110 9.3.2)."""

@@ -15,6 +15,7 @@ from letterhead.web import bodies, wire
 from letterhead.web.allowances import Recent, Usage
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
+from letterhead.web.kept import KeptLists
 from letterhead.web.settings import WebSettings
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -48,6 +49,8 @@ class House:
     usage: Usage
     document: bytes
     page: Page
+    edition: str  # stands for all of this version and its settings that goes into a list of domains
+    lists: KeptLists
     looked: Recent
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 

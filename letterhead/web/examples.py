@@ -68,6 +68,11 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     ),
     Kind.CONFLICT: ("acme.dev is being changed by several requests at once.", "Send the request again in a second."),
     Kind.PROVIDER_FAILED: ("The mail provider could not be asked about acme.dev.", "Ask again in a minute."),
+    Kind.PROVIDER_THROTTLED: ("SES did not do what was asked about acme.dev: Too many requests.", "Nothing to do."),
+    Kind.PROVIDER_REFUSED: (
+        "SES did not do what was asked about acme.dev: not authorized to perform ses:TagResource.",
+        "Allow ses:TagResource to the service's AWS user or role.",
+    ),
     Kind.STORAGE_UNAVAILABLE: ("The database can't be written to at the moment.", "Send the request again later."),
     Kind.INTERNAL: (problems.bug().detail, problems.bug().fix or ""),
 }

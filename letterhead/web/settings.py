@@ -17,3 +17,4 @@ class WebSettings:
     failure_burst: int = 30
     remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
     flush_every: float = 1.0  # seconds between two writes of the requests counted
+    kept_lists: int = 16 * 1024 * 1024  # octets of lists kept to be answered again

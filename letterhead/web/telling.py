@@ -127,9 +127,13 @@ def _provider(name: str, each: Domain) -> wire.ProviderSays:
         name=name,
         presence=word.presence.value,
         dkim=word.dkim,
+        dkim_said=given(word.dkim_said),
         mail_from=word.mail_from if each.mail_from else UNSET,
+        mail_from_said=given(word.mail_from_said),
         selector=given(word.selector),
         reason=given(word.reason),
+        obstacle=given(word.obstacle.value if word.obstacle else None),
+        checked_at=given(word.checked_at),
         seen_at=word.seen_at,
     )
 

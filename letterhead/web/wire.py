@@ -2,6 +2,7 @@
 
 An optional field that has no value is absent, never null.
 """
+# Long because it is the one list of all shapes: fields, no code.
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -66,14 +67,22 @@ _NEXT_KEY = Meta(description="During a change of keys: how the new key's record 
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
-    """Tells the provider's own last word on the domain, beside ours."""
+    """Tells the provider's own last word on the domain, beside ours.
+
+    `dkim` and `mailFrom` are neutral words, `dkimSaid` and `mailFromSaid` its own to the letter; `checkedAt` is when it
+    says that it last looked at DNS, `seenAt` when we asked it.
+    """
 
     name: str
     presence: Literal["absent", "ours", "foreign"] | UnsetType = UNSET
     dkim: str | UnsetType = UNSET
+    dkim_said: str | UnsetType = UNSET
     mail_from: str | UnsetType = UNSET
+    mail_from_said: str | UnsetType = UNSET
     selector: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    obstacle: Literal["not-found", "other-value", "dns-silent", "its-own"] | UnsetType = UNSET
+    checked_at: datetime | UnsetType = UNSET
     seen_at: datetime | UnsetType = UNSET
 
 
@@ -181,6 +190,55 @@ class DomainPreflight(Out, frozen=True, kw_only=True):
     mail_from: str | UnsetType = UNSET
     mail_from_taken: tuple[str, ...]
     silent: tuple[str, ...]
+
+
+# --- the operator's view of the mail provider ------------------------------------------------------------------
+
+
+class Apply(In, frozen=True, kw_only=True):
+    """Says whether to do it; without, it is only said what would be done."""
+
+    apply: bool = False
+
+
+class DifferenceOut(Out, frozen=True, kw_only=True):
+    """Tells one difference between what the mail provider holds and what we hold."""
+
+    sender: str
+    account_id: str | UnsetType = UNSET
+    differs: Literal[
+        "missing", "foreign", "key-replaced", "mail-from-off", "gave-up", "word-changed", "orphan", "stranger"
+    ]
+    detail: str
+    repair: str
+    mended: bool
+
+
+class ReconciliationOut(Out, frozen=True, kw_only=True):
+    """Tells what a comparison found; `unread` counts identities that no domain claims and nobody looked at."""
+
+    held: int
+    listed: int
+    unread: int
+    differences: tuple[DifferenceOut, ...]
+
+
+class Change(Out, frozen=True, kw_only=True):
+    """Says what is there, and what would be there then."""
+
+    now: str | UnsetType = UNSET
+    then: str | UnsetType = UNSET
+
+
+class AdoptionOut(Out, frozen=True, kw_only=True):
+    """Tells what adopting an identity changes."""
+
+    sender: str
+    account_id: str
+    owner: Change
+    selector: Change
+    mail_from: Change
+    adopted: bool
 
 
 class Done(Out, frozen=True, kw_only=True):

@@ -1,9 +1,14 @@
 """The doctor, at a fresh folder, at a running service, and at real resolvers."""
 
+import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from letterhead.cli.exits import Exit
+from tests.operations.ses_story import given_credentials
+from tests.rigs import ses_wire
 from tests.rigs.command import Result, Running, letterhead, running, settings_for
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 
@@ -20,7 +25,9 @@ def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
     result = letterhead("doctor", folder=tmp_path, **settings_for(tmp_path / "data"))
     assert time.monotonic() - began < 15
     assert result.code == Exit.NOT_GOOD
-    assert verdicts(result) == {"database": "no", "resolvers": "no", "port 53": "no", "mail": "ok", "clock": "ok"}
+    assert verdicts(result) == {
+        "database": "no", "provider": "ok", "resolvers": "no", "port 53": "no", "mail": "ok", "clock": "ok",
+    }  # fmt: skip
     assert result.out.count("fix: ") == 3
     assert "letterhead run" in result.out
     assert list(tmp_path.iterdir()) == []
@@ -30,7 +37,8 @@ def test_running_service_is_asked(service: Running) -> None:
     """Beside a server on the embedded database it takes the server's word."""
     result = letterhead("doctor", folder=service.data, **service.settings)
     assert verdicts(result) | {"resolvers": "", "port 53": ""} == {
-        "database": "ok", "keys": "ok", "server": "ok", "resolvers": "", "port 53": "", "mail": "ok", "clock": "ok",
+        "database": "ok", "keys": "ok", "server": "ok", "provider": "ok", "resolvers": "", "port 53": "",
+        "mail": "ok", "clock": "ok",
     }  # fmt: skip
 
 
@@ -50,3 +58,15 @@ def test_wrong_keys_are_told(tmp_path: Path) -> None:
     (tmp_path / "data" / "keys").unlink()
     result = letterhead("doctor", folder=tmp_path, **settings)
     assert (result.code, verdicts(result)["keys"]) == (Exit.NOT_GOOD, "no")
+
+
+async def test_ses_is_asked_even_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who we are at AWS, how the account stands and what we may not is told, also before the first start."""
+    async with ses_wire.running() as ses:
+        ses.state.production, ses.state.denied = False, {"DeleteEmailIdentity"}
+        given_credentials(monkeypatch, ses.url, tmp_path)
+        settings = settings_for(tmp_path / "data") | {"PROVIDER": "ses", "SES_REGION": "eu-west-1"}
+        result = await asyncio.to_thread(letterhead, "doctor", folder=tmp_path, **settings)
+    assert "as arn:aws:iam::123456789012:user/letterhead" in result.out
+    assert "no  provider   sandbox: 200 mails a day" in result.out
+    assert "no  provider   not allowed: ses:DeleteEmailIdentity" in result.out

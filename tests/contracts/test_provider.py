@@ -4,20 +4,27 @@
 claims, installations and people share.
 """
 
+import base64
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup
+from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
 from letterhead.adapters.providers.dns import DnsProvider
+from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
-from letterhead.core.secret import Secret
+from letterhead.core.secret import reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Provider
+from tests.operations.ses_story import given_credentials
+from tests.rigs.ses_wire import Ill, Ses, running
 
-KEY = Secret(b"canary-7Q2mZ-private-key-octets")
+KEY = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().private_key  # a real one: who takes keys reads them
 OURS, THEIRS = "here/account-1/domain-1", "here/account-2/domain-2"
 WISH = IdentityWish(sender="acme.dev", owner=OURS, selector="lh-x1", public_key="MIIB", mail_from="lh.acme.dev")
 WISH_OF_OTHERS = msgspec.structs.replace(WISH, owner=THEIRS, selector="lh-y2", public_key="MIIC")
@@ -41,6 +48,16 @@ class HandTurnedClock:
 @pytest.fixture
 def clock() -> HandTurnedClock:
     return HandTurnedClock()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Gives the credentials that the emulator knows, and hides those of this machine."""
+    given_credentials(monkeypatch, "http://127.0.0.1:9", tmp_path)
+
+
+async def no_pause(_seconds: float) -> None:
+    """Stands in for waiting."""
 
 
 async def seen(provider: Provider, wish: IdentityWish = WISH) -> Identity:
@@ -99,8 +116,13 @@ class ProviderContract:
     async def test_private_key_is_not_told(self, provider: Provider) -> None:
         """No answer of a provider, nor itself when printed, holds the private key."""
         words = [await provider.register(WISH, KEY), await provider.restart(WISH, KEY), await seen(provider)]
-        assert b"7Q2mZ" not in msgspec.json.encode(words)
-        assert "7Q2mZ" not in f"{provider!r} {vars(provider)!r}"
+        told = msgspec.json.encode(words).decode() + f"{provider!r} {vars(provider)!r}"
+        key = base64.b64encode(reveal(KEY)).decode()
+        assert not [at for at in range(0, len(key) - 24, 24) if key[at : at + 24] in told]
+
+    async def test_conditions_are_told(self, provider: Provider) -> None:
+        """How the provider's account is can be asked at any time."""
+        assert all(each.said for each in await provider.conditions())
 
     async def test_return_path_is_usable(self, provider: Provider) -> None:
         """A MAIL FROM target is whole: host without final dot, sane priority, SPF terms without version or all."""
@@ -161,6 +183,29 @@ class AccountProviderContract(ProviderContract):
         await provider.withdraw(WISH.sender, WISH.owner)
         assert await seen(provider, WISH_OF_OTHERS) == before
 
+    async def test_list_and_holding_tell_all(self, provider: Provider) -> None:
+        """An operator sees whatever is held, whoever put it there, and what is not held is not there."""
+        assert await provider.listed() == {}
+        assert await provider.holding(WISH.sender) is None
+        await provider.register(WISH_OF_OTHERS, KEY)
+        listed, holding = await provider.listed(), await provider.holding(WISH.sender)
+        assert listed is not None
+        assert list(listed) == [WISH.sender]
+        assert holding is not None
+        assert (holding.owner, holding.selector, holding.mail_from) == (THEIRS, "lh-y2", WISH.mail_from)
+
+    async def test_adopted_is_ours_and_else_unchanged(self, provider: Provider) -> None:
+        """Adoption changes whose it is and nothing more; what is not there is not adopted."""
+        with pytest.raises(Fault) as caught:
+            await provider.adopt(WISH.sender, OURS)
+        assert caught.value.kind is Kind.PROVIDER_REFUSED
+        await provider.register(WISH_OF_OTHERS, KEY)
+        await provider.adopt(WISH.sender, OURS)
+        looked = await seen(provider)
+        assert (looked.presence, looked.selector) == (Presence.OURS, "lh-y2")
+        await provider.register(WISH, KEY)
+        assert (await seen(provider)).selector == WISH.selector
+
     async def test_domains_are_apart(self, provider: Provider) -> None:
         """What happens to one name leaves its parent, its child and its neighbour alone."""
         await provider.register(WISH, KEY)
@@ -216,14 +261,36 @@ class TestSimulated(AccountProviderContract):
         return SimulatedProvider(clock, moods={WISH.sender: Mood.THROTTLED})
 
 
+class TestSes(AccountProviderContract):
+    @pytest.fixture
+    async def ses(self, aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Ses]:
+        async with running() as ses:
+            given_credentials(monkeypatch, ses.url, tmp_path)
+            yield ses
+
+    @pytest.fixture
+    async def provider(self, ses: Ses, clock: HandTurnedClock) -> AsyncIterator[Provider]:
+        async with open_ses(clock=clock, turn=at_once, region="eu-west-1", endpoint=ses.url, pause=no_pause) as opened:
+            yield opened
+
+    @pytest.fixture
+    async def troubled(self, ses: Ses, provider: Provider) -> Provider:
+        ses.fate = lambda operation: Ill(status=429, code="TooManyRequestsException")
+        return provider
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_registry_makes_each_by_its_name(name: str, clock: HandTurnedClock) -> None:
-    """The name in the settings is the name in an error's `provider`, and the operator's return path is kept."""
-    provider = PROVIDERS[name](ProviderSetup(clock=clock, return_path=OWN_RETURN_PATH))
-    assert provider.name == name
-    assert provider.return_path == OWN_RETURN_PATH
+async def test_registry_makes_each_by_its_name(name: str, clock: HandTurnedClock, aws: None) -> None:
+    """The name in the settings is the name in an error's `provider`, and the operator's return path is kept.
+
+    SES alone takes no other return path than its own.
+    """
+    async with PROVIDERS[name](ProviderSetup(clock=clock, return_path=OWN_RETURN_PATH, region="eu-west-1")) as provider:
+        assert provider.name == name
+        assert (provider.return_path == OWN_RETURN_PATH) is (name != "ses")
 
 
-def test_dns_plans_no_mail_from_by_itself(clock: HandTurnedClock) -> None:
+async def test_dns_plans_no_mail_from_by_itself(clock: HandTurnedClock) -> None:
     """Unless the operator names a return path, none is planned."""
-    assert PROVIDERS["dns"](ProviderSetup(clock=clock)).return_path is None
+    async with PROVIDERS["dns"](ProviderSetup(clock=clock)) as provider:
+        assert provider.return_path is None

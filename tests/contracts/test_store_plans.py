@@ -10,6 +10,7 @@ from letterhead.adapters.storage.statements import Dialect, statements
 
 HOT = {
     "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "limit": 10},
+    "marks": {"account_id": "a7"},
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},
     "holder": {"sender": "d7.example"},
@@ -31,6 +32,8 @@ HOT = {
         "life": "",
     },
 }  # fmt: skip
+# The queues are read in their order. The few rows of one account PostgreSQL may sort, where that is cheaper.
+QUEUES = ("claim_due", "claim_reminders")
 # 3,000 accounts with ten domains each: planners read small tables whole, and are right to.
 NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 29999)"
 FILL = [
@@ -58,8 +61,6 @@ FILL = [
     "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
     "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
     "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
-    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
-    "SELECT 'd' || n || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
     "ANALYZE",
 ]
 
@@ -109,4 +110,5 @@ async def test_hot_statements_use_an_index(url: str, engine: str) -> None:
     assert plans.keys() == HOT.keys()
     assert {name: plan for name, plan in plans.items() if whole.search(plan)} == {}
     assert "domains_due" in plans["claim_due"]
-    assert "TEMP B-TREE" not in plans["domains"]
+    assert {name for name in QUEUES if re.search("TEMP B-TREE|Sort", plans[name])} == set()
+    assert "TEMP B-TREE" not in plans["domains"] + plans["marks"]

@@ -132,7 +132,7 @@ def test_versions_agree() -> None:
 
 def test_lock_works_behind_any_mirror() -> None:
     """The requirements name no index, no path and no machine, and every line of them is pinned by hash."""
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-ses.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text("utf-8")
         assert not re.search(r"://|--find-links|--index|--extra|file:", text), name
         pins = re.findall(r"^[a-z0-9].*?(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from letterhead.core.identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
 from letterhead.core.secret import Secret
+from letterhead.errors import Fault, Kind
+from letterhead.ports import Condition
 
 
 class DnsProvider:
@@ -31,6 +33,26 @@ class DnsProvider:
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Does nothing; there is nothing to delete."""
+
+    async def listed(self) -> None:
+        """Lists nothing; there is nobody who could have a list."""
+
+    async def holding(self, sender: str) -> None:
+        """Tells nothing; there is nobody who could hold anything."""
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Faults: there is nothing to adopt."""
+        raise Fault(
+            Kind.PROVIDER_REFUSED,
+            f"There is no identity of {sender} to adopt: no mail provider is set.",
+            "Set LETTERHEAD_PROVIDER to one that has identities, such as ses.",
+            provider=self.name,
+            provider_code="NoProvider",
+        )
+
+    async def conditions(self) -> tuple[Condition, ...]:
+        """Says that there is nobody to ask."""
+        return (Condition(said="dns: nothing outside to reach"),)
 
     def _agree(self, selector: str | None, mail_from: str | None) -> Identity:
         return Identity(

@@ -5,12 +5,15 @@ A restart forgets all; then every domain is ABSENT, and registering again is how
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
+import msgspec
+
 from letterhead.core.identity import (
+    Holding,
     Identity,
     IdentityUnknown,
     IdentityWish,
@@ -21,6 +24,7 @@ from letterhead.core.identity import (
 )
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
+from letterhead.ports import Condition
 
 SETTLES_AFTER = timedelta(seconds=20)
 FORGETS_AFTER = timedelta(minutes=10)
@@ -99,6 +103,37 @@ class SimulatedProvider:
         self._refuse_throttled(sender)
         if self._may_write(sender, owner):
             self._identities.pop(sender, None)
+
+    async def listed(self) -> Mapping[str, Word]:
+        """Lists all that is held."""
+        return {sender: self._word(held) for sender in tuple(self._identities) if (held := self._held(sender))}
+
+    async def holding(self, sender: str) -> Holding | None:
+        """Tells what is held, whoever put it there."""
+        self._refuse_throttled(sender)
+        held = self._held(sender)
+        if held is None:
+            return Holding() if self._mood(sender) is Mood.FOREIGN else None
+        wish = held.wish
+        return Holding(owner=wish.owner, selector=wish.selector, mail_from=wish.mail_from, said=self._word(held))
+
+    async def adopt(self, sender: str, owner: str) -> None:
+        """Puts another owner on what is held."""
+        self._refuse_throttled(sender)
+        held = self._held(sender)
+        if held is None:
+            raise Fault(
+                Kind.PROVIDER_REFUSED,
+                f"The simulated provider holds nothing for {sender}.",
+                "Register it instead: that happens by itself once DNS shows its DKIM record.",
+                provider=self.name,
+                provider_code="NotFound",
+            )
+        self._identities[sender] = replace(held, wish=msgspec.structs.replace(held.wish, owner=owner))
+
+    async def conditions(self) -> tuple[Condition, ...]:
+        """Says that there is nobody to ask."""
+        return (Condition(said="simulated: nothing outside to reach"),)
 
     def _mood(self, sender: str) -> Mood:
         if sender in self._moods:

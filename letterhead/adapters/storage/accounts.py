@@ -1,10 +1,11 @@
 """Keeps accounts, API keys, usage, the audit and the vault; knows no rule of who may do what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import Engine, Session
+from letterhead.adapters.storage.engine import Engine, Session, storable
+from letterhead.adapters.storage.gathering import Gathering
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
 from letterhead.ports import AuditRow
@@ -15,6 +16,7 @@ class Accounts:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._audits = Gathering(self._append_all)
 
     async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
         """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
@@ -93,8 +95,12 @@ class Accounts:
         return await self._engine.transact(work)
 
     async def audit(self, row: AuditRow) -> None:
-        """Appends to the audit."""
-        await self._engine.write("append_audit", **rows.audit_values(row))
+        """Appends to the audit, together with what other requests append at this moment."""
+        await self._audits.add(row)
+
+    async def _append_all(self, audits: Sequence[AuditRow]) -> None:
+        values = [{name: storable(value) for name, value in rows.audit_values(row).items()} for row in audits]
+        await self._engine.write("append_audits", audits=rows.json(values))
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""

@@ -49,6 +49,10 @@ class Domains:
         )
         return [rows.domain(row) for row in found]
 
+    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        return [(row["id"], row["version"]) for row in await self._engine.read("marks", account_id=account_id)]
+
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         used: int = (await self._engine.read("count_domains", account_id=account_id))[0]["used"]
@@ -66,6 +70,10 @@ class Domains:
     async def holder(self, sender: str) -> str | None:
         """Names the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
+
+    async def held_domains(self, after: str, limit: int) -> list[Domain]:
+        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
 
     async def held_around(self, domain: Domain) -> list[Domain]:
         """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""

@@ -1,7 +1,7 @@
 """Keeps who works on what, and what was made ahead; knows nothing of how the work is done."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -77,6 +77,14 @@ class Work:
             await session.rows("hand_back_deliveries", owner=owner)
 
         await self._engine.transact(work)
+
+    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+        """Takes the next turn of a budget that gives one in each `every`; nothing where that is after `latest`."""
+        spacing = every // timedelta(milliseconds=1)
+        taken = await self._engine.write(
+            "take_turn", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
+        )
+        return next((rows.time(row["next_at"] - spacing) for row in taken), None)
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
         """Adds keys made ahead."""

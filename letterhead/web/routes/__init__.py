@@ -1,7 +1,18 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, events, keys, reminders, rotations, secrets, service, webhooks
+from letterhead.web.routes import (
+    accounts,
+    domains,
+    events,
+    identities,
+    keys,
+    reminders,
+    rotations,
+    secrets,
+    service,
+    webhooks,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
@@ -10,6 +21,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *secrets.ENDPOINTS,
     *service.ENDPOINTS,

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from hashlib import sha256
 from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
@@ -13,10 +12,8 @@ from letterhead.core.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
 from letterhead.ports import Page
-from letterhead.web import telling, wire
+from letterhead.web import tags, telling, wire
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
-
-REVALIDATE, NEVER_KEEP = "private, no-cache", "no-store"
 
 
 async def list_domains(call: Call) -> Answer:
@@ -26,14 +23,49 @@ async def list_domains(call: Call) -> Answer:
     leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
     """
     query = call.query(wire.DomainsQuery)
+    if query == wire.DomainsQuery():
+        return await _all(call)
     listed, link = await _page(call, query)
     if query.refresh:
         await checks.refresh(call.deps, listed)
         listed, link = await _page(call, query)
+    return _tagged(call, await _list(call, listed, health=bool(query.expand)), link=link)
+
+
+async def _all(call: Call) -> Answer:
+    """Answers with the whole list, made anew only where a domain changed since it was made last."""
+    secret, lists = _secret(call), call.house.lists
+    kept = None if secret else lists.get(call.account_id)
+    if kept is not None or tags.asked(call.request):
+        tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
+        headers = tags.headers(tag, secret=secret)
+        if tags.known(call.request, tag):
+            return Answer(body=b"", status=304, headers=headers)
+        if kept is not None and kept.tag == tag:
+            return Answer(body=kept.body, headers=headers)
+    listed = await domains.list_domains(call.deps, call.account_id, Page())
+    body = await _list(call, listed)
+    tag = _tag_of(call, [(each.id, each.version) for each in listed])
+    if not secret:
+        lists.keep(call.account_id, tag, body)
+    return Answer(body=body, headers=tags.headers(tag, secret=secret))
+
+
+async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -> bytes:
+    """Writes a list of domains, with what the caller may see and wants to."""
     keys = await _private_keys(call, listed)
-    shown = await _health(call, listed) if query.expand else {}
-    body = telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
-    return _tagged(call, body, secret=bool(keys), link=link)
+    shown = await _health(call, listed) if health else {}
+    return telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
+
+
+def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
+    """Names the whole list by its domains' versions."""
+    return tags.of_marks(call.house.edition, marks, secret=_secret(call))
+
+
+def _secret(call: Call) -> bool:
+    """Says whether private keys are shown to this caller."""
+    return call.caller.scope is Scope.FULL and call.deps.policy.expose_private_dkim
 
 
 async def _page(call: Call, query: wire.DomainsQuery) -> tuple[list[Domain], str | None]:
@@ -72,7 +104,7 @@ def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
 
 async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, str]:
     """Opens the private keys for those who may see them."""
-    if call.caller.scope is not Scope.FULL:
+    if not _secret(call):
         return {}
     return await domains.private_keys(call.deps, call.account_id, listed, call.actor)
 
@@ -83,14 +115,13 @@ async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, wire.Health
     return {each.id: telling.health(each, checkups.get(each.id), now) for each in listed}
 
 
-def _tagged(call: Call, body: bytes, *, secret: bool, link: str | None = None) -> Answer:
-    """Answers with a strong ETag over the octets, or by 304 where the client has them already (RFC 9110 13.1.2)."""
-    tag = f'"{sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": NEVER_KEEP if secret else REVALIDATE, "Vary": "Authorization"}
+def _tagged(call: Call, body: bytes, *, link: str | None = None) -> Answer:
+    """Answers with a strong ETag over the octets, or by 304 where the client has them already."""
+    tag = tags.of_octets(body)
+    headers = tags.headers(tag, secret=_secret(call))
     if link:
         headers["Link"] = link
-    known = call.request.headers.get("if-none-match")
-    if known and any(each.strip().removeprefix("W/") in (tag, "*") for each in known.split(",")):
+    if tags.known(call.request, tag):
         return Answer(body=b"", status=304, headers=headers)
     return Answer(body=body, headers=headers)
 
@@ -139,7 +170,7 @@ async def show_domain(call: Call) -> Answer:
 async def _detail(call: Call, view: domains.DomainView) -> Answer:
     keys = await _private_keys(call, [view.domain])
     body = telling.encode(telling.detail(call.deps, view, keys.get(view.domain.id)))
-    return _tagged(call, body, secret=bool(keys))
+    return _tagged(call, body)
 
 
 async def delete_domain(call: Call) -> Answer:

@@ -59,6 +59,14 @@ INSERT INTO audit (at, actor, account_id, action, subject, address, tracking_id)
 VALUES (:at, :actor, :account_id, :action, :subject, :address, :tracking_id)
 RETURNING id;
 
+-- name: append_audits(audits)
+-- Those of several requests in one statement: each alone would wait for the disk.
+INSERT INTO audit (at, actor, account_id, action, subject, address, tracking_id)
+SELECT CAST(value ->> 'at' AS BIGINT), value ->> 'actor', value ->> 'account_id', value ->> 'action',
+    value ->> 'subject', value ->> 'address', value ->> 'tracking_id'
+FROM /*sqlite json_each(:audits) */ /*postgresql json_array_elements(CAST(:audits AS JSON)) AS each (value) */
+RETURNING id;
+
 -- name: vault(name)
 SELECT blob FROM vault WHERE name = :name;
 

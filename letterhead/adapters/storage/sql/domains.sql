@@ -6,6 +6,10 @@ WHERE account_id = :account_id AND sender > :after
 ORDER BY sender
 LIMIT :limit;
 
+-- name: marks(account_id)
+-- The same rows as `domains`, without what they hold.
+SELECT id, version FROM domains WHERE account_id = :account_id ORDER BY sender;
+
 -- name: count_domains(account_id)
 SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
 
@@ -17,6 +21,9 @@ SELECT life FROM domains WHERE id = :id;
 
 -- name: holder(sender)
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
+
+-- name: held_domains(after, limit)
+SELECT id, life FROM domains WHERE held = 1 AND sender > :after ORDER BY sender LIMIT :limit;
 
 -- name: held_above(senders, account_id)
 SELECT life FROM domains

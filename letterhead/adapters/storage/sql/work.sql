@@ -66,6 +66,15 @@ UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS N
 -- name: forget_intent_leases()
 UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
 
+-- name: take_turn(name, now, every, latest)
+-- One statement, so that no two callers get the same turn; nothing is given, nor taken, where the next is too late.
+INSERT INTO turns (name, next_at) VALUES (:name, CAST(:now AS BIGINT) + CAST(:every AS BIGINT))
+ON CONFLICT (name) DO UPDATE
+SET next_at = CAST(:every AS BIGINT)
+    + CASE WHEN turns.next_at > CAST(:now AS BIGINT) THEN turns.next_at ELSE CAST(:now AS BIGINT) END
+WHERE turns.next_at <= CAST(:latest AS BIGINT)
+RETURNING next_at;
+
 -- name: pool_key(id, public_key, sealed)
 INSERT INTO key_pool (id, public_key, sealed) VALUES (:id, :public_key, :sealed) RETURNING id;
 

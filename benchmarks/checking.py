@@ -1,0 +1,256 @@
+"""Measures checks: routine ones of healthy domains and full ones of pending domains, beside bare loops and peers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from benchmarks import load, places, zones
+from benchmarks.figures import Paired, Row, at_least, interleaved, row
+from benchmarks.seed import BORN, COLUMNS, as_row
+from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.core.domain import Domain
+from letterhead.core.watch import Look, State, Watch
+from tests.rigs import dns_lab, postgres
+from tests.rigs.dns_lab import DnsLab
+from tests.rigs.letterhead import Installation
+from tests.rigs.processes import free_port, program
+
+LATE = 0.05
+Asked = tuple[DnsLab, Installation, str, int]
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Gives the figures; on Postgres, whose commits do not wait for the disk (the rig's fsync is off)."""
+    count, rounds = (100, 1) if quick else (400, 3)
+    public_key = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().public_key
+    with dns_lab.running() as lab, postgres.running() as server, server.database() as url, _folder() as folder:
+        for process in (lab.ns1.server, lab.ns2.server, lab.resolver, server.server):
+            load.pinned(process.pid, load.other_core())
+        zones.publish(lab, count, public_key)
+        installation = _installation(folder, url, lab, lab.resolver_port)
+        asyncio.run(_seeded(url, count, public_key))
+        asked = (lab, installation, url, count)
+        yield from _routine(asked, rounds)
+        yield from _late(asked, folder)
+        yield from _two(asked, rounds)
+        asyncio.run(_seeded(url, count, "AAAA"))
+        yield from _full(asked, rounds)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Installation:
+    return places.installation(
+        folder,
+        DATABASE_URL=url,
+        DNS_RESOLVERS=f"127.0.0.1:{resolver}",
+        DNS_AUTHORITATIVE_PORT=str(lab.authoritative_port),
+        MAIL_FROM_MX=f"{zones.MX_PRIORITY} {zones.MX_HOST}",
+        MAIL_FROM_SPF=f"include:{zones.SPF_HOST}",
+    )
+
+
+async def _seeded(url: str, count: int, public_key: str) -> None:
+    """Fills in verified domains; with a key that is not the published one they are pending, and stay so."""
+    healthy = public_key != "AAAA"
+    state, since = State.VERIFIED if healthy else State.PENDING, datetime.now(UTC)
+    watch = Watch(state=state, since=since, looks=(Look(at=since, present=healthy),), present_since=BORN)
+    made = [
+        Domain(
+            id=f"dom_{name}", account_id="acc", sender=name, selector=zones.SELECTOR, public_key=public_key,
+            mail_from=zones.bounce(name), zone=zones.ZONE, created_at=BORN, last_sync=BORN, dkim=watch,
+            mail_from_watch=watch, held=healthy, verified_at=BORN if healthy else None,
+            told_at=BORN if healthy else None,
+        )
+        for name in zones.names(count)
+    ]  # fmt: skip
+    connection = await asyncpg.connect(url)
+    await connection.execute("DELETE FROM domains")
+    await connection.execute("INSERT INTO accounts (id, name, email, created_at) VALUES ('acc', '', 'a@b.test', 0) "
+                             "ON CONFLICT DO NOTHING")  # fmt: skip
+    await connection.copy_records_to_table("domains", records=map(as_row, made), columns=COLUMNS["domains"])
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
+
+
+def _due(url: str) -> None:
+    """Makes all domains due."""
+
+    async def update() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute("UPDATE domains SET next_check_at = 0, lease_until = NULL, lease_owner = NULL")
+        await connection.close()
+
+    asyncio.run(update())
+
+
+class Speed(NamedTuple):
+    """Holds domains per second, and per second of the process's own CPU: others on the machine do not count there."""
+
+    each: float
+    cpu: float
+    more: list[str]
+
+
+def _run(module: str, count: int, *words: str, **environment: str) -> Speed:
+    """Runs one side on the core of what is measured."""
+    command = [program("taskset"), "-c", load.core(), sys.executable, "-m", module, *words]
+    done = subprocess.run(
+        command, cwd=places.ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} failed:\n{done.stderr[-2000:]}")
+    seconds, used, *more = done.stdout.strip().splitlines()[-1].split(maxsplit=3)
+    return Speed(count / float(seconds), count / float(used), more)
+
+
+def _ours(asked: Asked) -> Speed:
+    """Checks all domains once."""
+    lab, installation, url, count = asked
+    _due(url)
+    lab.flush()
+    return _run("benchmarks.checker", count, str(count), **installation.settings)
+
+
+def _naive(asked: Asked, mode: str, count: int, *, port: int | None = None, each: int = 0) -> Speed:
+    """Lets a peer check so many."""
+    lab, _, url, _ = asked
+    lab.flush()
+    words = (mode, str(port or lab.resolver_port), str(count), str(each), url)
+    return _run("benchmarks.naive", count, *words)
+
+
+def _rounds(sides: Sequence[Callable[[], Speed]], rounds: int) -> list[list[Speed]]:
+    """Runs all sides in turns."""
+    gathered: list[list[Speed]] = [[] for _ in sides]
+
+    def run(place: int) -> float:
+        gathered[place].append(sides[place]())
+        return gathered[place][-1].each
+
+    interleaved([lambda place=place: run(place) for place in range(len(sides))], rounds)
+    return gathered
+
+
+CPU = "checks per second of CPU"
+
+
+def _routine(asked: Asked, rounds: int) -> Iterator[Row]:
+    count = asked[3]
+    packets, outcomes = _ours(asked).more
+    note = f"{float(packets):.1f} packets each, ended as {outcomes}"
+    ours, bare, peer, judge = _rounds(
+        [
+            lambda: _ours(asked),
+            lambda: _naive(asked, "aiodns", count),
+            lambda: _naive(asked, "sync", min(count, 100)),
+            lambda: _naive(asked, "checkdmarc", min(count, 40)),
+        ],
+        rounds,
+    )
+    yield _cpu("check-routine", "routine checks", ours, bare, "bare aiodns loop, no database", 0.4, note)
+    rate = Paired([one.cpu for one in ours], [one.each for one in ours])
+    yield row("check-rate", "the same", rate.value, CPU, at_least(600, "value"), note=f"{rate.floor:.0f} by the clock")
+    yield _clock("check-sequential", "the same", ours, peer, "dnspython in sequence, a commit each", 4)
+    yield _clock("check-checkdmarc", "the same", ours, judge, "checkdmarc's SPF and DMARC in sequence", 10)
+
+
+def _cpu(
+    name: str, what: str, ours: Sequence[Speed], floor: Sequence[Speed], beside: str, target: float, note: str
+) -> Row:
+    """Compares what each check costs in CPU."""
+    pair = Paired([one.cpu for one in ours], [one.cpu for one in floor])
+    clock = Paired([one.each for one in ours], [one.each for one in floor])
+    return row(
+        name, what, pair.value, CPU, at_least(target), floor=pair.floor, ratio=pair.ratio, beside=beside,
+        note=f"{note}; by the clock {clock.value:.0f}/s beside {clock.floor:.0f}: {clock.ratio:.2f}",
+    )  # fmt: skip
+
+
+def _clock(name: str, what: str, ours: Sequence[Speed], peer: Sequence[Speed], beside: str, target: float) -> Row:
+    """Compares by the clock what waits more than it works."""
+    pair = Paired([one.each for one in ours], [one.each for one in peer])
+    return row(name, what, pair.value, "checks/s", at_least(target), floor=pair.floor, ratio=pair.ratio, beside=beside)
+
+
+def _late(asked: Asked, folder: Path) -> Iterator[Row]:
+    """Lets each answer come late."""
+    lab, _, url, count = asked
+    with ExitStack() as open_:
+        port = free_port("127.0.0.1")
+        words = [sys.executable, "-m", "benchmarks.slow", str(port), str(lab.resolver_port), str(LATE)]
+        late = subprocess.Popen([program("setpriv"), "--pdeathsig=KILL", *words], cwd=places.ROOT)
+        open_.callback(late.wait)
+        open_.callback(late.terminate)
+        load.pinned(late.pid, load.other_core())
+        time.sleep(0.5)
+        slow = (lab, _installation(folder, url, lab, port), url, count)
+        ours, peer = _rounds([lambda: _ours(slow), lambda: _naive(slow, "sync", 15, port=port)], 2)
+    yield _clock("check-late", "the same, 50 ms until each answer", ours, peer, "dnspython in sequence", 50)
+
+
+def _two(asked: Asked, rounds: int) -> Iterator[Row]:
+    """Runs two workers beside each other; DNS and Postgres have the same two cores, which bounds what can be won."""
+    ours = interleaved([lambda: _together(asked, 1), lambda: _together(asked, 2)], rounds)
+    pair = Paired(ours[1], ours[0])
+    yield row(
+        "check-two-workers", "two workers on Postgres", pair.value, "checks/s", at_least(1.7), floor=pair.floor,
+        ratio=pair.ratio, beside="one worker",
+        note="DNS, Postgres and both workers share the machine's two cores",
+    )  # fmt: skip
+
+
+def _together(asked: Asked, workers: int) -> float:
+    """Lets so many workers check all domains, each on any core, and gives checks per second from the first."""
+    lab, installation, url, count = asked
+    lab.flush()
+
+    async def measure() -> float:
+        connection = await asyncpg.connect(url)
+        await connection.execute("UPDATE domains SET next_check_at = NULL, lease_until = NULL, lease_owner = NULL")
+        running = [installation.worker() for _ in range(workers)]
+        try:
+            await asyncio.sleep(3)  # all are up and poll
+            await connection.execute("UPDATE domains SET next_check_at = 0")
+            began, left = time.monotonic(), count
+            while left:
+                await asyncio.sleep(0.02)
+                left = await connection.fetchval("SELECT count(*) FROM domains WHERE next_check_at = 0")
+            return count / (time.monotonic() - began)
+        finally:
+            for process in running:
+                process.stop()
+            await connection.close()
+
+    return asyncio.run(measure())
+
+
+def _full(asked: Asked, rounds: int) -> Iterator[Row]:
+    lab, _, _, count = asked
+    packets, outcomes = _ours(asked).more
+    some, sent = min(count, 100), round(float(packets))
+    ours, bare = _rounds(
+        [
+            lambda: _ours(asked),
+            lambda: _naive(asked, "packets", some, port=lab.authoritative_port, each=sent),
+        ],
+        rounds,
+    )
+    note = f"{float(packets):.1f} packets each, ended as {outcomes}"
+    yield _cpu(
+        "check-full", "full checks of pending domains", ours, bare, "bare dnspython, as many questions", 0.6, note
+    )

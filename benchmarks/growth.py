@@ -1,0 +1,94 @@
+"""Measures what grows with the installation: a list and a claim on Postgres, with a thousand domains and many more."""
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from benchmarks import asking, floor, load, places, seed
+from benchmarks.figures import Row, at_most, row
+from letterhead import config, wiring
+from letterhead.cli.logs import write_logs
+from letterhead.config import LogFormat
+from letterhead.ports import Deps
+from tests.rigs import postgres
+from tests.rigs.letterhead import Installation
+
+FEW, MANY, MANY_QUICK = 100, 100_000, 2_000  # accounts of ten domains
+CLAIMED = 50
+
+
+class Size(NamedTuple):
+    """Holds medians in ms: our list, the floor's list, one claim of 50 due domains."""
+
+    ours: float
+    floor: float
+    claim: float
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Gives the figures; every domain is due, so that a claim chooses among all of them."""
+    times = 500 if quick else 3000
+    with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
+        load.pinned(server.server.pid, load.other_core())
+        installation = places.installation(Path(folder), DATABASE_URL=url)
+        keys = seed.seed(installation, seed.Wanted(accounts=FEW, due=seed.BORN))
+        small = asyncio.run(_measured(installation, url, keys, times))
+        more = (MANY_QUICK if quick else MANY) - FEW
+        keys += seed.seed(installation, seed.Wanted(accounts=more, first=FEW, due=seed.BORN))
+        large = asyncio.run(_measured(installation, url, keys, times))
+    many = f"{len(keys) * 10:,} domains in {len(keys):,} accounts"
+    ours, bare = large.ours / small.ours, large.floor / small.floor
+    yield row(
+        "growth-list", f"GET /domains with {many}, p50, one at a time", large.ours, "ms",
+        at_most(1.1, "ratio"), floor=large.floor, ratio=ours / bare, beside="the floor's p50 at this size",
+        note=f"from 1,000 domains ours grew {ours:.2f} ×, the floor {bare:.2f} ×; the ratio is of these two; "
+        "random accounts, callers not remembered and lists not kept, servers called in the process",
+    )  # fmt: skip
+    yield row(
+        "growth-claim", f"a claim of {CLAIMED} with {many} due", large.claim, "ms", at_most(1.3, "ratio"),
+        floor=small.claim, ratio=large.claim / small.claim, beside="with 1,000 due",
+    )  # fmt: skip
+
+
+async def _measured(installation: Installation, url: str, keys: list[seed.Keys], times: int) -> Size:
+    """Asks random accounts one at a time, ours and the floor in turns."""
+    write_logs(LogFormat.JSON, quiet=True)
+    chosen = random.Random(7)
+    async with (
+        wiring.assembled(config.read(installation.settings, Path())) as deps,
+        asyncpg.create_pool(url, min_size=1, max_size=1) as pool,
+    ):
+        pepper = await places.pepper(deps)
+        bare = floor.app(lambda digest: pool.fetch(floor.SQL.format(mark="$1"), digest), pepper)
+        sides = [asking.ours(deps, remember_callers=0, kept_lists=0), asking.asked(bare)]
+        took: list[list[float]] = [[], []]
+        for number in range(times):
+            key = keys[chosen.randrange(len(keys))].read
+            for place in (0, 1) if number % 2 else (1, 0):  # whoever comes second finds the pages in memory
+                began = time.perf_counter()
+                await sides[place](key)
+                took[place].append(time.perf_counter() - began)
+        claim = await _claims(deps)
+    ours, of_floor = (statistics.median(each) * 1000 for each in took)
+    return Size(ours, of_floor, claim)
+
+
+async def _claims(deps: Deps) -> float:
+    """Claims and hands back, and gives the median of the claims alone."""
+    took = []
+    for _ in range(40):
+        now = deps.now()
+        began = time.perf_counter()
+        claimed = await deps.store.claim_due(now, now + timedelta(seconds=90), "bench", CLAIMED)
+        took.append((time.perf_counter() - began) * 1000)
+        assert len(claimed) == CLAIMED
+        await deps.store.hand_back("bench")
+    return statistics.median(took)

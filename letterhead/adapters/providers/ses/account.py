@@ -1,0 +1,115 @@
+"""Knows the AWS account that the identities lie in: what it holds, who we are there, what it allows us and whom."""
+
+from typing import Final
+
+from letterhead.adapters.providers.ses.calls import Calls
+from letterhead.adapters.providers.ses.shapes import (
+    AccountState,
+    Answered,
+    CallerIdentity,
+    ListedPage,
+    owner_tags,
+    word_of,
+)
+from letterhead.adapters.providers.ses.troubles import DENIED, Trouble
+from letterhead.core.identity import Word
+from letterhead.ports import Condition
+
+PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain
+PAGE: Final = 1000  # the most that SES gives at once
+NOBODY: Final = "permissions.letterhead.invalid"  # RFC 2606 2: no identity can ever be verified there
+
+# Each action that we need, called so that nothing can come of it: about a name that is not there, or with a key that
+# is none. Who may not is told so before any of that is looked at.
+PROBES: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("get_email_identity", {"EmailIdentity": NOBODY}),
+    (
+        "create_email_identity",
+        {
+            "EmailIdentity": NOBODY,
+            "DkimSigningAttributes": {"DomainSigningSelector": "none", "DomainSigningPrivateKey": "bm9uZQ=="},
+            "Tags": owner_tags("permissions/probe/none"),
+        },
+    ),
+    ("put_email_identity_dkim_signing_attributes", {"EmailIdentity": NOBODY, "SigningAttributesOrigin": "AWS_SES"}),
+    ("put_email_identity_dkim_attributes", {"EmailIdentity": NOBODY, "SigningEnabled": True}),
+    ("put_email_identity_mail_from_attributes", {"EmailIdentity": NOBODY}),
+    ("delete_email_identity", {"EmailIdentity": NOBODY}),
+)
+SANDBOX = (
+    "Ask for production access in the SES console (account dashboard): until then mail reaches only addresses and "
+    "domains that are verified in this account"
+)
+
+
+class SesAccount:
+    """Asks about the account as a whole."""
+
+    def __init__(self, ses: Calls, sts: Calls, region: str) -> None:
+        self._ses, self._sts, self._region = ses, sts, region
+
+    async def listed(self) -> dict[str, Word]:
+        """Lists all domains of the account, a thousand at a time."""
+        found: dict[str, Word] = {}
+        after: dict[str, str] = {}
+        while True:
+            page = await self._ses("list_email_identities", ListedPage, PATIENCE, PageSize=PAGE, **after)
+            domains = (each for each in page.email_identities if each.identity_type != "EMAIL_ADDRESS")
+            found |= {each.identity_name.lower(): word_of(each.verification_status) for each in domains}
+            if not page.next_token or after.get("NextToken") == page.next_token:
+                return found
+            after = {"NextToken": page.next_token}
+
+    async def tag(self, sender: str, owner: str) -> None:
+        """Writes our owner tag over whatever owner tag is there."""
+        arn = await self._arn(sender)
+        await self._ses("tag_resource", Answered, PATIENCE, ResourceArn=arn, Tags=owner_tags(owner))
+
+    async def _arn(self, sender: str) -> str:
+        caller = await self._caller()
+        partition = caller.arn.split(":")[1]
+        return f"arn:{partition}:ses:{self._region}:{caller.account}:identity/{sender}"
+
+    async def _caller(self) -> CallerIdentity:
+        return await self._sts("get_caller_identity", CallerIdentity, PATIENCE)
+
+    async def conditions(self) -> list[Condition]:
+        """Tells who we are, how the account stands, and which actions are missing."""
+        try:
+            caller = await self._caller()
+            state = await self._ses("get_account", AccountState, PATIENCE)
+        except Trouble as trouble:
+            return [Condition(said=f"SES in {self._region}: {trouble.said}", ok=False, fix=trouble.fix)]
+        who = Condition(said=f"SES in {self._region}, AWS account {caller.account}, as {caller.arn}")
+        return [who, _standing(state), await self._permissions()]
+
+    async def _permissions(self) -> Condition:
+        missing, untold = [], []
+        for method, parameters in PROBES:
+            try:
+                await self._ses(method, Answered, PATIENCE, **parameters)
+            except Trouble as trouble:
+                missing += [_action(method)] if trouble.code.startswith(DENIED) else []
+                untold += [_action(method)] if trouble.passes else []
+        if missing:
+            said = f"not allowed: {', '.join(missing)}"
+            return Condition(said=said, ok=False, fix="Allow these to the AWS user or role: docs/ses.md has the policy")
+        if untold:
+            return Condition(said=f"could not be tried: {', '.join(untold)}", ok=False, fix="Run it again in a minute")
+        return Condition(said="every action that Letterhead needs is allowed")
+
+
+def _action(method: str) -> str:
+    return "ses:" + "".join(part.capitalize() for part in method.split("_"))
+
+
+def _standing(state: AccountState) -> Condition:
+    quota = state.send_quota
+    most = "any number of" if quota.max24_hour_send < 0 else f"{quota.max24_hour_send:.0f}"
+    said = f"{most} mails a day, {quota.max_send_rate:g} a second; {quota.sent_last24_hours:.0f} sent in the last 24 h"
+    if not state.sending_enabled or state.enforcement_status == "SHUTDOWN":
+        fix = "See the SES console, account dashboard: AWS says there why, and how to appeal"
+        return Condition(said=f"sending is off ({state.enforcement_status}); {said}", ok=False, fix=fix)
+    if not state.production_access_enabled:
+        return Condition(said=f"sandbox: {said}", ok=False, fix=SANDBOX)
+    return Condition(said=f"production, {state.enforcement_status.lower()}: {said}")

@@ -1,0 +1,173 @@
+"""Knows the parts of SES's answers that we read, and what they mean in neutral words."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from letterhead.core.identity import Holding, Identity, Obstacle, Presence, Word
+
+OWNER_TAGS: Final = ("letterhead-installation", "letterhead-account", "letterhead-domain")
+EXTERNAL: Final = "EXTERNAL"  # a key of our own, not one that SES made
+
+WORDS: Final[Mapping[str, Word]] = MappingProxyType(
+    {
+        "NOT_STARTED": Word.NOT_STARTED,
+        "PENDING": Word.PENDING,
+        "SUCCESS": Word.SUCCESS,
+        "TEMPORARY_FAILURE": Word.TEMPORARY_FAILURE,
+        "FAILED": Word.GAVE_UP,  # after 72 hours; it looks again when the key is put again
+    }
+)
+OBSTACLES: Final[Mapping[str, Obstacle]] = MappingProxyType(
+    {
+        "HOST_NOT_FOUND": Obstacle.NOT_FOUND,
+        "TYPE_NOT_FOUND": Obstacle.NOT_FOUND,
+        "INVALID_VALUE": Obstacle.OTHER_VALUE,
+        "DNS_SERVER_ERROR": Obstacle.DNS_SILENT,
+    }
+)
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Is an answer of which nothing is wanted but that it came; the others add what they read of theirs."""
+
+
+class Tag(Answered, frozen=True, kw_only=True):
+    """Holds one tag of an identity."""
+
+    key: str
+    value: str = ""
+
+
+class Dkim(Answered, frozen=True, kw_only=True):
+    """Tells how an identity signs; with a key of ours the one token is its selector."""
+
+    signing_enabled: bool = True
+    status: str = "NOT_STARTED"
+    tokens: tuple[str, ...] = ()
+    signing_attributes_origin: str = ""
+
+
+class MailFrom(Answered, frozen=True, kw_only=True):
+    """Tells an identity's MAIL FROM; where none is set there is only what happens without an MX."""
+
+    mail_from_domain: str = ""
+    mail_from_domain_status: str = "PENDING"
+    behavior_on_mx_failure: str = "USE_DEFAULT_VALUE"
+
+
+class Verification(Answered, frozen=True, kw_only=True):
+    """Tells when SES last looked at DNS and what it stumbled over."""
+
+    last_checked_timestamp: datetime | None = None
+    error_type: str | None = None
+
+
+class Held(Answered, frozen=True, kw_only=True):
+    """Is the answer to GetEmailIdentity."""
+
+    dkim_attributes: Dkim = Dkim()
+    mail_from_attributes: MailFrom = MailFrom()
+    tags: tuple[Tag, ...] = ()
+    verification_info: Verification = Verification()
+
+    @property
+    def owner(self) -> str | None:
+        """Reads our owner tag, whole or not at all."""
+        values = {tag.key: tag.value for tag in self.tags}
+        return "/".join(values[key] for key in OWNER_TAGS) if values.keys() >= set(OWNER_TAGS) else None
+
+    @property
+    def selector(self) -> str | None:
+        """Names the selector that it signs with; one of SES's own keys counts as another than ours."""
+        return self.dkim_attributes.tokens[0] if self.dkim_attributes.tokens else None
+
+
+class ListedIdentity(Answered, frozen=True, kw_only=True):
+    """Is one line of the list of identities."""
+
+    identity_type: str = "DOMAIN"
+    identity_name: str
+    verification_status: str = "NOT_STARTED"
+
+
+class ListedPage(Answered, frozen=True, kw_only=True):
+    """Is the answer to ListEmailIdentities."""
+
+    email_identities: tuple[ListedIdentity, ...] = ()
+    next_token: str | None = None
+
+
+class SendQuota(Answered, frozen=True, kw_only=True):
+    """Tells how much the account may send."""
+
+    max24_hour_send: float = msgspec.field(default=0.0, name="Max24HourSend")
+    max_send_rate: float = 0.0
+    sent_last24_hours: float = msgspec.field(default=0.0, name="SentLast24Hours")
+
+
+class AccountState(Answered, frozen=True, kw_only=True):
+    """Is the answer to GetAccount."""
+
+    production_access_enabled: bool = False
+    sending_enabled: bool = False
+    enforcement_status: str = "unknown"
+    send_quota: SendQuota = SendQuota()
+
+
+class CallerIdentity(Answered, frozen=True, kw_only=True):
+    """Is the answer of STS to who we are."""
+
+    account: str
+    arn: str
+
+
+def holding_of(held: Held) -> Holding:
+    """Tells what is there, whoever put it there."""
+    return Holding(
+        owner=held.owner,
+        selector=held.selector,
+        mail_from=held.mail_from_attributes.mail_from_domain or None,
+        said=held.dkim_attributes.status,
+    )
+
+
+def owner_tags(owner: str) -> list[dict[str, str]]:
+    """Writes `installation/account/domain` as tags, one for each part: a policy can tell installations apart."""
+    return [{"Key": key, "Value": part} for key, part in zip(OWNER_TAGS, owner.split("/", 2), strict=True)]
+
+
+def without(presence: Presence, now: datetime) -> Identity:
+    """Says that there is nothing of ours: what is somebody else's is not told."""
+    return Identity(presence=presence, dkim=Word.NOT_STARTED, mail_from=Word.NOT_STARTED, seen_at=now)
+
+
+def identity_of(held: Held, owner: str, now: datetime) -> Identity:
+    """Tells in neutral words what SES holds, as seen by an owner."""
+    if held.owner != owner:
+        return without(Presence.FOREIGN, now)
+    dkim, mail_from, checked = held.dkim_attributes, held.mail_from_attributes, held.verification_info
+    named = mail_from.mail_from_domain or None
+    reason = checked.error_type or None
+    return Identity(
+        presence=Presence.OURS,
+        dkim=word_of(dkim.status) if dkim.signing_enabled else Word.NOT_STARTED,
+        mail_from=word_of(mail_from.mail_from_domain_status) if named else Word.NOT_STARTED,
+        selector=held.selector,
+        mail_from_name=named,
+        tokens=dkim.tokens,
+        reason=reason,
+        obstacle=OBSTACLES.get(reason, Obstacle.ITS_OWN) if reason else None,
+        dkim_said=dkim.status,
+        mail_from_said=mail_from.mail_from_domain_status if named else None,
+        checked_at=checked.last_checked_timestamp and checked.last_checked_timestamp.astimezone(UTC),
+        seen_at=now,
+    )
+
+
+def word_of(said: str) -> Word:
+    """Reads one of SES's words; one that we do not know is no news."""
+    return WORDS.get(said, Word.TEMPORARY_FAILURE)

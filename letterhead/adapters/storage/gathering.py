@@ -1,0 +1,55 @@
+"""Knows how writes of several requests that wait at the same moment become one; knows not what they write."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Gathering(Generic[T]):
+    """Writes items together: those that come while a write is under way share the next one. Each waits for its own."""
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+        self._write = write
+        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def add(self, item: T) -> None:
+        """Returns once the item is written; raises what its write raised."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, written))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._drain())
+        await written
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting, []
+                await self._written(together)
+        finally:
+            self._writer = None
+
+    async def _written(self, together: Sequence[tuple[T, "asyncio.Future[None]"]]) -> None:
+        try:
+            await self._write([item for item, _ in together])
+        except BaseException as error:
+            _settle(together, error if isinstance(error, Exception) else asyncio.CancelledError())
+            if not isinstance(error, Exception):
+                raise
+        else:
+            _settle(together, None)
+
+
+def _settle(together: Sequence[tuple[object, "asyncio.Future[None]"]], error: BaseException | None) -> None:
+    """Wakes those that still wait; a client that went away does not."""
+    for _, written in together:
+        if written.done():
+            continue
+        if error is None:
+            written.set_result(None)
+        elif isinstance(error, asyncio.CancelledError):
+            written.cancel()
+        else:
+            written.set_exception(error)

@@ -1,0 +1,42 @@
+"""Keeps lists that were answered lately, so that a client which polls has them made once per change.
+
+A kept list is answered again only under the tag that the store's versions give now: it is never stale, in whatever
+process something changed. Private keys are never kept.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+
+class Kept(NamedTuple):
+    """Holds one account's list as it was answered."""
+
+    tag: str
+    body: bytes
+
+
+class KeptLists:
+    """Holds the last list of each account, up to so many octets together; the longest unused go first."""
+
+    def __init__(self, octets: int) -> None:
+        self._octets, self._left = octets, octets
+        self._lists: OrderedDict[str, Kept] = OrderedDict()
+
+    def get(self, account_id: str) -> Kept | None:
+        """Gives an account's last list."""
+        kept = self._lists.get(account_id)
+        if kept is not None:
+            self._lists.move_to_end(account_id)
+        return kept
+
+    def keep(self, account_id: str, tag: str, body: bytes) -> None:
+        """Keeps a list in place of the account's last one; a very large one is not worth its room."""
+        before = self._lists.pop(account_id, None)
+        self._left += len(before.body) if before else 0
+        if len(body) > self._octets // 16:
+            return
+        self._lists[account_id] = Kept(tag, body)
+        self._left -= len(body)
+        while self._left < 0:
+            _, oldest = self._lists.popitem(last=False)
+            self._left += len(oldest.body)
