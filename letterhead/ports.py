@@ -199,6 +199,21 @@ class Claimed(StrEnum):
     POOL_DRY = "pool-dry"  # no key made ahead is left
 
 
+class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one sealed secret, wherever it is kept: `place` and `key` find it again."""
+
+    place: str
+    key: str
+    sealed: bytes
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+
+    selector: str
+    sealed: bytes
+
+
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
@@ -225,7 +240,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `notices` are told of other domains, which stay as they are.
+    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
+    under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
+    key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
     """
 
     domain: Domain
@@ -233,6 +250,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
+    new_key: NewKey | None = None
+    signed_before: str | None = None
+    shed: tuple[str, ...] = ()
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -449,7 +469,7 @@ class Store(Protocol):
 
     async def save(self, outcome: Outcome) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
@@ -468,12 +488,16 @@ class Store(Protocol):
         """Lists the selectors that an account ever used at a name."""
         ...
 
-    async def sealed_key(self, domain_id: str) -> bytes | None:
-        """Finds the sealed private key of a domain."""
+    async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
+        """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id."""
+    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+        ...
+
+    async def take_key(self) -> PooledKey | None:
+        """Takes a key made ahead out of the pool; nothing where it is dry."""
         ...
 
     # work
@@ -689,6 +713,14 @@ class Store(Protocol):
         """Appends to the audit."""
         ...
 
+    async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
+        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        ...
+
+    async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
+        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
+        ...
+
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         ...
@@ -729,6 +761,7 @@ class Policy:
     public_url: str  # of links, without a final slash
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
+    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

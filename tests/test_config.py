@@ -96,6 +96,7 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_spf=None,
         mail_from_label="lh",
         own_domains=(),
+        rotate_dkim_days=0,
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_spf: str | None
     mail_from_label: str
     own_domains: tuple[str, ...]
+    rotate_dkim_days: int
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
@@ -246,6 +247,14 @@ TABLE = (
         "example.com,example.net",
         "Your own domains, with commas between: no account may add them or names below them.",
         unset="none",
+    ),
+    Setting(
+        "ROTATE_DKIM_DAYS",
+        "0",
+        values.number(0, 3650),
+        "180",
+        "Age in days at which a verified domain's DKIM key is to be replaced: a new one is made, and its record asked "
+        "for. 0 replaces none by itself.",
     ),
     Setting(
         "SMTP_URL",

@@ -33,6 +33,14 @@ async def read_body(request: Request, shape: type[T]) -> T:
     return parse_body(await octets_of(request), shape)
 
 
+async def read_body_if_any(request: Request, shape: type[T]) -> T:
+    """Reads a JSON body likewise; none at all is one without fields."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return shape()
+    return await read_body(request, shape)
+
+
 def _refuse_media_type(request: Request) -> None:
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")

@@ -109,7 +109,7 @@ def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
         operation["parameters"] = parameters
     if endpoint.body is not None:
         content = {"application/json": {"schema": named[repr(endpoint.body)]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 

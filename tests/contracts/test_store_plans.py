@@ -48,7 +48,10 @@ FILL = [
     "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
     "INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life) {numbers} "
     "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
-    "INSERT INTO domain_keys (domain_id, sealed) {numbers} SELECT 'd' || n, {digest} FROM numbers",
+    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
+    "SELECT 'd' || (n / 3) || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
+    "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
+    "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "
     "SELECT 'd' || n, '', 'd' || n, n, CASE WHEN n % 100 = 0 THEN n END FROM numbers",
     "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts) {numbers} "
@@ -63,8 +66,6 @@ FILL = [
     "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
     "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
     "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
-    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
-    "SELECT 'd' || n || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
     "INSERT INTO watched (domain_id, until) {numbers} SELECT 'd' || n, n FROM numbers",
     "INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at) {numbers} "
     "SELECT 'l' || n, 'd' || n, 'a' || (n % 3000), {digest}, 0, 0 FROM numbers",

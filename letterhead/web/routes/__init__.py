@@ -8,6 +8,8 @@ from letterhead.web.routes import (
     identities,
     keys,
     reminders,
+    rotations,
+    secrets,
     service,
     setup_links,
     webhooks,
@@ -16,11 +18,13 @@ from letterhead.web.routes import (
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
     *setup_links.ENDPOINTS,
+    *rotations.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
+    *secrets.ENDPOINTS,
     *service.ENDPOINTS,
 )

@@ -7,7 +7,7 @@ from alembic import context, op
 from letterhead.adapters.storage.statements import for_engine, one_by_one
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def upgrade() -> None:
