@@ -9,10 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.core.accounts import Account, ApiKey, Caller, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
+from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
 from letterhead.core.names import NameRules
@@ -21,6 +22,7 @@ from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
+from letterhead.core.setup_links import SetupLink
 from letterhead.core.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
 
 
@@ -197,6 +199,21 @@ class Claimed(StrEnum):
     POOL_DRY = "pool-dry"  # no key made ahead is left
 
 
+class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one sealed secret, wherever it is kept: `place` and `key` find it again."""
+
+    place: str
+    key: str
+    sealed: bytes
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+
+    selector: str
+    sealed: bytes
+
+
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
@@ -223,7 +240,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `notices` are told of other domains, which stay as they are.
+    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
+    under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
+    key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
     """
 
     domain: Domain
@@ -231,6 +250,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
+    new_key: NewKey | None = None
+    signed_before: str | None = None
+    shed: tuple[str, ...] = ()
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -447,7 +469,7 @@ class Store(Protocol):
 
     async def save(self, outcome: Outcome) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
@@ -466,12 +488,16 @@ class Store(Protocol):
         """Lists the selectors that an account ever used at a name."""
         ...
 
-    async def sealed_key(self, domain_id: str) -> bytes | None:
-        """Finds the sealed private key of a domain."""
+    async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
+        """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id."""
+    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+        ...
+
+    async def take_key(self) -> PooledKey | None:
+        """Takes a key made ahead out of the pool; nothing where it is dry."""
         ...
 
     # work
@@ -619,6 +645,64 @@ class Store(Protocol):
         """Makes a delivery due anew, under its own id; false where there is no such delivery."""
         ...
 
+    # pages
+
+    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
+        """Adds a link; `digest` is the keyed digest of its token."""
+        ...
+
+    async def setup_links(self, domain_id: str) -> list[SetupLink]:
+        """Lists a domain's links, the oldest first, ended ones too."""
+        ...
+
+    async def setup_link(self, digest: bytes) -> SetupLink | None:
+        """Finds a link by its token's digest, ended or not."""
+        ...
+
+    async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+        ...
+
+    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+        """Notes that somebody has a domain's page open until a time."""
+        ...
+
+    async def watched_until(self, domain_id: str) -> datetime | None:
+        """Says until when somebody was last known to have a domain's page open."""
+        ...
+
+    async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
+        """Adds a session under its token's digest, and forgets those that are over."""
+        ...
+
+    async def session(self, digest: bytes) -> Session | None:
+        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        ...
+
+    async def end_session(self, digest: bytes) -> None:
+        """Ends one session."""
+        ...
+
+    async def end_sessions(self, account_id: str | None) -> None:
+        """Ends all sessions of an account, or with None all of the operator."""
+        ...
+
+    async def count_statuses(self, account_id: str) -> Mapping[str, int]:
+        """Counts an account's domains by the wire's word for their state."""
+        ...
+
+    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        ...
+
+    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
+        """Tells the newest rows of the audit, of one account or of all, the newest first."""
+        ...
+
+    async def lateness(self, now: datetime) -> Sequence[int]:
+        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
+        ...
+
     # the rest
 
     async def ready(self) -> None:
@@ -627,6 +711,14 @@ class Store(Protocol):
 
     async def audit(self, row: AuditRow) -> None:
         """Appends to the audit."""
+        ...
+
+    async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
+        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        ...
+
+    async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
+        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
         ...
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
@@ -669,6 +761,7 @@ class Policy:
     public_url: str  # of links, without a final slash
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
+    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await _installation(store),
                 public_url=settings.public_url,
+                rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
                 check_seconds=settings.check_timeout_seconds,
                 reach=reach,
             ),

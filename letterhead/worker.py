@@ -16,7 +16,7 @@ import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders
+from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, rotations
 from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
@@ -125,6 +125,7 @@ async def _check(deps: Deps, domain: Domain) -> None:
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
             saved = await checks.check(deps, domain)
+            await rotations.start_if_due(deps, domain)
             log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
             log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)

@@ -8,11 +8,15 @@ from cyclopts import App, Parameter
 from letterhead.cli.client import Api, account_key, decoded, path_of
 from letterhead.cli.exits import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.report import listed, report, surveyed, to_publish, zone_text
+from letterhead.cli.report import change_of_keys, listed, report, surveyed, to_publish, zone_text
 from letterhead.cli.tables import console
 from letterhead.errors import Fault, Kind
 
-app = App(name="domains", help="List, add, show, check and delete sender domains.", help_format="plaintext")
+app = App(
+    name="domains",
+    help="List, add, show, check and delete sender domains, and change their keys.",
+    help_format="plaintext",
+)
 
 
 @app.command(name="list")
@@ -181,6 +185,54 @@ def start(sender: str, /, *, as_json: AsJson = False) -> Exit:
         print(answer.decode())
     else:
         console().print(f"Verification of {sender} is on its way: letterhead domains show {sender}")
+    return Exit.OK
+
+
+@app.command
+def rotate(
+    sender: str,
+    /,
+    *,
+    selector: str | None = None,
+    private_key: Path | None = None,
+    abandon: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """Change the DKIM key: print the new record to publish. The old key signs until every server serves the new one.
+
+    Parameters
+    ----------
+    sender
+        The domain.
+    selector
+        A selector of your own, never used before for this domain.
+    private_key
+        A file with a private key of your own (RSA, PEM).
+    abandon
+        End the change before the new key has taken over.
+    """
+    body: dict[str, object] = {} if selector is None else {"selector": selector}
+    if private_key is not None:
+        body["privateKey"] = _read(private_key)
+    with Api(account_key()) as api:
+        path = path_of("domains", sender, "dkim-rotation")
+        answer = api.call("DELETE", path) if abandon else api.call("POST", path, body)
+    return _rotation(answer, as_json)
+
+
+@app.command
+def rotation(sender: str, /, *, as_json: AsJson = False) -> Exit:
+    """Show how far a change of the DKIM key is, what is waited for, and which old records can go."""
+    with Api(account_key()) as api:
+        answer = api.call("GET", path_of("domains", sender, "dkim-rotation"))
+    return _rotation(answer, as_json)
+
+
+def _rotation(answer: bytes, as_json: bool) -> Exit:
+    if as_json:
+        print(answer.decode())
+    else:
+        console().print(change_of_keys(decoded(answer)))
     return Exit.OK
 
 

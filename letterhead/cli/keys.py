@@ -3,12 +3,15 @@
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
-from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.client import Api, account_key, decoded, operator_token, path_of
 from letterhead.cli.exits import Exit
 from letterhead.cli.tables import ago, columns, console
 
-app = App(name="keys", help="List, make and delete the account's API keys.", help_format="plaintext")
+app = App(
+    name="keys", help="List, make and delete the account's API keys; wrap stored secrets anew.", help_format="plaintext"
+)
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print the API's answer as it is.")]
 
@@ -90,3 +93,36 @@ def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit
         answer = api.call("DELETE", path_of("keys", key_id), query={"endsInDays": str(in_days) if in_days else None})
     print(answer.decode() if as_json else decoded(answer)["message"])
     return Exit.OK
+
+
+@app.command
+def rewrap(*, batch: Annotated[int, Parameter(validator=Number(gte=1, lte=500))] = 200) -> Exit:
+    """Wrap all stored secrets with the first key of LETTERHEAD_KEYS, while the service runs, as the operator.
+
+    Put a new key before the old ones in LETTERHEAD_KEYS, restart the service, run this, then take the old ones out. It
+    may be killed and run again at any time.
+
+    Parameters
+    ----------
+    batch
+        How many secrets each request wraps.
+    """
+    with Api(operator_token()) as api:
+        rewrapped = _rewrapped(api, batch)
+        while again := _rewrapped(api, batch):  # until a whole run found nothing left
+            rewrapped += again
+    print(f"{rewrapped} secrets were wrapped with the first key. The older keys can go from LETTERHEAD_KEYS now.")
+    return Exit.OK
+
+
+def _rewrapped(api: Api, batch: int) -> int:
+    """Goes over all secrets once; gives how many were wrapped."""
+    done, after = 0, ""
+    while True:
+        query = {"after": after or None, "limit": str(batch)}
+        told: dict[str, Any] = decoded(api.call("POST", path_of("secrets", "rewrap"), query=query))
+        done += int(told["rewrapped"])
+        if "after" not in told:
+            return done
+        after = told["after"]
+        print(f"{done} wrapped, at {after}", flush=True)

@@ -10,6 +10,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from letterhead.cli.tables import visible
 from letterhead.config import LogFormat
+from letterhead.core.secret import without_keys
 
 # Local variables of a traceback hold API keys and private keys: neither form ever shows them.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -20,6 +21,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     level = logging.WARNING if quiet else logging.INFO
     for_people = sys.stderr.isatty() if form is None else form is LogFormat.CONSOLE
     shared: list[Processor] = [
+        _without_keys,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -42,6 +44,11 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _without_keys(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Keeps pieces of keys out of the log that somebody put where a name belongs, such as a path."""
+    return {key: without_keys(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

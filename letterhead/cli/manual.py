@@ -6,7 +6,7 @@ from letterhead.cli.exits import Exit
 _PAGE = """# The command
 
 `letterhead` runs the service (`run`, `serve`, `worker`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is a client
-of its HTTP API (`domains`, `keys`, `accounts`). In a clone, `./dev letterhead ARGS…` runs it in the project's
+of its HTTP API (`domains`, `keys`, `export`, `accounts`). In a clone, `./dev letterhead ARGS…` runs it in the project's
 environment.
 
 Clients read three variables:

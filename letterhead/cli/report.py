@@ -63,6 +63,24 @@ def zone_text(domain: Json) -> str:
     )
 
 
+def change_of_keys(rotation: Json) -> Text:
+    """Tells how far a change of DKIM keys is, and what to publish or to remove."""
+    text = Text(rotation["sender"], style="bold").append("  ").append_text(word(rotation["step"]))
+    text.append(f"  signs with {visible(rotation['selector'])}\n{visible(rotation['waitsFor'])}")
+    if record := rotation.get("record"):
+        row = (record["recordName"], record["recordType"], record["recordValue"])
+        text.append("\n\n").append_text(columns(("NAME", "TYPE", "VALUE"), [row]))
+    rows = [
+        (
+            old["host"],
+            ago(old["replacedAt"]),
+            "can be removed" if old["safeToRemove"] else f"can go {ago(old['safeToRemoveAt'])}",
+        )
+        for old in rotation["oldSelectors"]
+    ]
+    return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
+
+
 def surveyed(found: Json) -> Text:
     """Tells what was read before anything is added, one thing a line."""
     spf, dmarc = found["spf"], found.get("dmarc")
@@ -113,7 +131,7 @@ def verdicts(domain: Json) -> Text:
             record["host"],
             " | ".join(record.get("observed", ())) or "-",
         )
-        for record in domain.get("records", ())
+        for record in (*domain.get("records", ()), *([domain["nextKey"]] if "nextKey" in domain else []))
     ]
     return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
 

@@ -135,6 +135,11 @@ async def serve_with(
             operator_token=settings.operator_token,
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
+            brand_name=settings.brand_name,
+            brand_logo=settings.brand_logo,
+            brand_colour=settings.brand_colour,
+            support=settings.support,
+            embed_origins=settings.embed_origins,
         ),
     )
     if with_worker:
@@ -188,6 +193,7 @@ async def _welcome(deps: "Deps", settings: "Settings") -> None:
     print(f"Letterhead {__version__} runs on {where}; its data is in {settings.data_dir}. Ctrl-C stops it.")
     if key:
         print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
+        print(f"or open {where} in a browser, and sign in with the key.")
     elif await asyncio.to_thread(path.exists):
         kept = f"$(cat {shlex.quote(str(path.absolute()))})"
         print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")

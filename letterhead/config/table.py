@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import values
+from letterhead.config import branding, values
 from letterhead.config.values import (
     Endpoint,
     Exposure,
@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_spf: str | None
     mail_from_label: str
     own_domains: tuple[str, ...]
+    rotate_dkim_days: int
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
@@ -66,6 +67,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     check_concurrency: int
     check_timeout_seconds: int
     rate_limit: RateLimit
+    brand_name: str
+    brand_logo: str | None
+    brand_colour: str | None
+    support: str | None
+    embed_origins: tuple[str, ...]
     worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
@@ -243,6 +249,14 @@ TABLE = (
         unset="none",
     ),
     Setting(
+        "ROTATE_DKIM_DAYS",
+        "0",
+        values.number(0, 3650),
+        "180",
+        "Age in days at which a verified domain's DKIM key is to be replaced: a new one is made, and its record asked "
+        "for. 0 replaces none by itself.",
+    ),
+    Setting(
         "SMTP_URL",
         None,
         values.read_smtp,
@@ -310,6 +324,46 @@ TABLE = (
         values.read_rate,
         "10/s burst 50",
         "Requests that each API key may make per second, and at once after a rest; counted per process.",
+    ),
+    Setting(
+        "BRAND_NAME",
+        "Letterhead",
+        branding.read_words,
+        "Example Mail",
+        "Name that the pages carry, the set-up page that your customers see above all.",
+    ),
+    Setting(
+        "BRAND_LOGO",
+        None,
+        branding.read_web_address,
+        "https://www.example.com/logo.svg",
+        "Picture beside the name on the pages, 28 pixels high. It is fetched by the reader's browser.",
+        unset="a picture of our own",
+    ),
+    Setting(
+        "BRAND_COLOUR",
+        None,
+        branding.read_colour,
+        "#7a1f5c",
+        "Colour of buttons and links, as #rrggbb. It is made darker or lighter where it could not be read.",
+        unset="a blue ink",
+    ),
+    Setting(
+        "SUPPORT",
+        None,
+        branding.read_contact,
+        "help@example.com",
+        "Whom a reader of the set-up page may ask: an e-mail address or an https:// address.",
+        unset="the page names nobody",
+    ),
+    Setting(
+        "EMBED_ORIGINS",
+        "",
+        branding.read_origins,
+        "https://app.example.com",
+        "Web origins, with commas between, whose pages may show the set-up page in a frame. They get a `postMessage` "
+        "when the domain is verified.",
+        unset="none",
     ),
     Setting(
         "WORKER_METRICS_BIND",

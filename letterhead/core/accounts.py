@@ -77,3 +77,21 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope
     limits: Limits
     ends_at: datetime | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
+
+    `mark` ties an operator's session to the token it was made with.
+    """
+
+    caller: Caller | None = None
+    mark: bytes = b""
+    created_at: datetime
+    ends_at: datetime
+
+
+def signed_in(session: Session, now: datetime) -> bool:
+    """Says whether a session holds: it ends by itself, and with the key that it was opened with."""
+    key_ends = session.caller.ends_at if session.caller else None
+    return now < session.ends_at and (key_ends is None or now < key_ends)

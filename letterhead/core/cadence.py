@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from letterhead.core.domain import Domain
+from letterhead.core.rotation import SETTLES
 from letterhead.core.watch import APART, State, Watch
 
 Ladder = Sequence[tuple[timedelta, timedelta]]  # (up to this age, look every so often)
@@ -24,6 +25,14 @@ PENDING: Final[Ladder] = (
 )
 VERIFIED: Final[Ladder] = ((30 * DAY, 6 * HOUR), (timedelta.max, 24 * HOUR))
 AT_RISK: Final[Ladder] = ((HOUR, 5 * MINUTE), (timedelta.max, 30 * MINUTE))
+ROTATING: Final[Ladder] = (
+    (10 * MINUTE, 15 * SECOND),
+    (HOUR, MINUTE),
+    (24 * HOUR, 5 * MINUTE),
+    (72 * HOUR, 15 * MINUTE),
+    (timedelta.max, 6 * HOUR),
+)
+SETTLING: Final = 2 * MINUTE
 FAILED: Final[Ladder] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
 PATIENCE: Final = 6  # inconclusive checks in a row after which a resting domain keeps its own pace
@@ -52,8 +61,8 @@ def next_look(
 ) -> tuple[datetime | None, str]:
     """Says when to check the domain (as `advance` left it) again, and why; None is "on request only".
 
-    `jitter` lies between -1 and 1; `negative_until` is when a resolver forgets that the record was missing, given
-    where only resolvers can be asked.
+    `jitter` lies between -1 and 1; `setup_page_open` says that somebody watches for what is still to come;
+    `negative_until` is when a resolver forgets that the record was missing, given where only resolvers can be asked.
     """
     wait, reason = _wait(domain, now, setup_page_open)
     if wait is None:
@@ -79,10 +88,22 @@ def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedel
     if domain.attempts and (domain.attempts <= PATIENCE or not _rests(domain, now)):
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
     watches = [watch for watch in (domain.dkim, domain.mail_from_watch) if watch is not None]
-    if setup_page_open and any(watch.state is not State.VERIFIED for watch in watches):
+    if setup_page_open:
         return WATCHED, "somebody has the setup page open"
-    waits = [_pace(watch, now) for watch in watches]
+    waits = [*(_pace(watch, now) for watch in watches), *_of_keys(domain, now)]
     return min(waits, key=lambda each: timedelta.max if each[0] is None else each[0])
+
+
+def _of_keys(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]]:
+    """Says how often a change of keys wants a look."""
+    coming = domain.rotation
+    if coming is not None and coming.seen_since is None:
+        return [(_step(ROTATING, now - coming.started_at), "rotation: waiting for the new key's record")]
+    if coming is not None:
+        return [(SETTLING, "rotation: the new key was seen everywhere, does it stay?")]
+    if domain.rotated_at is not None and now - domain.rotated_at < SETTLES:
+        return [(MINUTE, "rotation: the new key has taken over")]
+    return []
 
 
 def back_off(attempts: int) -> timedelta:

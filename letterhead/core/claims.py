@@ -71,6 +71,7 @@ def yielded(incumbent: Domain, now: datetime) -> Step:
         mail_from_watch=watch and fresh(State.FAILED, now),
         held=False,
         told_at=None,
+        rotation=None,
     )
     return Step(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.told_at else ())
 

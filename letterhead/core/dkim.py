@@ -27,7 +27,7 @@ from letterhead.core.keyrecord import (
     unfolded,
     usable,
 )
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
 from letterhead.core.whereabouts import rdatas_of
 
@@ -39,13 +39,14 @@ _BEGINS_AGAIN = re.compile(r"(?<=[^;])(?:v=DKIM1|k=rsa|p=)")
 _FOREIGN = ("v=spf", "spf2", "v=dmarc", "v=bimi", "v=sts", "v=tlsrpt")
 
 
-def planned(sender: str, selector: str, public_key: str) -> PlannedRecord:
-    """Says the key record to publish; `public_key` is base64 of the SPKI."""
+def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
+    """Says the key record to publish; `public_key` is base64 of the SPKI, `ahead` says that nothing needs it yet."""
     return PlannedRecord(
-        id=RecordId.DKIM,
+        id=RecordId.DKIM_NEXT if ahead else RecordId.DKIM,
         host=f"{selector}._domainkey.{sender}",
         rdtype="TXT",
         value=f"v=DKIM1; k=rsa; p={public_key}",
+        required=not ahead,
     )
 
 
@@ -313,7 +314,7 @@ def _other_target(_: Scene, standing: Standing) -> Sighting | None:
 
 
 def _removed(scene: Scene, standing: Standing) -> Sighting | None:
-    last = scene.history.present_until
+    last = scene.history.present_until if standing.record.id is RecordId.DKIM else None
     if last is None or placement.absent(scene, standing) is None:
         return None
     return Sighting(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
@@ -321,7 +322,7 @@ def _removed(scene: Scene, standing: Standing) -> Sighting | None:
 
 TOPIC = Topic(
     name="dkim",
-    records=(RecordId.DKIM,),
+    records=DKIM_KEYS,
     accepts=accepts,
     # The deepest cause first: a key that is ours but spoilt, then a record that can't be read, then another key.
     explains=(

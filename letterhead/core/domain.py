@@ -10,6 +10,31 @@ from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a DKIM key that is to take over once DNS serves it everywhere.
+
+    `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
+    look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
+    """
+
+    selector: str
+    public_key: str
+    started_at: datetime
+    looked_at: datetime | None = None
+    seen_since: datetime | None = None
+    lacking: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    by_resolvers: bool = False
+
+
+class OldKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more."""
+
+    selector: str
+    replaced_at: datetime
+    safe: bool = False
+
+
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one account's claim to one sender domain, with all that must survive between checks.
 
@@ -17,7 +42,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
     `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
-    when it was last heard of. `version` belongs to storage.
+    when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `version` belongs to storage.
     """
 
     id: str
@@ -44,6 +70,9 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     alone_since: datetime | None = None
     contested_at: datetime | None = None
     verdicts: tuple[tuple[RecordId, Verdict], ...] = ()
+    rotation: Rotation | None = None
+    old_keys: tuple[OldKey, ...] = ()
+    rotated_at: datetime | None = None
     version: int = 0
 
 
@@ -106,3 +135,9 @@ def mail_from_status(domain: Domain) -> str | None:
     """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
     watch = domain.mail_from_watch
     return None if watch is None or watch.state is State.DRAFT else WIRE_STATUS[watch.state]
+
+
+def wholly_verified(domain: Domain) -> bool:
+    """Says whether nothing is to be waited for: DKIM and, where there is one, the MAIL FROM domain are verified."""
+    watches = (domain.dkim, domain.mail_from_watch)
+    return all(watch is None or watch.state is State.VERIFIED for watch in watches)

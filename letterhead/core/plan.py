@@ -28,9 +28,13 @@ class RecordId(StrEnum):
     """Names the planned records, as the clients of the API know them."""
 
     DKIM = "dkim"
+    DKIM_NEXT = "dkim_next"  # the key that takes over during a rotation; ours alone
     MAIL_FROM_MX = "mail_from_mx"
     MAIL_FROM_SPF = "mail_from_spf"
     DMARC = "dmarc"
+
+
+DKIM_KEYS = (RecordId.DKIM, RecordId.DKIM_NEXT)
 
 
 class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,6 +192,9 @@ def _of_identity(domain: Domain, evidence: Evidence, provider: Identity) -> Iter
     says = says_of_key(provider, domain.selector)
     reason = f" ({provider.reason})" if provider.reason else ""
     told = _on(domain.told_at) if domain.told_at else "just now"
+    if says is Says.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
+        yield _finding(LAGS, domain, word=f"signing with the key before, {provider.selector}", since=told)
+        return
     if says in _BY_WORD:
         yield _finding(_BY_WORD[says], domain, reason=reason, found=provider.selector or "none")
         return

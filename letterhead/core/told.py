@@ -4,10 +4,10 @@ No private key has a place in it. A field that has no value is absent, never nul
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core import domain as remembered
 from letterhead.core.domain import Change, Domain, Event
@@ -39,6 +39,10 @@ class VerificationRecords(Told, frozen=True, kw_only=True, rename="lower"):
     mail_from_spf: VerificationRecord | UnsetType = UNSET
     mail_from_mx: VerificationRecord | UnsetType = UNSET
     dmarc: VerificationRecord | UnsetType = UNSET
+    dkim_next: (
+        Annotated[VerificationRecord, Meta(description="During a change of keys: the new key, beside the old one.")]
+        | UnsetType
+    ) = UNSET
 
 
 class ToldDomain(Told, frozen=True, kw_only=True):
@@ -72,10 +76,11 @@ def values(each: Domain, plan: Plan) -> dict[str, Any]:
 
 
 def _records(plan: Plan) -> VerificationRecords:
-    return VerificationRecords(**{record.id.value: _record(record, plan.zone) for record in plan.records})
+    return VerificationRecords(**{record.id.value: record_of(record, plan.zone) for record in plan.records})
 
 
-def _record(record: PlannedRecord, zone: str) -> VerificationRecord:
+def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
+    """Tells one record to publish."""
     return VerificationRecord(
         record_type=record.rdtype,  # type: ignore[arg-type]
         record_name=relative_name(record.host, zone),
@@ -89,7 +94,7 @@ def _record(record: PlannedRecord, zone: str) -> VerificationRecord:
 class ToldChange(Told, frozen=True, kw_only=True):
     """Says which record stood how before, and how it stands now."""
 
-    record: Literal["dkim", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"]
+    record: Literal["dkim", "dkim_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"]
     was: str = msgspec.field(name="from")
     now: str = msgspec.field(name="to")
 

@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider
+from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Domain, Step, status
+from letterhead.core.domain import Domain, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.names import DomainName, registrable
-from letterhead.core.plan import RecordId, Verdict
+from letterhead.core.plan import Plan, RecordId, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
@@ -48,8 +48,8 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
-    full = domain.dkim.state is not State.VERIFIED if thorough is None else thorough
-    history = await known(deps, domain)
+    watched, history = await _page_open(deps, domain), await known(deps, domain)
+    full = watched or _wants_all(domain) if thorough is None else thorough
     seen, word = await asyncio.gather(
         look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),
         _word_if_told(deps, domain),
@@ -61,21 +61,35 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
     noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
-    step = lifecycle.advance(noted.domain, evidence, now)
+    keys = _keys(domain, plan, evidence, seen)
+    step = rotation.advance(lifecycle.advance(noted.domain, evidence, now), keys, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
         *provider.findings(domain, evidence, now),
     )
-    outcome = _outcome(
-        deps,
-        replace(step, events=(*noted.events, *step.events)),
-        Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now)),
-    )
+    done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
+    whole = replace(step, events=(*noted.events, *step.events))
+    outcome = _outcome(deps, domain, whole, done, page_open=watched and to_come(step.domain, done))
     outcome = replace(outcome, notices=await claims.notices(deps, step, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
+
+
+def _wants_all(domain: Domain) -> bool:
+    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain)
+
+
+def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:
+    """Gathers what was seen of the domain's keys."""
+    new = plan.record(RecordId.DKIM_NEXT)
+    return rotation.Look(
+        active=evidence.dkim,
+        spread=rotation.spread_of(new, seen) if new is not None else None,
+        old=rotation.old_sights(domain, seen),
+        held_elsewhere=evidence.held_elsewhere,
+    )
 
 
 async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: ProviderWord | None) -> Evidence:
@@ -107,12 +121,31 @@ def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-def _outcome(deps: Deps, step: Step, done: Checkup) -> Outcome:
+async def _page_open(deps: Deps, domain: Domain) -> bool:
+    """Says whether somebody has the domain's set-up page open."""
+    until = await deps.store.watched_until(domain.id)
+    return until is not None and deps.now() < until
+
+
+def to_come(domain: Domain, done: Checkup) -> bool:
+    """Says whether something on the set-up page is still to come: a state, or a record that is only recommended."""
+    present = all(each.verdict is Verdict.PRESENT for each in done.standings)
+    return not (present and wholly_verified(domain))
+
+
+def _outcome(deps: Deps, before: Domain, step: Step, done: Checkup, *, page_open: bool) -> Outcome:
     seen = done.snapshot.seen()
     forgotten = _forgotten_at(seen, done.taken_at)
-    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), negative_until=forgotten)
+    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), page_open, forgotten)
     domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, seen, step.domain))
-    return Outcome(domain=domain, events=step.events, effects=step.effects, checkup=done)
+    return Outcome(
+        domain=domain,
+        events=step.events,
+        effects=step.effects,
+        checkup=done,
+        signed_before=before.selector if before.selector != domain.selector else None,
+        shed=rotation.shed(before, domain),
+    )
 
 
 def jitter(deps: Deps) -> float:

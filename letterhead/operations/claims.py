@@ -5,15 +5,18 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import checkup, claims
+from letterhead.core import checkup, claims, rotation
 from letterhead.core.domain import Domain, EventKind, Step
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import Identity, Presence
-from letterhead.core.plan import RecordId
+from letterhead.core.plan import DKIM_KEYS
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
 from letterhead.operations.looks import allowance, look
 from letterhead.ports import Deps, Notice, Outcome
+
+# Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
+HOLDS = (Sight.PRESENT, Sight.UNANSWERED, Sight.DIVIDED, Sight.MISSING)
 
 
 class Contest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +43,14 @@ async def contest(deps: Deps, challenger: Domain, evidence: Evidence, now: datet
 
 
 async def _sight(deps: Deps, incumbent: Domain) -> Sight:
-    """Looks at the holder's DKIM record alone, at every server."""
+    """Looks at the holder's DKIM records alone, at every server; either key of a rotation keeps the name."""
     plan = plan_of(deps, incumbent)
-    alone = replace(plan, records=tuple(each for each in plan.records if each.id is RecordId.DKIM))
+    alone = replace(plan, records=tuple(each for each in plan.records if each.id in DKIM_KEYS))
     seen = await look(
         deps.resolver, alone, checkup.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
     )
-    return sight_of([checkup.judged(record, seen) for record in alone.records])
+    sights = {sight_of([checkup.judged(record, seen)]) for record in alone.records}
+    return next(each for each in HOLDS if each in sights)
 
 
 async def notices(deps: Deps, step: Step, now: datetime) -> tuple[Notice, ...]:
@@ -76,7 +80,12 @@ async def settle(deps: Deps, contest: Contest, outcome: Outcome) -> bool:
         for account in (loser.account_id, contest.challenger.account_id)
     ]
     return await deps.store.transfer(
-        Outcome(domain=replace(yielded.domain, next_check_at=now), events=yielded.events, effects=yielded.effects),
+        Outcome(
+            domain=replace(yielded.domain, next_check_at=now),
+            events=yielded.events,
+            effects=yielded.effects,
+            shed=rotation.shed(loser, yielded.domain),
+        ),
         replace(outcome, events=(*won.events, *outcome.events)),
         rows,
     )

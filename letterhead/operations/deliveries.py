@@ -35,12 +35,13 @@ async def _sent(deps: Deps, owed: OwedDelivery) -> Replied:
         target = parse_target(owed.kept.webhook.url, deps.policy.reach)
     except Fault as refused:  # the operator allows less than when it was added
         return Replied(status=None, said=refused.detail)
-    body = _body(deps, owed)
+    body = body_of(deps, owed)
     headers = signed(owed.id, body, deps.now(), _secrets(deps, owed))
     return await deps.outbound.post(target, headers, body)
 
 
-def _body(deps: Deps, owed: OwedDelivery) -> bytes:
+def body_of(deps: Deps, owed: OwedDelivery) -> bytes:
+    """Writes the message."""
     if owed.domain is None:
         return told.trial(owed.id, owed.kind, owed.at)
     event = Event(kind=EventKind(owed.kind), at=owed.at, detail=owed.detail, change=owed.change)

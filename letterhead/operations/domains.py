@@ -59,6 +59,7 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         public_key=domain.public_key,
         mail_from_name=domain.mail_from,
         path=deps.provider.return_path,
+        rotation=domain.rotation,
     )
 
 
@@ -116,7 +117,7 @@ async def add_domain(
         sender=name.ascii,
         now=deps.now(),
         build=_builder(deps, account_id, name, wish),
-        own=await _own_key(deps, wish.private_key),
+        own=await own_key(deps, wish.private_key),
         idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
     )
     claimed = await deps.store.claim(claim, limits.domains)
@@ -132,7 +133,8 @@ def _digest(name: DomainName, wish: Wish) -> bytes:
     return hashlib.sha256(asked.encode()).digest()
 
 
-async def _own_key(deps: Deps, pem: str | None) -> PooledKey | None:
+async def own_key(deps: Deps, pem: str | None) -> PooledKey | None:
+    """Reads a private key of the customer's own, where one was sent; Fault `key-invalid`."""
     if pem is None:
         return None
     return pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
@@ -176,7 +178,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
-    selector = parse_selector(wish.selector, name) if wish.selector is not None else _new_selector(deps)
+    selector = parse_selector(wish.selector, name) if wish.selector is not None else new_selector(deps)
     return _Builder(
         deps=deps,
         account_id=account_id,
@@ -187,7 +189,7 @@ def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Buil
     )
 
 
-def _new_selector(deps: Deps) -> str:
+def new_selector(deps: Deps) -> str:
     """Makes a selector that nobody can guess or meet twice: `lh` and 40 bits."""
     return "lh" + base64.b32encode(deps.chance(5)).decode().lower()
 
@@ -199,9 +201,9 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
     return parse_label_or_name(deps.policy.mail_from_label if asked is None else asked, name, deps.names).ascii
 
 
-def key_purpose(domain: Domain) -> str:
-    """Binds a sealed private key to its claim: moved to another row it does not open."""
-    return f"dkim|{domain.account_id}|{domain.sender}|{domain.selector}"
+def key_purpose(domain: Domain, selector: str | None = None) -> str:
+    """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
+    return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}"
 
 
 async def start_verification(deps: Deps, account_id: str, raw: str) -> None:
@@ -250,7 +252,9 @@ async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], a
         log.warning("private-key.withheld", kind=fault.kind, detail=fault.detail)
         return {}
     sealed = await deps.store.sealed_keys(account_id)
-    return {each.id: _in_clear(deps, each, sealed[each.id]) for each in domains if each.id in sealed}
+    # By selector: a switch between the two reads must not put the new key beside the old selector.
+    found = {each.id: sealed.get((each.id, each.selector)) for each in domains}
+    return {each.id: _in_clear(deps, each, key) for each in domains if (key := found[each.id]) is not None}
 
 
 def _in_clear(deps: Deps, domain: Domain, sealed: bytes) -> str:

@@ -37,7 +37,7 @@ async def _perform(deps: Deps, intent: Intent) -> None:
         await deps.provider.withdraw(intent.sender, owner)
         return
     domain = await deps.store.domain_by_id(intent.domain_id)
-    sealed = await deps.store.sealed_key(intent.domain_id)
+    sealed = await deps.store.sealed_key(domain.id, domain.selector) if domain is not None else None
     if domain is None or sealed is None:  # deleted meanwhile: a later intent withdraws what there is
         return
     wish = IdentityWish(

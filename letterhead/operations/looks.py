@@ -2,7 +2,7 @@
 
 import asyncio
 
-from letterhead.core import checkup
+from letterhead.core import checkup, rotation
 from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
@@ -48,9 +48,11 @@ async def known(deps: Deps, domain: Domain) -> History:
     Selectors that the account left behind are told to a holder alone, and are its own: what other accounts left in DNS
     is not told.
     """
+    wanted = rotation.held_keys(domain)
     used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
+    left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
-        old_selectors=tuple(each for each in used if each != domain.selector)[:OLD_SELECTORS],
+        old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],
         present_until=domain.dkim.found_at,
         taken_at=deps.now(),
         special_use=deps.names.allow_special_use,

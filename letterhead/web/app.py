@@ -9,6 +9,8 @@ import msgspec
 import structlog
 from litestar import Litestar, Response
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
 
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
@@ -21,6 +23,10 @@ from letterhead.web.door import Door, Visit, visit_of
 from letterhead.web.endpoints import Answer, Endpoint, House
 from letterhead.web.gate import Gate
 from letterhead.web.kept import KeptLists
+from letterhead.web.pages import VIEWS
+from letterhead.web.pages.gate import PageGate
+from letterhead.web.pages.rendering import Rendering
+from letterhead.web.pages.view import Desk, View
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
 from letterhead.web.switch import Serve, Switch, allow
@@ -31,9 +37,11 @@ log = structlog.get_logger("letterhead.web")
 def create_app(deps: Deps, settings: WebSettings) -> App:
     """Makes the ASGI app."""
     house = _house(deps, settings)
-    gate = Gate(house, Buckets(settings.rate, settings.burst, house.credentials.clock))
+    rates = Buckets(settings.rate, settings.burst, house.credentials.clock)
+    gate = Gate(house, rates)
+    pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
     framework = Litestar(
-        [],
+        [_page_handler(pages, view) for view in VIEWS],
         exception_handlers={HTTPException: _misrouted},
         on_shutdown=[house.usage.close],
         openapi_config=None,
@@ -75,6 +83,16 @@ def _serving(gate: Gate) -> Serve:
             return _refusal(visit_of(scope), problems.bug())
 
     return serve
+
+
+def _page_handler(gate: PageGate, view: View) -> HTTPRouteHandler:
+    """Makes the framework's handler of a page; the answer brings its own status."""
+
+    async def serve(request: Request) -> ASGIResponse:
+        return await gate.serve(view, request)
+
+    place = view.path.replace("}", ":str}")
+    return HTTPRouteHandler(place, http_method=view.method, status_code=200)(serve)  # type: ignore[arg-type]
 
 
 def _refusal(visit: Visit, fault: Fault) -> Answer:

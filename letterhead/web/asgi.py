@@ -11,3 +11,5 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+STOPPING = "letterhead.stopping"  # where in the scope's state the event is that the server sets when it stops

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 
-from letterhead.core.accounts import Caller
+from letterhead.core.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.operations import accounts
+from letterhead.operations import accounts, sessions
 from letterhead.ports import Deps
 from letterhead.web.allowances import Buckets, too_many
 from letterhead.web.asgi import Request
@@ -52,14 +52,14 @@ class Credentials:
         except Fault as fault:
             self._known.pop(key, None)
             if fault.kind is Kind.UNAUTHORIZED and key:
-                self._count_failure(request)
+                self.count_failure(request)
             raise
         if len(self._known) >= KEYS_REMEMBERED:
             self._known.clear()
         self._known[key] = (caller, asked_at + self._settings.remember_callers)
         return caller
 
-    def _count_failure(self, request: Request) -> None:
+    def count_failure(self, request: Request) -> None:
         """Slows down an address that fails too often.
 
         A valid key from there still gets in: behind one proxy or NAT nobody can lock the others out.
@@ -76,12 +76,24 @@ class Credentials:
         if secret is not None and is_token(token, secret):
             return
         if token:
-            self._count_failure(request)
+            self.count_failure(request)
         raise Fault(
             Kind.UNAUTHORIZED,
             "The operator's token is missing or not valid.",
             "Send the header `Authorization: Bearer <token>` with the token that the installation was set up with.",
         )
+
+    def operators(self, session: Session) -> bool:
+        """Tells whether a session was opened with the operator's token as it is set now."""
+        secret = self._settings.operator_token
+        if secret is None or session.caller is not None:
+            return False
+        return hmac.compare_digest(session.mark, sessions.mark_of(self._deps, reveal(secret).decode()))
+
+    def is_operators(self, text: str) -> bool:
+        """Tells whether a text is the operator's token."""
+        secret = self._settings.operator_token
+        return secret is not None and is_token(text, secret)
 
     def forget(self) -> None:
         """Forgets all callers, because an account or a key was changed here."""

@@ -30,7 +30,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 async def read_body(request: Request, shape: type[T]) -> T:
     """Reads a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
     _refuse_media_type(request)
-    return parse_body(await _octets(request), shape)
+    return parse_body(await octets_of(request), shape)
+
+
+async def read_body_if_any(request: Request, shape: type[T]) -> T:
+    """Reads a JSON body likewise; none at all is one without fields."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return shape()
+    return await read_body(request, shape)
 
 
 def _refuse_media_type(request: Request) -> None:
@@ -48,7 +56,8 @@ def _refuse_media_type(request: Request) -> None:
         )
 
 
-async def _octets(request: Request) -> bytes:
+async def octets_of(request: Request) -> bytes:
+    """Reads a body of at most 64 KB; Fault `body-too-large`, `body-invalid`."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:12]) > LIMIT:
         raise _too_large()

@@ -43,6 +43,7 @@ HEADERS = {
 }
 PARTS = {
     "sender": "acme.dev",
+    "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
@@ -108,7 +109,7 @@ def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
         operation["parameters"] = parameters
     if endpoint.body is not None:
         content = {"application/json": {"schema": named[repr(endpoint.body)]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 

@@ -110,7 +110,7 @@ class Door:
         log.info(
             "request.answered",
             method=method[:20],
-            path=path[:300],
+            path=visit.route if "{token}" in visit.route else path[:300],  # a link's token is a secret
             route=visit.route,
             status=visit.status,
             ms=round(seconds * 1000, 2),

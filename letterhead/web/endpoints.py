@@ -93,6 +93,10 @@ class Call:
         """Reads the JSON body."""
         return await bodies.read_body(self.request, shape)
 
+    async def body_if_any(self, shape: type[T]) -> T:
+        """Reads the JSON body, which may be left away."""
+        return await bodies.read_body_if_any(self.request, shape)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -126,6 +130,7 @@ class Endpoint:
     example: object = None
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None
+    body_optional: bool = False
     headers: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
     faults: tuple[Kind, ...] = ()

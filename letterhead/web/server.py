@@ -9,17 +9,30 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from uvicorn._types import ASGIApplication
 
+from letterhead.web.asgi import STOPPING
 from letterhead.web.protocol import EnvelopeProtocol
 
 
 class Server(uvicorn.Server):
-    """Serves sockets given to it; leaves signals to its owner; answers those that still wait in the backlog."""
+    """Serves sockets given to it; leaves signals to its owner; answers those that still wait in the backlog.
+
+    `stopping` is set first of all, so that replies without an end (a page's stream of news) end by themselves.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state[STOPPING] = self.stopping  # each request's scope gets a copy of this state
+        await super().startup(sockets)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping.set()
         spares = [listener.dup() for listener in sockets or []]  # keeps the backlog alive while the loop lets go of it
         for server in self.servers:
             server.close()

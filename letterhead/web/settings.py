@@ -11,6 +11,11 @@ class WebSettings:
 
     public_url: str  # without a final slash, as clients see it: links and the OpenAPI document begin with it
     operator_token: Secret | None = None  # without one, nobody is the operator
+    brand_name: str = "Letterhead"
+    brand_logo: str | None = None  # an https address
+    brand_colour: str | None = None  # #rrggbb
+    support: str | None = None  # what a link leads to: mailto: or https:
+    embed_origins: tuple[str, ...] = ()  # whose pages may frame the set-up page
     rate: float = 50.0
     burst: int = 100
     failure_rate: float = 1.0

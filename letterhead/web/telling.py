@@ -8,25 +8,28 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from letterhead.core import lifecycle, told
+from letterhead.core import lifecycle, rotation, told
 from letterhead.core.accounts import Account, ApiKey
 from letterhead.core.diagnosis import Severity
 from letterhead.core.dmarc_walk import Policy
-from letterhead.core.domain import Domain
+from letterhead.core.domain import Domain, OldKey
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
 from letterhead.core.plan import Plan, RecordId, Standing, Verdict
+from letterhead.core.setup_links import SetupLink, works
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
 from letterhead.operations.preflight import Survey
+from letterhead.operations.setup_links import NewLink
 from letterhead.ports import Checkup, Deps
-from letterhead.web import wire
+from letterhead.web import wire, wire_links
 
 T = TypeVar("T")
 
 LABELS = {
     RecordId.DKIM: "DKIM key",
+    RecordId.DKIM_NEXT: "New DKIM key",
     RecordId.MAIL_FROM_MX: "MAIL FROM MX",
     RecordId.MAIL_FROM_SPF: "MAIL FROM SPF",
     RecordId.DMARC: "DMARC policy",
@@ -78,6 +81,7 @@ def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
         records=standings(checkup.standings) if checkup else _unseen(view.plan),
+        next_key=_next_key(checkup.standings, each) if checkup else UNSET,
         findings=checkup.findings if checkup else (),
         provider=_provider(deps.provider.name, each),
         snapshot=checkup.snapshot if checkup else UNSET,
@@ -90,8 +94,14 @@ def _unseen(plan: Plan) -> tuple[wire.RecordCheck, ...]:
 
 
 def standings(each: Iterable[Standing]) -> tuple[wire.RecordCheck, ...]:
-    """Tells how the planned records stand."""
-    return tuple(_standing(standing) for standing in each)
+    """Tells how the planned records stand that the clients know: their list of ids is closed."""
+    return tuple(_standing(standing) for standing in each if standing.record.id is not RecordId.DKIM_NEXT)
+
+
+def _next_key(each: Iterable[Standing], domain: Domain) -> wire.RecordCheck | UnsetType:
+    """Tells how the new key's record stands, while a change of keys is under way."""
+    found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
+    return _standing(found[0]) if found and domain.rotation is not None else UNSET
 
 
 def _standing(standing: Standing) -> wire.RecordCheck:
@@ -135,9 +145,43 @@ def dns_check(check: DnsCheck) -> wire.DomainDnsCheck:
     return wire.DomainDnsCheck(
         sender=check.sender,
         records=standings(check.examination.standings),
+        next_key=next(
+            (_standing(each) for each in check.examination.standings if each.record.id is RecordId.DKIM_NEXT), UNSET
+        ),
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
         findings=check.examination.findings,
+    )
+
+
+def dkim_rotation(deps: Deps, each: Domain) -> wire.DkimRotation:
+    """Tells how far a domain's change of keys is."""
+    plan, coming = plan_of(deps, each), each.rotation
+    record = plan.record(RecordId.DKIM_NEXT)
+    return wire.DkimRotation(
+        sender=each.sender,
+        step=rotation.stage(each).value,  # type: ignore[arg-type]
+        waits_for=rotation.waits_for(each),
+        selector=each.selector,
+        next_selector=coming.selector if coming else UNSET,
+        record=told.record_of(record, plan.zone) if record else UNSET,
+        started_at=coming.started_at if coming else UNSET,
+        looked_at=given(coming.looked_at) if coming else UNSET,
+        missing_at=(coming.lacking or UNSET) if coming else UNSET,
+        silent=(coming.silent or UNSET) if coming else UNSET,
+        switches_at=given(rotation.switches_at(each)),
+        rotated_at=given(each.rotated_at),
+        old_selectors=tuple(_old_selector(each.sender, old) for old in each.old_keys),
+    )
+
+
+def _old_selector(sender: str, old: OldKey) -> wire.OldSelector:
+    return wire.OldSelector(
+        selector=old.selector,
+        host=f"{old.selector}._domainkey.{sender}",
+        replaced_at=old.replaced_at,
+        safe_to_remove_at=rotation.safe_at(old),
+        safe_to_remove=old.safe,
     )
 
 
@@ -200,6 +244,22 @@ def key(each: ApiKey, now: datetime) -> wire.Key:
         scope=each.scope.value,
         ends_at=given(each.ends_at),
     )
+
+
+def setup_link(each: SetupLink, now: datetime) -> wire_links.SetupLinkOut:
+    """Tells a set-up link."""
+    return wire_links.SetupLinkOut(
+        id=each.id,
+        created_at=each.created_at,
+        expires_at=each.ends_at,
+        ended=not works(each, now),
+        opened_at=given(each.opened_at),
+    )
+
+
+def made_link(made: NewLink) -> wire_links.MadeSetupLink:
+    """Tells a new set-up link with its address."""
+    return wire_links.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
 
 
 def account(each: Account, first_key: str | None = None) -> wire.AccountOut:

@@ -2,6 +2,7 @@
 
 An optional field that has no value is absent, never null.
 """
+# Long because it is the one list of all shapes: fields, no code.
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.answers import Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.told import Status, ToldDomain
+from letterhead.core.told import Status, ToldDomain, VerificationRecord
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
@@ -49,7 +50,7 @@ class SenderDomain(ToldDomain, frozen=True, kw_only=True):
 class RecordCheck(Out, frozen=True, kw_only=True):
     """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
 
-    id: RecordName
+    id: RecordName | Literal["dkim_next"]
     label: str
     required: bool
     found: bool
@@ -60,6 +61,9 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     verdict: Literal["present", "wrong", "absent", "unanswered"]
     agreed: bool
     perspectives: tuple[str, ...] | UnsetType = UNSET
+
+
+_NEXT_KEY = Meta(description="During a change of keys: how the new key's record stands.")
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
@@ -96,6 +100,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     check_reason: str | UnsetType = UNSET
     attempts: int
     records: tuple[RecordCheck, ...]
+    next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
     findings: tuple[Finding, ...]
     provider: ProviderSays
     snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
@@ -106,9 +111,38 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
 
     sender: str
     records: tuple[RecordCheck, ...]
+    next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
     can_start_verification: bool
     checked_at: datetime
     findings: tuple[Finding, ...]
+
+
+class OldSelector(Out, frozen=True, kw_only=True):
+    """Tells of a selector that was rotated out and whose record may still be in DNS."""
+
+    selector: str
+    host: str
+    replaced_at: datetime
+    safe_to_remove_at: datetime
+    safe_to_remove: bool
+
+
+class DkimRotation(Out, frozen=True, kw_only=True):
+    """Tells how far a domain's change of DKIM keys is; `selector` is that of the key that signs now."""
+
+    sender: str
+    step: Literal["none", "waiting", "seen", "switched", "removable"]
+    waits_for: str
+    selector: str
+    next_selector: str | UnsetType = UNSET
+    record: Annotated[VerificationRecord, Meta(description="The new key's record.")] | UnsetType = UNSET
+    started_at: datetime | UnsetType = UNSET
+    looked_at: datetime | UnsetType = UNSET
+    missing_at: Annotated[tuple[str, ...], Meta(description="Servers without the new key.")] | UnsetType = UNSET
+    silent: Annotated[tuple[str, ...], Meta(description="Servers that did not answer.")] | UnsetType = UNSET
+    switches_at: Annotated[datetime, Meta(description="At the earliest.")] | UnsetType = UNSET
+    rotated_at: datetime | UnsetType = UNSET
+    old_selectors: tuple[OldSelector, ...]
 
 
 class ExistingSpf(Out, frozen=True, kw_only=True):
@@ -232,6 +266,13 @@ class NewDomain(In, frozen=True, kw_only=True):
     mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
     start_verification: bool = True
+
+
+class NewRotation(In, frozen=True, kw_only=True):
+    """Says what the new key shall be, where it is not to be made for you."""
+
+    selector: Annotated[object, _text("lh2", "A selector never used before for this domain.")] = UNSET
+    private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
 
 
 class DomainsQuery(In, frozen=True, kw_only=True):
@@ -372,6 +413,21 @@ class UsageOut(Out, frozen=True, kw_only=True):
 
     domains: Used
     requests_per_month: Used
+
+
+class RewrapQuery(In, frozen=True, kw_only=True):
+    """Says how far the secrets were wrapped anew."""
+
+    after: Annotated[str, Meta(max_length=600, description="Where to go on, from the answer before.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=500, description="At most so many.")] = 200
+
+
+class Rewrapped(Out, frozen=True, kw_only=True):
+    """Tells how many secrets were looked at and wrapped anew; without `after` these were the last."""
+
+    looked_at: int
+    rewrapped: int
+    after: str | UnsetType = UNSET
 
 
 # --- the service itself ----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from pingram.exceptions import (
 from pingram.models.create_key_request import CreateKeyRequest
 from pingram.models.domain_dns_check import DomainDnsCheck
 from pingram.models.post_senders_request_body import PostSendersRequestBody
+from pingram.models.webhook_endpoint import WebhookEndpoint
+from pingram.models.webhook_endpoint_upsert_request import WebhookEndpointUpsertRequest
 
 from letterhead.core.accounts import Scope
 from letterhead.core.limits import Limits
@@ -136,3 +138,18 @@ async def test_provider_and_bug(installation: Installation, client: Pingram) -> 
     with pytest.raises(ServiceException) as broken:
         await client.domains.domains_list_domains()
     assert broken.value.status == 500
+
+
+async def test_webhooks(installation: Installation, client: Pingram) -> None:
+    """The client lists and deletes; its own names of events are not ours, and it says so with our code."""
+    assert (await client.webhooks.webhooks_list_webhooks()).endpoints == []
+    foreign = WebhookEndpointUpsertRequest(webhook="https://hooks.acme.dev/", events=["EMAIL_OPEN"])
+    with pytest.raises(BadRequestException) as refused:
+        await client.webhooks.webhooks_create_webhook(foreign)
+    assert "webhook-events-invalid" in str(refused.value.body)
+    async with installation.client(installation.keys["acme"]) as plain:
+        asked = {"webhook": "https://hooks.acme.dev/", "events": ["*"]}
+        made = (await plain.post("/webhooks", json=asked)).json()
+        assert set(WebhookEndpoint.model_fields) <= set(made)
+        await client.webhooks.webhooks_delete_webhook(made["id"])
+        assert (await plain.get("/webhooks")).json() == {"endpoints": []}

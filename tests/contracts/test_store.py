@@ -142,8 +142,9 @@ async def test_claim_adds_a_domain(shop: Shop, with_key: bool) -> None:
     assert await shop.store.domain(made.id, "example.com") == wanted
     assert await shop.store.domain_by_id(wanted.id) == wanted
     sealed = b"sealed " + (own or pool[0]).sealed
-    assert await shop.store.sealed_key(wanted.id) == sealed
-    assert await shop.store.sealed_keys(made.id) == {wanted.id: sealed}
+    assert await shop.store.sealed_key(wanted.id, wanted.selector) == sealed
+    assert await shop.store.sealed_key(wanted.id, "other") is None
+    assert await shop.store.sealed_keys(made.id) == {(wanted.id, wanted.selector): sealed}
     assert [told.event for told in await shop.store.events(made.id, wanted.id, None, 10)] == [event()]
     assert (await shop.store.backlog(NOW)).pooled_keys == (1 if with_key else 0)
 
@@ -466,7 +467,7 @@ async def test_deleting_leaves_the_story(shop: Shop) -> None:
     assert await shop.store.delete(one, gone, True, audit("domains.delete"))
     assert not await shop.store.delete(one, gone, True, audit())
     assert await shop.store.domain_by_id(one.id) is None
-    assert await shop.store.sealed_key(one.id) is None
+    assert await shop.store.sealed_key(one.id, one.selector) is None
     assert await shop.store.checkups([one.id]) == {}
     assert await shop.store.holder("example.com") is None
     assert [told.event for told in await shop.store.events(made.id, one.id, None, 10)] == [event(), event(), gone]

@@ -26,6 +26,11 @@ HOT = {
     "used_selectors": {"sender": "d7.example", "account_id": "a7"},
     "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
+    "watched": {"domain_id": "d7"},
+    "setup_link": {"digest": b"7"},
+    "setup_links": {"domain_id": "d7"},
+    "session": {"digest": b"7"},
+    "moves": {"account_id": "a7", "limit": 10},
     "idempotency": {"account_id": "a7", "key": "k"},
     "save_domain": {
         "id": "d7", "read_version": 0, "status": "", "held": 0, "path": b"", "next_check_at": 0, "version": 1,
@@ -45,7 +50,8 @@ FILL = [
     "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
     "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
     "SELECT 'd' || (n / 3) || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
-    "INSERT INTO domain_keys (domain_id, sealed) {numbers} SELECT 'd' || n, {digest} FROM numbers",
+    "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
+    "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "
     "SELECT 'd' || n, '', 'd' || n, n, CASE WHEN n % 100 = 0 THEN n END FROM numbers",
     "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts) {numbers} "
@@ -60,8 +66,11 @@ FILL = [
     "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
     "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
     "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
-    "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
-    "SELECT 'd' || n || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
+    "INSERT INTO watched (domain_id, until) {numbers} SELECT 'd' || n, n FROM numbers",
+    "INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at) {numbers} "
+    "SELECT 'l' || n, 'd' || n, 'a' || (n % 3000), {digest}, 0, 0 FROM numbers",
+    "INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at) {numbers} "
+    "SELECT {digest}, 'a' || n, 'k' || n, {digest}, 0, 0 FROM numbers WHERE n < 3000",
     "ANALYZE",
 ]
 

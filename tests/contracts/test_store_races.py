@@ -173,7 +173,7 @@ async def test_cancelled_work_leaves_nothing_half_done(shop: Shop, rounds: int) 
         assert went is Claimed.ADDED or isinstance(went, asyncio.CancelledError)
     added = await shop.store.domains(made.id, Page())
     assert await shop.store.sealed_keys(made.id) == {
-        new.domain.id: new.sealed_key for new in shop.built if new.domain in added
+        (new.domain.id, new.domain.selector): new.sealed_key for new in shop.built if new.domain in added
     }
     assert (await shop.store.backlog(NOW)).pooled_keys == rounds - len(added)
     assert len(await shop.store.events(made.id, None, None, 100)) == len(added)

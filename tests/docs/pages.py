@@ -4,7 +4,7 @@ from pathlib import Path
 
 from letterhead import config
 from letterhead.cli import manual
-from letterhead.core import catalogue, lifecycle
+from letterhead.core import catalogue, lifecycle, rotation
 from letterhead.core.catalogue import DIAGNOSES, Example
 from letterhead.core.diagnosis import Finding
 from tests.cases import case
@@ -29,7 +29,7 @@ def pages() -> dict[str, str]:
         "compared.md": compared.page(first_findings(shown)),
         "configuration.md": config.page(),
         "cli.md": manual.page(),
-        "lifecycle.md": lifecycle.diagram(),
+        "lifecycle.md": lifecycle.diagram() + rotation.page(),
     }
 
 

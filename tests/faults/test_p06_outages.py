@@ -17,13 +17,12 @@ from msgspec.structs import replace
 
 from letterhead.core import cadence, checkup, lifecycle
 from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
-from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
 from letterhead.core.evidence import Evidence, Sight
 from letterhead.core.watch import State
 from letterhead.operations import checks, reminders
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import look
+from letterhead.operations.looks import known, look
 from letterhead.ports import Allowance, Handed, Letter, Post
 from letterhead.wiring import Stand
 from tests.faults.conftest import Figures
@@ -86,9 +85,9 @@ async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[
 async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Evidence:
     """Judges what one check learns, as the operation does."""
     dns.failure = failure
-    plan = plan_of(world.deps, await world.domain(ZONES[0]))
-    history = History(taken_at=world.deps.now(), special_use=True)
-    seen = await look(world.deps, plan, thorough=failure is not None)
+    domain = await world.domain(ZONES[0])
+    plan, history = plan_of(world.deps, domain), await known(world.deps, domain)
+    seen = await look(world.deps.resolver, plan, history, thorough=failure is not None)
     dkim, mail_from = checks._sights(checkup.examine(plan, seen, (), history))
     return Evidence(dkim=dkim, mail_from=mail_from)
 

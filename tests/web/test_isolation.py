@@ -19,6 +19,7 @@ async def test_no_foreign_canary_anywhere(house: Installation) -> None:
     async with house.client(house.keys[f"{CANARY}-account"]) as other:
         await other.post("/domains", json={"sender": "theirs.dev", "selector": f"{CANARY}1"})
         made = (await other.post("/keys", json={"keyType": "secret", "name": f"{CANARY} key"})).json()
+        link = (await other.post("/domains/theirs.dev/setup-links")).json()
         before = (await other.get("/domains")).json()
         account = house.accounts[f"{CANARY}-account"]
         webhook = {"webhook": f"https://{CANARY}.dev/", "events": ["*"]}
@@ -27,8 +28,8 @@ async def test_no_foreign_canary_anywhere(house: Installation) -> None:
         hooks = (await other.get("/webhooks")).json()
         (event_id, *_) = [each["id"] for each in (await other.get("/events")).json()]
         foreign = {
-            "sender": "theirs.dev", "keyId": made["id"], "accountId": account, "token": f"{account}.{'A' * 24}",
-            "eventId": event_id, "webhookId": webhook_id, "deliveryId": delivery_id,
+            "sender": "theirs.dev", "linkId": link["id"], "keyId": made["id"], "accountId": account,
+            "token": f"{account}.{'A' * 24}", "eventId": event_id, "webhookId": webhook_id, "deliveryId": delivery_id,
         }  # fmt: skip
         for scope in Scope:
             async with house.client(await house.make_key("acme", scope)) as acme:

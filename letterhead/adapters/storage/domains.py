@@ -101,13 +101,19 @@ class Domains:
             row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
         ]
 
-    async def sealed_key(self, domain_id: str) -> bytes | None:
-        """Finds the sealed private key of a domain."""
-        return next((row["sealed"] for row in await self._engine.read("sealed_key", domain_id=domain_id)), None)
+    async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
+        """Finds the sealed private key of a domain at one of its selectors."""
+        found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
+        return next((row["sealed"] for row in found), None)
 
-    async def sealed_keys(self, account_id: str) -> dict[str, bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id."""
-        return {row["id"]: row["sealed"] for row in await self._engine.read("sealed_keys", account_id=account_id)}
+    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+        found = await self._engine.read("sealed_keys", account_id=account_id)
+        return {(row["domain_id"], row["selector"]): row["sealed"] for row in found}
+
+    async def take_key(self) -> PooledKey | None:
+        """Takes a key made ahead out of the pool; nothing where it is dry."""
+        return next((rows.pooled_key(row) for row in await self._engine.write("take_key")), None)
 
     async def events(
         self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
@@ -153,9 +159,12 @@ class Domains:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
         changed since it was read or another domain holds the name by now."""
         try:
-            return await self._engine.transact(lambda session: self._saved(session, outcome))
+            saved = await self._engine.transact(lambda session: self._saved(session, outcome))
         except Clash:  # the one constraint that a save can break: one holder of a name
             return False
+        if saved and outcome.shed:
+            await self._engine.shred()
+        return saved
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
         """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
@@ -169,9 +178,12 @@ class Domains:
             return True
 
         try:
-            return await self._engine.transact(work)
+            moved = await self._engine.transact(work)
         except Clash:
             return False
+        if loser.shed:
+            await self._engine.shred()
+        return moved
 
     async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
         """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
@@ -195,15 +207,10 @@ class Domains:
 
     async def _add(self, session: Session, new: NewDomain) -> None:
         domain = new.domain
+        await _use_selector(session, domain, domain.selector)
         owner = {"account_id": domain.account_id, "sender": domain.sender}
-        if not await session.rows("use_selector", selector=domain.selector, **owner):
-            raise Fault(
-                Kind.SELECTOR_USED,
-                f"The selector {domain.selector} was used for {domain.sender} before.",
-                "Choose another selector: one is never used twice, so that an old key can't come back.",
-            )
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
-        await session.rows("add_sealed_key", domain_id=domain.id, sealed=new.sealed_key)
+        await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
         await self._tell(session, domain, new.events, None)
         await remind(session, domain, new.events)
 
@@ -212,6 +219,7 @@ class Domains:
         values = rows.domain_values(rows.risen(domain))
         if not await session.rows("save_domain", **values, read_version=domain.version):
             return False
+        await _change_keys(session, outcome)
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
         await self._tell(session, domain, outcome.events, outcome.checkup)
@@ -231,6 +239,30 @@ class Domains:
         for event_id, event in zip(ids, events, strict=True):
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
             await owe(session, domain, event, event_id)
+
+
+async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
+    """Uses up a selector at this name, for ever."""
+    if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
+        raise Fault(
+            Kind.SELECTOR_USED,
+            f"The selector {selector} was used for {domain.sender} before.",
+            "Choose another selector: one is never used twice, so that an old key can't come back.",
+        )
+
+
+async def _change_keys(session: Session, outcome: Outcome) -> None:
+    """Keeps a new key beside the one that signs, lets another one sign, destroys those that nobody needs."""
+    domain, new, before = outcome.domain, outcome.new_key, outcome.signed_before
+    if new is not None:
+        await _use_selector(session, domain, new.selector)
+        await session.rows("add_spare_key", domain_id=domain.id, selector=new.selector, sealed=new.sealed)
+    if before is not None:
+        await session.rows("set_aside", domain_id=domain.id, selector=before)
+        await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)
+        await session.rows("shed_key", domain_id=domain.id, selector=domain.selector)
+    for selector in outcome.shed:
+        await session.rows("shed_key", domain_id=domain.id, selector=selector)
 
 
 async def _claimed_before(session: Session, claim: Claim) -> bool:

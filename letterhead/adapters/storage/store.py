@@ -9,8 +9,10 @@ from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.accounts import Accounts
 from letterhead.adapters.storage.domains import Domains
 from letterhead.adapters.storage.engine import Engine
+from letterhead.adapters.storage.pages import Pages
 from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
 from letterhead.adapters.storage.reminders import Reminders
+from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.webhooks import Webhooks
 from letterhead.adapters.storage.work import Work
@@ -21,7 +23,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Webhooks):
+class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -29,6 +31,8 @@ class SqlStore(Accounts, Domains, Work, Reminders, Webhooks):
         Domains.__init__(self, engine)
         Work.__init__(self, engine)
         Reminders.__init__(self, engine)
+        Pages.__init__(self, engine)
+        Secrets.__init__(self, engine)
         Webhooks.__init__(self, engine)
 
 

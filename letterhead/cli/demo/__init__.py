@@ -61,7 +61,8 @@ async def _demo(settings: "Settings") -> None:
             await live(deps, clock, zones, account_id)
             where = address(settings.bind)
             print(f"The demo runs on {where}; it keeps nothing. Ctrl-C ends it.\n\nTry:\n  {curl(key, where)}")
-            print(f"  LETTERHEAD_URL={where} LETTERHEAD_API_KEY={key} letterhead domains list\n", flush=True)
+            print(f"  LETTERHEAD_URL={where} LETTERHEAD_API_KEY={key} letterhead domains list")
+            print(f"or open {where} in a browser, and sign in with the key.\n", flush=True)
             narrator = Narrator(deps, zones, account_id)
             await serve_with(deps, settings, listener, neighbours=(narrator.tell,))
 

@@ -1,15 +1,30 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
 from letterhead.web.endpoints import Endpoint
-from letterhead.web.routes import accounts, domains, events, identities, keys, reminders, service, webhooks
+from letterhead.web.routes import (
+    accounts,
+    domains,
+    events,
+    identities,
+    keys,
+    reminders,
+    rotations,
+    secrets,
+    service,
+    setup_links,
+    webhooks,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
+    *setup_links.ENDPOINTS,
+    *rotations.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
     *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
+    *secrets.ENDPOINTS,
     *service.ENDPOINTS,
 )

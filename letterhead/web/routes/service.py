@@ -28,11 +28,16 @@ async def health(_call: Call) -> Answer:
 
 async def readiness(call: Call) -> Answer:
     """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolvers are."""
-    backlog, resolvers = await asyncio.gather(_backlog(call), _resolvers(call))
-    store = wire.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
-    told = wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
+    told = await health_of(call)
     answer = json(told)
     return answer if told.ready else Answer(body=answer.body, status=503)
+
+
+async def health_of(call: Call) -> wire.Readiness:
+    """Tells how the parts of the service are."""
+    backlog, resolvers = await asyncio.gather(_backlog(call), _resolvers(call))
+    store = wire.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
+    return wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
 
 
 async def _backlog(call: Call) -> Backlog | wire.Part:

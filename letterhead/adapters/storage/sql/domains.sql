@@ -51,14 +51,48 @@ RETURNING id;
 -- name: delete_domain(id, version)
 DELETE FROM domains WHERE id = :id AND version = :version RETURNING id;
 
--- name: add_sealed_key(domain_id, sealed)
-INSERT INTO domain_keys (domain_id, sealed) VALUES (:domain_id, :sealed) RETURNING domain_id;
+-- name: add_sealed_key(domain_id, selector, sealed)
+-- A row of domain_keys is the key that signs; without a selector (an older version wrote it) it is the domain's own.
+INSERT INTO domain_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;
 
--- name: sealed_key(domain_id)
-SELECT sealed FROM domain_keys WHERE domain_id = :domain_id;
+-- name: sealed_key(domain_id, selector)
+SELECT sealed FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector
+UNION ALL
+SELECT k.sealed FROM domain_keys AS k JOIN domains AS d ON d.id = k.domain_id
+WHERE k.domain_id = :domain_id
+  AND COALESCE(k.selector,
+    /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) = :selector;
 
 -- name: sealed_keys(account_id)
-SELECT d.id, k.sealed FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id WHERE d.account_id = :account_id;
+SELECT k.domain_id,
+    COALESCE(k.selector,
+    /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
+    k.sealed
+FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id
+WHERE d.account_id = :account_id
+UNION ALL
+SELECT k.domain_id, k.selector, k.sealed
+FROM domains AS d JOIN spare_keys AS k ON k.domain_id = d.id
+WHERE d.account_id = :account_id;
+
+-- name: add_spare_key(domain_id, selector, sealed)
+INSERT INTO spare_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;
+
+-- name: set_aside(domain_id, selector)
+-- The key that signed so far, which those who have just read its selector may still ask for.
+INSERT INTO spare_keys (domain_id, selector, sealed)
+SELECT domain_id, :selector, sealed FROM domain_keys WHERE domain_id = :domain_id
+RETURNING domain_id;
+
+-- name: sign_with(domain_id, selector)
+UPDATE domain_keys
+SET selector = :selector,
+    sealed = (SELECT s.sealed FROM spare_keys AS s WHERE s.domain_id = :domain_id AND s.selector = :selector)
+WHERE domain_id = :domain_id
+RETURNING domain_id;
+
+-- name: shed_key(domain_id, selector)
+DELETE FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector RETURNING selector;
 
 -- name: use_selector(sender, selector, account_id)
 -- Rows stay for ever: neither deleting a domain nor its account gives a selector free.

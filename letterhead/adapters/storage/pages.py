@@ -1,0 +1,159 @@
+"""Keeps what the pages need: set-up links, who watches a domain, sessions, and the past in short. Knows no page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from letterhead.adapters.storage import rows
+from letterhead.adapters.storage.accounts import append
+from letterhead.adapters.storage.engine import Engine, Row
+from letterhead.adapters.storage.engine import Session as Transaction
+from letterhead.core.accounts import Session
+from letterhead.core.domain import EventKind
+from letterhead.core.history import Move
+from letterhead.core.setup_links import SetupLink
+from letterhead.ports import AuditRow
+
+
+class Pages:
+    """Keeps links, watchers and sessions; neither a link's token nor a session's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
+        """Adds a link; `digest` is the keyed digest of its token."""
+
+        async def work(session: Transaction) -> None:
+            await session.rows(
+                "add_setup_link",
+                id=link.id,
+                domain_id=link.domain_id,
+                account_id=link.account_id,
+                digest=digest,
+                created_at=rows.ms(link.created_at),
+                ends_at=rows.ms(link.ends_at),
+            )
+            await append(session, audit)
+
+        await self._engine.transact(work)
+
+    async def setup_links(self, domain_id: str) -> list[SetupLink]:
+        """Lists a domain's links, the oldest first, ended ones too."""
+        return [_link(row) for row in await self._engine.read("setup_links", domain_id=domain_id)]
+
+    async def setup_link(self, digest: bytes) -> SetupLink | None:
+        """Finds a link by its token's digest, ended or not."""
+        return next((_link(row) for row in await self._engine.read("setup_link", digest=digest)), None)
+
+    async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
+        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+
+        async def work(session: Transaction) -> bool:
+            ended = await session.rows("end_setup_link", domain_id=domain_id, id=link_id, at=rows.ms(at))
+            return bool(ended) and await append(session, audit)
+
+        return await self._engine.transact(work)
+
+    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+        """Notes that somebody has a domain's page open until a time."""
+
+        async def work(session: Transaction) -> None:
+            await session.rows("open_setup_link", id=link_id, at=rows.ms(now))
+            await session.rows("watch", domain_id=domain_id, until=rows.ms(until))
+
+        await self._engine.transact(work)
+
+    async def watched_until(self, domain_id: str) -> datetime | None:
+        """Says until when somebody was last known to have a domain's page open."""
+        found = await self._engine.read("watched", domain_id=domain_id)
+        return next((rows.time(row["until"]) for row in found), None)
+
+    async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
+        """Adds a session under its token's digest, and forgets those that are over."""
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.rows("forget_sessions", before=rows.ms(session.created_at))
+            await transaction.rows(
+                "add_session",
+                digest=digest,
+                account_id=session.caller.account_id if session.caller else None,
+                key_id=session.caller.key_id if session.caller else None,
+                mark=session.mark,
+                created_at=rows.ms(session.created_at),
+                ends_at=rows.ms(session.ends_at),
+            )
+            await append(transaction, audit)
+
+        await self._engine.transact(work)
+
+    async def session(self, digest: bytes) -> Session | None:
+        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        return next((_session(row) for row in await self._engine.read("session", digest=digest)), None)
+
+    async def end_session(self, digest: bytes) -> None:
+        """Ends one session."""
+        await self._engine.write("end_session", digest=digest)
+
+    async def end_sessions(self, account_id: str | None) -> None:
+        """Ends all sessions of an account, or with None all of the operator."""
+        if account_id is None:
+            await self._engine.write("end_operator_sessions")
+        else:
+            await self._engine.write("end_sessions", account_id=account_id)
+
+    async def count_statuses(self, account_id: str) -> Mapping[str, int]:
+        """Counts an account's domains by the wire's word for their state."""
+        return {
+            row["status"]: row["number"] for row in await self._engine.read("count_statuses", account_id=account_id)
+        }
+
+    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        found = await self._engine.read("moves", account_id=account_id, limit=limit)
+        moves = [
+            Move(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"])) for row in found
+        ]
+        return moves[::-1]
+
+    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
+        """Tells the newest rows of the audit, of one account or of all, the newest first."""
+        found = await self._engine.read("audit_rows", account_id=account_id, limit=limit)
+        return [
+            AuditRow(
+                at=rows.time(row["at"]),
+                actor=row["actor"],
+                account_id=row["account_id"],
+                action=row["action"],
+                subject=row["subject"],
+                address=row["address"],
+                tracking_id=row["tracking_id"],
+            )
+            for row in found
+        ]
+
+    async def lateness(self, now: datetime) -> Sequence[int]:
+        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
+        row = (await self._engine.read("lateness", now=rows.ms(now)))[0]
+        names = ("within_second", "within_ten", "within_minute", "within_five", "due")
+        counted = [int(row[name]) for name in names]
+        return [more - less for less, more in zip([0, *counted], counted, strict=False)]
+
+
+def _link(row: Row) -> SetupLink:
+    return SetupLink(
+        id=row["id"],
+        account_id=row["account_id"],
+        domain_id=row["domain_id"],
+        created_at=rows.time(row["created_at"]),
+        ends_at=rows.time(row["ends_at"]),
+        opened_at=rows.maybe_time(row["opened_at"]),
+    )
+
+
+def _session(row: Row) -> Session:
+    return Session(
+        caller=None if row["account_id"] is None else rows.caller(row),
+        mark=row["mark"],
+        created_at=rows.time(row["created_at"]),
+        ends_at=rows.time(row["session_ends_at"]),
+    )

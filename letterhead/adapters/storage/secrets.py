@@ -1,0 +1,32 @@
+"""Keeps track of where sealed secrets lie, so that each can be wrapped anew; knows nothing of what is in them."""
+
+from typing import Final
+
+from letterhead.adapters.storage.engine import Engine
+from letterhead.ports import SealedSecret
+
+# A new table with sealed secrets gets a line here, and its two statements in sql/secrets.sql.
+PLACES: Final = ("domain_keys", "key_pool", "spare_keys", "vault", "webhooks", "webhooks_before")
+
+
+class Secrets:
+    """Walks over every sealed secret that is stored."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
+        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        found: list[SealedSecret] = []
+        for place in (each for each in PLACES if each >= after[0]):
+            behind = after[1] if place == after[0] else ""
+            rows = await self._engine.read(f"sealed_in_{place}", after=behind, limit=limit - len(found))
+            found += [SealedSecret(place=place, key=row["key"], sealed=row["sealed"]) for row in rows]
+            if len(found) >= limit:
+                break
+        return found
+
+    async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
+        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
+        rows = await self._engine.write(f"reseal_{secret.place}", key=secret.key, before=secret.sealed, sealed=sealed)
+        return bool(rows)

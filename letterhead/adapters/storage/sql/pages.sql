@@ -1,0 +1,74 @@
+-- name: add_setup_link(id, domain_id, account_id, digest, created_at, ends_at)
+INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at)
+VALUES (:id, :domain_id, :account_id, :digest, :created_at, :ends_at)
+RETURNING id;
+
+-- name: setup_links(domain_id)
+SELECT id, domain_id, account_id, created_at, ends_at, opened_at FROM setup_links
+WHERE domain_id = :domain_id ORDER BY created_at, id;
+
+-- name: setup_link(digest)
+SELECT id, domain_id, account_id, created_at, ends_at, opened_at FROM setup_links WHERE digest = :digest;
+
+-- name: end_setup_link(domain_id, id, at)
+UPDATE setup_links SET ends_at = CASE WHEN ends_at < :at THEN ends_at ELSE :at END
+WHERE domain_id = :domain_id AND id = :id
+RETURNING id;
+
+-- name: open_setup_link(id, at)
+UPDATE setup_links SET opened_at = :at WHERE id = :id RETURNING id;
+
+-- name: watch(domain_id, until)
+-- A domain that is gone by now is watched no more.
+INSERT INTO watched (domain_id, until) SELECT id, CAST(:until AS BIGINT) FROM domains WHERE id = :domain_id
+ON CONFLICT (domain_id) DO UPDATE SET until = excluded.until
+RETURNING domain_id;
+
+-- name: watched(domain_id)
+SELECT until FROM watched WHERE domain_id = :domain_id;
+
+-- name: add_session(digest, account_id, key_id, mark, created_at, ends_at)
+INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at)
+VALUES (:digest, :account_id, :key_id, :mark, :created_at, :ends_at)
+RETURNING digest;
+
+-- name: forget_sessions(before)
+DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
+
+-- name: session(digest)
+SELECT s.account_id, s.key_id AS id, s.mark, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
+    a.domains_limit, a.requests_limit
+FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
+WHERE s.digest = :digest;
+
+-- name: end_session(digest)
+DELETE FROM sessions WHERE digest = :digest RETURNING digest;
+
+-- name: end_sessions(account_id)
+DELETE FROM sessions WHERE account_id = :account_id RETURNING digest;
+
+-- name: end_operator_sessions()
+DELETE FROM sessions WHERE account_id IS NULL RETURNING digest;
+
+-- name: count_statuses(account_id)
+SELECT status, count(*) AS number FROM domains WHERE account_id = :account_id GROUP BY status;
+
+-- name: moves(account_id, limit)
+-- The newest ones first.
+SELECT domain_id, kind, at FROM events
+WHERE account_id = :account_id AND kind LIKE 'domain.%'
+ORDER BY id DESC LIMIT :limit;
+
+-- name: audit_rows(account_id, limit)
+SELECT at, actor, account_id, action, subject, address, tracking_id FROM audit
+WHERE CAST(:account_id AS TEXT) IS NULL OR account_id = :account_id
+ORDER BY id DESC LIMIT :limit;
+
+-- name: lateness(now)
+-- By how long the due checks have been due, in steps of 1 s, 10 s, 1 min, 5 min.
+SELECT count(*) AS due,
+    COALESCE(sum(CASE WHEN :now - next_check_at < 1000 THEN 1 ELSE 0 END), 0) AS within_second,
+    COALESCE(sum(CASE WHEN :now - next_check_at < 10000 THEN 1 ELSE 0 END), 0) AS within_ten,
+    COALESCE(sum(CASE WHEN :now - next_check_at < 60000 THEN 1 ELSE 0 END), 0) AS within_minute,
+    COALESCE(sum(CASE WHEN :now - next_check_at < 300000 THEN 1 ELSE 0 END), 0) AS within_five
+FROM domains WHERE next_check_at <= :now;

@@ -1,0 +1,41 @@
+-- name: sealed_in_domain_keys(after, limit)
+SELECT domain_id AS key, sealed FROM domain_keys WHERE domain_id > :after ORDER BY domain_id LIMIT :limit;
+
+-- name: reseal_domain_keys(key, before, sealed)
+UPDATE domain_keys SET sealed = :sealed WHERE domain_id = :key AND sealed = :before RETURNING domain_id;
+
+-- name: sealed_in_key_pool(after, limit)
+SELECT id AS key, sealed FROM key_pool WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_key_pool(key, before, sealed)
+UPDATE key_pool SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;
+
+-- name: sealed_in_spare_keys(after, limit)
+-- Few rows: keys that change just now.
+SELECT domain_id || ' ' || selector AS key, sealed FROM spare_keys
+WHERE domain_id || ' ' || selector > :after ORDER BY 1 LIMIT :limit;
+
+-- name: reseal_spare_keys(key, before, sealed)
+UPDATE spare_keys SET sealed = :sealed
+WHERE domain_id || ' ' || selector = :key AND sealed = :before
+RETURNING domain_id;
+
+-- name: sealed_in_vault(after, limit)
+-- The installation's name is no secret.
+SELECT name AS key, blob AS sealed FROM vault WHERE name > :after AND name <> 'installation' ORDER BY name LIMIT :limit;
+
+-- name: reseal_vault(key, before, sealed)
+UPDATE vault SET blob = :sealed WHERE name = :key AND blob = :before RETURNING name;
+
+-- name: sealed_in_webhooks(after, limit)
+SELECT id AS key, sealed FROM webhooks WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_webhooks(key, before, sealed)
+UPDATE webhooks SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;
+
+-- name: sealed_in_webhooks_before(after, limit)
+SELECT id AS key, old_sealed AS sealed FROM webhooks
+WHERE id > :after AND old_sealed IS NOT NULL ORDER BY id LIMIT :limit;
+
+-- name: reseal_webhooks_before(key, before, sealed)
+UPDATE webhooks SET old_sealed = :sealed WHERE id = :key AND old_sealed = :before RETURNING id;

@@ -1,0 +1,142 @@
+"""Knows the commands on webhooks: which request each one makes, and how deliveries look to a person."""
+
+import time
+from typing import Any
+
+import msgspec
+from cyclopts import App
+
+from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.exits import Exit
+from letterhead.cli.keys import AsJson
+from letterhead.cli.tables import ago, columns, console, word
+
+app = App(name="webhooks", help="List, add, try and delete webhooks; see every delivery.", help_format="plaintext")
+
+WAIT = 20.0  # seconds in which a worker and the endpoint should have answered
+
+
+@app.command(name="list")
+def list_webhooks(*, as_json: AsJson = False) -> Exit:
+    """List the account's webhooks, without their secrets."""
+    with Api(account_key()) as api:
+        answer = api.call("GET", path_of("webhooks"))
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    rows = [_row(each) for each in decoded(answer)["endpoints"]]
+    console().print(columns(("ID", "STATE", "EVENTS", "CREATED", "URL"), rows))
+    return Exit.OK
+
+
+def _row(each: dict[str, Any]) -> tuple[str, ...]:
+    state = "disabled" if "disabledAt" in each else "live"
+    return each["id"], state, " ".join(each["events"]), ago(each["createdAt"]), each["webhook"]
+
+
+@app.command
+def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = False) -> Exit:
+    """Add a webhook and print its signing secret.
+
+    Parameters
+    ----------
+    url
+        Where messages go: https://hooks.acme.dev/letterhead
+    events
+        Names of events, such as domain.verified; all of them otherwise.
+    """
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("webhooks"), {"webhook": url, "events": list(events)})
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    made = decoded(answer)
+    print(made["secret"])
+    console(stderr=True).print(f"Added the webhook {made['id']}. Try it: letterhead webhooks test {made['id']}")
+    return Exit.OK
+
+
+@app.command
+def delete(webhook_id: str, /) -> Exit:
+    """Delete a webhook with all that it was and is owed."""
+    with Api(account_key()) as api:
+        api.call("DELETE", path_of("webhooks", webhook_id))
+    print(f"Deleted the webhook {webhook_id}.")
+    return Exit.OK
+
+
+@app.command(name="rotate-secret")
+def rotate_secret(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
+    """Make a new signing secret and print it. For 24 h messages are signed by the old one too."""
+    with Api(account_key()) as api:
+        answer = api.call("POST", path_of("webhooks", webhook_id, "rotate-secret"))
+    print(answer.decode() if as_json else decoded(answer)["secret"])
+    return Exit.OK
+
+
+@app.command
+def test(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
+    """Send a test message and wait for what comes of it. Exits with 1 where it did not arrive."""
+    with Api(account_key()) as api:
+        delivery = decoded(api.call("POST", path_of("webhooks", webhook_id, "test")))
+        return _awaited(api, webhook_id, delivery, as_json=as_json)
+
+
+@app.command
+def redeliver(webhook_id: str, delivery_id: str, /, *, as_json: AsJson = False) -> Exit:
+    """Send a message again, under its own id, and wait for what comes of it. Exits with 1 where it did not arrive."""
+    with Api(account_key()) as api:
+        path = path_of("webhooks", webhook_id, "deliveries", delivery_id, "redeliver")
+        return _awaited(api, webhook_id, decoded(api.call("POST", path)), as_json=as_json)
+
+
+def _awaited(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bool) -> Exit:
+    """Waits for an attempt that is not made yet."""
+    before, until = len(delivery["attempts"]), time.monotonic() + WAIT
+    while len(delivery["attempts"]) == before and time.monotonic() < until:
+        time.sleep(0.25)
+        listed = decoded(api.call("GET", path_of("webhooks", webhook_id, "deliveries")))
+        delivery = next((each for each in listed if each["id"] == delivery["id"]), delivery)
+    if as_json:
+        print(msgspec.json.encode(delivery).decode())
+    else:
+        console().print(columns(HEADER, _attempts(delivery)))
+    return Exit.OK if delivery["state"] == "delivered" else Exit.NOT_GOOD
+
+
+HEADER = ("ID", "EVENT", "STATE", "ATTEMPT", "STATUS", "SAID")
+
+
+@app.command
+def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None, as_json: AsJson = False) -> Exit:
+    """Show a webhook's messages with every attempt, the newest first.
+
+    Parameters
+    ----------
+    webhook_id
+        The webhook's id, as `letterhead webhooks list` shows it.
+    limit
+        How many messages.
+    before
+        The id of a message: begin behind it.
+    """
+    with Api(account_key()) as api:
+        query = {"limit": str(limit), "cursor": before}
+        answer = api.call("GET", path_of("webhooks", webhook_id, "deliveries"), query=query)
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    rows = [row for each in decoded(answer) for row in _attempts(each)]
+    console().print(columns(HEADER, rows))
+    return Exit.OK
+
+
+def _attempts(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Writes a line for each attempt, and one for what comes next."""
+    first = (delivery["id"], delivery["kind"], word(delivery["state"]))
+    lines = [(ago(each["at"]), str(each.get("status", "-")), each["said"] or "-") for each in delivery["attempts"]]
+    if "nextAttemptAt" in delivery:
+        lines.append((ago(delivery["nextAttemptAt"]), "-", "next attempt"))
+    return [
+        (*(first if number == 0 else ("", "", "")), *line) for number, line in enumerate(lines or [("-", "-", "-")])
+    ]

@@ -1,0 +1,29 @@
+"""Knows what a link to a domain's set-up page is and how long it works; knows neither page nor storage."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+TOKEN_OCTETS: Final = 16  # 128 bit: nobody guesses one
+USUAL_DAYS: Final = 14
+WATCHED_FOR: Final = timedelta(seconds=40)  # an open page says so again long before
+
+
+class SetupLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one link without its token: whoever has the token sees this one domain until `ends_at`.
+
+    `opened_at` is when its page was last seen open.
+    """
+
+    id: str
+    account_id: str
+    domain_id: str
+    created_at: datetime
+    ends_at: datetime
+    opened_at: datetime | None = None
+
+
+def works(link: SetupLink, now: datetime) -> bool:
+    """Says whether the link still opens its page."""
+    return now < link.ends_at

@@ -1,0 +1,133 @@
+"""Knows how a change of DKIM keys is asked for, shown and abandoned; core/rotation.py says what follows from looks."""
+
+import asyncio
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core import rotation
+from letterhead.core.domain import Domain, Step
+from letterhead.core.names import DomainName, parse_selector
+from letterhead.core.rotation import Stage
+from letterhead.errors import Fault, Kind
+from letterhead.operations.audit import WORKER, Actor, audit_row
+from letterhead.operations.domains import RACES, busy, find_domain, key_purpose, new_selector, own_key
+from letterhead.operations.pool import pooled
+from letterhead.ports import Deps, NewKey, Outcome, PooledKey
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what somebody asks of the new key, as it came; all of it is made by us otherwise."""
+
+    selector: object = None
+    private_key: str | None = None
+
+
+NOTHING = Wish()
+
+
+async def start(deps: Deps, account_id: str, raw: str, wish: Wish, actor: Actor) -> Domain:
+    """Begins a rotation with a selector never used before at this name; one that is under way stays as it is.
+
+    Faults: `not-found`, `selector-invalid`, `selector-used`, `key-invalid`, `conflict` where the domain has no proven
+    key to follow, or another key is wished for than the one under way.
+    """
+    key: PooledKey | None = None
+    for _ in range(RACES):
+        domain = await find_domain(deps, account_id, raw)
+        if domain.rotation is not None:
+            return _as_wished(domain, wish)
+        if domain.dkim.state not in rotation.MAY_START:
+            raise _too_early(domain)
+        selector = _selector(deps, domain, wish)
+        key = key or await _key(deps, wish)
+        if await _started(deps, domain, selector, key, "asked for"):
+            await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
+            return await find_domain(deps, account_id, raw)
+    raise busy(raw)
+
+
+async def start_if_due(deps: Deps, domain: Domain) -> None:
+    """Begins the rotation that the policy wants, if any; a race that is lost is run again after the next check.
+
+    `domain` may be as it was before the check.
+    """
+    if not rotation.due(domain, deps.now(), deps.policy.rotate_after):
+        return
+    fresh = await deps.store.domain_by_id(domain.id)
+    if fresh is None or not rotation.due(fresh, deps.now(), deps.policy.rotate_after):
+        return
+    await _start_due(deps, fresh)
+
+
+async def _start_due(deps: Deps, domain: Domain) -> None:
+    if await _started(deps, domain, new_selector(deps), await _key(deps, NOTHING), "due by the operator's policy"):
+        actor = replace(WORKER, account_id=domain.account_id)
+        await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
+
+
+async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain:
+    """Ends a rotation before its switch and destroys the new key; nothing where none is under way."""
+    for _ in range(RACES):
+        domain = await find_domain(deps, account_id, raw)
+        if domain.rotation is None:
+            return _nothing_to_abandon(domain)
+        step = rotation.abandon(domain, deps.now())
+        if await deps.store.save(_outcome(deps, domain, step)):
+            await deps.store.audit(audit_row(deps, actor, "rotation.abandon", domain.sender))
+            return await find_domain(deps, account_id, raw)
+    raise busy(raw)
+
+
+async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
+    step = rotation.start(domain, selector, key.public_key, deps.now(), why)
+    secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
+    sealed = deps.keyring.seal(secret, key_purpose(domain, selector))
+    return await deps.store.save(_outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed)))
+
+
+def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = None) -> Outcome:
+    after = replace(step.domain, next_check_at=deps.now(), check_reason="rotation: asked for")
+    return Outcome(domain=after, events=step.events, new_key=new_key, shed=rotation.shed(before, after))
+
+
+def _selector(deps: Deps, domain: Domain, wish: Wish) -> str:
+    if wish.selector is None:
+        return new_selector(deps)
+    return parse_selector(wish.selector, DomainName(domain.sender))
+
+
+async def _key(deps: Deps, wish: Wish) -> PooledKey:
+    """Gives the customer's own key, else one made ahead, else a new one."""
+    key = await own_key(deps, wish.private_key) or await deps.store.take_key()
+    return key or pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+
+
+def _as_wished(domain: Domain, wish: Wish) -> Domain:
+    """Gives the domain whose rotation is under way, unless another one is wished for."""
+    same = wish.selector is None or (domain.rotation and wish.selector == domain.rotation.selector)
+    if same and wish.private_key is None:
+        return domain
+    raise Fault(
+        Kind.CONFLICT,
+        f"A change of keys is under way for {domain.sender} already, to another selector or key than you ask for.",
+        "Wait until it is done, or abandon it with DELETE /domains/{sender}/dkim-rotation and start again.",
+    )
+
+
+def _too_early(domain: Domain) -> Fault:
+    return Fault(
+        Kind.CONFLICT,
+        f"{domain.sender} has no proven DKIM key yet that another one could follow.",
+        "Publish its records first (GET /domains/{sender}); for another key right away, delete it and add it again.",
+    )
+
+
+def _nothing_to_abandon(domain: Domain) -> Domain:
+    if rotation.stage(domain) is Stage.NONE:
+        return domain
+    raise Fault(
+        Kind.CONFLICT,
+        f"The change of keys for {domain.sender} is done: mail is signed with the selector {domain.selector} already.",
+        "Start another one with POST /domains/{sender}/dkim-rotation if this key shall not stay.",
+    )

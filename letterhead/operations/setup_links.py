@@ -1,0 +1,103 @@
+"""Knows what one can do with links to a domain's set-up page; who opens one sees this one domain."""
+
+import base64
+from datetime import timedelta
+
+import msgspec
+
+from letterhead.core.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
+from letterhead.errors import Fault, Kind
+from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.checks import to_come
+from letterhead.operations.domains import DomainView, find_domain, view
+from letterhead.operations.ids import new_id
+from letterhead.ports import Deps
+
+PATH = "/setup/"
+AGAIN = timedelta(seconds=5)  # so soon is a watched domain looked at again
+
+
+class NewLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a new link with its address, which is told this once."""
+
+    link: SetupLink
+    url: str
+
+
+async def make_link(deps: Deps, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
+    """Makes a link to a domain's set-up page that works for so many days."""
+    domain = await find_domain(deps, account_id, raw)
+    token = base64.urlsafe_b64encode(deps.chance(TOKEN_OCTETS)).decode().rstrip("=")
+    now = deps.now()
+    link = SetupLink(
+        id=new_id(deps, "link"),
+        account_id=account_id,
+        domain_id=domain.id,
+        created_at=now,
+        ends_at=now + timedelta(days=days),
+    )
+    row = audit_row(deps, actor, "setup-link.make", f"{domain.sender} {link.id}")
+    await deps.store.add_setup_link(link, _digest(deps, token), row)
+    return NewLink(link=link, url=f"{deps.policy.public_url}{PATH}{token}")
+
+
+def _digest(deps: Deps, token: str) -> bytes:
+    # No API key's text begins so: the uses of the pepper can't meet.
+    return deps.digest(f"setup|{token}")
+
+
+async def list_links(deps: Deps, account_id: str, raw: str) -> list[SetupLink]:
+    """Lists the links of one of the account's domains, without their addresses."""
+    domain = await find_domain(deps, account_id, raw)
+    return await deps.store.setup_links(domain.id)
+
+
+async def revoke_link(deps: Deps, account_id: str, raw: str, link_id: str, actor: Actor) -> None:
+    """Ends a link at once; Fault `not-found`."""
+    domain = await find_domain(deps, account_id, raw)
+    row = audit_row(deps, actor, "setup-link.revoke", f"{domain.sender} {link_id[:80]}")
+    if not await deps.store.end_setup_link(domain.id, link_id, deps.now(), row):
+        raise Fault(
+            Kind.NOT_FOUND,
+            f"{domain.sender} has no set-up link {link_id[:80]!r}.",
+            "Look at GET /domains/{sender}/setup-links for those it has.",
+        )
+
+
+async def linked(deps: Deps, token: str) -> SetupLink:
+    """Finds the link that a token belongs to; Fault `not-found` for one that never was, is over or was revoked."""
+    link = await deps.store.setup_link(_digest(deps, token))
+    if link is None:
+        raise Fault(
+            Kind.NOT_FOUND,
+            "There is no set-up page at this address.",
+            "Take the whole link from the message you were sent, or ask its sender for a new one.",
+        )
+    if not works(link, deps.now()):
+        raise Fault(
+            Kind.NOT_FOUND,
+            "This link has ended: it ran out, or it was revoked.",
+            "Ask whoever sent it to you for a new one. What is published in DNS already stays as it is.",
+        )
+    return link
+
+
+async def shown(deps: Deps, link: SetupLink) -> DomainView:
+    """Shows the link's domain; Fault `not-found` where it was deleted meanwhile."""
+    domain = await deps.store.domain_by_id(link.domain_id)
+    if domain is None:
+        raise Fault(Kind.NOT_FOUND, "The domain of this link was deleted.", "Ask whoever sent it to you for a new one.")
+    return await view(deps, domain)
+
+
+async def watch(deps: Deps, link: SetupLink) -> None:
+    """Notes that the link's page is open, so that its domain is looked at soon and every 5 s."""
+    now = deps.now()
+    domain = await deps.store.domain_by_id(link.domain_id)
+    if domain is None:
+        return
+    await deps.store.watch(domain.id, link.id, now, now + WATCHED_FOR)
+    if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
+        last = (await deps.store.checkups([domain.id])).get(domain.id)
+        if last is None or to_come(domain, last):
+            await deps.store.look_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -1,0 +1,118 @@
+"""Knows how a planned record is shown to a person: typed as the panel wants it, how it stands, what to mend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from letterhead.core import panels
+from letterhead.core.answers import Seen
+from letterhead.core.diagnosis import Finding, Severity
+from letterhead.core.panels import DnsHost
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict, relative_name
+from letterhead.operations.domains import DomainView
+from letterhead.ports import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Holds one record. `name`, `value` and `priority` are what is typed into the panel's fields, octet for octet."""
+
+    record: PlannedRecord
+    name: str
+    value: str
+    priority: int | None
+    state: str  # found, missing, gone, wrong, differs, silent, unseen
+    standing: Standing | None
+    findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Holds all of a domain's records with what was found; `panel` is its DNS host's, where we know it."""
+
+    panel: DnsHost | None
+    nameservers: tuple[str, ...]
+    cards: tuple[Card, ...]
+    others: tuple[Finding, ...]
+
+    def without_advice(self) -> "Board":
+        """Leaves tips away: who publishes the records was asked for these alone."""
+        others = tuple(each for each in self.others if each.severity is not Severity.TIP)
+        return replace(self, cards=tuple(replace(card, notes=()) for card in self.cards), others=others)
+
+    @property
+    def required(self) -> tuple[Card, ...]:
+        """Gives the records that must be there."""
+        return tuple(card for card in self.cards if card.record.required)
+
+    @property
+    def found(self) -> int:
+        """Counts the required records that are there."""
+        return sum(card.state == "found" for card in self.required)
+
+    @property
+    def complete(self) -> bool:
+        """Says whether all that is required is there."""
+        return self.found == len(self.required)
+
+
+def board(deps: Deps, view: DomainView) -> Board:
+    """Lays out a domain's records."""
+    seen = view.checkup.snapshot.seen() if view.checkup else {}
+    delegated = panels.delegation(view.plan.sender, seen)
+    servers = tuple(each.name for each in delegated.servers) if delegated else ()
+    panel = panels.host_of(servers, deps.hosts)
+    findings = view.checkup.findings if view.checkup else ()
+    cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
+    shown = {id(finding) for card in cards for finding in (*card.findings, *card.notes)}
+    others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
+    return Board(panel=panel, nameservers=servers, cards=cards, others=others)
+
+
+def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: Seen) -> Card:
+    checkup, zone = view.checkup, view.plan.zone
+    standing = next((each for each in checkup.standings if each.record.id == record.id), None) if checkup else None
+    # A routine look asks no server about what is only recommended.
+    asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
+    mine = [
+        each for each in (checkup.findings if checkup else ()) if each.record == record.id and not _says_missing(each)
+    ]
+    return Card(
+        record=record,
+        name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
+        value=panels.value_for(record, panel),
+        priority=record.priority if panel is None or panel.priority_field else None,
+        state=_state(standing, mine, asked=asked, once=view.domain.verified_at is not None),
+        standing=standing,
+        findings=tuple(each for each in mine if each.severity is not Severity.TIP),
+        notes=tuple(each for each in mine if each.severity is Severity.TIP),
+    )
+
+
+def _says_missing(finding: Finding) -> bool:
+    """Tells what the card itself says: here is the record, and it is not there yet."""
+    return finding.record is not None and finding.code.endswith((".missing", "-missing"))
+
+
+def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
+    if standing is None:
+        return "unseen"
+    if not standing.agreed:
+        return "differs"
+    match standing.verdict:
+        case Verdict.PRESENT:
+            return "found"
+        case Verdict.WRONG:
+            return "wrong"
+        case Verdict.ABSENT:
+            misplaced = any(each.severity is Severity.BLOCKING for each in findings)
+            return "wrong" if misplaced else "gone" if once and standing.record.required else "missing"
+        case Verdict.UNANSWERED:
+            return "silent" if asked else "unseen"
+
+
+def marked(finding: Finding) -> tuple[str, str, str]:
+    """Splits the first observed value around the part that is wrong, where the finding can point at it."""
+    text = finding.observed[0] if finding.observed else ""
+    begin, end = finding.span or (len(text), len(text))
+    return text[:begin], text[begin:end], text[end:]

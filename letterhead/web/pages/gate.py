@@ -1,0 +1,139 @@
+"""Knows what a request must pass before its page is made (session, scope, a form's token), and how a page says no."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote
+
+import structlog
+from litestar.response.base import ASGIResponse
+
+from letterhead.core.accounts import allows
+from letterhead.errors import Fault, Kind
+from letterhead.operations import sessions
+from letterhead.operations.audit import Actor
+from letterhead.web import bodies, problems
+from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.asgi import Request
+from letterhead.web.auth import address_of
+from letterhead.web.door import visit_of
+from letterhead.web.pages.view import Desk, View, Visitor, Who
+
+SESSION, FORM = "letterhead-session", "letterhead-form"
+FIELDS = 30
+
+log = structlog.get_logger("letterhead.web")
+
+
+class PageGate:
+    """Lets requests through to their pages; every refusal is a page too."""
+
+    def __init__(self, desk: Desk, rates: Buckets) -> None:
+        self._desk, self._rates = desk, rates
+
+    async def serve(self, view: View, request: Request) -> ASGIResponse:
+        """Serves one request."""
+        visit = visit_of(request.scope)
+        visit.route = view.path
+        actor = Actor(name="nobody", address=address_of(request), tracking_id=visit.tracking_id)
+        visitor = Visitor(desk=self._desk, request=request, actor=actor)
+        try:
+            return await self._served(view, visitor)
+        except Fault as fault:
+            return self._refused(visitor, fault)
+        except Exception:
+            log.exception("request.broken")
+            return self._refused(visitor, problems.bug())
+
+    async def _served(self, view: View, visitor: Visitor) -> ASGIResponse:
+        await self._recognise(visitor)
+        if not self._welcome(view, visitor):
+            return _to_sign_in(view, visitor)
+        if view.method == "POST":
+            visitor.form = await _form(visitor)
+        return await view.serve(visitor)
+
+    async def _recognise(self, visitor: Visitor) -> None:
+        """Finds the visitor's session, if there is one that holds."""
+        token = visitor.request.cookies.get(SESSION, "")
+        session = await sessions.find_session(visitor.deps, token) if token else None
+        if session is None:
+            visitor.seed = visitor.request.cookies.get(FORM, "")
+            return
+        if session.caller is None and not self._desk.house.credentials.operators(session):
+            return  # the operator's token was changed
+        visitor.session, visitor.seed = session, token
+        caller = session.caller
+        visitor.actor = Actor(
+            name=caller.key_id if caller else "operator",
+            account_id=caller.account_id if caller else None,
+            address=visitor.actor.address,
+            tracking_id=visitor.actor.tracking_id,
+        )
+        visit_of(visitor.request.scope).account_id = visitor.actor.account_id
+
+    def _welcome(self, view: View, visitor: Visitor) -> bool:
+        """Tells whether the page is for this visitor; Fault `scope-missing`, `too-many-requests`."""
+        session = visitor.session
+        match view.who:
+            case Who.ANYBODY:
+                return True
+            case Who.OPERATOR:
+                return session is not None and session.caller is None
+            case _:
+                if session is None or session.caller is None:
+                    return False
+        left = self._rates.take(session.caller.key_id)
+        if left < 0.0:
+            raise too_many("requests with this key", self._rates.wait(left + 1.0))
+        if not allows(session.caller.scope, view.needs):
+            raise Fault(
+                Kind.SCOPE_MISSING,
+                f"You signed in with a key of the scope {session.caller.scope.value!r}; "
+                f"this needs {view.needs.value!r}.",
+                "Sign in with a key of that scope.",
+            )
+        return True
+
+    def _refused(self, visitor: Visitor, fault: Fault) -> ASGIResponse:
+        status = problems.status_of(fault.kind)
+        if status >= 500:
+            log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
+        tracking_id = visitor.actor.tracking_id
+        return visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+
+
+def _to_sign_in(view: View, visitor: Visitor) -> ASGIResponse:
+    """Leads to signing in, and from there back to where a page was asked for."""
+    back = visitor.request.url.path if view.method == "GET" else ""
+    return visitor.go("/sign-in", **({"next": back} if back else {}))
+
+
+async def _form(visitor: Visitor) -> Mapping[str, str]:
+    """Reads a form that a page of ours has sent; Fault `scope-missing` for any other."""
+    media = visitor.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/x-www-form-urlencoded":
+        raise Fault(Kind.MEDIA_TYPE_UNSUPPORTED, "This is not a form of ours.", "Go back and send the form again.")
+    octets = await bodies.octets_of(visitor.request)
+    try:
+        fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError as bad:
+        raise Fault(Kind.BODY_INVALID, "The form could not be read.", "Go back and send it again.") from bad
+    # A browser says where a form comes from; the token is for those that do not, and for old ones.
+    elsewhere = visitor.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if elsewhere or not sessions.is_form_token(visitor.deps, visitor.seed, fields.get("csrf", "")):
+        raise Fault(
+            Kind.SCOPE_MISSING,
+            "This form was not sent from a page of ours, or the page was too old.",
+            "Open the page again and repeat what you wanted to do. Cookies must be allowed for this site.",
+        )
+    return fields
+
+
+def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> tuple[str, str]:
+    """Writes a cookie that scripts can't read and other sites' forms don't carry; it lasts `seconds`, or the visit."""
+    rendering = visitor.desk.rendering
+    parts = [f"{name}={quote(value, safe='=-_')}", f"Path={rendering.root or '/'}", "HttpOnly", "SameSite=Lax"]
+    if seconds is not None:
+        parts.append(f"Max-Age={seconds}")
+    if rendering.https:
+        parts.append("Secure")
+    return "set-cookie", "; ".join(parts)

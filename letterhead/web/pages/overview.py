@@ -1,0 +1,96 @@
+"""Knows the dashboard's first page: the account's domains, a search, a form for another one, how they fared."""
+
+from datetime import timedelta
+
+from litestar.response.base import ASGIResponse
+
+from letterhead.core import history
+from letterhead.core.accounts import Scope
+from letterhead.core.diagnosis import Severity
+from letterhead.core.domain import Domain, status
+from letterhead.errors import Fault
+from letterhead.operations import domains
+from letterhead.ports import Checkup, Page
+from letterhead.web import problems
+from letterhead.web.pages import pictures
+from letterhead.web.pages.view import HOME, View, Visitor, domain_path
+
+AT_ONCE = 50
+DAYS = 30
+MOVES = 20_000
+STATUSES = ("SUCCESS", "PENDING", "TEMPORARY_FAILURE", "FAILED", "NOT_STARTED")
+
+
+async def overview(visitor: Visitor) -> ASGIResponse:
+    """Lists the account's domains."""
+    return await _shown(visitor)
+
+
+async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> ASGIResponse:
+    wanted, search = visitor.query("status"), visitor.query("q").strip()
+    page = Page(
+        limit=AT_ONCE + 1,
+        after=visitor.query("after") or None,
+        status=wanted if wanted in STATUSES else None,
+        contains=search.lower() or None,
+    )
+    listed = await domains.list_domains(visitor.deps, visitor.account_id, page)
+    checkups = await visitor.deps.store.checkups([each.id for each in listed])
+    counts = await visitor.deps.store.count_statuses(visitor.account_id)
+    return visitor.show(
+        "overview.html",
+        problems.status_of(fault.kind) if fault else 200,
+        rows=[_row(each, checkups.get(each.id)) for each in listed[:AT_ONCE]],
+        further=listed[AT_ONCE - 1].sender if len(listed) > AT_ONCE else None,
+        counts=counts,
+        total=sum(counts.values()),
+        statuses=STATUSES,
+        status=page.status,
+        search=search,
+        fault=fault,
+        typed=typed,
+        drawn=await _pictures(visitor) if counts else None,
+    )
+
+
+def _row(domain: Domain, checkup: Checkup | None) -> dict[str, object]:
+    found = checkup.findings if checkup else ()
+    told = [each for each in found if each.severity is not Severity.TIP]
+    return {"domain": domain, "status": status(domain), "findings": told[:2], "more": max(0, len(told) - 2)}
+
+
+async def _pictures(visitor: Visitor) -> dict[str, object]:
+    """Draws how the account's domains fared."""
+    moves = await visitor.deps.store.moves(visitor.account_id, MOVES)
+    now = visitor.deps.now()
+    times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
+    t = visitor.desk.rendering.texts
+    return {
+        "over_time_title": t("picture.over_time", days=DAYS),
+        "over_time": pictures.areas(history.counts(moves, times), t("picture.over_time", days=DAYS)),
+        "since": times[0],
+        "waits": pictures.bars(
+            [t(f"picture.step_{number}") for number in range(len(history.STEPS))],
+            history.waits(moves),
+            t("picture.waits"),
+        ),
+    }
+
+
+async def add(visitor: Visitor) -> ASGIResponse:
+    """Adds a domain and leads to its page; what can't be added is told beside the form."""
+    typed = visitor.form.get("sender", "").strip()
+    try:
+        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, domains.Wish(sender=typed))
+        added = await domains.find_domain(visitor.deps, visitor.account_id, typed)
+    except Fault as fault:
+        if problems.status_of(fault.kind) >= 500:
+            raise
+        return await _shown(visitor, fault, typed[:300])
+    return visitor.go(domain_path(added.sender), done="added")
+
+
+VIEWS = (
+    View(method="GET", path=HOME, serve=overview),
+    View(method="POST", path=f"{HOME}/domains", serve=add, needs=Scope.WRITE),
+)

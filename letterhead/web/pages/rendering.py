@@ -1,0 +1,90 @@
+"""Knows how a template becomes a page: texts, times, the brand, and what the browser may load. Knows no page."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from letterhead.web.pages import brand
+from letterhead.web.pages.texts import Texts
+from letterhead.web.settings import WebSettings
+
+HERE = Path(__file__).parent
+
+
+class Rendering:
+    """Renders pages. `root` is the path that the service stands under, mostly none; `assets` are by their names."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.settings, self.texts = settings, Texts()
+        self.root = urlsplit(settings.public_url).path.rstrip("/")
+        self.https = settings.public_url.startswith("https:")
+        self.assets = _assets(settings)
+        self.policy = self._policy("'none'")
+        self.framed_policy = self._policy(" ".join(settings.embed_origins) or "'none'")
+        self._environment = self._environment_of()
+
+    def page(self, template: str, **values: object) -> str:
+        """Renders one template; whatever stands in the values is shown as text."""
+        return self._environment.get_template(template).render(values)
+
+    def asset(self, name: str) -> str:
+        """Gives the address of an asset, which changes with its content."""
+        return f"{self.root}/assets/{name}?v={sha256(self.assets[name][1]).hexdigest()[:12]}"
+
+    def _policy(self, framed_by: str) -> str:
+        logo = self.settings.brand_logo
+        pictures = f"'self' {_origin(logo)}" if logo else "'self'"
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+            f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
+        )
+
+    def _environment_of(self) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals.update(
+            t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
+        )
+        environment.filters.update(when=when, day=day, segment=lambda text: quote(str(text), safe=""))
+        return environment
+
+
+def when(at: datetime) -> Markup:
+    """Writes a time in UTC, which the script turns into the reader's own."""
+    told = at.astimezone(UTC)
+    return Markup('<time datetime="{}" data-when>{}</time>').format(
+        told.isoformat(timespec="seconds"), f"{told.day} {told:%b %Y, %H:%M} UTC"
+    )
+
+
+def day(at: datetime) -> Markup:
+    """Writes a day."""
+    told = at.astimezone(UTC)
+    return Markup('<time datetime="{}" data-day>{}</time>').format(
+        told.isoformat(timespec="seconds"), f"{told.day} {told:%b %Y}"
+    )
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
+    """Reads what the pages load, with its media type; the brand's colour stands at the stylesheet's end."""
+    folder = HERE / "assets"
+    style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
+    return {
+        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
+        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
+        "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
+    }

@@ -1,0 +1,94 @@
+"""Knows the set-up page: one domain's records for whoever publishes them, watched while it is open."""
+
+from urllib.parse import quote
+
+from litestar.response.base import ASGIResponse
+
+from letterhead.core.domain import wholly_verified
+from letterhead.core.names import DomainName
+from letterhead.core.records import zone_line
+from letterhead.core.setup_links import SetupLink
+from letterhead.core.watch import State
+from letterhead.operations import setup_links
+from letterhead.operations.domains import DomainView
+from letterhead.web.pages.cards import Board, board, marked
+from letterhead.web.pages.stream import stream
+from letterhead.web.pages.view import View, Visitor, Who
+
+
+async def show_setup(visitor: Visitor) -> ASGIResponse:
+    """Shows the records of the link's domain; opening the page makes us look."""
+    link = await setup_links.linked(visitor.deps, visitor.part("token"))
+    await setup_links.watch(visitor.deps, link)
+    view = await setup_links.shown(visitor.deps, link)
+    laid = board(visitor.deps, view).without_advice()
+    url = f"{visitor.desk.house.settings.public_url}{setup_links.PATH}{visitor.part('token')}"
+    return visitor.show(
+        "setup.html",
+        policy=visitor.desk.rendering.framed_policy,
+        domain=view.domain,
+        unicode=DomainName(view.domain.sender).unicode,
+        plan=view.plan,
+        board=laid,
+        marked=marked,
+        checked_at=view.checkup.taken_at if view.checkup else None,
+        outcome=outcome(view, laid),
+        link=link,
+        url=url,
+        mail=_mail(visitor, view, url),
+        news=f"{visitor.desk.rendering.root}{setup_links.PATH}{visitor.part('token')}/news",
+    )
+
+
+def outcome(view: DomainView, laid: Board) -> str:
+    """Says in one word how far it is: done, provider (it has to look too), risk, ended, waiting."""
+    if wholly_verified(view.domain):
+        return "done"
+    match view.domain.dkim.state:
+        case State.AT_RISK:
+            return "risk"
+        case State.FAILED if not laid.complete:
+            return "ended"
+        case _:
+            return "provider" if laid.complete else "waiting"
+
+
+def _mail(visitor: Visitor, view: DomainView, url: str) -> str:
+    """Writes the address that opens a message with the link, for a colleague or for later."""
+    t = visitor.desk.rendering.texts
+    sender = view.domain.sender
+    subject = quote(t("setup.mail_subject", domain=sender))
+    body = quote(t("setup.mail_body", domain=sender, url=url, brand=visitor.desk.house.settings.brand_name))
+    return f"mailto:?subject={subject}&body={body}"
+
+
+async def zone_file(visitor: Visitor) -> ASGIResponse:
+    """Gives the records as text for a zone file."""
+    link = await setup_links.linked(visitor.deps, visitor.part("token"))
+    return zone_text(await setup_links.shown(visitor.deps, link))
+
+
+def zone_text(view: DomainView) -> ASGIResponse:
+    """Writes a domain's records as a zone file, to be kept."""
+    lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
+    headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
+    return ASGIResponse(body="\n".join([*lines, ""]).encode(), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def news(visitor: Visitor) -> ASGIResponse:
+    """Streams news of the link's domain, and has it looked at every 5 s while the page is open."""
+    link = await setup_links.linked(visitor.deps, visitor.part("token"))
+
+    async def stays() -> bool:
+        held: SetupLink = await setup_links.linked(visitor.deps, visitor.part("token"))
+        await setup_links.watch(visitor.deps, held)
+        return True
+
+    return stream(visitor, link.id, link.domain_id, stays)
+
+
+VIEWS = (
+    View(method="GET", path="/setup/{token}", serve=show_setup, who=Who.ANYBODY),
+    View(method="GET", path="/setup/{token}/zone", serve=zone_file, who=Who.ANYBODY),
+    View(method="GET", path="/setup/{token}/news", serve=news, who=Who.ANYBODY),
+)

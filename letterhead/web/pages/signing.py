@@ -1,0 +1,91 @@
+"""Knows the pages of signing in and out."""
+
+import base64
+
+from litestar.response.base import ASGIResponse
+
+from letterhead.errors import Fault, Kind
+from letterhead.operations import sessions
+from letterhead.web import problems
+from letterhead.web.pages.gate import FORM, SESSION, cookie
+from letterhead.web.pages.view import HOME, View, Visitor, Who
+
+OPERATOR_HOME = "/operator"
+
+
+async def root(visitor: Visitor) -> ASGIResponse:
+    """Leads people to the dashboard; a program that asks for the root is told that there is nothing, as ever."""
+    if "text/html" not in visitor.request.headers.get("accept", ""):
+        fault = problems.fault_of_status(404, visitor.request.method, visitor.request.url.path)
+        body = problems.envelope(fault, visitor.actor.tracking_id or "")
+        return ASGIResponse(body=body, status_code=404, media_type="application/json")
+    operator = visitor.session is not None and visitor.session.caller is None
+    return visitor.go(OPERATOR_HOME if operator else HOME)
+
+
+async def show_sign_in(visitor: Visitor) -> ASGIResponse:
+    """Shows the form to sign in."""
+    if visitor.session is not None:
+        return visitor.go(HOME if visitor.session.caller else OPERATOR_HOME)
+    return _form(visitor)
+
+
+def _form(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
+    fresh = not visitor.seed
+    if fresh:
+        visitor.seed = base64.urlsafe_b64encode(visitor.deps.chance(18)).decode()
+    status = problems.status_of(fault.kind) if fault else 200
+    answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"))
+    if fresh:
+        _set(answer, cookie(visitor, FORM, visitor.seed))
+    return answer
+
+
+def _set(answer: ASGIResponse, header: tuple[str, str]) -> None:
+    answer.headers.add(*header)
+
+
+async def sign_in(visitor: Visitor) -> ASGIResponse:
+    """Exchanges an API key, or the operator's token, for a session."""
+    key = visitor.form.get("key", "").strip()
+    try:
+        token, home = await _opened(visitor, key)
+    except Fault as fault:
+        if fault.kind is not Kind.UNAUTHORIZED:
+            raise
+        visitor.desk.house.credentials.count_failure(visitor.request)
+        told = visitor.desk.rendering.texts
+        return _form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
+    back = visitor.query("next")
+    answer = visitor.go(back if _ours(back, home) else home)
+    _set(answer, cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
+    return answer
+
+
+async def _opened(visitor: Visitor, key: str) -> tuple[str, str]:
+    if visitor.desk.house.credentials.is_operators(key):
+        return await sessions.sign_in_operator(visitor.deps, key, visitor.actor), OPERATOR_HOME
+    return await sessions.sign_in(visitor.deps, key, visitor.actor), HOME
+
+
+def _ours(path: str, home: str) -> bool:
+    """Tells whether a path leads to a page of the one who signed in, and nowhere else in the world."""
+    return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
+
+
+async def sign_out(visitor: Visitor) -> ASGIResponse:
+    """Ends this session, or all of them."""
+    if visitor.form.get("everywhere") and visitor.session is not None:
+        await sessions.sign_out_everywhere(visitor.deps, visitor.session)
+    await sessions.sign_out(visitor.deps, visitor.seed)
+    answer = visitor.go("/sign-in", done="signed_out")
+    _set(answer, cookie(visitor, SESSION, "", 0))
+    return answer
+
+
+VIEWS = (
+    View(method="GET", path="/", serve=root, who=Who.ANYBODY),
+    View(method="GET", path="/sign-in", serve=show_sign_in, who=Who.ANYBODY),
+    View(method="POST", path="/sign-in", serve=sign_in, who=Who.ANYBODY),
+    View(method="POST", path="/sign-out", serve=sign_out, who=Who.ANYBODY),
+)

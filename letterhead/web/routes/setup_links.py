@@ -1,0 +1,49 @@
+"""Knows the endpoints of links to a domain's set-up page; the page itself is among the pages."""
+
+from letterhead.errors import Kind
+from letterhead.operations import setup_links
+from letterhead.web import telling, wire, wire_links
+from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+
+
+async def make_setup_link(call: Call) -> Answer:
+    """Makes a link to the domain's set-up page, for whoever publishes its records: no sign-in, this one domain.
+
+    The address is told this once. It works for 14 days unless `expiresInDays` says otherwise.
+    """
+    days = call.query(wire_links.NewSetupLinkQuery).expires_in_days
+    made = await setup_links.make_link(call.deps, call.account_id, call.part("sender"), days, call.actor)
+    return json(telling.made_link(made))
+
+
+async def list_setup_links(call: Call) -> Answer:
+    """Lists the domain's set-up links without their addresses, ended ones too."""
+    now = call.deps.now()
+    listed = await setup_links.list_links(call.deps, call.account_id, call.part("sender"))
+    return json(wire_links.SetupLinks(setup_links=tuple(telling.setup_link(each, now) for each in listed)))
+
+
+async def revoke_setup_link(call: Call) -> Answer:
+    """Revokes a set-up link: its page is gone at once."""
+    part = call.part
+    await setup_links.revoke_link(call.deps, call.account_id, part("sender"), part("linkId"), call.actor)
+    return json(wire.Message(message="The link is revoked."))
+
+
+TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST", path=PATH, serve=make_setup_link, access=Access.WRITE, topic=TOPIC,
+        answer=wire_links.MadeSetupLink, query=wire_links.NewSetupLinkQuery,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+    ),
+    Endpoint(
+        method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC, answer=wire_links.SetupLinks,
+        faults=(Kind.NOT_FOUND,),
+    ),
+    Endpoint(
+        method="DELETE", path=f"{PATH}/{{linkId}}", serve=revoke_setup_link, access=Access.WRITE, topic=TOPIC,
+        answer=wire.Message, faults=(Kind.NOT_FOUND,), free=True,
+    ),
+)  # fmt: skip

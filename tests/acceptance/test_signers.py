@@ -1,0 +1,138 @@
+"""What `letterhead export` writes is what the programs sign with: each signs, and a receiver verifies through DNS."""
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from letterhead.core.plan import RecordId
+from letterhead.core.secret import Secret
+from letterhead.core.watch import State
+from letterhead.operations import rotations
+from letterhead.operations.rotations import NOTHING
+from letterhead.web.app import create_app
+from letterhead.web.settings import WebSettings
+from letterhead.wiring import Stand
+from tests.operations.test_real_dns import publish, record
+from tests.operations.world import OPERATOR, Clock, World, noon, opened
+from tests.rigs import signers, signing, smtp
+from tests.rigs.command import Result, letterhead
+from tests.rigs.dns_lab import DnsLab
+from tests.web.conftest import _served
+
+
+class Exporting:
+    """Holds an installation that is served, with a verified domain, and a folder to export into."""
+
+    def __init__(self, world: World, clock: Clock, url: str, sender: str, folder: Path) -> None:
+        self.world, self.clock, self.url, self.sender, self.folder = world, clock, url, sender, folder
+        self.exported = folder / "exported"
+
+    async def export(self, program: str, *options: str) -> Result:
+        """Exports as an operator would: readable for the user whom Exim runs as, where we may give files away."""
+        given = [*options, *(["--owner", "nobody"] if os.geteuid() == 0 else [])]
+        return await asyncio.to_thread(
+            letterhead, "export", program, str(self.exported), *given,
+            folder=self.folder, URL=self.url, API_KEY=self.world.key,
+        )  # fmt: skip
+
+    async def rotate(self, lab: DnsLab) -> str:
+        """Brings a change of keys to its switch and gives the new selector."""
+        await rotations.start(self.world.deps, self.world.account.id, self.sender, NOTHING, OPERATOR)
+        publish(lab, record(self.world, await self.world.domain(self.sender), RecordId.DKIM_NEXT))
+        lab.flush()
+        await self.world.look(self.sender)
+        self.clock.turn(minutes=10)
+        return (await self.world.look(self.sender)).selector
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Gives a folder that other users reach."""
+    with tempfile.TemporaryDirectory(prefix="signers-", ignore_cleanup_errors=True) as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@asynccontextmanager
+async def served(world: World) -> AsyncIterator[str]:
+    """Serves the API on a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        token = Secret(b"an-operator-token-that-is-long-enough")
+        async with _served(create_app(world.deps, WebSettings(public_url=url, operator_token=token)), listener):
+            yield url
+
+
+@pytest.fixture
+async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> AsyncIterator[Exporting]:
+    """Gives an installation with one verified domain and one whose key is nowhere."""
+    clock = Clock(noon())
+    dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
+    async with opened(tmp_path, Stand(now=clock), **dns) as world:
+        await world.add(zone)
+        await world.add(f"unproven.{zone}")
+        publish(lab, record(world, await world.domain(zone), RecordId.DKIM))
+        lab.flush()
+        assert (await world.look(zone)).dkim.state is State.VERIFIED
+        async with served(world) as url:
+            yield Exporting(world, clock, url, zone, folder)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("program", ["opendkim", "rspamd", "exim"])
+async def test_the_program_signs_with_the_exported_files(lab: DnsLab, exporting: Exporting, program: str) -> None:
+    """Before and after a change of keys: what the program signs verifies, by the selector that the API shows."""
+    for number in range(2):
+        result = await exporting.export(program)
+        assert result.code == 0, result.err
+        assert "unproven" not in result.out
+        selector = (await exporting.world.domain(exporting.sender)).selector
+        bench = signers.bench_in(exporting.folder, exporting.exported)
+        text = signing.message(exporting.sender, number)
+        signed = await asyncio.to_thread(sign, program, bench, text)
+        assert f"s={selector};".encode() in signed
+        assert await asyncio.to_thread(signing.verifies, lab, signed), signed.decode()
+        if number == 0:
+            assert await exporting.rotate(lab) != selector
+
+
+def sign(program: str, bench: signers.Bench, text: bytes) -> bytes:
+    """Signs one message with a program."""
+    match program:
+        case "opendkim":
+            return signers.with_opendkim(bench, text)
+        case "rspamd":
+            return signers.with_rspamd(bench, text)
+        case _:
+            with smtp.running(None, sign_in=False) as sink:
+                return signers.with_exim(bench, text, sink)
+
+
+async def test_only_what_changed_is_written(lab: DnsLab, exporting: Exporting) -> None:
+    """A second export writes nothing; a change of keys: key and table, and the old key goes once the program knows.
+
+    A reload that failed is owed until it goes well.
+    """
+    assert "wrote KeyTable" in (await exporting.export("opendkim", "--reload", "true")).out
+    before = {path: path.stat().st_mtime_ns for path in exporting.exported.rglob("*") if path.is_file()}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in before)
+    assert exporting.exported.stat().st_mode & 0o777 == 0o700
+    again = await exporting.export("opendkim", "--reload", f"touch {exporting.folder}/reloaded")
+    assert (again.out, again.code) == ("", 0)
+    assert not (exporting.folder / "reloaded").exists()
+    assert before == {path: path.stat().st_mtime_ns for path in exporting.exported.rglob("*") if path.is_file()}
+    old = (await exporting.world.domain(exporting.sender)).selector
+    new = await exporting.rotate(lab)
+    failed = await exporting.export("opendkim", "--reload", "false")
+    assert failed.code == 1
+    assert failed.out.splitlines() == [f"wrote keys/{exporting.sender}/{new}.pem", "wrote KeyTable"]
+    last = await exporting.export("opendkim", "--reload", f"touch {exporting.folder}/reloaded")
+    assert last.out.splitlines() == [f"removed keys/{exporting.sender}/{old}.pem"]
+    assert (exporting.folder / "reloaded").exists()

@@ -1,0 +1,108 @@
+"""Gives the browser tests a service with real DNS behind it, accounts of their own, and a browser."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.rigs import browser as rig
+from tests.rigs.dns_lab import RESOLVER, DnsLab
+from tests.rigs.letterhead import Installation, Serving
+
+MX, SPF = "10 bounces.mail-service.test", "include:spf.mail-service.test"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def service(lab: DnsLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Runs Letterhead with its worker, on the lab's DNS; every account's records are DKIM, MAIL FROM and DMARC."""
+    installation = Installation(
+        tmp_path_factory.mktemp("service"),
+        DNS_RESOLVERS=f"{RESOLVER}:{lab.resolver_port}",
+        DNS_AUTHORITATIVE_PORT=str(lab.authoritative_port),
+        MAIL_FROM_MX=MX,
+        MAIL_FROM_SPF=SPF,
+        BRAND_NAME="Example Mail",
+        SUPPORT="help@example.com",
+        RATE_LIMIT="500/s burst 1000",
+    )
+    with installation.serving() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def browser_zone(lab: DnsLab) -> Iterator[str]:
+    """Gives one zone that tests may add names below."""
+    yield lab.zone("browser.test")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Runs a browser."""
+    with rig.running() as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Holds a signed-in account in a browser window of its own; `errors` is what the page's script complained of."""
+
+    context: BrowserContext
+    page: Page
+    url: str
+    key: str
+    errors: list[str]
+
+    def open(self, path: str) -> Page:
+        """Opens a page of the service."""
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def add(self, sender: str) -> Page:
+        """Adds a domain, as a person does."""
+        self.open("/dashboard")
+        self.page.get_by_label("Add a domain").fill(sender)
+        self.page.get_by_role("button", name="Add", exact=True).click()
+        return self.page
+
+    def link(self, sender: str) -> str:
+        """Makes a set-up link and gives its address."""
+        self.open(f"/dashboard/domains/{sender}")
+        self.page.get_by_role("button", name="Make a link").click()
+        return self.page.locator("#links .once code").inner_text()
+
+
+def watched(page: Page) -> list[str]:
+    """Gathers what goes wrong in a page: uncaught errors, refused scripts and styles, dialogs."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
+    page.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss())[0])
+    return errors
+
+
+def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: object) -> Desk:
+    """Opens an account and signs in with its key, as a person does."""
+    key = key or service.open_account()
+    window = browser.new_context(**context)  # type: ignore[arg-type]
+    page = window.new_page()
+    errors = watched(page)
+    page.goto(f"{service.url}/sign-in")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/dashboard")
+    return Desk(window, page, service.url, key, errors)
+
+
+@pytest.fixture
+def desk(browser: Browser, service: Serving) -> Desk:
+    """Gives a fresh account, signed in."""
+    return signed_in(browser, service)
+
+
+@pytest.fixture
+def sender(browser_zone: str) -> str:
+    """Gives a name below the zone that no other test uses."""
+    return f"m{next(_numbers)}.{browser_zone}"

@@ -1,0 +1,110 @@
+"""Somebody who has never seen the product gets a domain green, with no help but the pages, and real DNS behind them."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from letterhead.core.records import quoted, split_text
+from tests.browser.conftest import Desk, watched
+from tests.rigs.dns_lab import DnsLab
+from tests.rigs.letterhead import Serving
+
+pytestmark = pytest.mark.timeout(150)
+TURNS_GREEN = 10.0  # seconds
+CARDS = ("dkim", "mail_from_mx", "mail_from_spf", "dmarc")
+
+
+def copied(page: Page, card: Locator, what: str) -> str:
+    """Presses a copy button and reads the clipboard, octet for octet."""
+    button = card.get_by_role("button", name=f"Copy the {what}")
+    button.click()
+    expect(button).to_have_text("Copied")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def type_in(lab: DnsLab, page: Page, zone: str, record_id: str, *, spoil: bool = False) -> str:
+    """Does what the page says at the DNS host, with what its buttons copy; gives the name."""
+    card = page.locator(f"#record-{record_id}")
+    rdtype = card.locator(".type").inner_text()
+    name, value = copied(page, card, "name"), copied(page, card, "value")
+    host = zone if name == "@" else f"{name}.{zone}"
+    if rdtype == "MX":
+        value = f"{copied(page, card, 'priority')} {value}."
+    else:
+        value = value.replace("p=MII", "p=MIX") if spoil else value
+        value = " ".join(quoted(piece) for piece in split_text(value))
+    lab.publish(host, rdtype, value)
+    return host
+
+
+def test_newcomer_gets_a_domain_green(
+    desk: Desk, browser: Browser, service: Serving, lab: DnsLab, browser_zone: str, sender: str
+) -> None:
+    """Sign in, add a domain, send the link; the colleague copies what the page shows, and it turns green by itself."""
+    desk.add(sender)
+    expect(desk.page.get_by_role("heading", level=1)).to_have_text(sender)
+    link = desk.link(sender)
+
+    colleague = browser.new_context(permissions=["clipboard-read", "clipboard-write"]).new_page()
+    errors = watched(colleague)
+    colleague.goto(link)
+    colleague.evaluate("window.neverReloaded = true")
+    expect(colleague.get_by_text("Waiting for the records")).to_be_visible()
+    for record_id in CARDS:
+        type_in(lab, colleague, browser_zone, record_id)
+        lab.flush()
+        began = time.monotonic()
+        card = colleague.locator(f"#record-{record_id}.is-found")
+        card.wait_for(timeout=15_000)
+        assert time.monotonic() - began <= TURNS_GREEN, record_id
+        expect(card.get_by_text("Found", exact=True)).to_be_visible()
+    expect(colleague.get_by_role("heading", name=f"All done: {sender} is verified")).to_be_visible(timeout=15_000)
+    assert colleague.evaluate("window.neverReloaded") is True
+    assert errors == desk.errors == []
+    desk.open("/dashboard")
+    expect(desk.page.get_by_role("row", name=sender)).to_contain_text("Verified")
+
+
+def test_copy_buttons_give_what_the_api_gives(browser: Browser, desk: Desk, service: Serving, sender: str) -> None:
+    """Each copy button puts exactly the record's own name, value and priority on the clipboard."""
+    desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desk.add(sender)
+    page = desk.open(f"/dashboard/domains/{sender}")
+    with service.client(desk.key) as client:
+        records = client.get(f"/domains/{sender}").json()["verificationRecords"]
+    assert set(records) == set(CARDS)
+    for record_id, record in records.items():
+        card = page.locator(f"#record-{record_id}")
+        assert copied(page, card, "name") == record["recordName"]
+        assert copied(page, card, "value") == record["recordValue"]
+        if "priority" in record:
+            assert copied(page, card, "priority") == str(record["priority"])
+
+
+def test_wrong_record_is_explained_and_mended(desk: Desk, lab: DnsLab, browser_zone: str, sender: str) -> None:
+    """A wrong record is told with what was found and what to do; mended, it turns green and nothing below it jumps."""
+    desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desk.add(sender)
+    page = desk.page
+    page.goto(desk.link(sender))
+    host = type_in(lab, page, browser_zone, "dkim", spoil=True)
+    lab.flush()
+    card = page.locator("#record-dkim")
+    expect(card).to_have_attribute("data-state", "wrong", timeout=15_000)
+    expect(card.get_by_text("What we found")).to_be_visible()
+    expect(card.get_by_text("What to do")).to_be_visible()
+    assert re.search(r"dkim\.[a-z-]+", card.inner_text())
+
+    below = page.locator("#record-mail_from_mx")
+    before = below.bounding_box()
+    type_in(lab, page, browser_zone, "dkim")
+    lab.flush()
+    expect(card).to_have_attribute("data-state", "found", timeout=15_000)
+    after = below.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 1.0
+    assert host.startswith("lh")
+    assert desk.errors == []

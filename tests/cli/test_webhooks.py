@@ -1,0 +1,66 @@
+"""The commands on webhooks and events, against a service that runs as its own process, with a real receiver."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from letterhead.cli.exits import Exit
+from tests.rigs import webhook_receiver
+from tests.rigs.command import Running, running
+from tests.rigs.webhook_receiver import Ledger, Mood
+
+
+@pytest.fixture(scope="module")
+def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Runs a service whose webhooks may lead to this machine."""
+    allowed = {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
+    with running(tmp_path_factory.mktemp("webhooks"), **allowed) as service:
+        yield service
+
+
+@pytest.fixture
+def receiver() -> Iterator[Ledger]:
+    """Runs a receiver."""
+    with webhook_receiver.running() as ledger:
+        yield ledger
+
+
+@pytest.mark.timeout(180)  # a dozen processes, one after the other
+def test_a_webhook_from_add_to_delete(open_service: Running, receiver: Ledger) -> None:
+    """add prints the secret alone, test waits for the answer, deliveries show it, redeliver keeps the id."""
+    added = open_service.call("webhooks", "add", receiver.url, "--events", "domain.created")
+    assert added.code == Exit.OK
+    secret = added.out.strip()
+    (made,) = json.loads(open_service.call("webhooks", "list", "--json").out)["endpoints"]
+    assert made["events"] == ["domain.created"]
+    tried = open_service.call("webhooks", "test", made["id"])
+    assert (tried.code, "delivered" in tried.out, "200" in tried.out) == (Exit.OK, True, True)
+    (taken,) = receiver.received
+    Webhook(secret).verify(taken.body, taken.headers)
+    open_service.call("domains", "add", "hooked.test", "--no-start")
+    again = open_service.call("webhooks", "redeliver", made["id"], taken.id, "--json")
+    assert json.loads(again.out)["id"] == taken.id
+    assert receiver.ids().count(taken.id) == 2
+    shown = open_service.call("webhooks", "deliveries", made["id"])
+    assert "domain.created" in shown.out
+    assert open_service.call("webhooks", "rotate-secret", made["id"]).out.strip() != secret
+    receiver.mood = Mood.GONE
+    assert open_service.call("webhooks", "test", made["id"]).code == Exit.NOT_GOOD
+    assert "disabled" in open_service.call("webhooks", "list").out
+    assert open_service.call("webhooks", "test", made["id"]).code == Exit.REFUSED
+    assert open_service.call("webhooks", "delete", made["id"]).code == Exit.OK
+    assert made["id"] not in open_service.call("webhooks", "list").out
+
+
+def test_events_are_a_timeline(open_service: Running, tmp_path: Path) -> None:
+    """What happened is told oldest first, also of a domain that is gone, and as the API told it."""
+    open_service.call("domains", "add", "timeline.test", "--no-start")
+    open_service.call("domains", "delete", "timeline.test")
+    shown = open_service.call("events", "timeline.test").out.splitlines()
+    assert [line.split()[3] for line in shown[1:]] == ["domain.created", "domain.deleted"]
+    assert open_service.call("events", "--json").out == open_service.get("/events?limit=100").text + "\n"
+    one = open_service.call("events", "timeline.test", "--limit", "1")
+    assert "--after" in one.err

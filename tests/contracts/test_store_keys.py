@@ -1,0 +1,157 @@
+"""Shows how every store keeps a domain's private keys by selector, through a change of keys."""
+
+import sqlite3
+from contextlib import closing
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from letterhead.core.domain import Domain, EventKind
+from letterhead.core.webhooks import Webhook
+from letterhead.errors import Fault, Kind
+from letterhead.ports import NewKey, Outcome
+from tests.contracts.samples import NOW, Shop, audit, event, pooled_keys
+
+NAME = "example.com"
+
+
+async def holding(shop: Shop) -> Domain:
+    """Adds a domain whose key is at the selector `old`, and puts another one beside it at `new`."""
+    made = await shop.account()
+    added = await shop.domain(made.id, NAME, selector="old")
+    assert await shop.store.save(Outcome(domain=added, new_key=NewKey(selector="new", sealed=b"new key")))
+    return replace(added, version=added.version + 1)
+
+
+async def kept(shop: Shop, domain: Domain) -> dict[str, bytes]:
+    """Reads the keys of a domain in both ways, which must agree."""
+    listed = {
+        selector: sealed
+        for (owner, selector), sealed in (await shop.store.sealed_keys(domain.account_id)).items()
+        if owner == domain.id
+    }
+    for selector in ("old", "new", "other"):
+        assert await shop.store.sealed_key(domain.id, selector) == listed.get(selector)
+    return listed
+
+
+async def test_a_new_key_stands_beside_the_one_that_signs(shop: Shop) -> None:
+    """Both are found by their selectors; the new selector is used up."""
+    domain = await holding(shop)
+    keys = await kept(shop, domain)
+    assert set(keys) == {"old", "new"}
+    assert keys["new"] == b"new key"
+    with pytest.raises(Fault) as used:
+        await shop.store.save(Outcome(domain=domain, new_key=NewKey(selector="old", sealed=b"again")))
+    assert used.value.kind is Kind.SELECTOR_USED
+    assert await kept(shop, domain) == keys
+    assert await shop.store.save(Outcome(domain=domain))  # the refused save has written nothing
+
+
+async def test_keys_change_places_and_the_old_one_goes_when_shed(shop: Shop) -> None:
+    """After the switch both are still found; what is shed is gone, the one that signs never."""
+    domain = await holding(shop)
+    keys = await kept(shop, domain)
+    after = replace(domain, selector="new")
+    assert await shop.store.save(Outcome(domain=after, signed_before="old"))
+    assert await kept(shop, domain) == keys
+    after = replace(after, version=after.version + 1)
+    assert await shop.store.save(Outcome(domain=after, shed=("old",)))
+    assert await kept(shop, domain) == {"new": b"new key"}
+
+
+async def test_an_abandoned_key_is_gone(shop: Shop) -> None:
+    """Shed before the switch, the new key is gone and the old one signs on."""
+    domain = await holding(shop)
+    assert await shop.store.save(Outcome(domain=domain, shed=("new",)))
+    assert set(await kept(shop, domain)) == {"old"}
+
+
+async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
+    """A save of an outdated version neither adds, nor changes places, nor sheds."""
+    domain = await holding(shop)
+    keys, stale = await kept(shop, domain), replace(domain, version=domain.version - 1)
+    for outcome in (
+        Outcome(domain=replace(stale, selector="new"), signed_before="old"),
+        Outcome(domain=stale, shed=("new",)),
+        Outcome(domain=stale, new_key=NewKey(selector="third", sealed=b"third")),
+    ):
+        assert not await shop.store.save(outcome)
+    assert await kept(shop, domain) == keys
+    assert await shop.store.save(Outcome(domain=domain, new_key=NewKey(selector="third", sealed=b"third")))
+
+
+async def test_a_deleted_domain_leaves_no_key(shop: Shop) -> None:
+    """All keys go with the domain, whatever their place."""
+    domain = await holding(shop)
+    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await kept(shop, domain) == {}
+
+
+async def test_a_pooled_key_is_taken_once(shop: Shop) -> None:
+    """Each key made ahead is given out once; a dry pool gives none."""
+    keys = pooled_keys(2)
+    await shop.store.pool_keys(keys)
+    taken = [await shop.store.take_key() for _ in range(3)]
+    assert sorted(key.id for key in taken if key) == sorted(key.id for key in keys)
+    assert taken[2] is None
+
+
+async def run(url: str, statement: str) -> None:
+    """Runs one statement behind the store's back."""
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+            file.execute(statement)
+            file.commit()
+    else:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def test_a_row_of_an_older_version_is_the_domains_own_key(shop: Shop, url: str) -> None:
+    """A version that knows no selectors may go on writing: its rows are found, and change places like others."""
+    domain = await holding(shop)
+    keys = await kept(shop, domain)
+    await run(url, "UPDATE domain_keys SET selector = NULL")
+    assert await kept(shop, domain) == keys
+    assert await shop.store.save(Outcome(domain=replace(domain, selector="new"), signed_before="old"))
+    assert await kept(shop, domain) == keys
+
+
+async def test_every_sealed_secret_is_walked_over_once(shop: Shop) -> None:
+    """Keys that sign, keys beside them, keys made ahead and the vault's secrets; in any size of steps, none twice."""
+    domain = await holding(shop)
+    await shop.store.pool_keys(pooled_keys(3))
+    await shop.store.vault("pepper", b"sealed pepper")
+    await shop.store.vault("installation", b"no secret")
+    for size in (1, 2, 100):
+        found, after = [], ("", "")
+        while steps := await shop.store.sealed_secrets(after, size):
+            found += steps
+            after = (steps[-1].place, steps[-1].key)
+        assert len({(each.place, each.key) for each in found}) == len(found) == 6
+        assert {each.place for each in found} == {"domain_keys", "spare_keys", "key_pool", "vault"}
+        assert b"no secret" not in [each.sealed for each in found]
+    assert {each.sealed for each in found} >= {b"new key", b"sealed pepper", *(await kept(shop, domain)).values()}
+
+
+async def test_a_secret_is_resealed_unless_it_has_changed(shop: Shop) -> None:
+    """Each kind is kept anew under its place; who was overtaken writes nothing."""
+    domain = await holding(shop)
+    await shop.store.pool_keys(pooled_keys(1))
+    await shop.store.vault("pepper", b"sealed pepper")
+    hook = Webhook(id="wh", account_id=domain.account_id, url="https://a.dev", events=("*",), created_at=NOW)
+    assert await shop.store.add_webhook(hook, b"first secret", 9, audit())
+    assert await shop.store.rotate_secret(domain.account_id, hook.id, b"second secret", NOW, audit())
+    for each in await shop.store.sealed_secrets(("", ""), 100):
+        assert await shop.store.reseal(each, b"anew " + each.sealed)
+        assert not await shop.store.reseal(each, b"too late")
+    sealed = [each.sealed for each in await shop.store.sealed_secrets(("", ""), 100)]
+    assert {b"anew first secret", b"anew second secret"} <= set(sealed)
+    assert len(sealed) == 6
+    assert all(each.startswith(b"anew ") for each in sealed)
+    assert (await kept(shop, domain))["new"] == b"anew new key"

@@ -1,0 +1,122 @@
+"""The store keeps what the pages need, on both engines: links, watchers, sessions, the past in short."""
+
+from msgspec.structs import replace
+
+from letterhead.core.accounts import Session
+from letterhead.core.domain import EventKind
+from letterhead.core.setup_links import SetupLink
+from letterhead.ports import Outcome
+from tests.contracts.samples import NOW, Shop, audit, event, fresh_id, later
+
+
+def link(account_id: str, domain_id: str) -> SetupLink:
+    """Makes a link that works for a day."""
+    return SetupLink(
+        id=fresh_id("link"), account_id=account_id, domain_id=domain_id, created_at=NOW, ends_at=later(days=1)
+    )
+
+
+async def test_link_is_found_by_its_token_alone(shop: Shop) -> None:
+    """A link comes back as it was added; another digest finds nothing."""
+    made = await shop.account()
+    kept = await shop.domain(made.id, "example.com")
+    added = link(made.id, kept.id)
+    await shop.store.add_setup_link(added, b"digest", audit())
+    assert await shop.store.setup_link(b"digest") == added
+    assert await shop.store.setup_link(b"other") is None
+    assert await shop.store.setup_links(kept.id) == [added]
+
+
+async def test_link_ends_once_and_only_for_its_domain(shop: Shop) -> None:
+    """A revoked link ends at that time, a later revocation does not bring it back, another domain can't end it."""
+    made = await shop.account()
+    kept, other = await shop.domain(made.id, "example.com"), await shop.domain(made.id, "example.net")
+    added = link(made.id, kept.id)
+    await shop.store.add_setup_link(added, b"digest", audit())
+    assert not await shop.store.end_setup_link(other.id, added.id, NOW, audit())
+    assert await shop.store.end_setup_link(kept.id, added.id, later(hours=1), audit())
+    assert await shop.store.end_setup_link(kept.id, added.id, later(hours=2), audit())
+    found = await shop.store.setup_link(b"digest")
+    assert found is not None
+    assert found.ends_at == later(hours=1)
+
+
+async def test_links_and_watchers_go_with_their_domain(shop: Shop) -> None:
+    """Watching is remembered with the link's last opening; both go with the domain, and late watching is nothing."""
+    made = await shop.account()
+    kept = await shop.domain(made.id, "example.com")
+    added = link(made.id, kept.id)
+    await shop.store.add_setup_link(added, b"digest", audit())
+    assert await shop.store.watched_until(kept.id) is None
+    await shop.store.watch(kept.id, added.id, NOW, later(seconds=40))
+    await shop.store.watch(kept.id, added.id, later(seconds=10), later(seconds=50))
+    assert await shop.store.watched_until(kept.id) == later(seconds=50)
+    assert (await shop.store.setup_links(kept.id))[0].opened_at == later(seconds=10)
+    assert await shop.store.delete(kept, event(EventKind.DOMAIN_DELETED), False, audit())
+    await shop.store.watch(kept.id, added.id, NOW, later(seconds=40))
+    assert await shop.store.watched_until(kept.id) is None
+    assert await shop.store.setup_link(b"digest") is None
+
+
+async def test_session_tells_its_keys_scope_as_it_is_now(shop: Shop) -> None:
+    """A session finds its caller; it says when its key ended, and is gone when it is ended."""
+    made = await shop.account()
+    caller = await shop.store.caller(made.id.encode())
+    assert caller is not None
+    opened = Session(caller=caller, created_at=NOW, ends_at=later(hours=1))
+    await shop.store.add_session(opened, b"one", audit())
+    assert await shop.store.session(b"one") == opened
+    assert await shop.store.end_key(made.id, caller.key_id, later(minutes=1), audit())
+    found = await shop.store.session(b"one")
+    assert found is not None
+    assert found.caller is not None
+    assert found.caller.ends_at == later(minutes=1)
+    await shop.store.end_session(b"one")
+    assert await shop.store.session(b"one") is None
+
+
+async def test_sessions_end_together_and_of_themselves(shop: Shop) -> None:
+    """All of one account's end at once, others' and the operator's stay; a new one sweeps away those that are over."""
+    one, other = await shop.account(), await shop.account()
+    for account in (one, other):
+        caller = await shop.store.caller(account.id.encode())
+        for number in range(2):
+            opened = Session(caller=caller, created_at=NOW, ends_at=later(hours=1))
+            await shop.store.add_session(opened, f"{account.id}{number}".encode(), audit())
+    operator = Session(mark=b"mark", created_at=NOW, ends_at=later(hours=3))
+    await shop.store.add_session(operator, b"operator", audit())
+    await shop.store.end_sessions(one.id)
+    assert await shop.store.session(f"{one.id}0".encode()) is None
+    assert await shop.store.session(f"{other.id}0".encode()) is not None
+    assert await shop.store.session(b"operator") == operator
+    late = Session(mark=b"mark", created_at=later(hours=2), ends_at=later(hours=3))
+    await shop.store.add_session(late, b"late", audit())
+    assert await shop.store.session(f"{other.id}0".encode()) is None
+    await shop.store.end_sessions(None)
+    assert await shop.store.session(b"operator") is None
+
+
+async def test_the_past_in_short(shop: Shop) -> None:
+    """States are counted, moves told oldest first, the audit newest first; all of one account alone."""
+    made, other = await shop.account(), await shop.account()
+    first = await shop.domain(made.id, "example.com")
+    await shop.domain(made.id, "example.net")
+    await shop.domain(other.id, "example.org")
+    assert await shop.store.count_statuses(made.id) == {"PENDING": 2}
+    changed = event(EventKind.RECORD_CHANGED, later(minutes=1))
+    verified = event(EventKind.DOMAIN_VERIFIED, later(minutes=1))
+    assert await shop.store.save(Outcome(domain=first, events=(verified, changed)))
+    told = await shop.store.moves(made.id, 10)
+    assert [each.kind for each in told] == ["domain.pending", "domain.pending", "domain.verified"]
+    assert [each.kind for each in await shop.store.moves(made.id, 1)] == ["domain.verified"]
+    await shop.store.audit(replace(audit("later.done"), account_id=made.id))
+    assert [each.action for each in await shop.store.audit_rows(made.id, 10)] == ["later.done"]
+    assert (await shop.store.audit_rows(None, 1))[0].action == "later.done"
+
+
+async def test_lateness_counts_due_checks(shop: Shop) -> None:
+    """Due checks are counted by how long they have been due; those to come are not."""
+    made = await shop.account()
+    for number, seconds in enumerate((0, 5, 30, 100, 1000, -5)):
+        await shop.domain(made.id, f"example{number}.com", next_check_at=later(seconds=-seconds))
+    assert await shop.store.lateness(NOW) == [1, 1, 1, 1, 1]

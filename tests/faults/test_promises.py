@@ -1,0 +1,35 @@
+"""Holds the list of promises together: each has its test and its row in docs/reliability.md, and each can be soaked."""
+
+import re
+import subprocess
+import sys
+
+from tests.faults.promises import PROMISES, ROOT, there
+
+NOT_YET = {"P4", "P9", "P13", "P14", "P15"}  # take each out when its test is there
+
+
+def test_every_promise_has_its_test() -> None:
+    """Twenty promises, each with a test, but for those that are known to be still to come."""
+    assert [each.name for each in PROMISES] == [f"P{number}" for number in range(1, 21)]
+    assert {each.name for each in PROMISES if not there(each)} <= NOT_YET
+
+
+def test_every_promise_is_told() -> None:
+    """The page has a row for each promise, with the test that holds it."""
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    untold = [
+        each.name for each in PROMISES if not re.search(rf"^\| {each.name} \|.*`{each.test}`", page, re.MULTILINE)
+    ]
+    assert not untold
+
+
+def test_a_soak_lists_what_there_is() -> None:
+    """Asked for no promise, the command lists all of them; asked for one that there is not, it says which there are."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "tests.faults"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert all(each.text in listed.stdout for each in PROMISES)
+    wrong = subprocess.run([sys.executable, "-m", "tests.faults", "P99"], cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode != 0
+    assert "P20" in wrong.stderr
