@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
 from letterhead.core.identity import IdentityWish, ProviderWord, ReturnPath
 from letterhead.core.letters import Letter
+from letterhead.core.limits import Limits
 from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
@@ -239,6 +240,13 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     tracking_id: str | None
 
 
+class KeptAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a row of the audit with its number."""
+
+    number: int
+    row: AuditRow
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Says which of an account's domains are wanted, in the order of their names; all of them by default."""
 
@@ -382,6 +390,10 @@ class Store(Protocol):
         """Counts an account's domains."""
         ...
 
+    async def count_unproven(self, account_id: str) -> int:
+        """Counts an account's domains that were never proven."""
+        ...
+
     async def domain(self, account_id: str, sender: str) -> Domain | None:
         """Finds one of an account's domains."""
         ...
@@ -402,8 +414,8 @@ class Store(Protocol):
         """Finds the last checks of domains; those never checked are left out."""
         ...
 
-    async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
-        """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
+    async def claim(self, claim: Claim, limits: Limits) -> Claimed:
+        """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
 
         Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
         where the account is gone.
@@ -587,6 +599,24 @@ class Store(Protocol):
         """Appends to the audit."""
         ...
 
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+        """Lists the audit, the newest first; `before` is a row's number."""
+        ...
+
+    # what is forgotten: never what explains a present state (the events since it was entered, the last of each record)
+
+    async def prune_events(self, before: datetime) -> int:
+        """Deletes some events of before a time that explain nothing present, and says how many."""
+        ...
+
+    async def prune_snapshots(self, before: datetime) -> int:
+        """Parts some such events from the checks behind them, deletes checks that are left over, says how many."""
+        ...
+
+    async def prune_deliveries(self, before: datetime) -> int:
+        """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
+        ...
+
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         ...
@@ -618,6 +648,15 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Says for how long history is kept."""
+
+    events: timedelta
+    snapshots: timedelta
+    deliveries: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Holds the settings that operations follow."""
 
@@ -627,6 +666,7 @@ class Policy:
     public_url: str  # of links, without a final slash
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

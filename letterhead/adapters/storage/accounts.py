@@ -7,7 +7,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
-from letterhead.ports import AuditRow
+from letterhead.ports import AuditRow, KeptAudit
 
 
 class Accounts:
@@ -95,6 +95,12 @@ class Accounts:
     async def audit(self, row: AuditRow) -> None:
         """Appends to the audit."""
         await self._engine.write("append_audit", **rows.audit_values(row))
+
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+        """Lists the audit, the newest first; `before` is a row's number."""
+        last = 2**62 if before is None else before
+        found = await self._engine.read("audit_rows", account_id=account_id, before=last, limit=limit)
+        return [rows.audit(row) for row in found]
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""

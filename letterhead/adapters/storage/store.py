@@ -11,6 +11,7 @@ from letterhead.adapters.storage.domains import Domains
 from letterhead.adapters.storage.engine import Engine
 from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
 from letterhead.adapters.storage.reminders import Reminders
+from letterhead.adapters.storage.retention import Retention
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.webhooks import Webhooks
 from letterhead.adapters.storage.work import Work
@@ -21,7 +22,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Webhooks):
+class SqlStore(Accounts, Domains, Work, Reminders, Webhooks, Retention):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -30,6 +31,7 @@ class SqlStore(Accounts, Domains, Work, Reminders, Webhooks):
         Work.__init__(self, engine)
         Reminders.__init__(self, engine)
         Webhooks.__init__(self, engine)
+        Retention.__init__(self, engine)
 
 
 @asynccontextmanager
