@@ -193,7 +193,7 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     )
 
 
-def _or(asked: int | None | UnsetType, present: int | None) -> int | None:
+def _or(asked: int | UnsetType | None, present: int | None) -> int | None:
     return present if isinstance(asked, UnsetType) else asked
 
 
