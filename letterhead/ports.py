@@ -16,6 +16,7 @@ from letterhead.core.domain import Change, Domain, Effect, Event
 from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.letters import Letter
+from letterhead.core.limits import Limits
 from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
@@ -288,6 +289,13 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     tracking_id: str | None
 
 
+class KeptAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a row of the audit with its number."""
+
+    number: int
+    row: AuditRow
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Says which of an account's domains are wanted, in the order of their names; all of them by default."""
 
@@ -435,6 +443,10 @@ class Store(Protocol):
         """Counts an account's domains."""
         ...
 
+    async def count_unproven(self, account_id: str) -> int:
+        """Counts an account's domains that were never proven."""
+        ...
+
     async def domain(self, account_id: str, sender: str) -> Domain | None:
         """Finds one of an account's domains."""
         ...
@@ -459,8 +471,8 @@ class Store(Protocol):
         """Finds the last checks of domains; those never checked are left out."""
         ...
 
-    async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
-        """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
+    async def claim(self, claim: Claim, limits: Limits) -> Claimed:
+        """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
 
         Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
         where the account is gone.
@@ -695,10 +707,6 @@ class Store(Protocol):
         """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
         ...
 
-    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
-        """Tells the newest rows of the audit, of one account or of all, the newest first."""
-        ...
-
     async def lateness(self, now: datetime) -> Sequence[int]:
         """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         ...
@@ -719,6 +727,24 @@ class Store(Protocol):
 
     async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
         """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
+        ...
+
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+        """Lists the audit of one account or of all, the newest first; `before` is a row's number."""
+        ...
+
+    # what is forgotten: never what explains a present state (the events since it was entered, the last of each record)
+
+    async def prune_events(self, before: datetime) -> int:
+        """Deletes some events of before a time that explain nothing present, and says how many."""
+        ...
+
+    async def prune_snapshots(self, before: datetime) -> int:
+        """Parts some such events from the checks behind them, deletes checks that are left over, says how many."""
+        ...
+
+    async def prune_deliveries(self, before: datetime) -> int:
+        """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         ...
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
@@ -752,6 +778,15 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Says for how long history is kept."""
+
+    events: timedelta
+    snapshots: timedelta
+    deliveries: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Holds the settings that operations follow."""
 
@@ -761,6 +796,7 @@ class Policy:
     public_url: str  # of links, without a final slash
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
+    kept: Kept
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 

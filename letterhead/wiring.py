@@ -21,7 +21,7 @@ from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Mailer, Outbound, Policy, Provider, Resolver, Store
+from letterhead.ports import Deps, Kept, Mailer, Outbound, Policy, Provider, Resolver, Store
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -86,6 +86,11 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
                 check_seconds=settings.check_timeout_seconds,
                 reach=reach,
+                kept=Kept(
+                    events=timedelta(days=settings.keep_events_days),
+                    snapshots=timedelta(days=settings.keep_snapshots_days),
+                    deliveries=timedelta(days=settings.keep_deliveries_days),
+                ),
             ),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),

@@ -16,7 +16,7 @@ import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, rotations
+from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, retention, rotations
 from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
@@ -25,6 +25,7 @@ REMINDERS_POLL = 5.0
 LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider's answer take together
 ROUND_POLL = 600.0  # seconds between looks whether the daily round is due
 DELIVERY_LEASE = timedelta(seconds=30)  # an attempt ends within 15 s
+PRUNE_EVERY = 3600.0  # seconds
 REST = 5.0  # seconds to wait when storage is out of reach
 AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
@@ -76,6 +77,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         for failing in (False, True):
             claim = partial(claim_deliveries, failing=failing)
             group.create_task(_drain(claim, deliver, settings.deliveries, stop))
+        group.create_task(_keep_history_short(deps, stop))
         group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
         group.create_task(_keep_round(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
@@ -168,6 +170,19 @@ async def _deliver(deps: Deps, owed: OwedDelivery) -> None:
             log.warning("delivery.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:
             log.exception("delivery.broken")
+
+
+async def _keep_history_short(deps: Deps, stop: asyncio.Event) -> None:
+    """Forgets old history each hour, a little at a time until nothing is left to forget."""
+    while not stop.is_set():
+        more = False
+        try:
+            more = await retention.prune(deps)
+        except Fault as fault:
+            log.warning("history.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("history.broken")
+        await _pause(stop, REST if more else PRUNE_EVERY)
 
 
 async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:

@@ -112,6 +112,9 @@ def test_defaults_work(folder: Path) -> None:
         worker_metrics_bind=None,
         webhooks_allow_http=False,
         webhooks_allow_private=False,
+        keep_events_days=400,
+        keep_snapshots_days=90,
+        keep_deliveries_days=30,
         log_format=None,
     )
     assert settings.return_path is None

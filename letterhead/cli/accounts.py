@@ -18,6 +18,9 @@ app = App(
 HEADER = ("ID", "NAME", "EMAIL", "DOMAINS", "REQUESTS A MONTH", "CREATED")
 UNLIMITED = "unlimited"
 DomainLimit = Annotated[int | None, Parameter(name="--domains", help="How many domains it may have.")]
+PendingLimit = Annotated[
+    int | None, Parameter(name="--pending-claims", help="How many domains it may have that were never proven.")
+]
 RequestLimit = Annotated[int | None, Parameter(name="--requests-per-month", help="How many requests it may make.")]
 
 
@@ -66,10 +69,16 @@ def show(account_id: str, /, *, as_json: AsJson = False) -> Exit:
 
 @app.command
 def limits(
-    account_id: str, /, *, domains: DomainLimit = None, requests: RequestLimit = None, as_json: AsJson = False
+    account_id: str,
+    /,
+    *,
+    domains: DomainLimit = None,
+    requests: RequestLimit = None,
+    pending: PendingLimit = None,
+    as_json: AsJson = False,
 ) -> Exit:
     """Set what an account may use; what is not named stays as it is."""
-    body = {"limits": _limits(domains, requests)}
+    body = {"limits": _limits(domains, requests, pending)}
     with Api(operator_token()) as api:
         answer = api.call("PATCH", path_of("accounts", account_id), body)
     return _show(answer, as_json)
@@ -84,8 +93,32 @@ def delete(account_id: str, /, *, as_json: AsJson = False) -> Exit:
     return Exit.OK
 
 
-def _limits(domains: int | None, requests: int | None) -> dict[str, int]:
-    named = {"domains": domains, "requestsPerMonth": requests}
+@app.command
+def audit(account_id: str | None = None, /, *, limit: int = 50, as_json: AsJson = False) -> Exit:
+    """Show who did what, when, from where and by which key, the newest first.
+
+    Parameters
+    ----------
+    account_id
+        Only what this account did.
+    limit
+        How many rows, at most 1000.
+    """
+    with Api(operator_token()) as api:
+        answer = api.call("GET", path_of("audit"), query={"accountId": account_id, "limit": str(limit)})
+    if as_json:
+        print(answer.decode())
+        return Exit.OK
+    rows = [
+        (row["at"][:19].replace("T", " "), row["actor"], row.get("address", "-"), row["action"], row["subject"])
+        for row in decoded(answer)
+    ]
+    console().print(columns(("WHEN", "WHO", "FROM", "DID", "TO"), rows))
+    return Exit.OK
+
+
+def _limits(domains: int | None, requests: int | None, pending: int | None = None) -> dict[str, int]:
+    named = {"domains": domains, "requestsPerMonth": requests, "pendingClaims": pending}
     return {name: value for name, value in named.items() if value is not None}
 
 

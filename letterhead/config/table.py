@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_sender: Mailbox | None
     webhooks_allow_http: bool
     webhooks_allow_private: bool
+    keep_events_days: int
+    keep_snapshots_days: int
+    keep_deliveries_days: int
     key_pool: int
     check_concurrency: int
     check_timeout_seconds: int
@@ -296,6 +299,27 @@ TABLE = (
         "true",
         "Lets webhooks lead to addresses that are not public, this machine's own too: whoever may add a webhook "
         "can then reach all that this server reaches. For test installations and closed networks.",
+    ),
+    Setting(
+        "KEEP_EVENTS_DAYS",
+        "400",
+        values.number(1, 36500),
+        "3650",
+        "How long events are kept. Those since a domain entered its present state stay for as long as it lasts.",
+    ),
+    Setting(
+        "KEEP_SNAPSHOTS_DAYS",
+        "90",
+        values.number(1, 36500),
+        "30",
+        "How long the checks behind events are kept, by the same rule; a domain's last check is always there.",
+    ),
+    Setting(
+        "KEEP_DELIVERIES_DAYS",
+        "30",
+        values.number(1, 36500),
+        "90",
+        "How long webhooks that arrived or were given up are kept, with every attempt.",
     ),
     Setting(
         "KEY_POOL",

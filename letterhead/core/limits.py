@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from letterhead.errors import Fault, Kind
+
+PENDING_UNLESS_SET: Final = 10_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +16,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     domains: int | None = None
     requests_per_month: int | None = None
+    pending_claims: int | None = None  # PENDING_UNLESS_SET where None: no claim without proof is worth much
 
 
 class Counted(StrEnum):
@@ -20,6 +24,7 @@ class Counted(StrEnum):
 
     DOMAINS = "domains"
     REQUESTS = "requestsPerMonth"
+    PENDING = "pendingClaims"
 
 
 class Over(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +37,8 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
 
     def fault(self) -> Fault:
         """Says it as a refusal that tells what is used, what is allowed and when it starts anew."""
+        if self.what is Counted.PENDING:
+            return self._pending()
         if self.resets_at is None:
             detail = f"The account has {self.used} sender domains; {self.allowed} are allowed. This does not reset."
             return Fault(
@@ -42,11 +49,30 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
         fix = f"Wait until {when}, or ask for a higher limit. Reading the usage and deleting still work."
         return Fault(Kind.USAGE_LIMIT_EXCEEDED, detail, fix)
 
+    def _pending(self) -> Fault:
+        return Fault(
+            Kind.USAGE_LIMIT_EXCEEDED,
+            f"The account has {self.used} sender domains that were never proven; {self.allowed} are allowed. "
+            "This does not reset.",
+            "Publish the records of those that are wanted, delete the others, or ask for a higher limit.",
+        )
+
 
 def over_domains(limits: Limits, used: int) -> Over | None:
     """Says whether an account that has `used` domains may not have another."""
     allowed = limits.domains
     return None if allowed is None or used < allowed else Over(what=Counted.DOMAINS, used=used, allowed=allowed)
+
+
+def pending_allowed(limits: Limits) -> int:
+    """Says how many domains without proof an account may have."""
+    return PENDING_UNLESS_SET if limits.pending_claims is None else limits.pending_claims
+
+
+def over_pending(limits: Limits, used: int) -> Over | None:
+    """Says whether an account that has `used` domains without proof may not have another."""
+    allowed = pending_allowed(limits)
+    return None if used < allowed else Over(what=Counted.PENDING, used=used, allowed=allowed)
 
 
 def over_requests(limits: Limits, used: int, now: datetime) -> Over | None:

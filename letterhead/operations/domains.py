@@ -10,7 +10,7 @@ import structlog
 
 from letterhead.core import checkup, lifecycle
 from letterhead.core.domain import Domain, Event, EventKind, Step
-from letterhead.core.limits import Limits
+from letterhead.core.limits import Limits, over_pending
 from letterhead.core.names import (
     DomainName,
     parse_domain,
@@ -120,11 +120,11 @@ async def add_domain(
         own=await own_key(deps, wish.private_key),
         idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
     )
-    claimed = await deps.store.claim(claim, limits.domains)
+    claimed = await deps.store.claim(claim, limits)
     if claimed is not Claimed.POOL_DRY:
         return claimed
     own = pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
-    return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits.domains)
+    return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits)
 
 
 def _digest(name: DomainName, wish: Wish) -> bytes:
@@ -206,10 +206,17 @@ def key_purpose(domain: Domain, selector: str | None = None) -> str:
     return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}"
 
 
-async def start_verification(deps: Deps, account_id: str, raw: str) -> None:
-    """Starts verification, or brings the next look forward; never makes a state worse."""
+async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: str) -> None:
+    """Starts verification, or brings the next look forward; never makes a state worse.
+
+    A failed domain becomes a pending claim again, which counts; Fault `usage-limit-exceeded`.
+    """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
+        if domain.dkim.state is State.FAILED:
+            over = over_pending(limits, await deps.store.count_unproven(account_id))
+            if over is not None:
+                raise over.fault()
         now = deps.now()
         step = lifecycle.ask_verification(domain, now)
         due = msgspec.structs.replace(step.domain, next_check_at=now, check_reason="asked for")

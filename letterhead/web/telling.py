@@ -22,7 +22,7 @@ from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, plan_of
 from letterhead.operations.preflight import Survey
 from letterhead.operations.setup_links import NewLink
-from letterhead.ports import Checkup, Deps
+from letterhead.ports import AuditRow, Checkup, Deps
 from letterhead.web import wire, wire_links
 
 T = TypeVar("T")
@@ -269,7 +269,9 @@ def account(each: Account, first_key: str | None = None) -> wire.AccountOut:
         name=each.name,
         email=each.email,
         limits=wire.LimitsOut(
-            domains=given(each.limits.domains), requests_per_month=given(each.limits.requests_per_month)
+            domains=given(each.limits.domains),
+            requests_per_month=given(each.limits.requests_per_month),
+            pending_claims=given(each.limits.pending_claims),
         ),
         reminders=each.reminders,
         created_at=kept(each.created_at),
@@ -282,10 +284,26 @@ def limits(asked: wire.LimitsIn | UnsetType, present: Limits) -> Limits:
     if isinstance(asked, UnsetType):
         return present
     return Limits(
-        domains=present.domains if isinstance(asked.domains, UnsetType) else asked.domains,
-        requests_per_month=(
-            present.requests_per_month if isinstance(asked.requests_per_month, UnsetType) else asked.requests_per_month
-        ),
+        domains=_or(asked.domains, present.domains),
+        requests_per_month=_or(asked.requests_per_month, present.requests_per_month),
+        pending_claims=_or(asked.pending_claims, present.pending_claims),
+    )
+
+
+def _or(asked: int | UnsetType | None, present: int | None) -> int | None:
+    return present if isinstance(asked, UnsetType) else asked
+
+
+def audit(row: AuditRow) -> wire.AuditOut:
+    """Tells a row of the audit."""
+    return wire.AuditOut(
+        at=row.at,
+        actor=row.actor,
+        account_id=given(row.account_id),
+        action=row.action,
+        subject=row.subject,
+        address=given(row.address),
+        tracking_id=given(row.tracking_id),
     )
 
 

@@ -354,6 +354,9 @@ class LimitsIn(In, frozen=True, kw_only=True):
 
     domains: _Limit | UnsetType = UNSET
     requests_per_month: _Limit | UnsetType = UNSET
+    pending_claims: Annotated[
+        _Limit | UnsetType, Meta(description="Domains that were never proven; 10,000 where it is null.")
+    ] = UNSET
 
 
 Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -386,6 +389,7 @@ class LimitsOut(Out, frozen=True, kw_only=True):
 
     domains: int | UnsetType = UNSET
     requests_per_month: int | UnsetType = UNSET
+    pending_claims: int | UnsetType = UNSET
 
 
 class AccountOut(Out, frozen=True, kw_only=True):
@@ -413,6 +417,29 @@ class UsageOut(Out, frozen=True, kw_only=True):
 
     domains: Used
     requests_per_month: Used
+    pending_claims: Used
+
+
+class AuditQuery(In, frozen=True, kw_only=True):
+    """Says which page of the audit is wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] = 100
+    cursor: Annotated[int, Meta(ge=0, le=2**53 - 1, description="Where to go on, from a Link header.")] | UnsetType = (
+        UNSET
+    )
+    account_id: Annotated[str, Meta(max_length=100, description="Only what this account did.")] | UnsetType = UNSET
+
+
+class AuditOut(Out, frozen=True, kw_only=True):
+    """Tells who did what: `actor` is a key's id, `operator` or `worker`; `action` is noun.verb."""
+
+    at: datetime
+    actor: str
+    account_id: str | UnsetType = UNSET
+    action: str
+    subject: str
+    address: str | UnsetType = UNSET
+    tracking_id: str | UnsetType = UNSET
 
 
 class RewrapQuery(In, frozen=True, kw_only=True):

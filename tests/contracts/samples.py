@@ -125,7 +125,7 @@ class Shop:
     async def domain(self, account_id: str, sender: str, **how: object) -> Domain:
         """Adds a domain with a key of its own."""
         wanted = domain(account_id, sender, **how)
-        assert await self.store.claim(self.claim(wanted, own=pooled_keys(1)[0]), None) is Claimed.ADDED
+        assert await self.store.claim(self.claim(wanted, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
         return wanted
 
     def claim(

@@ -138,7 +138,7 @@ async def test_claim_adds_a_domain(shop: Shop, with_key: bool) -> None:
     await shop.store.pool_keys(pool)
     wanted = domain(made.id, "example.com")
     own = pooled_keys(1)[0] if with_key else None
-    assert await shop.store.claim(shop.claim(wanted, own=own), None) is Claimed.ADDED
+    assert await shop.store.claim(shop.claim(wanted, own=own), Limits()) is Claimed.ADDED
     assert await shop.store.domain(made.id, "example.com") == wanted
     assert await shop.store.domain_by_id(wanted.id) == wanted
     sealed = b"sealed " + (own or pool[0]).sealed
@@ -154,7 +154,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), None) is Claimed.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is Claimed.THERE
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -164,7 +164,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), None) is Claimed.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is Claimed.POOL_DRY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -174,10 +174,14 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     await shop.domain(made.id, "one.example")
     own = pooled_keys(1)[0]
     with pytest.raises(Fault) as refused:
-        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), 1)
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=1))
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
-    assert await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), 1) is Claimed.THERE
-    assert await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), 2) is Claimed.ADDED
+    assert (
+        await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1)) is Claimed.THERE
+    )
+    assert (
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2)) is Claimed.ADDED
+    )
 
 
 async def test_selector_is_never_used_twice(shop: Shop) -> None:
@@ -188,7 +192,7 @@ async def test_selector_is_never_used_twice(shop: Shop) -> None:
     for owner in (mine, theirs):
         again = domain(owner.id, "example.com", selector="s1")
         with pytest.raises(Fault) as refused:
-            await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), None)
+            await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits())
         assert refused.value.kind is Kind.SELECTOR_USED
     assert await shop.store.domain(mine.id, "example.com") is None
     await shop.domain(mine.id, "example.org", selector="s1")
@@ -201,7 +205,7 @@ async def test_refused_claim_writes_nothing(shop: Shop) -> None:
     other = await shop.account()
     await shop.store.pool_keys(pooled_keys(1))
     with pytest.raises(Fault):
-        await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), None)
+        await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), Limits())
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     assert await shop.store.events(other.id, None, None, 10) == []
     await shop.domain(other.id, "example.com")
@@ -210,7 +214,7 @@ async def test_refused_claim_writes_nothing(shop: Shop) -> None:
 async def test_claim_of_a_gone_account(shop: Shop) -> None:
     """Nobody claims for an account that is gone."""
     with pytest.raises(Fault) as refused:
-        await shop.store.claim(shop.claim(domain("gone", "example.com"), own=pooled_keys(1)[0]), None)
+        await shop.store.claim(shop.claim(domain("gone", "example.com"), own=pooled_keys(1)[0]), Limits())
     assert refused.value.kind is Kind.NOT_FOUND
 
 
@@ -219,17 +223,17 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     made, other = await shop.account(), await shop.account()
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
-    assert await shop.store.claim(first, None) is Claimed.ADDED
-    assert await shop.store.claim(first, None) is Claimed.THERE
+    assert await shop.store.claim(first, Limits()) is Claimed.ADDED
+    assert await shop.store.claim(first, Limits()) is Claimed.THERE
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
-        await shop.store.claim(second, None)
+        await shop.store.claim(second, Limits())
     assert refused.value.kind is Kind.IDEMPOTENCY_KEY_REUSED
     theirs = shop.claim(domain(other.id, "two.example"), own, ("key", b"two"))
-    assert await shop.store.claim(theirs, None) is Claimed.ADDED
+    assert await shop.store.claim(theirs, Limits()) is Claimed.ADDED
     tomorrow = replace(shop.claim(domain(made.id, "three.example"), own, ("k3", b"3")), now=later(hours=25))
-    assert await shop.store.claim(tomorrow, None) is Claimed.ADDED
-    assert await shop.store.claim(second, None) is Claimed.ADDED
+    assert await shop.store.claim(tomorrow, Limits()) is Claimed.ADDED
+    assert await shop.store.claim(second, Limits()) is Claimed.ADDED
 
 
 async def test_idempotency_key_counts_where_the_domain_was_there(shop: Shop) -> None:
@@ -237,9 +241,9 @@ async def test_idempotency_key_counts_where_the_domain_was_there(shop: Shop) -> 
     made = await shop.account()
     await shop.domain(made.id, "one.example")
     own = pooled_keys(1)[0]
-    assert await shop.store.claim(shop.claim(domain(made.id, "one.example"), own, ("key", b"one")), None) == "there"
+    assert await shop.store.claim(shop.claim(domain(made.id, "one.example"), own, ("key", b"one")), Limits()) == "there"
     with pytest.raises(Fault):
-        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own, ("key", b"two")), None)
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own, ("key", b"two")), Limits())
 
 
 async def test_domains_come_in_order(shop: Shop) -> None:
@@ -362,7 +366,7 @@ async def test_domain_comes_back_whole(shop: Shop, life: dict[str, object]) -> N
     assert await shop.store.domain_by_id(plain.id) == expected
     assert await shop.store.delete(expected, event(), False, audit())
     again = replace(expected, selector=fresh_id("s"))
-    assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), None) is Claimed.ADDED
+    assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
     assert await shop.store.domain(made.id, again.sender) == again
 
 

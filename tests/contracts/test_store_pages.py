@@ -110,8 +110,8 @@ async def test_the_past_in_short(shop: Shop) -> None:
     assert [each.kind for each in told] == ["domain.pending", "domain.pending", "domain.verified"]
     assert [each.kind for each in await shop.store.moves(made.id, 1)] == ["domain.verified"]
     await shop.store.audit(replace(audit("later.done"), account_id=made.id))
-    assert [each.action for each in await shop.store.audit_rows(made.id, 10)] == ["later.done"]
-    assert (await shop.store.audit_rows(None, 1))[0].action == "later.done"
+    assert [each.row.action for each in await shop.store.audit_rows(made.id, None, 10)] == ["later.done"]
+    assert (await shop.store.audit_rows(None, None, 1))[0].row.action == "later.done"
 
 
 async def test_lateness_counts_due_checks(shop: Shop) -> None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.domain import Effect, EventKind
+from letterhead.core.limits import Limits
 from letterhead.core.watch import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Claimed, Outcome, Page, Store
@@ -63,7 +64,9 @@ async def test_one_name_posted_at_once_is_added_once(stores: Stores, shop: Shop)
     made = await shop.account()
     await shop.store.pool_keys(pooled_keys(12))
     claims = [shop.claim(domain(made.id, "example.com"), idempotency=("key", b"same")) for _ in range(12)]
-    went = await asyncio.gather(*(stores[number % 2].claim(claim, 5) for number, claim in enumerate(claims)))
+    went = await asyncio.gather(
+        *(stores[number % 2].claim(claim, Limits(domains=5)) for number, claim in enumerate(claims))
+    )
     assert Counter(went) == {Claimed.ADDED: 1, Claimed.THERE: 11}
     assert (await shop.store.backlog(NOW)).pooled_keys == 11
     assert len(await shop.store.events(made.id, None, None, 100)) == 1
@@ -75,7 +78,8 @@ async def test_limit_holds_at_once(stores: Stores, shop: Shop) -> None:
     await shop.store.pool_keys(pooled_keys(10))
     claims = [shop.claim(domain(made.id, f"d{number}.example")) for number in range(10)]
     went = await asyncio.gather(
-        *(stores[number % 2].claim(claim, 4) for number, claim in enumerate(claims)), return_exceptions=True
+        *(stores[number % 2].claim(claim, Limits(domains=4)) for number, claim in enumerate(claims)),
+        return_exceptions=True,
     )
     refused = [one for one in went if isinstance(one, Fault) and one.kind is Kind.USAGE_LIMIT_EXCEEDED]
     assert (went.count(Claimed.ADDED), len(refused)) == (4, 6)
@@ -87,7 +91,7 @@ async def test_pooled_keys_are_handed_out_once(stores: Stores, shop: Shop) -> No
     owners = [await shop.account() for _ in range(12)]
     await shop.store.pool_keys(pooled_keys(8))
     claims = [shop.claim(domain(owner.id, "example.com")) for owner in owners]
-    went = await asyncio.gather(*(stores[number % 2].claim(claim, None) for number, claim in enumerate(claims)))
+    went = await asyncio.gather(*(stores[number % 2].claim(claim, Limits()) for number, claim in enumerate(claims)))
     # On PostgreSQL a key that another claim holds is skipped, and free again if that one fails: dry may come early,
     # never twice the same key.
     assert Counter(went) == {Claimed.ADDED: 8, Claimed.POOL_DRY: 4}
@@ -143,7 +147,7 @@ async def test_accounts_and_claims_at_once(stores: Stores, shop: Shop) -> None:
         made = await shop.account()
         claim = shop.claim(domain(made.id, "example.com"), own=pooled_keys(1)[0])
         added, deleted = await asyncio.gather(
-            stores[0].claim(claim, None), stores[1].delete_account(made.id, audit()), return_exceptions=True
+            stores[0].claim(claim, Limits()), stores[1].delete_account(made.id, audit()), return_exceptions=True
         )
         there = await shop.store.account(made.id) is not None
         assert there == (added is Claimed.ADDED) == (deleted is not True)
@@ -166,7 +170,7 @@ async def test_cancelled_work_leaves_nothing_half_done(shop: Shop, rounds: int) 
     await shop.store.pool_keys(pooled_keys(rounds))
     for number in range(rounds):
         claim = shop.claim(domain(made.id, f"d{number}.example"))
-        task = asyncio.create_task(shop.store.claim(claim, None))
+        task = asyncio.create_task(shop.store.claim(claim, Limits()))
         await asyncio.sleep(0.0004 * number)
         task.cancel()
         (went,) = await asyncio.gather(task, return_exceptions=True)

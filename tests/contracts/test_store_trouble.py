@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
 from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.domain import EventKind
+from letterhead.core.limits import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Outcome, Page, PooledKey
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later
@@ -252,7 +253,7 @@ async def test_deleted_key_is_overwritten(migrated: dict[str, str], tmp_path: Pa
         key = PooledKey(id="k", public_key="", sealed=b"very secret octets")
         await store.pool_keys([key])
         wanted = domain(made.id, "example.com")
-        await store.claim(shop.claim(wanted), None)
+        await store.claim(shop.claim(wanted), Limits())
 
         def stands() -> bool:
             return any(key.sealed in one.read_bytes() for one in tmp_path.iterdir())

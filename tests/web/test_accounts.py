@@ -112,3 +112,50 @@ async def test_counts_survive_the_process(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         month = f"{house.deps.now():%Y-%m}"
         assert (await house.deps.store.count_requests(month, {account: 0}, {}))[account] == 5
+
+
+async def test_pending_claims_have_their_limit(tmp_path: Path) -> None:
+    """Past it: 402 with used, allowed and a fix; the operator's change and a deletion help at once."""
+    async with running(tmp_path, limits=Limits(pending_claims=1)) as house, house.client(house.keys["acme"]) as acme:
+        assert (await acme.post("/domains", json={"sender": "a.dev"})).status_code == 200
+        refused = await acme.post("/domains", json={"sender": "b.dev"})
+        assert refused.status_code == 402
+        error = refused.json()["error"]
+        assert error["code"] == "usage-limit-exceeded"
+        assert error["fix"]
+        assert "1 sender domains that were never proven; 1 are allowed" in error["message"]
+        assert (await acme.get("/account/usage")).json()["pendingClaims"] == {"used": 1, "allowed": 1}
+        async with house.client(OPERATOR_TOKEN) as operator:
+            path = f"/accounts/{house.accounts['acme']}"
+            changed = (await operator.patch(path, json={"limits": {"pendingClaims": 2}})).json()
+            assert changed["limits"] == {"pendingClaims": 2}
+        assert (await acme.post("/domains", json={"sender": "b.dev"})).status_code == 200
+        assert (await acme.delete("/domains/a.dev")).status_code == 200
+        assert (await acme.post("/domains", json={"sender": "c.dev"})).status_code == 200
+
+
+async def test_the_audit_is_the_operators(
+    house: Installation, acme: httpx2.AsyncClient, operator: httpx2.AsyncClient
+) -> None:
+    """Who did what, when, from where, by which key and in which request, newest first; nobody else reads it."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    read = await acme.get("/domains")
+    assert (await acme.get("/audit")).status_code == 401
+    newest = (await operator.get("/audit", params={"limit": 1})).json()
+    keys = (await acme.get("/keys")).json()["keys"]
+    assert newest == [
+        {
+            "at": newest[0]["at"], "actor": keys[0]["id"], "accountId": house.accounts["acme"],
+            "action": "private-key.read", "subject": "acme.dev", "address": "127.0.0.1",
+            "trackingId": read.headers["x-tracking-id"],
+        }
+    ]  # fmt: skip
+    rows, url = [], "/audit?limit=1"
+    while url:
+        page = await operator.get(url)
+        rows += page.json()
+        url = page.links.get("next", {}).get("url", "")
+    assert rows == (await operator.get("/audit")).json()
+    assert rows[-1]["action"] == "account.open"
+    mine = (await operator.get("/audit", params={"accountId": house.accounts["acme"]})).json()
+    assert [each["action"] for each in mine] == ["private-key.read"]

@@ -36,7 +36,7 @@ async def test_no_undocumented_answer(tmp_path: Path) -> None:
             await acme.post("/domains", json={"sender": "acme.dev"})
         spare = await house.make_key("acme", Scope.FULL)  # which the run may well revoke
         assert await generated(
-            tmp_path, house, house.keys["acme"], "--exclude-path-regex", "^/(accounts|metrics|keys/)"
+            tmp_path, house, house.keys["acme"], "--exclude-path-regex", "^/(accounts|audit|metrics|keys/)"
         )
         assert await generated(tmp_path, house, spare, "--include-path-regex", "^/keys/")
-        assert await generated(tmp_path, house, OPERATOR_TOKEN, "--include-path-regex", "^/(accounts|metrics)")
+        assert await generated(tmp_path, house, OPERATOR_TOKEN, "--include-path-regex", "^/(accounts|audit|metrics)")

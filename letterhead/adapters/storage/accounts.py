@@ -8,7 +8,7 @@ from letterhead.adapters.storage.engine import Engine, Session, storable
 from letterhead.adapters.storage.gathering import Gathering
 from letterhead.core.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
-from letterhead.ports import AuditRow
+from letterhead.ports import AuditRow, KeptAudit
 
 
 class Accounts:
@@ -101,6 +101,15 @@ class Accounts:
     async def _append_all(self, audits: Sequence[AuditRow]) -> None:
         values = [{name: storable(value) for name, value in rows.audit_values(row).items()} for row in audits]
         await self._engine.write("append_audits", audits=rows.json(values))
+
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+        """Lists the audit, the newest first; `before` is a row's number."""
+        last = 2**62 if before is None else before
+        if account_id is None:
+            found = await self._engine.read("all_audit_rows", before=last, limit=limit)
+        else:
+            found = await self._engine.read("audit_rows", account_id=account_id, before=last, limit=limit)
+        return [rows.audit(row) for row in found]
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""

@@ -11,7 +11,7 @@ from letterhead.adapters.storage.eventids import EventIds
 from letterhead.adapters.storage.reminders import remind
 from letterhead.adapters.storage.webhooks import owe
 from letterhead.core.domain import Domain, Effect, Event
-from letterhead.core.limits import Limits, over_domains
+from letterhead.core.limits import Limits, over_domains, over_pending
 from letterhead.errors import Fault, Kind
 from letterhead.ports import (
     AuditRow,
@@ -56,6 +56,11 @@ class Domains:
     async def count_domains(self, account_id: str) -> int:
         """Counts an account's domains."""
         used: int = (await self._engine.read("count_domains", account_id=account_id))[0]["used"]
+        return used
+
+    async def count_unproven(self, account_id: str) -> int:
+        """Counts an account's domains that were never proven."""
+        used: int = (await self._engine.read("count_unproven", account_id=account_id))[0]["used"]
         return used
 
     async def domain(self, account_id: str, sender: str) -> Domain | None:
@@ -135,8 +140,8 @@ class Domains:
         """Finds the check that events follow from."""
         return next((rows.checkup(row) for row in await self._engine.read("evidence", id=check_id)), None)
 
-    async def claim(self, claim: Claim, allowed: int | None) -> Claimed:
-        """Adds a domain in one transaction: at most `allowed` of them, no selector used before at this name.
+    async def claim(self, claim: Claim, limits: Limits) -> Claimed:
+        """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
 
         Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
         where the account is gone.
@@ -145,7 +150,7 @@ class Domains:
         async def work(session: Session) -> Claimed:
             if await _claimed_before(session, claim):
                 return Claimed.THERE
-            await _refuse_too_many(session, claim.account_id, allowed)
+            await _refuse_too_many(session, claim.account_id, limits)
             key = claim.own or await _taken_key(session)
             if key is None:
                 return Claimed.POOL_DRY
@@ -296,11 +301,11 @@ async def _remember(session: Session, claim: Claim) -> None:
     await session.rows("remember_idempotency", account_id=claim.account_id, key=key, digest=digest, at=at)
 
 
-async def _refuse_too_many(session: Session, account_id: str, allowed: int | None) -> None:
-    if allowed is None:
-        return
-    used = (await session.rows("count_domains", account_id=account_id))[0]["used"]
-    over = over_domains(Limits(domains=allowed), used)
+async def _refuse_too_many(session: Session, account_id: str, limits: Limits) -> None:
+    unproven = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
+    over = over_pending(limits, unproven)
+    if over is None and limits.domains is not None:
+        over = over_domains(limits, (await session.rows("count_domains", account_id=account_id))[0]["used"])
     if over is not None:
         raise over.fault()
 

@@ -115,22 +115,6 @@ class Pages:
         ]
         return moves[::-1]
 
-    async def audit_rows(self, account_id: str | None, limit: int) -> Sequence[AuditRow]:
-        """Tells the newest rows of the audit, of one account or of all, the newest first."""
-        found = await self._engine.read("audit_rows", account_id=account_id, limit=limit)
-        return [
-            AuditRow(
-                at=rows.time(row["at"]),
-                actor=row["actor"],
-                account_id=row["account_id"],
-                action=row["action"],
-                subject=row["subject"],
-                address=row["address"],
-                tracking_id=row["tracking_id"],
-            )
-            for row in found
-        ]
-
     async def lateness(self, now: datetime) -> Sequence[int]:
         """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         row = (await self._engine.read("lateness", now=rows.ms(now)))[0]

@@ -16,7 +16,7 @@ from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
 from letterhead.core.outage import Silence
 from letterhead.core.reminders import Reminder, ReminderKind
-from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, OwedReminder, PooledKey
+from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -74,13 +74,16 @@ def account_values(account: Account) -> Values:
         "email": account.email,
         "domains": account.limits.domains,
         "requests": account.limits.requests_per_month,
+        "pending": account.limits.pending_claims,
         "reminders": int(account.reminders),
     }
 
 
 def limits(row: Row) -> Limits:
     """Reads an account's limits."""
-    return Limits(domains=row["domains_limit"], requests_per_month=row["requests_limit"])
+    return Limits(
+        domains=row["domains_limit"], requests_per_month=row["requests_limit"], pending_claims=row["pending_limit"]
+    )
 
 
 def account(row: Row) -> Account:
@@ -135,6 +138,20 @@ def caller(row: Row) -> Caller:
 def audit_values(row: AuditRow) -> Values:
     """Gives the columns of an audit row."""
     return msgspec.structs.asdict(row) | {"at": ms(row.at)}
+
+
+def audit(row: Row) -> KeptAudit:
+    """Reads an audit row."""
+    audited = AuditRow(
+        at=time(row["at"]),
+        actor=row["actor"],
+        account_id=row["account_id"],
+        action=row["action"],
+        subject=row["subject"],
+        address=row["address"],
+        tracking_id=row["tracking_id"],
+    )
+    return KeptAudit(number=row["id"], row=audited)
 
 
 # domains
@@ -206,6 +223,7 @@ def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str |
         "at": ms(event.at),
         "detail": event.detail,
         "changed": maybe_json(event.change),
+        "record": event.change.record if event.change is not None else None,
         "evidence_id": evidence_id,
     }
 

@@ -12,6 +12,7 @@ from letterhead.adapters.storage.engine import Engine
 from letterhead.adapters.storage.pages import Pages
 from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
 from letterhead.adapters.storage.reminders import Reminders
+from letterhead.adapters.storage.retention import Retention
 from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.webhooks import Webhooks
@@ -23,7 +24,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages):
+class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages, Retention):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -34,6 +35,7 @@ class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages):
         Pages.__init__(self, engine)
         Secrets.__init__(self, engine)
         Webhooks.__init__(self, engine)
+        Retention.__init__(self, engine)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def account(visitor: Visitor) -> ASGIResponse:
         requests=await visitor.desk.house.usage.used(visitor.account_id),
         limits=limits,
         resets_at=resets_at(deps.now()),
-        audit=await deps.store.audit_rows(visitor.account_id, AUDIT),
+        audit=[each.row for each in await deps.store.audit_rows(visitor.account_id, None, AUDIT)],
     )
 
 

@@ -80,7 +80,7 @@ async def check(visitor: Visitor) -> ASGIResponse:
 
 async def start(visitor: Visitor) -> ASGIResponse:
     """Starts verification."""
-    await domains.start_verification(visitor.deps, visitor.account_id, visitor.part("sender"))
+    await domains.start_verification(visitor.deps, visitor.account_id, visitor.caller.limits, visitor.part("sender"))
     return _back(visitor, "started")
 
 

@@ -53,7 +53,8 @@ async def open_account(visitor: Visitor) -> ASGIResponse:
 
 async def audit(visitor: Visitor) -> ASGIResponse:
     """Shows what was done lately, in every account."""
-    return visitor.show("audit.html", audit=await visitor.deps.store.audit_rows(None, AUDIT))
+    kept = await visitor.deps.store.audit_rows(None, None, AUDIT)
+    return visitor.show("audit.html", audit=[each.row for each in kept])
 
 
 VIEWS = (

@@ -2,11 +2,12 @@
 
 from msgspec import UnsetType
 
-from letterhead.core.limits import Limits, resets_at
+from letterhead.core.limits import Limits, pending_allowed, resets_at
 from letterhead.errors import Kind
 from letterhead.operations import accounts
 from letterhead.web import telling, wire
 from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.links import next_page
 
 
 async def open_account(call: Call) -> Answer:
@@ -72,7 +73,24 @@ async def own_usage(call: Call) -> Answer:
     )
     number = await call.deps.store.count_domains(call.account_id)
     domains = wire.Used(used=number, allowed=telling.given(limits.domains))
-    return json(wire.UsageOut(domains=domains, requests_per_month=requests))
+    unproven = await call.deps.store.count_unproven(call.account_id)
+    pending = wire.Used(used=unproven, allowed=pending_allowed(limits))
+    return json(wire.UsageOut(domains=domains, requests_per_month=requests, pending_claims=pending))
+
+
+async def list_audit(call: Call) -> Answer:
+    """Lists who did what, when, from where and by which key, the newest first; nothing is ever removed from it.
+
+    It comes in pages, whose `Link` header (RFC 8288) leads to the next one.
+    """
+    query = call.query(wire.AuditQuery)
+    account, before = query.account_id or None, None if isinstance(query.cursor, UnsetType) else query.cursor
+    found = await call.deps.store.audit_rows(account, before, query.limit + 1)
+    body = json([telling.audit(each.row) for each in found[: query.limit]])
+    if len(found) <= query.limit:
+        return body
+    last = found[query.limit - 1].number
+    return Answer(body=body.body, headers=next_page(call, limit=query.limit, cursor=last, accountId=account))
 
 
 ENDPOINTS = (
@@ -104,6 +122,10 @@ ENDPOINTS = (
         method="PATCH", path="/accounts/{accountId}", serve=change_account, access=Access.OPERATOR,
         topic="Accounts (operator)", answer=wire.AccountOut, body=wire.AccountChange,
         faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+    ),
+    Endpoint(
+        method="GET", path="/audit", serve=list_audit, access=Access.OPERATOR, topic="Accounts (operator)",
+        answer=list[wire.AuditOut], query=wire.AuditQuery, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
         method="DELETE", path="/accounts/{accountId}", serve=close_account, access=Access.OPERATOR,

@@ -181,7 +181,7 @@ async def delete_domain(call: Call) -> Answer:
 
 async def start_verification(call: Call) -> Answer:
     """Starts verification, or brings the next look forward; answers with the whole list. Never makes a state worse."""
-    await domains.start_verification(call.deps, call.account_id, call.part("sender"))
+    await domains.start_verification(call.deps, call.account_id, call.caller.limits, call.part("sender"))
     return await _whole(call)
 
 

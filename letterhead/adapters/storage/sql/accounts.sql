@@ -1,21 +1,24 @@
--- name: add_account(id, name, email, domains, requests, reminders, created_at)
-INSERT INTO accounts (id, name, email, domains_limit, requests_limit, reminders, created_at)
-VALUES (:id, :name, :email, :domains, :requests, :reminders, :created_at)
+-- name: add_account(id, name, email, domains, requests, pending, reminders, created_at)
+INSERT INTO accounts (id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at)
+VALUES (:id, :name, :email, :domains, :requests, :pending, :reminders, :created_at)
 RETURNING id;
 
 -- name: accounts()
-SELECT id, name, email, domains_limit, requests_limit, reminders, created_at FROM accounts ORDER BY created_at, id;
+SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at
+FROM accounts ORDER BY created_at, id;
 
 -- name: account(id)
-SELECT id, name, email, domains_limit, requests_limit, reminders, created_at FROM accounts WHERE id = :id;
+SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders, created_at
+FROM accounts WHERE id = :id;
 
 -- name: lock_account(id)
 -- Claims of one account wait for each other here, so that counting its domains means something.
 SELECT id FROM accounts WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
--- name: change_account(id, name, email, domains, requests, reminders)
+-- name: change_account(id, name, email, domains, requests, pending, reminders)
 UPDATE accounts
-SET name = :name, email = :email, domains_limit = :domains, requests_limit = :requests, reminders = :reminders
+SET name = :name, email = :email, domains_limit = :domains, requests_limit = :requests, pending_limit = :pending,
+    reminders = :reminders
 WHERE id = :id
 RETURNING id;
 
@@ -26,7 +29,7 @@ DELETE FROM accounts WHERE id = :id RETURNING id;
 DELETE FROM usage WHERE account_id = :account_id RETURNING month;
 
 -- name: caller(digest)
-SELECT k.account_id, k.id, k.scope, k.ends_at, a.domains_limit, a.requests_limit
+SELECT k.account_id, k.id, k.scope, k.ends_at, a.domains_limit, a.requests_limit, a.pending_limit
 FROM api_keys AS k JOIN accounts AS a ON a.id = k.account_id
 WHERE k.digest = :digest;
 
@@ -66,6 +69,16 @@ SELECT CAST(value ->> 'at' AS BIGINT), value ->> 'actor', value ->> 'account_id'
     value ->> 'subject', value ->> 'address', value ->> 'tracking_id'
 FROM /*sqlite json_each(:audits) */ /*postgresql json_array_elements(CAST(:audits AS JSON)) AS each (value) */
 RETURNING id;
+
+-- name: audit_rows(account_id, before, limit)
+SELECT id, at, actor, account_id, action, subject, address, tracking_id FROM audit
+WHERE account_id = :account_id AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: all_audit_rows(before, limit)
+SELECT id, at, actor, account_id, action, subject, address, tracking_id FROM audit
+WHERE id < :before
+ORDER BY id DESC LIMIT :limit;
 
 -- name: vault(name)
 SELECT blob FROM vault WHERE name = :name;

@@ -13,6 +13,10 @@ SELECT id, version FROM domains WHERE account_id = :account_id ORDER BY sender;
 -- name: count_domains(account_id)
 SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
 
+-- name: count_unproven(account_id)
+SELECT count(*) AS used FROM domains
+WHERE account_id = :account_id AND held = 0 AND status IN ('PENDING', 'NOT_STARTED');
+
 -- name: domain(account_id, sender)
 SELECT life FROM domains WHERE account_id = :account_id AND sender = :sender;
 
@@ -134,9 +138,9 @@ RETURNING domain_id;
 -- name: keep_evidence(id, body)
 INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
 
--- name: add_event(id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
-INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id)
-VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :evidence_id)
+-- name: add_event(id, domain_id, account_id, sender, kind, at, detail, changed, record, evidence_id)
+INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, record, evidence_id)
+VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :record, :evidence_id)
 RETURNING id;
 
 -- name: events_of_account(account_id, sender, after, limit)

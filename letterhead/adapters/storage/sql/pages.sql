@@ -59,11 +59,6 @@ SELECT domain_id, kind, at FROM events
 WHERE account_id = :account_id AND kind LIKE 'domain.%'
 ORDER BY id DESC LIMIT :limit;
 
--- name: audit_rows(account_id, limit)
-SELECT at, actor, account_id, action, subject, address, tracking_id FROM audit
-WHERE CAST(:account_id AS TEXT) IS NULL OR account_id = :account_id
-ORDER BY id DESC LIMIT :limit;
-
 -- name: lateness(now)
 -- By how long the due checks have been due, in steps of 1 s, 10 s, 1 min, 5 min.
 SELECT count(*) AS due,
