@@ -1,4 +1,5 @@
 """Knows every setting: its name, default, form and meaning, once. `letterhead config` and the docs are made of it."""
+# Long because it is one table: every setting, once, each with what it means.
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -24,6 +24,8 @@ HOT = {
     "checkups": {"domain_ids": '["d7", "d8"]'},
     "sealed_keys": {"account_id": "a7"},
     "used_selectors": {"sender": "d7.example", "account_id": "a7"},
+    "audit_rows": {"account_id": "a7", "before": 100, "limit": 10},
+    "all_audit_rows": {"before": 100, "limit": 10},
     "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "watched": {"domain_id": "d7"},
@@ -71,6 +73,8 @@ FILL = [
     "SELECT 'l' || n, 'd' || n, 'a' || (n % 3000), {digest}, 0, 0 FROM numbers",
     "INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at) {numbers} "
     "SELECT {digest}, 'a' || n, 'k' || n, {digest}, 0, 0 FROM numbers WHERE n < 3000",
+    "INSERT INTO audit (at, actor, account_id, action, subject) {numbers} "
+    "SELECT 0, '', 'a' || (n % 3000), '', '' FROM numbers",
     "ANALYZE",
 ]
 

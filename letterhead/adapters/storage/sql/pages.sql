@@ -37,7 +37,7 @@ DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
 
 -- name: session(digest)
 SELECT s.account_id, s.key_id AS id, s.mark, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
-    a.domains_limit, a.requests_limit
+    a.domains_limit, a.requests_limit, a.pending_limit
 FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
 WHERE s.digest = :digest;
 
