@@ -393,6 +393,6 @@ def test_domain_survives_storage() -> None:
 
 
 def test_the_page_is_the_table() -> None:
-    """docs/lifecycle.md is what the table says today."""
+    """docs/lifecycle.md begins with what the table says today; the change of keys has its own table behind it."""
     page = Path(__file__).parents[2] / "docs" / "lifecycle.md"
-    assert page.read_text(encoding="utf-8") == diagram()
+    assert page.read_text(encoding="utf-8").startswith(diagram().rstrip())
