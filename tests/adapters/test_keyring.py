@@ -219,7 +219,8 @@ def test_traceback_with_variables_shows_no_key() -> None:
     """A crash report that prints every variable of every frame shows neither secret, data key nor KEK."""
     ring = EnvelopeKeyring([KeyEncryptionKey("k", Secret(CANARY.ljust(32)))])
     sealed = ring.seal(Secret(CANARY), PURPOSE)
-    for blob, purpose in ((sealed, "elsewhere"), (sealed[:-1] + bytes([sealed[-1] ^ 1]), PURPOSE), (b"\1\1z" + sealed[3:], PURPOSE)):
+    spoilt = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for blob, purpose in ((sealed, "elsewhere"), (spoilt, PURPOSE), (b"\1\1z" + sealed[3:], PURPOSE)):
         with pytest.raises(Fault) as caught:
             ring.unseal(blob, purpose)
         report = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
