@@ -29,13 +29,18 @@ def reveal(secret: Secret) -> bytes:
     return secret._octets
 
 
-# As a line of PEM looks, or any piece of it: long, of letters in both cases, and with what no English word has.
-_LIKE_A_KEY: Final = re.compile(
-    r"(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])(?=[\w+/-]*[0-9+/])[A-Za-z0-9+/_-]{20,}={0,2}", re.ASCII
-)
+# As a line of PEM looks, or any piece of it: long, of letters in both cases, and with what no English word has. Runs
+# are found first and judged after: one expression for both would look through a long run from each of its letters.
+_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_LIKE_A_KEY: Final = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9+/]")))
 _SHOWN: Final = 6
 
 
 def without_keys(text: str) -> str:
     """Cuts out of a text what may be a piece of a key that somebody put in the wrong place."""
-    return _LIKE_A_KEY.sub(lambda found: f"{found[0][:_SHOWN]}…", text)
+    return _RUN.sub(_cut, text)
+
+
+def _cut(found: re.Match[str]) -> str:
+    whole = found[0]
+    return f"{whole[:_SHOWN]}…" if all(each.search(whole) for each in _LIKE_A_KEY) else whole

@@ -18,6 +18,7 @@ from letterhead.adapters.storage import open_store
 from letterhead.adapters.storage.sqlite import WRITER, SqliteEngine
 from letterhead.adapters.storage.store import SqlStore
 from letterhead.core.domain import Domain, EventKind
+from letterhead.core.limits import Limits
 from letterhead.ports import Page
 from tests.contracts.samples import Shop, audit, domain, event, pooled_keys
 from tests.faults.conftest import Figures
@@ -105,7 +106,7 @@ async def add_and_delete(store: SqlStore, acked: Acked, wanted: Domain, number: 
     """Adds one domain, and deletes every fourth; notes each when the store says that it is done."""
     own = replace(pooled_keys(1)[0], sealed=bytes(1500))
     acked.under_way = wanted.sender
-    await store.claim(Shop(store).claim(wanted, own=own), None)  # type: ignore[arg-type]
+    await store.claim(Shop(store).claim(wanted, own=own), Limits())  # type: ignore[arg-type]
     acked.added.add(wanted.sender)
     if number % 4 == 3:
         assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), False, audit())
@@ -126,7 +127,7 @@ async def after(folder: Path, wreck: Mapping[str, bytes]) -> set[str]:
     file = written(folder, wreck)
     async with open_store(f"sqlite:///{file}") as store:
         names = {each.sender for each in await store.domains("acc", Page())}
-        assert {f"{each}.dev" for each in await store.sealed_keys("acc")} == names
+        assert {f"{domain_id}.dev" for domain_id, _ in await store.sealed_keys("acc")} == names
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return names

@@ -77,7 +77,7 @@ async def test_lost_replies_double_nothing(house: Installation, proxy: Chaos, si
     figures(requests=size, cut=sum(proxy.met[each] for each in AFTER_COMMIT), doubled=len(stored) - size)
     assert [each.sender for each in stored] == sorted(names)
     assert len({each.selector for each in stored}) == size
-    assert keys.keys() == {each.id for each in stored}
+    assert keys.keys() == {(each.id, each.selector) for each in stored}
     assert events.count(EventKind.DOMAIN_CREATED) == events.count(EventKind.DOMAIN_PENDING) == size
     assert await identities_after_a_minute(house, names[:5]) == set(names[:5])
 

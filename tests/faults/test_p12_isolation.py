@@ -27,6 +27,7 @@ SENDER = "canary-sender.dev"
 FOREIGN: Mapping[str, str] = {
     "sender": r"canary-sender\.dev",
     "keyId": r"key_[0-9a-f]{16,}",
+    "linkId": r"link_[0-9a-f]{16,}",
     "accountId": r"acc_[0-9a-f]{16,}",
     "webhookId": r"wh_[0-9a-f]{16,}",
     "deliveryId": r"\d{1,19}|[a-z]+_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{27}",
@@ -105,6 +106,7 @@ async def stranger(house: Installation) -> Stranger:
         hook = await client.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["domain.created"]})
         await client.post("/domains", json={"sender": SENDER, "selector": "canary1", "mailFrom": "canary"})
         await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
+        await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")
         other.ids |= await known_ids(client, other, {"webhookId": hook.json()["id"]})
     return other
