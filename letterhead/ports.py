@@ -303,6 +303,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None  # a sender: begin behind it
     status: str | None = None  # the wire's word
     contains: str | None = None
+    problem: str | None = None  # the code of a finding of the last check
 
 
 class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
