@@ -44,7 +44,7 @@ async def show_setup(visitor: Visitor) -> ASGIResponse:
 
 
 def outcome(view: DomainView, laid: Board) -> str:
-    """Says in one word how far it is: done, next (a new key waits), provider (has to look too), risk, ended, waiting."""
+    """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
     if wholly_verified(view.domain):
         return "next" if rotation.stage(view.domain) is Stage.WAITING else "done"
     match view.domain.dkim.state:
