@@ -96,6 +96,15 @@ async def test_a_signature_that_does_not_hold_lets_nobody_in(house: Installation
         assert (await browser.get("/dashboard")).status_code == 303
 
 
+async def test_another_state_is_refused_before_the_provider_is_asked(house: Installation, elsewhere: OpenId) -> None:
+    """An answer to a question of somebody else's is dropped at once: its code is not spent."""
+    async with house.client() as browser:
+        back = await led(browser)
+        assert (await browser.get(f"{back}x")).status_code == 401
+        assert len(elsewhere.codes) == 1
+        assert (await browser.get("/dashboard")).status_code == 303
+
+
 async def test_the_way_back_belongs_to_the_browser_that_left(house: Installation) -> None:
     """Another browser, another state, no code, a code used before, and a later attempt's cookie: all refused."""
     async with house.client() as browser, house.client() as other:
