@@ -168,6 +168,7 @@ def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> Provi
         region=settings.ses_region,
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
+        tenants=settings.ses_tenants,
     )
 
 

@@ -88,6 +88,7 @@ def test_defaults_work(folder: Path) -> None:
         ses_mx_failure=MxFailure.DEFAULT,
         ses_calls_per_second=1,
         ses_notice_topics=(),
+        ses_tenants=False,
         dns_resolvers=None,
         dns_authoritative_port=53,
         allow_special_use=False,

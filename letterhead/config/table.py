@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ses_mx_failure: MxFailure
     ses_calls_per_second: int
     ses_notice_topics: tuple[str, ...]
+    ses_tenants: bool
     dns_resolvers: tuple[Endpoint, ...] | None
     dns_authoritative_port: int
     allow_special_use: bool
@@ -180,6 +181,13 @@ TABLE = (
         "arn:aws:sns:eu-west-1:123456789012:letterhead",
         "Amazon SNS topics, as ARNs with commas between, whose notices `POST /provider/notices` takes (docs/ses.md).",
         unset="that answers 404",
+    ),
+    Setting(
+        "SES_TENANTS",
+        "false",
+        values.read_truth,
+        "true",
+        "Gives each account an SES tenant of its own, with its identities in it. Needs more permissions (docs/ses.md).",
     ),
     Setting(
         "DNS_RESOLVERS",
