@@ -303,6 +303,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None  # a sender: begin behind it
     status: str | None = None  # the wire's word
     contains: str | None = None
+    problem: str | None = None  # the code of a finding of the last check
 
 
 class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -764,6 +765,35 @@ class Store(Protocol):
         ...
 
 
+class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what ties one attempt to sign in to one browser; `back` is where the provider leads it to afterwards."""
+
+    back: str
+    state: str
+    nonce: str
+    verifier: str
+    challenge: str
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Says who signed in elsewhere, by the provider's own name, and of which account the provider says they are."""
+
+    subject: str
+    account_id: str | None
+
+
+class SignIn(Protocol):
+    """Has people signed in by somebody else, by OpenID Connect."""
+
+    async def address(self, attempt: SignInAttempt) -> str:
+        """Gives the provider's address to lead a browser to; Fault `provider-failed`."""
+        ...
+
+    async def person(self, attempt: SignInAttempt, code: str) -> Person:
+        """Exchanges a code for who signed in; Faults `unauthorized`, `provider-failed`."""
+        ...
+
+
 class Meter(Protocol):
     """Keeps the service's numbers; no label may come from a client's text."""
 
@@ -828,5 +858,6 @@ class Deps:
     digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
     chance: Callable[[int], bytes]  # so many octets nobody can guess
+    sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected

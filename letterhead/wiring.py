@@ -23,7 +23,7 @@ from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, Store
+from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -99,6 +99,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             digest=lambda text: apikeys.digest(text, pepper),
             now=stand.now,
             chance=secrets.token_bytes,
+            sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
         )
@@ -190,6 +191,16 @@ def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | N
         ),
         now,
     )
+
+
+def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:
+    """Makes what signs people in by OpenID Connect, where a provider is set."""
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    if issuer is None or client_id is None or secret is None:
+        return None
+    from letterhead.adapters.openid import OpenIdProvider  # loaded by those alone who use it
+
+    return OpenIdProvider(issuer, client_id, secret, settings.oidc_account_claim, now=now)
 
 
 def resolver(settings: Settings) -> DnsResolver:

@@ -40,7 +40,8 @@ ROOT = Path(__file__).parent.parent
 TOKEN = "canary-7Q2mZ-operator-token"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
-BESIDE = {**PAIR, "MAIL_SENDER": "post@example.net"}
+OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
+BESIDE = {**PAIR, **OPENID, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -112,6 +113,10 @@ def test_defaults_work(folder: Path) -> None:
         brand_colour=None,
         support=None,
         embed_origins=(),
+        oidc_issuer=None,
+        oidc_client_id=None,
+        oidc_client_secret=None,
+        oidc_account_claim="letterhead_account",
         worker_metrics_bind=None,
         webhooks_allow_http=False,
         webhooks_allow_private=False,
@@ -547,3 +552,20 @@ def test_settings_do_not_change(folder: Path) -> None:
     with pytest.raises(AttributeError):
         settings.key_pool = 1  # type: ignore[misc]
     assert msgspec.structs.replace(settings, key_pool=1).key_pool == 1
+
+
+@pytest.mark.parametrize("left_out", OPENID)
+def test_half_of_openid_is_refused(left_out: str, folder: Path) -> None:
+    """Issuer, client id and secret go together; what is missing is named."""
+    given = {name: text for name, text in OPENID.items() if name != left_out}
+    assert f"LETTERHEAD_{left_out} is not set" in refused(with_settings(**given), folder).detail
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://id.example.net", "id.example.net", "https://", "https://id.example.net/?x=1", "https://a/#b"]
+)
+def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
+    """Codes and the secret go there, so that it is https; on this machine alone http will do."""
+    assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
+    local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
+    assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"

@@ -1,4 +1,4 @@
-"""Knows the values of the settings that dress the pages, and reads each from text, as `values` does for the others."""
+"""Knows the values of the settings of the pages (their dress, who signs people in), and reads each from text."""
 
 import re
 from urllib.parse import urlsplit
@@ -22,6 +22,22 @@ def read_web_address(text: str) -> str:
     """Reads the https address of something that a browser fetches."""
     if not re.fullmatch(r"https://[!-~]{1,500}", text) or set(text) & set(";,'\"<>") or not urlsplit(text).hostname:
         raise ValueError("is not an https:// address in plain ASCII without quotes, commas and semicolons")
+    return text
+
+
+def read_issuer(text: str) -> str:
+    """Reads an OpenID Connect issuer: https, or http on this machine alone; not a character is changed."""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not (local or parts.scheme == "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is not an https:// address without ? and #")
+    return text
+
+
+def read_client(text: str) -> str:
+    """Reads a name that an OpenID Connect provider gave to something."""
+    if not re.fullmatch(r"[!-~]{1,200}", text):
+        raise ValueError("is longer than 200 characters or holds others than printable ASCII without spaces")
     return text
 
 

@@ -78,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     brand_colour: str | None
     support: str | None
     embed_origins: tuple[str, ...]
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: Secret | None
+    oidc_account_claim: str
     worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
@@ -406,6 +410,38 @@ TABLE = (
         "Web origins, with commas between, whose pages may show the set-up page in a frame. They get a `postMessage` "
         "when the domain is verified.",
         unset="none",
+    ),
+    Setting(
+        "OIDC_ISSUER",
+        None,
+        branding.read_issuer,
+        "https://login.example.com",
+        "OpenID Connect provider that people may sign in with, beside API keys: its issuer, just as it names itself.",
+        unset="people sign in with API keys alone",
+    ),
+    Setting(
+        "OIDC_CLIENT_ID",
+        None,
+        branding.read_client,
+        "letterhead",
+        "Name of this installation at that provider. Its redirect URI there is PUBLIC_URL with /sign-in/openid/back.",
+        unset="people sign in with API keys alone",
+    ),
+    Setting(
+        "OIDC_CLIENT_SECRET",
+        None,
+        values.read_secret,
+        "write-what-the-provider-gave-you",
+        "Secret of this installation at that provider.",
+        secret=True,
+        unset="people sign in with API keys alone",
+    ),
+    Setting(
+        "OIDC_ACCOUNT_CLAIM",
+        "letterhead_account",
+        branding.read_client,
+        "https://example.com/account",
+        "Claim of the ID token that holds the id of the person's account. Nobody but you may be able to set it there.",
     ),
     Setting(
         "WORKER_METRICS_BIND",

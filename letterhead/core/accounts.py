@@ -82,7 +82,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
 
-    `mark` ties an operator's session to the token it was made with.
+    `mark` ties an operator's session to the token it was made with. Where somebody else signed the person in, it holds
+    their name there, which stands for a key's id.
     """
 
     caller: Caller | None = None

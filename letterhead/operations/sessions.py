@@ -6,13 +6,15 @@ A session is not an API key: it has a token of its own, lives for a day, and end
 import base64
 import hmac
 from datetime import timedelta
+from hashlib import sha256
 
 import msgspec
 
-from letterhead.core.accounts import Session, signed_in
+from letterhead.core.accounts import Caller, Scope, Session, signed_in
+from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports import Deps
+from letterhead.ports import Deps, Person, SignInAttempt
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)
@@ -30,6 +32,32 @@ async def sign_in_operator(deps: Deps, token: str, actor: Actor) -> str:
     """Opens a session for the operator, whose token was checked already."""
     session = Session(mark=mark_of(deps, token), created_at=deps.now(), ends_at=deps.now() + LASTS)
     return await _open(deps, session, msgspec.structs.replace(actor, name="operator"))
+
+
+def attempt(deps: Deps, seed: str, back: str) -> SignInAttempt:
+    """Derives what goes to the provider of identities from a cookie of this one attempt (RFC 7636, RFC 9700 2.1.1)."""
+    state, nonce, verifier = (_code(deps.digest(f"openid|{what}|{seed}")) for what in ("state", "nonce", "verifier"))
+    challenge = _code(sha256(verifier.encode()).digest())
+    return SignInAttempt(back=back, state=state, nonce=nonce, verifier=verifier, challenge=challenge)
+
+
+def _code(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+async def sign_in_person(deps: Deps, person: Person, actor: Actor) -> str:
+    """Opens a session for who was signed in elsewhere, with all that the account may; Fault `unauthorized`."""
+    account = await deps.store.account(person.account_id) if person.account_id else None
+    if account is None:
+        raise Fault(
+            Kind.UNAUTHORIZED,
+            "You are signed in there, but belong to no account here.",
+            "Ask the operator to write your account's id into the claim that OIDC_ACCOUNT_CLAIM names.",
+        )
+    name = f"openid:{person.subject[:200]}"
+    caller = Caller(account_id=account.id, key_id=name, scope=Scope.FULL, limits=account.limits)
+    session = Session(caller=caller, mark=name.encode(), created_at=deps.now(), ends_at=deps.now() + LASTS)
+    return await _open(deps, session, msgspec.structs.replace(actor, name=name, account_id=account.id))
 
 
 def mark_of(deps: Deps, token: str) -> bytes:

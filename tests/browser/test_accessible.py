@@ -28,7 +28,8 @@ def pages(page: Page, service: Serving, sender: str) -> Iterator[str]:
     page.get_by_role("button", name="Make a link").click()
     yield "link made"
     link = page.locator("#links .once code").inner_text()
-    for path in ("/dashboard", "/dashboard?q=nothing", "/dashboard/keys", "/dashboard/account", "/dashboard/webhooks"):
+    lists = ("/dashboard", "/dashboard?problem=dkim.missing", "/dashboard?q=nothing")
+    for path in (*lists, "/dashboard/keys", "/dashboard/account", "/dashboard/webhooks"):
         page.goto(f"{url}{path}")
         yield path
     page.goto(f"{url}/dashboard/domains/{sender}/delete")

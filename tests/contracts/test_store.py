@@ -282,6 +282,23 @@ async def test_domains_are_filtered(shop: Shop) -> None:
     assert await found(contains="o", status="PENDING", after="t_o.example") == ["two.example"]
 
 
+async def test_domains_are_filtered_by_a_problem(shop: Shop) -> None:
+    """A code finds the domains whose last check found it, whole codes alone; what DNS says can't pose as one."""
+    made = await shop.account()
+    one, two = await shop.domain(made.id, "one.example"), await shop.domain(made.id, "two.example")
+    await shop.domain(made.id, "never.example")
+    assert await shop.store.save(Outcome(domain=one, checkup=checkup()))
+    posing = replace(checkup().findings[0], code="spf.missing", detail='"code":"dkim.missing"')
+    assert await shop.store.save(Outcome(domain=two, checkup=replace(checkup(), findings=(posing,))))
+
+    async def found(problem: str) -> list[str]:
+        return [one.sender for one in await shop.store.domains(made.id, Page(problem=problem))]
+
+    assert await found(checkup().findings[0].code) == ["one.example"]
+    assert await found("spf.missing") == ["two.example"]
+    assert await found("spf.miss") == await found("dkim") == await found('"') == await found(ODD) == []
+
+
 async def test_odd_text_is_never_an_error(shop: Shop) -> None:
     """Whatever text comes in is looked up or kept; what no engine keeps alike becomes the replacement character."""
     made = await shop.account(name=ODD)

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Session
+from letterhead.core.accounts import Caller, Scope, Session
 from letterhead.core.domain import EventKind
 from letterhead.core.setup_links import SetupLink
 from letterhead.ports import Outcome
@@ -73,6 +73,17 @@ async def test_session_tells_its_keys_scope_as_it_is_now(shop: Shop) -> None:
     assert found.caller.ends_at == later(minutes=1)
     await shop.store.end_session(b"one")
     assert await shop.store.session(b"one") is None
+
+
+async def test_session_without_a_key_is_a_persons(shop: Shop) -> None:
+    """Who was signed in by somebody else comes back by their name there, with all that the account may as it is now."""
+    made = await shop.account()
+    caller = Caller(account_id=made.id, key_id="openid:ädä", scope=Scope.FULL, limits=made.limits)
+    opened = Session(caller=caller, mark="openid:ädä".encode(), created_at=NOW, ends_at=later(hours=1))
+    await shop.store.add_session(opened, b"person", audit())
+    assert await shop.store.session(b"person") == opened
+    await shop.store.end_sessions(made.id)
+    assert await shop.store.session(b"person") is None
 
 
 async def test_sessions_end_together_and_of_themselves(shop: Shop) -> None:

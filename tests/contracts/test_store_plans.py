@@ -9,7 +9,7 @@ import asyncpg
 from letterhead.adapters.storage.statements import Dialect, statements
 
 HOT = {
-    "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "limit": 10},
+    "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "problem": None, "limit": 10},
     "marks": {"account_id": "a7"},
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},

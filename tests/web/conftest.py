@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,12 @@ class Installation:
 
 @asynccontextmanager
 async def running(
-    folder: Path, zones: str = "", limits: Limits | None = None, notices: Notices | None = None, **web: float
+    folder: Path,
+    zones: str = "",
+    limits: Limits | None = None,
+    notices: Notices | None = None,
+    environment: Mapping[str, str] | None = None,
+    **web: float,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = SimulatedProvider(lambda: datetime.now(UTC))
@@ -69,7 +74,7 @@ async def running(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         send_at_once(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false") as world:
+        async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false", **(environment or {})) as world:
             token = Secret(OPERATOR_TOKEN.encode())
             settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))  # type: ignore[arg-type]
             app = create_app(world.deps, settings)

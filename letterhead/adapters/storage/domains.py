@@ -45,6 +45,7 @@ class Domains:
             after=page.after or "",
             status=page.status,
             contains=page.contains or None,
+            problem=rows.problem(page.problem) if page.problem else None,
             limit=ALL if page.limit is None else page.limit,
         )
         return [rows.domain(row) for row in found]

@@ -7,7 +7,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Engine, Row
 from letterhead.adapters.storage.engine import Session as Transaction
-from letterhead.core.accounts import Session
+from letterhead.core.accounts import Caller, Scope, Session
 from letterhead.core.domain import EventKind
 from letterhead.core.history import Move
 from letterhead.core.setup_links import SetupLink
@@ -77,7 +77,7 @@ class Pages:
                 "add_session",
                 digest=digest,
                 account_id=session.caller.account_id if session.caller else None,
-                key_id=session.caller.key_id if session.caller else None,
+                key_id=session.caller.key_id if session.caller and not session.mark else None,
                 mark=session.mark,
                 created_at=rows.ms(session.created_at),
                 ends_at=rows.ms(session.ends_at),
@@ -134,9 +134,20 @@ def _link(row: Row) -> SetupLink:
     )
 
 
+def _caller(row: Row) -> Caller | None:
+    """Reads as whom somebody signed in: with a key, by a provider of identities (no key, but a mark), as operator."""
+    if row["account_id"] is None:
+        return None
+    if row["id"] is not None:
+        return rows.caller(row)
+    return Caller(
+        account_id=row["account_id"], key_id=bytes(row["mark"]).decode(), scope=Scope.FULL, limits=rows.limits(row)
+    )
+
+
 def _session(row: Row) -> Session:
     return Session(
-        caller=None if row["account_id"] is None else rows.caller(row),
+        caller=_caller(row),
         mark=row["mark"],
         created_at=rows.time(row["created_at"]),
         ends_at=rows.time(row["session_ends_at"]),

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.adapters.storage.engine import Row, Value
+from letterhead.adapters.storage.engine import Row, Value, storable
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope
 from letterhead.core.domain import Change, Domain, Effect, Event, EventKind
 from letterhead.core.domain import status as wire_status
@@ -205,6 +205,11 @@ def checkup_values(domain: Domain, checkup: Checkup) -> Values:
         "silent_since": taken_at if checkup.silent else None,
         "body": json(checkup),
     }
+
+
+def problem(code: str) -> str:
+    """Writes how a finding with this code stands in a checkup's JSON."""
+    return f'"code":{json(storable(code))}'
 
 
 def silence(row: Row) -> Silence | None:

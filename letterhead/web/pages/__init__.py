@@ -1,11 +1,12 @@
 """Lists every page, by subject. Pages call the operations that the API calls, and are no part of its document."""
 
-from letterhead.web.pages import account, assets, domain, operator, overview, setup, signing, webhooks
+from letterhead.web.pages import account, assets, domain, openid, operator, overview, setup, signing, webhooks
 from letterhead.web.pages.view import View
 
 VIEWS: tuple[View, ...] = (
     *setup.VIEWS,
     *signing.VIEWS,
+    *openid.VIEWS,
     *overview.VIEWS,
     *domain.VIEWS,
     *webhooks.VIEWS,

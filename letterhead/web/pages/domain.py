@@ -2,12 +2,12 @@
 
 from litestar.response.base import ASGIResponse
 
-from letterhead.core import history, lifecycle
+from letterhead.core import history, lifecycle, rotation
 from letterhead.core.accounts import Scope
-from letterhead.core.domain import mail_from_status, status
+from letterhead.core.domain import Domain, mail_from_status, status
 from letterhead.core.names import DomainName
 from letterhead.core.setup_links import USUAL_DAYS, works
-from letterhead.operations import checks, domains, setup_links
+from letterhead.operations import checks, domains, rotations, setup_links
 from letterhead.operations.setup_links import NewLink
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import board, marked
@@ -53,8 +53,22 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> ASGIResponse:
         links=[(each, works(each, now)) for each in reversed(await deps.store.setup_links(domain.id))],
         made=made,
         days=USUAL_DAYS,
+        keys=_keys(domain),
         news=f"{visitor.desk.rendering.root}{domain_path(domain.sender)}/news",
     )
+
+
+def _keys(domain: Domain) -> dict[str, object]:
+    """Gathers what is shown of the domain's DKIM keys: those before the one in use, the coming one, what is next."""
+    coming = domain.rotation
+    return {
+        "stage": rotation.stage(domain).value,
+        "waits_for": rotation.waits_for(domain),
+        "switches_at": rotation.switches_at(domain),
+        "coming": coming,
+        "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
+        "may_start": coming is None and domain.dkim.state in rotation.MAY_START,
+    }
 
 
 async def news(visitor: Visitor) -> ASGIResponse:
@@ -86,6 +100,19 @@ async def start(visitor: Visitor) -> ASGIResponse:
 
 def _back(visitor: Visitor, done: str) -> ASGIResponse:
     return visitor.go(domain_path(visitor.part("sender")), done=done)
+
+
+async def start_rotation(visitor: Visitor) -> ASGIResponse:
+    """Starts a change of DKIM keys."""
+    sender = visitor.part("sender")
+    await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
+    return _back(visitor, "rotation_started")
+
+
+async def abandon_rotation(visitor: Visitor) -> ASGIResponse:
+    """Abandons the change of DKIM keys that is under way."""
+    await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
+    return _back(visitor, "rotation_abandoned")
 
 
 async def ask_delete(visitor: Visitor) -> ASGIResponse:
@@ -124,6 +151,8 @@ VIEWS = (
     View(method="GET", path=f"{ONE}/zone", serve=zone_file),
     View(method="POST", path=f"{ONE}/check", serve=check, needs=Scope.WRITE),
     View(method="POST", path=f"{ONE}/start", serve=start, needs=Scope.WRITE),
+    View(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, needs=Scope.WRITE),
+    View(method="POST", path=f"{ONE}/dkim-rotation/abandon", serve=abandon_rotation, needs=Scope.WRITE),
     View(method="GET", path=f"{ONE}/delete", serve=ask_delete, needs=Scope.WRITE),
     View(method="POST", path=f"{ONE}/delete", serve=delete, needs=Scope.WRITE),
     View(method="POST", path=f"{ONE}/setup-links", serve=make_link, needs=Scope.WRITE),

@@ -60,6 +60,8 @@ class PageGate:
             return
         if session.caller is None and not self._desk.house.credentials.operators(session):
             return  # the operator's token was changed
+        if session.caller is not None and session.mark and visitor.deps.sign_in is None:
+            return  # signed in by a provider that is not set any more
         visitor.session, visitor.seed = session, token
         caller = session.caller
         visitor.actor = Actor(

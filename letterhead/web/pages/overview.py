@@ -1,11 +1,14 @@
 """Knows the dashboard's first page: the account's domains, a search, a form for another one, how they fared."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from litestar.response.base import ASGIResponse
 
 from letterhead.core import history
 from letterhead.core.accounts import Scope
+from letterhead.core.catalogue import DIAGNOSES
 from letterhead.core.diagnosis import Severity
 from letterhead.core.domain import Domain, status
 from letterhead.errors import Fault
@@ -27,12 +30,13 @@ async def overview(visitor: Visitor) -> ASGIResponse:
 
 
 async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> ASGIResponse:
-    wanted, search = visitor.query("status"), visitor.query("q").strip()
+    wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
     page = Page(
         limit=AT_ONCE + 1,
         after=visitor.query("after") or None,
         status=wanted if wanted in STATUSES else None,
         contains=search.lower() or None,
+        problem=code if code in DIAGNOSES else None,
     )
     listed = await domains.list_domains(visitor.deps, visitor.account_id, page)
     checkups = await visitor.deps.store.checkups([each.id for each in listed])
@@ -40,22 +44,37 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") 
     return visitor.show(
         "overview.html",
         problems.status_of(fault.kind) if fault else 200,
-        rows=[_row(each, checkups.get(each.id)) for each in listed[:AT_ONCE]],
+        rows=[_row(each, checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
         further=listed[AT_ONCE - 1].sender if len(listed) > AT_ONCE else None,
         counts=counts,
         total=sum(counts.values()),
         statuses=STATUSES,
         status=page.status,
         search=search,
+        problem=page.problem,
+        here=_addresses(page, search),
         fault=fault,
         typed=typed,
         drawn=await _pictures(visitor) if counts else None,
     )
 
 
-def _row(domain: Domain, checkup: Checkup | None) -> dict[str, object]:
+def _addresses(page: Page, search: str) -> Callable[..., str]:
+    """Makes what writes the list's address as it is filtered now, but for what is named; None leaves a filter away."""
+    now = {"status": page.status, "problem": page.problem, "q": search or None}
+
+    def address(**other: str | None) -> str:
+        kept = {name: value for name, value in (now | other).items() if value}
+        return f"{HOME}?{urlencode(kept)}" if kept else HOME
+
+    return address
+
+
+def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[str, object]:
+    """Gives a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
     found = checkup.findings if checkup else ()
-    told = [each for each in found if each.severity is not Severity.TIP]
+    told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
+    told.sort(key=lambda each: each.code != wanted)
     return {"domain": domain, "status": status(domain), "findings": told[:2], "more": max(0, len(told) - 2)}
 
 

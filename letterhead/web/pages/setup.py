@@ -4,9 +4,11 @@ from urllib.parse import quote
 
 from litestar.response.base import ASGIResponse
 
-from letterhead.core.domain import wholly_verified
+from letterhead.core import rotation
+from letterhead.core.domain import Domain, wholly_verified
 from letterhead.core.names import DomainName
 from letterhead.core.records import zone_line
+from letterhead.core.rotation import Stage
 from letterhead.core.setup_links import SetupLink
 from letterhead.core.watch import State
 from letterhead.operations import setup_links
@@ -33,6 +35,7 @@ async def show_setup(visitor: Visitor) -> ASGIResponse:
         marked=marked,
         checked_at=view.checkup.taken_at if view.checkup else None,
         outcome=outcome(view, laid),
+        old_hosts=_removable(view.domain),
         link=link,
         url=url,
         mail=_mail(visitor, view, url),
@@ -41,9 +44,9 @@ async def show_setup(visitor: Visitor) -> ASGIResponse:
 
 
 def outcome(view: DomainView, laid: Board) -> str:
-    """Says in one word how far it is: done, provider (it has to look too), risk, ended, waiting."""
+    """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
     if wholly_verified(view.domain):
-        return "done"
+        return "next" if rotation.stage(view.domain) is Stage.WAITING else "done"
     match view.domain.dkim.state:
         case State.AT_RISK:
             return "risk"
@@ -51,6 +54,11 @@ def outcome(view: DomainView, laid: Board) -> str:
             return "ended"
         case _:
             return "provider" if laid.complete else "waiting"
+
+
+def _removable(domain: Domain) -> list[str]:
+    """Names the records of old keys that can be deleted, in full: panels show what is there in several ways."""
+    return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable(domain)]
 
 
 def _mail(visitor: Visitor, view: DomainView, url: str) -> str:

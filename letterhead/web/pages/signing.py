@@ -27,15 +27,16 @@ async def show_sign_in(visitor: Visitor) -> ASGIResponse:
     """Shows the form to sign in."""
     if visitor.session is not None:
         return visitor.go(HOME if visitor.session.caller else OPERATOR_HOME)
-    return _form(visitor)
+    return form(visitor)
 
 
-def _form(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
+def form(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
+    """Shows the form to sign in, with what went wrong."""
     fresh = not visitor.seed
     if fresh:
         visitor.seed = base64.urlsafe_b64encode(visitor.deps.chance(18)).decode()
     status = problems.status_of(fault.kind) if fault else 200
-    answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"))
+    answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"), openid=visitor.deps.sign_in)
     if fresh:
         _set(answer, cookie(visitor, FORM, visitor.seed))
     return answer
@@ -55,9 +56,9 @@ async def sign_in(visitor: Visitor) -> ASGIResponse:
             raise
         visitor.desk.house.credentials.count_failure(visitor.request)
         told = visitor.desk.rendering.texts
-        return _form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
+        return form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
     back = visitor.query("next")
-    answer = visitor.go(back if _ours(back, home) else home)
+    answer = visitor.go(back if ours(back, home) else home)
     _set(answer, cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
     return answer
 
@@ -68,7 +69,7 @@ async def _opened(visitor: Visitor, key: str) -> tuple[str, str]:
     return await sessions.sign_in(visitor.deps, key, visitor.actor), HOME
 
 
-def _ours(path: str, home: str) -> bool:
+def ours(path: str, home: str) -> bool:
     """Tells whether a path leads to a page of the one who signed in, and nowhere else in the world."""
     return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
 

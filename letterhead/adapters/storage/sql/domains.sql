@@ -1,8 +1,13 @@
--- name: domains(account_id, after, status, contains, limit)
+-- name: domains(account_id, after, status, contains, problem, limit)
+-- `problem` is a piece of the last checkup's JSON, `"code":"…"`. No text in it can hold that: its quotes are escaped.
 SELECT life FROM domains
 WHERE account_id = :account_id AND sender > :after
   AND (CAST(:status AS TEXT) IS NULL OR status = :status)
   AND (CAST(:contains AS TEXT) IS NULL OR replace(sender, :contains, '') <> sender)
+  AND (CAST(:problem AS TEXT) IS NULL OR EXISTS (
+    SELECT 1 FROM checkups WHERE domain_id = domains.id
+      AND /*sqlite instr(body, :problem) */ /*postgresql strpos(body, :problem) */ > 0
+  ))
 ORDER BY sender
 LIMIT :limit;
 

@@ -57,6 +57,16 @@
     for (const piece of root.querySelectorAll("[data-live]")) written.set(piece.id, piece.outerHTML);
   }
 
+  // A change of keys brings a record, or takes one away: then the list is another one.
+  function relist(page) {
+    const ids = (root) => [...root.querySelectorAll(".records [data-live]")].map((each) => each.id).join();
+    if (ids(page) === ids(document)) return;
+    const list = document.adoptNode(page.querySelector(".records"));
+    keep(list);
+    localise(list);
+    document.querySelector(".records").replaceWith(list);
+  }
+
   function swap(fresh) {
     const old = document.getElementById(fresh.id);
     const html = fresh.outerHTML;
@@ -83,6 +93,7 @@
       if (answer.status === 404) location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      relist(page);
       page.querySelectorAll("[data-live]").forEach(swap);
       for (const name of ["version", "outcome"]) {
         if (name in page.body.dataset) body.dataset[name] = page.body.dataset[name];

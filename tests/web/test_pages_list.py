@@ -1,0 +1,74 @@
+"""The dashboard's list narrows by problem, beside state and search, and every link keeps the other filters."""
+
+import re
+
+import httpx2
+import pytest
+from msgspec.structs import replace
+
+from letterhead.ports import Outcome
+from tests.contracts.samples import checkup
+from tests.web.conftest import Installation
+from tests.web.test_pages import sign_in
+
+
+async def found(house: Installation, acme: httpx2.AsyncClient, sender: str, *codes: str) -> None:
+    """Adds a domain whose last check found problems with these codes."""
+    await acme.post("/domains", json={"sender": sender})
+    one = checkup()
+    findings = tuple(replace(one.findings[0], code=code) for code in codes)
+    domain = await house.world.domain(sender)
+    assert await house.deps.store.save(Outcome(domain=domain, checkup=replace(one, findings=findings)))
+
+
+def listed(page: httpx2.Response) -> list[str]:
+    """Reads the domains of the list."""
+    return re.findall(r'<th scope="row"><a [^>]*>([^<]+)<', page.text)
+
+
+@pytest.fixture
+async def three(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Adds three domains, two of which lack a key."""
+    await found(house, acme, "one.dev", "dkim.missing")
+    await found(house, acme, "two.dev", "spf.missing", "zone.lame", "dkim.missing")
+    await found(house, acme, "three.dev", "spf.missing")
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_code_leads_to_the_domains_that_have_it(house: Installation) -> None:
+    """Each chip is a link to the list of that problem, where it comes first; a link there leads out again."""
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard")
+        assert listed(page) == ["one.dev", "three.dev", "two.dev"]
+        chip = re.search(r'class="code-tag of-blocking" href="([^"]+)"[^>]*>dkim.missing<', page.text)
+        assert chip is not None
+        narrowed = await browser.get(chip[1])
+        assert listed(narrowed) == ["one.dev", "two.dev"]
+        assert len(re.findall(r'aria-current="true">dkim.missing<', narrowed.text)) == 2
+        out = re.search(r'href="([^"]+)">Show all problems<', narrowed.text)
+        assert out is not None
+        assert listed(await browser.get(out[1])) == listed(page)
+
+
+@pytest.mark.usefixtures("three")
+async def test_filters_go_together(house: Installation) -> None:
+    """State, search and problem narrow at once, and a link for one of them keeps the others."""
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard?problem=dkim.missing&q=Two&status=PENDING")
+        assert listed(page) == ["two.dev"]
+        assert 'href="/dashboard?problem=dkim.missing&amp;q=Two"' in page.text
+        assert 'href="/dashboard?status=PENDING&amp;problem=spf.missing&amp;q=Two"' in page.text
+        assert '<input type="hidden" name="problem" value="dkim.missing">' in page.text
+        assert "No domain fits." in (await browser.get("/dashboard?problem=dkim.missing&q=three")).text
+
+
+@pytest.mark.usefixtures("three")
+async def test_what_is_no_code_narrows_nothing(house: Installation) -> None:
+    """A code that there is not is left alone, like a state that there is not, and is not written into the page."""
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard", params={"problem": '"><b>dkim'})
+        assert len(listed(page)) == 3
+        assert "<b>dkim" not in page.text
