@@ -44,6 +44,8 @@ class Kind(StrEnum):
     WEBHOOK_NOT_HTTPS = "webhook-not-https"
     WEBHOOK_NOT_PUBLIC = "webhook-not-public"
     WEBHOOK_EVENTS_INVALID = "webhook-events-invalid"
+    # what the provider sends by itself
+    NOTICE_REFUSED = "notice-refused"
     # who asks
     UNAUTHORIZED = "unauthorized"
     SCOPE_MISSING = "scope-missing"

@@ -360,6 +360,18 @@ class Outbound(Protocol):
         ...
 
 
+class Notices(Protocol):
+    """Reads what the mail provider sends by itself."""
+
+    async def read(self, body: bytes) -> frozenset[str]:
+        """Lists the names that a notice is about, in lower case; one that asks for a confirmation is confirmed.
+
+        Faults: `body-not-json`, `body-invalid`, `notice-refused` where it is not genuine; `provider-failed` and
+        `too-many-requests` where that could not be found out now.
+        """
+        ...
+
+
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     """Says how much work is due; `lag` is the age of the oldest due check in seconds."""
 
@@ -848,3 +860,4 @@ class Deps:
     chance: Callable[[int], bytes]  # so many octets nobody can guess
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
+    notices: Notices | None = None  # None where no notices are expected

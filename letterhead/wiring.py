@@ -9,19 +9,21 @@ from datetime import UTC, datetime, timedelta
 from publicsuffixlist import PublicSuffixList
 
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
+from letterhead.adapters.sns import SnsNotices
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
-from letterhead.adapters.webhooks import WebhookClient, system_names
+from letterhead.adapters.webhooks import Resolve, WebhookClient, system_names
 from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Kept, Mailer, Outbound, Policy, Provider, Resolver, SignIn, Store
+from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -50,6 +52,7 @@ class Stand:
     resolver: Resolver | None = None
     provider: Provider | None = None
     outbound: Outbound | None = None
+    notices: Notices | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -98,6 +101,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             chance=secrets.token_bytes,
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
+            notices=stand.notices or _notices(settings, names, stand.now),
         )
 
 
@@ -147,6 +151,11 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
     return PROVIDERS[settings.provider](_setup(settings, now, turn))
 
 
+def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> Notices | None:
+    topics = settings.ses_notice_topics
+    return SnsNotices(topics, Fetcher(names), now) if topics else None
+
+
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
     """Makes the provider without the turns that processes share, for a short look from outside them."""
     return PROVIDERS[settings.provider](_setup(settings, _now, at_once))
@@ -160,6 +169,7 @@ def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> Provi
         region=settings.ses_region,
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
+        tenants=settings.ses_tenants,
     )
 
 

@@ -38,6 +38,7 @@ from letterhead.errors import Fault, Kind
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "canary-7Q2mZ-operator-token"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
 OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
 BESIDE = {**PAIR, **OPENID, "MAIL_SENDER": "post@example.net"}
@@ -87,6 +88,8 @@ def test_defaults_work(folder: Path) -> None:
         ses_endpoint_url=None,
         ses_mx_failure=MxFailure.DEFAULT,
         ses_calls_per_second=1,
+        ses_notice_topics=(),
+        ses_tenants=False,
         dns_resolvers=None,
         dns_authoritative_port=53,
         allow_special_use=False,
@@ -178,6 +181,7 @@ GOOD = [
     ("MAIL_FROM_SPF", "include:_spf.example.net  ip4:192.0.2.0/24", "include:_spf.example.net ip4:192.0.2.0/24"),
     ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
+    ("SES_NOTICE_TOPICS", f"{TOPIC},{TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
     ("SMTP_URL", "smtps://u:p%40ss@mail.example.net", "smtps://u:p@ss@mail.example.net:465"),
     ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
@@ -254,6 +258,8 @@ WRONG = [
     ("MAIL_FROM_LABEL", "lh.bounce", "not one label"),
     ("MAIL_FROM_LABEL", "-lh", "not one label"),
     ("OWN_DOMAINS", "bücher.example", "xn--"),
+    ("SES_NOTICE_TOPICS", "letterhead", "other than ARNs"),
+    ("SES_NOTICE_TOPICS", f"{TOPIC},arn:aws:sqs:eu-west-1:123456789012:letterhead", "other than ARNs"),
     ("KEY_POOL", "0", "whole number from 1 to 4096"),
     ("KEY_POOL", "many", "whole number"),
     ("RATE_LIMIT", "fast", "requests per second"),

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ses_endpoint_url: str | None
     ses_mx_failure: MxFailure
     ses_calls_per_second: int
+    ses_notice_topics: tuple[str, ...]
+    ses_tenants: bool
     dns_resolvers: tuple[Endpoint, ...] | None
     dns_authoritative_port: int
     allow_special_use: bool
@@ -175,6 +177,21 @@ TABLE = (
         values.number(1, 100),
         "5",
         "Calls to SES's API that all processes together make per second. Amazon allows about 1 unless it raised that.",
+    ),
+    Setting(
+        "SES_NOTICE_TOPICS",
+        "",
+        values.read_topics,
+        "arn:aws:sns:eu-west-1:123456789012:letterhead",
+        "Amazon SNS topics, as ARNs with commas between, whose notices `POST /provider/notices` takes (docs/ses.md).",
+        unset="that answers 404",
+    ),
+    Setting(
+        "SES_TENANTS",
+        "false",
+        values.read_truth,
+        "true",
+        "Gives each account an SES tenant of its own, with its identities in it. Needs more permissions (docs/ses.md).",
     ),
     Setting(
         "DNS_RESOLVERS",

@@ -23,6 +23,7 @@ DNS_PORT = 53
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::([^:]*))?")
+_TOPIC = re.compile(r"arn:(?:aws|aws-cn|aws-us-gov):sns:[a-z]{2}(?:-[a-z]+)+-\d{1,2}:\d{12}:[A-Za-z0-9_-]{1,256}")
 _RATE = re.compile(r"(\d{1,6})/s(?:\s+burst\s+(\d{1,6}))?")
 _SPF_TERM = re.compile(r"(include|exists|a|mx|ip4|ip6):([\w.%{}/:-]+)", re.ASCII | re.IGNORECASE)
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -286,6 +287,14 @@ def read_host(text: str) -> str:
 def read_hosts(text: str) -> tuple[str, ...]:
     """Reads host names with commas between; no text is no names."""
     return tuple(read_host(part) for part in _parts(text)) if text else ()
+
+
+def read_topics(text: str) -> tuple[str, ...]:
+    """Reads ARNs of Amazon SNS topics with commas between; no text is no topics."""
+    topics = tuple(_parts(text)) if text else ()
+    if not all(_TOPIC.fullmatch(topic) for topic in topics):
+        raise ValueError("holds something other than ARNs like arn:aws:sns:eu-west-1:123456789012:letterhead")
+    return topics
 
 
 def read_rate(text: str) -> RateLimit:

@@ -59,6 +59,10 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     ),
     Kind.WEBHOOK_EVENTS_INVALID: ("There is no event 'domain.lots'.", "Choose from: * (all), domain.created, …"),
     Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
+    Kind.NOTICE_REFUSED: (
+        "The notice is not taken: its signature is wrong.",
+        "Subscribe this URL to a topic that LETTERHEAD_SES_NOTICE_TOPICS names: docs/ses.md.",
+    ),
     Kind.SCOPE_MISSING: ("This API key has the scope 'read'; this needs 'write'.", "Use a key of that scope."),
     Kind.NOT_FOUND: ("This account has no sender domain 'acme.dev'.", "Look at GET /domains for the names it has."),
     Kind.TOO_MANY_REQUESTS: ("Too many requests with this key.", "Wait 1 s, as Retry-After says, then go on slower."),

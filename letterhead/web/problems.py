@@ -51,7 +51,7 @@ def status_of(kind: Kind) -> int:
             return 401
         case Kind.USAGE_LIMIT_EXCEEDED:
             return 402
-        case Kind.SCOPE_MISSING:
+        case Kind.SCOPE_MISSING | Kind.NOTICE_REFUSED:
             return 403
         case Kind.NOT_FOUND:
             return 404

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import ctypes
 import signal
 import socket
+import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
@@ -11,6 +14,16 @@ from uvicorn._types import ASGIApplication
 
 from letterhead.web.asgi import STOPPING
 from letterhead.web.protocol import EnvelopeProtocol
+
+HANDSHAKE = 0.02  # seconds in which those who have begun to connect are in
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
+SYN_ALONE = (
+    (0x30, 0, 0, 13),  # load the octet of flags
+    (0x54, 0, 0, 0x12),  # of which SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # let the rest through
+)
 
 
 class Server(uvicorn.Server):
@@ -33,6 +46,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()
+        for listener in sockets or []:
+            turn_away(listener)
+        await asyncio.sleep(HANDSHAKE)
         spares = [listener.dup() for listener in sockets or []]  # keeps the backlog alive while the loop lets go of it
         for server in self.servers:
             server.close()
@@ -56,6 +72,21 @@ def backlog(listener: socket.socket) -> Iterator[socket.socket]:
             connection, _ = listener.accept()
             connection.setblocking(False)
             yield connection
+
+
+def turn_away(listener: socket.socket) -> None:
+    """Lets nobody new begin to connect; who has begun still gets in, where one close would reset them (Linux alone).
+
+    A filter of the kernel's (classic BPF) drops packets that are a SYN and no ACK (RFC 9293 3.5): a client asks again a
+    second later, and is refused then.
+    """
+    if sys.platform != "linux":
+        return
+    code = b"".join(struct.pack("HBBI", *step) for step in SYN_ALONE)
+    kept = ctypes.create_string_buffer(code)
+    with contextlib.suppress(OSError):
+        program = struct.pack("HP", len(SYN_ALONE), ctypes.addressof(kept))
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def send_at_once(listener: socket.socket) -> None:

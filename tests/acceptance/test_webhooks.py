@@ -1,6 +1,5 @@
 """P4 with real processes: workers killed in the middle of deliveries, and a receiver's ledger against the outbox."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_processes import eventually
+from tests.faults import promises
 from tests.rigs import webhook_receiver
 from tests.rigs.letterhead import Installation, Serving
 from tests.rigs.webhook_receiver import Ledger, Mood
 
-KILLS = int(os.environ.get("LETTERHEAD_TEST_WORKER_KILLS", "50"))
+KILLS = promises.size("P4")
 WORKERS = 5  # at a time, all killed at once
 ROUNDS = max(1, KILLS // WORKERS)
 DOMAINS = 4  # added in each round: two events each
@@ -87,6 +87,8 @@ def test_workers_killed_while_they_deliver(installation: Installation, receiver:
         owed = [each for customer in customers for each in customer.outbox()]
         for customer in customers:
             customer.client.close()
+    ids = set(receiver.ids())
+    print(f"\nkills {ROUNDS * WORKERS}, events {len(events)}, arrived {len(receiver.received)}, ids {len(ids)}")
     assert sorted(owed) == sorted(events)
     assert set(receiver.ids()) == set(events)
     assert len(events) == len(set(events)) == 2 * DOMAINS * ROUNDS

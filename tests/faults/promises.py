@@ -33,7 +33,10 @@ PROMISES = (
         name="P3", text="one effect per request, though replies are lost",
         test="tests/faults/test_p03_lost_replies.py", size=40, soak=400, of="requests with lost replies",
     ),
-    Promise(name="P4", text="webhooks at least once, never invented", test="tests/acceptance/test_webhooks.py"),
+    Promise(
+        name="P4", text="webhooks at least once, never invented",
+        test="tests/acceptance/test_webhooks.py", size=50, soak=200, of="kill -9 of a worker",
+    ),
     Promise(name="P5", text="reminders at most once per step", test="tests/operations/test_reminders.py"),
     Promise(
         name="P6", text="an outage of our resolvers demotes nobody",
@@ -58,8 +61,11 @@ PROMISES = (
         test="tests/faults/test_p12_isolation.py", size=5000, soak=1_000_000, of="requests",
     ),
     Promise(name="P13", text="private keys stay inside", test="tests/acceptance/test_canary.py"),
-    Promise(name="P14", text="webhooks reach no inside address", test="tests/adapters/test_webhooks.py"),
-    Promise(name="P15", text="trouble at the provider is contained", test="tests/operations/test_ses_faults.py"),
+    Promise(name="P14", text="webhooks reach no inside address", test="tests/adapters/test_webhooks_inside.py"),
+    Promise(
+        name="P15", text="trouble at the provider is contained",
+        test="tests/operations/test_ses_faults.py", size=12, soak=60, of="domains in an hour of 30 % faults",
+    ),
     Promise(name="P16", text="a full disk is told honestly", test="tests/faults/test_p16_full_disk.py"),
     Promise(
         name="P17", text="a wrong key-encryption key: refuses to start, names the key, writes nothing",

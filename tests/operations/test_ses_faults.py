@@ -1,10 +1,9 @@
 """Promise P15: an hour in which SES fails three calls of ten loses nothing, doubles nothing, overwrites nobody.
 
-CI plays 12 domains; LETTERHEAD_SOAK_DOMAINS plays more.
+CI plays 12 domains; `./dev soak P15` plays more.
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,12 +20,13 @@ from letterhead.operations import checks, domains, identities
 from letterhead.operations.audit import Actor
 from letterhead.operations.identities import owner_tag
 from letterhead.ports import Store
+from tests.faults import promises
 from tests.operations.ses_story import SesStory, given_credentials, ses_story
 from tests.operations.world import Clock
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.ses_wire import Ill, running
 
-MANY = int(os.environ.get("LETTERHEAD_SOAK_DOMAINS", "12"))
+MANY = promises.size("P15")
 ILLS = (
     Ill(status=429, code="TooManyRequestsException"),
     Ill(status=500, code="InternalFailure"),
@@ -83,12 +83,14 @@ async def test_an_hour_of_faults_loses_and_doubles_nothing(zone: str, story: Ses
         await domains.delete_domain(deps, story.world.account.id, sender, Actor(name="operator"))
     for sender in kept[:2]:
         state.identities.pop(sender, None)  # somebody deletes behind our back, and somebody else asks why
-        await domains.start_verification(deps, story.world.account.id, sender)
+        await domains.start_verification(deps, story.world.account.id, story.world.account.limits, sender)
     await live(story, 30)
     faults = Counter(each.fate for each in story.ses.ledger)
     assert len(faults) >= 5, faults
     story.ses.fate = None
     await live(story, 10)
+    bad = len([each for each in story.ses.ledger if each.fate])
+    print(f"\ndomains {MANY}, calls {len(story.ses.ledger)}, faults {bad}, identities {len(state.identities)}")
     assert (await deps.store.backlog(story.clock())).intents == 0
     assert set(state.identities) == {*foreign, *kept}
     assert [repr(state.identities[sender]) for sender in foreign] == strangers

@@ -2,13 +2,15 @@
 
 Modelled, from Amazon's documentation: identities with a key of ours or of SES's own, tags, MAIL FROM, verification by
 DNS with SUCCESS, PENDING, TEMPORARY_FAILURE and, after 72 hours, FAILED until the key is put again; paged lists; the
-account's limits; permissions of the caller.
+account's limits; permissions of the caller; tenants and what belongs to them.
 Not modelled: sending; e-mail address identities; configuration sets; policies; replication between regions; Amazon's
 own schedule (a test says when it looks); how long changes take to be seen everywhere; which of two keys signs while a
-new one is pending; the error texts beyond those that we read.
+new one is pending; what becomes of a tenant's identity that is deleted (it is refused here); the error texts
+beyond those that we read.
 """
 
 import base64
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -252,8 +254,56 @@ def _put_mail_from(state: SesState, asked: Mapping[str, Any]) -> Answer:
     return {}
 
 
+def _create_tenant(state: SesState, asked: Mapping[str, Any]) -> Answer:
+    name = asked["TenantName"]
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise AwsError(400, "BadRequestException", "A tenant's name has at most 64 letters, digits, - and _.")
+    if name in state.tenants:
+        raise AwsError(400, "AlreadyExistsException", f"Tenant <{name}> already exists.")
+    state.tenants[name] = set()
+    return {"TenantName": name, "SendingStatus": "ENABLED"}
+
+
+def _members(state: SesState, asked: Mapping[str, Any]) -> set[str]:
+    if asked["TenantName"] not in state.tenants:
+        raise AwsError(404, "NotFoundException", f"Tenant <{asked['TenantName']}> does not exist.")
+    return state.tenants[asked["TenantName"]]
+
+
+def _associate(state: SesState, asked: Mapping[str, Any]) -> Answer:
+    members, arn = _members(state, asked), asked["ResourceArn"]
+    if arn not in {state.arn(name) for name in state.identities}:
+        raise AwsError(404, "NotFoundException", f"Resource <{arn}> does not exist.")
+    if arn in members:
+        raise AwsError(400, "AlreadyExistsException", "The association already exists.")
+    members.add(arn)
+    return {}
+
+
+def _dissociate(state: SesState, asked: Mapping[str, Any]) -> Answer:
+    members = _members(state, asked)
+    if asked["ResourceArn"] not in members:
+        raise AwsError(404, "NotFoundException", "The association does not exist.")
+    members.remove(asked["ResourceArn"])
+    return {}
+
+
+def _tenant_resources(state: SesState, asked: Mapping[str, Any]) -> Answer:
+    listed = sorted(_members(state, asked))[: asked.get("PageSize", 100)]
+    return {"TenantResources": [{"ResourceType": "EMAIL_IDENTITY", "ResourceArn": arn} for arn in listed]}
+
+
+def _delete_tenant(state: SesState, asked: Mapping[str, Any]) -> Answer:
+    _members(state, asked)
+    del state.tenants[asked["TenantName"]]
+    return {}
+
+
 def _delete(state: SesState, asked: Mapping[str, Any]) -> Answer:
-    del state.identities[state.held(asked).name]
+    name = state.held(asked).name
+    if any(state.arn(name) in members for members in state.tenants.values()):
+        raise AwsError(400, "BadRequestException", "The identity belongs to a tenant.")  # the harder case, see above
+    del state.identities[name]
     return {}
 
 
@@ -304,4 +354,9 @@ _OPERATIONS: Mapping[str, Callable[[SesState, Mapping[str, Any]], Answer]] = {
     "ListEmailIdentities": _list,
     "GetAccount": _account,
     "TagResource": _tag,
+    "CreateTenant": _create_tenant,
+    "CreateTenantResourceAssociation": _associate,
+    "DeleteTenantResourceAssociation": _dissociate,
+    "ListTenantResources": _tenant_resources,
+    "DeleteTenant": _delete_tenant,
 }

@@ -17,6 +17,7 @@ from letterhead.core.accounts import Scope
 from letterhead.core.limits import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
+from letterhead.ports import Notices
 from letterhead.web.app import create_app
 from letterhead.web.protocol import EnvelopeProtocol
 from letterhead.web.server import Server, send_at_once
@@ -63,12 +64,13 @@ async def running(
     folder: Path,
     zones: str = "",
     limits: Limits | None = None,
+    notices: Notices | None = None,
     environment: Mapping[str, str] | None = None,
     **web: float,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Stand(resolver=ZoneFileResolver(zones), provider=provider)
+    stand = Stand(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         send_at_once(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

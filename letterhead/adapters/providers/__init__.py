@@ -24,8 +24,8 @@ class ProviderSetup:
     """Holds what providers are made of; `return_path` is the operator's own, where one is set.
 
     `turn` says how many seconds a call to an account must wait for its place among those of all processes, or nothing
-    where that is more than the patience given. `region`, `endpoint`, `bounce_without_mx` are for providers that have
-    such a thing.
+    where that is more than the patience given. `region`, `endpoint`, `bounce_without_mx`, `tenants` are for providers
+    that have such a thing.
     """
 
     clock: Callable[[], datetime]
@@ -34,6 +34,7 @@ class ProviderSetup:
     region: str | None = None
     endpoint: str | None = None
     bounce_without_mx: bool = False
+    tenants: bool = False
 
 
 Opening = AbstractAsyncContextManager[Provider]
@@ -48,6 +49,7 @@ def _ses(setup: ProviderSetup) -> Opening:
         region=setup.region,
         endpoint=setup.endpoint,
         bounce_without_mx=setup.bounce_without_mx,
+        tenants=setup.tenants,
     )
 
 

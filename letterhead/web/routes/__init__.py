@@ -7,6 +7,7 @@ from letterhead.web.routes import (
     events,
     identities,
     keys,
+    notices,
     reminders,
     rotations,
     secrets,
@@ -26,5 +27,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *secrets.ENDPOINTS,
+    *notices.ENDPOINTS,
     *service.ENDPOINTS,
 )

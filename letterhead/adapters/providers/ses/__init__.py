@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
+from letterhead.adapters.providers.ses.account import PROBES, SesAccount
 from letterhead.adapters.providers.ses.calls import Calls, Turn
 from letterhead.adapters.providers.ses.provider import SesProvider
+from letterhead.adapters.providers.ses.tenants import TENANT_PROBES, Tenants
 from letterhead.errors import Fault, Kind
 
 CONNECT_WITHIN: Final = 5.0  # seconds
@@ -30,6 +32,7 @@ async def open_ses(
     region: str | None = None,
     endpoint: str | None = None,
     bounce_without_mx: bool = False,
+    tenants: bool = False,
     pause: Callable[[float], Awaitable[None]] | None = None,
 ) -> AsyncIterator[SesProvider]:
     """Opens SES with credentials as every AWS program finds them.
@@ -49,7 +52,15 @@ async def open_ses(
 
         calls = Calls(await client("sesv2", endpoint), turn=turn, account=f"ses:{where}", pause=pause)
         identities = Calls(await client("sts", None), turn=turn, account=f"sts:{where}", pause=pause)
-        yield SesProvider(calls, identities, clock=clock, region=where, bounce_without_mx=bounce_without_mx)
+        account = SesAccount(calls, identities, where, PROBES + TENANT_PROBES if tenants else PROBES)
+        yield SesProvider(
+            calls,
+            account,
+            clock=clock,
+            region=where,
+            bounce_without_mx=bounce_without_mx,
+            tenants=Tenants(calls, account) if tenants else None,
+        )
 
 
 def _session() -> tuple[Any, Any]:

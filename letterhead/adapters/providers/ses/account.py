@@ -19,9 +19,10 @@ PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round 
 PAGE: Final = 1000  # the most that SES gives at once
 NOBODY: Final = "permissions.letterhead.invalid"  # RFC 2606 2: no identity can ever be verified there
 
+Probes = tuple[tuple[str, dict[str, object]], ...]
 # Each action that we need, called so that nothing can come of it: about a name that is not there, or with a key that
 # is none. Who may not is told so before any of that is looked at.
-PROBES: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+PROBES: Final[Probes] = (
     ("get_email_identity", {"EmailIdentity": NOBODY}),
     (
         "create_email_identity",
@@ -45,8 +46,9 @@ SANDBOX = (
 class SesAccount:
     """Asks about the account as a whole."""
 
-    def __init__(self, ses: Calls, sts: Calls, region: str) -> None:
-        self._ses, self._sts, self._region = ses, sts, region
+    def __init__(self, ses: Calls, sts: Calls, region: str, probes: Probes = PROBES) -> None:
+        self._ses, self._sts, self._region, self._probes = ses, sts, region, probes
+        self._prefix: str | None = None  # of ARNs: a process has one AWS account
 
     async def listed(self) -> dict[str, Word]:
         """Lists all domains of the account, a thousand at a time."""
@@ -62,13 +64,15 @@ class SesAccount:
 
     async def tag(self, sender: str, owner: str) -> None:
         """Writes our owner tag over whatever owner tag is there."""
-        arn = await self._arn(sender)
+        arn = await self.arn(sender)
         await self._ses("tag_resource", Answered, PATIENCE, ResourceArn=arn, Tags=owner_tags(owner))
 
-    async def _arn(self, sender: str) -> str:
-        caller = await self._caller()
-        partition = caller.arn.split(":")[1]
-        return f"arn:{partition}:ses:{self._region}:{caller.account}:identity/{sender}"
+    async def arn(self, sender: str) -> str:
+        """Names an identity as tags and tenants do."""
+        if self._prefix is None:
+            caller = await self._caller()
+            self._prefix = f"arn:{caller.arn.split(':')[1]}:ses:{self._region}:{caller.account}:identity"
+        return f"{self._prefix}/{sender}"
 
     async def _caller(self) -> CallerIdentity:
         return await self._sts("get_caller_identity", CallerIdentity, PATIENCE)
@@ -85,7 +89,7 @@ class SesAccount:
 
     async def _permissions(self) -> Condition:
         missing, untold = [], []
-        for method, parameters in PROBES:
+        for method, parameters in self._probes:
             try:
                 await self._ses(method, Answered, PATIENCE, **parameters)
             except Trouble as trouble:

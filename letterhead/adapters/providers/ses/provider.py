@@ -17,6 +17,7 @@ from letterhead.adapters.providers.ses.shapes import (
     owner_tags,
     without,
 )
+from letterhead.adapters.providers.ses.tenants import Tenants
 from letterhead.adapters.providers.ses.troubles import ALREADY_EXISTS, NAME, NOT_FOUND, Trouble, fault_of, unknown_of
 from letterhead.core.identity import Holding, Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
 from letterhead.core.secret import Secret, reveal
@@ -35,10 +36,16 @@ class SesProvider:
     name = NAME
 
     def __init__(
-        self, ses: Calls, sts: Calls, *, clock: Callable[[], datetime], region: str, bounce_without_mx: bool
+        self,
+        ses: Calls,
+        account: SesAccount,
+        *,
+        clock: Callable[[], datetime],
+        region: str,
+        bounce_without_mx: bool,
+        tenants: Tenants | None = None,
     ) -> None:
-        self._ses = ses
-        self._account = SesAccount(ses, sts, region)
+        self._ses, self._account, self._tenants = ses, account, tenants
         self._clock = clock
         self._region = region
         self._on_mx_failure = "REJECT_MESSAGE" if bounce_without_mx else "USE_DEFAULT_VALUE"
@@ -78,12 +85,17 @@ class SesProvider:
         return None if held is None else holding_of(held)
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Puts our owner tag on what is there; key and MAIL FROM stay until the next look."""
-        await _translated(sender, self._account.tag(sender, owner))
+        """Puts our owner tag on what is there, and it into its tenant; key and MAIL FROM stay until the next look."""
+        await _translated(sender, self._adopt(sender, owner))
 
     async def conditions(self) -> Sequence[Condition]:
         """Tells who we are at AWS, how the account stands, and which actions are missing."""
         return await self._account.conditions()
+
+    async def _adopt(self, sender: str, owner: str) -> None:
+        await self._account.tag(sender, owner)
+        if self._tenants:
+            await self._tenants.join(sender, owner)
 
     async def _look(self, sender: str, owner: str, patience: float = LOOK_PATIENCE) -> Identity:
         held = await self._held(sender, patience)
@@ -105,6 +117,8 @@ class SesProvider:
             return without(Presence.FOREIGN, self._clock()) if held else await self._look(wish.sender, wish.owner)
         wrote = await self._put_key(held, wish, private_key, again=again)
         wrote = await self._put_mail_from(held, wish, again=again) or wrote
+        if self._tenants:
+            await self._tenants.join(wish.sender, wish.owner)
         if not wrote:
             return identity_of(held, wish.owner, self._clock())
         return await self._look(wish.sender, wish.owner, WRITE_PATIENCE)
@@ -151,8 +165,16 @@ class SesProvider:
 
     async def _withdraw(self, sender: str, owner: str) -> None:
         held = await self._held(sender)
-        if held is None or held.owner != owner:
+        if held is not None and held.owner != owner:
             return
+        if self._tenants:
+            await self._tenants.leave(sender, owner)
+        if held is not None:
+            await self._delete(sender)
+        if self._tenants:  # also where the identity is gone: the process may have died in between
+            await self._tenants.close_if_empty(owner)
+
+    async def _delete(self, sender: str) -> None:
         try:
             await self._write("delete_email_identity", sender)
         except Trouble as trouble:

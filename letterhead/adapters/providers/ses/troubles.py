@@ -32,8 +32,9 @@ _REGION = (
 _LATER = "Nothing to do: it is tried again by itself."
 ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "LimitExceededException": "The AWS account holds as many identities as it may in this region (10,000 unless "
-        "raised): delete unused ones (`letterhead reconcile` lists strangers), or ask AWS support for more.",
+        "LimitExceededException": "The AWS account holds as many identities or tenants as it may in this region "
+        "(10,000 unless raised): delete unused ones (`letterhead reconcile` lists strangers), or ask AWS support for "
+        "more.",
         "AccountSuspendedException": "AWS has suspended the account's sending: answer its case in the AWS console.",
         "SendingPausedException": "Sending is paused for the AWS account: see SES, account dashboard, in the console.",
         "BadRequestException": "SES does not take this as it is: its own words say why.",

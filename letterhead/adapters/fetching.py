@@ -1,0 +1,72 @@
+"""Fetches a few octets over HTTPS from hosts that were judged before: public addresses alone, follows nothing."""
+
+import asyncio
+import ssl
+from typing import Final
+
+import httpcore2
+
+from letterhead import __version__
+from letterhead.adapters.webhooks import PinnedBackend, Resolve
+from letterhead.core.webhooks import Reach, Target
+
+SECONDS: Final = 10.0  # for all of it
+OCTETS: Final = 64 * 1024
+
+
+class Unfetched(Exception):
+    """Says what came instead of what was wanted."""
+
+
+class Fetcher:
+    """Sends GET requests, each over a connection of its own."""
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        reach: Reach = Reach(),  # noqa: B008 a value without state
+        *,
+        dial: httpcore2.AsyncNetworkBackend | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._backend = PinnedBackend(resolve, reach, dial or httpcore2.AnyIOBackend())
+        self._trust = ssl.create_default_context()  # checks chain and host name
+        self._seconds = seconds
+
+    async def get(self, target: Target) -> bytes:
+        """Gives the body of a 200 of at most 64 KB; `Unfetched` for all else, a redirect too."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._get(target)
+        except TimeoutError:
+            raise Unfetched(f"no whole answer within {self._seconds:g} s") from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
+            raise Unfetched(type(error).__name__) from error
+
+    async def _get(self, target: Target) -> bytes:
+        url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        head = {
+            "Host": target.authority,
+            "User-Agent": f"Letterhead/{__version__}",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        connection = httpcore2.AsyncHTTPConnection(
+            url.origin, ssl_context=self._trust, network_backend=self._backend, retries=0
+        )
+        try:
+            request = httpcore2.Request("GET", url, headers=list(head.items()))
+            return await _read(await connection.handle_async_request(request))
+        finally:
+            await connection.aclose()
+
+
+async def _read(answer: httpcore2.Response) -> bytes:
+    if answer.status != 200:
+        raise Unfetched(f"it answered {answer.status}")
+    octets = b""
+    async for chunk in answer.aiter_stream():
+        octets += chunk
+        if len(octets) > OCTETS:
+            raise Unfetched(f"it answered more than {OCTETS // 1024} KB")
+    return octets

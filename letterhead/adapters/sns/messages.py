@@ -1,0 +1,174 @@
+"""Knows the messages of Amazon SNS: their form, what of them is signed, where their URLs may lead, whom they name.
+
+Source: Amazon SNS Developer Guide, "Verifying the signatures of Amazon SNS messages". Fetches and verifies nothing.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from letterhead.core.webhooks import Target
+from letterhead.errors import Fault, Kind
+
+MOST_NAMES: Final = 20  # of one notice that are looked at
+_TOPIC: Final = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d{1,2}):\d{12}:[A-Za-z0-9_-]{1,256}"
+)
+# No port, user or fragment has a place here, and a host is compared whole.
+_URL: Final = re.compile(
+    r"https://(?P<host>[a-z0-9.-]+)(?P<path>/[A-Za-z0-9_.-]*)(?:\?(?P<query>[A-Za-z0-9=&%:._-]*))?"
+)
+_CERTIFICATE: Final = re.compile(r"/[A-Za-z0-9_-]+\.pem")
+_IDENTITY: Final = re.compile(r"arn:aws[a-z-]*:ses:[a-z0-9-]+:\d{12}:identity/([A-Za-z0-9.-]{1,253})")
+_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,253}")
+
+
+class Type(StrEnum):
+    """Names the types of messages."""
+
+    NOTIFICATION = "Notification"
+    SUBSCRIPTION = "SubscriptionConfirmation"
+    UNSUBSCRIPTION = "UnsubscribeConfirmation"
+
+
+_ON_SUBSCRIBING: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+SIGNED: Final[Mapping[Type, tuple[str, ...]]] = MappingProxyType(
+    {
+        Type.NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+        Type.SUBSCRIPTION: _ON_SUBSCRIBING,
+        Type.UNSUBSCRIPTION: _ON_SUBSCRIBING,
+    }
+)
+
+
+class SnsMessage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Holds one message as it came; nothing of it is believed before its signature is verified."""
+
+    type: Type
+    topic_arn: str
+    message: str
+    message_id: str
+    timestamp: str
+    signature: str
+    signature_version: str
+    subject: str | None = None
+    token: str | None = None
+    signing_cert_url: str = msgspec.field(name="SigningCertURL")
+    subscribe_url: str | None = msgspec.field(name="SubscribeURL", default=None)
+
+
+def read(body: bytes) -> SnsMessage:
+    """Reads a message; Fault `body-not-json`, `body-invalid`."""
+    fix = "Subscribe this URL to an SNS topic over HTTPS, without raw message delivery."
+    try:
+        return msgspec.json.decode(body, type=SnsMessage)
+    except msgspec.ValidationError as error:
+        raise Fault(Kind.BODY_INVALID, f"The body is no message of Amazon SNS: {_ascii(error)}.", fix) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Fault(Kind.BODY_NOT_JSON, "The body is not JSON.", fix) from error
+
+
+def _ascii(error: Exception) -> str:
+    return str(error)[:200].encode("ascii", "replace").decode()
+
+
+def signed_text(message: SnsMessage) -> bytes:
+    """Writes what the signature is of: each field's name and value on lines of their own, absent ones left away."""
+    values = {key: value for key, value in msgspec.to_builtins(message).items() if value is not None}
+    wanted = [name for name in SIGNED[message.type] if name in values]
+    return "".join(f"{name}\n{values[name]}\n" for name in wanted).encode()
+
+
+def refuse_stranger(message: SnsMessage, topics: Collection[str]) -> None:
+    """Refuses a message of a topic that nobody set; Fault `notice-refused`."""
+    if message.topic_arn not in topics:
+        raise refused("it is of a topic that LETTERHEAD_SES_NOTICE_TOPICS does not name")
+
+
+def certificate_of(message: SnsMessage) -> Target:
+    """Says where the certificate lies: at SNS in the topic's region and nowhere else; Fault `notice-refused`."""
+    target, query = _at_sns(message, message.signing_cert_url, "SigningCertURL")
+    if query is not None or not _CERTIFICATE.fullmatch(target.path):
+        raise refused("its SigningCertURL is not that of a .pem file")
+    return target
+
+
+def confirmation_of(message: SnsMessage) -> Target:
+    """Says what confirms a subscription to the message's own topic, by the same rule; Fault `notice-refused`."""
+    target, query = _at_sns(message, message.subscribe_url or "", "SubscribeURL")
+    asked = parse_qs(query or "")
+    if asked.get("Action") != ["ConfirmSubscription"] or asked.get("TopicArn") != [message.topic_arn]:
+        raise refused("its SubscribeURL does not confirm a subscription to its topic")
+    return target
+
+
+def _at_sns(message: SnsMessage, url: str, what: str) -> tuple[Target, str | None]:
+    found, topic = _URL.fullmatch(url), _TOPIC.fullmatch(message.topic_arn)
+    if found is None or topic is None or found["host"] != _host(topic[1], topic[2]):
+        raise refused(f"its {what} is not at Amazon SNS in the topic's region")
+    query = found["query"]
+    path = found["path"] if query is None else f"{found['path']}?{query}"
+    return Target(scheme="https", host=found["host"], port=443, path=path), query
+
+
+def _host(partition: str, region: str) -> str:
+    return f"sns.{region}.amazonaws.com" + (".cn" if partition == "aws-cn" else "")
+
+
+def refused(why: str) -> Fault:
+    """Makes the fault of a notice that is not taken; what came is not repeated."""
+    return Fault(
+        Kind.NOTICE_REFUSED,
+        f"The notice is not taken: {why}.",
+        "Subscribe this URL to a topic that LETTERHEAD_SES_NOTICE_TOPICS names: docs/ses.md.",
+    )
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Holds by which identity a mail was sent."""
+
+    source_arn: str | None = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Holds which identity somebody changed at SES, as CloudTrail tells."""
+
+    email_identity: str | None = None
+    identity: str | None = None
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Holds the inside of an EventBridge event."""
+
+    mail: Mail | None = None
+    request_parameters: Asked | None = None
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Holds what a notice of SES (`mail`), or of EventBridge, tells of identities."""
+
+    resources: tuple[str, ...] = ()
+    mail: Mail | None = None
+    detail: Detail | None = None
+
+
+def names_of(message: SnsMessage) -> frozenset[str]:
+    """Lists the domains that a notification names, in lower case; what we can't read names none."""
+    if message.type is not Type.NOTIFICATION:
+        return frozenset()
+    try:
+        told = msgspec.json.decode(message.message, type=Told)
+    except (msgspec.DecodeError, RecursionError):
+        return frozenset()
+    detail = told.detail or Detail()
+    sources = [mail.source_arn for mail in (told.mail, detail.mail) if mail is not None]
+    arns = (_IDENTITY.fullmatch(arn) for arn in (*told.resources, *sources) if arn is not None)
+    asked = detail.request_parameters or Asked()
+    plain = (_NAME.fullmatch(name) for name in (asked.email_identity, asked.identity) if name is not None)
+    names = [found[1].lower() for found in arns if found] + [found[0].lower() for found in plain if found]
+    return frozenset(names[:MOST_NAMES])
