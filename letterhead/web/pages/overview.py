@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from litestar.response.base import ASGIResponse
 
-from letterhead.core import history
+from letterhead.core import history, outage
 from letterhead.core.accounts import Scope
 from letterhead.core.catalogue import DIAGNOSES
 from letterhead.core.diagnosis import Severity
@@ -53,6 +53,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") 
         search=search,
         problem=page.problem,
         here=_addresses(page, search),
+        outage=outage.ours(await visitor.deps.store.silence()),
         fault=fault,
         typed=typed,
         drawn=await _pictures(visitor) if counts else None,
