@@ -38,6 +38,7 @@ def quiet() -> object:
 
     before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
     write_logs(LogFormat.JSON, quiet=True)
+    structlog.configure(cache_logger_on_first_use=False)  # a kept logger would stay deaf to the tests after this one
     yield
     structlog.configure(**before)
     logging.root.handlers[:] = handlers
