@@ -12,12 +12,13 @@ from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
+from letterhead.adapters.pinned import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.adapters.sns import SnsNotices
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
-from letterhead.adapters.webhooks import Resolve, WebhookClient, system_names
+from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules

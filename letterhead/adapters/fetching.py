@@ -1,13 +1,11 @@
 """Fetches a few octets over HTTPS from hosts that were judged before: public addresses alone, follows nothing."""
 
 import asyncio
-import ssl
 from typing import Final
 
 import httpcore2
 
-from letterhead import __version__
-from letterhead.adapters.webhooks import PinnedBackend, Resolve
+from letterhead.adapters.pinned import PinnedHttp, Resolve
 from letterhead.core.webhooks import Reach, Target
 
 SECONDS: Final = 10.0  # for all of it
@@ -29,8 +27,7 @@ class Fetcher:
         dial: httpcore2.AsyncNetworkBackend | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        self._backend = PinnedBackend(resolve, reach, dial or httpcore2.AnyIOBackend())
-        self._trust = ssl.create_default_context()  # checks chain and host name
+        self._http = PinnedHttp(resolve, reach, dial)
         self._seconds = seconds
 
     async def get(self, target: Target) -> bytes:
@@ -44,21 +41,8 @@ class Fetcher:
             raise Unfetched(type(error).__name__) from error
 
     async def _get(self, target: Target) -> bytes:
-        url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        head = {
-            "Host": target.authority,
-            "User-Agent": f"Letterhead/{__version__}",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
-        connection = httpcore2.AsyncHTTPConnection(
-            url.origin, ssl_context=self._trust, network_backend=self._backend, retries=0
-        )
-        try:
-            request = httpcore2.Request("GET", url, headers=list(head.items()))
-            return await _read(await connection.handle_async_request(request))
-        finally:
-            await connection.aclose()
+        async with self._http.ask("GET", target) as answer:
+            return await _read(answer)
 
 
 async def _read(answer: httpcore2.Response) -> bytes:

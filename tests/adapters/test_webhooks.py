@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from letterhead.adapters.webhooks import OCTETS, WebhookClient, system_names
+from letterhead.adapters.pinned import system_names
+from letterhead.adapters.webhooks import OCTETS, WebhookClient
 from letterhead.core.secret import reveal
 from letterhead.core.webhooks import Reach, Replied, new_secret, parse_target, signed
 from tests.rigs import smtp, webhook_receiver

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import httpcore2
 import pytest
 
-from letterhead.adapters.webhooks import WebhookClient, system_names
+from letterhead.adapters.pinned import system_names
+from letterhead.adapters.webhooks import WebhookClient
 from letterhead.core.addresses import not_public, read_address
 from letterhead.core.webhooks import Reach, Replied, Target, parse_target
 from letterhead.errors import Fault, Kind
