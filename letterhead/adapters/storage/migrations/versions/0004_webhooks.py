@@ -1,10 +1,6 @@
 """Adds webhooks with their outbox; knows nothing of when anything is sent."""
 
-from pathlib import Path
-
-from alembic import context, op
-
-from letterhead.adapters.storage.statements import for_engine, one_by_one
+from letterhead.adapters.storage.migrations import beside
 
 revision = "0004"
 down_revision = "0003"
@@ -12,6 +8,4 @@ down_revision = "0003"
 
 def upgrade() -> None:
     """Runs the file beside this one."""
-    script = Path(__file__).with_suffix(".sql").read_text("utf-8")
-    for statement in one_by_one(for_engine(script, context.get_context().dialect.name)):
-        op.execute(statement)
+    beside.run(__file__)
