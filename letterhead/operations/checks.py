@@ -48,7 +48,7 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
     """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
     plan = plan_of(deps, domain)
-    watched, history = await _page_open(deps, domain), await known(deps, domain)
+    watched, history = await asyncio.gather(_page_open(deps, domain), known(deps, domain))
     full = watched or _wants_all(domain) if thorough is None else thorough
     seen, word = await asyncio.gather(
         look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.wiring import Stand
-from tests.operations.world import Clock, World, noon, opened
+from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.dns_lab import DnsLab
 
 MAIL_FROM = {"MAIL_FROM_MX": "10 bounces.mail.test", "MAIL_FROM_SPF": "include:spf.mail.test"}
@@ -16,6 +16,12 @@ MAIL_FROM = {"MAIL_FROM_MX": "10 bounces.mail.test", "MAIL_FROM_SPF": "include:s
 def clock() -> Clock:
     """Gives a clock that the test turns."""
     return Clock(noon())
+
+
+@pytest.fixture
+def dns() -> WrittenDns:
+    """Gives DNS that the test writes."""
+    return WrittenDns("acme.test")
 
 
 @pytest.fixture(scope="session")

@@ -8,21 +8,9 @@ import pytest
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.watch import State
 from letterhead.wiring import Stand
-from tests.operations.world import Clock, World, WrittenDns, noon, opened
+from tests.operations.world import Clock, World, WrittenDns, opened
 
 NAME = "acme.test"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Gives a clock that the test turns."""
-    return Clock(noon())
-
-
-@pytest.fixture
-def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
-    return WrittenDns(NAME)
 
 
 @pytest.fixture

@@ -26,12 +26,6 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Gives a clock that the test turns."""
-    return Clock(noon())
-
-
-@pytest.fixture
 def dns() -> WrittenDns:
     """Gives DNS that the test writes."""
     return WrittenDns(NAME)

@@ -20,21 +20,9 @@ from letterhead.operations.identities import owner_tag
 from letterhead.operations.rotations import NOTHING, Wish
 from letterhead.wiring import Stand
 from tests.operations.test_claims import verified
-from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
+from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 
 NAME = "acme.test"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Gives a clock that the test turns."""
-    return Clock(noon())
-
-
-@pytest.fixture
-def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
-    return WrittenDns(NAME)
 
 
 @pytest.fixture

@@ -15,24 +15,12 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import deliveries, domains, webhooks
 from letterhead.ports import Delivery
 from letterhead.wiring import Stand
-from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
+from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 from tests.rigs import webhook_receiver
 from tests.rigs.webhook_receiver import Ledger, Mood
 
 NAME = "acme.test"
 OPEN = {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Gives a clock that the test turns."""
-    return Clock(noon())
-
-
-@pytest.fixture
-def dns() -> WrittenDns:
-    """Gives DNS that the test writes."""
-    return WrittenDns(NAME)
 
 
 @pytest.fixture
