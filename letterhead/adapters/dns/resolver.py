@@ -89,7 +89,7 @@ class DnsResolver:
         asked = list(dict.fromkeys(questions))
         round_ = _Round(self._setup, Budget(allowance, deadline), self._port53, self._is_registry)
         try:
-            replies = await asyncio.gather(*(round_.answer(question) for question in asked))
+            replies = await asyncio.gather(*map(round_.answer, asked))
         finally:
             round_.close()
         return dict(zip(asked, replies, strict=True))
@@ -145,8 +145,8 @@ class _Round:
                 return (await self._delegation(name),)
 
     async def _at_resolvers(self, name: Name, rdtype: int) -> tuple[Reply, ...]:
-        asked = (self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers)
-        return tuple(await asyncio.gather(*asked))
+        asked = [self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers]
+        return (await asked[0],) if len(asked) == 1 else tuple(await asyncio.gather(*asked))
 
     async def _at_one_resolver(self, name: Name, rdtype: int) -> tuple[Reply, ...]:
         """Asks one resolver after the other until one answers."""
