@@ -241,9 +241,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
-    under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
-    key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
+    provider that survives the process. `basis` is what the checkup's findings follow from. `notices` are told of other
+    domains, which stay as they are. `new_key` is kept under a selector never used before at this name. `signed_before`
+    is the selector that signed until now, where the key at `domain.selector` takes over; the keys at those in `shed`
+    are destroyed.
     """
 
     domain: Domain
@@ -251,9 +252,22 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
+    basis: str | None = None
     new_key: NewKey | None = None
     signed_before: str | None = None
     shed: tuple[str, ...] = ()
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a check wants to know beside the domain itself.
+
+    `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are those that
+    the account ever used at the name, `basis` is what the findings of the last checkup follow from.
+    """
+
+    watched_until: datetime | None = None
+    used_selectors: tuple[str, ...] = ()
+    basis: str | None = None
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -497,6 +511,11 @@ class Store(Protocol):
         changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
         ...
 
+    async def confirm(self, domain: Domain, at: datetime) -> bool:
+        """Writes that a check at a time saw what the last one saw, and hands the lease back: the checkup stands, taken
+        again. Name, status and hold are as before. False where the domain has changed since it was read."""
+        ...
+
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
         """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
         either domain has changed since it was read."""
@@ -509,8 +528,8 @@ class Store(Protocol):
         """
         ...
 
-    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
-        """Lists the selectors that an account ever used at a name."""
+    async def beside(self, domains: Sequence[Domain]) -> dict[str, Beside]:
+        """Finds what checks of domains want to know beside them, by the domains' ids."""
         ...
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
@@ -692,10 +711,6 @@ class Store(Protocol):
         """Notes that somebody has a domain's page open until a time."""
         ...
 
-    async def watched_until(self, domain_id: str) -> datetime | None:
-        """Says until when somebody was last known to have a domain's page open."""
-        ...
-
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
         """Adds a session under its token's digest, and forgets those that are over."""
         ...
@@ -860,4 +875,5 @@ class Deps:
     chance: Callable[[int], bytes]  # so many octets nobody can guess
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
+    rules: str = ""  # names the version of the rules and of that table
     notices: Notices | None = None  # None where no notices are expected

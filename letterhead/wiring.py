@@ -25,7 +25,7 @@ from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
 from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
-from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
+from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
 
 __all__ = [
     "Mood",
@@ -102,6 +102,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             chance=secrets.token_bytes,
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
+            rules=rules_version(),
             notices=stand.notices or _notices(settings, names, stand.now),
         )
 

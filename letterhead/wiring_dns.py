@@ -4,17 +4,26 @@ Apart from wiring.py, so that `letterhead check` starts without storage, provide
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
 
 from publicsuffixlist import PublicSuffixList
 
-from letterhead.adapters.dns.hosts import load_hosts
+from letterhead import core
+from letterhead.adapters.dns.hosts import TABLE, load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.names import SuffixRules
 
-__all__ = ["ZoneFileResolver", "load_hosts", "resolver_at", "suffixes"]
+__all__ = ["ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "suffixes"]
 
 Address = tuple[str, int]
+
+
+def rules_version() -> str:
+    """Names the version of the rules and of the table of DNS hosts: another one wherever a line of them is another."""
+    rules = sorted(Path(core.__path__[0]).glob("*.py"))
+    return blake2b(b"".join(path.read_bytes() for path in (*rules, TABLE)), digest_size=8).hexdigest()
 
 
 def suffixes() -> SuffixRules:

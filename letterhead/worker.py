@@ -6,6 +6,7 @@ stops hands its leases back; one that is killed lets them run out.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ import structlog
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
 from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, retention, rotations
-from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
+from letterhead.ports import Beside, Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
 GATHER = 0.01  # seconds for more places to become free, so that one claim fills several
@@ -31,6 +32,7 @@ AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
 
 Job = TypeVar("Job")
+Due = tuple[Domain, Beside | None]
 log = structlog.get_logger()
 
 
@@ -46,13 +48,46 @@ class WorkerSettings:
     pooled_keys: int = 64
 
 
+class Turns:
+    """Lets one check take the CPU in each turn of the event loop, in the order of asking.
+
+    Answers to many checks come at the same moment. What else the loop has to do, requests above all, runs between
+    them; where nothing else does, the next turn follows at once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._giving = False
+
+    async def next(self) -> None:
+        """Waits for a turn."""
+        loop = asyncio.get_running_loop()
+        mine: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(mine)
+        if not self._giving:
+            self._giving = True
+            loop.call_soon(self._give)
+        await mine
+
+    def _give(self) -> None:
+        if not (first := self._waiting.popleft()).done():  # it may have been cancelled
+            first.set_result(None)
+        self._giving = bool(self._waiting)
+        if self._giving:
+            asyncio.get_running_loop().call_soon(self._give)
+
+
 async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Works until `stop` is set, then lets the work under way end and hands back what was only claimed."""
     owner = f"worker-{deps.chance(6).hex()}"
     log.info("worker.started", worker=owner)
 
-    def claim_checks(free: int) -> Awaitable[Sequence[Domain]]:
-        return deps.store.claim_due(deps.now(), deps.now() + LEASE, owner, free)
+    turns = Turns()
+
+    async def claim_checks(free: int) -> Sequence[Due]:
+        domains = await deps.store.claim_due(deps.now(), deps.now() + LEASE, owner, free)
+        told = await deps.store.beside(domains) if domains else {}
+        return [(domain, told.get(domain.id)) for domain in domains]
 
     def claim_intents(free: int) -> Awaitable[Sequence[Intent]]:
         return deps.store.claim_intents(deps.now(), deps.now() + LEASE, owner, free)
@@ -71,7 +106,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         return _remind(deps, owed, owner)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(_drain(claim_checks, lambda domain: _check(deps, domain), settings.checks, stop))
+        group.create_task(_drain(claim_checks, lambda due: _check(deps, due, turns), settings.checks, stop))
         group.create_task(_drain(claim_intents, lambda intent: _perform(deps, intent), settings.intents, stop))
         group.create_task(_drain(claim_reminders, remind, settings.reminders, stop, REMINDERS_POLL))
         for failing in (False, True):
@@ -122,11 +157,13 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
 
 
-async def _check(deps: Deps, domain: Domain) -> None:
+async def _check(deps: Deps, due: Due, turns: Turns) -> None:
     """Checks one domain; a bug in it backs this one domain off and leaves the rest alone."""
+    domain, told = due
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
-            saved = await checks.check(deps, domain)
+            await turns.next()
+            saved = await checks.check(deps, domain, told=told, turn=turns.next)
             await rotations.start_if_due(deps, domain)
             log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:

@@ -82,7 +82,8 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     """
     wanted = _first(plan) if thorough else _routine(plan, seen)
     unseen = [question for question in wanted if question not in seen]
-    further = [*_further(seen), *(_probes(_scene(plan, seen, history=history)) if thorough and not unseen else ())]
+    probes = _probes(_scene(plan, seen, standings(plan, seen), (), history)) if thorough and not unseen else ()
+    further = [*_further(seen), *probes]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
 
@@ -125,13 +126,13 @@ def _probes(scene: Scene) -> Iterable[Question]:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> Scene:
+def _scene(plan: Plan, seen: Seen, judged: tuple[Standing, ...], hosts: Sequence[DnsHost], history: History) -> Scene:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
     return Scene(
         plan=plan,
         seen=seen,
-        standings=tuple(judged(record, seen) for record in plan.records),
+        standings=judged,
         panel=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
@@ -186,11 +187,24 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
 
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
-    scene = _scene(plan, seen, hosts, history)
+    all_judged = standings(plan, seen)
+    return Examination(standings=all_judged, findings=found(plan, seen, all_judged, hosts, history))
+
+
+def standings(plan: Plan, seen: Seen) -> tuple[Standing, ...]:
+    """Judges every planned record."""
+    return tuple([judged(record, seen) for record in plan.records])
+
+
+def found(
+    plan: Plan, seen: Seen, judged: tuple[Standing, ...], hosts: Sequence[DnsHost], history: History
+) -> tuple[Finding, ...]:
+    """Lists what was found, the gravest first, given how each planned record stands."""
+    scene = _scene(plan, seen, judged, hosts, history)
     surveyed = _surveyed(scene)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
-        return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
+        return tuple(hiding[:1])
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
@@ -198,7 +212,7 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
-    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *_once(told)], key=_gravest_first)))
+    return tuple(sorted([*surveyed, *_once(told)], key=_gravest_first))
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:

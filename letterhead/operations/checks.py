@@ -4,7 +4,7 @@ No transaction is open while we wait for the network. A lost race throws the wor
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -12,22 +12,24 @@ from msgspec.structs import replace
 
 from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
+from letterhead.core.basis import basis
 from letterhead.core.checkup import Examination
-from letterhead.core.diagnosis import Finding
+from letterhead.core.diagnosis import Finding, History
 from letterhead.core.domain import Domain, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.names import DomainName, registrable
-from letterhead.core.plan import Plan, RecordId, Verdict
+from letterhead.core.plan import Plan, RecordId, Standing, Verdict
 from letterhead.core.watch import State
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import allowance, known, look
-from letterhead.ports import Checkup, Deps, Outcome
+from letterhead.operations.looks import allowance, beside, known, look
+from letterhead.ports import Beside, Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
+Turn = Callable[[], Awaitable[None]]
 MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 
 
@@ -45,36 +47,94 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
         return all(each.verdict is Verdict.PRESENT for each in standings if each.record.required)
 
 
-async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> bool:
-    """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away."""
-    plan = plan_of(deps, domain)
-    watched, history = await asyncio.gather(_page_open(deps, domain), known(deps, domain))
+class Saw(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what one check saw of DNS, by which plan, and when; and the findings that do not follow from that."""
+
+    plan: Plan
+    seen: Seen
+    standings: tuple[Standing, ...]
+    history: History
+    at: datetime
+    outage: tuple[Finding, ...] = ()
+    beside_dns: tuple[Finding, ...] = ()
+
+    def checkup(self, deps: Deps) -> Checkup:
+        """Judges what was seen by the rules of all topics."""
+        found = checkup.found(self.plan, self.seen, self.standings, deps.hosts, self.history)
+        return Checkup(
+            taken_at=self.at,
+            standings=self.standings,
+            findings=(*self.outage, *found, *self.beside_dns),
+            snapshot=snapshot_of(self.seen, self.at),
+        )
+
+    def basis(self, deps: Deps) -> str | None:
+        """Says what all findings follow from, where that is what is seen and planned alone."""
+        asides = self.outage or self.beside_dns
+        return None if asides else basis(deps.rules, self.plan, self.seen, self.standings, self.history)
+
+
+async def _at_once() -> None:
+    """Lets work run without waiting for a turn."""
+
+
+async def check(
+    deps: Deps, domain: Domain, *, thorough: bool | None = None, told: Beside | None = None, turn: Turn = _at_once
+) -> bool:
+    """Checks one domain and writes what follows; false where it changed meanwhile and the work was thrown away.
+
+    `told` is what is known beside the domain, where it came with it; `turn` waits before what takes the CPU.
+    """
+    told = told or await beside(deps, domain)
+    plan, history = plan_of(deps, domain), known(deps, domain, told)
+    watched = told.watched_until is not None and deps.now() < told.watched_until
     full = watched or _wants_all(domain) if thorough is None else thorough
-    seen, word = await asyncio.gather(
-        look(deps.resolver, plan, history, thorough=full, allowed=allowance(deps.policy.check_seconds)),
-        _word_if_told(deps, domain),
-    )
-    examination = checkup.examine(plan, seen, deps.hosts, history)
-    evidence = await _evidence(deps, domain, examination, word)
-    now = deps.now()
-    contest = await claims.contest(deps, domain, evidence, now) if evidence.held_elsewhere else None
+    seen, word = await _asked(deps, domain, plan, history, thorough=full)
+    await turn()
+    standings = checkup.standings(plan, seen)
+    evidence = await _evidence(deps, domain, standings, word)
+    saw = Saw(plan=plan, seen=seen, standings=standings, history=history, at=deps.now())
+    contest = await claims.contest(deps, domain, evidence, saw.at) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
-    keys = _keys(domain, plan, evidence, seen)
-    step = rotation.advance(lifecycle.advance(noted.domain, evidence, now), keys, now)
-    findings = (
-        *await _silence(deps, domain, evidence),
-        *examination.findings,
-        *provider.findings(domain, evidence, now),
-    )
-    done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
-    whole = replace(step, events=(*noted.events, *step.events))
-    outcome = _outcome(deps, domain, whole, done, page_open=watched and to_come(step.domain, done))
-    outcome = replace(outcome, notices=await claims.notices(deps, step, now))
-    kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
+    step = _step(contest.challenger if contest is not None else domain, saw, evidence)
+    outcome = _outcome(deps, domain, step, saw, page_open=watched and to_come(step.domain, standings))
+    words = tuple(provider.findings(domain, evidence, saw.at))
+    saw = replace(saw, outage=await _silence(deps, domain, evidence), beside_dns=words)
+    same = saw.basis(deps)
+    if same is not None and same == told.basis and contest is None and _quiet(domain, outcome):
+        kept = await deps.store.confirm(outcome.domain, saw.at)
+    else:
+        notices = await claims.notices(deps, step, saw.at)
+        outcome = replace(outcome, checkup=saw.checkup(deps), basis=same, notices=notices)
+        kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
+
+
+async def _asked(
+    deps: Deps, domain: Domain, plan: Plan, history: History, *, thorough: bool
+) -> tuple[Seen, ProviderWord | None]:
+    """Asks DNS, and beside it the provider, unless it was never told: an unproven claim never touches its account."""
+    looking = look(deps.resolver, plan, history, thorough=thorough, allowed=allowance(deps.policy.check_seconds))
+    if domain.told_at is None:
+        return await looking, None
+    return await asyncio.gather(looking, deps.provider.look(domain.sender, owner_tag(deps, domain)))
+
+
+def _step(domain: Domain, saw: Saw, evidence: Evidence) -> Step:
+    """Says what follows for the domain."""
+    noted = changes.noted(domain, saw.standings, saw.at)
+    keys = _keys(domain, saw.plan, evidence, saw.seen)
+    step = rotation.advance(lifecycle.advance(noted.domain, evidence, saw.at), keys, saw.at)
+    return replace(step, events=(*noted.events, *step.events))
+
+
+def _quiet(before: Domain, outcome: Outcome) -> bool:
+    """Says whether nothing follows from a check but that it was made."""
+    after = outcome.domain
+    tells = outcome.events or outcome.effects or outcome.shed or outcome.signed_before is not None
+    return not tells and (status(after), after.held) == (status(before), before.held)
 
 
 def _wants_all(domain: Domain) -> bool:
@@ -92,12 +152,13 @@ def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotatio
     )
 
 
-async def _evidence(deps: Deps, domain: Domain, examination: Examination, word: ProviderWord | None) -> Evidence:
+async def _evidence(deps: Deps, domain: Domain, standings: Sequence[Standing], word: ProviderWord | None) -> Evidence:
     """Gathers what was learnt; the provider is asked late where DNS has only now proven the claim."""
-    dkim, mail_from = _sights(examination)
+    dkim, mail_from = _sights(standings)
     if word is None and dkim is Sight.PRESENT:
         word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
-    holder = await deps.store.holder(domain.sender)
+    # A holder that has lost the name since it was read has another version by now, and what it learns is thrown away.
+    holder = domain.id if domain.held else await deps.store.holder(domain.sender)
     elsewhere = holder is not None and holder != domain.id
     return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
 
@@ -108,41 +169,26 @@ async def _silence(deps: Deps, domain: Domain, evidence: Evidence) -> tuple[Find
     return (outage.finding(domain.sender, silence),) if silence is not None and outage.ours(silence) else ()
 
 
-async def _word_if_told(deps: Deps, domain: Domain) -> ProviderWord | None:
-    """Asks the provider, unless it was never told: an unproven claim never touches its account."""
-    if domain.told_at is None:
-        return None
-    return await deps.provider.look(domain.sender, owner_tag(deps, domain))
-
-
-def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
-    dkim = [each for each in examination.standings if each.record.id is RecordId.DKIM]
-    mail_from = [each for each in examination.standings if each.record.id in MAIL_FROM]
+def _sights(standings: Sequence[Standing]) -> tuple[Sight, Sight | None]:
+    dkim = [each for each in standings if each.record.id is RecordId.DKIM]
+    mail_from = [each for each in standings if each.record.id in MAIL_FROM]
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
-async def _page_open(deps: Deps, domain: Domain) -> bool:
-    """Says whether somebody has the domain's set-up page open."""
-    until = await deps.store.watched_until(domain.id)
-    return until is not None and deps.now() < until
-
-
-def to_come(domain: Domain, done: Checkup) -> bool:
+def to_come(domain: Domain, standings: Sequence[Standing]) -> bool:
     """Says whether something on the set-up page is still to come: a state, or a record that is only recommended."""
-    present = all(each.verdict is Verdict.PRESENT for each in done.standings)
+    present = all(each.verdict is Verdict.PRESENT for each in standings)
     return not (present and wholly_verified(domain))
 
 
-def _outcome(deps: Deps, before: Domain, step: Step, done: Checkup, *, page_open: bool) -> Outcome:
-    seen = done.snapshot.seen()
-    forgotten = _forgotten_at(seen, done.taken_at)
-    due, reason = cadence.next_look(step.domain, done.taken_at, jitter(deps), page_open, forgotten)
-    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, seen, step.domain))
+def _outcome(deps: Deps, before: Domain, step: Step, saw: Saw, *, page_open: bool) -> Outcome:
+    forgotten = _forgotten_at(saw.seen, saw.at)
+    due, reason = cadence.next_look(step.domain, saw.at, jitter(deps), page_open, forgotten)
+    domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, saw.seen, step.domain))
     return Outcome(
         domain=domain,
         events=step.events,
         effects=step.effects,
-        checkup=done,
         signed_before=before.selector if before.selector != domain.selector else None,
         shed=rotation.shed(before, domain),
     )
@@ -187,7 +233,7 @@ async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
     """Looks at DNS now and changes nothing."""
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
-    history = await known(deps, domain)
+    history = known(deps, domain, await beside(deps, domain))
     seen = await look(deps.resolver, plan, history, thorough=True, allowed=allowance(deps.policy.check_seconds))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)

@@ -7,7 +7,7 @@ from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
 from letterhead.core.plan import Plan
-from letterhead.ports import Allowance, Deps, Resolver
+from letterhead.ports import Allowance, Beside, Deps, Resolver
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there
@@ -42,14 +42,19 @@ async def look(
     return known_by_now
 
 
-async def known(deps: Deps, domain: Domain) -> History:
+async def beside(deps: Deps, domain: Domain) -> Beside:
+    """Reads what one check wants to know beside its domain."""
+    return (await deps.store.beside([domain])).get(domain.id, Beside())
+
+
+def known(deps: Deps, domain: Domain, beside: Beside) -> History:
     """Gathers what the judging wants to know beside the answers.
 
     Selectors that the account left behind are told to a holder alone, and are its own: what other accounts left in DNS
     is not told.
     """
     wanted = rotation.held_keys(domain)
-    used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
+    used = beside.used_selectors if domain.held else ()
     left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
         old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],

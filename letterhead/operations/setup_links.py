@@ -99,5 +99,5 @@ async def watch(deps: Deps, link: SetupLink) -> None:
     await deps.store.watch(domain.id, link.id, now, now + WATCHED_FOR)
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
         last = (await deps.store.checkups([domain.id])).get(domain.id)
-        if last is None or to_come(domain, last):
+        if last is None or to_come(domain, last.standings):
             await deps.store.look_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

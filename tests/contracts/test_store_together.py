@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -43,20 +44,21 @@ async def test_audit_rows_of_one_moment_are_all_kept(store: Store, url: str) -> 
 
 
 async def test_a_broken_write_is_told_to_each_that_waits_for_it() -> None:
-    """Whoever waits for a write that fails hears of it, and the next write is tried again."""
+    """Whoever waits for a write that fails hears of it; the next one is tried, and each gets what came of its own."""
     wrote: list[int] = []
 
-    async def write(items: object) -> None:
+    async def write(items: Sequence[int]) -> Sequence[int]:
         await asyncio.sleep(0)
         if not wrote:
             wrote.append(0)
             raise OSError("full")
-        wrote.extend(items)  # type: ignore[call-overload]
+        wrote.extend(items)
+        return [-item for item in items]
 
-    gathering: Gathering[int] = Gathering(write)
+    gathering: Gathering[int, int] = Gathering(write)
     ended = await asyncio.gather(*(gathering.add(number) for number in (1, 2)), return_exceptions=True)
     assert [type(each) for each in ended] == [OSError, OSError]
-    await asyncio.gather(*(gathering.add(number) for number in (3, 4, 5)))
+    assert await asyncio.gather(*(gathering.add(number) for number in (3, 4, 5))) == [-3, -4, -5]
     assert wrote == [0, 3, 4, 5]
 
 
@@ -64,11 +66,12 @@ async def test_one_that_gives_up_leaves_the_others() -> None:
     """A request that goes away while it waits disturbs none of those that wait with it."""
     going, wrote = asyncio.Event(), list[int]()
 
-    async def write(items: object) -> None:
+    async def write(items: Sequence[int]) -> Sequence[None]:
         await going.wait()
-        wrote.extend(items)  # type: ignore[call-overload]
+        wrote.extend(items)
+        return [None for _ in items]
 
-    gathering: Gathering[int] = Gathering(write)
+    gathering: Gathering[int, None] = Gathering(write)
     waiting = [asyncio.create_task(gathering.add(number)) for number in (1, 2)]
     await asyncio.sleep(0)
     waiting[0].cancel()
@@ -102,8 +105,8 @@ async def test_marks_follow_every_change(shop: Shop) -> None:
 async def test_a_gathering_stops_with_its_loop() -> None:
     """A write that is cancelled cancels those that wait for it, so that none waits for ever."""
 
-    async def write(_: object) -> None:
+    async def write(_: Sequence[int]) -> Sequence[None]:
         raise asyncio.CancelledError
 
     with pytest.raises((asyncio.CancelledError, Fault)):
-        await asyncio.wait_for(Gathering[int](write).add(1), 2)
+        await asyncio.wait_for(Gathering[int, None](write).add(1), 2)

@@ -16,7 +16,7 @@ class Accounts:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._audits = Gathering(self._append_all)
+        self._audits = Gathering[AuditRow, None](self._append_all)
 
     async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
         """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
@@ -98,9 +98,10 @@ class Accounts:
         """Appends to the audit, together with what other requests append at this moment."""
         await self._audits.add(row)
 
-    async def _append_all(self, audits: Sequence[AuditRow]) -> None:
+    async def _append_all(self, audits: Sequence[AuditRow]) -> Sequence[None]:
         values = [{name: storable(value) for name, value in rows.audit_values(row).items()} for row in audits]
         await self._engine.write("append_audits", audits=rows.json(values))
+        return [None] * len(audits)
 
     async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
         """Lists the audit, the newest first; `before` is a row's number."""

@@ -1,13 +1,14 @@
 """Keeps domains with their keys, checkups and events; knows no rule of how a domain moves."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
 from letterhead.adapters.storage.eventids import EventIds
+from letterhead.adapters.storage.gathering import Gathering
 from letterhead.adapters.storage.reminders import remind
 from letterhead.adapters.storage.webhooks import owe
 from letterhead.core.domain import Domain, Effect, Event
@@ -15,6 +16,7 @@ from letterhead.core.limits import Limits, over_domains, over_pending
 from letterhead.errors import Fault, Kind
 from letterhead.ports import (
     AuditRow,
+    Beside,
     Checkup,
     Claim,
     Claimed,
@@ -36,6 +38,7 @@ class Domains:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._event_ids = EventIds()
+        self._confirmed = Gathering(self._confirm_all)
 
     async def domains(self, account_id: str, page: Page) -> list[Domain]:
         """Lists an account's domains in the order of their names."""
@@ -101,11 +104,10 @@ class Domains:
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.checkup(row) for row in found}
 
-    async def used_selectors(self, sender: str, account_id: str) -> list[str]:
-        """Lists the selectors that an account ever used at a name."""
-        return [
-            row["selector"] for row in await self._engine.read("used_selectors", sender=sender, account_id=account_id)
-        ]
+    async def beside(self, domains: Sequence[Domain]) -> dict[str, Beside]:
+        """Finds what checks of domains want to know beside them, by the domains' ids."""
+        wanted = rows.json([storable(domain.id) for domain in domains])
+        return {row["id"]: rows.beside(row) for row in await self._engine.read("beside", domain_ids=wanted)}
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
         """Finds the sealed private key of a domain at one of its selectors."""
@@ -139,7 +141,7 @@ class Domains:
 
     async def evidence(self, check_id: str) -> Checkup | None:
         """Finds the check that events follow from."""
-        return next((rows.checkup(row) for row in await self._engine.read("evidence", id=check_id)), None)
+        return next((rows.evidence(row) for row in await self._engine.read("evidence", id=check_id)), None)
 
     async def claim(self, claim: Claim, limits: Limits) -> Claimed:
         """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
@@ -171,6 +173,21 @@ class Domains:
         if saved and outcome.shed:
             await self._engine.shred()
         return saved
+
+    async def confirm(self, domain: Domain, at: datetime) -> bool:
+        """Writes that a check at a time saw what the last one saw, and hands the lease back: the checkup stands, taken
+        again. Name, status and hold are as before. False where the domain has changed since it was read."""
+        return await self._confirmed.add(rows.confirmed(domain, at))
+
+    async def _confirm_all(self, confirmed: Sequence[rows.Confirmed]) -> list[bool]:
+        async def work(session: Session) -> set[str]:
+            written = {row["id"] for row in await session.rows("confirm", domains=rows.json(confirmed))}
+            there = [each for each in confirmed if each.whose in written]
+            await session.rows("confirm_checkups", checkups=rows.json(there))
+            return written
+
+        written = await self._engine.transact(work)
+        return [each.whose in written for each in confirmed]
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
         """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
@@ -227,7 +244,7 @@ class Domains:
             return False
         await _change_keys(session, outcome)
         if outcome.checkup is not None:
-            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
+            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup, outcome.basis))
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for notice in outcome.notices:
             await self._tell(session, notice.domain, (notice.event,), None)

@@ -5,23 +5,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Gathering(Generic[T]):
+class Gathering(Generic[T, R]):
     """Writes items together: those that come while a write is under way share the next one. Each waits for its own."""
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[object]]) -> None:
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
         self._write = write
-        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def add(self, item: T) -> None:
-        """Returns once the item is written; raises what its write raised."""
-        written = asyncio.get_running_loop().create_future()
+    async def add(self, item: T) -> R:
+        """Gives what came of the item once it is written; raises what its write raised."""
+        written: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
-        await written
+        return await written
 
     async def _drain(self) -> None:
         try:
@@ -31,25 +32,25 @@ class Gathering(Generic[T]):
         finally:
             self._writer = None
 
-    async def _written(self, together: Sequence[tuple[T, "asyncio.Future[None]"]]) -> None:
+    async def _written(self, together: "Sequence[tuple[T, asyncio.Future[R]]]") -> None:
         try:
-            await self._write([item for item, _ in together])
+            came = await self._write([item for item, _ in together])
         except BaseException as error:
-            _settle(together, error if isinstance(error, Exception) else asyncio.CancelledError())
+            _fail(together, error if isinstance(error, Exception) else asyncio.CancelledError())
             if not isinstance(error, Exception):
                 raise
         else:
-            _settle(together, None)
+            for (_, written), each in zip(together, came, strict=True):
+                if not written.done():  # a client that went away does not wait
+                    written.set_result(each)
 
 
-def _settle(together: Sequence[tuple[object, "asyncio.Future[None]"]], error: BaseException | None) -> None:
+def _fail(together: "Sequence[tuple[T, asyncio.Future[R]]]", error: BaseException) -> None:
     """Wakes those that still wait; a client that went away does not."""
     for _, written in together:
         if written.done():
             continue
-        if error is None:
-            written.set_result(None)
-        elif isinstance(error, asyncio.CancelledError):
+        if isinstance(error, asyncio.CancelledError):
             written.cancel()
         else:
             written.set_exception(error)

@@ -63,11 +63,6 @@ class Pages:
 
         await self._engine.transact(work)
 
-    async def watched_until(self, domain_id: str) -> datetime | None:
-        """Says until when somebody was last known to have a domain's page open."""
-        found = await self._engine.read("watched", domain_id=domain_id)
-        return next((rows.time(row["until"]) for row in found), None)
-
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
         """Adds a session under its token's digest, and forgets those that are over."""
 

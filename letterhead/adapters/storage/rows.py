@@ -16,7 +16,7 @@ from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
 from letterhead.core.outage import Silence
 from letterhead.core.reminders import Reminder, ReminderKind
-from letterhead.ports import AuditRow, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
+from letterhead.ports import AuditRow, Beside, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -26,6 +26,7 @@ Values = dict[str, Value]
 _domain = msgspec.json.Decoder(Domain)
 _checkup = msgspec.json.Decoder(Checkup)
 _change = msgspec.json.Decoder(Change)
+_strings = msgspec.json.Decoder(tuple[str, ...])
 
 
 def ms(at: datetime) -> int:
@@ -190,12 +191,43 @@ def risen(domain: Domain) -> Domain:
     return replace(domain, version=domain.version + 1)
 
 
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a check that saw nothing new writes: the row of its domain, and when."""
+
+    whose: str
+    was: int
+    version: int
+    due: int | None
+    life: str
+    at: int
+
+
+def confirmed(domain: Domain, at: datetime) -> Confirmed:
+    """Gives the next version of a domain, `domain.version` being the one that was read."""
+    after = risen(domain)
+    due = maybe_ms(after.next_check_at)
+    return Confirmed(whose=after.id, was=domain.version, version=after.version, due=due, life=json(after), at=ms(at))
+
+
+def beside(row: Row) -> Beside:
+    """Reads what a check wants to know beside its domain."""
+    used = _strings.decode(row["used"] or "[]")
+    return Beside(watched_until=maybe_time(row["until"]), used_selectors=used, basis=row["basis"])
+
+
 def checkup(row: Row) -> Checkup:
-    """Reads a checkup."""
+    """Reads a domain's last checkup: a later check may have confirmed it; its snapshot tells when it was new."""
+    found = evidence(row)
+    heard_at = maybe_time(row["heard_at"])
+    return found if heard_at is None or heard_at <= found.taken_at else replace(found, taken_at=heard_at)
+
+
+def evidence(row: Row) -> Checkup:
+    """Reads a checkup that events follow from."""
     return _checkup.decode(row["body"])
 
 
-def checkup_values(domain: Domain, checkup: Checkup) -> Values:
+def checkup_values(domain: Domain, checkup: Checkup, basis: str | None) -> Values:
     """Gives the columns of a checkup."""
     taken_at = ms(checkup.taken_at)
     return {
@@ -203,6 +235,8 @@ def checkup_values(domain: Domain, checkup: Checkup) -> Values:
         "zone": domain.zone or domain.sender,
         "heard_at": None if checkup.silent else taken_at,
         "silent_since": taken_at if checkup.silent else None,
+        "version": risen(domain).version,
+        "basis": basis,
         "body": json(checkup),
     }
 

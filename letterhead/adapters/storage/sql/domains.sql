@@ -109,8 +109,16 @@ INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :sele
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
 
--- name: used_selectors(sender, account_id)
-SELECT selector FROM used_selectors WHERE sender = :sender AND account_id = :account_id ORDER BY selector;
+-- name: beside(domain_ids)
+-- What came between the last checkup and now, be it by an earlier version of the service, ends its basis.
+SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, (
+    SELECT /*sqlite json_group_array(u.selector) */ /*postgresql CAST(json_agg(u.selector ORDER BY u.selector) AS TEXT) */
+    FROM used_selectors AS u WHERE u.sender = d.sender /*postgresql COLLATE "default" */ AND u.account_id = d.account_id
+) AS used
+FROM domains AS d LEFT JOIN watched AS w ON w.domain_id = d.id LEFT JOIN checkups AS c ON c.domain_id = d.id
+WHERE d.id
+    /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
 -- name: idempotency(account_id, key)
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
@@ -125,19 +133,48 @@ DELETE FROM idempotency WHERE account_id = :account_id AND at < :before RETURNIN
 
 -- name: checkups(domain_ids)
 -- `IN (SELECT …)` would make PostgreSQL read the whole table, since it can't know how few ids there are.
-SELECT domain_id, body FROM checkups
+SELECT domain_id, body, heard_at FROM checkups
 WHERE domain_id
     /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
--- name: keep_checkup(domain_id, zone, heard_at, silent_since, body)
+-- name: keep_checkup(domain_id, zone, heard_at, silent_since, version, basis, body)
 -- A silence began with the first of its checks, and who is silent was heard when it was.
-INSERT INTO checkups (domain_id, zone, heard_at, silent_since, body)
-VALUES (:domain_id, :zone, :heard_at, :silent_since, :body)
+INSERT INTO checkups (domain_id, zone, heard_at, silent_since, version, basis, body)
+VALUES (:domain_id, :zone, :heard_at, :silent_since, :version, :basis, :body)
 ON CONFLICT (domain_id) DO UPDATE
-SET zone = excluded.zone, body = excluded.body, heard_at = COALESCE(excluded.heard_at, checkups.heard_at),
+SET zone = excluded.zone, version = excluded.version, basis = excluded.basis, body = excluded.body,
+    heard_at = COALESCE(excluded.heard_at, checkups.heard_at),
     silent_since = CASE WHEN excluded.silent_since IS NULL THEN NULL
                         ELSE COALESCE(checkups.silent_since, excluded.silent_since) END
+RETURNING domain_id;
+
+-- name: confirm(domains)
+-- Checks that end at the same moment share a statement: `domains` is a list of their rows.
+UPDATE domains
+SET next_check_at = told.due, version = told.version, life = told.life, lease_until = NULL, lease_owner = NULL
+FROM
+    /*sqlite (
+        SELECT json_extract(value, '$.whose') AS whose, json_extract(value, '$.was') AS was,
+            json_extract(value, '$.version') AS version, json_extract(value, '$.due') AS due,
+            json_extract(value, '$.life') AS life
+        FROM json_each(:domains)
+    ) AS told */
+    /*postgresql json_to_recordset(CAST(:domains AS JSON))
+        AS told (whose TEXT, was BIGINT, version BIGINT, due BIGINT, life TEXT) */
+WHERE domains.id = told.whose AND domains.version = told.was
+RETURNING id;
+
+-- name: confirm_checkups(checkups)
+UPDATE checkups SET heard_at = told.at, silent_since = NULL, version = told.version
+FROM
+    /*sqlite (
+        SELECT json_extract(value, '$.whose') AS whose, json_extract(value, '$.at') AS at,
+            json_extract(value, '$.version') AS version
+        FROM json_each(:checkups)
+    ) AS told */
+    /*postgresql json_to_recordset(CAST(:checkups AS JSON)) AS told (whose TEXT, at BIGINT, version BIGINT) */
+WHERE checkups.domain_id = told.whose
 RETURNING domain_id;
 
 -- name: keep_evidence(id, body)

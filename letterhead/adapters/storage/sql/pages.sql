@@ -24,9 +24,6 @@ INSERT INTO watched (domain_id, until) SELECT id, CAST(:until AS BIGINT) FROM do
 ON CONFLICT (domain_id) DO UPDATE SET until = excluded.until
 RETURNING domain_id;
 
--- name: watched(domain_id)
-SELECT until FROM watched WHERE domain_id = :domain_id;
-
 -- name: add_session(digest, account_id, key_id, mark, created_at, ends_at)
 INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at)
 VALUES (:digest, :account_id, :key_id, :mark, :created_at, :ends_at)
