@@ -1,8 +1,8 @@
 """Knows when two looks show the same: then what was found the first time still holds. Knows no rule.
 
-Rules are pure, so the findings of a look follow from what is planned, what was seen and what else is known. TTLs and
-times are left out of that here, so only such looks have a basis of whose findings none depends on them: everything
-required is there, resolvers alone were asked, and all of them answered.
+Rules are pure, so verdicts and findings follow from what is planned, what was seen and what else is known. TTLs and
+times are left out of that here, so only such looks have a basis of which nothing depends on them: resolvers alone were
+asked, all of them answered, and everything required is there.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,21 @@ from letterhead.core.diagnosis import History
 from letterhead.core.plan import Plan, Standing, Verdict
 
 
-def basis(rules: str, plan: Plan, seen: Seen, standings: Iterable[Standing], history: History) -> str | None:
-    """Gives a digest of all that a look's findings follow from; nothing where some follow from the time as well.
+def sound(standings: Iterable[Standing]) -> bool:
+    """Says whether everything required is there: only then may a look's basis be kept."""
+    return all(each.verdict is Verdict.PRESENT and each.agreed for each in standings if each.record.required)
+
+
+def stood(plan: Plan) -> tuple[Standing, ...]:
+    """Says how the required records stand where a look has the basis of a sound one, without judging them again."""
+    return tuple([Standing(record=each, verdict=Verdict.PRESENT) for each in plan.records if each.required])
+
+
+def basis(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
+    """Gives a digest of all that a sound look's findings follow from; nothing where some follow from the time as well.
 
     `rules` names the version of the rules.
     """
-    if not all(each.verdict is Verdict.PRESENT and each.agreed for each in standings if each.record.required):
-        return None
     gists = []
     for question in sorted(seen):
         answers = [(reply.perspective.server, _gist(reply.answer)) for reply in seen[question]]

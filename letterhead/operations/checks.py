@@ -4,15 +4,16 @@ No transaction is open while we wait for the network. A lost race throws the wor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
-from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
-from letterhead.core.basis import basis
+from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
+from letterhead.core.basis import basis, sound, stood
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding, History
 from letterhead.core.domain import Domain, Step, status, wholly_verified
@@ -70,8 +71,14 @@ class Saw(msgspec.Struct, frozen=True, kw_only=True):
 
     def basis(self, deps: Deps) -> str | None:
         """Says what all findings follow from, where that is what is seen and planned alone."""
-        asides = self.outage or self.beside_dns
-        return None if asides else basis(deps.rules, self.plan, self.seen, self.standings, self.history)
+        if self.asides or not sound(self.standings):
+            return None
+        return basis(deps.rules, self.plan, self.seen, self.history)
+
+    @property
+    def asides(self) -> bool:
+        """Says whether anything was found that does not follow from what DNS told."""
+        return bool(self.outage or self.beside_dns)
 
 
 async def _at_once() -> None:
@@ -89,37 +96,56 @@ async def check(
     plan, history = plan_of(deps, domain), known(deps, domain, told)
     watched = told.watched_until is not None and deps.now() < told.watched_until
     full = watched or _wants_all(domain) if thorough is None else thorough
-    seen, word = await _asked(deps, domain, plan, history, thorough=full)
+
+    def as_before(seen: Seen) -> bool:
+        return told.basis is not None and told.basis == basis(deps.rules, plan, seen, history)
+
+    limits = allowance(deps.policy.check_seconds)
+    looking = look(deps.resolver, plan, history, thorough=full, allowed=limits, enough=as_before)
+    seen, word = await _with_word(deps, domain, looking)
     await turn()
-    standings = checkup.standings(plan, seen)
+    same = as_before(seen)
+    standings = stood(plan) if same else checkup.standings(plan, seen)
     evidence = await _evidence(deps, domain, standings, word)
     saw = Saw(plan=plan, seen=seen, standings=standings, history=history, at=deps.now())
+    return await _follow(deps, domain, saw, evidence, Way(same=same, watched=watched))
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """Says whether a check saw what the last one saw, and whether somebody has the set-up page open."""
+
+    same: bool
+    watched: bool
+
+
+async def _follow(deps: Deps, domain: Domain, saw: Saw, evidence: Evidence, way: Way) -> bool:
+    """Writes what follows from a check; where nothing does, only that it was made."""
     contest = await claims.contest(deps, domain, evidence, saw.at) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
     step = _step(contest.challenger if contest is not None else domain, saw, evidence)
-    outcome = _outcome(deps, domain, step, saw, page_open=watched and to_come(step.domain, standings))
+    outcome = _outcome(deps, domain, step, saw, page_open=way.watched and to_come(step.domain, saw.standings))
     words = tuple(provider.findings(domain, evidence, saw.at))
     saw = replace(saw, outage=await _silence(deps, domain, evidence), beside_dns=words)
-    same = saw.basis(deps)
-    if same is not None and same == told.basis and contest is None and _quiet(domain, outcome):
+    if way.same and contest is None and not saw.asides and _quiet(domain, outcome):
         kept = await deps.store.confirm(outcome.domain, saw.at)
     else:
+        saw = replace(saw, standings=checkup.standings(saw.plan, saw.seen)) if way.same else saw
         notices = await claims.notices(deps, step, saw.at)
-        outcome = replace(outcome, checkup=saw.checkup(deps), basis=same, notices=notices)
+        outcome = replace(outcome, checkup=saw.checkup(deps), basis=saw.basis(deps), notices=notices)
         kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.checked(status(outcome.domain) if kept else "lost")
     return kept
 
 
-async def _asked(
-    deps: Deps, domain: Domain, plan: Plan, history: History, *, thorough: bool
+async def _with_word(
+    deps: Deps, domain: Domain, looking: Coroutine[Any, Any, dict[Question, tuple[Reply, ...]]]
 ) -> tuple[Seen, ProviderWord | None]:
-    """Asks DNS, and beside it the provider, unless it was never told: an unproven claim never touches its account."""
-    looking = look(deps.resolver, plan, history, thorough=thorough, allowed=allowance(deps.policy.check_seconds))
+    """Asks the provider beside DNS, unless it was never told: an unproven claim never touches its account."""
     if domain.told_at is None:
         return await looking, None
-    return await asyncio.gather(looking, deps.provider.look(domain.sender, owner_tag(deps, domain)))
+    seen, word = await asyncio.gather(looking, deps.provider.look(domain.sender, owner_tag(deps, domain)))
+    return seen, word
 
 
 def _step(domain: Domain, saw: Saw, evidence: Evidence) -> Step:

@@ -1,6 +1,7 @@
 """Knows how DNS is looked at for a plan: the core asks, the resolver answers, until the core wants nothing more."""
 
 import asyncio
+from collections.abc import Callable
 
 from letterhead.core import checkup, rotation
 from letterhead.core.answers import Question, Reply, Seen
@@ -28,8 +29,12 @@ async def look(
     thorough: bool,
     seen: Seen | None = None,
     allowed: Allowance | None = None,
+    enough: Callable[[Seen], bool] = lambda _: False,
 ) -> dict[Question, tuple[Reply, ...]]:
-    """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already."""
+    """Asks DNS in rounds, bounded in packets, time and rounds; `seen` is what is known already.
+
+    `enough` ends it where it is known, without judging, that nothing more is wanted.
+    """
     allowed = allowed or allowance()
     known_by_now = dict(seen or {})
     for _ in range(MAX_ROUNDS):
@@ -39,6 +44,8 @@ async def look(
         known_by_now |= checkup.implied(wanted, known_by_now)
         if unknown := [question for question in wanted if question not in known_by_now]:
             known_by_now |= await resolver.ask(unknown, allowed)
+            if enough(known_by_now):
+                break
     return known_by_now
 
 

@@ -28,6 +28,7 @@ from letterhead.ports import (
 )
 
 ALL: Final = 2**31 - 1
+LINGER: Final = 0.01  # seconds that a check which saw nothing new waits for others to share its write
 NEIGHBOURS: Final = 100  # who has more names below one name is told by these
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
@@ -38,7 +39,7 @@ class Domains:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._event_ids = EventIds()
-        self._confirmed = Gathering(self._confirm_all)
+        self._confirmed = Gathering(self._confirm_all, LINGER)
 
     async def domains(self, account_id: str, page: Page) -> list[Domain]:
         """Lists an account's domains in the order of their names."""

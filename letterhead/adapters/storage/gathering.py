@@ -9,10 +9,13 @@ R = TypeVar("R")
 
 
 class Gathering(Generic[T, R]):
-    """Writes items together: those that come while a write is under way share the next one. Each waits for its own."""
+    """Writes items together: those that come while a write is under way share the next one. Each waits for its own.
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
-        self._write = write
+    Where nobody hurries, each write waits `linger` seconds for more to come.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], linger: float = 0.0) -> None:
+        self._write, self._linger = write, linger
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -27,6 +30,8 @@ class Gathering(Generic[T, R]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                if self._linger:
+                    await asyncio.sleep(self._linger)
                 together, self._waiting = self._waiting, []
                 await self._written(together)
         finally:

@@ -175,6 +175,7 @@ FROM
     ) AS told */
     /*postgresql json_to_recordset(CAST(:checkups AS JSON)) AS told (whose TEXT, at BIGINT, version BIGINT) */
 WHERE checkups.domain_id = told.whose
+    /*postgresql AND domain_id = ANY (ARRAY(SELECT json_array_elements(CAST(:checkups AS JSON)) ->> 'whose')) */
 RETURNING domain_id;
 
 -- name: keep_evidence(id, body)
