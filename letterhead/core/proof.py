@@ -113,6 +113,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     spf: SpfPart
     dmarc: DmarcPart
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Says what else a reader must know, in sentences."""
+        case, said = self.case, list[str]()
+        author = case.from_domain
+        if author is not None and author != case.sender:
+            said.append(f"The message is from {author}, so this is the verdict on {author} and not on {case.sender}.")
+        if case.message.trouble is not None:
+            said.append(f"The message can't be read as a whole: {case.message.trouble}.")
+        if case.skipped:
+            said.append(f"{case.skipped} more signatures were not looked at: receivers look at a few.")
+        return tuple(said)
+
 
 # --- how it came -----------------------------------------------------------------------------------------------
 

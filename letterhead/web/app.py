@@ -14,6 +14,7 @@ from litestar.response.base import ASGIResponse
 
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
+from letterhead.operations.proofs import SEND_EVERY
 from letterhead.ports import Deps
 from letterhead.web import document, problems
 from letterhead.web.allowances import Buckets, Recent, Usage
@@ -32,6 +33,8 @@ from letterhead.web.settings import WebSettings
 from letterhead.web.switch import Serve, Switch, allow
 
 log = structlog.get_logger("letterhead.web")
+
+JUDGED_AT_ONCE = 5  # proofs of one domain, after a rest; then one in 5 s
 
 
 def create_app(deps: Deps, settings: WebSettings) -> App:
@@ -61,6 +64,8 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         settings=settings,
         credentials=credentials,
         looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
+        sent=Recent(SEND_EVERY.total_seconds(), credentials.clock),
+        judging=Buckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
         page=document.page(described),
