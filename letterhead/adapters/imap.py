@@ -4,6 +4,7 @@ The server is the operator's own; what lies in the mailbox was written by anybod
 """
 
 import asyncio
+import contextlib
 import imaplib
 import re
 import ssl
@@ -43,16 +44,30 @@ class ImapMailbox:
 
     def _find(self, token: str) -> bytes | None:
         box = imaplib.IMAP4_SSL(self._host, self._port, ssl_context=self._trust(), timeout=SECONDS)
-        with box:  # says goodbye at its end
+        try:
             box.login(self._user, reveal(self._password).decode())
-            _told(box.select("INBOX", readonly=True))
-            listed = [part for part in _told(box.uid("SEARCH", "SUBJECT", token)) if isinstance(part, bytes)]
-            for number in b" ".join(listed).split()[:MOST_FOUND]:
-                # PEEK leaves the message unread; a part of it is asked for, so that its size is bounded
-                parts = _told(box.uid("FETCH", number.decode("ascii"), f"(BODY.PEEK[]<0.{LARGEST + 1}>)"))
-                for octets in _literals(parts):
-                    return octets[:LARGEST]
-        return None
+            return _found(box, token)
+        finally:
+            _farewell(box)
+
+
+def _found(box: imaplib.IMAP4_SSL, token: str) -> bytes | None:
+    _told(box.select("INBOX", readonly=True))
+    listed = [part for part in _told(box.uid("SEARCH", "SUBJECT", token)) if isinstance(part, bytes)]
+    for number in b" ".join(listed).split()[:MOST_FOUND]:
+        # PEEK leaves the message unread; a part of it is asked for, so that its size is bounded
+        parts = _told(box.uid("FETCH", number.decode("ascii"), f"(BODY.PEEK[]<0.{LARGEST + 1}>)"))
+        for octets in _literals(parts):
+            return octets[:LARGEST]
+    return None
+
+
+def _farewell(box: imaplib.IMAP4_SSL) -> None:
+    """Says goodbye and closes the connection, which a goodbye that fails would leave open."""
+    with contextlib.suppress(imaplib.IMAP4.error, OSError):
+        box.logout()
+    with contextlib.suppress(OSError):
+        box.shutdown()
 
 
 def _told(answer: tuple[str, Sequence[object]]) -> Sequence[object]:

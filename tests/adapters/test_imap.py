@@ -58,7 +58,7 @@ async def test_a_large_message_is_cut(mail: Mail, reader: Open) -> None:
     assert len(found) == LARGEST
 
 
-@pytest.mark.parametrize("mood", [Mood.NO_INBOX, Mood.BREAKS_OFF, Mood.BABBLES])
+@pytest.mark.parametrize("mood", [Mood.NO_INBOX, Mood.BREAKS_OFF, Mood.CLOSED])
 async def test_trouble_is_told(mail: Mail, reader: Open, mood: Mood) -> None:
     """Each is one fault with a fix, in which no password stands."""
     mail.mood = mood

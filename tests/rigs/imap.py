@@ -22,7 +22,7 @@ class Mood(StrEnum):
     WILLING = "willing"
     NO_INBOX = "no-inbox"
     BREAKS_OFF = "breaks-off"  # after the sign-in
-    BABBLES = "babbles"  # answers nothing that can be read
+    CLOSED = "closed"  # lets nobody in
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Mail:
 class _Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         mail: Mail = self.server.mail  # type: ignore[attr-defined]
-        self.wfile.write(b"* OK ready\r\n" if mail.mood is not Mood.BABBLES else b"220 this is no IMAP\r\n")
-        while line := self.rfile.readline().decode("ascii", "replace").strip():
+        self.wfile.write(b"* OK ready\r\n" if mail.mood is not Mood.CLOSED else b"* BYE not today\r\n")
+        while mail.mood is not Mood.CLOSED and (line := self.rfile.readline().decode("ascii", "replace").strip()):
             tag, _, command = line.partition(" ")
             mail.asked.append(command)
             told = self._answer(mail, command)
