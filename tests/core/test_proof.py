@@ -1,10 +1,13 @@
 """Shows how one message is judged: what each way of breaking it is called, and that silence is never a failure."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from letterhead.core import message, proof
+from letterhead.core.catalogue import DIAGNOSES
 from letterhead.core.proof import Proof, Told
 from tests.core.receiving import NOW, Zone, judged
 from tests.rigs.signing import OWN, sealed
@@ -380,3 +383,12 @@ def test_a_domain_of_other_letters() -> None:
     assert message.domain_of("a@BÜCHER.example") == "xn--bcher-kva.example"
     assert proof.a_label("faß.de") == "xn--fa-hia.de"
     assert message.domain_of("a@-") is None
+
+
+def test_codes_are_those_of_the_catalogue() -> None:
+    """Every finding that a proof names has its page."""
+    core = Path(proof.__file__).parent
+    texts = "".join((core / name).read_text("utf-8") for name in ("proof.py", "dkim_verify.py", "spf_check.py"))
+    named = set(re.findall(r'"((?:dkim|spf|dmarc|mail-from)\.[a-z-]+)"', texts))
+    assert len(named) > 25
+    assert named <= set(DIAGNOSES)
