@@ -13,6 +13,7 @@ from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
 from letterhead.web.allowances import Recent, Usage
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
 from letterhead.web.kept import KeptLists
@@ -55,8 +56,7 @@ class House:
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one request on its way to an operation."""
 
     house: House
@@ -96,21 +96,6 @@ class Call:
     async def body_if_any(self, shape: type[T]) -> T:
         """Reads the JSON body, which may be left away."""
         return await bodies.read_body_if_any(self.request, shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Holds an answer as octets."""
-
-    body: bytes
-    status: int = 200
-    media_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def json(value: object) -> Answer:
-    """Answers with JSON."""
-    return Answer(body=msgspec.json.encode(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
 import structlog
-from litestar.response.base import ASGIResponse
 
 from letterhead.core.accounts import allows
 from letterhead.errors import Fault, Kind
@@ -12,6 +11,7 @@ from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.web import bodies, problems
 from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import visit_of
@@ -29,7 +29,7 @@ class PageGate:
     def __init__(self, desk: Desk, rates: Buckets) -> None:
         self._desk, self._rates = desk, rates
 
-    async def serve(self, view: View, request: Request) -> ASGIResponse:
+    async def serve(self, view: View, request: Request) -> Answer:
         """Serves one request."""
         visit = visit_of(request.scope)
         visit.route = view.path
@@ -43,7 +43,7 @@ class PageGate:
             log.exception("request.broken")
             return self._refused(visitor, problems.bug())
 
-    async def _served(self, view: View, visitor: Visitor) -> ASGIResponse:
+    async def _served(self, view: View, visitor: Visitor) -> Answer:
         await self._recognise(visitor)
         if not self._welcome(view, visitor):
             return _to_sign_in(view, visitor)
@@ -95,7 +95,7 @@ class PageGate:
             )
         return True
 
-    def _refused(self, visitor: Visitor, fault: Fault) -> ASGIResponse:
+    def _refused(self, visitor: Visitor, fault: Fault) -> Answer:
         status = problems.status_of(fault.kind)
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
@@ -103,9 +103,9 @@ class PageGate:
         return visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
 
 
-def _to_sign_in(view: View, visitor: Visitor) -> ASGIResponse:
+def _to_sign_in(view: View, visitor: Visitor) -> Answer:
     """Leads to signing in, and from there back to where a page was asked for."""
-    back = visitor.request.url.path if view.method == "GET" else ""
+    back = visitor.request.path if view.method == "GET" else ""
     return visitor.go("/sign-in", **({"next": back} if back else {}))
 
 
@@ -130,7 +130,7 @@ async def _form(visitor: Visitor) -> Mapping[str, str]:
     return fields
 
 
-def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> tuple[str, str]:
+def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> str:
     """Writes a cookie that scripts can't read and other sites' forms don't carry; it lasts `seconds`, or the visit."""
     rendering = visitor.desk.rendering
     parts = [f"{name}={quote(value, safe='=-_')}", f"Path={rendering.root or '/'}", "HttpOnly", "SameSite=Lax"]
@@ -138,4 +138,4 @@ def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) 
         parts.append(f"Max-Age={seconds}")
     if rendering.https:
         parts.append("Secure")
-    return "set-cookie", "; ".join(parts)
+    return "; ".join(parts)

@@ -1,12 +1,11 @@
 """Knows the operator's pages: accounts, how the service is, how late its checks are, the audit."""
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault
 from letterhead.operations import accounts
 from letterhead.operations.accounts import NewKey
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.endpoints import Call
 from letterhead.web.pages import pictures
 from letterhead.web.pages.view import View, Visitor, Who
@@ -17,12 +16,12 @@ AUDIT = 200
 LATENESS = 5
 
 
-async def overview(visitor: Visitor) -> ASGIResponse:
+async def overview(visitor: Visitor) -> Answer:
     """Shows how the service is, and its accounts."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> ASGIResponse:
+async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> Answer:
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
     late = await visitor.deps.store.lateness(now)
@@ -39,7 +38,7 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
     )
 
 
-async def open_account(visitor: Visitor) -> ASGIResponse:
+async def open_account(visitor: Visitor) -> Answer:
     """Opens an account and shows its first key, this once."""
     name, email = visitor.form.get("name", "").strip()[:200], visitor.form.get("email", "").strip()
     try:
@@ -51,7 +50,7 @@ async def open_account(visitor: Visitor) -> ASGIResponse:
     return await _shown(visitor, made)
 
 
-async def audit(visitor: Visitor) -> ASGIResponse:
+async def audit(visitor: Visitor) -> Answer:
     """Shows what was done lately, in every account."""
     kept = await visitor.deps.store.audit_rows(None, None, AUDIT)
     return visitor.show("audit.html", audit=[each.row for each in kept])

@@ -13,7 +13,8 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
 from letterhead.ports import Page
 from letterhead.web import tags, telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 
 async def list_domains(call: Call) -> Answer:

@@ -9,7 +9,8 @@ from letterhead.core.answers import Question, Unanswered, View
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
 from letterhead.web import wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 LATE = 300.0  # seconds: a check that is due so long means that no worker works
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
