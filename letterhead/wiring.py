@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from publicsuffixlist import PublicSuffixList
-
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
@@ -15,8 +13,6 @@ from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.adapters.smtp import MailServer, SmtpMailer
-from letterhead.adapters.sns import SnsNotices
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
@@ -154,7 +150,11 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
 
 def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> Notices | None:
     topics = settings.ses_notice_topics
-    return SnsNotices(topics, Fetcher(names), now) if topics else None
+    if not topics:
+        return None
+    from letterhead.adapters.sns import SnsNotices  # loaded by those alone who use it
+
+    return SnsNotices(topics, Fetcher(names), now)
 
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
@@ -179,6 +179,8 @@ def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | N
     server, sender = settings.smtp_url, settings.mail_sender
     if server is None or sender is None:
         return None
+    from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
+
     return SmtpMailer(
         MailServer(
             host=server.host,
@@ -221,7 +223,7 @@ def _address(endpoint: Endpoint) -> tuple[str, int]:
 def name_rules(settings: Settings) -> NameRules:
     """Gives the rules that names are parsed by."""
     return NameRules(
-        icann=PublicSuffixList(only_icann=True, accept_unknown=False),
+        icann=suffixes(only_icann=True),
         any_suffix=suffixes(),
         allow_special_use=settings.allow_special_use,
         forbidden=frozenset(settings.own_domains),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 
 import msgspec
@@ -47,8 +48,9 @@ def create_app(deps: Deps, settings: WebSettings) -> App:
 
 
 def _house(deps: Deps, settings: WebSettings) -> House:
-    described = document.describe(ENDPOINTS)
-    text = document.text(described)
+    described = cache(lambda: document.describe(ENDPOINTS))
+    text = cache(lambda: document.text(described()))
+    path = deps.provider.return_path
     credentials = Credentials(deps, settings)
     return House(
         deps=deps,
@@ -57,8 +59,8 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
-        page=document.page(described),
-        edition=sha256(text + msgspec.json.encode(deps.provider.return_path)).hexdigest(),
+        page=cache(lambda: document.page(described())),
+        edition=cache(lambda: sha256(text() + msgspec.json.encode(path)).hexdigest()),
         lists=KeptLists(settings.kept_lists),
     )
 

@@ -48,9 +48,9 @@ class House:
     settings: WebSettings
     credentials: Credentials
     usage: Usage
-    document: bytes
-    page: Page
-    edition: str  # stands for all of this version and its settings that goes into a list of domains
+    document: Callable[[], bytes]  # these three are made when somebody asks for the first time
+    page: Callable[[], Page]
+    edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
     lists: KeptLists
     looked: Recent
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked

@@ -61,7 +61,7 @@ async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -
 
 def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
     """Names the whole list by its domains' versions."""
-    return tags.of_marks(call.house.edition, marks, secret=_secret(call))
+    return tags.of_marks(call.house.edition(), marks, secret=_secret(call))
 
 
 def _secret(call: Call) -> bool:

@@ -100,15 +100,16 @@ async def metrics(call: Call) -> Answer:
 
 async def openapi(call: Call) -> Answer:
     """Describes this API as OpenAPI 3.1."""
-    return Answer(body=call.house.document, headers={"Cache-Control": "public, max-age=300"})
+    return Answer(body=call.house.document(), headers={"Cache-Control": "public, max-age=300"})
 
 
 async def docs(call: Call) -> Answer:
     """Shows the description of this API to people: one page without scripts, nothing from elsewhere."""
+    page = call.house.page()
     return Answer(
-        body=call.house.page.html,
+        body=page.html,
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": call.house.page.policy},
+        headers={"Content-Security-Policy": page.policy},
     )
 
 
