@@ -31,7 +31,7 @@ async def test_the_last_day_of_lateness_is_drawn(house: Installation) -> None:
     await house.deps.store.tally(CHECKS, late | early)
     page = await shown(house)
     assert "101 checks began: half of them within 0.064 s of their time, 99 of 100 within" in page
-    drawn = re.search(r'<path class="line of-most" d="([^"]+)"', page)
+    drawn = re.search(r'<path class="drawn of-most" d="([^"]+)"', page)
     assert drawn is not None
     assert drawn[1].count("M") == 2
     assert "No check has begun" not in page

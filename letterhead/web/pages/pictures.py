@@ -69,7 +69,7 @@ def lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[float, st
     def height(value: float) -> float:
         return HEIGHT * (1 - (log2(min(max(value, 2**least), 2**most)) - least) / (most - least))
 
-    paths = [f'<path class="line of-{name}" d="{_steps(values, height)}"/>' for name, values in series.items()]
+    paths = [f'<path class="drawn of-{name}" d="{_steps(values, height)}"/>' for name, values in series.items()]
     rules = [f'<path class="rule" d="M0 {height(mark):.1f}H{WIDTH}"/>' for mark in marks]
     words = Markup("").join(
         Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(height(mark) + 4), word)

@@ -89,7 +89,7 @@ def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
     folder = HERE / "assets"
     style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
     return {
-        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
-        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
+        "letterhead.css": ("text/css", style.encode()),
+        "letterhead.js": ("text/javascript", (folder / "letterhead.js").read_bytes()),
         "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
     }

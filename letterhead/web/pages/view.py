@@ -16,7 +16,7 @@ from letterhead.web.asgi import Request
 from letterhead.web.endpoints import House
 from letterhead.web.pages.rendering import Rendering
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"  # the framework adds the charset
 HOME = "/dashboard"
 
 
