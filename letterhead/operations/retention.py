@@ -2,6 +2,7 @@
 
 import structlog
 
+from letterhead.operations.watching import KEPT
 from letterhead.ports import Deps
 
 log = structlog.get_logger()
@@ -15,6 +16,7 @@ async def prune(deps: Deps) -> bool:
         "deliveries": await store.prune_deliveries(now - kept.deliveries),
         "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
         "events": await store.prune_events(now - kept.events),
+        "tallies": await store.prune_tallies(now - KEPT),
     }
     if any(gone.values()):
         log.info("history.pruned", **gone)

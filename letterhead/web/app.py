@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 import litestar
@@ -42,7 +43,7 @@ def create_app(deps: Deps, settings: WebSettings) -> App:
     pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
     framework = Litestar(
         [_page_handler(pages, view) for view in VIEWS],
-        exception_handlers={HTTPException: _misrouted},
+        exception_handlers={HTTPException: partial(_misrouted, pages)},
         on_shutdown=[house.usage.close],
         openapi_config=None,
         logging_config=None,
@@ -109,10 +110,12 @@ def _wrong_method(scope: Scope, allowed: Mapping[str, str]) -> Answer:
     return replace(answer, headers={**answer.headers, **allowed})
 
 
-def _misrouted(request: Request, refusal: HTTPException) -> Response[bytes]:
-    """Says in our own words what the framework refused before any endpoint or page was reached."""
+def _misrouted(pages: PageGate, request: Request, refusal: HTTPException) -> Response[bytes]:
+    """Says in our own words what the framework refused before any endpoint or page was reached; as a page to people."""
     fault = problems.fault_of_status(refusal.status_code, request.method, request.url.path)
     answer = _refusal(visit_of(request.scope), fault)
+    if "text/html" in request.headers.get("accept", ""):
+        answer = pages.lost(request, fault, answer)
     headers = dict(answer.headers)
     if refusal.headers and "allow" in refusal.headers:
         headers |= allow(refusal.headers["allow"].split(", "))

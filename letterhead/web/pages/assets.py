@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from litestar.response.base import ASGIResponse
 
-from letterhead.errors import Fault, Kind
+from letterhead.errors import Kind
 from letterhead.web.pages.view import View, Visitor, Who
 
 
@@ -12,7 +12,7 @@ async def asset(visitor: Visitor) -> ASGIResponse:
     """Gives an asset; its address changes with its content, so that it may be kept for a year."""
     found = visitor.desk.rendering.assets.get(visitor.part("name"))
     if found is None:
-        raise Fault(Kind.NOT_FOUND, "There is no such file.", "Open the page again that led here.")
+        raise visitor.fault(Kind.NOT_FOUND, "no_file")
     media_type, body = found
     tag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}

@@ -54,7 +54,7 @@ class Rendering:
         environment.globals.update(
             t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
         )
-        environment.filters.update(when=when, day=day, segment=lambda text: quote(str(text), safe=""))
+        environment.filters.update(when=when, day=day, number=number, segment=lambda text: quote(str(text), safe=""))
         return environment
 
 
@@ -74,6 +74,11 @@ def day(at: datetime) -> Markup:
     )
 
 
+def number(amount: float) -> str:
+    """Writes a number with narrow gaps between its thousands, as they are read in any language."""
+    return f"{amount:,.10g}".replace(",", "\u202f")
+
+
 def _origin(address: str) -> str:
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
@@ -84,7 +89,7 @@ def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
     folder = HERE / "assets"
     style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
     return {
-        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
-        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
+        "letterhead.css": ("text/css", style.encode()),
+        "letterhead.js": ("text/javascript", (folder / "letterhead.js").read_bytes()),
         "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
     }

@@ -80,7 +80,7 @@ def zone_text(view: DomainView) -> ASGIResponse:
     """Writes a domain's records as a zone file, to be kept."""
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
     headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
-    return ASGIResponse(body="\n".join([*lines, ""]).encode(), media_type="text/plain; charset=utf-8", headers=headers)
+    return ASGIResponse(body="\n".join([*lines, ""]).encode(), media_type="text/plain", headers=headers)
 
 
 async def news(visitor: Visitor) -> ASGIResponse:

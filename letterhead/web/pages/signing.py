@@ -55,8 +55,7 @@ async def sign_in(visitor: Visitor) -> ASGIResponse:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
         visitor.desk.house.credentials.count_failure(visitor.request)
-        told = visitor.desk.rendering.texts
-        return form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
+        return form(visitor, visitor.fault(fault.kind, "key"))
     back = visitor.query("next")
     answer = visitor.go(back if ours(back, home) else home)
     _set(answer, cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from litestar.response.base import ASGIResponse
 
 from letterhead.core.accounts import Caller, Scope, Session, allows
+from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
@@ -15,7 +16,7 @@ from letterhead.web.asgi import Request
 from letterhead.web.endpoints import House
 from letterhead.web.pages.rendering import Rendering
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"  # the framework adds the charset
 HOME = "/dashboard"
 
 
@@ -81,6 +82,12 @@ class Visitor:
     def query(self, name: str) -> str:
         """Gives a query parameter, or nothing."""
         return str(self.request.query_params.get(name, ""))[:300]
+
+    def fault(self, kind: Kind, name: str, /, retry_after: int | None = None, **places: object) -> Fault:
+        """Makes a refusal of the texts `refusal.<name>` and `refusal.<name>_fix`."""
+        t = self.desk.rendering.texts
+        told, fix = t(f"refusal.{name}", **places), t(f"refusal.{name}_fix", **places)
+        return Fault(kind, told, fix, retry_after=retry_after)
 
     def show(self, template: str, code: int = 200, policy: str | None = None, **values: object) -> ASGIResponse:
         """Answers with a page."""
