@@ -201,6 +201,7 @@ class Domains:
             # Keys and checkups go with the row.
             if not await session.rows("delete_domain", id=domain.id, version=domain.version):
                 return False
+            await _in_turn(session, domain)
             await self._tell(session, domain, (event,), None)
             if withdraw:
                 await session.rows("add_intent", **rows.intent_values(domain, Effect.WITHDRAW))
@@ -228,6 +229,8 @@ class Domains:
         await _change_keys(session, outcome)
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
+        if outcome.events or outcome.notices:
+            await _in_turn(session, domain, *(each.domain for each in outcome.notices))
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for notice in outcome.notices:
             await self._tell(session, notice.domain, (notice.event,), None)
@@ -237,14 +240,32 @@ class Domains:
         return True
 
     async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
-        """Keeps events with what is owed of them, and once for them all the checkup that they follow from."""
-        ids = [self._event_ids.next(event.at) for event in events]
+        """Keeps events with what is owed of them, and once for them all the checkup that they follow from.
+
+        The account is locked: its ids follow each other as its transactions do (docs/decisions/0016).
+        """
+        ids = await self._next_ids(session, domain.account_id, events)
         evidence_id = ids[0] if ids and checkup is not None else None
         if evidence_id is not None:
             await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
         for event_id, event in zip(ids, events, strict=True):
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
             await owe(session, domain, event, event_id)
+
+    async def _next_ids(self, session: Session, account_id: str, events: tuple[Event, ...]) -> list[str]:
+        ids: list[str] = []
+        if events:
+            (last,) = await session.rows("last_event", account_id=account_id)
+            for event in events:
+                ids.append(self._event_ids.next(event.at, ids[-1] if ids else last["id"]))
+        return ids
+
+
+async def _in_turn(session: Session, *domains: Domain) -> None:
+    """Lets the transactions that tell an account something end one after the other; sorted, so that none waits in a
+    circle."""
+    for account_id in sorted({each.account_id for each in domains}):
+        await session.rows("lock_account", id=account_id)
 
 
 async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
