@@ -492,9 +492,10 @@ class Store(Protocol):
         """
         ...
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key;
+        `usage-limit-exceeded` where it leaves more claims without proof than the limits allow."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:

@@ -161,11 +161,20 @@ class Domains:
 
         return await self._engine.transact(work)
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now."""
+        changed since it was read or another domain holds the name by now. Fault `usage-limit-exceeded`, with nothing
+        written, where it leaves more claims without proof than the limits allow."""
+
+        async def work(session: Session) -> bool:
+            saved = await self._saved(session, outcome)
+            if saved and limits is not None:
+                await _in_turn(session, outcome.domain)
+                await _refuse_unproven(session, outcome.domain.account_id, limits, counted=1)
+            return saved
+
         try:
-            saved = await self._engine.transact(lambda session: self._saved(session, outcome))
+            saved = await self._engine.transact(work)
         except Clash:  # the one constraint that a save can break: one holder of a name
             return False
         if saved and outcome.shed:
@@ -324,10 +333,17 @@ async def _remember(session: Session, claim: Claim) -> None:
 
 
 async def _refuse_too_many(session: Session, account_id: str, limits: Limits) -> None:
-    unproven = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
-    over = over_pending(limits, unproven)
-    if over is None and limits.domains is not None:
+    await _refuse_unproven(session, account_id, limits, counted=0)
+    if limits.domains is not None:
         over = over_domains(limits, (await session.rows("count_domains", account_id=account_id))[0]["used"])
+        if over is not None:
+            raise over.fault()
+
+
+async def _refuse_unproven(session: Session, account_id: str, limits: Limits, *, counted: int) -> None:
+    """Refuses one more claim without proof; `counted` is 1 where it stands among the account's already."""
+    used = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
+    over = over_pending(limits, used - counted)
     if over is not None:
         raise over.fault()
 
