@@ -761,6 +761,10 @@ class Store(Protocol):
         """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         ...
 
+    async def prune_turns(self, before: datetime) -> int:
+        """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
+        ...
+
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         ...

@@ -54,7 +54,7 @@ async def sign_in(visitor: Visitor) -> ASGIResponse:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         told = visitor.desk.rendering.texts
         return form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
     back = visitor.query("next")
