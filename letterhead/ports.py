@@ -530,9 +530,10 @@ class Store(Protocol):
         """
         ...
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key;
+        `usage-limit-exceeded` where it leaves more claims without proof than the limits allow."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
@@ -824,6 +825,10 @@ class Store(Protocol):
 
     async def prune_tallies(self, before: datetime) -> int:
         """Deletes the numbers of before a time, and says how many."""
+        ...
+
+    async def prune_turns(self, before: datetime) -> int:
+        """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
         ...
 
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:

@@ -36,7 +36,7 @@ async def come_back(visitor: Visitor) -> ASGIResponse:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         answer = form(visitor, fault)
     else:
         answer = visitor.go(wanted if ours(wanted, HOME) else HOME)

@@ -54,7 +54,7 @@ async def sign_in(visitor: Visitor) -> ASGIResponse:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         return form(visitor, visitor.fault(fault.kind, "key"))
     back = visitor.query("next")
     answer = visitor.go(back if ours(back, home) else home)
