@@ -201,9 +201,10 @@ def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | 
     issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
     if issuer is None or client_id is None or secret is None:
         return None
-    from letterhead.adapters.openid import OpenIdProvider  # loaded by those alone who use it
+    from letterhead.adapters.openid import Claims, OpenIdProvider  # loaded by those alone who use it
 
-    return OpenIdProvider(issuer, client_id, secret, settings.oidc_account_claim, now=now)
+    claims = Claims(account=settings.oidc_account_claim, scope=settings.oidc_scope_claim, unless=settings.oidc_scope)
+    return OpenIdProvider(issuer, client_id, secret, claims, now=now)
 
 
 def resolver(settings: Settings) -> DnsResolver:

@@ -133,6 +133,10 @@ class MeteredProvider:
         """Puts our owner tag on what is there."""
         await self._counted("adopt", self._provider.adopt(sender, owner))
 
+    async def account(self) -> Sequence[Condition]:
+        """Looks who we are at the provider, what it allows and what of it is used."""
+        return await self._provider.account()
+
     async def conditions(self) -> Sequence[Condition]:
         """Looks how the provider's account is."""
         return await self._provider.conditions()

@@ -10,7 +10,7 @@ import structlog
 
 from letterhead.core import checkup, lifecycle
 from letterhead.core.domain import Domain, Event, EventKind, Step
-from letterhead.core.limits import Limits, over_pending
+from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
     parse_domain,
@@ -213,14 +213,11 @@ async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: s
     """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
-        if domain.dkim.state is State.FAILED:
-            over = over_pending(limits, await deps.store.count_unproven(account_id))
-            if over is not None:
-                raise over.fault()
         now = deps.now()
         step = lifecycle.ask_verification(domain, now)
         due = msgspec.structs.replace(step.domain, next_check_at=now, check_reason="asked for")
-        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects)):
+        counts = limits if domain.dkim.state is State.FAILED else None
+        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects), counts):
             return
     raise busy(raw)
 

@@ -1,6 +1,7 @@
 """Knows how much may be asked: requests per second and key, failed sign-ins per address, requests per month.
 
-The buckets count in this process alone; the month is counted by the store, which every process adds to.
+The buckets count in this process alone (failures.py shares one kind); the month is counted by the store, which every
+process adds to.
 """
 
 import asyncio
@@ -44,6 +45,11 @@ class Buckets:
             if len(self._levels) > BUCKETS_KEPT:
                 self._levels.popitem(last=False)
         return level
+
+    def drain(self, name: str) -> None:
+        """Leaves a name no token: it fills up again as if all were taken now."""
+        self._levels[name] = (0.0, self._clock())
+        self._levels.move_to_end(name)
 
     def wait(self, level: float) -> int:
         """Says in how many whole seconds a token is there again."""

@@ -26,7 +26,7 @@ from letterhead.web.pages.rendering import Rendering
 from letterhead.web.pages.view import Desk, View
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
-from letterhead.web.switch import Serve, Switch
+from letterhead.web.switch import Refuse, Serve, Switch
 
 log = structlog.get_logger("letterhead.web")
 
@@ -43,7 +43,7 @@ def create_app(deps: Deps, settings: WebSettings) -> App:
     house = _house(deps, settings)
     rates = Buckets(settings.rate, settings.burst, house.credentials.clock)
     pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
-    switch = Switch(PLACES, _serving(Gate(house, rates), pages), _misrouted)
+    switch = Switch(PLACES, _serving(Gate(house, rates), pages), _misrouting(pages))
     return Door(switch, house.usage.close, deps.meter, https=settings.public_url.startswith("https:"))
 
 
@@ -88,7 +88,14 @@ def _refusal(visit: Visit, fault: Fault) -> Answer:
     return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
 
 
-def _misrouted(request: Request, status: int, headers: Mapping[str, str]) -> Answer:
-    """Says that there is nothing at this path, or not for this method."""
-    answer = _refusal(visit_of(request.scope), problems.fault_of_status(status, request.method, request.path))
-    return msgspec.structs.replace(answer, headers={**answer.headers, **headers})
+def _misrouting(pages: PageGate) -> Refuse:
+    """Makes what says that there is nothing at a path, or not for this method; as a page to people."""
+
+    def refuse(request: Request, status: int, headers: Mapping[str, str]) -> Answer:
+        fault = problems.fault_of_status(status, request.method, request.path)
+        answer = _refusal(visit_of(request.scope), fault)
+        if "text/html" in request.headers.get("accept", ""):
+            answer = pages.lost(request, fault, answer)
+        return msgspec.structs.replace(answer, headers={**answer.headers, **headers})
+
+    return refuse

@@ -28,7 +28,7 @@ class Gate:
             case Access.OPEN:
                 pass
             case Access.OPERATOR:
-                self._house.credentials.operator(request)
+                await self._house.credentials.operator(request)
                 actor = "operator"
             case _:
                 caller = await self._signed_in(endpoint, request, visit)

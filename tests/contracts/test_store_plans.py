@@ -27,6 +27,7 @@ HOT = {
     "audit_rows": {"account_id": "a7", "before": 100, "limit": 10},
     "all_audit_rows": {"before": 100, "limit": 10},
     "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
+    "last_event": {"account_id": "a7"},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "watched": {"domain_id": "d7"},
     "setup_link": {"digest": b"7"},

@@ -14,6 +14,7 @@ from letterhead.adapters.storage.reminders import Reminders
 from letterhead.adapters.storage.retention import Retention
 from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
+from letterhead.adapters.storage.tallies import Tallies
 from letterhead.adapters.storage.webhooks import Webhooks
 from letterhead.adapters.storage.work import Work
 from letterhead.errors import Fault, Kind
@@ -23,7 +24,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages, Retention):
+class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages, Retention, Tallies):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -35,6 +36,7 @@ class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages, Ret
         Secrets.__init__(self, engine)
         Webhooks.__init__(self, engine)
         Retention.__init__(self, engine)
+        Tallies.__init__(self, engine)
 
 
 @asynccontextmanager

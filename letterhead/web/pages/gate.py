@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
+import msgspec
 import structlog
 
 from letterhead.core.accounts import allows
@@ -15,7 +16,7 @@ from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import visit_of
-from letterhead.web.pages.view import Desk, View, Visitor, Who
+from letterhead.web.pages.view import HTML, Desk, View, Visitor, Who
 
 SESSION, FORM = "letterhead-session", "letterhead-form"
 FIELDS = 30
@@ -33,8 +34,7 @@ class PageGate:
         """Serves one request."""
         visit = visit_of(request.scope)
         visit.route = view.path
-        actor = Actor(name="nobody", address=address_of(request), tracking_id=visit.tracking_id)
-        visitor = Visitor(desk=self._desk, request=request, actor=actor)
+        visitor = self._stranger(request)
         try:
             return await self._served(view, visitor)
         except Fault as fault:
@@ -42,6 +42,19 @@ class PageGate:
         except Exception:
             log.exception("request.broken")
             return self._refused(visitor, problems.bug())
+
+    def _stranger(self, request: Request) -> Visitor:
+        actor = Actor(name="nobody", address=address_of(request), tracking_id=visit_of(request.scope).tracking_id)
+        return Visitor(desk=self._desk, request=request, actor=actor)
+
+    def lost(self, request: Request, fault: Fault, answer: Answer) -> Answer:
+        """Turns a program's answer into the page for whoever came to an address that there is not."""
+        visitor = self._stranger(request)
+        if fault.kind is Kind.NOT_FOUND:
+            fault = visitor.fault(fault.kind, "lost", path=request.path[:200])
+        page = self._refused(visitor, fault)
+        policy = {"Content-Security-Policy": self._desk.rendering.policy}
+        return msgspec.structs.replace(answer, body=page.body, media_type=HTML, headers={**answer.headers, **policy})
 
     async def _served(self, view: View, visitor: Visitor) -> Answer:
         await self._recognise(visitor)
@@ -85,13 +98,11 @@ class PageGate:
                     return False
         left = self._rates.take(session.caller.key_id)
         if left < 0.0:
-            raise too_many("requests with this key", self._rates.wait(left + 1.0))
+            raise too_many(self._desk.rendering.texts("refusal.requests"), self._rates.wait(left + 1.0))
         if not allows(session.caller.scope, view.needs):
-            raise Fault(
-                Kind.SCOPE_MISSING,
-                f"You signed in with a key of the scope {session.caller.scope.value!r}; "
-                f"this needs {view.needs.value!r}.",
-                "Sign in with a key of that scope.",
+            held, needed = session.caller.scope.value, view.needs.value
+            raise visitor.fault(
+                Kind.SCOPE_MISSING, "person_scope" if session.mark else "scope", held=held, needed=needed
             )
         return True
 
@@ -100,7 +111,10 @@ class PageGate:
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
         tracking_id = visitor.actor.tracking_id
-        return visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        answer = visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        if fault.retry_after is not None:
+            answer.headers["Retry-After"] = str(fault.retry_after)
+        return answer
 
 
 def _to_sign_in(view: View, visitor: Visitor) -> Answer:
@@ -113,20 +127,16 @@ async def _form(visitor: Visitor) -> Mapping[str, str]:
     """Reads a form that a page of ours has sent; Fault `scope-missing` for any other."""
     media = visitor.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/x-www-form-urlencoded":
-        raise Fault(Kind.MEDIA_TYPE_UNSUPPORTED, "This is not a form of ours.", "Go back and send the form again.")
+        raise visitor.fault(Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
     octets = await bodies.octets_of(visitor.request)
     try:
         fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError as bad:
-        raise Fault(Kind.BODY_INVALID, "The form could not be read.", "Go back and send it again.") from bad
+        raise visitor.fault(Kind.BODY_INVALID, "unreadable_form") from bad
     # A browser says where a form comes from; the token is for those that do not, and for old ones.
     elsewhere = visitor.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if elsewhere or not sessions.is_form_token(visitor.deps, visitor.seed, fields.get("csrf", "")):
-        raise Fault(
-            Kind.SCOPE_MISSING,
-            "This form was not sent from a page of ours, or the page was too old.",
-            "Open the page again and repeat what you wanted to do. Cookies must be allowed for this site.",
-        )
+        raise visitor.fault(Kind.SCOPE_MISSING, "foreign_form")
     return fields
 
 

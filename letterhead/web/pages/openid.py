@@ -35,7 +35,7 @@ async def come_back(visitor: Visitor) -> Answer:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         answer = form(visitor, fault)
     else:
         answer = visitor.go(wanted if ours(wanted, HOME) else HOME)
@@ -48,8 +48,7 @@ async def _session(visitor: Visitor, seed: str) -> str:
     provider, attempt = _provider(visitor), _attempt(visitor, seed)
     told, code = visitor.query("state"), str(visitor.request.query_params.get("code", ""))[:4000]
     if not seed or not hmac.compare_digest(told.encode("utf-8", "replace"), attempt.state.encode()) or not code:
-        t = visitor.desk.rendering.texts
-        raise Fault(Kind.UNAUTHORIZED, t("sign_in.openid_refused"), t("sign_in.openid_refused_fix"))
+        raise visitor.fault(Kind.UNAUTHORIZED, "openid")
     return await sessions.sign_in_person(visitor.deps, await provider.person(attempt, code), visitor.actor)
 
 
@@ -59,7 +58,7 @@ def _attempt(visitor: Visitor, seed: str) -> SignInAttempt:
 
 def _provider(visitor: Visitor) -> SignIn:
     if visitor.deps.sign_in is None:
-        raise Fault(Kind.NOT_FOUND, "Nobody signs in by OpenID Connect here.", "Sign in with an API key.")
+        raise visitor.fault(Kind.NOT_FOUND, "no_openid")
     return visitor.deps.sign_in
 
 

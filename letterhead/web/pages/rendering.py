@@ -60,7 +60,7 @@ class Rendering:
         environment.globals.update(
             t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
         )
-        environment.filters.update(when=when, day=day, segment=lambda text: quote(str(text), safe=""))
+        environment.filters.update(when=when, day=day, number=number, segment=lambda text: quote(str(text), safe=""))
         return environment
 
 
@@ -78,6 +78,11 @@ def day(at: datetime) -> Markup:
     return Markup('<time datetime="{}" data-day>{}</time>').format(
         told.isoformat(timespec="seconds"), f"{told.day} {told:%b %Y}"
     )
+
+
+def number(amount: float) -> str:
+    """Writes a number with narrow gaps between its thousands, as they are read in any language."""
+    return f"{amount:,.10g}".replace(",", "\u202f")
 
 
 def _origin(address: str) -> str:

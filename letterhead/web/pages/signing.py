@@ -49,9 +49,8 @@ async def sign_in(visitor: Visitor) -> Answer:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
-        told = visitor.desk.rendering.texts
-        return form(visitor, Fault(fault.kind, told("sign_in.refused"), told("sign_in.refused_fix")))
+        await visitor.desk.house.credentials.count_failure(visitor.request)
+        return form(visitor, visitor.fault(fault.kind, "key"))
     back = visitor.query("next")
     answer = visitor.go(back if ours(back, home) else home)
     answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))

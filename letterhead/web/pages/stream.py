@@ -22,12 +22,7 @@ Stays = Callable[[], Awaitable[bool]]
 def stream(visitor: Visitor, owner: str, domain_id: str, stays: Stays) -> Answer:
     """Answers with the news of a domain. `stays` is asked every 10 s, and ends the stream where it says no."""
     if visitor.desk.streams.get(owner, 0) >= MOST:
-        raise Fault(
-            Kind.TOO_MANY_REQUESTS,
-            "This page is open too many times.",
-            "Close some of its windows.",
-            retry_after=30,
-        )
+        raise visitor.fault(Kind.TOO_MANY_REQUESTS, "too_often", retry_after=30)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     news = _counted(visitor.desk, owner, _news(visitor, domain_id, stays))
     return Answer(pieces=news, media_type="text/event-stream", headers=headers)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from urllib.parse import quote, urlencode
 
 from letterhead.core.accounts import Caller, Scope, Session, allows
+from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
@@ -80,6 +81,12 @@ class Visitor:
     def query(self, name: str) -> str:
         """Gives a query parameter, or nothing."""
         return str(self.request.query_params.get(name, ""))[:300]
+
+    def fault(self, kind: Kind, name: str, /, retry_after: int | None = None, **places: object) -> Fault:
+        """Makes a refusal of the texts `refusal.<name>` and `refusal.<name>_fix`."""
+        t = self.desk.rendering.texts
+        told, fix = t(f"refusal.{name}", **places), t(f"refusal.{name}_fix", **places)
+        return Fault(kind, told, fix, retry_after=retry_after)
 
     def show(self, template: str, code: int = 200, policy: str | None = None, **values: object) -> Answer:
         """Answers with a page."""

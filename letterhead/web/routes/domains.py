@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from msgspec import UNSET, UnsetType
 
 from letterhead.core.accounts import Scope
+from letterhead.core.catalogue import DIAGNOSES, like
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
@@ -77,6 +78,7 @@ async def _page(call: Call, query: wire.DomainsQuery) -> tuple[list[Domain], str
         after=_after(query.cursor) if query.cursor else None,
         status=query.status or None,
         contains=query.q.lower() if query.q else None,
+        problem=_code(query.problem) if query.problem else None,
     )
     listed = await domains.list_domains(call.deps, call.account_id, page)
     if limit is None or len(listed) <= limit:
@@ -95,10 +97,22 @@ def _after(cursor: str) -> str:
         ) from bad
 
 
+def _code(problem: str) -> str:
+    """Takes the code of a finding; any other would be an empty list that looks like good news."""
+    if problem in DIAGNOSES:
+        return problem
+    near = like(problem)
+    raise Fault(
+        Kind.PARAMETER_INVALID,
+        f"The query parameter 'problem' is {problem!r}: there is no finding with this code.",
+        f"Do you mean {', '.join(near)}?" if near else "docs/findings lists all codes, and so does letterhead explain.",
+    )
+
+
 def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
     """Writes the address of the page behind `last` (RFC 8288)."""
     cursor = base64.urlsafe_b64encode(last.encode()).decode()
-    kept = {"status": query.status, "q": query.q, "expand": query.expand}
+    kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
     parameters = {"limit": query.limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
     return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 

@@ -90,7 +90,7 @@ async def _ask_resolver(call: Call) -> wire.Part:
 async def metrics(call: Call) -> Answer:
     """Tells the service's numbers in Prometheus' text form; where an operator's token is set, to its bearer alone."""
     if call.house.settings.operator_token is not None:
-        call.house.credentials.operator(call.request)
+        await call.house.credentials.operator(call.request)
     backlog = await _backlog(call)
     meter = call.deps.meter
     if isinstance(backlog, Backlog):

@@ -148,6 +148,10 @@ INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed
 VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :record, :evidence_id)
 RETURNING id;
 
+-- name: last_event(account_id)
+-- One row always; behind a lock of the account it is what any reader may have seen.
+SELECT max(id) AS id FROM events WHERE account_id = :account_id;
+
 -- name: events_of_account(account_id, sender, after, limit)
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE account_id = :account_id AND id > :after AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
