@@ -556,8 +556,10 @@ class Store(Protocol):
         """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+    async def sealed_keys(
+        self, account_id: str, first: str = "", last: str | None = None
+    ) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
         ...
 
     async def take_key(self) -> PooledKey | None:
