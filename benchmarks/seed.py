@@ -33,7 +33,7 @@ COLUMNS = {
     "accounts": ("id", "name", "email", "created_at"),
     "api_keys": ("id", "account_id", "digest", "name", "key_type", "scope", "masked", "created_at"),
     "domains": ("id", "account_id", "sender", "status", "held", "next_check_at", "version", "life"),
-    "domain_keys": ("domain_id", "sealed"),
+    "domain_keys": ("domain_id", "selector", "sealed"),
     "floor_keys": ("digest", "account_id"),
     "floor_domains": (
         "account_id", "sender", "status", "last_sync", "created_at", "selector", "public_key", "mail_from",
@@ -118,7 +118,10 @@ def _tables(
     yield "domains", (as_row(domain(*each, pair.public_key, due=wanted.due)) for each in made)
     if wanted.sealed:
         each_domain = (domain(*each, pair.public_key, due=wanted.due) for each in made)
-        yield "domain_keys", [(one.id, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain]
+        yield (
+            "domain_keys",
+            [(one.id, one.selector, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain],
+        )
     if wanted.flat:
         yield "floor_keys", [(digest(each.read), f"acc_{n}") for n, each in zip(numbers, keys, strict=True)]
         yield "floor_domains", (_flat(domain(*each, pair.public_key, due=wanted.due)) for each in made)

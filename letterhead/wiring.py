@@ -6,18 +6,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from publicsuffixlist import PublicSuffixList
-
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.fetching import Fetcher
-from letterhead.adapters.imap import ImapMailbox
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.adapters.smtp import MailServer, SmtpMailer
-from letterhead.adapters.sns import SnsNotices
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import (
@@ -180,7 +175,11 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
 
 def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> Notices | None:
     topics = settings.ses_notice_topics
-    return SnsNotices(topics, Fetcher(names), now) if topics else None
+    if not topics:
+        return None
+    from letterhead.adapters.sns import SnsNotices  # loaded by those alone who use it
+
+    return SnsNotices(topics, Fetcher(names), now)
 
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
@@ -212,11 +211,17 @@ def _proving(settings: Settings, now: Callable[[], datetime]) -> Proving | None:
     imap = settings.proof_imap_url
     if server is None or mailbox is None:
         return None
-    reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password) if imap is not None else None
+    reader = None
+    if imap is not None:
+        from letterhead.adapters.imap import ImapMailbox  # loaded by those alone who use it
+
+        reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
     return Proving(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
 
 
-def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable[[], datetime]) -> SmtpMailer:
+def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable[[], datetime]) -> Mailer:
+    from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
+
     return SmtpMailer(
         MailServer(
             host=server.host,
@@ -237,9 +242,10 @@ def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | 
     issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
     if issuer is None or client_id is None or secret is None:
         return None
-    from letterhead.adapters.openid import OpenIdProvider  # loaded by those alone who use it
+    from letterhead.adapters.openid import Claims, OpenIdProvider  # loaded by those alone who use it
 
-    return OpenIdProvider(issuer, client_id, secret, settings.oidc_account_claim, now=now)
+    claims = Claims(account=settings.oidc_account_claim, scope=settings.oidc_scope_claim, unless=settings.oidc_scope)
+    return OpenIdProvider(issuer, client_id, secret, claims, now=now)
 
 
 def resolver(settings: Settings) -> DnsResolver:
@@ -259,7 +265,7 @@ def _address(endpoint: Endpoint) -> tuple[str, int]:
 def name_rules(settings: Settings) -> NameRules:
     """Gives the rules that names are parsed by."""
     return NameRules(
-        icann=PublicSuffixList(only_icann=True, accept_unknown=False),
+        icann=suffixes(only_icann=True),
         any_suffix=suffixes(),
         allow_special_use=settings.allow_special_use,
         forbidden=frozenset(settings.own_domains),

@@ -33,6 +33,7 @@ from letterhead.config import (
     system_resolvers,
 )
 from letterhead.config.table import ProviderName
+from letterhead.core.accounts import Scope
 from letterhead.core.identity import ReturnPath
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
@@ -124,6 +125,8 @@ def test_defaults_work(folder: Path) -> None:
         oidc_client_id=None,
         oidc_client_secret=None,
         oidc_account_claim="letterhead_account",
+        oidc_scope_claim="letterhead_scope",
+        oidc_scope=Scope.READ,
         worker_metrics_bind=None,
         webhooks_allow_http=False,
         webhooks_allow_private=False,

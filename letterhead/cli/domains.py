@@ -25,6 +25,7 @@ def list_domains(
     *,
     status: str | None = None,
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
+    problem: str | None = None,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> Exit:
@@ -36,16 +37,20 @@ def list_domains(
         Only those with this status: SUCCESS, PENDING, FAILED, TEMPORARY_FAILURE or NOT_STARTED.
     search
         Only those whose name holds this text.
+    problem
+        Only those whose last check found this: the code of a finding, such as dkim.missing.
     refresh
         Ask the mail provider about each before answering.
     """
     with Api(account_key()) as api:
-        asked = {"status": status, "q": search, "refresh": "true" if refresh else None}
+        asked = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=asked)
     if as_json:
         print(answer.decode())
     elif domains := decoded(answer):
         console().print(listed(domains))
+    elif status or search or problem:
+        console().print("No domain fits. All of them: letterhead domains list")
     else:
         console().print("No domains. Add the first one with: letterhead domains add acme.dev")
     return Exit.OK

@@ -23,6 +23,7 @@ from letterhead.config.values import (
     SqliteFile,
     StartTls,
 )
+from letterhead.core.accounts import Scope
 from letterhead.core.identity import ReturnPath
 from letterhead.core.secret import Secret
 
@@ -86,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_id: str | None
     oidc_client_secret: Secret | None
     oidc_account_claim: str
+    oidc_scope_claim: str
+    oidc_scope: Scope
     worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
@@ -474,6 +477,22 @@ TABLE = (
         branding.read_client,
         "https://example.com/account",
         "Claim of the ID token that holds the id of the person's account. Nobody but you may be able to set it there.",
+    ),
+    Setting(
+        "OIDC_SCOPE_CLAIM",
+        "letterhead_scope",
+        branding.read_client,
+        "https://example.com/scope",
+        "Claim of the ID token that says what the person may do: `read`, `write` or `full`, as with API keys. Nobody "
+        "but you may be able to set it there.",
+    ),
+    Setting(
+        "OIDC_SCOPE",
+        "read",
+        values.one_of(Scope),
+        "write",
+        "What a person may do whose ID token has no such claim: `read` (look), `write` (change domains and webhooks), "
+        "`full` (make and end API keys too).",
     ),
     Setting(
         "WORKER_METRICS_BIND",

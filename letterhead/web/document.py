@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from letterhead import __version__
 from letterhead.errors import Kind
@@ -199,6 +198,8 @@ def text(described: Json) -> bytes:
 
 def page(described: Json) -> Page:
     """Makes the page for people."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
+
     style = (TEMPLATES / "docs.css").read_text("utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True

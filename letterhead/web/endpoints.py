@@ -13,6 +13,7 @@ from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
 from letterhead.web.allowances import Buckets, Recent, Usage
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
 from letterhead.web.kept import KeptLists
@@ -47,9 +48,9 @@ class House:
     settings: WebSettings
     credentials: Credentials
     usage: Usage
-    document: bytes
-    page: Page
-    edition: str  # stands for all of this version and its settings that goes into a list of domains
+    document: Callable[[], bytes]  # these three are made when somebody asks for the first time
+    page: Callable[[], Page]
+    edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
     lists: KeptLists
     looked: Recent
     sent: Recent  # proofs, by the client's own key for each
@@ -57,8 +58,7 @@ class House:
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one request on its way to an operation."""
 
     house: House
@@ -109,21 +109,6 @@ class Call:
     async def body_if_any(self, shape: type[T]) -> T:
         """Reads the JSON body, which may be left away."""
         return await bodies.read_body_if_any(self.request, shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Holds an answer as octets."""
-
-    body: bytes
-    status: int = 200
-    media_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def json(value: object) -> Answer:
-    """Answers with JSON."""
-    return Answer(body=msgspec.json.encode(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

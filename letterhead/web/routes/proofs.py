@@ -10,7 +10,8 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, proofs
 from letterhead.web import telling_proofs
 from letterhead.web.allowances import too_many
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 from letterhead.web.wire_proofs import DomainProof, NewProof
 
 
