@@ -646,7 +646,7 @@ class Store(Protocol):
         """Counts the zones that fell silent since the last check that was answered; nothing where there is none."""
         ...
 
-    async def hand_back(self, owner: str) -> None:
+    async def hand_back(self, owner: str, now: datetime) -> None:
         """Ends all leases of an owner that stops."""
         ...
 

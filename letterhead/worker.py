@@ -132,7 +132,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         group.create_task(_keep_watch(deps, begun, stop))
         group.create_task(_keep_account(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
-        await deps.store.hand_back(owner)
+        await deps.store.hand_back(owner, deps.now())
     log.info("worker.stopped", worker=owner)
 
 

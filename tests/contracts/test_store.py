@@ -532,7 +532,7 @@ async def test_due_domains_are_leased(shop: Shop) -> None:
     assert await shop.store.claim_due(NOW, until, "one", 1) == [first]
     assert await shop.store.claim_due(NOW, until, "two", 10) == [second]
     assert await shop.store.claim_due(NOW, until, "three", 10) == []
-    await shop.store.hand_back("one")
+    await shop.store.hand_back("one", NOW)
     assert await shop.store.claim_due(NOW, until, "three", 10) == [first]
     assert await shop.store.claim_due(until, later(minutes=9), "four", 10) == [first, second]
 
@@ -597,7 +597,7 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     await shop.store.finish_intent(again.id)
     second = await shop.store.claim_intents(later(minutes=2), later(minutes=3), "two", 10)
     assert [one.effect for one in second] == [Effect.RESTART]
-    await shop.store.hand_back("two")
+    await shop.store.hand_back("two", NOW)
     assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
 
 

@@ -18,7 +18,7 @@ HOT = {
     "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
     "caller": {"digest": b"7"},
     "claim_due": {"now": 100, "until": 200, "owner": "me", "limit": 10},
-    "hand_back_domains": {"owner": "me"},
+    "hand_back_domains": {"owner": "me", "now": 100},
     "claim_reminders": {"now": 100, "until": 200, "owner": "me", "limit": 10},
     "silence": {},
     "checkups": {"domain_ids": '["d7", "d8"]'},

@@ -84,7 +84,7 @@ async def test_handed_over_is_for_ever(shop: Shop) -> None:
     assert not await shop.store.hand_over(owed.id, "one", NOW)
     assert await shop.store.hand_over(owed.id, "two", NOW)
     assert not await shop.store.hand_over(owed.id, "two", NOW)
-    await shop.store.hand_back("two")
+    await shop.store.hand_back("two", NOW)
     assert await due(shop.store, 2) == []
 
 
@@ -92,7 +92,7 @@ async def test_handed_back_is_given_out_again(shop: Shop) -> None:
     """A worker that stops gives back what it had only claimed."""
     await at_risk(shop)
     assert len(await due(shop.store, 0, "one")) == 1
-    await shop.store.hand_back("one")
+    await shop.store.hand_back("one", NOW)
     assert len(await due(shop.store, 0, "two")) == 1
 
 

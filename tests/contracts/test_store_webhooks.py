@@ -238,7 +238,7 @@ async def test_leases_are_handed_back(shop: Shop) -> None:
     assert (await shop.store.backlog(NOW)).deliveries == 1
     (owed,) = await due(shop.store)
     assert (await shop.store.backlog(NOW)).deliveries == 0
-    await shop.store.hand_back("me")
+    await shop.store.hand_back("me", NOW)
     assert len(await due(shop.store, owner="other")) == 1
     assert await shop.store.delete_webhook(webhook.account_id, webhook.id, audit())
     await shop.store.attempted(owed, attempt(), DELIVERED)

@@ -68,11 +68,11 @@ class Work:
         """Gives an intent back, to be claimed again at `due`, one attempt older."""
         await self._engine.write("postpone_intent", id=int(intent_id), due_at=rows.ms(due), reason=reason)
 
-    async def hand_back(self, owner: str) -> None:
+    async def hand_back(self, owner: str, now: datetime) -> None:
         """Ends all leases of an owner that stops."""
 
         async def work(session: Session) -> None:
-            await session.rows("hand_back_domains", owner=owner)
+            await session.rows("hand_back_domains", owner=owner, now=rows.ms(now))
             await session.rows("hand_back_intents", owner=owner)
             await session.rows("hand_back_reminders", owner=owner)
             await session.rows("hand_back_deliveries", owner=owner)

@@ -54,8 +54,12 @@ SET due_at = :due_at, reason = :reason, attempts = attempts + 1, lease_until = N
 WHERE id = :id
 RETURNING id;
 
--- name: hand_back_domains(owner)
-UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+-- name: hand_back_domains(owner, now)
+-- PostgreSQL has no index by owner: with one, each claim would write a new version of a row into every index (no HOT).
+-- Whatever is leased was due.
+UPDATE domains SET lease_until = NULL, lease_owner = NULL
+WHERE lease_owner = :owner AND next_check_at <= :now
+RETURNING id;
 
 -- name: hand_back_intents(owner)
 UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;

@@ -1,4 +1,4 @@
-"""Adds what a checkup's findings follow from; knows nothing of what that is."""
+"""Adds what a checkup's findings follow from, and makes claims cheap; knows nothing of what either is for."""
 
 from letterhead.adapters.storage.migrations import beside
 

@@ -3,3 +3,7 @@
 ALTER TABLE checkups ADD COLUMN basis TEXT;
 
 ALTER TABLE checkups ADD COLUMN version BIGINT;
+
+/*postgresql
+-- Claiming and handing back change no indexed column any more, so that they leave the indexes alone (HOT).
+DROP INDEX domains_leased; */
