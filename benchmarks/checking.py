@@ -88,12 +88,14 @@ async def seeded(url: str, count: int, public_key: str) -> None:
     await connection.close()
 
 
-def _due(url: str) -> None:
-    """Makes all domains due."""
+def _due(url: str, *, anew: bool = False) -> None:
+    """Makes all domains due; `anew` has each look judged and written in full, as after a change."""
 
     async def update() -> None:
         connection = await asyncpg.connect(url)
         await connection.execute("UPDATE domains SET next_check_at = 0, lease_until = NULL, lease_owner = NULL")
+        if anew:
+            await connection.execute("UPDATE checkups SET basis = NULL")
         await connection.close()
 
     asyncio.run(update())
@@ -119,10 +121,10 @@ def _run(module: str, count: int, *words: str, **environment: str) -> Speed:
     return Speed(count / float(seconds), count / float(used), more)
 
 
-def _ours(asked: Asked) -> Speed:
+def _ours(asked: Asked, *, anew: bool = False) -> Speed:
     """Checks all domains once."""
     lab, installation, url, count = asked
-    _due(url)
+    _due(url, anew=anew)
     lab.flush()
     return _run("benchmarks.checker", count, str(count), **installation.settings)
 
@@ -154,9 +156,10 @@ def _routine(asked: Asked, rounds: int) -> Iterator[Row]:
     count = asked[3]
     packets, outcomes = _ours(asked).more
     note = f"{float(packets):.1f} packets each, ended as {outcomes}"
-    ours, bare, peer, judge = _rounds(
+    ours, anew, bare, peer, judge = _rounds(
         [
             lambda: _ours(asked),
+            lambda: _ours(asked, anew=True),
             lambda: _naive(asked, "aiodns", count),
             lambda: _naive(asked, "sync", min(count, 100)),
             lambda: _naive(asked, "checkdmarc", min(count, 40)),
@@ -166,6 +169,11 @@ def _routine(asked: Asked, rounds: int) -> Iterator[Row]:
     yield _cpu("check-routine", "routine checks", ours, bare, "bare aiodns loop, no database", 0.4, note)
     rate = Paired([one.cpu for one in ours], [one.each for one in ours])
     yield row("check-rate", "the same", rate.value, CPU, at_least(600, "value"), note=f"{rate.floor:.0f} by the clock")
+    judged = Paired([one.cpu for one in anew], [one.cpu for one in ours])
+    yield row(
+        "check-anew", "the same, each judged and written in full", judged.value, CPU, at_least(600, "value"),
+        floor=judged.floor, ratio=judged.ratio, beside="those that see nothing new",
+    )  # fmt: skip
     yield _clock("check-sequential", "the same", ours, peer, "dnspython in sequence, a commit each", 4)
     yield _clock("check-checkdmarc", "the same", ours, judge, "checkdmarc's SPF and DMARC in sequence", 10)
 
