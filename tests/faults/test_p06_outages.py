@@ -86,7 +86,7 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
     """Judges what one check learns, as the operation does."""
     dns.failure = failure
     domain = await world.domain(ZONES[0])
-    plan, history = plan_of(world.deps, domain), await known(world.deps, domain)
+    plan, history = plan_of(world.deps, domain), known(world.deps, domain, await beside(world.deps, domain))
     seen = await look(world.deps.resolver, plan, history, thorough=failure is not None)
     dkim, mail_from = checks._sights(checkup.examine(plan, seen, (), history))
     return Evidence(dkim=dkim, mail_from=mail_from)
