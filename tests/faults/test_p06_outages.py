@@ -22,7 +22,7 @@ from letterhead.core.evidence import Evidence, Sight
 from letterhead.core.watch import State
 from letterhead.operations import checks, reminders
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import known, look
+from letterhead.operations.looks import beside, known, look
 from letterhead.ports import Allowance, Handed, Letter, Post
 from letterhead.wiring import Stand
 from tests.faults.conftest import Figures
@@ -88,7 +88,7 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
     domain = await world.domain(ZONES[0])
     plan, history = plan_of(world.deps, domain), known(world.deps, domain, await beside(world.deps, domain))
     seen = await look(world.deps.resolver, plan, history, thorough=failure is not None)
-    dkim, mail_from = checks._sights(checkup.examine(plan, seen, (), history))
+    dkim, mail_from = checks._sights(checkup.standings(plan, seen))
     return Evidence(dkim=dkim, mail_from=mail_from)
 
 
