@@ -97,14 +97,17 @@ async def check(
     watched = told.watched_until is not None and deps.now() < told.watched_until
     full = watched or _wants_all(domain) if thorough is None else thorough
 
+    same = False
+
     def as_before(seen: Seen) -> bool:
-        return told.basis is not None and told.basis == basis(deps.rules, plan, seen, history)
+        nonlocal same
+        same = told.basis is not None and told.basis == basis(deps.rules, plan, seen, history)
+        return same
 
     limits = allowance(deps.policy.check_seconds)
     looking = look(deps.resolver, plan, history, thorough=full, allowed=limits, enough=as_before)
     seen, word = await _with_word(deps, domain, looking)
     await turn()
-    same = as_before(seen)
     standings = stood(plan) if same else checkup.standings(plan, seen)
     evidence = await _evidence(deps, domain, standings, word)
     saw = Saw(plan=plan, seen=seen, standings=standings, history=history, at=deps.now())
