@@ -7,6 +7,7 @@ import httpx2
 
 from letterhead.core.accounts import Scope
 from letterhead.web.routes import ENDPOINTS
+from tests.rigs.proving import given_to
 from tests.web.conftest import Installation
 
 CANARY = "canary"
@@ -26,10 +27,13 @@ async def test_no_foreign_canary_anywhere(house: Installation) -> None:
         webhook_id = (await other.post("/webhooks", json=webhook)).json()["id"]
         delivery_id = (await other.post(f"/webhooks/{webhook_id}/test")).json()["id"]
         hooks = (await other.get("/webhooks")).json()
+        given_to(house.deps)
+        proof_id = (await other.post("/domains/theirs.dev/proof")).json()["id"]
         (event_id, *_) = [each["id"] for each in (await other.get("/events")).json()]
         foreign = {
             "sender": "theirs.dev", "linkId": link["id"], "keyId": made["id"], "accountId": account,
             "token": f"{account}.{'A' * 24}", "eventId": event_id, "webhookId": webhook_id, "deliveryId": delivery_id,
+            "proofId": proof_id,
         }  # fmt: skip
         for scope in Scope:
             async with house.client(await house.make_key("acme", scope)) as acme:
