@@ -275,6 +275,17 @@ def test_an_organisation_is_found_by_the_tree_walk() -> None:
     assert look(signed, border, **UNSIGNED).dkim[0].aligned is False
 
 
+def test_alignment_is_told_of_what_fails_too() -> None:
+    """Whether a broken signature would count is worth knowing: its organisation is asked for as well."""
+    text = TEXT.replace(b"hello@acme.dev", b"hello@one.acme.dev")
+    broken = sealed(text, OWN, "two.acme.dev", "lh1").replace(b"Hello", b"Hallo")
+    zone: Zone = {"lh1._domainkey.two.acme.dev": {"TXT": [OWN.record]}}
+    found = look(broken, zone, **UNSIGNED).dkim[0]
+    assert (found.verified.judgement.result.value, found.aligned) == ("fail", True)
+    apart: Zone = {**zone, "_dmarc.two.acme.dev": {"TXT": ["v=DMARC1; p=none; psd=n"]}}
+    assert look(broken, apart, **UNSIGNED).dkim[0].aligned is False
+
+
 def test_spf_from_elsewhere() -> None:
     """Another server's address fails by SPF alone; the signature still carries DMARC."""
     found = look(ip="198.51.100.9")
