@@ -90,6 +90,9 @@ async def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             answer = await client.post(PATH, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "body-invalid"), body
             assert answer.json()["error"]["fix"]
+        box = given_to(house.deps)
+        assert (await client.post(PATH, json={"clientIp": "9.9.9.9"})).status_code == 400
+        assert box.letters == []
         large = await client.post(PATH, json={"raw": "x" * 66_000})
         assert large.status_code == 413
 
