@@ -21,6 +21,7 @@ from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.core.relayed import Answer, Progress, Queued
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
 from letterhead.core.setup_links import SetupLink
@@ -810,6 +811,14 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def relayed(self, outcome: str) -> None:
+        """Counts one message of the relay: accepted, refused, sent, deferred or bounced."""
+        ...
+
+    def queue_holds(self, messages: int) -> None:
+        """Notes how many messages the relay has taken and not handed over."""
+        ...
+
     def tell_at(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
         ...
@@ -861,3 +870,73 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+
+
+# --- the signing relay ----------------------------------------------------------------------------------------------
+
+
+class MailQueue(Protocol):
+    """Keeps messages on this machine's disk until they are handed over; what is told as kept survives a power cut.
+
+    Trouble with the disk is Fault `storage-unavailable`.
+    """
+
+    async def put(self, queued: Queued, content: bytes) -> None:
+        """Keeps a message: on the disk when this returns, or not at all."""
+        ...
+
+    async def content(self, message_id: str) -> bytes | None:
+        """Reads a message's text; nothing where it is gone."""
+        ...
+
+    async def note(self, message_id: str, progress: Progress) -> None:
+        """Notes how far a message is."""
+        ...
+
+    async def remove(self, message_id: str) -> None:
+        """Forgets a message; one that is gone already is left so."""
+        ...
+
+    async def owed(self) -> list[Queued]:
+        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs messages."""
+
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
+        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+        ...
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what the next server said for each recipient; `reached` is false where it never came to a message."""
+
+    answers: Mapping[str, Answer] = {}
+    reached: bool = True
+    said: str = ""
+
+
+class SmartHost(Protocol):
+    """Hands messages to the one server that sends them on."""
+
+    async def hand(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> Handover:
+        """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connections that are open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaying:
+    """Gathers what the signing relay needs beside `Deps`."""
+
+    queue: MailQueue
+    signer: Signer
+    smart_host: SmartHost
+    host: str  # what the relay calls itself
+    keep: timedelta  # how long a message is tried
+    opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened, and said so

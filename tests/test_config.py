@@ -41,7 +41,8 @@ TOKEN = "canary-7Q2mZ-operator-token"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
 OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
-BESIDE = {**PAIR, **OPENID, "MAIL_SENDER": "post@example.net"}
+TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
+BESIDE = {**PAIR, **OPENID, **TLS, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -104,6 +105,19 @@ def test_defaults_work(folder: Path) -> None:
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
+        relay_smarthost=None,
+        relay_smarthost_starttls=StartTls.REQUIRED,
+        relay_bind=Endpoint("127.0.0.1", 8587),
+        relay_tls_bind=None,
+        relay_certificate=None,
+        relay_certificate_key=None,
+        relay_auth_in_clear=False,
+        relay_host=None,
+        relay_queue=Path("data/relay"),
+        relay_max_size=25_000_000,
+        relay_keep_days=5,
+        relay_connections=8,
+        relay_metrics_bind=None,
         key_pool=64,
         check_concurrency=50,
         check_timeout_seconds=20,
@@ -569,3 +583,30 @@ def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
     assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
     local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
     assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        ({"RELAY_CERTIFICATE": "relay.pem"}, "RELAY_CERTIFICATE_KEY is not set, and goes with"),
+        ({"RELAY_CERTIFICATE_KEY": "relay.key"}, "RELAY_CERTIFICATE is not set, and goes with"),
+        ({"RELAY_TLS_BIND": "127.0.0.1:465"}, "RELAY_CERTIFICATE is not set, and goes with LETTERHEAD_RELAY_TLS_BIND"),
+        ({"RELAY_BIND": "[::]:587"}, "would send API keys in clear to [::]:587"),
+        (
+            {"RELAY_SMARTHOST": "smtp://u:7Q2mZ@h", "RELAY_SMARTHOST_STARTTLS": "never"},
+            "RELAY_SMARTHOST has a password to be sent in clear",
+        ),
+    ],
+)
+def test_half_a_relay_is_refused(folder: Path, texts: dict[str, str], problem: str) -> None:
+    """What would take keys or passwords over the network in clear, or can't do TLS, is refused by name."""
+    fault = refused(with_settings(**texts), folder)
+    assert problem in fault.detail
+    assert "7Q2mZ" not in fault.detail
+
+
+def test_a_relay_in_clear_is_for_this_machine(folder: Path) -> None:
+    """Keys are taken in clear on loopback, and elsewhere by explicit wish alone."""
+    for address in ("127.0.0.1:587", "[::1]:587", "localhost:587"):
+        assert not read(with_settings(RELAY_BIND=address), folder).relay_auth_in_clear
+    assert read(with_settings(RELAY_BIND="0.0.0.0:587", RELAY_AUTH_IN_CLEAR="yes"), folder).relay_auth_in_clear

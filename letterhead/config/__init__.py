@@ -15,6 +15,7 @@ from letterhead.config.values import (
     SmtpServer,
     SqliteFile,
     StartTls,
+    is_loopback,
     read_resolvers,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "SmtpServer",
     "SqliteFile",
     "StartTls",
+    "is_loopback",
     "key_text",
     "page",
     "read",

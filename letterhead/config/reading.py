@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
-from letterhead.config.values import StartTls, without_password
+from letterhead.config.values import StartTls, is_loopback, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
@@ -102,6 +102,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     _refuse_half_mail(settings)
     _refuse_half_sign_in(settings)
+    _refuse_half_relay(settings)
     return settings
 
 
@@ -124,6 +125,23 @@ def _refuse_half_mail(settings: Settings) -> None:
     in_clear = settings.smtp_starttls is StartTls.NEVER
     if server is not None and in_clear and server.password is not None and not server.implicit_tls:
         raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {PREFIX}SMTP_URL has a password to be sent in clear")
+
+
+def _refuse_half_relay(settings: Settings) -> None:
+    chain, key, server = settings.relay_certificate, settings.relay_certificate_key, settings.relay_smarthost
+    if (chain is None) != (key is None):
+        there, missing = ("", "_KEY") if chain else ("_KEY", "")
+        problem = f"is not set, and goes with {PREFIX}RELAY_CERTIFICATE{there}"
+        raise _fault(_BY_NAME[f"RELAY_CERTIFICATE{missing}"], problem)
+    if settings.relay_tls_bind is not None and chain is None:
+        raise _fault(_BY_NAME["RELAY_CERTIFICATE"], f"is not set, and goes with {PREFIX}RELAY_TLS_BIND")
+    if chain is None and not settings.relay_auth_in_clear and not is_loopback(settings.relay_bind.host):
+        problem = f"is not set, and clients beyond this machine would send API keys in clear to {settings.relay_bind}"
+        raise _fault(_BY_NAME["RELAY_CERTIFICATE"], problem)
+    in_clear = settings.relay_smarthost_starttls is StartTls.NEVER
+    if server is not None and in_clear and server.password is not None and not server.implicit_tls:
+        problem = f"is never, and {PREFIX}RELAY_SMARTHOST has a password to be sent in clear"
+        raise _fault(_BY_NAME["RELAY_SMARTHOST_STARTTLS"], problem)
 
 
 def _value(setting: Setting, given: _Given) -> object:

@@ -318,6 +318,11 @@ def is_address(text: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine reaches what listens there."""
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
+
+
 def without_password(text: str) -> str:
     """Masks the password in a URL, before the host or among its parameters."""
     # Greedy up to the last @, since a password may hold any character unescaped; and with the slashes mistyped too.

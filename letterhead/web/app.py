@@ -13,10 +13,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
 from letterhead.errors import Fault
+from letterhead.operations.buckets import Buckets
 from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.ports import Deps
 from letterhead.web import document, problems
-from letterhead.web.allowances import Buckets, Recent, Usage
+from letterhead.web.allowances import Recent, Usage
 from letterhead.web.asgi import App, Receive, Request, Scope
 from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, Visit, visit_of

@@ -14,8 +14,9 @@ from letterhead.core.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
+from letterhead.operations.buckets import Buckets
 from letterhead.ports import Deps
-from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.allowances import too_many
 from letterhead.web.asgi import Request
 from letterhead.web.settings import WebSettings
 

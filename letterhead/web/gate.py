@@ -3,7 +3,8 @@
 from letterhead.core.accounts import Caller, Scope, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
-from letterhead.web.allowances import Buckets, rate_headers, too_many
+from letterhead.operations.buckets import Buckets
+from letterhead.web.allowances import rate_headers, too_many
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import Visit, visit_of

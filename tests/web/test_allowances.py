@@ -9,7 +9,8 @@ import pytest
 from letterhead.core.accounts import Caller, Scope
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault, Kind
-from letterhead.web.allowances import BUCKETS_KEPT, Buckets, Usage
+from letterhead.operations.buckets import BUCKETS_KEPT, Buckets
+from letterhead.web.allowances import Usage
 from tests.operations.world import Clock, World, opened
 
 

@@ -10,8 +10,9 @@ from letterhead.core.accounts import allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
+from letterhead.operations.buckets import Buckets
 from letterhead.web import bodies, problems
-from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.allowances import too_many
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import visit_of
