@@ -18,7 +18,7 @@ REST = (1.0, 60.0)  # seconds while the smart host is out of reach: the first, a
 AFTER_TROUBLE = timedelta(seconds=5)  # of ours: the database or the disk
 AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which handovers under way may end
-LONGEST = 3600.0  # seconds without a look at what is due
+LONGEST = 1.0  # seconds without a look at what is due: the clock may be set, or the machine sleep
 
 
 class Outgoing:

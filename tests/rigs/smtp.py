@@ -158,9 +158,16 @@ def certificate(folder: Path, host: str = "localhost") -> Certificate:
 
 
 @contextmanager
-def running(shown: Certificate | None, *, implicit: bool = False, sign_in: bool = True) -> Iterator[Ledger]:
+def running(
+    shown: Certificate | None,
+    *,
+    implicit: bool = False,
+    sign_in: bool = True,
+    port: int | None = None,
+    utf8: bool = True,
+) -> Iterator[Ledger]:
     """Runs a server on 127.0.0.1 (`localhost` by its certificate); without a certificate it has no TLS."""
-    ledger = Ledger(port=free_port("127.0.0.1"))
+    ledger = Ledger(port=port or free_port("127.0.0.1"))
     context = None
     if shown is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -172,6 +179,7 @@ def running(shown: Certificate | None, *, implicit: bool = False, sign_in: bool 
         ssl_context=context if implicit else None,
         tls_context=None if implicit else context,
         require_starttls=context is not None and not implicit,
+        enable_SMTPUTF8=utf8,
         authenticator=_sign_in,
         auth_required=sign_in and not implicit,  # aiosmtpd takes only STARTTLS for TLS, and warns
         auth_require_tls=not implicit and context is not None,
