@@ -1,4 +1,4 @@
-"""The relay as processes: on either database, over TLS, through real DNS; while keys change; and what it writes down."""
+"""The relay as processes: on either database, over TLS, through real DNS, while keys change; what it writes down."""
 
 import asyncio
 import smtplib
