@@ -131,7 +131,7 @@ async def _permitted(deps: Deps, account_id: str, name: str, field: str) -> Doma
         fix = f"Add it, publish its records, and send again: letterhead domains add {name} (or {page})"
     else:
         detail = f"The {field} domain {name} may not send mail now: {_why_not(domain)}"
-        fix = f"See what is missing: letterhead domains show {name} (or {page}/dashboard/{name})"
+        fix = f"See what is missing: letterhead domains show {name} (or {page}/dashboard/domains/{name})"
     raise submission.refused(detail, fix, status="5.7.1")
 
 

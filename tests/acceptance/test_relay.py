@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,17 @@ class Running:
         """Says where the relay listens."""
         return int(self.installation.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)[1])
 
+    def kill(self) -> None:
+        """Kills the process that the relay runs in."""
+        (self.apart or self.serving).kill()
+
+    def again(self) -> None:
+        """Starts it again."""
+        if self.apart:
+            self.apart = self.installation.relay()
+        else:
+            self.serving = self.installation.serve()
+
     def prove(self, sender: str) -> None:
         """Adds a domain, publishes its records, and waits until all of it is verified."""
         with self.serving.client(self.key) as client:
@@ -69,13 +80,16 @@ class Running:
 def relaying(installation: Installation, lab: DnsLab) -> Iterator[Running]:
     """Runs API and relay: within one process on SQLite, side by side on Postgres."""
     assert installation.run("migrate").returncode == 0
-    with ExitStack() as processes:
-        serving = processes.enter_context(installation.serving())
-        apart = None
+    serving = installation.serve()
+    running = Running(installation, serving, lab, None)
+    try:
         if "LETTERHEAD_DATABASE_URL" in installation.settings:
-            apart = installation.relay()
-            processes.callback(apart.stop)
-        yield Running(installation, serving, lab, apart)
+            running.apart = installation.relay()
+        yield running
+    finally:
+        if running.apart:
+            running.apart.stop()
+        running.serving.stop()
 
 
 @pytest.fixture
