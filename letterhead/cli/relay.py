@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from letterhead.cli.exits import Exit
@@ -12,8 +12,9 @@ from letterhead.cli.serving import in_loop, listen, prepared
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
+    from letterhead.cli.serving import Neighbour
     from letterhead.config import Settings
     from letterhead.ports import Deps
     from letterhead.relay import Ears, RelaySettings
@@ -47,16 +48,18 @@ async def _relaying(settings: "Settings") -> None:
         async with wiring.assembled(settings) as deps:
             if settings.relay_metrics_bind is not None:
                 deps.meter.tell_at(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
-            await relay_until(deps, settings, ears, stop)
+            async with beside(deps, settings, ears) as run:
+                await run(stop)
 
 
-async def relay_until(deps: "Deps", settings: "Settings", ears: "Ears", stop: asyncio.Event) -> None:
-    """Relays until `stop` is set."""
+@asynccontextmanager
+async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[Neighbour]":
+    """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
     from letterhead import relay as relaying
     from letterhead import wiring_relay
 
     async with wiring_relay.relaying(settings) as parts:
-        await relaying.run(deps, parts, _relay_settings(settings), ears, stop)
+        yield lambda stop: relaying.run(deps, parts, _relay_settings(settings), ears, stop)
 
 
 def opened(settings: "Settings", listening: ExitStack) -> "Ears":

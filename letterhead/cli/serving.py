@@ -8,8 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
-from functools import partial
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ from letterhead.errors import Fault, Kind
 if TYPE_CHECKING:
     from letterhead.config import Endpoint, Settings
     from letterhead.ports import Deps
+    from letterhead.relay import Ears
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
@@ -110,27 +110,27 @@ async def serving(
 
     with ExitStack() as listening:
         listener = listening.enter_context(listen(settings.bind))
-        relay = _relay_within(settings, listening)
-        async with wiring.assembled(settings) as deps:
+        ears = _relay_within(settings, listening)
+        async with AsyncExitStack() as opened:
+            deps = await opened.enter_async_context(wiring.assembled(settings))
             if ready:
                 await ready(deps)
-            if relay is not None:
-                neighbours = (*neighbours, partial(relay, deps))
+            if ears is not None:
+                from letterhead.cli.relay import beside
+
+                neighbours = (*neighbours, await opened.enter_async_context(beside(deps, settings, ears)))
             await serve_with(deps, settings, listener, with_worker=with_worker, neighbours=neighbours)
 
 
-def _relay_within(
-    settings: "Settings", listening: ExitStack
-) -> "Callable[[Deps, asyncio.Event], Awaitable[None]] | None":
-    """Readies the signing relay where only this process can run it: nobody else opens the embedded database."""
+def _relay_within(settings: "Settings", listening: ExitStack) -> "Ears | None":
+    """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
     from letterhead.config import SqliteFile
 
     if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
         return None
-    from letterhead.cli.relay import opened, relay_until
+    from letterhead.cli.relay import opened
 
-    ears = opened(settings, listening)
-    return lambda deps, stop: relay_until(deps, settings, ears, stop)
+    return opened(settings, listening)
 
 
 async def serve_with(

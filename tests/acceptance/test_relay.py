@@ -1,6 +1,7 @@
 """The relay as processes: on either database, over TLS, through real DNS, while keys change; what it writes down."""
 
 import asyncio
+import base64
 import smtplib
 import socket
 import ssl
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from letterhead.adapters import mailqueue
 from letterhead.core.plan import RecordId
@@ -25,6 +28,7 @@ from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.relay.world import QUICK, parts_of, submit, until
 from tests.rigs import signing, smtp
+from tests.rigs.canary import Canary
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Process, Serving
 from tests.rigs.processes import free_port
@@ -70,6 +74,14 @@ class Running:
             while client.post(f"/domains/{sender}/check").json()["status"] != "SUCCESS":
                 assert time.monotonic() < end
                 time.sleep(0.2)
+
+    def private_key(self) -> rsa.RSAPrivateKey:
+        """Reads the key of the one domain."""
+        with self.serving.client(self.key) as client:
+            (domain,) = client.get("/domains").json()
+        key = load_der_private_key(base64.b64decode(domain["privateDKIMKey"]), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
 
     def waiting(self) -> list[Path]:
         """Lists the messages in the queue."""
@@ -129,12 +141,19 @@ def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
 def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str) -> None:
     """Sent as an application does, each message arrives, verifies through real DNS, and bounces come to MAIL FROM."""
     running.prove(zone)
+    canary = Canary([running.private_key()])
+    ledger.mood = smtp.Mood.GREYLISTS
+    submit(running.port, running.key, signing.message(zone, 99), sender=f"app+99@{zone}")
+    eventually(lambda: list((running.installation.folder / "relay").glob("*.progress")))
+    kept = b"".join(path.read_bytes() for path in (running.installation.folder / "relay").iterdir())
+    assert b"this is the message number 99" in kept
+    ledger.mood = smtp.Mood.WILLING
     for number in range(5):
         assert (
             submit(running.port, running.key, signing.message(zone, number), sender=f"app+{number}@{zone}")[-1][0]
             == 250
         )
-    eventually(lambda: len(ledger.taken) == 5 and not running.waiting())
+    eventually(lambda: len(ledger.taken) == 5 and len(running.waiting()) == 1)
     for taken in ledger.taken:
         assert signing.verifies(running.lab, taken.octets), taken.octets.decode()
         assert not signing.verifies(running.lab, taken.octets.replace(b"Hello", b"Hullo"))
@@ -144,7 +163,9 @@ def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str)
     code, said = submit(running.port, running.key, signing.message("elsewhere.test"))[-1]
     assert (code, said[:5]) == (550, b"5.7.1")
     log = running.installation.logs()
-    for event in ("relay.started", "message.accepted", "message.sent", "message.refused"):
+    seen = [log.encode(), kept, *(taken.octets for taken in ledger.taken)]
+    assert [canary.hits(each) for each in seen] == [0] * len(seen)
+    for event in ("relay.started", "message.accepted", "message.sent", "message.deferred", "message.refused"):
         assert event in log
     for secret in ("app+", "somebody@", "this is the message", running.key):
         assert secret not in log
@@ -165,7 +186,7 @@ def test_a_second_relay_on_one_queue_is_refused(tmp_path: Path, postgres_url: st
 
 
 def test_a_relay_that_can_not_be_is_refused(tmp_path: Path, lab: DnsLab, ledger: Ledger) -> None:
-    """Beside the embedded database; without a smart host; with a certificate that does not load: by name."""
+    """Beside the embedded database; with a certificate that does not load, or a folder that is none: by name."""
     installation = installed(tmp_path, lab, ledger)
     refused = installation.run("relay")
     assert (refused.returncode, "letterhead serve" in refused.stderr) == (2, True)
@@ -173,6 +194,9 @@ def test_a_relay_that_can_not_be_is_refused(tmp_path: Path, lab: DnsLab, ledger:
     more = {"RELAY_CERTIFICATE": str(tmp_path / "x.pem"), "RELAY_CERTIFICATE_KEY": str(tmp_path / "x.pem")}
     refused = installed(tmp_path, lab, ledger, **more).run("serve")
     assert (refused.returncode, "x.pem does not load" in refused.stderr) == (2, True)
+    refused = installed(tmp_path, lab, ledger, RELAY_QUEUE=str(tmp_path / "x.pem" / "queue")).run("serve")
+    assert (refused.returncode, "can't be opened: Not a directory" in refused.stderr) == (2, True)
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.timeout(120)
