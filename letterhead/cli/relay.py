@@ -97,7 +97,7 @@ def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":
 
 
 def _relay_settings(settings: "Settings") -> "RelaySettings":
-    from letterhead.config import is_loopback
+    from letterhead.config import PostgresServer, is_loopback
     from letterhead.relay import RelaySettings
 
     return RelaySettings(
@@ -105,5 +105,6 @@ def _relay_settings(settings: "Settings") -> "RelaySettings":
         connections=settings.relay_connections,
         rate=settings.rate_limit.per_second,
         burst=settings.rate_limit.burst,
+        share_failures=isinstance(settings.database_url, PostgresServer),
         in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
     )

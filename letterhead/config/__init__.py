@@ -1,11 +1,12 @@
 """Knows how this installation was set up: read once, refused early and by name. Seen by wiring and faces only."""
 
 from letterhead.config.reading import Row, page, read, rows
-from letterhead.config.surroundings import key_text, system_resolvers
+from letterhead.config.surroundings import is_loopback, key_text, system_resolvers
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Endpoint,
     Exposure,
+    ImapServer,
     LogFormat,
     Mailbox,
     MxFailure,
@@ -15,7 +16,6 @@ from letterhead.config.values import (
     SmtpServer,
     SqliteFile,
     StartTls,
-    is_loopback,
     read_resolvers,
 )
 
@@ -24,6 +24,7 @@ __all__ = [
     "TABLE",
     "Endpoint",
     "Exposure",
+    "ImapServer",
     "LogFormat",
     "Mailbox",
     "MxFailure",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from letterhead.config.surroundings import is_loopback
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
-from letterhead.config.values import StartTls, is_loopback, without_password
+from letterhead.config.values import StartTls, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
@@ -101,6 +102,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     _refuse_half_mail(settings)
+    _refuse_half_proof(settings)
     _refuse_half_sign_in(settings)
     _refuse_half_relay(settings)
     return settings
@@ -142,6 +144,19 @@ def _refuse_half_relay(settings: Settings) -> None:
     if server is not None and in_clear and server.password is not None and not server.implicit_tls:
         problem = f"is never, and {PREFIX}RELAY_SMARTHOST has a password to be sent in clear"
         raise _fault(_BY_NAME["RELAY_SMARTHOST_STARTTLS"], problem)
+
+
+def _refuse_half_proof(settings: Settings) -> None:
+    for name, value in (("PROOF_SMTP_URL", settings.proof_smtp_url), ("PROOF_IMAP_URL", settings.proof_imap_url)):
+        if value is not None and settings.proof_mailbox is None:
+            raise _fault(_BY_NAME["PROOF_MAILBOX"], f"is not set, and goes with {PREFIX}{name}")
+    server = settings.proof_smtp_url
+    if settings.proof_mailbox is not None and (server or settings.smtp_url) is None:
+        raise _fault(_BY_NAME["PROOF_SMTP_URL"], f"is not set, nor SMTP_URL, and goes with {PREFIX}PROOF_MAILBOX")
+    in_clear = settings.smtp_starttls is StartTls.NEVER
+    if server is not None and in_clear and server.password is not None and not server.implicit_tls:
+        url = f"{PREFIX}PROOF_SMTP_URL"
+        raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {url} has a password to be sent in clear")
 
 
 def _value(setting: Setting, given: _Given) -> object:

@@ -4,6 +4,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
+from letterhead.errors import Fault, Kind
+
 BUCKETS_KEPT = 10_000  # the longest unused go first: they are full again by then
 
 
@@ -12,6 +14,7 @@ class Buckets:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
+        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def level(self, name: str) -> float:
@@ -29,6 +32,21 @@ class Buckets:
                 self._levels.popitem(last=False)
         return level
 
+    def drain(self, name: str) -> None:
+        """Leaves a name no token: it fills up again as if all were taken now."""
+        self._levels[name] = (0.0, self._clock())
+        self._levels.move_to_end(name)
+
     def wait(self, level: float) -> int:
         """Says in how many whole seconds a token is there again."""
         return max(1, math.ceil((1.0 - level) / self.rate))
+
+
+def too_many(what: str, wait: int) -> Fault:
+    """Says that somebody asks too fast."""
+    return Fault(
+        Kind.TOO_MANY_REQUESTS,
+        f"Too many {what}.",
+        f"Wait {wait} s, as Retry-After says, then go on more slowly.",
+        retry_after=wait,
+    )

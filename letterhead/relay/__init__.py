@@ -36,6 +36,7 @@ class RelaySettings:
     remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
     failure_rate: float = 1.0  # failed sign-ins per second and address
     failure_burst: int = 30
+    share_failures: bool = False  # with the other processes on this store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from letterhead.core.submission import Refused, Reply, refused
 from letterhead.errors import Fault, Kind
 from letterhead.operations import relaying as operation
 from letterhead.operations.buckets import Buckets
+from letterhead.operations.failures import Failures
 from letterhead.operations.relaying import Given
 from letterhead.ports import Deps, Relaying
 from letterhead.relay.outgoing import Outgoing
@@ -48,7 +49,7 @@ class Letterbox:
     ) -> None:
         self._deps, self._relaying, self._settings, self._outgoing = deps, relaying, settings, outgoing
         self._clock = clock
-        self._failures = Buckets(settings.failure_rate, settings.failure_burst, clock)
+        self._failures = Failures(deps, settings, clock)
         self._messages = Buckets(settings.rate, settings.burst, clock)
 
     @property
@@ -64,16 +65,15 @@ class Letterbox:
         except Fault as fault:
             if fault.kind is not Kind.UNAUTHORIZED:
                 raise refused("We cannot look keys up now.", "Try again.", code=454, status="4.7.0") from fault
-            raise self._failed(address) from fault
+            raise await self._failed(address) from fault
         return Visitor(caller, self._deps.digest(key), asked_at)
 
-    def _failed(self, address: str) -> Refused:
+    async def _failed(self, address: str) -> Refused:
         log.info("sign-in.failed", address=address)
-        left = self._failures.take(address)
-        if left < 0:
-            wait = self._failures.wait(left + 1.0)
-            said = f"Too many failed sign-ins from {address}."
-            return refused(said, f"Wait {wait} s.", code=421, status="4.7.0")
+        try:
+            await self._failures.count(address)
+        except Fault as fault:
+            return refused(fault.detail, f"Wait {fault.retry_after} s.", code=421, status="4.7.0")
         return refused("The API key is missing or not valid.", BEHIND, code=535, status="5.7.8")
 
     async def sender(self, visitor: Visitor | None, address: str) -> str:

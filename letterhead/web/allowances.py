@@ -1,6 +1,7 @@
 """Knows how much may be asked: requests per second and key, failed sign-ins per address, requests per month.
 
-The buckets count in this process alone; the month is counted by the store, which every process adds to.
+The buckets count in this process alone (failures.py shares one kind); the month is counted by the store, which every
+process adds to.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ import structlog
 
 from letterhead.core.accounts import Caller
 from letterhead.core.limits import over_requests
-from letterhead.errors import Fault, Kind
-from letterhead.operations.buckets import BUCKETS_KEPT, Buckets
+from letterhead.errors import Fault
+from letterhead.operations.buckets import BUCKETS_KEPT as BUCKETS_KEPT
+from letterhead.operations.buckets import Buckets as Buckets
+from letterhead.operations.buckets import too_many as too_many
 from letterhead.ports import Store
 
 log = structlog.get_logger("letterhead.web")
@@ -42,24 +45,13 @@ class Recent:
         return answer
 
 
-def too_many(what: str, wait: int) -> Fault:
-    """Says that somebody asks too fast."""
-    return Fault(
-        Kind.TOO_MANY_REQUESTS,
-        f"Too many {what}.",
-        f"Wait {wait} s, as Retry-After says, then go on more slowly.",
-        retry_after=wait,
-    )
-
-
-def rate_headers(buckets: Buckets, left: float) -> tuple[tuple[str, str], tuple[str, str]]:
+def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
     """Tells a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
-    window = math.ceil(buckets.burst / buckets.rate)
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
-    return (
-        ("RateLimit-Policy", f'"key";q={buckets.burst};w={window}'),
-        ("RateLimit", f'"key";r={max(0, math.floor(left))};t={until_full}'),
-    )
+    return {
+        b"ratelimit-policy": buckets.policy,
+        b"ratelimit": b'"key";r=%d;t=%d' % (max(0, math.floor(left)), until_full),
+    }
 
 
 class Usage:

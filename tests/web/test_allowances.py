@@ -9,8 +9,7 @@ import pytest
 from letterhead.core.accounts import Caller, Scope
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault, Kind
-from letterhead.operations.buckets import BUCKETS_KEPT, Buckets
-from letterhead.web.allowances import Usage
+from letterhead.web.allowances import BUCKETS_KEPT, Buckets, Usage
 from tests.operations.world import Clock, World, opened
 
 
