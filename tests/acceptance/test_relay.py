@@ -254,11 +254,13 @@ async def test_no_message_fails_while_keys_change(lab: DnsLab, split_zone: str, 
             stop, parts = asyncio.Event(), parts_of(queue, ledger)
             ears = Ears(plain=listener, secure=None, context=None, reload=lambda: False)
             task = asyncio.create_task(run(world.deps, parts, QUICK, ears, stop))
-            story = Story(world, clock, lab, ledger, split_zone, listener.getsockname()[1])
-            await story.through(old)
-            stop.set()
-            await task
-            await parts.smart_host.close()
+            story = Story(world, clock, lab, ledger, split_zone, listener.getsockname()[1], tmp_path / "relay")
+            try:
+                await story.through(old)
+            finally:
+                stop.set()
+                await task
+                await parts.smart_host.close()
     assert story.failed == []
     assert min(story.signed.values()) >= 20
     assert len(story.signed) == 2
@@ -267,8 +269,11 @@ async def test_no_message_fails_while_keys_change(lab: DnsLab, split_zone: str, 
 class Story:
     """Sends and verifies messages while keys change."""
 
-    def __init__(self, world: World, clock: Clock, lab: DnsLab, ledger: Ledger, zone: str, port: int) -> None:
+    def __init__(
+        self, world: World, clock: Clock, lab: DnsLab, ledger: Ledger, zone: str, port: int, queue: Path
+    ) -> None:
         self.world, self.clock, self.lab, self.ledger, self.zone, self.port = world, clock, lab, ledger, zone, port
+        self.queue = queue
         self.failed: list[str] = []
         self.signed: Counter[str] = Counter()
 
@@ -280,7 +285,7 @@ class Story:
                 submit, self.port, self.world.key, signing.message(self.zone, each), sender=f"app@{self.zone}"
             )
             assert replies[-1][0] == 250
-        await until(lambda: len(self.ledger.taken) >= before + number)
+        await until(lambda: len(self.ledger.taken) >= before + number, 60)
         for taken in self.ledger.taken[max(0, before - 1) :]:
             selector = str(taken.message["DKIM-Signature"]).partition("s=")[2].partition(";")[0]
             self.signed[selector] += 1
@@ -310,7 +315,7 @@ class Story:
         assert await self.look(minutes=15) is Stage.SEEN
         self.ledger.mood = smtp.Mood.GREYLISTS  # these wait over the switch
         sending = asyncio.create_task(self.send(5))
-        await asyncio.sleep(1)
+        await until(lambda: len(list(self.queue.glob("*.progress"))) == 5, 40)
         assert await self.look(minutes=10) is Stage.SWITCHED
         self.ledger.mood = smtp.Mood.WILLING
         await sending
