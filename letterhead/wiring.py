@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from publicsuffixlist import PublicSuffixList
 
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
@@ -24,7 +25,19 @@ from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
+from letterhead.ports import (
+    Deps,
+    Kept,
+    Mailer,
+    Notices,
+    Outbound,
+    Policy,
+    Provider,
+    Publisher,
+    Resolver,
+    SignIn,
+    Store,
+)
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -54,6 +67,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    publisher: Publisher | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -103,6 +117,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            publisher=stand.publisher or publisher(settings),
         )
 
 
@@ -192,6 +207,14 @@ def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | N
         ),
         now,
     )
+
+
+def publisher(settings: Settings) -> Publisher | None:
+    """Makes what writes the operator's own zone, where one is set."""
+    zone, server, key = settings.dkim_zone, settings.dkim_zone_server, settings.dkim_zone_tsig
+    if zone is None or server is None or key is None:
+        return None
+    return ZoneUpdates(zone, _address(server), key.name, key.algorithm, key.secret)
 
 
 def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:

@@ -101,17 +101,14 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     _refuse_half_mail(settings)
-    _refuse_half_sign_in(settings)
+    _refuse_half(settings, "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    _refuse_half(settings, "DKIM_ZONE", "DKIM_ZONE_SERVER", "DKIM_ZONE_TSIG")
     return settings
 
 
-def _refuse_half_sign_in(settings: Settings) -> None:
-    parts = {
-        "OIDC_ISSUER": settings.oidc_issuer,
-        "OIDC_CLIENT_ID": settings.oidc_client_id,
-        "OIDC_CLIENT_SECRET": settings.oidc_client_secret,
-    }
-    missing = [name for name, value in parts.items() if value is None]
+def _refuse_half(settings: Settings, *parts: str) -> None:
+    """Refuses settings of which there must be all or none."""
+    missing = [name for name in parts if getattr(settings, name.lower()) is None]
     if missing and len(missing) < len(parts):
         there = next(name for name in parts if name not in missing)
         raise _fault(_BY_NAME[missing[0]], f"is not set, and goes with {PREFIX}{there}")

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import dkim, dmarc, mail_from, spf, zone
+from letterhead.core import dkim, dmarc, mail_from, slots, spf, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
-from letterhead.core.domain import Rotation
+from letterhead.core.domain import Rotation, Slots
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
@@ -34,10 +34,11 @@ _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how each planned record stands and what was found."""
+    """Holds how each planned record stands, what was found, and how what our own zone must serve stands."""
 
     standings: tuple[Standing, ...]
     findings: tuple[Finding, ...]
+    served: tuple[Standing, ...] = ()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -53,16 +54,24 @@ def plan_for(
     mail_from_name: str | None,
     path: ReturnPath | None,
     rotation: Rotation | None = None,
+    home: Slots | None = None,
 ) -> Plan:
-    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned."""
-    records = [dkim.planned(sender, selector, public_key)]
-    if rotation is not None:
-        records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned.
+
+    With a `home` in the operator's zone the keys are served there, and the customer publishes aliases.
+    """
+    served: tuple[PlannedRecord, ...] = ()
+    if home is not None:
+        records, served = [*slots.planned(sender, selector, home)], slots.served(home, selector, public_key, rotation)
+    else:
+        records = [dkim.planned(sender, selector, public_key)]
+        if rotation is not None:
+            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
     if mail_from_name is not None and path is not None:
         records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
         records.append(spf.planned(mail_from_name, path.spf))
     records.append(dmarc.planned(sender))
-    return Plan(sender=sender, zone=zone, records=tuple(records))
+    return Plan(sender=sender, zone=zone, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
@@ -139,20 +148,25 @@ def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Histo
 
 
 def _first(plan: Plan) -> list[Question]:
-    """Asks for everything; the DKIM name comes first, so that it is never what a spent allowance leaves out."""
-    questions = [_authoritative(record) for record in plan.records]
+    """Asks for everything."""
+    questions = [_authoritative(record) for record in plan.asked]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
-    return [*questions, *(_recursive(record) for record in plan.records)]
+    return [*questions, *(_recursive(record) for record in plan.asked)]
 
 
 def _routine(plan: Plan, seen: Seen) -> list[Question]:
-    questions = [_recursive(record) for record in plan.records]
+    questions = [_recursive(record) for record in plan.asked]
     doubtful = [
         record
-        for record in plan.records
-        if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
+        for record in plan.asked
+        if _matters(record) and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
     return [*questions, *(_authoritative(record) for record in doubtful)]
+
+
+def _matters(record: PlannedRecord) -> bool:
+    """Says whether a lack must be known for sure: of what is required, and of the alias that the next key needs."""
+    return record.required or record.id in DKIM_KEYS
 
 
 def _recursive(record: PlannedRecord) -> Question:
@@ -187,10 +201,10 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
     scene = _scene(plan, seen, hosts, history)
-    surveyed = _surveyed(scene)
+    surveyed, served = _surveyed(scene), tuple(judged(record, seen) for record in plan.served)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
-        return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
+        return Examination(standings=scene.standings, findings=tuple(hiding[:1]), served=served)
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
@@ -198,7 +212,8 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
-    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *_once(told)], key=_gravest_first)))
+    findings = tuple(sorted([*surveyed, *_once(told)], key=_gravest_first))
+    return Examination(standings=scene.standings, findings=findings, served=served)
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:

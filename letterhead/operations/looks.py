@@ -50,7 +50,7 @@ async def known(deps: Deps, domain: Domain) -> History:
     """
     wanted = rotation.held_keys(domain)
     used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
-    left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
+    left = [*rotation.leaving(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
         old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],
         present_until=domain.dkim.found_at,
