@@ -5,13 +5,10 @@ Refuses to write any name but the slots of a claim below the zone, and any type 
 
 import asyncio
 import re
-import socket
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
-import dns.asyncquery
 import dns.exception
 import dns.message
 import dns.name
@@ -27,6 +24,8 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Condition
 
+UNSIGNED, UNREADABLE = "unsigned", "unreadable"  # answers that nobody can rely on
+HEADER: Final = 12  # octets
 SECONDS: Final = 10.0  # for one update, far less than a lease
 PROBE: Final = "lh1.letterhead-doctor"  # below the zone, where nothing ever is
 _OURS: Final = re.compile(r"lh[12]\.[a-z0-9-]{1,63}")
@@ -34,8 +33,9 @@ _OURS: Final = re.compile(r"lh[12]\.[a-z0-9-]{1,63}")
 # What each refusal means and what mends it (RFC 2136 2.2, RFC 8945 5.3).
 _MENDS: Final = {
     "BADKEY": (
-        "it knows no TSIG key of this name and algorithm",
-        "Configure the key at the server with the name and algorithm of LETTERHEAD_DKIM_ZONE_TSIG, or mend that",
+        "it knows no TSIG key of this name and algorithm, or does not let it update the zone",
+        "Configure the key of LETTERHEAD_DKIM_ZONE_TSIG at the server, by the same name and algorithm, and allow it to "
+        "update the zone",
     ),
     "BADSIG": (
         "its TSIG key of this name has another secret",
@@ -58,12 +58,16 @@ _MENDS: Final = {
         "Allow updates of TXT records of the zone by this key: allow-update or update-policy in BIND, an acl with the "
         "action update in Knot DNS, TSIG-ALLOW-DNSUPDATE in PowerDNS",
     ),
+    UNSIGNED: (
+        "the answer was not signed with the TSIG key, so that anybody may have sent it",
+        "Check that nothing stands between this machine and the server, and that the server signs its answers",
+    ),
     "NOTIMP": (
         "it takes no updates",
         "Switch updates on at the server (PowerDNS: dnsupdate=yes), or name one that takes them",
     ),
 }
-_OTHERWISE: Final = ("", "Look at the server's log for the reason")
+_MENDS_UNKNOWN: Final = ("", "Look at the server's log for the reason")
 _TSIG_WORDS: Final[Sequence[tuple[type[dns.exception.DNSException], str]]] = (
     (dns.tsig.PeerBadKey, "BADKEY"),
     (dns.tsig.PeerBadSignature, "BADSIG"),
@@ -125,27 +129,23 @@ class ZoneUpdates:
             )
 
     async def _send(self, update: dns.update.UpdateMessage) -> None:
+        packet = update.to_wire()
         try:
             async with asyncio.timeout(SECONDS):
-                reply = await self._asked(update)
-        except (OSError, ssl.SSLError, EOFError, TimeoutError, dns.exception.Timeout) as trouble:
+                reply = await _exchanged(self._server, packet)
+        except (OSError, EOFError) as trouble:
             raise self._unreachable(trouble) from trouble
-        except dns.exception.DNSException as trouble:
-            raise self._refused(_word(trouble)) from trouble
-        if reply.rcode() != dns.rcode.NOERROR:
-            raise self._refused(dns.rcode.to_text(reply.rcode()))
+        word = self._said(update, reply)
+        if word != dns.rcode.to_text(dns.rcode.NOERROR):
+            raise self._refused(word)
 
-    async def _asked(self, update: dns.update.UpdateMessage) -> dns.message.Message:
-        """Asks the first of the server's addresses that can be connected to."""
-        host, port = self._server
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        for address in addresses[:-1]:
-            try:
-                return await dns.asyncquery.tcp(update, address, timeout=SECONDS / len(addresses), port=port)
-            except (OSError, dns.exception.Timeout):
-                continue
-        return await dns.asyncquery.tcp(update, addresses[-1], timeout=SECONDS, port=port)
+    def _said(self, update: dns.update.UpdateMessage, reply: bytes) -> str:
+        """Reads the answer's word: a refusal from whoever sent it, success only where the key has signed it."""
+        try:
+            message = dns.message.from_wire(reply, keyring=self._key, request_mac=update.mac)
+        except dns.exception.DNSException as trouble:
+            return next((word for kind, word in _TSIG_WORDS if isinstance(trouble, kind)), None) or _bare(update, reply)
+        return dns.rcode.to_text(message.rcode()) if update.is_response(message) else UNREADABLE
 
     def _unreachable(self, trouble: Exception) -> Fault:
         why = str(trouble) or "no answer in time"
@@ -156,7 +156,7 @@ class ZoneUpdates:
         )
 
     def _refused(self, word: str) -> Fault:
-        why, mend = _MENDS.get(word, _OTHERWISE)
+        why, mend = _MENDS.get(word, _MENDS_UNKNOWN)
         said = f"{word}, which says that {why}" if why else word
         return Fault(
             Kind.CONFIG_INVALID,
@@ -166,9 +166,24 @@ class ZoneUpdates:
         )
 
 
-def _word(trouble: dns.exception.DNSException) -> str:
-    """Names what a refused or unsigned answer says, as RFC 8945 does."""
-    return next((word for kind, word in _TSIG_WORDS if isinstance(trouble, kind)), type(trouble).__name__)
+def _bare(update: dns.update.UpdateMessage, reply: bytes) -> str:
+    """Reads the header of an answer that is not signed, as of a server that refuses with nothing else."""
+    if len(reply) < HEADER or int.from_bytes(reply[:2]) != update.id:
+        return UNREADABLE
+    code = dns.rcode.Rcode(reply[3] & 0xF)
+    return UNSIGNED if code == dns.rcode.NOERROR else dns.rcode.to_text(code)
+
+
+async def _exchanged(server: tuple[str, int], packet: bytes) -> bytes:
+    """Sends one message over TCP and reads the answer (RFC 1035 4.2.2)."""
+    host, port = server
+    reader, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+    try:
+        writer.write(len(packet).to_bytes(2) + packet)
+        await writer.drain()
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+    finally:
+        writer.close()
 
 
 def _txt(text: str) -> TXT:
