@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import dkim, dmarc, mail_from, slots, spf, zone
+from letterhead.core import dkim, dmarc, mail_from, slots, spf, through, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
 from letterhead.core.domain import Rotation, Slots
@@ -89,7 +89,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     right. A routine one asks the resolvers alone, and goes on to the authoritative servers for each required record
     that is not present there.
     """
-    wanted = _first(plan) if thorough else _routine(plan, seen)
+    wanted = _by_way_of_aliases(plan, seen, _first(plan, seen) if thorough else _routine(plan, seen))
     unseen = [question for question in wanted if question not in seen]
     further = [*_further(seen), *(_probes(_scene(plan, seen, history=history)) if thorough and not unseen else ())]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
@@ -147,36 +147,60 @@ def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Histo
     )
 
 
-def _first(plan: Plan) -> list[Question]:
-    """Asks for everything."""
-    questions = [_authoritative(record) for record in plan.asked]
+def _first(plan: Plan, seen: Seen) -> list[Question]:
+    """Asks for everything, but for what lies behind an alias that is not there."""
+    questions = [_authoritative(record, plan) for record in plan.asked if _reached(record, plan, seen)]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
-    return [*questions, *(_recursive(record) for record in plan.asked)]
+    return [*questions, *_at_resolvers(plan)]
+
+
+def _at_resolvers(plan: Plan) -> list[Question]:
+    """Asks resolvers for all but an alias with no key behind it yet."""
+    keys = [each.id for each in plan.served]
+    idle = [each for each in plan.records if keys and each.id in DKIM_KEYS and each.id not in keys]
+    return [_recursive(record) for record in plan.asked if record not in idle]
+
+
+def _by_way_of_aliases(plan: Plan, seen: Seen, questions: list[Question]) -> list[Question]:
+    """Asks once for an alias and the key behind it."""
+    instead = {each: asked for asked, both in through.questions(plan).items() for each in both if asked not in seen}
+    return list(dict.fromkeys(instead.get(question, question) for question in questions))
+
+
+def _reached(record: PlannedRecord, plan: Plan, seen: Seen) -> bool:
+    """Says whether it is worth asking for: what our own zone serves is, once the alias that leads there is seen."""
+    if record not in plan.served:
+        return True
+    alias = plan.record(record.id)
+    return alias is not None and judged(alias, seen).verdict is Verdict.PRESENT
 
 
 def _routine(plan: Plan, seen: Seen) -> list[Question]:
-    questions = [_recursive(record) for record in plan.asked]
     doubtful = [
         record
         for record in plan.asked
-        if _matters(record) and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
+        if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
-    return [*questions, *(_authoritative(record) for record in doubtful)]
-
-
-def _matters(record: PlannedRecord) -> bool:
-    """Says whether a lack must be known for sure: of what is required, and of the alias that the next key needs."""
-    return record.required or record.id in DKIM_KEYS
+    asked = [_authoritative(record, plan) for record in doubtful if _reached(record, plan, seen)]
+    return [*_at_resolvers(plan), *asked]
 
 
 def _recursive(record: PlannedRecord) -> Question:
     return Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
 
 
-def _authoritative(record: PlannedRecord) -> Question:
+def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
     """Asks for the DKIM names, which decide, at every server; for the others at two."""
-    view = View.EVERY_SERVER if record.id in DKIM_KEYS else View.TWO_SERVERS
+    view = View.EVERY_SERVER if record.id in DKIM_KEYS and _decides(record, plan) else View.TWO_SERVERS
     return Question(name=record.host, rdtype=record.rdtype, view=view)
+
+
+def _decides(record: PlannedRecord, plan: Plan) -> bool:
+    """Says whether a key's record decides now: with aliases and keys apart not all of the four do at once."""
+    comes = any(each.id is RecordId.DKIM_NEXT for each in plan.served)
+    if record in plan.served:
+        return comes == (record.id is RecordId.DKIM_NEXT)  # the one in use was seen everywhere before another came
+    return not plan.served or comes or record.id is RecordId.DKIM
 
 
 def _further(seen: Seen) -> Iterable[Question]:

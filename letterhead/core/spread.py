@@ -6,6 +6,7 @@ Where the keys lie in the operator's own zone a key is seen where both are: the 
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core import dkim
 from letterhead.core.answers import Answer, Found, Question, Reply, Seen, Unanswered, View, answered
@@ -32,15 +33,13 @@ NOBODY = ("nobody was asked",)
 
 
 def joint_spread(records: Sequence[PlannedRecord], seen: Seen) -> Spread | None:
-    """Says who serves all that the new key takes: its record, or the alias to our zone and the key there."""
+    """Says who serves all that the new key takes: its record, or the alias to our zone and then the key there."""
     each = [spread_of(record, seen) for record in records]
     if not each:
         return None
-    return Spread(
-        lacking=tuple(dict.fromkeys(server for spread in each for server in spread.lacking)),
-        silent=tuple(dict.fromkeys(server for spread in each for server in spread.silent)),
-        by_resolvers=any(spread.by_resolvers for spread in each),
-    )
+    by_resolvers = any(spread.by_resolvers for spread in each)
+    first = next((spread for spread in each if not spread.everywhere), each[0])  # what is behind it was not asked for
+    return replace(first, by_resolvers=by_resolvers)
 
 
 def spread_of(record: PlannedRecord, seen: Seen) -> Spread:

@@ -86,7 +86,9 @@ def _owed(before: Domain, after: Domain, examination: Examination) -> tuple[Effe
 
 
 def _wants_all(domain: Domain) -> bool:
-    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain)
+    # A routine look asks for no alias without a key behind it: while one is missing that is told all the same.
+    lacks_alias = domain.slots is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
+    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain) or lacks_alias
 
 
 def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:

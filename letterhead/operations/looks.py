@@ -2,7 +2,7 @@
 
 import asyncio
 
-from letterhead.core import checkup, rotation
+from letterhead.core import checkup, rotation, through
 from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
@@ -39,6 +39,7 @@ async def look(
         known_by_now |= checkup.implied(wanted, known_by_now)
         if unknown := [question for question in wanted if question not in known_by_now]:
             known_by_now |= await resolver.ask(unknown, allowed)
+            known_by_now |= through.implied(plan, known_by_now)
     return known_by_now
 
 
