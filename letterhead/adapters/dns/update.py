@@ -177,7 +177,7 @@ def _bare(update: dns.update.UpdateMessage, reply: bytes) -> str:
 async def _exchanged(server: tuple[str, int], packet: bytes) -> bytes:
     """Sends one message over TCP and reads the answer (RFC 1035 4.2.2)."""
     host, port = server
-    reader, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=0.25)
+    reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(len(packet).to_bytes(2) + packet)
         await writer.drain()
