@@ -190,6 +190,19 @@ async def test_a_deleted_domain_leaves_nothing_in_our_zone(story: Story, zone: s
     assert ("dkim.wrong-target", "blocking") in await story.found(zone)
 
 
+async def test_a_key_opens_only_in_its_own_claim(story: Story, zone: str) -> None:
+    """Each claim to a name has a key at `lh1`: one that is sealed for a claim does not open for the next."""
+    first = await story.add(zone)
+    sealed = await story.world.deps.store.sealed_key(first.id, "lh1")
+    assert sealed is not None
+    domains.private_key(story.world.deps, first, sealed)
+    await domains.delete_domain(story.world.deps, story.world.account.id, zone, OPERATOR)
+    again = await story.add(zone)
+    with pytest.raises(Fault) as refused:
+        domains.private_key(story.world.deps, again, sealed)
+    assert refused.value.kind is Kind.KEYRING_WRONG
+
+
 async def test_the_policy_changes_keys_alone(lab: DnsLab, clock: Clock, tmp_path: Path, zone: str) -> None:
     """Where ROTATE_DKIM_DAYS is set the keys of such a domain change twice a year, and nobody does anything."""
     async with delegated_story(lab, clock, tmp_path, key_zone(lab), ROTATE_DKIM_DAYS="180") as story:

@@ -12,6 +12,7 @@ from pingram import Pingram
 from pingram.models.domain_dns_check import DomainDnsCheck
 
 from letterhead.core.domain import OldKey
+from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import State, fresh
 from letterhead.ports import Outcome
 from tests.rigs.processes import free_port
@@ -146,6 +147,24 @@ async def test_the_pages_show_both_and_say_that_nothing_is_to_be_done(
         page = await acme.get(urlsplit(link).path)
         assert 'data-outcome="next"' not in page.text
         assert "to be added" not in page.text
+
+
+async def test_an_alias_that_a_routine_look_leaves_out_stays_found(
+    house: Installation, acme: httpx2.AsyncClient
+) -> None:
+    """The other alias is not asked for while no key is behind it: what was seen of it last is what the page shows."""
+    await verified(house, acme)
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        shown = []
+        for verdicts in ((), ((RecordId.DKIM_NEXT, Verdict.PRESENT),), ((RecordId.DKIM_NEXT, Verdict.ABSENT),)):
+            domain = await house.world.domain("acme.dev")
+            assert await house.deps.store.save(Outcome(domain=replace(domain, verdicts=verdicts)))
+            page = (await browser.get(PAGE)).text
+            (state,) = re.findall(r'id="record-dkim_next"[^>]* data-state="(\w+)"', page)
+            shown.append(state)
+    assert shown[1] == "found"
+    assert "found" not in (shown[0], shown[2])
 
 
 async def test_the_form_keeps_the_tick_where_it_was_refused(house: Installation) -> None:
