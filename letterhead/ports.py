@@ -12,7 +12,7 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Change, Domain, Effect, Event
+from letterhead.core.domain import Change, Domain, Effect, Event, Slots
 from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.lateness import Tally
@@ -133,6 +133,27 @@ class Provider(Protocol):
         ...
 
 
+class Publisher(Protocol):
+    """Writes the operator's own zone, in which keys are served that customers' CNAMEs lead to."""
+
+    @property
+    def zone(self) -> str:
+        """Names the zone."""
+        ...
+
+    async def publish(self, texts: Mapping[str, str | None], ttl: timedelta) -> None:
+        """Makes each of these names hold this one TXT, or none: all of them at once or nothing, and idempotent.
+
+        Faults: `unreachable`; `config-invalid` where the server refuses, with its word as `provider_code`, or a name
+        is none of those below this zone that are ours to write.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Tries whether the zone could be written, and changes nothing. Never raises."""
+        ...
+
+
 class Post(StrEnum):
     """Says what became of a message that was handed over."""
 
@@ -215,6 +236,7 @@ class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
     domain: Domain
     sealed_key: bytes
     events: tuple[Event, ...]
+    effects: tuple[Effect, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,8 +301,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
-    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
+    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
+    that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
     under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
     key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
     """
@@ -296,7 +318,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one piece of work at the provider, leased to the one who claimed it."""
+    """Holds one piece of work outside, leased to the one who claimed it.
+
+    `slots` are those that the domain had: what is in our zone must go even where nothing else is left of it.
+    """
 
     id: str
     effect: Effect
@@ -304,6 +329,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     attempts: int
+    slots: Slots | None = None
 
 
 class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
@@ -551,8 +577,8 @@ class Store(Protocol):
         either domain has changed since it was read."""
         ...
 
-    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
@@ -591,7 +617,10 @@ class Store(Protocol):
         ...
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
-        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        """Leases due intents likewise; several intents of one name are given out in order, one at a time.
+
+        Work in our own zone and work at the provider do not wait for each other.
+        """
         ...
 
     async def finish_intent(self, intent_id: str) -> None:
@@ -963,6 +992,7 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+    publisher: Publisher | None = None  # None where the operator has no zone for keys
     proving: Proving | None = None  # None where no mailbox for proofs is set
 
 

@@ -1,5 +1,6 @@
 """Settings are read once and refused early, by name, with an example; what is secret is never shown."""
 
+import base64
 import stat
 import threading
 from pathlib import Path
@@ -32,6 +33,7 @@ from letterhead.config import (
     rows,
     system_resolvers,
 )
+from letterhead.config.key_zone import TsigKey
 from letterhead.config.table import ProviderName
 from letterhead.core.accounts import Scope
 from letterhead.core.identity import ReturnPath
@@ -43,9 +45,14 @@ TOKEN = "canary-7Q2mZ-operator-token"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
 OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
+TSIG_SECRET = "c2l4dGVlbiBvY3RldHMgb3IgbW9yZQ=="
+KEY_ZONE = {
+    "DKIM_ZONE": "keys.test", "DKIM_ZONE_SERVER": "ns1.test:5300",
+    "DKIM_ZONE_TSIG": f"k.test:hmac-sha512:{TSIG_SECRET}",
+}  # fmt: skip
 TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
 PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
-BESIDE = {**PAIR, **OPENID, **PROOF, **TLS, "MAIL_SENDER": "post@example.net"}
+BESIDE = {**PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -75,6 +82,8 @@ def open_value(value: object) -> object:
             return f"imaps://{value.user}:{reveal(value.password).decode()}@{value.host}:{value.port}"
         case Secret():
             return reveal(value).decode()
+        case TsigKey():
+            return f"{value.name}:{value.algorithm}:{base64.b64encode(reveal(value.secret)).decode()}"
         case PostgresServer():
             return reveal(value.url).decode()
         case _:
@@ -107,6 +116,9 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_label="lh",
         own_domains=(),
         rotate_dkim_days=0,
+        dkim_zone=None,
+        dkim_zone_server=None,
+        dkim_zone_tsig=None,
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
@@ -206,6 +218,13 @@ GOOD = [
     ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
     ("SES_NOTICE_TOPICS", f"{TOPIC},{TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
+    ("DKIM_ZONE", "Keys.Example.net.", "keys.example.net"),
+    ("DKIM_ZONE_SERVER", "[2001:db8::53]:53", Endpoint("2001:db8::53", 53)),
+    (
+        "DKIM_ZONE_TSIG",
+        f"Update_1.Example.net.:HMAC-SHA384:{TSIG_SECRET}",
+        f"update_1.example.net:hmac-sha384:{TSIG_SECRET}",
+    ),
     ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
     ("SMTP_URL", "smtps://u:p%40ss@mail.example.net", "smtps://u:p@ss@mail.example.net:465"),
     ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
@@ -284,6 +303,16 @@ WRONG = [
     ("MAIL_FROM_LABEL", "-lh", "not one label"),
     ("OWN_DOMAINS", "bücher.example", "xn--"),
     ("SES_NOTICE_TOPICS", "letterhead", "other than ARNs"),
+    ("DKIM_ZONE", "keys", "two labels or more"),
+    ("DKIM_ZONE", f"{'a.' * 100}net", "200 characters at most"),
+    ("DKIM_ZONE", "key zone.net", "holds a name"),
+    ("DKIM_ZONE_SERVER", "ns1.example.net", "has no port"),
+    ("DKIM_ZONE_TSIG", f"letterhead:{TSIG_SECRET}", "is not name:algorithm:secret"),
+    ("DKIM_ZONE_TSIG", f"letter head:hmac-sha256:{TSIG_SECRET}", "a key name that is not"),
+    ("DKIM_ZONE_TSIG", f"letterhead:hmac-md5:{TSIG_SECRET}", "none of: hmac-sha256"),
+    ("DKIM_ZONE_TSIG", f"letterhead:hmac-sha1:{TSIG_SECRET}", "none of: hmac-sha256"),
+    ("DKIM_ZONE_TSIG", "letterhead:hmac-sha256:short", "is not base64"),
+    ("DKIM_ZONE_TSIG", "letterhead:hmac-sha256:c2hvcnQ=", "a secret of 5 octets"),
     ("SES_NOTICE_TOPICS", f"{TOPIC},arn:aws:sqs:eu-west-1:123456789012:letterhead", "other than ARNs"),
     ("KEY_POOL", "0", "whole number from 1 to 4096"),
     ("KEY_POOL", "many", "whole number"),
@@ -580,6 +609,15 @@ def test_settings_do_not_change(folder: Path) -> None:
     with pytest.raises(AttributeError):
         settings.key_pool = 1  # type: ignore[misc]
     assert msgspec.structs.replace(settings, key_pool=1).key_pool == 1
+
+
+@pytest.mark.parametrize("left_out", KEY_ZONE)
+def test_a_key_zone_is_whole_or_not_there(left_out: str, folder: Path) -> None:
+    """Zone, server and key go together: the one that lacks is named, and no secret is repeated."""
+    environ = with_settings(**{name: text for name, text in KEY_ZONE.items() if name != left_out})
+    detail = refused(environ, folder).detail
+    assert f"{PREFIX}{left_out} is not set" in detail
+    assert TSIG_SECRET not in detail
 
 
 @pytest.mark.parametrize("left_out", OPENID)

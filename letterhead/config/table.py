@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import branding, values
+from letterhead.config import branding, key_zone, values
+from letterhead.config.key_zone import TsigKey
 from letterhead.config.values import (
     Endpoint,
     Exposure,
@@ -63,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_label: str
     own_domains: tuple[str, ...]
     rotate_dkim_days: int
+    dkim_zone: str | None
+    dkim_zone_server: Endpoint | None
+    dkim_zone_tsig: TsigKey | None
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
@@ -300,6 +304,33 @@ TABLE = (
         "180",
         "Age in days at which a verified domain's DKIM key is to be replaced: a new one is made, and its record asked "
         "for. 0 replaces none by itself.",
+    ),
+    Setting(
+        "DKIM_ZONE",
+        None,
+        key_zone.read_zone,
+        "keys.example.net",
+        "Zone of your own in which keys are published for customers who point two CNAMEs there once (docs/keys.md). "
+        "Goes with DKIM_ZONE_SERVER and DKIM_ZONE_TSIG.",
+        unset="customers publish every key themselves",
+    ),
+    Setting(
+        "DKIM_ZONE_SERVER",
+        None,
+        values.read_endpoint,
+        "ns1.example.net:53",
+        "Primary server of that zone, which takes its updates (RFC 2136) over TCP.",
+        unset="customers publish every key themselves",
+    ),
+    Setting(
+        "DKIM_ZONE_TSIG",
+        None,
+        key_zone.read_tsig,
+        "letterhead:hmac-sha256:YW4gZXhhbXBsZTogZG8gbm90IHVzZSB0aGlzIGtleSE=",
+        "Key that signs the updates, as `name:algorithm:base64`, with hmac-sha256, hmac-sha384 or hmac-sha512. "
+        "`openssl rand -base64 32` makes a secret.",
+        secret=True,
+        unset="customers publish every key themselves",
     ),
     Setting(
         "SMTP_URL",
