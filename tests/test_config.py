@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from letterhead.adapters.keyring import new_key_text, parse_keys
+from letterhead.adapters.keytext import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,

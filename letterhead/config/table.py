@@ -221,7 +221,8 @@ TABLE = (
         values.read_secret,
         "k1:YW4gZXhhbXBsZTogZG8gbm90IHVzZSB0aGlzIGtleSE=",
         "Keys that seal private keys at rest, as `id:base64 of 32 octets` with commas between: the first seals, all "
-        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere.",
+        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere. "
+        "`id:kms:ARN` is a key that AWS KMS keeps.",
         secret=True,
         unset="made at the first start in DATA_DIR/keys with the embedded database; required with Postgres",
     ),
