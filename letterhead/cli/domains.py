@@ -1,5 +1,6 @@
 """Knows the commands on sender domains: which request each one makes, and which exit code its answer deserves."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,28 @@ app = App(
 )
 
 
+WithPrivateKeys = Annotated[
+    bool,
+    Parameter(
+        name="--private-keys",
+        negative="",
+        help="With --json: leave the private keys in the answer, where the API key may see them.",
+    ),
+]
+_PRIVATE = ("privateDKIMKey", "privateEd25519Key")
+
+
+def _shown(answer: bytes, private_keys: bool) -> str:
+    """Gives an answer as it may be printed: terminals, their logs and pipes are no place for a private key unasked."""
+    if private_keys:
+        return answer.decode()
+    found = decoded(answer)
+    for domain in found if isinstance(found, list) else [found]:
+        for name in _PRIVATE:
+            domain.pop(name, None)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
 @app.command(name="list")
 def list_domains(
     *,
@@ -26,6 +49,7 @@ def list_domains(
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
+    private_keys: WithPrivateKeys = False,
 ) -> Exit:
     """List the account's domains.
 
@@ -42,7 +66,7 @@ def list_domains(
         asked = {"status": status, "q": search, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=asked)
     if as_json:
-        print(answer.decode())
+        print(_shown(answer, private_keys))
     elif domains := decoded(answer):
         console().print(listed(domains))
     else:
@@ -117,7 +141,12 @@ def _read(path: Path) -> str:
 
 @app.command
 def show(
-    sender: str, /, *, zone_file: Annotated[bool, Parameter(negative="")] = False, as_json: AsJson = False
+    sender: str,
+    /,
+    *,
+    zone_file: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+    private_keys: WithPrivateKeys = False,
 ) -> Exit:
     """Show a domain: how each record stands, what is wrong, what was seen, what to do.
 
@@ -131,7 +160,7 @@ def show(
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("domains", sender))
     if as_json:
-        print(answer.decode())
+        print(_shown(answer, private_keys))
     elif zone_file:
         print(zone_text(decoded(answer)))
     else:
