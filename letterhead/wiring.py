@@ -89,6 +89,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
                 mail_from_label=settings.mail_from_label,
                 installation=await wiring_keys.installation(store),
                 public_url=settings.public_url,
+                ed25519=settings.ed25519,
                 rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
                 check_seconds=settings.check_timeout_seconds,
                 reach=reach,

@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_label: str
     own_domains: tuple[str, ...]
     rotate_dkim_days: int
+    ed25519: bool
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
@@ -281,6 +282,14 @@ TABLE = (
         "180",
         "Age in days at which a verified domain's DKIM key is to be replaced: a new one is made, and its record asked "
         "for. 0 replaces none by itself.",
+    ),
+    Setting(
+        "ED25519",
+        "off",
+        values.read_truth,
+        "on",
+        "Whether each new domain, and each that changes its key, gets an Ed25519 key (RFC 8463) beside the RSA one, "
+        "for those who sign themselves: with the provider `dns` only.",
     ),
     Setting(
         "SMTP_URL",

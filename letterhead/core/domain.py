@@ -10,11 +10,25 @@ from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
+class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a second DKIM key (RFC 8463), by which mail is signed beside the first while it is `live`.
+
+    `public_key` is base64 of its 32 octets. `seen_since` is since when every look found its record everywhere; `live`
+    says that this was long enough.
+    """
+
+    selector: str
+    public_key: str
+    seen_since: datetime | None = None
+    live: bool = False
+
+
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a DKIM key that is to take over once DNS serves it everywhere.
 
     `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
     look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
+    `ed25519` is the Ed25519 key that comes with it.
     """
 
     selector: str
@@ -25,6 +39,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     by_resolvers: bool = False
+    ed25519: Ed25519Key | None = None
 
 
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +58,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
     `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
     when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
-    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `version` belongs to storage.
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `ed25519` is the second key,
+    where there is one. `version` belongs to storage.
     """
 
     id: str
@@ -73,6 +89,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
+    ed25519: Ed25519Key | None = None
     version: int = 0
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
+from letterhead.core import cadence, changes, checkup, ed25519, lifecycle, outage, provider, rotation
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
@@ -63,6 +63,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
     keys = _keys(domain, plan, evidence, seen)
     step = rotation.advance(lifecycle.advance(noted.domain, evidence, now), keys, now)
+    step = ed25519.advance(domain, step, seen, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -78,7 +79,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
 
 
 def _wants_all(domain: Domain) -> bool:
-    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain)
+    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain) or ed25519.wants_all(domain)
 
 
 def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:
