@@ -106,6 +106,7 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_label="lh",
         own_domains=(),
         rotate_dkim_days=0,
+        ed25519=False,
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
