@@ -44,6 +44,24 @@ async def test_a_key_is_made_and_opened(running: Kms) -> None:
     assert "***" in repr(first)
 
 
+@pytest.mark.parametrize("other", [{"letterhead:installation": "4567"}, {"letterhead:key": "k2"}])
+async def test_a_blob_is_bound_to_id_and_installation(running: Kms, other: dict[str, str]) -> None:
+    """Copied to another id or another installation it does not open, with the right key of KMS."""
+    key = key_at(running)
+    blob = await kms.make(key, CONTEXT)
+    with pytest.raises(Fault) as caught:
+        await kms.opened(key, blob, CONTEXT | other)
+    assert (caught.value.kind, caught.value.provider_code) == (Kind.KEYRING_WRONG, "InvalidCiphertextException")
+
+
+async def test_the_named_key_opens_it_or_none(running: Kms) -> None:
+    """KMS could tell from the blob which key it needs; then whoever writes to the database would choose it."""
+    blob = await kms.make(key_at(running), CONTEXT)
+    with pytest.raises(Fault) as caught:
+        await kms.opened(key_at(running), blob, CONTEXT)
+    assert caught.value.kind is Kind.KEYRING_WRONG
+
+
 @pytest.mark.parametrize(
     ("code", "status", "kind", "words"),
     [
