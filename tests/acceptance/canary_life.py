@@ -40,7 +40,13 @@ class Life:
         self.own = [rsa.generate_private_key(65537, 2048) for _ in range(3)]
         self.shown: list[Key] = []
         self.answers: list[bytes] = []
-        self.heard: dict[str, list[bytes]] = {"events": [], "set-up pages": [], "dashboard": [], "command": []}
+        self.heard: dict[str, list[bytes]] = {
+            "events": [],
+            "set-up pages": [],
+            "dashboard": [],
+            "command": [],
+            "deliveries": [],
+        }
         self.key = ""
 
     def remember(self, answer: httpx2.Response, where: str | None = None) -> httpx2.Response:
@@ -53,7 +59,7 @@ class Life:
         """Adds, verifies, rotates, fails, reads and deletes."""
         self.key = self.serving.open_account()
         with self.serving.client(self.key) as client:
-            self.remember(client.post("/webhooks", json={"webhook": self.receiver.url, "events": ["*"]}))
+            hook = self.remember(client.post("/webhooks", json={"webhook": self.receiver.url, "events": ["*"]})).json()
             self.add(client)
             self.verify(client)
             rotation = f"/domains/{self.zone}/dkim-rotation"
@@ -66,6 +72,7 @@ class Life:
             self.remember(client.delete(rotation))
             self.remember(client.delete(f"/domains/{self.zone}"))
             assert eventually(lambda: len(self.receiver.received) >= 12, 30)
+            self.remember(client.get(f"/webhooks/{hook['id']}/deliveries"), "deliveries")
 
     def add(self, client: httpx2.Client) -> None:
         """Adds one domain with a key of its own, in the older form, and some with pooled keys."""
