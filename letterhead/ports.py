@@ -192,7 +192,10 @@ class Mailbox(Protocol):
 
 
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one RSA key: `public_key` is base64 of the SPKI DER (the `p=` of RFC 6376), the private PKCS#8 DER."""
+    """Holds one key: `public_key` is what `p=` of its DKIM record says, `private_key` the PKCS#8 DER.
+
+    The former is base64 of an RSA key's SPKI DER (RFC 6376 3.6.1), of the 32 octets of an Ed25519 key (RFC 8463 4).
+    """
 
     public_key: str
     private_key: Secret
@@ -203,6 +206,10 @@ class Keyring(Protocol):
 
     def make_pair(self) -> KeyPair:
         """Makes an RSA-2048 key; takes some 50 ms of CPU, so call it in a thread."""
+        ...
+
+    def make_ed25519(self) -> KeyPair:
+        """Makes an Ed25519 key, in no time."""
         ...
 
     def read_pem(self, pem: str) -> KeyPair:
@@ -230,11 +237,19 @@ class PooledKey(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+
+    selector: str
+    sealed: bytes
+
+
 class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that one transaction writes for a new claim."""
+    """Holds all that one transaction writes for a new claim; `second_key` is the domain's Ed25519 key, if any."""
 
     domain: Domain
     sealed_key: bytes
+    second_key: NewKey | None = None
     events: tuple[Event, ...]
     effects: tuple[Effect, ...] = ()
 
@@ -269,13 +284,6 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
-
-    selector: str
-    sealed: bytes
-
-
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
@@ -304,7 +312,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
     that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
     under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
-    key at `domain.selector` takes over; the keys at those in `shed` are destroyed.
+    key at `domain.selector` takes over; the keys at those in `shed` are destroyed. `second_key` is kept like `new_key`.
     """
 
     domain: Domain
@@ -313,6 +321,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[Effect, ...] = ()
     checkup: Checkup | None = None
     new_key: NewKey | None = None
+    second_key: NewKey | None = None
     signed_before: str | None = None
     shed: tuple[str, ...] = ()
 
@@ -961,6 +970,7 @@ class Policy:
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
     kept: Kept
+    ed25519: bool = False  # whether domains get a second key, of Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 

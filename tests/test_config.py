@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from letterhead.adapters.keyring import new_key_text, parse_keys
+from letterhead.adapters.keytext import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
@@ -119,6 +119,7 @@ def test_defaults_work(folder: Path) -> None:
         dkim_zone=None,
         dkim_zone_server=None,
         dkim_zone_tsig=None,
+        ed25519=False,
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
@@ -212,6 +213,7 @@ GOOD = [
     ("KEYS", "k1:x", "k1:x"),
     ("OPERATOR_TOKEN", TOKEN, TOKEN),
     ("EXPOSE_PRIVATE_DKIM", "never", Exposure.NEVER),
+    ("ED25519", "on", True),
     ("MAIL_FROM_MX", "Bounces.Example.NET.", MxTarget(10, "bounces.example.net")),
     ("MAIL_FROM_MX", "0 bounces.example.net", MxTarget(0, "bounces.example.net")),
     ("MAIL_FROM_SPF", "include:_spf.example.net  ip4:192.0.2.0/24", "include:_spf.example.net ip4:192.0.2.0/24"),
@@ -371,6 +373,15 @@ def test_ses_takes_no_other_mx(folder: Path) -> None:
         with_settings(PROVIDER="ses", MAIL_FROM_MX="mx.example.net", MAIL_FROM_SPF="mx:example.net"), folder
     )
     assert "takes no other MX" in fault.detail
+
+
+@pytest.mark.parametrize("provider", ["ses", "simulated"])
+def test_ed25519_is_for_those_who_sign_themselves(provider: str, folder: Path) -> None:
+    """A provider that signs has no use for a second key: refused by name, and not silently left out."""
+    fault = refused(with_settings(ED25519="on", PROVIDER=provider), folder)
+    assert "LETTERHEAD_ED25519 is on" in fault.detail
+    assert f"LETTERHEAD_PROVIDER={provider}" in fault.detail
+    assert read(with_settings(ED25519="on", PROVIDER="dns"), folder).ed25519
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,9 @@ async def _opened(settings: "Settings") -> AsyncIterator[Line]:
 
     try:
         async with wiring.assembled(settings) as deps:
-            yield Line(part="keys", said="they open what is sealed in the database")
+            kept = wiring.kept_by_kms(settings)
+            how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
+            yield Line(part="keys", said=f"they open what is sealed in the database{how}")
             yield await _work(deps)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:

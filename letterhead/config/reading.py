@@ -101,6 +101,8 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
     if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
+    if settings.ed25519 and settings.provider is not ProviderName.DNS:
+        raise _fault(_BY_NAME["ED25519"], f"is on, and {PREFIX}PROVIDER={settings.provider} signs by RSA keys alone")
     _refuse_half_mail(settings)
     _refuse_half_proof(settings)
     _refuse_half(settings, "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")

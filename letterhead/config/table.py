@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dkim_zone: str | None
     dkim_zone_server: Endpoint | None
     dkim_zone_tsig: TsigKey | None
+    ed25519: bool
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
@@ -245,7 +246,8 @@ TABLE = (
         values.read_secret,
         "k1:YW4gZXhhbXBsZTogZG8gbm90IHVzZSB0aGlzIGtleSE=",
         "Keys that seal private keys at rest, as `id:base64 of 32 octets` with commas between: the first seals, all "
-        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere.",
+        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere. "
+        "`id:kms:ARN` is a key that AWS KMS keeps.",
         secret=True,
         unset="made at the first start in DATA_DIR/keys with the embedded database; required with Postgres",
     ),
@@ -331,6 +333,14 @@ TABLE = (
         "`openssl rand -base64 32` makes a secret.",
         secret=True,
         unset="customers publish every key themselves",
+    ),
+    Setting(
+        "ED25519",
+        "off",
+        values.read_truth,
+        "on",
+        "Whether each new domain, and each that changes its key, gets an Ed25519 key (RFC 8463) beside the RSA one, "
+        "for those who sign themselves: with the provider `dns` only.",
     ),
     Setting(
         "SMTP_URL",

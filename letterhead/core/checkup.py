@@ -8,12 +8,14 @@ from msgspec.structs import replace
 from letterhead.core import dkim, dmarc, mail_from, slots, spf, through, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
-from letterhead.core.domain import Rotation, Slots
+from letterhead.core.domain import Ed25519Key, Rotation, Slots
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
+    ANY_KEYS,
     AUTHORITATIVE,
     DKIM_KEYS,
+    ED25519_KEYS,
     Plan,
     PlannedRecord,
     RecordId,
@@ -55,6 +57,7 @@ def plan_for(
     path: ReturnPath | None,
     rotation: Rotation | None = None,
     home: Slots | None = None,
+    ed25519: Ed25519Key | None = None,
 ) -> Plan:
     """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned.
 
@@ -67,6 +70,9 @@ def plan_for(
         records = [dkim.planned(sender, selector, public_key)]
         if rotation is not None:
             records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+    for key, ahead in ((ed25519, False), (rotation.ed25519 if rotation else None, True)):
+        if key is not None:
+            records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
     if mail_from_name is not None and path is not None:
         records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
         records.append(spf.planned(mail_from_name, path.spf))
@@ -191,7 +197,7 @@ def _recursive(record: PlannedRecord) -> Question:
 
 def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
     """Asks for the DKIM names, which decide, at every server; for the others at two."""
-    view = View.EVERY_SERVER if record.id in DKIM_KEYS and _decides(record, plan) else View.TWO_SERVERS
+    view = View.EVERY_SERVER if record.id in ANY_KEYS and _decides(record, plan) else View.TWO_SERVERS
     return Question(name=record.host, rdtype=record.rdtype, view=view)
 
 
@@ -271,9 +277,9 @@ def _hits(scene: Scene, standing: Standing, rules: Iterable[Rule]) -> Iterator[F
         sighting = rule.holds(scene, standing)
         if sighting is not None:
             found = finding(rule.diagnosis, scene, standing, sighting)
-            # The next key signs nothing yet: whatever is wrong with its record stops no mail.
-            ahead = standing.record.id is RecordId.DKIM_NEXT and found.severity is Severity.BLOCKING
-            yield replace(found, severity=Severity.WARNING) if ahead else found
+            # The next key signs nothing yet, nor a second one alone: whatever is wrong with its record stops no mail.
+            spare = standing.record.id in (RecordId.DKIM_NEXT, *ED25519_KEYS) and found.severity is Severity.BLOCKING
+            yield replace(found, severity=Severity.WARNING) if spare else found
 
 
 def _gravest_first(each: Finding) -> int:

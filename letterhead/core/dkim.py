@@ -27,7 +27,7 @@ from letterhead.core.keyrecord import (
     unfolded,
     usable,
 )
-from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Standing, Verdict, judge
+from letterhead.core.plan import ANY_KEYS, ED25519_KEYS, PlannedRecord, RecordId, Standing, Verdict, judge
 from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
 from letterhead.core.whereabouts import answers_at, rdatas_of
 
@@ -50,6 +50,17 @@ def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False)
     )
 
 
+def planned_ed25519(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
+    """Says the record of a second key (RFC 8463 4), base64 of 32 octets; no mail depends on it."""
+    return PlannedRecord(
+        id=RecordId.DKIM_ED25519_NEXT if ahead else RecordId.DKIM_ED25519,
+        host=f"{selector}._domainkey.{sender}",
+        rdtype="TXT",
+        value=f"v=DKIM1; k=ed25519; p={public_key}",
+        required=False,
+    )
+
+
 def unknown(sender: str, selector: str) -> PlannedRecord:
     """Says where a key record stands of which we don't know the key: any that receivers take will do."""
     form = planned(sender, selector, "")
@@ -66,7 +77,7 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 
 def _is_ours(text: str, record: PlannedRecord) -> bool:
     theirs, ours = parse_key_record(text), parse_key_record(record.value)
-    if theirs is None or ours is None or not usable(theirs):
+    if theirs is None or ours is None or not usable(theirs, ours.get("k", "rsa")):
         return False
     if not record.exact:
         return True
@@ -320,6 +331,10 @@ def _removed(scene: Scene, standing: Standing) -> Sighting | None:
     return Sighting(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
 
 
+def _second_absent(scene: Scene, standing: Standing) -> Sighting | None:
+    return placement.absent(scene, standing) if standing.record.id in ED25519_KEYS else None
+
+
 def _not_alias(scene: Scene, standing: Standing) -> Sighting | None:
     """Holds where a key itself stands in the place of the planned alias."""
     record = standing.record
@@ -348,13 +363,14 @@ def _survey(scene: Scene) -> Iterator[Finding]:
 
 TOPIC = Topic(
     name="dkim",
-    records=DKIM_KEYS,
+    records=ANY_KEYS,
     accepts=accepts,
     # The deepest cause first: a key that is ours but spoilt, then a record that can't be read, then another key.
     explains=(
         *(rule for rule in placement.rules("dkim", accepts) if rule.diagnosis.code != "dkim.cname-conflict"),
         Rule(diagnosis=faults.NOT_ALIAS, holds=_not_alias),
         Rule(diagnosis=faults.REMOVED, holds=_removed),
+        Rule(diagnosis=faults.ED25519_MISSING, holds=_second_absent),
         Rule(diagnosis=faults.MISSING, holds=placement.absent),
         Rule(diagnosis=faults.SEVERAL_RECORDS, holds=_several),
         _spoilt(faults.PREFIX_REPEATED, _repeated),

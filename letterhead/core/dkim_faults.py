@@ -12,6 +12,16 @@ MISSING = Diagnosis(
     fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
     reference="RFC 6376 3.6.2",
 )
+ED25519_MISSING = Diagnosis(
+    code="dkim.ed25519-missing",
+    severity=Severity.WARNING,
+    title="The Ed25519 key is not in DNS",
+    meaning="This second key is for receivers that know RFC 8463. Your mail is signed with the RSA key alone until its "
+    "record is there, and nothing is lost meanwhile.",
+    detail="There is no {rdtype} record at {host}.",
+    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
+    reference="RFC 8463 4",
+)
 REMOVED = Diagnosis(
     code="dkim.removed",
     severity=Severity.BLOCKING,

@@ -17,11 +17,25 @@ class Slots(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
+class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a second DKIM key (RFC 8463), by which mail is signed beside the first while it is `live`.
+
+    `public_key` is base64 of its 32 octets. `seen_since` is since when every look found its record everywhere; `live`
+    says that this was long enough.
+    """
+
+    selector: str
+    public_key: str
+    seen_since: datetime | None = None
+    live: bool = False
+
+
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a DKIM key that is to take over once DNS serves it everywhere.
 
     `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
     look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
+    `ed25519` is the Ed25519 key that comes with it.
     """
 
     selector: str
@@ -32,6 +46,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     by_resolvers: bool = False
+    ed25519: Ed25519Key | None = None
 
 
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +70,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
     when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
     `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `slots` says where our own
-    zone serves the keys, where the customer publishes CNAMEs. `version` belongs to storage.
+    zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
+    `version` belongs to storage.
     """
 
     id: str
@@ -86,6 +102,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
     slots: Slots | None = None
+    ed25519: Ed25519Key | None = None
     version: int = 0
 
 

@@ -17,7 +17,7 @@ from letterhead.core import dkim, slots
 from letterhead.core.answers import Seen
 from letterhead.core.domain import Domain, Effect, Event, EventKind, OldKey, Rotation, Step
 from letterhead.core.evidence import Sight
-from letterhead.core.plan import DKIM_KEYS, RecordId, Verdict
+from letterhead.core.plan import ANY_KEYS, RecordId, Verdict
 from letterhead.core.spread import NOBODY, Spread, old_sight
 from letterhead.core.watch import State
 
@@ -156,7 +156,7 @@ def abandon(domain: Domain, now: datetime) -> Step:
 
 def _without_next(verdicts: Verdicts) -> Verdicts:
     """Forgets how the next key's record stood: the one after it is another record."""
-    return tuple(each for each in verdicts if each[0] is not RecordId.DKIM_NEXT)
+    return tuple(each for each in verdicts if each[0] not in (RecordId.DKIM_NEXT, RecordId.DKIM_ED25519_NEXT))
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,7 +227,7 @@ def _switched(step: Step, rotation: Rotation, rule: Rule, now: datetime) -> Step
 
 
 def _others(verdicts: Verdicts) -> Verdicts:
-    return tuple(each for each in verdicts if each[0] not in DKIM_KEYS)
+    return tuple(each for each in verdicts if each[0] not in ANY_KEYS)
 
 
 def _aged(domain: Domain, look: Look, now: datetime) -> tuple[OldKey, ...]:
@@ -249,7 +249,8 @@ def _aged(domain: Domain, look: Look, now: datetime) -> tuple[OldKey, ...]:
 def held_keys(domain: Domain) -> frozenset[str]:
     """Names the selectors whose private keys are still wanted; the old ones until they are safe to remove."""
     old = [each.selector for each in domain.old_keys if not each.safe]
-    return frozenset([domain.selector, *old, *([domain.rotation.selector] if domain.rotation else [])])
+    coming = [domain.rotation, domain.rotation.ed25519] if domain.rotation else []
+    return frozenset([domain.selector, *old, *(each.selector for each in (domain.ed25519, *coming) if each)])
 
 
 def shed(before: Domain, after: Domain) -> tuple[str, ...]:

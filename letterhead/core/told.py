@@ -52,6 +52,14 @@ class VerificationRecords(Told, frozen=True, kw_only=True, rename="lower"):
     dkim_lh2: Annotated[VerificationRecord, Meta(description="With delegated keys: the second one.")] | UnsetType = (
         UNSET
     )
+    dkim_ed25519: (
+        Annotated[VerificationRecord, Meta(description="The Ed25519 key beside the RSA one, where there is one.")]
+        | UnsetType
+    ) = UNSET
+    dkim_ed25519_next: (
+        Annotated[VerificationRecord, Meta(description="During a change of keys: the Ed25519 key that comes with it.")]
+        | UnsetType
+    ) = UNSET
 
 
 class ToldDomain(Told, frozen=True, kw_only=True):
@@ -62,6 +70,10 @@ class ToldDomain(Told, frozen=True, kw_only=True):
     last_sync: datetime
     created_at: datetime
     selector: str
+    ed25519_selector: (
+        Annotated[str, Meta(description="Of the Ed25519 key that signs too, while DNS serves it everywhere.")]
+        | UnsetType
+    ) = UNSET
     verification_tokens: tuple[str, ...] | UnsetType = UNSET
     mail_from_domain_status: MailFromStatus | UnsetType = UNSET
     reminder_sent_at: datetime | UnsetType = UNSET
@@ -78,6 +90,7 @@ def values(each: Domain, plan: Plan) -> dict[str, Any]:
         "last_sync": each.last_sync,
         "created_at": each.created_at,
         "selector": each.selector,
+        "ed25519_selector": each.ed25519.selector if each.ed25519 and each.ed25519.live else UNSET,
         "verification_tokens": each.tokens or UNSET,
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
         "reminder_sent_at": UNSET if each.reminder_sent_at is None else each.reminder_sent_at,
@@ -110,7 +123,9 @@ def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
 class ToldChange(Told, frozen=True, kw_only=True):
     """Says which record stood how before, and how it stands now."""
 
-    record: Literal["dkim", "dkim_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"]
+    record: Literal[
+        "dkim", "dkim_next", "dkim_ed25519", "dkim_ed25519_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"
+    ]
     was: str = msgspec.field(name="from")
     now: str = msgspec.field(name="to")
 

@@ -10,7 +10,18 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation, slots, spread
+from letterhead.core import (
+    cadence,
+    changes,
+    checkup,
+    ed25519,
+    lifecycle,
+    outage,
+    provider,
+    rotation,
+    slots,
+    spread,
+)
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
@@ -63,6 +74,7 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     noted = changes.noted(contest.challenger if contest is not None else domain, examination.standings, now)
     keys = _keys(domain, plan, evidence, seen)
     step = rotation.advance(lifecycle.advance(noted.domain, evidence, now), keys, now)
+    step = ed25519.advance(domain, step, seen, now)
     findings = (
         *await _silence(deps, domain, evidence),
         *examination.findings,
@@ -88,7 +100,8 @@ def _owed(before: Domain, after: Domain, examination: Examination) -> tuple[Effe
 def _wants_all(domain: Domain) -> bool:
     # A routine look asks for no alias without a key behind it: while one is missing that is told all the same.
     lacks_alias = domain.slots is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
-    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain) or lacks_alias
+    follows = rotation.wants_all(domain) or ed25519.wants_all(domain)
+    return domain.dkim.state is not State.VERIFIED or follows or lacks_alias
 
 
 def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:

@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
 from letterhead.core import checkup, lifecycle, slots
-from letterhead.core.domain import Domain, Effect, Event, EventKind, Slots, Step
+from letterhead.core.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
 from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
@@ -25,7 +25,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.pool import pooled
-from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
+from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, NewKey, Outcome, Page, PooledKey
 
 log = structlog.get_logger()
 
@@ -65,6 +65,7 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         path=deps.provider.return_path,
         rotation=domain.rotation,
         home=domain.slots,
+        ed25519=domain.ed25519,
     )
 
 
@@ -157,6 +158,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str | None
     slots: Slots | None
     start: bool
+    second: tuple[Ed25519Key, Secret] | None
 
     def __call__(self, key: PooledKey) -> NewDomain:
         deps, now = self.deps, self.deps.now()
@@ -175,6 +177,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             dkim=draft,
             mail_from_watch=draft if self.mail_from else None,
             slots=self.slots,
+            ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
         step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
@@ -182,6 +185,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
         return NewDomain(
             domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),
             sealed_key=deps.keyring.seal(secret, key_purpose(step.domain)),
+            second_key=sealed_second(deps, domain, self.second),
             events=(created, *step.events),
             effects=(Effect.PUBLISH,) if self.slots else (),
         )
@@ -199,6 +203,7 @@ def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Buil
         mail_from=_mail_from(deps, name, wish.mail_from),
         slots=home,
         start=wish.start,
+        second=None if home else second_key(deps),  # the customer publishes two CNAMEs, and never more
     )
 
 
@@ -219,6 +224,22 @@ def _new_slots(deps: Deps, wish: Wish) -> Slots:
         )
     token = base64.b32encode(deps.chance(10)).decode().lower()
     return Slots(zone=deps.publisher.zone, token=token)
+
+
+def second_key(deps: Deps) -> tuple[Ed25519Key, Secret] | None:
+    """Makes an Ed25519 key at a selector of its own, where the operator wants that."""
+    if not deps.policy.ed25519:
+        return None
+    pair = deps.keyring.make_ed25519()
+    return Ed25519Key(selector=new_selector(deps), public_key=pair.public_key), pair.private_key
+
+
+def sealed_second(deps: Deps, domain: Domain, made: tuple[Ed25519Key, Secret] | None) -> NewKey | None:
+    """Seals a new Ed25519 key for its domain."""
+    if made is None:
+        return None
+    key, secret = made
+    return NewKey(selector=key.selector, sealed=deps.keyring.seal(secret, key_purpose(domain, key.selector)))
 
 
 def new_selector(deps: Deps) -> str:
@@ -274,8 +295,15 @@ async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> 
     raise busy(raw)
 
 
-async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, str]:
-    """Opens the private keys of these domains, by domain id, as base64 of the PKCS#8 DER; writes one audit row.
+class PrivateKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a domain's private keys as they may be shown, base64 of the PKCS#8 DER; the second one while it is live."""
+
+    dkim: str
+    ed25519: str | None = None
+
+
+async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, PrivateKeys]:
+    """Opens the private keys of these domains, by domain id; writes one audit row.
 
     Nothing where the installation never shows private keys, or where the audit can't be written (a full disk): the
     rest of the answer goes on, and no key is shown unseen.
@@ -298,18 +326,27 @@ async def may_open(deps: Deps, subject: str, actor: Actor) -> bool:
     return True
 
 
-async def open_keys(deps: Deps, account_id: str, domains: Sequence[Domain]) -> dict[str, str]:
+async def open_keys(deps: Deps, account_id: str, domains: Sequence[Domain]) -> dict[str, PrivateKeys]:
     """Opens the private keys of domains in the order of their names, for whom `may_open` let through."""
     if not domains:
         return {}
     sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
+    shown = {}
+    for each in domains:
+        second = each.ed25519 if each.ed25519 and each.ed25519.live else None
+        dkim = _in_clear(deps, each, each.selector, sealed)
+        if dkim is not None:
+            ed25519 = _in_clear(deps, each, second.selector, sealed) if second else None
+            shown[each.id] = PrivateKeys(dkim=dkim, ed25519=ed25519)
+    return shown
+
+
+def _in_clear(deps: Deps, domain: Domain, selector: str, sealed: Mapping[tuple[str, str], bytes]) -> str | None:
     # By selector: a switch between the two reads must not put the new key beside the old selector.
-    found = {each.id: sealed.get((each.id, each.selector)) for each in domains}
-    return {each.id: _in_clear(deps, each, key) for each in domains if (key := found[each.id]) is not None}
-
-
-def _in_clear(deps: Deps, domain: Domain, sealed: bytes) -> str:
-    return base64.b64encode(reveal(private_key(deps, domain, sealed))).decode()
+    found = sealed.get((domain.id, selector))
+    if found is None:
+        return None
+    return base64.b64encode(reveal(deps.keyring.unseal(found, key_purpose(domain, selector)))).decode()
 
 
 def private_key(deps: Deps, domain: Domain, sealed: bytes) -> Secret:

@@ -11,7 +11,16 @@ from letterhead.core.names import DomainName, parse_selector
 from letterhead.core.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
-from letterhead.operations.domains import RACES, busy, find_domain, key_purpose, new_selector, own_key
+from letterhead.operations.domains import (
+    RACES,
+    busy,
+    find_domain,
+    key_purpose,
+    new_selector,
+    own_key,
+    sealed_second,
+    second_key,
+)
 from letterhead.operations.pool import pooled
 from letterhead.ports import Deps, NewKey, Outcome, PooledKey
 
@@ -86,9 +95,14 @@ async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain
 
 async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
     step = rotation.start(domain, selector, key.public_key, deps.now(), why)
+    second = second_key(deps) if domain.slots is None else None
+    if second is not None and step.domain.rotation is not None:
+        coming = replace(step.domain.rotation, ed25519=second[0])
+        step = replace(step, domain=replace(step.domain, rotation=coming))
     secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
     sealed = deps.keyring.seal(secret, key_purpose(domain, selector))
-    return await deps.store.save(_outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed)))
+    outcome = _outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed))
+    return await deps.store.save(replace(outcome, second_key=sealed_second(deps, domain, second)))
 
 
 def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = None) -> Outcome:

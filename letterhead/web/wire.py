@@ -44,13 +44,17 @@ class SenderDomain(ToldDomain, frozen=True, kw_only=True):
     """Tells of one sender domain of the account."""
 
     private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")
+    private_ed25519_key: (
+        Annotated[str, Meta(description="Base64 of the PKCS#8 DER, while DNS serves its record everywhere.")]
+        | UnsetType
+    ) = UNSET
     health: Health | UnsetType = UNSET
 
 
 class RecordCheck(Out, frozen=True, kw_only=True):
     """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
 
-    id: RecordName | Literal["dkim_next"]
+    id: RecordName | Literal["dkim_next", "dkim_ed25519", "dkim_ed25519_next"]
     label: str
     required: bool
     found: bool
@@ -66,6 +70,7 @@ class RecordCheck(Out, frozen=True, kw_only=True):
 _NEXT_KEY = Meta(
     description="During a change of keys: how the new key's record stands. With delegated keys always: the other CNAME."
 )
+_ED25519_KEYS = Meta(description="How the record of the Ed25519 key stands, and of the one that is to follow it.")
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
@@ -103,6 +108,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     attempts: int
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
+    ed25519_keys: Annotated[tuple[RecordCheck, ...], _ED25519_KEYS] | UnsetType = UNSET
     findings: tuple[Finding, ...]
     provider: ProviderSays
     snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
@@ -114,6 +120,7 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
     sender: str
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
+    ed25519_keys: Annotated[tuple[RecordCheck, ...], _ED25519_KEYS] | UnsetType = UNSET
     can_start_verification: bool
     checked_at: datetime
     findings: tuple[Finding, ...]

@@ -135,7 +135,7 @@ class Serving(Process):
         super().__init__(process)
         self.url = url
 
-    def wait(self, seconds: float = 20) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """Waits until it answers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

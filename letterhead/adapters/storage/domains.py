@@ -20,6 +20,7 @@ from letterhead.ports import (
     Claimed,
     DomainEvent,
     NewDomain,
+    NewKey,
     Outcome,
     Page,
     PooledKey,
@@ -228,6 +229,8 @@ class Domains:
         owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
+        if new.second_key is not None:
+            await _keep_spare(session, domain, new.second_key)
         await self._tell(session, domain, new.events, None)
         await _owe(session, domain, new.effects)
         await remind(session, domain, new.events)
@@ -296,12 +299,18 @@ async def _use_selector(session: Session, domain: Domain, selector: str) -> None
         )
 
 
+async def _keep_spare(session: Session, domain: Domain, key: NewKey) -> None:
+    """Keeps a key beside the one that is the domain's own."""
+    await _use_selector(session, domain, key.selector)
+    await session.rows("add_spare_key", domain_id=domain.id, selector=key.selector, sealed=key.sealed)
+
+
 async def _change_keys(session: Session, outcome: Outcome) -> None:
     """Keeps a new key beside the one that signs, lets another one sign, destroys those that nobody needs."""
-    domain, new, before = outcome.domain, outcome.new_key, outcome.signed_before
-    if new is not None:
-        await _use_selector(session, domain, new.selector)
-        await session.rows("add_spare_key", domain_id=domain.id, selector=new.selector, sealed=new.sealed)
+    domain, before = outcome.domain, outcome.signed_before
+    for new in (outcome.new_key, outcome.second_key):
+        if new is not None:
+            await _keep_spare(session, domain, new)
     if before is not None:
         await session.rows("set_aside", domain_id=domain.id, selector=before)
         await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)

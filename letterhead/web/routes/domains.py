@@ -156,7 +156,7 @@ def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
     return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 
 
-async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, str]:
+async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
     """Opens the private keys for those who may see them."""
     if not _secret(call):
         return {}
