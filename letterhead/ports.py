@@ -9,12 +9,13 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts import Account, ApiKey, Caller, Session
+from letterhead.core.accounts import Account, ApiKey, Caller, Scope, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
 from letterhead.core.domain import Change, Domain, Effect, Event
 from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
+from letterhead.core.lateness import Tally
 from letterhead.core.letters import Letter
 from letterhead.core.limits import Limits
 from letterhead.core.names import NameRules
@@ -46,12 +47,36 @@ class Resolver(Protocol):
         ...
 
 
+class Quota(StrEnum):
+    """Names what a provider's account allows so much of."""
+
+    MAILS = "mails"  # in 24 hours
+    RATE = "rate"  # mails in a second
+    IDENTITIES = "identities"
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how much of something is used and how much allowed; None where it is not told, or nothing limits it."""
+
+    quota: Quota
+    used: float | None = None
+    allowed: float | None = None
+
+
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
 
     said: str
     ok: bool = True
     fix: str | None = None
+    uses: tuple[Use, ...] = ()
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what the provider's account was found to be at a time."""
+
+    at: datetime
+    told: tuple[Condition, ...]
 
 
 class Provider(Protocol):
@@ -98,8 +123,12 @@ class Provider(Protocol):
         """
         ...
 
+    async def account(self) -> Sequence[Condition]:
+        """Looks who we are at the provider, what it allows and what of it is used, in few calls. Never raises."""
+        ...
+
     async def conditions(self) -> Sequence[Condition]:
-        """Looks how the provider's account is: who we are there, what it allows, what is missing. Never raises."""
+        """Looks at the account and tries what we need to be allowed there: for a person who asks. Never raises."""
         ...
 
 
@@ -128,6 +157,15 @@ class Mailer(Protocol):
 
     async def reach(self) -> Handed:
         """Goes as far as a message would, sign-in and all, and sends none."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Reads the mailbox that proofs are sent to; changes nothing there."""
+
+    async def find(self, token: str) -> bytes | None:
+        """Finds the message with a token (letters and digits) in its subject, of at most 64 KB; Fault
+        `provider-failed` where the mailbox can't be read."""
         ...
 
 
@@ -372,6 +410,15 @@ class Notices(Protocol):
         ...
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how a budget that all processes share stands: one turn `every` so long, the next free one, how many went."""
+
+    name: str
+    every: timedelta | None
+    next_at: datetime
+    taken: int
+
+
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     """Says how much work is due; `lag` is the age of the oldest due check in seconds."""
 
@@ -518,8 +565,10 @@ class Store(Protocol):
         """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+    async def sealed_keys(
+        self, account_id: str, first: str = "", last: str | None = None
+    ) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
         ...
 
     async def take_key(self) -> PooledKey | None:
@@ -713,12 +762,36 @@ class Store(Protocol):
         """Ends all sessions of an account, or with None all of the operator."""
         ...
 
+    async def end_own_sessions(self, account_id: str, key_id: str | None, mark: bytes) -> None:
+        """Ends all sessions of one key, or where there is none of one person, whom `mark` names."""
+        ...
+
     async def count_statuses(self, account_id: str) -> Mapping[str, int]:
         """Counts an account's domains by the wire's word for their state."""
         ...
 
     async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
         """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        ...
+
+    async def tally(self, name: str, counted: Mapping[tuple[datetime, int], int]) -> None:
+        """Adds to the numbers of a name, each by a time in its five minutes and by its step."""
+        ...
+
+    async def tallies(self, name: str, since: datetime) -> list[Tally]:
+        """Lists the numbers of a name since a time, the oldest first; only those that are not nothing."""
+        ...
+
+    async def budgets(self, since: datetime) -> list[Budget]:
+        """Lists the budgets whose turns all processes take, with how many were taken since a time."""
+        ...
+
+    async def keep_conditions(self, provider: str, conditions: Conditions) -> None:
+        """Keeps what a provider's account was found to be, in the place of what it was before."""
+        ...
+
+    async def conditions(self, provider: str) -> Conditions | None:
+        """Tells what a provider's account was last found to be; nothing where nobody has looked."""
         ...
 
     async def lateness(self, now: datetime) -> Sequence[int]:
@@ -761,6 +834,10 @@ class Store(Protocol):
         """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         ...
 
+    async def prune_tallies(self, before: datetime) -> int:
+        """Deletes the numbers of before a time, and says how many."""
+        ...
+
     async def prune_turns(self, before: datetime) -> int:
         """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
         ...
@@ -781,10 +858,12 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Says who signed in elsewhere, by the provider's own name, and of which account the provider says they are."""
+    """Says who signed in elsewhere, by the provider's own name, of which account they are said to be, and what they
+    may do in it."""
 
     subject: str
     account_id: str | None
+    scope: Scope
 
 
 class SignIn(Protocol):
@@ -848,6 +927,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
+
+    to: str
+    mailer: Mailer
+    mailbox: Mailbox | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """Gathers what operations need; made by wiring alone."""
 
@@ -866,3 +954,4 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+    proving: Proving | None = None  # None where no mailbox for proofs is set

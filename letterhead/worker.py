@@ -6,6 +6,7 @@ stops hands its leases back; one that is killed lets them run out.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +17,17 @@ import structlog
 
 from letterhead.core.domain import Domain
 from letterhead.errors import Fault
-from letterhead.operations import checks, deliveries, identities, pool, reconcile, reminders, retention, rotations
+from letterhead.operations import (
+    checks,
+    deliveries,
+    identities,
+    pool,
+    reconcile,
+    reminders,
+    retention,
+    rotations,
+    watching,
+)
 from letterhead.ports import Deps, Intent, OwedDelivery, OwedReminder
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
@@ -26,6 +37,7 @@ LEASE = timedelta(seconds=90)  # far more than a check's deadline and a provider
 ROUND_POLL = 600.0  # seconds between looks whether the daily round is due
 DELIVERY_LEASE = timedelta(seconds=30)  # an attempt ends within 15 s
 PRUNE_EVERY = 3600.0  # seconds
+WRITE_DOWN_EVERY = 60.0  # seconds
 REST = 5.0  # seconds to wait when storage is out of reach
 AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
@@ -64,6 +76,12 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         now, each = deps.now(), settings.deliveries_each
         return deps.store.claim_deliveries(now, now + DELIVERY_LEASE, owner, free, failing=failing, places=each)
 
+    begun: watching.Begun = Counter()
+
+    def check(domain: Domain) -> Awaitable[None]:
+        watching.note(begun, domain, deps.now())
+        return _check(deps, domain)
+
     def deliver(owed: OwedDelivery) -> Awaitable[None]:
         return _deliver(deps, owed)
 
@@ -71,7 +89,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         return _remind(deps, owed, owner)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(_drain(claim_checks, lambda domain: _check(deps, domain), settings.checks, stop))
+        group.create_task(_drain(claim_checks, check, settings.checks, stop))
         group.create_task(_drain(claim_intents, lambda intent: _perform(deps, intent), settings.intents, stop))
         group.create_task(_drain(claim_reminders, remind, settings.reminders, stop, REMINDERS_POLL))
         for failing in (False, True):
@@ -80,6 +98,8 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         group.create_task(_keep_history_short(deps, stop))
         group.create_task(_keep_pool(deps, settings.pooled_keys, stop))
         group.create_task(_keep_round(deps, stop))
+        group.create_task(_keep_watch(deps, begun, stop))
+        group.create_task(_keep_account(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await deps.store.hand_back(owner)
     log.info("worker.stopped", worker=owner)
@@ -209,3 +229,34 @@ async def _keep_round(deps: Deps, stop: asyncio.Event) -> None:
         except Exception:
             log.exception("round.broken")
         await _pause(stop, ROUND_POLL)
+
+
+async def _keep_watch(deps: Deps, begun: watching.Begun, stop: asyncio.Event) -> None:
+    """Writes down each minute how late checks began, and once more on stopping."""
+    stopping = False
+    while not stopping:
+        await _pause(stop, WRITE_DOWN_EVERY)
+        stopping = stop.is_set()
+        try:
+            await watching.write_down(deps, begun)
+        except Fault as fault:
+            log.warning("watch.interrupted", kind=fault.kind, detail=fault.detail)
+
+
+async def _keep_account(deps: Deps, stop: asyncio.Event) -> None:
+    """Looks how the provider's account is, now and then; nobody who stops waits for a look under way."""
+    looking = asyncio.create_task(_look_at_account(deps))
+    await stop.wait()
+    looking.cancel()
+    await asyncio.wait({looking})
+
+
+async def _look_at_account(deps: Deps) -> None:
+    while True:
+        try:
+            await watching.look_at_account(deps)
+        except Fault as fault:
+            log.warning("account.interrupted", kind=fault.kind, detail=fault.detail)
+        except Exception:
+            log.exception("account.broken")
+        await asyncio.sleep(WRITE_DOWN_EVERY)

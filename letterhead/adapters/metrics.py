@@ -25,6 +25,9 @@ class PrometheusMeter:
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
+        self._known: dict[
+            tuple[str, str, int], tuple[Counter, Histogram]
+        ] = {}  # finding a label costs more than counting
         self._requests = Counter("letterhead_requests", "Requests.", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
             "letterhead_request_seconds", "Time to the answer.", ("route",), buckets=_SECONDS, registry=own
@@ -44,8 +47,12 @@ class PrometheusMeter:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def checked(self, outcome: str) -> None:
         """Counts one check."""
@@ -125,6 +132,10 @@ class MeteredProvider:
     async def adopt(self, sender: str, owner: str) -> None:
         """Puts our owner tag on what is there."""
         await self._counted("adopt", self._provider.adopt(sender, owner))
+
+    async def account(self) -> Sequence[Condition]:
+        """Looks who we are at the provider, what it allows and what of it is used."""
+        return await self._provider.account()
 
     async def conditions(self) -> Sequence[Condition]:
         """Looks how the provider's account is."""

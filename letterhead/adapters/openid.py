@@ -17,6 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from letterhead.core.accounts import Scope
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Person, SignInAttempt
@@ -41,6 +42,8 @@ ALGORITHMS: Final = [
 ]
 
 
+SCOPES: Final = tuple(scope.value for scope in Scope)
+
 Shape = TypeVar("Shape")
 
 
@@ -60,11 +63,21 @@ class Tokens(msgspec.Struct, frozen=True):
     id_token: str
 
 
-class OpenIdProvider:
-    """Signs people in at one provider; `claim` names the account in its ID tokens."""
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
+    """Names the claims of an ID token that tell the account and what may be done in it, `unless` it does not say."""
 
-    def __init__(self, issuer: str, client_id: str, secret: Secret, claim: str, *, now: Callable[[], datetime]) -> None:
-        self._issuer, self._client_id, self._secret, self._claim = issuer, client_id, secret, claim
+    account: str
+    scope: str
+    unless: Scope
+
+
+class OpenIdProvider:
+    """Signs people in at one provider."""
+
+    def __init__(
+        self, issuer: str, client_id: str, secret: Secret, claims: Claims, *, now: Callable[[], datetime]
+    ) -> None:
+        self._issuer, self._client_id, self._secret, self._named = issuer, client_id, secret, claims
         self._now = now
 
     async def address(self, attempt: SignInAttempt) -> str:
@@ -90,8 +103,19 @@ class OpenIdProvider:
             tokens = await self._tokens(client, found, attempt, code)
             keys = await _read(client, "GET", found.jwks_uri, dict[str, Any])
         claims = self._claims(tokens.id_token, keys, attempt.nonce)
-        account_id = claims.get(self._claim)
-        return Person(subject=str(claims["sub"]), account_id=account_id if isinstance(account_id, str) else None)
+        account_id = claims.get(self._named.account)
+        return Person(
+            subject=str(claims["sub"]),
+            account_id=account_id if isinstance(account_id, str) else None,
+            scope=self._scope(claims.get(self._named.scope)),
+        )
+
+    def _scope(self, told: object) -> Scope:
+        if told is None:
+            return self._named.unless
+        if isinstance(told, str) and told in SCOPES:
+            return Scope(told)
+        raise _refused(f"its claim {self._named.scope!r} is none of {', '.join(SCOPES)}")  # more than it gave, or less
 
     def _client(self) -> httpx2.AsyncClient:
         # No redirects: code and secret go to the addresses that discovery named, and to no other.

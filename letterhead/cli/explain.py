@@ -1,7 +1,5 @@
 """Knows the command `letterhead explain`: what a code means, in the words of its page in the docs."""
 
-import difflib
-
 from letterhead.cli.exits import Exit
 from letterhead.errors import Fault, Kind
 
@@ -22,13 +20,11 @@ def explain(code: str | None = None, /) -> Exit:
         return Exit.OK
     wanted = code.strip().lower()
     if wanted not in ALL:
-        raise _unknown(code, wanted, list(ALL))
+        raise _unknown(code, catalogue.like(wanted))
     print(catalogue.text(ALL[wanted]))
     return Exit.OK
 
 
-def _unknown(code: str, wanted: str, codes: list[str]) -> Fault:
-    inside = [each for each in codes if wanted and (wanted in each or each.rpartition(".")[2] == wanted)]
-    near = dict.fromkeys([*inside, *difflib.get_close_matches(wanted, codes, 5, 0.6)])
-    fix = f"Do you mean {', '.join(list(near)[:5])}?" if near else "See all of them: letterhead explain"
+def _unknown(code: str, near: list[str]) -> Fault:
+    fix = f"Do you mean {', '.join(near)}?" if near else "See all of them: letterhead explain"
     return Fault(Kind.CONFIG_INVALID, f"There is no finding with the code {code[:60]!r}.", fix)

@@ -12,6 +12,7 @@ from letterhead.config import branding, values
 from letterhead.config.values import (
     Endpoint,
     Exposure,
+    ImapServer,
     LogFormat,
     Mailbox,
     MxFailure,
@@ -22,6 +23,7 @@ from letterhead.config.values import (
     SqliteFile,
     StartTls,
 )
+from letterhead.core.accounts import Scope
 from letterhead.core.identity import ReturnPath
 from letterhead.core.secret import Secret
 
@@ -64,6 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    proof_mailbox: Mailbox | None
+    proof_smtp_url: SmtpServer | None
+    proof_imap_url: ImapServer | None
     webhooks_allow_http: bool
     webhooks_allow_private: bool
     keep_events_days: int
@@ -82,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_id: str | None
     oidc_client_secret: Secret | None
     oidc_account_claim: str
+    oidc_scope_claim: str
+    oidc_scope: Scope
     worker_metrics_bind: Endpoint | None
     log_format: LogFormat | None
 
@@ -308,6 +315,34 @@ TABLE = (
         unset="reminders are recorded and not sent",
     ),
     Setting(
+        "PROOF_MAILBOX",
+        None,
+        values.read_mailbox,
+        "proof@example.net",
+        "Mailbox of yours that proofs are sent to: it should be on a server other than the one that sends "
+        "(docs/proof.md).",
+        unset="proofs are made of messages that are given, and none is sent",
+    ),
+    Setting(
+        "PROOF_SMTP_URL",
+        None,
+        values.read_smtp,
+        "smtp://letterhead:an-example-of-a-password@relay.example.com:587",
+        "Mail server that proofs are handed to, written as SMTP_URL is: the one that signs your customers' mail. Goes "
+        "with PROOF_MAILBOX.",
+        secret=True,
+        unset="that of SMTP_URL",
+    ),
+    Setting(
+        "PROOF_IMAP_URL",
+        None,
+        values.read_imap,
+        "imaps://proof:an-example-of-a-password@mail.example.net:993",
+        "Where PROOF_MAILBOX is read, so that a proof that was sent is judged by itself. Nothing there is changed.",
+        secret=True,
+        unset="the message's source has to be given back",
+    ),
+    Setting(
         "WEBHOOKS_ALLOW_HTTP",
         "false",
         values.read_truth,
@@ -442,6 +477,22 @@ TABLE = (
         branding.read_client,
         "https://example.com/account",
         "Claim of the ID token that holds the id of the person's account. Nobody but you may be able to set it there.",
+    ),
+    Setting(
+        "OIDC_SCOPE_CLAIM",
+        "letterhead_scope",
+        branding.read_client,
+        "https://example.com/scope",
+        "Claim of the ID token that says what the person may do: `read`, `write` or `full`, as with API keys. Nobody "
+        "but you may be able to set it there.",
+    ),
+    Setting(
+        "OIDC_SCOPE",
+        "read",
+        values.one_of(Scope),
+        "write",
+        "What a person may do whose ID token has no such claim: `read` (look), `write` (change domains and webhooks), "
+        "`full` (make and end API keys too).",
     ),
     Setting(
         "WORKER_METRICS_BIND",

@@ -1,5 +1,6 @@
 """Knows all diagnoses there are, and how each is explained: in the docs, and by `letterhead explain`; makes none."""
 
+import difflib
 import html
 import re
 import textwrap
@@ -14,6 +15,12 @@ from letterhead.core.diagnosis import Diagnosis, Finding, Severity
 DIAGNOSES: Final[dict[str, Diagnosis]] = checkup.DIAGNOSES | {
     each.code: each for each in (*provider.DIAGNOSES, *outage.DIAGNOSES)
 }
+
+
+def like(code: str) -> list[str]:
+    """Lists codes that may have been meant by one that there is not, the likeliest first."""
+    inside = [each for each in DIAGNOSES if code and (code in each or each.rpartition(".")[2] == code)]
+    return list(dict.fromkeys([*inside, *difflib.get_close_matches(code, DIAGNOSES, 5, 0.6)]))[:5]
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import structlog
 
+from letterhead.operations.watching import KEPT
 from letterhead.ports import Deps
 
 log = structlog.get_logger()
@@ -19,6 +20,7 @@ async def prune(deps: Deps) -> bool:
         "deliveries": await store.prune_deliveries(now - kept.deliveries),
         "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
         "events": await store.prune_events(now - kept.events),
+        "tallies": await store.prune_tallies(now - KEPT),
         "turns": await store.prune_turns(now - TURNS_KEPT),
     }
     if any(gone.values()):

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
-from letterhead.core.accounts import Caller, Scope, Session, signed_in
+from letterhead.core.accounts import Caller, Scope, Session, allows, signed_in
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row
@@ -46,7 +46,7 @@ def _code(octets: bytes) -> str:
 
 
 async def sign_in_person(deps: Deps, person: Person, actor: Actor) -> str:
-    """Opens a session for who was signed in elsewhere, with all that the account may; Fault `unauthorized`."""
+    """Opens a session for who was signed in elsewhere, with what they may do; Fault `unauthorized`."""
     account = await deps.store.account(person.account_id) if person.account_id else None
     if account is None:
         raise Fault(
@@ -55,7 +55,7 @@ async def sign_in_person(deps: Deps, person: Person, actor: Actor) -> str:
             "Ask the operator to write your account's id into the claim that OIDC_ACCOUNT_CLAIM names.",
         )
     name = f"openid:{person.subject[:200]}"
-    caller = Caller(account_id=account.id, key_id=name, scope=Scope.FULL, limits=account.limits)
+    caller = Caller(account_id=account.id, key_id=name, scope=person.scope, limits=account.limits)
     session = Session(caller=caller, mark=name.encode(), created_at=deps.now(), ends_at=deps.now() + LASTS)
     return await _open(deps, session, msgspec.structs.replace(actor, name=name, account_id=account.id))
 
@@ -87,8 +87,12 @@ async def sign_out(deps: Deps, token: str) -> None:
 
 
 async def sign_out_everywhere(deps: Deps, session: Session) -> None:
-    """Ends every session of this session's account, or of the operator."""
-    await deps.store.end_sessions(session.caller.account_id if session.caller else None)
+    """Ends every session of this session's account, or of the operator; who may not do all ends their own alone."""
+    caller = session.caller
+    if caller is None or allows(caller.scope, Scope.FULL):
+        await deps.store.end_sessions(caller.account_id if caller else None)
+    else:
+        await deps.store.end_own_sessions(caller.account_id, None if session.mark else caller.key_id, session.mark)
 
 
 def form_token(deps: Deps, seed: str) -> str:

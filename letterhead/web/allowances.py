@@ -28,6 +28,7 @@ class Buckets:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
+        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def level(self, name: str) -> float:
@@ -86,14 +87,13 @@ def too_many(what: str, wait: int) -> Fault:
     )
 
 
-def rate_headers(buckets: Buckets, left: float) -> tuple[tuple[str, str], tuple[str, str]]:
+def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
     """Tells a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
-    window = math.ceil(buckets.burst / buckets.rate)
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
-    return (
-        ("RateLimit-Policy", f'"key";q={buckets.burst};w={window}'),
-        ("RateLimit", f'"key";r={max(0, math.floor(left))};t={until_full}'),
-    )
+    return {
+        b"ratelimit-policy": buckets.policy,
+        b"ratelimit": b'"key";r=%d;t=%d' % (max(0, math.floor(left)), until_full),
+    }
 
 
 class Usage:

@@ -282,6 +282,10 @@ class DomainsQuery(In, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(max_length=400, description="Where to go on, from a Link header.")] | UnsetType = UNSET
     status: Annotated[Status, Meta(description="Only domains with this status.")] | UnsetType = UNSET
     q: Annotated[str, Meta(max_length=253, description="Only domains with this in their name.")] | UnsetType = UNSET
+    problem: (
+        Annotated[str, Meta(max_length=100, description="Only domains whose last check found this: a finding's code.")]
+        | UnsetType
+    ) = UNSET
     expand: Annotated[Literal["health"], Meta(description="Sums up each domain's last check.")] | UnsetType = UNSET
     refresh: Annotated[bool, Meta(description="Asks the provider before answering.")] = False
 

@@ -95,7 +95,8 @@ def test_workers_killed_while_they_deliver(installation: Installation, receiver:
         for customer in customers:
             customer.client.close()
     ids = set(receiver.ids())
-    print(f"\nkills {ROUNDS * WORKERS}, events {len(events)}, arrived {len(receiver.received)}, ids {len(ids)}")
+    arrived = f"arrived {len(receiver.received)}, cut off {receiver.cut}, ids {len(ids)}"
+    print(f"\nkills {ROUNDS * WORKERS}, events {len(events)}, {arrived}")
     assert sorted(owed) == sorted(events)
     assert set(receiver.ids()) == set(events)
     assert len(events) == len(set(events)) == 2 * DOMAINS * ROUNDS

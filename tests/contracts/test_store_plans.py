@@ -22,7 +22,7 @@ HOT = {
     "claim_reminders": {"now": 100, "until": 200, "owner": "me", "limit": 10},
     "silence": {},
     "checkups": {"domain_ids": '["d7", "d8"]'},
-    "sealed_keys": {"account_id": "a7"},
+    "sealed_keys": {"account_id": "a7", "first": "d7.example", "last": "d8.example"},
     "used_selectors": {"sender": "d7.example", "account_id": "a7"},
     "audit_rows": {"account_id": "a7", "before": 100, "limit": 10},
     "all_audit_rows": {"before": 100, "limit": 10},

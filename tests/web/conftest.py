@@ -78,12 +78,12 @@ async def running(
             token = Secret(OPERATOR_TOKEN.encode())
             settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))  # type: ignore[arg-type]
             app = create_app(world.deps, settings)
-            async with _served(app, listener):
+            async with served(app, listener):
                 yield Installation(world, provider, url)
 
 
 @asynccontextmanager
-async def _served(app: object, listener: socket.socket) -> AsyncIterator[None]:
+async def served(app: object, listener: socket.socket) -> AsyncIterator[None]:
     setup = uvicorn.Config(
         app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error", access_log=False,
         server_header=False, proxy_headers=False,

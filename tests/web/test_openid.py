@@ -27,10 +27,15 @@ async def elsewhere() -> AsyncIterator[OpenId]:
 @pytest.fixture
 async def house(tmp_path: Path, elsewhere: OpenId) -> AsyncIterator[Installation]:
     """Runs an installation that trusts the provider, which says that everybody belongs to the account acme."""
-    environment = {"OIDC_ISSUER": elsewhere.url, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": SECRET}
-    async with running(tmp_path, environment=environment) as installation:
+    async with running(tmp_path, environment=settings(elsewhere)) as installation:
         elsewhere.claims["letterhead_account"] = installation.accounts["acme"]
+        elsewhere.claims["letterhead_scope"] = "full"
         yield installation
+
+
+def settings(elsewhere: OpenId, **more: str) -> dict[str, str]:
+    """Gives the settings of an installation that trusts the provider."""
+    return {"OIDC_ISSUER": elsewhere.url, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": SECRET, **more}
 
 
 async def led(browser: httpx2.AsyncClient, start: str = "/sign-in/openid") -> str:
@@ -68,6 +73,7 @@ async def test_signed_in_there_is_signed_in_here(house: Installation) -> None:
         {"exp": int(time.time()) - 120}, {"exp": None}, {"iat": None}, {"sub": None},
         {"aud": [CLIENT_ID, "another"]}, {"azp": "another"},
         {"letterhead_account": None}, {"letterhead_account": "acc_other"}, {"letterhead_account": ["x"]},
+        {"letterhead_scope": "admin"}, {"letterhead_scope": ""}, {"letterhead_scope": ["full"]},
     ],
 )  # fmt: skip
 async def test_a_claim_that_does_not_hold_lets_nobody_in(
@@ -218,8 +224,7 @@ async def test_without_a_provider_there_is_none(tmp_path: Path) -> None:
 
 async def test_sessions_end_with_the_provider(tmp_path: Path, elsewhere: OpenId) -> None:
     """Once the setting is taken away, who came by it is signed out; who came by a key is not."""
-    environment = {"OIDC_ISSUER": elsewhere.url, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": SECRET}
-    async with running(tmp_path, environment=environment) as house, house.client() as browser:
+    async with running(tmp_path, environment=settings(elsewhere)) as house, house.client() as browser:
         elsewhere.claims["letterhead_account"] = house.accounts["acme"]
         await browser.get(await led(browser))
         token = browser.cookies["letterhead-session"]

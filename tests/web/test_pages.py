@@ -341,15 +341,3 @@ def test_every_kind_of_event_has_its_text() -> None:
     assert {f"state.{state}" for state in STATES.values()} <= set(there)
     assert {f"fate.{fate.value}" for fate in Fate} <= set(there)
     assert {f"severity.{severity.value}" for severity in Severity} <= set(there)
-
-
-def test_every_text_is_in_the_catalogue_and_used() -> None:
-    """Templates and pages name only texts that there are, and there are none that nobody names."""
-    there = set(catalogue("en"))
-    files = [*(PAGES / "templates").glob("*.html"), *PAGES.glob("*.py")]
-    source = "\n".join(path.read_text("utf-8") for path in files)
-    told = set(re.findall(r"""["']([a-z_]+\.[A-Za-z0-9_-]*)["']""", source))
-    beginnings = tuple(each for each in told if each.endswith((".", "_"))) + ("picture.step_", "picture.late_")
-    named = set(re.findall(r"""\bt\(\s*["']([a-z_]+\.[A-Za-z0-9_-]+)["']""", source))
-    assert {each for each in named if each not in there and not each.endswith("_")} == set()
-    assert {each for each in there if each not in told and not each.startswith(beginnings)} == set()

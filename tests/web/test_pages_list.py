@@ -65,6 +65,35 @@ async def test_filters_go_together(house: Installation) -> None:
 
 
 @pytest.mark.usefixtures("three")
+async def test_the_api_narrows_likewise(acme: httpx2.AsyncClient) -> None:
+    """`problem` gives the same domains, beside the other parameters and from page to page."""
+
+    async def names(**query: str) -> list[str]:
+        return [each["sender"] for each in (await acme.get("/domains", params=query)).json()]
+
+    assert await names(problem="dkim.missing") == ["one.dev", "two.dev"]
+    assert await names(problem="dkim.missing", q="two") == ["two.dev"]
+    assert await names(problem="dkim.missing", status="FAILED") == []
+    first = await acme.get("/domains?problem=dkim.missing&limit=1")
+    assert [each["sender"] for each in first.json()] == ["one.dev"]
+    following = await acme.get(first.links["next"]["url"])
+    assert [each["sender"] for each in following.json()] == ["two.dev"]
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [("dkim.mising", "Do you mean dkim.missing"), ("missing", "dkim.missing"), ("zzzz", "docs/findings lists all")],
+)
+async def test_the_api_refuses_what_is_no_code(acme: httpx2.AsyncClient, code: str, fix: str) -> None:
+    """An unknown code is named and refused, with those that may have been meant: no list that looks like good news."""
+    answer = await acme.get("/domains", params={"problem": code})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parameter-invalid")
+    assert repr(code) in answer.json()["error"]["message"]
+    assert fix in answer.json()["error"]["fix"]
+
+
+@pytest.mark.usefixtures("three")
 async def test_what_is_no_code_narrows_nothing(house: Installation) -> None:
     """A code that there is not is left alone, like a state that there is not, and is not written into the page."""
     async with house.client() as browser:

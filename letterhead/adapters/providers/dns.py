@@ -50,9 +50,13 @@ class DnsProvider:
             provider_code="NoProvider",
         )
 
-    async def conditions(self) -> tuple[Condition, ...]:
+    async def account(self) -> tuple[Condition, ...]:
         """Says that there is nobody to ask."""
         return (Condition(said="dns: nothing outside to reach"),)
+
+    async def conditions(self) -> tuple[Condition, ...]:
+        """Says the same."""
+        return await self.account()
 
     def _agree(self, selector: str | None, mail_from: str | None) -> Identity:
         return Identity(

@@ -131,9 +131,13 @@ class SimulatedProvider:
             )
         self._identities[sender] = replace(held, wish=msgspec.structs.replace(held.wish, owner=owner))
 
-    async def conditions(self) -> tuple[Condition, ...]:
+    async def account(self) -> tuple[Condition, ...]:
         """Says that there is nobody to ask."""
         return (Condition(said="simulated: nothing outside to reach"),)
+
+    async def conditions(self) -> tuple[Condition, ...]:
+        """Says the same."""
+        return await self.account()
 
     def _mood(self, sender: str) -> Mood:
         if sender in self._moods:

@@ -112,9 +112,11 @@ class Domains:
         found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
         return next((row["sealed"] for row in found), None)
 
-    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
-        found = await self._engine.read("sealed_keys", account_id=account_id)
+    async def sealed_keys(
+        self, account_id: str, first: str = "", last: str | None = None
+    ) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
+        found = await self._engine.read("sealed_keys", account_id=account_id, first=first, last=last)
         return {(row["domain_id"], row["selector"]): row["sealed"] for row in found}
 
     async def take_key(self) -> PooledKey | None:

@@ -79,6 +79,7 @@ class Pages:
                 account_id=session.caller.account_id if session.caller else None,
                 key_id=session.caller.key_id if session.caller and not session.mark else None,
                 mark=session.mark,
+                scope=session.caller.scope.value if session.caller and session.mark else None,
                 created_at=rows.ms(session.created_at),
                 ends_at=rows.ms(session.ends_at),
             )
@@ -100,6 +101,13 @@ class Pages:
             await self._engine.write("end_operator_sessions")
         else:
             await self._engine.write("end_sessions", account_id=account_id)
+
+    async def end_own_sessions(self, account_id: str, key_id: str | None, mark: bytes) -> None:
+        """Ends all sessions of one key, or where there is none of one person."""
+        if key_id is None:
+            await self._engine.write("end_persons_sessions", account_id=account_id, mark=mark)
+        else:
+            await self._engine.write("end_keys_sessions", account_id=account_id, key_id=key_id)
 
     async def count_statuses(self, account_id: str) -> Mapping[str, int]:
         """Counts an account's domains by the wire's word for their state."""
@@ -141,7 +149,10 @@ def _caller(row: Row) -> Caller | None:
     if row["id"] is not None:
         return rows.caller(row)
     return Caller(
-        account_id=row["account_id"], key_id=bytes(row["mark"]).decode(), scope=Scope.FULL, limits=rows.limits(row)
+        account_id=row["account_id"],
+        key_id=bytes(row["mark"]).decode(),
+        scope=Scope(row["own_scope"] or Scope.READ),  # an older version, which wrote none, let everybody do all
+        limits=rows.limits(row),
     )
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Row, Session
+from letterhead.adapters.storage.tallies import add
 from letterhead.core.domain import Domain
 from letterhead.ports import Backlog, Intent, PooledKey
 
@@ -81,10 +82,16 @@ class Work:
     async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
         """Takes the next turn of a budget that gives one in each `every`; nothing where that is after `latest`."""
         spacing = every // timedelta(milliseconds=1)
-        taken = await self._engine.write(
-            "take_turn", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
-        )
-        return next((rows.time(row["next_at"] - spacing) for row in taken), None)
+
+        async def work(session: Session) -> datetime | None:
+            for row in await session.rows(
+                "take_turn", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
+            ):
+                await add(session, f"turn {name}", now, 0, 1)
+                return rows.time(row["next_at"] - spacing)
+            return None
+
+        return await self._engine.transact(work)
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
         """Adds keys made ahead."""

@@ -11,6 +11,8 @@ from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
+GONE = frozenset({"dkim.removed"})  # says when it went, and not that something else is there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -105,7 +107,7 @@ def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: boo
         case Verdict.WRONG:
             return "wrong"
         case Verdict.ABSENT:
-            misplaced = any(each.severity is Severity.BLOCKING for each in findings)
+            misplaced = any(each.severity is Severity.BLOCKING and each.code not in GONE for each in findings)
             return "wrong" if misplaced else "gone" if once and standing.record.required else "missing"
         case Verdict.UNANSWERED:
             return "silent" if asked else "unseen"

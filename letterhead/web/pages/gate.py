@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
+import msgspec
 import structlog
-from litestar.response.base import ASGIResponse
 
 from letterhead.core.accounts import allows
 from letterhead.errors import Fault, Kind
@@ -12,10 +12,11 @@ from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.web import bodies, problems
 from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import visit_of
-from letterhead.web.pages.view import Desk, View, Visitor, Who
+from letterhead.web.pages.view import HTML, Desk, View, Visitor, Who
 
 SESSION, FORM = "letterhead-session", "letterhead-form"
 FIELDS = 30
@@ -29,12 +30,11 @@ class PageGate:
     def __init__(self, desk: Desk, rates: Buckets) -> None:
         self._desk, self._rates = desk, rates
 
-    async def serve(self, view: View, request: Request) -> ASGIResponse:
+    async def serve(self, view: View, request: Request) -> Answer:
         """Serves one request."""
         visit = visit_of(request.scope)
         visit.route = view.path
-        actor = Actor(name="nobody", address=address_of(request), tracking_id=visit.tracking_id)
-        visitor = Visitor(desk=self._desk, request=request, actor=actor)
+        visitor = self._stranger(request)
         try:
             return await self._served(view, visitor)
         except Fault as fault:
@@ -43,7 +43,20 @@ class PageGate:
             log.exception("request.broken")
             return self._refused(visitor, problems.bug())
 
-    async def _served(self, view: View, visitor: Visitor) -> ASGIResponse:
+    def _stranger(self, request: Request) -> Visitor:
+        actor = Actor(name="nobody", address=address_of(request), tracking_id=visit_of(request.scope).tracking_id)
+        return Visitor(desk=self._desk, request=request, actor=actor)
+
+    def lost(self, request: Request, fault: Fault, answer: Answer) -> Answer:
+        """Turns a program's answer into the page for whoever came to an address that there is not."""
+        visitor = self._stranger(request)
+        if fault.kind is Kind.NOT_FOUND:
+            fault = visitor.fault(fault.kind, "lost", path=request.path[:200])
+        page = self._refused(visitor, fault)
+        policy = {"Content-Security-Policy": self._desk.rendering.policy}
+        return msgspec.structs.replace(answer, body=page.body, media_type=HTML, headers={**answer.headers, **policy})
+
+    async def _served(self, view: View, visitor: Visitor) -> Answer:
         await self._recognise(visitor)
         if not self._welcome(view, visitor):
             return _to_sign_in(view, visitor)
@@ -85,27 +98,28 @@ class PageGate:
                     return False
         left = self._rates.take(session.caller.key_id)
         if left < 0.0:
-            raise too_many("requests with this key", self._rates.wait(left + 1.0))
+            raise too_many(self._desk.rendering.texts("refusal.requests"), self._rates.wait(left + 1.0))
         if not allows(session.caller.scope, view.needs):
-            raise Fault(
-                Kind.SCOPE_MISSING,
-                f"You signed in with a key of the scope {session.caller.scope.value!r}; "
-                f"this needs {view.needs.value!r}.",
-                "Sign in with a key of that scope.",
+            held, needed = session.caller.scope.value, view.needs.value
+            raise visitor.fault(
+                Kind.SCOPE_MISSING, "person_scope" if session.mark else "scope", held=held, needed=needed
             )
         return True
 
-    def _refused(self, visitor: Visitor, fault: Fault) -> ASGIResponse:
+    def _refused(self, visitor: Visitor, fault: Fault) -> Answer:
         status = problems.status_of(fault.kind)
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
         tracking_id = visitor.actor.tracking_id
-        return visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        answer = visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        if fault.retry_after is not None:
+            answer.headers["Retry-After"] = str(fault.retry_after)
+        return answer
 
 
-def _to_sign_in(view: View, visitor: Visitor) -> ASGIResponse:
+def _to_sign_in(view: View, visitor: Visitor) -> Answer:
     """Leads to signing in, and from there back to where a page was asked for."""
-    back = visitor.request.url.path if view.method == "GET" else ""
+    back = visitor.request.path if view.method == "GET" else ""
     return visitor.go("/sign-in", **({"next": back} if back else {}))
 
 
@@ -113,24 +127,20 @@ async def _form(visitor: Visitor) -> Mapping[str, str]:
     """Reads a form that a page of ours has sent; Fault `scope-missing` for any other."""
     media = visitor.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/x-www-form-urlencoded":
-        raise Fault(Kind.MEDIA_TYPE_UNSUPPORTED, "This is not a form of ours.", "Go back and send the form again.")
+        raise visitor.fault(Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
     octets = await bodies.octets_of(visitor.request)
     try:
         fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError as bad:
-        raise Fault(Kind.BODY_INVALID, "The form could not be read.", "Go back and send it again.") from bad
+        raise visitor.fault(Kind.BODY_INVALID, "unreadable_form") from bad
     # A browser says where a form comes from; the token is for those that do not, and for old ones.
     elsewhere = visitor.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if elsewhere or not sessions.is_form_token(visitor.deps, visitor.seed, fields.get("csrf", "")):
-        raise Fault(
-            Kind.SCOPE_MISSING,
-            "This form was not sent from a page of ours, or the page was too old.",
-            "Open the page again and repeat what you wanted to do. Cookies must be allowed for this site.",
-        )
+        raise visitor.fault(Kind.SCOPE_MISSING, "foreign_form")
     return fields
 
 
-def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> tuple[str, str]:
+def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> str:
     """Writes a cookie that scripts can't read and other sites' forms don't carry; it lasts `seconds`, or the visit."""
     rendering = visitor.desk.rendering
     parts = [f"{name}={quote(value, safe='=-_')}", f"Path={rendering.root or '/'}", "HttpOnly", "SameSite=Lax"]
@@ -138,4 +148,4 @@ def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) 
         parts.append(f"Max-Age={seconds}")
     if rendering.https:
         parts.append("Secure")
-    return "set-cookie", "; ".join(parts)
+    return "; ".join(parts)

@@ -3,11 +3,10 @@
 import base64
 import hmac
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.ports import SignIn, SignInAttempt
+from letterhead.web.answers import Answer
 from letterhead.web.pages.gate import SESSION, cookie
 from letterhead.web.pages.signing import form, ours
 from letterhead.web.pages.view import HOME, View, Visitor, Who
@@ -16,19 +15,19 @@ ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 
-async def leave(visitor: Visitor) -> ASGIResponse:
+async def leave(visitor: Visitor) -> Answer:
     """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
     seed = base64.urlsafe_b64encode(visitor.deps.chance(24)).decode()
     # A link and no form: the policy's form-action would hold for where a form is led on to.
     address = await _provider(visitor).address(_attempt(visitor, seed))
-    answer = ASGIResponse(body=b"", status_code=303, headers={"Location": address})
+    answer = Answer(body=b"", status=303, headers={"Location": address})
     wanted = visitor.query("next")
     value = f"{seed}.{wanted}" if ours(wanted, HOME) else f"{seed}."
-    answer.headers.add(*cookie(visitor, ATTEMPT, value, MINUTES * 60))
+    answer.cookies.append(cookie(visitor, ATTEMPT, value, MINUTES * 60))
     return answer
 
 
-async def come_back(visitor: Visitor) -> ASGIResponse:
+async def come_back(visitor: Visitor) -> Answer:
     """Opens a session for whom the provider has signed in, where this browser is the one that had left."""
     seed, _, wanted = visitor.request.cookies.get(ATTEMPT, "").partition(".")
     try:
@@ -40,8 +39,8 @@ async def come_back(visitor: Visitor) -> ASGIResponse:
         answer = form(visitor, fault)
     else:
         answer = visitor.go(wanted if ours(wanted, HOME) else HOME)
-        answer.headers.add(*cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
-    answer.headers.add(*cookie(visitor, ATTEMPT, "", 0))
+        answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
+    answer.cookies.append(cookie(visitor, ATTEMPT, "", 0))
     return answer
 
 
@@ -49,8 +48,7 @@ async def _session(visitor: Visitor, seed: str) -> str:
     provider, attempt = _provider(visitor), _attempt(visitor, seed)
     told, code = visitor.query("state"), str(visitor.request.query_params.get("code", ""))[:4000]
     if not seed or not hmac.compare_digest(told.encode("utf-8", "replace"), attempt.state.encode()) or not code:
-        t = visitor.desk.rendering.texts
-        raise Fault(Kind.UNAUTHORIZED, t("sign_in.openid_refused"), t("sign_in.openid_refused_fix"))
+        raise visitor.fault(Kind.UNAUTHORIZED, "openid")
     return await sessions.sign_in_person(visitor.deps, await provider.person(attempt, code), visitor.actor)
 
 
@@ -60,7 +58,7 @@ def _attempt(visitor: Visitor, seed: str) -> SignInAttempt:
 
 def _provider(visitor: Visitor) -> SignIn:
     if visitor.deps.sign_in is None:
-        raise Fault(Kind.NOT_FOUND, "Nobody signs in by OpenID Connect here.", "Sign in with an API key.")
+        raise visitor.fault(Kind.NOT_FOUND, "no_openid")
     return visitor.deps.sign_in
 
 

@@ -1,31 +1,41 @@
 """Knows the operator's pages: accounts, how the service is, how late its checks are, the audit."""
 
-from litestar.response.base import ASGIResponse
+from collections import Counter
+from datetime import datetime
 
+from letterhead.core import lateness
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault
-from letterhead.operations import accounts
+from letterhead.operations import accounts, watching
 from letterhead.operations.accounts import NewKey
+from letterhead.operations.watching import Watched
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.endpoints import Call
 from letterhead.web.pages import pictures
+from letterhead.web.pages.texts import Texts
 from letterhead.web.pages.view import View, Visitor, Who
 from letterhead.web.routes import service
 
 HOME = "/operator"
 AUDIT = 200
 LATENESS = 5
+SLOTS = 288  # of five minutes, in a day
+SHARES = {"half": 0.5, "most": 0.99}
+MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
+UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
-async def overview(visitor: Visitor) -> ASGIResponse:
+async def overview(visitor: Visitor) -> Answer:
     """Shows how the service is, and its accounts."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> ASGIResponse:
+async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> Answer:
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
     late = await visitor.deps.store.lateness(now)
+    seen = await watching.watched(visitor.deps)
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
     return visitor.show(
         "operator.html",
@@ -33,13 +43,50 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
         health=await service.health_of(call),
         backlog=await visitor.deps.store.backlog(now),
         lateness=pictures.bars(labels, late, t("picture.lateness")),
+        lag=_lag(t, seen),
+        provider=_provider(visitor, seen, now),
         accounts=await accounts.list_accounts(visitor.deps),
         made=made,
         fault=fault,
     )
 
 
-async def open_account(visitor: Visitor) -> ASGIResponse:
+def _lag(t: Texts, seen: Watched) -> dict[str, object]:
+    """Draws how late checks began in the last day, and says it in a sentence."""
+    slots = lateness.by_slot(seen.checks, seen.begins, SLOTS)
+    whole: Counter[int] = sum(slots, Counter())
+    half, most = lateness.within(whole, 0.5), lateness.within(whole, 0.99)
+    if half is None or most is None:
+        return {"said": t("lag.none"), "drawn": None, "begins": seen.begins}
+    said = t("lag.said", number=whole.total(), half=lasting(t, half), most=lasting(t, most))
+    series = {name: [lateness.within(each, share) for each in slots] for name, share in SHARES.items()}
+    worst = max(value or 0.0 for value in series["most"])
+    marks = {seconds: lasting(t, seconds) for seconds in MARKS if seconds <= MARKS[2] or seconds / 10 < worst}
+    return {"said": said, "drawn": pictures.lines(series, marks, said), "begins": seen.begins}
+
+
+def lasting(t: Texts, seconds: float) -> str:
+    """Writes a span of time for a person, in one unit."""
+    unit, size = next((unit, size) for unit, size in UNITS if seconds >= size or size == 1)
+    return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")
+
+
+def _provider(visitor: Visitor, seen: Watched, now: datetime) -> dict[str, object]:
+    """Gathers what the provider's account allows and has used, and the turns of calls that all processes share."""
+    t = visitor.desk.rendering.texts
+    turns = [
+        {
+            "name": each.name,
+            "taken": each.taken,
+            "allowed": round(watching.DAY / each.every) if each.every else None,
+            "wait": lasting(t, wait) if (wait := (each.next_at - now).total_seconds()) > 0 else None,
+        }
+        for each in seen.budgets
+    ]
+    return {"name": visitor.deps.provider.name, "conditions": seen.conditions, "turns": turns}
+
+
+async def open_account(visitor: Visitor) -> Answer:
     """Opens an account and shows its first key, this once."""
     name, email = visitor.form.get("name", "").strip()[:200], visitor.form.get("email", "").strip()
     try:
@@ -51,7 +98,7 @@ async def open_account(visitor: Visitor) -> ASGIResponse:
     return await _shown(visitor, made)
 
 
-async def audit(visitor: Visitor) -> ASGIResponse:
+async def audit(visitor: Visitor) -> Answer:
     """Shows what was done lately, in every account."""
     kept = await visitor.deps.store.audit_rows(None, None, AUDIT)
     return visitor.show("audit.html", audit=[each.row for each in kept])

@@ -4,7 +4,8 @@ Knows neither domains nor accounts.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import log2
 
 from markupsafe import Markup
 
@@ -12,6 +13,7 @@ from letterhead.core.history import Span
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up
+SCALE = 56  # so wide are the words beside a picture
 LEAST = 8  # a span shorter than this could not be seen
 
 
@@ -55,6 +57,38 @@ def areas(counted: Sequence[Counter[str]], title: str) -> Markup:
 
 def _points(across: Sequence[float], values: Sequence[float], most: float) -> list[str]:
     return [f"{x:.1f},{HEIGHT - HEIGHT * value / most:.1f}" for x, value in zip(across, values, strict=True)]
+
+
+def lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[float, str], title: str) -> Markup:
+    """Draws numbers over time as steps, each series in its own colour, with a gap where there is none.
+
+    The scale is one of powers, from the first of the marks to the last; each mark has its word beside it.
+    """
+    least, most = log2(min(marks)), log2(max(marks))
+
+    def height(value: float) -> float:
+        return HEIGHT * (1 - (log2(min(max(value, 2**least), 2**most)) - least) / (most - least))
+
+    paths = [f'<path class="drawn of-{name}" d="{_steps(values, height)}"/>' for name, values in series.items()]
+    rules = [f'<path class="rule" d="M0 {height(mark):.1f}H{WIDTH}"/>' for mark in marks]
+    words = Markup("").join(
+        Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(height(mark) + 4), word)
+        for mark, word in marks.items()
+    )
+    scale = Markup('<svg class="scale" viewBox="0 -8 {} {}" aria-hidden="true">{}</svg>').format(
+        SCALE, HEIGHT + 16, words
+    )
+    return Markup('<div class="plot">{}{}</div>').format(scale, _svg("lines", HEIGHT, title, "".join(rules + paths)))
+
+
+def _steps(values: Sequence[float | None], height: Callable[[float], float]) -> str:
+    """Writes a path that keeps each value for its share of the width."""
+    wide, path, drawn = WIDTH / max(1, len(values)), [], False
+    for number, value in enumerate(values):
+        if value is not None:
+            path.append(f"{'V' if drawn else f'M{number * wide:.1f} '}{height(value):.1f}H{(number + 1) * wide:.1f}")
+        drawn = value is not None
+    return "".join(path)
 
 
 def bars(labels: Sequence[str], values: Sequence[int], title: str) -> Markup:

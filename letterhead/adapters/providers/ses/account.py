@@ -1,5 +1,6 @@
 """Knows the AWS account that the identities lie in: what it holds, who we are there, what it allows us and whom."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 from letterhead.adapters.providers.ses.calls import Calls
@@ -7,15 +8,17 @@ from letterhead.adapters.providers.ses.shapes import (
     AccountState,
     Answered,
     CallerIdentity,
+    ListedIdentity,
     ListedPage,
     owner_tags,
     word_of,
 )
 from letterhead.adapters.providers.ses.troubles import DENIED, Trouble
 from letterhead.core.identity import Word
-from letterhead.ports import Condition
+from letterhead.ports import Condition, Quota, Use
 
 PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain
+IDENTITIES: Final = 10_000  # in a region, as Amazon has it where nothing else was agreed; it can't be asked for
 PAGE: Final = 1000  # the most that SES gives at once
 NOBODY: Final = "permissions.letterhead.invalid"  # RFC 2606 2: no identity can ever be verified there
 
@@ -52,14 +55,20 @@ class SesAccount:
 
     async def listed(self) -> dict[str, Word]:
         """Lists all domains of the account, a thousand at a time."""
-        found: dict[str, Word] = {}
+        return {
+            each.identity_name.lower(): word_of(each.verification_status)
+            async for each in self._identities()
+            if each.identity_type != "EMAIL_ADDRESS"
+        }
+
+    async def _identities(self) -> AsyncIterator[ListedIdentity]:
         after: dict[str, str] = {}
         while True:
             page = await self._ses("list_email_identities", ListedPage, PATIENCE, PageSize=PAGE, **after)
-            domains = (each for each in page.email_identities if each.identity_type != "EMAIL_ADDRESS")
-            found |= {each.identity_name.lower(): word_of(each.verification_status) for each in domains}
+            for each in page.email_identities:
+                yield each
             if not page.next_token or after.get("NextToken") == page.next_token:
-                return found
+                return
             after = {"NextToken": page.next_token}
 
     async def tag(self, sender: str, owner: str) -> None:
@@ -77,15 +86,32 @@ class SesAccount:
     async def _caller(self) -> CallerIdentity:
         return await self._sts("get_caller_identity", CallerIdentity, PATIENCE)
 
+    async def standing(self) -> list[Condition]:
+        """Tells who we are, how the account stands, and how many identities it has."""
+        told = await self._known()
+        return [*told, await self._counted()] if len(told) > 1 else told
+
     async def conditions(self) -> list[Condition]:
         """Tells who we are, how the account stands, and which actions are missing."""
+        told = await self._known()
+        return [*told, await self._permissions()] if len(told) > 1 else told
+
+    async def _known(self) -> list[Condition]:
         try:
             caller = await self._caller()
             state = await self._ses("get_account", AccountState, PATIENCE)
         except Trouble as trouble:
             return [Condition(said=f"SES in {self._region}: {trouble.said}", ok=False, fix=trouble.fix)]
         who = Condition(said=f"SES in {self._region}, AWS account {caller.account}, as {caller.arn}")
-        return [who, _standing(state), await self._permissions()]
+        return [who, _standing(state)]
+
+    async def _counted(self) -> Condition:
+        try:
+            number = len([each async for each in self._identities()])
+        except Trouble as trouble:
+            return Condition(said=f"the identities could not be counted: {trouble.said}", ok=False, fix=trouble.fix)
+        use = Use(quota=Quota.IDENTITIES, used=number, allowed=IDENTITIES)
+        return Condition(said=f"{number} identities of {IDENTITIES}, unless Amazon has agreed to more", uses=(use,))
 
     async def _permissions(self) -> Condition:
         missing, untold = [], []
@@ -109,11 +135,16 @@ def _action(method: str) -> str:
 
 def _standing(state: AccountState) -> Condition:
     quota = state.send_quota
-    most = "any number of" if quota.max24_hour_send < 0 else f"{quota.max24_hour_send:.0f}"
+    limited = quota.max24_hour_send >= 0  # -1 says that nothing does
+    most = f"{quota.max24_hour_send:.0f}" if limited else "any number of"
+    uses = (
+        Use(quota=Quota.MAILS, used=quota.sent_last24_hours, allowed=quota.max24_hour_send if limited else None),
+        Use(quota=Quota.RATE, allowed=quota.max_send_rate),
+    )
     said = f"{most} mails a day, {quota.max_send_rate:g} a second; {quota.sent_last24_hours:.0f} sent in the last 24 h"
     if not state.sending_enabled or state.enforcement_status == "SHUTDOWN":
         fix = "See the SES console, account dashboard: AWS says there why, and how to appeal"
-        return Condition(said=f"sending is off ({state.enforcement_status}); {said}", ok=False, fix=fix)
+        return Condition(said=f"sending is off ({state.enforcement_status}); {said}", ok=False, fix=fix, uses=uses)
     if not state.production_access_enabled:
-        return Condition(said=f"sandbox: {said}", ok=False, fix=SANDBOX)
-    return Condition(said=f"production, {state.enforcement_status.lower()}: {said}")
+        return Condition(said=f"sandbox: {said}", ok=False, fix=SANDBOX, uses=uses)
+    return Condition(said=f"production, {state.enforcement_status.lower()}: {said}", uses=uses)

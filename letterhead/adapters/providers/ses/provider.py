@@ -88,6 +88,10 @@ class SesProvider:
         """Puts our owner tag on what is there, and it into its tenant; key and MAIL FROM stay until the next look."""
         await _translated(sender, self._adopt(sender, owner))
 
+    async def account(self) -> Sequence[Condition]:
+        """Tells who we are at AWS, how the account stands, what it allows and what of it is used."""
+        return await self._account.standing()
+
     async def conditions(self) -> Sequence[Condition]:
         """Tells who we are at AWS, how the account stands, and which actions are missing."""
         return await self._account.conditions()

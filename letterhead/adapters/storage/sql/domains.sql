@@ -72,17 +72,18 @@ WHERE k.domain_id = :domain_id
   AND COALESCE(k.selector,
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) = :selector;
 
--- name: sealed_keys(account_id)
+-- name: sealed_keys(account_id, first, last)
+-- Of the domains whose names lie between `first` and `last`, both included.
 SELECT k.domain_id,
     COALESCE(k.selector,
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
     k.sealed
 FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id
-WHERE d.account_id = :account_id
+WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last)
 UNION ALL
 SELECT k.domain_id, k.selector, k.sealed
 FROM domains AS d JOIN spare_keys AS k ON k.domain_id = d.id
-WHERE d.account_id = :account_id;
+WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last);
 
 -- name: add_spare_key(domain_id, selector, sealed)
 INSERT INTO spare_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;

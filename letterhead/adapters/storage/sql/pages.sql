@@ -27,16 +27,16 @@ RETURNING domain_id;
 -- name: watched(domain_id)
 SELECT until FROM watched WHERE domain_id = :domain_id;
 
--- name: add_session(digest, account_id, key_id, mark, created_at, ends_at)
-INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at)
-VALUES (:digest, :account_id, :key_id, :mark, :created_at, :ends_at)
+-- name: add_session(digest, account_id, key_id, mark, scope, created_at, ends_at)
+INSERT INTO sessions (digest, account_id, key_id, mark, scope, created_at, ends_at)
+VALUES (:digest, :account_id, :key_id, :mark, :scope, :created_at, :ends_at)
 RETURNING digest;
 
 -- name: forget_sessions(before)
 DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
 
 -- name: session(digest)
-SELECT s.account_id, s.key_id AS id, s.mark, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
+SELECT s.account_id, s.key_id AS id, s.mark, s.scope AS own_scope, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
     a.domains_limit, a.requests_limit, a.pending_limit
 FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
 WHERE s.digest = :digest;
@@ -46,6 +46,12 @@ DELETE FROM sessions WHERE digest = :digest RETURNING digest;
 
 -- name: end_sessions(account_id)
 DELETE FROM sessions WHERE account_id = :account_id RETURNING digest;
+
+-- name: end_keys_sessions(account_id, key_id)
+DELETE FROM sessions WHERE account_id = :account_id AND key_id = :key_id RETURNING digest;
+
+-- name: end_persons_sessions(account_id, mark)
+DELETE FROM sessions WHERE account_id = :account_id AND key_id IS NULL AND mark = :mark RETURNING digest;
 
 -- name: end_operator_sessions()
 DELETE FROM sessions WHERE account_id IS NULL RETURNING digest;

@@ -68,9 +68,10 @@ UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS N
 
 -- name: take_turn(name, now, every, latest)
 -- One statement, so that no two callers get the same turn; nothing is given, nor taken, where the next is too late.
-INSERT INTO turns (name, next_at) VALUES (:name, CAST(:now AS BIGINT) + CAST(:every AS BIGINT))
+INSERT INTO turns (name, next_at, every)
+VALUES (:name, CAST(:now AS BIGINT) + CAST(:every AS BIGINT), CAST(:every AS BIGINT))
 ON CONFLICT (name) DO UPDATE
-SET next_at = CAST(:every AS BIGINT)
+SET every = excluded.every, next_at = CAST(:every AS BIGINT)
     + CASE WHEN turns.next_at > CAST(:now AS BIGINT) THEN turns.next_at ELSE CAST(:now AS BIGINT) END
 WHERE turns.next_at <= CAST(:latest AS BIGINT)
 RETURNING next_at;

@@ -1,0 +1,60 @@
+"""Knows how late things begin, summed up: how many by which step of lateness, in each five minutes, and what share."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from math import ceil, log2
+from typing import Final
+
+import msgspec
+
+FIRST: Final = 0.125  # seconds that the first step goes up to; each further one goes up to twice as much
+STEPS: Final = 22  # the last one goes up to three days, and takes what is later too
+SLOT: Final = timedelta(minutes=5)
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """Says how many there were of one step in the five minutes that begin `at`."""
+
+    at: datetime
+    step: int
+    number: int
+
+
+def slot_of(at: datetime) -> datetime:
+    """Gives the beginning of the five minutes that a time lies in."""
+    seconds = int(at.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % int(SLOT.total_seconds()), UTC)
+
+
+def step_of(late: timedelta) -> int:
+    """Gives the step that so much lateness belongs to; what begins early is not late."""
+    seconds = late.total_seconds()
+    return 0 if seconds <= FIRST else min(STEPS - 1, ceil(log2(seconds / FIRST)))
+
+
+def most_of(step: int) -> float:
+    """Gives the seconds that a step goes up to."""
+    return float(FIRST * 2**step)
+
+
+def within(counted: Mapping[int, int], share: float) -> float | None:
+    """Gives the seconds that this share began within, evenly inside its step; None where nothing began."""
+    total = sum(counted.values())
+    wanted, before = total * share, 0
+    for step in sorted(counted):
+        if counted[step] and before + counted[step] >= wanted:
+            least = most_of(step - 1) if step else 0.0
+            return least + (most_of(step) - least) * (wanted - before) / counted[step]
+        before += counted[step]
+    return None
+
+
+def by_slot(tallies: Iterable[Tally], begins: datetime, slots: int) -> list[Counter[int]]:
+    """Lays tallies side by side in so many slots from `begins` on; what lies outside is left away."""
+    laid: list[Counter[int]] = [Counter() for _ in range(slots)]
+    for each in tallies:
+        place = (each.at - begins) // SLOT
+        if 0 <= place < slots:
+            laid[place][each.step] += each.number
+    return laid

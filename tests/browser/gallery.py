@@ -1,0 +1,244 @@
+"""Runs the service in a thread of its own, on zones that were written, with domains in every state there is.
+
+What takes days in life is lived through by the demo's story on a clock turned by hand; what needs more is written into
+the store as operations would have left it.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
+from letterhead.cli.demo.stage import Clock, Zones, live
+from letterhead.cli.demo.story import PARTS
+from letterhead.core.accounts import Scope
+from letterhead.core.caches import NEGATIVE
+from letterhead.core.diagnosis import Finding
+from letterhead.core.domain import Change, Domain, Event, EventKind, OldKey
+from letterhead.core.lateness import SLOT
+from letterhead.core.plan import Verdict
+from letterhead.core.secret import Secret
+from letterhead.operations import accounts, rotations
+from letterhead.operations.setup_links import make_link
+from letterhead.operations.watching import CHECKS
+from letterhead.ports import Condition, Conditions, Outcome, Quota, Use
+from letterhead.web.app import create_app
+from letterhead.web.settings import WebSettings
+from letterhead.wiring import Stand
+from tests.operations.world import OPERATOR, World, opened
+from tests.web.conftest import OPERATOR_TOKEN, served
+
+__all__ = ["OPERATOR_TOKEN", "Gallery", "hung"]
+
+NOBODY = "http://127.0.0.1:1"  # where no OpenID Connect provider answers
+
+T = TypeVar("T")
+
+
+class Application(ThreadingHTTPServer):
+    """Serves one page of an operator's own application, which frames whatever `link` leads to."""
+
+    link = ""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Framing)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Framing(BaseHTTPRequestHandler):
+    server: Application
+
+    def do_GET(self) -> None:
+        """Answers with the page."""
+        body = (
+            '<!doctype html><html lang="en"><title>An application</title><h1>An application</h1>'
+            f'<iframe title="Set up" src="{self.server.link}" style="width:100%;height:600px;border:0"></iframe></html>'
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Holds the running service; `do` runs a coroutine in its loop and gives what comes of it."""
+
+    world: World
+    provider: SimulatedProvider
+    url: str
+    loop: asyncio.AbstractEventLoop
+    application: "Application"
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs one coroutine in the service's loop."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        return future.result(60)
+
+    def link(self, sender: str, days: int = 14) -> str:
+        """Makes a set-up link."""
+        return self.do(make_link(self.world.deps, self.world.account.id, sender, days, OPERATOR)).url
+
+    def key(self, scope: Scope) -> str:
+        """Makes a key of a scope."""
+
+        async def make() -> str:
+            caller = await accounts.caller_of(self.world.deps, self.world.key)
+            name = f"a key of the scope {scope}"
+            made = await accounts.make_key(
+                self.world.deps, caller, OPERATOR, name=name, key_type="secret", scope=scope, environment_id=None
+            )
+            return made.text
+
+        return self.do(make())
+
+    def other(self, name: str) -> World:
+        """Opens another account."""
+        return self.do(self.world.other(name))
+
+    def change(self, sender: str, **how: object) -> None:
+        """Writes a domain as it would have become."""
+
+        async def write() -> None:
+            domain = await self.world.domain(sender)
+            assert await self.world.deps.store.save(Outcome(domain=replace(domain, **how)))
+
+        self.do(write())
+
+    def found(self, sender: str, *findings: Finding) -> None:
+        """Writes what a domain's last check found beside what it saw."""
+
+        async def write() -> None:
+            view = await self.world.view(sender)
+            assert view.checkup is not None
+            done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
+            assert await self.world.deps.store.save(Outcome(domain=view.domain, checkup=done))
+
+        self.do(write())
+
+    def cached(self, sender: str) -> None:
+        """Has some resolver remember that the domain's key was missing, though its servers have it."""
+        record = self.do(self.world.dkim(sender))
+        words = {"zone": sender, "host": record.host, "servers": "9.9.9.9", "when": "in 8 minutes", "name": record.host}
+        said = Finding(
+            code=NEGATIVE.code, severity=NEGATIVE.severity, record=record.id, host=record.host, title=NEGATIVE.title,
+            detail=NEGATIVE.detail.format(**words), fix=NEGATIVE.fix.format(**words),
+        )  # fmt: skip
+        self.found(sender, said)
+
+    def rotate(self, sender: str) -> None:
+        """Begins a change of keys."""
+        self.do(rotations.start(self.world.deps, self.world.account.id, sender, rotations.NOTHING, OPERATOR))
+
+    def seen(self, sender: str) -> None:
+        """Has the new key's record found everywhere."""
+        domain = self.do(self.world.domain(sender))
+        assert domain.rotation is not None
+        now = self.world.deps.now()
+        self.change(sender, rotation=replace(domain.rotation, seen_since=now, looked_at=now))
+
+    def switched(self, sender: str) -> None:
+        """Has the domain sign with a newer key: one record before it is needed for a while, another can go."""
+        now = self.world.deps.now()
+        days = timedelta(days=1)
+        old = (OldKey(selector="lhneeded", replaced_at=now - 2 * days),
+               OldKey(selector="lholder", replaced_at=now - 20 * days, safe=True))  # fmt: skip
+        self.change(sender, rotation=None, rotated_at=now - 2 * days, old_keys=old)
+
+    def silent(self, senders: list[str]) -> None:
+        """Has nobody answer about any of the domains: an outage of our own."""
+
+        async def write() -> None:
+            now = datetime.now(UTC)
+            for sender in senders:
+                view = await self.world.view(sender)
+                assert view.checkup is not None
+                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
+                done = replace(view.checkup, standings=unheard, taken_at=now)
+                domain = replace(view.domain, zone=sender)
+                assert await self.world.deps.store.save(Outcome(domain=domain, checkup=done))
+
+        self.do(write())
+
+
+@contextmanager
+def hung(folder: Path, **web: object) -> Iterator[Gallery]:
+    """Runs the service until the block ends; `web` are settings of the web face."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    application = Application()
+    threading.Thread(target=application.serve_forever, daemon=True).start()
+    room = _running(folder, loop, application, web)
+    try:
+        gallery = asyncio.run_coroutine_threadsafe(room.__aenter__(), loop).result(120)
+        try:
+            yield gallery
+        finally:
+            asyncio.run_coroutine_threadsafe(room.__aexit__(None, None, None), loop).result(60)
+    finally:
+        application.shutdown()
+        application.server_close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@asynccontextmanager
+async def _running(
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object]
+) -> AsyncIterator[Gallery]:
+    clock, zones = Clock(), Zones()
+    moods = {part.sender: Mood(part.mood) for part in PARTS}
+    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stand = Stand(resolver=zones, provider=provider, now=clock)
+        async with opened(folder, stand, PUBLIC_URL=url, **openid) as world:
+            await live(world.deps, clock, zones, world.account.id)
+            await _past(world)
+            settings = WebSettings(
+                public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
+                rate=500, burst=1000, support="mailto:help@example.com", **web,
+            )  # type: ignore[arg-type] # fmt: skip
+            async with served(create_app(world.deps, settings), listener):
+                yield Gallery(world, provider, url, loop, application)
+
+
+async def _past(world: World) -> None:
+    """Writes what a day of a busy service leaves behind: late checks, a provider's budget, a record that changed."""
+    store, now = world.deps.store, world.deps.now()
+    late = {(now - number * SLOT, step): 40 // (step + 1) for number in range(280) for step in range(2 + number % 4)}
+    late |= {(now - 40 * SLOT, 12): 30, (now - 41 * SLOT, 14): 12}
+    await store.tally(CHECKS, {at: count for at, count in late.items() if not 100 < (now - at[0]) // SLOT < 130})
+    uses = (Use(quota=Quota.MAILS, used=12_345, allowed=50_000), Use(quota=Quota.RATE, allowed=14))
+    sandbox = Condition(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
+    counted = Condition(said="1240 identities", uses=(Use(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
+    await store.keep_conditions("simulated", Conditions(at=now, told=(sandbox, counted)))
+    await store.take_turn("ses:eu-west-1", now, timedelta(seconds=1), now)
+    domain = await world.domain("lighthouse.example")
+    changed = Change(record="mail_from", was="PENDING", now="SUCCESS")
+    event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail="The bounce domain is verified.", change=changed)
+    assert await store.save(Outcome(domain=domain, events=(event,)))
+
+
+def names(gallery: Gallery) -> list[Domain]:
+    """Lists the account's domains."""
+    from letterhead.ports import Page
+
+    return gallery.do(gallery.world.deps.store.domains(gallery.world.account.id, Page()))

@@ -1,0 +1,204 @@
+"""Walks past every page of the service in every state that it can be in; says where it is. Judges nothing."""
+
+import re
+from collections.abc import Iterator
+
+from playwright.sync_api import Frame, Page
+
+from letterhead.core.accounts import Scope
+from letterhead.web.pages import VIEWS
+from letterhead.web.pages.view import View
+from tests.browser.gallery import OPERATOR_TOKEN, Gallery
+
+Sight = tuple[str, Page | Frame]
+
+# What a browser is given and shows no page of: files, streams, ways out.
+NO_PAGES = {
+    "/", "/assets/{name}", "/setup/{token}/zone", "/setup/{token}/news", "/dashboard/domains/{sender}/zone",
+    "/dashboard/domains/{sender}/news",
+}  # fmt: skip
+SETUPS = {
+    "setup: first look": "sketch.example", "setup: waiting": "orchard.example", "setup: wrong name": "mirror.example",
+    "setup: wrong value": "locksmith.example", "setup: not everywhere": "twins.example",
+    "setup: no answer": "hermit.example", "setup: provider": "queue.example", "setup: done": "lighthouse.example",
+    "setup: at risk": "harbour.example", "setup: failed": "attic.example",
+}  # fmt: skip
+
+
+def shown_by(page: Page) -> list[View]:
+    """Gathers the views whose pages a browser is led to from now on."""
+    patterns = [(re.compile(re.sub(r"{\w+}", "[^/]+", view.path)), view) for view in VIEWS if view.method == "GET"]
+    seen: list[View] = []
+
+    def note(frame: Frame) -> None:
+        path = re.sub(r"^https?://[^/]+|[?#].*", "", frame.url)
+        seen.extend(view for pattern, view in patterns if pattern.fullmatch(path))
+
+    page.on("framenavigated", note)
+    return seen
+
+
+def sign_in(page: Page, url: str, key: str) -> None:
+    """Signs in, out of whatever was there before."""
+    page.context.clear_cookies()
+    page.goto(f"{url}/sign-in")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
+    """Goes everywhere."""
+    for walk in (_setups, _outside, _account, _changes, _reader, _operator, _faults, _beginnings, _outage):
+        for where in walk(page, hall):
+            yield where if isinstance(where, tuple) else (where, page)
+
+
+def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
+    for name, sender in SETUPS.items():
+        page.goto(hall.link(sender))
+        page.get_by_text("I can't do this now").click()
+        yield name
+    hall.cached("queue.example")
+    page.goto(hall.link("queue.example"))
+    yield "setup: cached"
+    hall.application.link = hall.link("mirror.example")
+    page.goto(hall.application.url)
+    page.frame_locator("iframe").locator("#record-dkim").wait_for()
+    yield "setup: embedded", page.frames[-1]
+
+
+def _outside(page: Page, hall: Gallery) -> Iterator[str]:
+    page.goto(f"{hall.url}/setup/AAAAAAAAAAAAAAAAAAAAAA")
+    yield "404: no link"
+    page.goto(f"{hall.url}/sign-in")
+    assert page.get_by_role("link", name="Sign in with your organisation").is_visible()
+    yield "sign-in"
+    page.get_by_role("link", name="Sign in with your organisation").click()
+    yield "503: OpenID provider"
+    page.goto(f"{hall.url}/sign-in/openid/back?code=x&state=y")
+    yield "OpenID: came back without"
+    page.get_by_label("API key").fill("wrong")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    yield "sign-in: refused"
+
+
+def _account(page: Page, hall: Gallery) -> Iterator[str]:
+    sign_in(page, hall.url, hall.world.key)
+    yield "list"
+    for query in ("problem=dkim.missing", "status=FAILED", "q=nothing-like-it"):
+        page.goto(f"{hall.url}/dashboard?{query}")
+        yield f"list: {query}"
+    page.get_by_label("Search").fill("mirror")
+    page.goto(f"{hall.url}/dashboard")
+    page.get_by_label("Add a domain").fill("http://")
+    page.get_by_role("button", name="Add", exact=True).click()
+    yield "list: refused"
+    for sender in SETUPS.values():
+        page.goto(f"{hall.url}/dashboard/domains/{sender}")
+        yield f"domain: {sender}"
+    page.get_by_role("button", name="Make a link").click()
+    yield "domain: link made"
+    page.goto(f"{hall.url}/dashboard/domains/mirror.example/delete")
+    yield "domain: delete"
+    page.goto(f"{hall.url}/dashboard/account")
+    yield "account"
+    page.goto(f"{hall.url}/dashboard/keys")
+    page.get_by_label("What it is for").fill("a name that is long enough to be wider than any phone's window " * 2)
+    page.get_by_role("button", name="Make", exact=True).click()
+    yield "keys: made"
+    page.get_by_role("button", name=re.compile("in 7 days")).first.click()
+    yield "keys: ending"
+
+
+def _changes(page: Page, hall: Gallery) -> Iterator[str]:
+    sender = "lighthouse.example"
+    at, link = f"{hall.url}/dashboard/domains/{sender}", hall.link(sender)
+    for step, bring in (("waiting", hall.rotate), ("seen", hall.seen), ("switched", hall.switched)):
+        bring(sender)
+        for where, address in (("domain", at), ("setup", link)):
+            page.goto(address)
+            yield f"rotation: {step}, {where}"
+    page.goto(f"{hall.url}/dashboard/webhooks")
+    yield "webhooks: none"
+    page.get_by_label("Address").fill("ftp://x")
+    page.locator("form").evaluate_all("forms => forms.forEach(form => form.noValidate = true)")
+    page.get_by_role("button", name="Add", exact=True).click()
+    yield "webhooks: refused"
+    page.get_by_label("Address").fill("https://hooks.example.com/letterhead/a-rather-long-path-that-does-not-end-soon")
+    page.get_by_role("button", name="Add", exact=True).click()
+    yield "webhook: new"
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_text("Signing secret").click()
+    yield "webhook: tried"
+    page.goto(f"{hall.url}/dashboard/webhooks")
+    yield "webhooks"
+
+
+def _reader(page: Page, hall: Gallery) -> Iterator[str]:
+    sign_in(page, hall.url, hall.key(Scope.READ))
+    for path in ("", "/domains/harbour.example", "/keys", "/account", "/webhooks"):
+        page.goto(f"{hall.url}/dashboard{path}")
+        yield f"reader: {path}"
+    page.goto(f"{hall.url}/dashboard/domains/mirror.example/delete")
+    yield "403: reader"
+
+
+def _operator(page: Page, hall: Gallery) -> Iterator[str]:
+    sign_in(page, hall.url, OPERATOR_TOKEN)
+    yield "operator"
+    page.get_by_label("Name").fill("Somebody")
+    page.get_by_label("E-mail").fill("a@b")
+    page.get_by_role("button", name="Open", exact=True).click()
+    yield "operator: refused"
+    page.get_by_label("E-mail").fill("somebody@example.com")
+    page.get_by_role("button", name="Open", exact=True).click()
+    yield "operator: opened"
+    page.goto(f"{hall.url}/operator/audit")
+    yield "audit"
+
+
+def _faults(page: Page, hall: Gallery) -> Iterator[str]:
+    sign_in(page, hall.url, hall.world.key)
+    for name, path in {"404: no page": "/dashboard/nothing", "404: no domain": "/dashboard/domains/no.example"}.items():
+        page.goto(f"{hall.url}{path}")
+        yield name
+    sane, hall.provider.return_path = hall.provider.return_path, "none"  # type: ignore[assignment]
+    page.goto(f"{hall.url}/dashboard/domains/mirror.example")
+    hall.provider.return_path = sane
+    assert page.get_by_text("500").is_visible()
+    yield "500"
+    page.context.clear_cookies()
+    for _ in range(12):
+        page.goto(f"{hall.url}/sign-in")
+        page.get_by_label("API key").fill("wrong")
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        if page.get_by_text("429").count():
+            break
+    assert page.get_by_text("429").is_visible()
+    yield "429"
+
+
+def _beginnings(page: Page, hall: Gallery) -> Iterator[str]:
+    fresh = hall.other("Fresh")
+    sign_in(page, hall.url, fresh.key)
+    for path in ("", "/keys", "/account", "/webhooks"):
+        page.goto(f"{hall.url}/dashboard{path}")
+        yield f"empty: {path}"
+    for number in range(200):
+        hall.do(fresh.add(f"customer-{number:03}.example"))
+    page.goto(f"{hall.url}/dashboard")
+    yield "list of 200"
+    for _ in range(3):
+        page.get_by_role("link", name="Further domains").click()
+    assert page.get_by_role("rowheader", name="customer-199.example").is_visible()
+    yield "list of 200: the last page"
+
+
+def _outage(page: Page, hall: Gallery) -> Iterator[str]:
+    hall.silent(["mirror.example", "twins.example", "hermit.example", "locksmith.example"])
+    sign_in(page, hall.url, hall.world.key)
+    assert page.get_by_text("the trouble is ours").is_visible()
+    yield "outage: list"
+    sign_in(page, hall.url, OPERATOR_TOKEN)
+    assert page.get_by_text("degraded").is_visible()
+    yield "outage: operator"

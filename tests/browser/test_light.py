@@ -1,0 +1,126 @@
+"""Pages are light and fast, nothing jumps in them, and times are the reader's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from letterhead.core.records import quoted, split_text
+from tests.browser.conftest import Desk, signed_in
+from tests.browser.gallery import Gallery, hung
+from tests.browser.sights import sign_in
+from tests.rigs.dns_lab import DnsLab
+from tests.rigs.letterhead import Serving
+
+pytestmark = pytest.mark.timeout(150)
+LIGHT, FAST = 100_000, 100.0  # octets of all that a first page loads, milliseconds until its HTML is there
+SHIFTS = """window.shifted = 0;
+new PerformanceObserver(list => { for (const each of list.getEntries()) window.shifted += each.value; })
+  .observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Gallery]:
+    """Runs the service with domains in every state."""
+    with hung(tmp_path) as hall:
+        yield hall
+
+
+def test_first_pages_are_light_and_fast(browser: Browser, service: Serving, sender: str) -> None:
+    """Sign-in, set-up page and dashboard: all that one loads is under 100 KB, its HTML is there within 100 ms."""
+    desk = signed_in(browser, service)
+    desk.add(sender)
+    link = desk.link(sender)
+    for address in (
+        f"{service.url}/sign-in",
+        link,
+        f"{service.url}/dashboard",
+        f"{service.url}/dashboard/domains/{sender}",
+    ):
+        window = browser.new_context(storage_state=None if "sign-in" in address else desk.context.storage_state())
+        page = window.new_page()
+        sizes: list[int] = []
+        page.on("requestfinished", lambda asked, sizes=sizes: sizes.append(asked.sizes()["responseBodySize"]))
+        page.goto(address, wait_until="load")
+        page.wait_for_timeout(200)
+        assert len(sizes) >= 4, address
+        assert sum(sizes) < LIGHT, address
+        took = []
+        for _ in range(6):
+            page.goto(address)
+            took.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
+        assert min(took) < FAST, address
+        window.close()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_jumps_when_a_record_turns_green(desk: Desk, lab: DnsLab, sender: str, width: int) -> None:
+    """From the first record to the last, wide or on a phone, Chromium counts no layout shift at all."""
+    desk.add(sender)
+    page = desk.page
+    page.add_init_script(SHIFTS)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(desk.link(sender))
+    page.locator("#record-dkim.is-missing").wait_for(timeout=20_000)
+    page.evaluate("window.shifted = 0")
+    for record_id in ("mail_from_spf", "dkim", "mail_from_mx"):
+        card = page.locator(f"#record-{record_id}")
+        publish(lab, card.evaluate("card => [...card.querySelectorAll('code')].map(each => each.textContent)"), card)
+        lab.flush()
+        page.locator(f"#record-{record_id}.is-found").wait_for(timeout=20_000)
+    expect(page.get_by_role("heading", name=f"All done: {sender} is verified")).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.shifted") == 0
+
+
+def publish(lab: DnsLab, fields: list[str], card: object) -> None:
+    """Publishes what a card shows."""
+    *priority, name, value = fields
+    host = f"{name}.browser.test"
+    if priority:
+        lab.publish(host, "MX", f"{priority[0]} {value}.")
+    else:
+        lab.publish(host, "TXT", " ".join(quoted(piece) for piece in split_text(value)))
+
+
+@pytest.mark.parametrize(("zone", "offset"), [("America/New_York", -5), ("Asia/Kolkata", 5.5)])
+def test_times_are_the_readers_own(browser: Browser, hall: Gallery, zone: str, offset: float) -> None:
+    """What the server wrote in UTC is shown in the reader's time zone and form; without JavaScript it says UTC."""
+    link = hall.link("lighthouse.example")
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(link)
+    expect(plain.locator("footer time")).to_contain_text("UTC")
+    page = browser.new_context(timezone_id=zone, locale="en-GB").new_page()
+    page.goto(link)
+    told = page.locator("footer time")
+    expect(told).not_to_contain_text("UTC")
+    at = told.get_attribute("datetime")
+    assert at is not None
+    wanted = page.evaluate(
+        "([at, hours]) => new Intl.DateTimeFormat('en-GB', {dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC'})"
+        ".format(new Date(new Date(at).getTime() + hours * 3600000))",
+        [at, offset],
+    )
+    assert told.inner_text() == wanted
+
+
+def test_a_long_list_comes_in_pages(browser: Browser, hall: Gallery) -> None:
+    """With 200 domains a page shows 50, says how many there are, stays light, and leads on to the last."""
+    fresh = hall.other("Fresh")
+    for number in range(200):
+        hall.do(fresh.add(f"customer-{number:03}.example"))
+    page = browser.new_page()
+    sign_in(page, hall.url, fresh.key)
+    seen = names(page)
+    assert len(page.content()) < LIGHT
+    expect(page.get_by_role("link", name="All 200")).to_be_visible()
+    while page.get_by_role("link", name="Further domains").count():
+        page.get_by_role("link", name="Further domains").click()
+        seen += names(page)
+    assert seen == [f"customer-{number:03}.example" for number in range(200)]
+
+
+def names(page: Page) -> list[str]:
+    """Reads the domains of the list."""
+    return page.locator(".domains th[scope=row]").all_inner_texts()
