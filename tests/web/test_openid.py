@@ -194,7 +194,7 @@ async def test_a_provider_that_drips_is_waited_for_once(
     began = time.monotonic()
     async with house.client() as browser:
         assert (await browser.get("/sign-in/openid")).status_code == 502
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 40  # where it takes 100 s to drip
 
 
 async def test_secret_in_the_form_where_the_provider_wants_it(house: Installation, elsewhere: OpenId) -> None:
