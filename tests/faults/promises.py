@@ -75,7 +75,7 @@ PROMISES = (
     Promise(name="P16", text="a full disk is told honestly", test="tests/faults/test_p16_full_disk.py"),
     Promise(
         name="P17", text="a wrong key-encryption key: refuses to start, names the key, writes nothing",
-        test="tests/adapters/test_keyring.py",
+        test="tests/faults/test_p17_wrong_key.py",
     ),
     Promise(
         name="P18", text="SIGTERM cuts no reply and hands leases back",
