@@ -66,7 +66,7 @@ def _dead(lab: DnsLab) -> Iterator[None]:
 
 def _zones(lab: DnsLab) -> list[str]:
     """Begins the zones, on both servers alike; each of the first two names a server that is dead."""
-    lab.publish("dead.lab.test", "A", NOBODY)
+    lab.ns1.change("lab.test", lambda update: update.add(DEAD, 60, "A", NOBODY))
     zones = [f"zone{number}.test" for number in range(ZONES)]
     for number, zone in enumerate(zones):
         first, second = {0: (ALIVE, DEAD), 1: (DEAD, OTHER)}.get(number, (ALIVE, OTHER))
