@@ -39,7 +39,12 @@ def rows(quick: bool) -> Iterator[Row]:
             os.setpriority(os.PRIO_PROCESS, worker.process.pid, 10)  # it shares that core with Postgres and the load
             took = _measured(serving.url, keys, seconds)
             worker.stop()
-    yield _row("post-p95-apart", "the same, Postgres", took, "the worker in a process of its own, on the other core, behind Postgres")
+    yield _row(
+        "post-p95-apart",
+        "the same, Postgres",
+        took,
+        "the worker apart, on the other core, behind Postgres",
+    )
 
 
 def _installation(folder: Path, **settings: str) -> Installation:
