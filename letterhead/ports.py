@@ -160,6 +160,15 @@ class Mailer(Protocol):
         ...
 
 
+class Mailbox(Protocol):
+    """Reads the mailbox that proofs are sent to; changes nothing there."""
+
+    async def find(self, token: str) -> bytes | None:
+        """Finds the message with a token (letters and digits) in its subject, of at most 64 KB; Fault
+        `provider-failed` where the mailbox can't be read."""
+        ...
+
+
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one RSA key: `public_key` is base64 of the SPKI DER (the `p=` of RFC 6376), the private PKCS#8 DER."""
 
@@ -918,6 +927,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
+
+    to: str
+    mailer: Mailer
+    mailbox: Mailbox | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """Gathers what operations need; made by wiring alone."""
 
@@ -936,3 +954,4 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+    proving: Proving | None = None  # None where no mailbox for proofs is set

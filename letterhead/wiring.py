@@ -15,12 +15,35 @@ from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_onc
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
-from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
+from letterhead.config import (
+    Endpoint,
+    Exposure,
+    Mailbox,
+    MxFailure,
+    Settings,
+    SmtpServer,
+    SqliteFile,
+    StartTls,
+    key_text,
+    system_resolvers,
+)
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
+from letterhead.ports import (
+    Deps,
+    Kept,
+    Mailer,
+    Notices,
+    Outbound,
+    Policy,
+    Provider,
+    Proving,
+    Resolver,
+    SignIn,
+    Store,
+)
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -50,6 +73,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    proving: Proving | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -99,6 +123,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            proving=stand.proving or _proving(settings, stand.now),
         )
 
 
@@ -177,8 +202,24 @@ def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> Provi
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:
     """Makes what hands mail over, where a mail server is set."""
     server, sender = settings.smtp_url, settings.mail_sender
-    if server is None or sender is None:
+    return None if server is None or sender is None else _smtp(settings, server, sender, now)
+
+
+def _proving(settings: Settings, now: Callable[[], datetime]) -> Proving | None:
+    """Makes what sends proofs, and reads them where it is said how."""
+    server, mailbox = settings.proof_smtp_url or settings.smtp_url, settings.proof_mailbox
+    imap = settings.proof_imap_url
+    if server is None or mailbox is None:
         return None
+    reader = None
+    if imap is not None:
+        from letterhead.adapters.imap import ImapMailbox  # loaded by those alone who use it
+
+        reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
+    return Proving(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
+
+
+def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable[[], datetime]) -> Mailer:
     from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
 
     return SmtpMailer(

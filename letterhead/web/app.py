@@ -10,6 +10,7 @@ import structlog
 
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
+from letterhead.operations.proofs import SEND_EVERY
 from letterhead.ports import Deps
 from letterhead.web import document, problems
 from letterhead.web.allowances import Buckets, Recent, Usage
@@ -29,6 +30,8 @@ from letterhead.web.settings import WebSettings
 from letterhead.web.switch import Refuse, Serve, Switch
 
 log = structlog.get_logger("letterhead.web")
+
+JUDGED_AT_ONCE = 5  # proofs of one domain, after a rest; then one in 5 s
 
 # People type a final slash; programs are told that there is nothing.
 PLACES: tuple[Endpoint | View, ...] = (
@@ -57,6 +60,8 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         settings=settings,
         credentials=credentials,
         looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
+        sent=Recent(SEND_EVERY.total_seconds(), credentials.clock),
+        judging=Buckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
         page=cache(lambda: document.page(described())),

@@ -45,6 +45,7 @@ PARTS = {
     "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "proofId": "proof3a5c1f0f5e2144d6a95b6e01a207b91e9a3c1f0f5e2144",
     "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",

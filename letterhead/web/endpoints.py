@@ -8,11 +8,11 @@ from typing import TypeVar
 import msgspec
 
 from letterhead.core.accounts import Caller
-from letterhead.errors import Kind
+from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
-from letterhead.web.allowances import Recent, Usage
+from letterhead.web.allowances import Buckets, Recent, Usage
 from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
@@ -53,6 +53,8 @@ class House:
     edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
     lists: KeptLists
     looked: Recent
+    sent: Recent  # proofs, by the client's own key for each
+    judging: Buckets  # proofs, by domain
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
@@ -84,6 +86,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def part(self, name: str) -> str:
         """Gives a part of the path, decoded."""
         return str(self.request.path_params[name])
+
+    def idempotency_key(self) -> str | None:
+        """Reads the client's own name for this request; Fault `parameter-invalid`."""
+        key: str | None = self.request.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
+            raise Fault(
+                Kind.PARAMETER_INVALID,
+                "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
+                "Send a UUID, for instance.",
+            )
+        return key
 
     def query(self, shape: type[T]) -> T:
         """Reads the query parameters."""

@@ -198,19 +198,8 @@ async def add_domain(call: Call) -> Answer:
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
     )
-    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, _idempotency_key(call))
+    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
     return await _whole(call)
-
-
-def _idempotency_key(call: Call) -> str | None:
-    key: str | None = call.request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
-        raise Fault(
-            Kind.PARAMETER_INVALID,
-            "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
-            "Send a UUID, for instance.",
-        )
-    return key
 
 
 async def _whole(call: Call) -> Answer:
