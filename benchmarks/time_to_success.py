@@ -22,7 +22,7 @@ from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Serving
 
 SPREAD, SPREAD_QUICK = 60.0, 10.0  # seconds over which the records appear
-MOST = 180.0  # seconds to wait for the last
+MOST = 150.0  # seconds to wait for the last
 POLL = 0.5
 ZONES = 10  # and as many accounts
 ALIVE, OTHER, DEAD, NOBODY = "ns1.lab.test.", "ns2.lab.test.", "dead.lab.test.", "127.0.0.9"
