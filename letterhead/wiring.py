@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
@@ -40,6 +41,7 @@ from letterhead.ports import (
     Policy,
     Provider,
     Proving,
+    Publisher,
     Resolver,
     SignIn,
     Store,
@@ -73,6 +75,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    publisher: Publisher | None = None
     proving: Proving | None = None
     now: Callable[[], datetime] = _now
 
@@ -123,6 +126,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            publisher=stand.publisher or publisher(settings),
             proving=stand.proving or _proving(settings, stand.now),
         )
 
@@ -235,6 +239,14 @@ def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable
         ),
         now,
     )
+
+
+def publisher(settings: Settings) -> Publisher | None:
+    """Makes what writes the operator's own zone, where one is set."""
+    zone, server, key = settings.dkim_zone, settings.dkim_zone_server, settings.dkim_zone_tsig
+    if zone is None or server is None or key is None:
+        return None
+    return ZoneUpdates(zone, _address(server), key.name, key.algorithm, key.secret)
 
 
 def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:

@@ -55,7 +55,7 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     required: bool
     found: bool
     host: str
-    record_type: Literal["TXT", "MX"]
+    record_type: Literal["TXT", "MX", "CNAME"]
     expected: str
     observed: tuple[str, ...] | UnsetType = UNSET
     verdict: Literal["present", "wrong", "absent", "unanswered"]
@@ -63,7 +63,9 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | UnsetType = UNSET
 
 
-_NEXT_KEY = Meta(description="During a change of keys: how the new key's record stands.")
+_NEXT_KEY = Meta(
+    description="During a change of keys: how the new key's record stands. With delegated keys always: the other CNAME."
+)
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
@@ -265,6 +267,10 @@ class NewDomain(In, frozen=True, kw_only=True):
     selector: Annotated[object, _text("lh1", "A DKIM selector of your own; made for you otherwise.")] = UNSET
     mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
+    dkim_mode: Annotated[
+        Literal["direct", "delegated"],
+        Meta(description="Who publishes the keys: the customer each one, or we, behind two CNAMEs published once."),
+    ] = "direct"
     start_verification: bool = True
 
 

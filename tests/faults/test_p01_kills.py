@@ -42,6 +42,9 @@ class Ledger:
         self._clients = [threading.Thread(target=work, args=(serving, key, name)) for name in names]
         for client in self._clients:
             client.start()
+        until = time.monotonic() + 10
+        while not self.acked and time.monotonic() < until:  # on a busy machine the first answer takes its time
+            time.sleep(0.005)
 
     def end(self) -> None:
         """Waits for the clients."""
@@ -160,7 +163,7 @@ def test_postgres_that_does_not_wait_for_the_disk_loses(tmp_path: Path, figures:
     """The same with synchronous_commit=off loses what was acknowledged: the test above can fail."""
     hasty = {**DURABLE, "synchronous_commit": "off", "wal_writer_delay": "10s"}
     with postgres_rig.running(hasty) as postgres:
-        acked, lost, _ = crashed(tmp_path, postgres, crashes=10, until_lost=True)
+        acked, lost, _ = crashed(tmp_path, postgres, crashes=3, until_lost=True)
     figures(acknowledged=acked, lost=lost)
     assert lost > 0
 
