@@ -82,7 +82,7 @@ async def seeded(url: str, count: int, public_key: str) -> None:
         for name in zones.names(count)
     ]  # fmt: skip
     connection = await asyncpg.connect(url)
-    await connection.execute("DELETE FROM domains")
+    await connection.execute("DELETE FROM domains WHERE account_id = 'acc'")
     await connection.execute("INSERT INTO accounts (id, name, email, created_at) VALUES ('acc', '', 'a@b.test', 0) "
                              "ON CONFLICT DO NOTHING")  # fmt: skip
     await connection.copy_records_to_table("domains", records=map(as_row, made), columns=COLUMNS["domains"])

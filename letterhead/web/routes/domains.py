@@ -16,8 +16,9 @@ from letterhead.ports import Page
 from letterhead.web import tags, telling, wire
 from letterhead.web.answers import Answer, json
 from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web.kept import Kept
 
-LONG, PIECE = 500, 128  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
+LONG, PIECE = 500, 64  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
 
 
 async def list_domains(call: Call) -> Answer:
@@ -41,19 +42,22 @@ async def _all(call: Call) -> Answer:
     secret, lists = _secret(call), call.house.lists
     kept = None if secret else lists.get(call.account_id)
     if kept is not None or tags.asked(call.request):
-        tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
+        marks = await domains.list_marks(call.deps, call.account_id)
+        same = kept is not None and kept.marks == marks
+        tag = kept.tag if kept is not None and same else _tag_of(call, marks)
         headers = tags.headers(tag, secret=secret)
         if tags.known(call.request, tag):
             return Answer(status=304, headers=headers)
-        if kept is not None and kept.tag == tag:
+        if kept is not None and same:
             return Answer(body=kept.body, headers=headers)
     listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
     if len(listed) > LONG:
         return await _long(call, secret=secret)
     body = await _list(call, listed)
-    tag = _tag_of(call, [(each.id, each.version) for each in listed])
+    marks = [(each.id, each.version) for each in listed]
+    tag = _tag_of(call, marks)
     if not secret:
-        lists.keep(call.account_id, tag, body)
+        lists.keep(call.account_id, Kept(marks, tag, body))
     return Answer(body=body, headers=tags.headers(tag, secret=secret))
 
 
