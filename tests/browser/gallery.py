@@ -29,6 +29,7 @@ from letterhead.core.lateness import SLOT
 from letterhead.core.plan import Verdict
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts, rotations
+from letterhead.operations.pool import pooled
 from letterhead.operations.setup_links import make_link
 from letterhead.operations.watching import CHECKS
 from letterhead.ports import Condition, Conditions, Outcome, Quota, Use
@@ -106,9 +107,15 @@ class Gallery:
 
         return self.do(make())
 
-    def other(self, name: str) -> World:
-        """Opens another account."""
-        return self.do(self.world.other(name))
+    def other(self, name: str, domains: int = 0) -> World:
+        """Opens another account, with so many domains that were just added; one key does for all of them."""
+        fresh = self.do(self.world.other(name))
+        deps = fresh.deps
+        pair = deps.keyring.make_pair() if domains else None
+        self.do(deps.store.pool_keys([pooled(deps, pair) for _ in range(domains) if pair]))
+        for number in range(domains):
+            self.do(fresh.add(f"customer-{number:03}.example"))
+        return fresh
 
     def change(self, sender: str, **how: object) -> None:
         """Writes a domain as it would have become."""

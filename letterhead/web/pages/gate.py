@@ -111,8 +111,11 @@ class PageGate:
         status = problems.status_of(fault.kind)
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
-        tracking_id = visitor.actor.tracking_id
-        answer = visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        fix = fault.fix
+        if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
+            fix = self._desk.rendering.texts("refusal.wait", number=fault.retry_after)
+        known = {"status": status, "detail": fault.detail, "fix": fix, "tracking_id": visitor.actor.tracking_id}
+        answer = visitor.show("fault.html", status, **known)
         if fault.retry_after is not None:
             answer.headers.add("retry-after", str(fault.retry_after))
         return answer
