@@ -13,7 +13,7 @@ from tests.browser.gallery import hung
 from tests.browser.sights import NO_PAGES, shown_by, sights
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # a minute, where nobody else works
 RULES = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}  # WCAG 2.5.8: 24 CSS pixels
 FOCUSED = """() => {
   const dim = [];
