@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from letterhead import worker
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.cli.demo.stage import Clock, Zones, live
 from letterhead.cli.demo.story import PARTS
@@ -183,14 +184,14 @@ class Gallery:
 
 
 @contextmanager
-def hung(folder: Path, **web: object) -> Iterator[Gallery]:
-    """Runs the service until the block ends; `web` are settings of the web face."""
+def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+    """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     application = Application()
     threading.Thread(target=application.serve_forever, daemon=True).start()
-    room = _running(folder, loop, application, web)
+    room = _running(folder, loop, application, web, working=working)
     try:
         gallery = asyncio.run_coroutine_threadsafe(room.__aenter__(), loop).result(120)
         try:
@@ -207,7 +208,7 @@ def hung(folder: Path, **web: object) -> Iterator[Gallery]:
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object]
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: Mood(part.mood) for part in PARTS}
@@ -223,8 +224,18 @@ async def _running(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
             )  # type: ignore[arg-type] # fmt: skip
-            async with served(create_app(world.deps, settings), listener):
+            async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
+
+
+@asynccontextmanager
+async def _worked(world: World, *, working: bool) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(world.deps, worker.WorkerSettings(pooled_keys=4), stop)) if working else None
+    yield
+    stop.set()
+    if task is not None:
+        await task
 
 
 async def _past(world: World) -> None:

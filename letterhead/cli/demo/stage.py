@@ -14,6 +14,7 @@ from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
 from letterhead.ports import Allowance, Deps, Resolver
 
 LEASE = timedelta(minutes=1)
+ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 1209600 600\n@ 3600 NS a.root.example.\n"
 
 
 @dataclass(slots=True)
@@ -30,8 +31,8 @@ class Clock:
 class Zones:
     """Answers from zone texts that change while it runs (implements `ports.Resolver`)."""
 
-    texts: dict[str, str] = field(default_factory=dict)
-    _now: Resolver = field(default_factory=wiring.ZoneFileResolver)
+    texts: dict[str, str] = field(default_factory=lambda: {".": ROOT})  # the root is asked whether we are heard
+    _now: Resolver = field(default_factory=lambda: wiring.ZoneFileResolver(ROOT))
 
     def publish(self, name: str, plan: Plan) -> None:
         """Puts a zone of the story in the place of what the domain's zone was."""
