@@ -5,14 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import checking, growth, listing, report, serving, time_to_success
+from benchmarks import checking, growth, listing, posting, report, serving, sweep, time_to_success
 from benchmarks.figures import Row
 
 SUBJECTS = {
     "list": listing.rows,
+    "post": posting.rows,
     "serve": serving.rows,
     "check": checking.rows,
     "success": time_to_success.rows,
+    "sweep": sweep.rows,
     "growth": growth.rows,
 }
 

@@ -37,13 +37,13 @@ def rows(quick: bool) -> Iterator[Row]:
         for process in (lab.ns1.server, lab.ns2.server, lab.resolver, server.server):
             load.pinned(process.pid, load.other_core())
         zones.publish(lab, count, public_key)
-        installation = _installation(folder, url, lab, lab.resolver_port)
-        asyncio.run(_seeded(url, count, public_key))
-        asked = (lab, installation, url, count)
+        ours = installation(folder, url, lab, lab.resolver_port)
+        asyncio.run(seeded(url, count, public_key))
+        asked = (lab, ours, url, count)
         yield from _routine(asked, rounds)
         yield from _late(asked, folder)
         yield from _two(asked, rounds)
-        asyncio.run(_seeded(url, count, "AAAA"))
+        asyncio.run(seeded(url, count, "AAAA"))
         yield from _full(asked, rounds)
 
 
@@ -53,7 +53,8 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Installation:
+def installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Installation:
+    """Sets up an installation that checks what `zones` publishes."""
     return places.installation(
         folder,
         DATABASE_URL=url,
@@ -64,7 +65,7 @@ def _installation(folder: Path, url: str, lab: DnsLab, resolver: int) -> Install
     )
 
 
-async def _seeded(url: str, count: int, public_key: str) -> None:
+async def seeded(url: str, count: int, public_key: str) -> None:
     """Fills in verified domains; with a key that is not the published one they are pending, and stay so."""
     healthy = public_key != "AAAA"
     state, since = State.VERIFIED if healthy else State.PENDING, datetime.now(UTC)
@@ -198,7 +199,7 @@ def _late(asked: Asked, folder: Path) -> Iterator[Row]:
         open_.callback(late.terminate)
         load.pinned(late.pid, load.other_core())
         time.sleep(0.5)
-        slow = (lab, _installation(folder, url, lab, port), url, count)
+        slow = (lab, installation(folder, url, lab, port), url, count)
         ours, peer = _rounds([lambda: _ours(slow), lambda: _naive(slow, "sync", 15, port=port)], 2)
     yield _clock("check-late", "the same, 50 ms until each answer", ours, peer, "dnspython in sequence", 50)
 

@@ -20,6 +20,7 @@ from letterhead.ports import Deps, KeyPair
 from tests.rigs.letterhead import Installation
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
+STRIDE = 0.6180339887498949  # its multiples, without their whole parts, fill a day evenly in any order
 LATER = datetime(2036, 1, 1, tzinfo=UTC)  # nothing is due while we measure
 STATES = (State.VERIFIED, State.PENDING, State.FAILED)
 FLAT = (
@@ -33,7 +34,7 @@ COLUMNS = {
     "accounts": ("id", "name", "email", "created_at"),
     "api_keys": ("id", "account_id", "digest", "name", "key_type", "scope", "masked", "created_at"),
     "domains": ("id", "account_id", "sender", "status", "held", "next_check_at", "version", "life"),
-    "domain_keys": ("domain_id", "sealed"),
+    "domain_keys": ("domain_id", "selector", "sealed"),
     "floor_keys": ("digest", "account_id"),
     "floor_domains": (
         "account_id", "sender", "status", "last_sync", "created_at", "selector", "public_key", "mail_from",
@@ -50,7 +51,7 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how much is wanted; `first` is the number of the first account."""
+    """Says how much is wanted; `first` is the first account's number. Checks are due within `spread` from `due` on."""
 
     accounts: int = 100
     domains: int = 10
@@ -58,6 +59,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bool = False
     flat: bool = True
     due: datetime = LATER
+    spread: timedelta = timedelta()
+
+    def due_at(self, number: int, place: int) -> datetime:
+        """Says when a domain is due: neighbours on the disk at moments far apart, as many in each stretch of time."""
+        return self.due + self.spread * ((number * self.domains + place) * STRIDE % 1.0)
 
 
 def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
@@ -115,10 +121,13 @@ def _tables(
             for scope, text in (("read", each.read), ("full", each.full))
         ],
     )
-    yield "domains", (as_row(domain(*each, pair.public_key, due=wanted.due)) for each in made)
+    yield "domains", (as_row(domain(*each, pair.public_key, due=wanted.due_at(*each))) for each in made)
     if wanted.sealed:
         each_domain = (domain(*each, pair.public_key, due=wanted.due) for each in made)
-        yield "domain_keys", [(one.id, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain]
+        yield (
+            "domain_keys",
+            [(one.id, one.selector, deps.keyring.seal(pair.private_key, key_purpose(one))) for one in each_domain],
+        )
     if wanted.flat:
         yield "floor_keys", [(digest(each.read), f"acc_{n}") for n, each in zip(numbers, keys, strict=True)]
         yield "floor_domains", (_flat(domain(*each, pair.public_key, due=wanted.due)) for each in made)

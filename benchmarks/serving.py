@@ -1,81 +1,36 @@
-"""Measures what a single process of the service does beside lists: POST at a steady rate, its start, its memory."""
+"""Measures a single process of the service beside lists of ten: its start, its memory, an account with very many."""
 
-import asyncio
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 
 from benchmarks import load, places, seed
 from benchmarks.figures import Row, at_most, row
-from tests.rigs.letterhead import OPERATOR_TOKEN
-from tests.rigs.processes import free_port
+from benchmarks.places import Peer
 
-EACH = 20  # POST a second
 MANY = 10_000
+PACE = 0.01  # seconds between another account's requests
+INSTALLED = places.ROOT / ".venv" / "bin" / "letterhead"  # as operators have it, without what only tests need
 
 
 def rows(quick: bool) -> Iterator[Row]:
     """Gives the figures, on SQLite with the worker in the same process, as `letterhead run` has it."""
     with tempfile.TemporaryDirectory() as folder:
-        yield from _post(Path(folder), seconds=10 if quick else 60)
-    with tempfile.TemporaryDirectory() as folder:
         yield from _start(Path(folder), times=3 if quick else 7)
     with tempfile.TemporaryDirectory() as folder:
-        yield from _many(Path(folder), rounds=3 if quick else 9)
-
-
-def _post(folder: Path, seconds: int) -> Iterator[Row]:
-    """Adds a domain every 50 ms, whether the last one is answered or not, each for another of 100 accounts."""
-    # Resolvers that nobody runs: checks go on beside it, and come to nothing.
-    installation = places.installation(folder, KEY_POOL="400", DNS_RESOLVERS=f"127.0.0.1:{free_port('127.0.0.1')}")
-    keys = seed.seed(installation, seed.Wanted(flat=False))
-    with installation.serving() as serving:
-        load.pinned(serving.process.pid, load.core())
-        _wait_for_keys(serving.url)
-        took = sorted(asyncio.run(_posted(serving.url, [each.full for each in keys], seconds)))
-    p50, p95, p99 = (took[int(len(took) * share)] for share in (0.5, 0.95, 0.99))
-    note = f"p50 {p50:.1f}, p99 {p99:.1f} ms; {len(took)} requests, worker and key making beside"
-    yield row("post-p95", "POST /domains, 20/s, SQLite", p95, "ms, p95", at_most(30), note=note)
-
-
-def _wait_for_keys(url: str) -> None:
-    until = time.monotonic() + 90
-    pooled = 0.0
-    with httpx2.Client(headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}) as client:
-        while pooled < 390 and time.monotonic() < until:
-            told = client.get(f"{url}/metrics").text
-            pooled = float(next(x for x in told.splitlines() if x.startswith("letterhead_pooled_keys ")).split()[1])
-            time.sleep(0.5)
-
-
-async def _posted(url: str, keys: list[str], seconds: int) -> list[float]:
-    took: list[float] = []
-
-    async def post(client: httpx2.AsyncClient, number: int) -> None:
-        began = time.perf_counter()
-        answer = await client.post(
-            "/domains",
-            json={"sender": f"new{number}.test"},
-            headers={"Authorization": f"Bearer {keys[number % len(keys)]}"},
-        )
-        took.append((time.perf_counter() - began) * 1000)
-        answer.raise_for_status()
-
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client, asyncio.TaskGroup() as group:
-        for number in range(EACH * seconds):
-            group.create_task(post(client, number))
-            await asyncio.sleep(1 / EACH)
-    return took
+        yield from _many(Path(folder), rounds=3 if quick else 9, seconds=3 if quick else 10)
 
 
 def _start(folder: Path, times: int) -> Iterator[Row]:
     """Starts on a database that is there, and asks until it answers."""
     installation = places.installation(folder)
+    installation.command = INSTALLED
     with installation.serving():
         pass
     took, sizes = [], []
@@ -91,7 +46,7 @@ def _start(folder: Path, times: int) -> Iterator[Row]:
               at_most(110))  # fmt: skip
 
 
-def _many(folder: Path, rounds: int) -> Iterator[Row]:
+def _many(folder: Path, rounds: int, seconds: int) -> Iterator[Row]:
     """Lists an account with 10,000 domains beside one with 100."""
     installation = places.installation(folder)
     few = seed.seed(installation, seed.Wanted(accounts=1, domains=100, flat=False))[0]
@@ -103,6 +58,7 @@ def _many(folder: Path, rounds: int) -> Iterator[Row]:
         before = load.memory_of(ours.pid)
         figures = [(_list(client, url, few.read), _list(client, url, many.read)) for _ in range(rounds)]
         grown = load.memory_of(ours.pid) - before
+        alone, beside = _others(ours, few.read, many.read, seconds)
     ratio = statistics.median((large.last / large.count) / (small.last / small.count) for small, large in figures)
     large = statistics.median(one.last for _, one in figures)
     small = statistics.median(one.last for one, _ in figures)
@@ -111,6 +67,30 @@ def _many(folder: Path, rounds: int) -> Iterator[Row]:
     yield row("many-first-byte", "its first byte", statistics.median(one.first for _, one in figures) * 1000, "ms",
               at_most(100))  # fmt: skip
     yield row("many-memory", "its memory, over what was there after the first", grown, "MB", at_most(50))
+    yield row("many-others", "p99 of another account's list of 100, while the long list is sent over and over", beside,
+              "ms, p99", at_most(30), floor=alone, ratio=beside / alone, beside="while it is not",
+              note="the target is ours: what POST may take")  # fmt: skip
+
+
+def _others(ours: Peer, few: str, many: str, seconds: int) -> tuple[float, float]:
+    """Asks for a short list again and again, alone and while the long one is asked for again and again; p99 in ms."""
+    alone = _p99(ours, few, seconds)
+    with load.listed([many]) as keys, ThreadPoolExecutor(1) as beside:
+        loaded = beside.submit(load.loaded, ours.port, keys, pid=ours.pid, seconds=seconds + 1, connections=1)
+        told = _p99(ours, few, seconds)
+        loaded.result()
+    return alone, told
+
+
+def _p99(ours: Peer, key: str, seconds: int) -> float:
+    took = []
+    with httpx2.Client(base_url=f"http://127.0.0.1:{ours.port}", headers={"Authorization": f"Bearer {key}"}) as client:
+        until = time.perf_counter() + seconds
+        while (began := time.perf_counter()) < until:
+            client.get("/domains").raise_for_status()
+            took.append((time.perf_counter() - began) * 1000)
+            time.sleep(PACE)
+    return sorted(took)[int(len(took) * 0.99)]
 
 
 class Listed:

@@ -160,6 +160,15 @@ class Mailer(Protocol):
         ...
 
 
+class Mailbox(Protocol):
+    """Reads the mailbox that proofs are sent to; changes nothing there."""
+
+    async def find(self, token: str) -> bytes | None:
+        """Finds the message with a token (letters and digits) in its subject, of at most 64 KB; Fault
+        `provider-failed` where the mailbox can't be read."""
+        ...
+
+
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one RSA key: `public_key` is base64 of the SPKI DER (the `p=` of RFC 6376), the private PKCS#8 DER."""
 
@@ -530,9 +539,10 @@ class Store(Protocol):
         """
         ...
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key."""
+        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key;
+        `usage-limit-exceeded` where it leaves more claims without proof than the limits allow."""
         ...
 
     async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
@@ -555,8 +565,10 @@ class Store(Protocol):
         """Finds the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
+    async def sealed_keys(
+        self, account_id: str, first: str = "", last: str | None = None
+    ) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
         ...
 
     async def take_key(self) -> PooledKey | None:
@@ -826,6 +838,10 @@ class Store(Protocol):
         """Deletes the numbers of before a time, and says how many."""
         ...
 
+    async def prune_turns(self, before: datetime) -> int:
+        """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
+        ...
+
     async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         ...
@@ -911,6 +927,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proving:
+    """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
+
+    to: str
+    mailer: Mailer
+    mailbox: Mailbox | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """Gathers what operations need; made by wiring alone."""
 
@@ -929,3 +954,4 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+    proving: Proving | None = None  # None where no mailbox for proofs is set

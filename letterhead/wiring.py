@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from publicsuffixlist import PublicSuffixList
-
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
@@ -15,16 +13,37 @@ from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.adapters.smtp import MailServer, SmtpMailer
-from letterhead.adapters.sns import SnsNotices
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
-from letterhead.config import Endpoint, Exposure, MxFailure, Settings, SqliteFile, StartTls, key_text, system_resolvers
+from letterhead.config import (
+    Endpoint,
+    Exposure,
+    Mailbox,
+    MxFailure,
+    Settings,
+    SmtpServer,
+    SqliteFile,
+    StartTls,
+    key_text,
+    system_resolvers,
+)
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
 from letterhead.core.secret import Secret, reveal
 from letterhead.core.webhooks import Reach
-from letterhead.ports import Deps, Kept, Mailer, Notices, Outbound, Policy, Provider, Resolver, SignIn, Store
+from letterhead.ports import (
+    Deps,
+    Kept,
+    Mailer,
+    Notices,
+    Outbound,
+    Policy,
+    Provider,
+    Proving,
+    Resolver,
+    SignIn,
+    Store,
+)
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, suffixes
 
 __all__ = [
@@ -54,6 +73,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    proving: Proving | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -103,6 +123,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            proving=stand.proving or _proving(settings, stand.now),
         )
 
 
@@ -154,7 +175,11 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
 
 def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> Notices | None:
     topics = settings.ses_notice_topics
-    return SnsNotices(topics, Fetcher(names), now) if topics else None
+    if not topics:
+        return None
+    from letterhead.adapters.sns import SnsNotices  # loaded by those alone who use it
+
+    return SnsNotices(topics, Fetcher(names), now)
 
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
@@ -177,8 +202,26 @@ def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> Provi
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:
     """Makes what hands mail over, where a mail server is set."""
     server, sender = settings.smtp_url, settings.mail_sender
-    if server is None or sender is None:
+    return None if server is None or sender is None else _smtp(settings, server, sender, now)
+
+
+def _proving(settings: Settings, now: Callable[[], datetime]) -> Proving | None:
+    """Makes what sends proofs, and reads them where it is said how."""
+    server, mailbox = settings.proof_smtp_url or settings.smtp_url, settings.proof_mailbox
+    imap = settings.proof_imap_url
+    if server is None or mailbox is None:
         return None
+    reader = None
+    if imap is not None:
+        from letterhead.adapters.imap import ImapMailbox  # loaded by those alone who use it
+
+        reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
+    return Proving(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
+
+
+def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable[[], datetime]) -> Mailer:
+    from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
+
     return SmtpMailer(
         MailServer(
             host=server.host,
@@ -222,7 +265,7 @@ def _address(endpoint: Endpoint) -> tuple[str, int]:
 def name_rules(settings: Settings) -> NameRules:
     """Gives the rules that names are parsed by."""
     return NameRules(
-        icann=PublicSuffixList(only_icann=True, accept_unknown=False),
+        icann=suffixes(only_icann=True),
         any_suffix=suffixes(),
         allow_special_use=settings.allow_special_use,
         forbidden=frozenset(settings.own_domains),

@@ -14,6 +14,7 @@ from letterhead.config import (
     TABLE,
     Endpoint,
     Exposure,
+    ImapServer,
     LogFormat,
     Mailbox,
     MxFailure,
@@ -42,7 +43,8 @@ TOKEN = "canary-7Q2mZ-operator-token"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
 OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
-BESIDE = {**PAIR, **OPENID, "MAIL_SENDER": "post@example.net"}
+PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
+BESIDE = {**PAIR, **OPENID, **PROOF, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -68,6 +70,8 @@ def open_value(value: object) -> object:
         case SmtpServer(password=Secret() as password):
             user = f"{value.user}:{reveal(password).decode()}@"
             return f"smtp{'s' if value.implicit_tls else ''}://{user}{value.host}:{value.port}"
+        case ImapServer():
+            return f"imaps://{value.user}:{reveal(value.password).decode()}@{value.host}:{value.port}"
         case Secret():
             return reveal(value).decode()
         case PostgresServer():
@@ -105,6 +109,9 @@ def test_defaults_work(folder: Path) -> None:
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
+        proof_mailbox=None,
+        proof_smtp_url=None,
+        proof_imap_url=None,
         key_pool=64,
         check_concurrency=50,
         check_timeout_seconds=20,
@@ -190,6 +197,7 @@ GOOD = [
     ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
     ("SMTP_URL", "smtp://[::1]:25/", SmtpServer(host="::1", port=25, implicit_tls=False)),
     ("SMTP_STARTTLS", "Never", StartTls.NEVER),
+    ("PROOF_IMAP_URL", "imaps://u:p%40ss@mail.example.net", "imaps://u:p@ss@mail.example.net:993"),
     ("MAIL_SENDER", "dns@example.net", Mailbox(address="dns@example.net")),
     ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", Mailbox(address="dns@example.net", name="Bücher, Ltd")),
     ("KEY_POOL", "1", 1),
@@ -271,6 +279,9 @@ WRONG = [
     ("SMTP_URL", "http://u:7Q2mZ@h", "begins neither with smtp://"),
     ("SMTP_URL", "smtp://u:7Q2mZ@h/x", "only user, password, host and port"),
     ("SMTP_URL", "smtp://u@h", "user without a password"),
+    ("PROOF_IMAP_URL", "imap://u:7Q2mZ@h", "does not begin with imaps://"),
+    ("PROOF_IMAP_URL", "imaps://h", "no user and password"),
+    ("PROOF_IMAP_URL", "imaps://u:7Q2mZ@h/INBOX", "only user, password, host and port"),
     ("SMTP_URL", "smtp://u:7Q2mZ@", "neither a name nor an address"),
     ("MAIL_SENDER", "nobody", "name@host"),
     ("MAIL_SENDER", "A <a@b>, c@d", "neither an address"),

@@ -25,6 +25,9 @@ class PrometheusMeter:
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
+        self._known: dict[
+            tuple[str, str, int], tuple[Counter, Histogram]
+        ] = {}  # finding a label costs more than counting
         self._requests = Counter("letterhead_requests", "Requests.", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
             "letterhead_request_seconds", "Time to the answer.", ("route",), buckets=_SECONDS, registry=own
@@ -44,8 +47,12 @@ class PrometheusMeter:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        known = self._known.get((method, route, status))
+        if known is None:
+            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._known[method, route, status] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def checked(self, outcome: str) -> None:
         """Counts one check."""

@@ -47,7 +47,8 @@ class SmtpMailer:
     async def send(self, letter: Letter) -> Handed:
         """Hands one message over; trouble is a value, never raised."""
         octets = self.message(letter).as_bytes(policy=WIRE)
-        return await self._visit(lambda client: self._hand(client, letter.to, octets))
+        bounces = letter.bounces or self._server.sender
+        return await self._visit(lambda client: self._hand(client, bounces, letter.to, octets))
 
     async def reach(self) -> Handed:
         """Goes as far as a message would, sign-in and all, and sends none."""
@@ -83,9 +84,9 @@ class SmtpMailer:
         if user is not None and password is not None:
             await client.login(user, reveal(password).decode())
 
-    async def _hand(self, client: aiosmtplib.SMTP, to: str, octets: bytes) -> Handed:
+    async def _hand(self, client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> Handed:
         try:
-            await client.mail(self._server.sender)
+            await client.mail(bounces)
             await client.rcpt(to)
         except (aiosmtplib.SMTPException, OSError) as error:
             return Handed(post=_before(error), said=_said(error))
@@ -102,14 +103,15 @@ class SmtpMailer:
         server, message = self._server, EmailMessage(policy=WIRE)
         for name, value in self._headers(letter).items():
             message[name] = value
-        message["From"] = Address(server.sender_name, addr_spec=server.sender)
+        name = server.sender_name if letter.sender is None else ""
+        message["From"] = Address(name, addr_spec=letter.sender or server.sender)
         message["To"] = Address(addr_spec=letter.to)
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
         return message
 
     def _headers(self, letter: Letter) -> Mapping[str, str]:
-        host = self._server.sender.rpartition("@")[2]
+        host = (letter.sender or self._server.sender).rpartition("@")[2]
         headers = {
             "Subject": letter.subject,
             "Date": format_datetime(self._now().astimezone(UTC)),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from letterhead.cli import proofs
 from letterhead.cli.client import Api, account_key, decoded, path_of
 from letterhead.cli.exits import Exit
 from letterhead.cli.keys import AsJson
@@ -179,6 +180,48 @@ def preflight(sender: str, /, *, as_json: AsJson = False) -> Exit:
     else:
         console().print(surveyed(decoded(answer)))
     return Exit.OK
+
+
+@app.command
+def proof(
+    sender: str,
+    /,
+    *,
+    raw: Path | None = None,
+    ip: str | None = None,
+    mail_from: str | None = None,
+    helo: str | None = None,
+    wait: float = 60,
+    as_json: AsJson = False,
+) -> Exit:
+    """Show how a receiver sees one message of a domain: DKIM, SPF, DMARC. Exits with 1 where DMARC would fail.
+
+    Parameters
+    ----------
+    sender
+        The domain.
+    raw
+        A file with a message's source as it was received. Without it, one message is sent by the operator's path.
+    ip
+        The address of the server that handed the message over; else its Received fields tell.
+    mail_from
+        The envelope sender; else its Return-Path tells.
+    helo
+        The name that the server gave; else its Received field tells.
+    wait
+        Seconds to wait for a message that was sent.
+    """
+    envelope = {"clientIp": ip, "mailFrom": mail_from, "helo": helo}
+    given = {name: value for name, value in envelope.items() if value is not None}
+    body = given | (proofs.source(raw) if raw is not None else {})
+    with Api(account_key()) as api:
+        answer = proofs.asked(api, sender, body, wait)
+    told: dict[str, Any] = decoded(answer)
+    if as_json:
+        print(answer.decode())
+    else:
+        console().print(proofs.report(told))
+    return proofs.exit_of(told)
 
 
 @app.command

@@ -124,6 +124,7 @@ async def serve_with(
 ) -> None:
     """Serves what was opened elsewhere (the demo stands in for the outside world)."""
     from letterhead import worker as working
+    from letterhead.config import PostgresServer
     from letterhead.web.app import create_app
     from letterhead.web.server import serve as serve_web
     from letterhead.web.settings import WebSettings
@@ -135,6 +136,7 @@ async def serve_with(
             operator_token=settings.operator_token,
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
+            share_failures=isinstance(settings.database_url, PostgresServer),  # the others have one process
             brand_name=settings.brand_name,
             brand_logo=settings.brand_logo,
             brand_colour=settings.brand_colour,

@@ -6,6 +6,7 @@ from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Endpoint,
     Exposure,
+    ImapServer,
     LogFormat,
     Mailbox,
     MxFailure,
@@ -23,6 +24,7 @@ __all__ = [
     "TABLE",
     "Endpoint",
     "Exposure",
+    "ImapServer",
     "LogFormat",
     "Mailbox",
     "MxFailure",

@@ -101,6 +101,7 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
     if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     _refuse_half_mail(settings)
+    _refuse_half_proof(settings)
     _refuse_half_sign_in(settings)
     return settings
 
@@ -124,6 +125,19 @@ def _refuse_half_mail(settings: Settings) -> None:
     in_clear = settings.smtp_starttls is StartTls.NEVER
     if server is not None and in_clear and server.password is not None and not server.implicit_tls:
         raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {PREFIX}SMTP_URL has a password to be sent in clear")
+
+
+def _refuse_half_proof(settings: Settings) -> None:
+    for name, value in (("PROOF_SMTP_URL", settings.proof_smtp_url), ("PROOF_IMAP_URL", settings.proof_imap_url)):
+        if value is not None and settings.proof_mailbox is None:
+            raise _fault(_BY_NAME["PROOF_MAILBOX"], f"is not set, and goes with {PREFIX}{name}")
+    server = settings.proof_smtp_url
+    if settings.proof_mailbox is not None and (server or settings.smtp_url) is None:
+        raise _fault(_BY_NAME["PROOF_SMTP_URL"], f"is not set, nor SMTP_URL, and goes with {PREFIX}PROOF_MAILBOX")
+    in_clear = settings.smtp_starttls is StartTls.NEVER
+    if server is not None and in_clear and server.password is not None and not server.implicit_tls:
+        url = f"{PREFIX}PROOF_SMTP_URL"
+        raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {url} has a password to be sent in clear")
 
 
 def _value(setting: Setting, given: _Given) -> object:

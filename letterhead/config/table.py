@@ -12,6 +12,7 @@ from letterhead.config import branding, values
 from letterhead.config.values import (
     Endpoint,
     Exposure,
+    ImapServer,
     LogFormat,
     Mailbox,
     MxFailure,
@@ -65,6 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    proof_mailbox: Mailbox | None
+    proof_smtp_url: SmtpServer | None
+    proof_imap_url: ImapServer | None
     webhooks_allow_http: bool
     webhooks_allow_private: bool
     keep_events_days: int
@@ -309,6 +313,34 @@ TABLE = (
         "Letterhead <dns@example.com>",
         "Who reminders come from, as `address` or `Name <address>`. Goes with SMTP_URL.",
         unset="reminders are recorded and not sent",
+    ),
+    Setting(
+        "PROOF_MAILBOX",
+        None,
+        values.read_mailbox,
+        "proof@example.net",
+        "Mailbox of yours that proofs are sent to: it should be on a server other than the one that sends "
+        "(docs/proof.md).",
+        unset="proofs are made of messages that are given, and none is sent",
+    ),
+    Setting(
+        "PROOF_SMTP_URL",
+        None,
+        values.read_smtp,
+        "smtp://letterhead:an-example-of-a-password@relay.example.com:587",
+        "Mail server that proofs are handed to, written as SMTP_URL is: the one that signs your customers' mail. Goes "
+        "with PROOF_MAILBOX.",
+        secret=True,
+        unset="that of SMTP_URL",
+    ),
+    Setting(
+        "PROOF_IMAP_URL",
+        None,
+        values.read_imap,
+        "imaps://proof:an-example-of-a-password@mail.example.net:993",
+        "Where PROOF_MAILBOX is read, so that a proof that was sent is judged by itself. Nothing there is changed.",
+        secret=True,
+        unset="the message's source has to be given back",
     ),
     Setting(
         "WEBHOOKS_ALLOW_HTTP",

@@ -89,6 +89,15 @@ class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret | None = None
 
 
+class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds where a mailbox is read, by TLS from the first octet."""
+
+    host: str
+    port: int
+    user: str
+    password: Secret
+
+
 class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a sender: an address, and the name that people see beside it."""
 
@@ -209,20 +218,37 @@ def read_smtp(text: str) -> SmtpServer:
     url = _url(text)
     if url.scheme not in ("smtp", "smtps"):
         raise ValueError("begins neither with smtp:// nor with smtps://")
+    host = _mail_host(url)
+    implicit = url.scheme == "smtps"
+    return SmtpServer(
+        host=host,
+        port=url.port or (465 if implicit else 587),
+        implicit_tls=implicit,
+        user=None if url.username is None else unquote(url.username),
+        password=None if url.password is None else Secret(unquote(url.password).encode()),
+    )
+
+
+def read_imap(text: str) -> ImapServer:
+    """Reads `imaps://user:password@host:993`; user and password %-escaped."""
+    url = _url(text)
+    if url.scheme != "imaps":
+        raise ValueError("does not begin with imaps://")
+    host = _mail_host(url)
+    if url.username is None or url.password is None:
+        raise ValueError("has no user and password before the host")
+    secret = Secret(unquote(url.password).encode())
+    return ImapServer(host=host, port=url.port or 993, user=unquote(url.username), password=secret)
+
+
+def _mail_host(url: SplitResult) -> str:
     if not url.hostname or not (_HOST.fullmatch(url.hostname) or is_address(url.hostname)):
         raise ValueError("has a host that is neither a name nor an address")
     if url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("may hold only user, password, host and port; write / @ : in a password as %2F %40 %3A")
     if (url.username is None) != (url.password is None):
         raise ValueError("has a user without a password")
-    implicit = url.scheme == "smtps"
-    return SmtpServer(
-        host=url.hostname,
-        port=url.port or (465 if implicit else 587),
-        implicit_tls=implicit,
-        user=None if url.username is None else unquote(url.username),
-        password=None if url.password is None else Secret(unquote(url.password).encode()),
-    )
+    return url.hostname
 
 
 def read_mailbox(text: str) -> Mailbox:

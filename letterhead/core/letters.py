@@ -26,7 +26,8 @@ _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # what may break a l
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one message to one person; `unsubscribe` is an URL that works without signing in, `name` tells it apart.
 
-    `name` is the same for every attempt at the same message: it becomes the Message-ID's first part.
+    `name` is the same for every attempt at the same message: it becomes the Message-ID's first part. `sender` is who it
+    comes from, where that is not the installation itself, and `bounces` the envelope sender then.
     """
 
     to: str
@@ -35,6 +36,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     html: str
     unsubscribe: str | None = None
+    sender: str | None = None
+    bounces: str | None = None
 
 
 class Occasion(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,3 +178,24 @@ def trial(to: str, name: str) -> Letter:
     """Writes the message of `letterhead mail test`."""
     said = "This is a test message of Letterhead. Its reminders reach you the same way."
     return Letter(to=to, name=name, subject="Letterhead can send mail", text=said + "\n", html=f"<p>{said}</p>\n")
+
+
+PROOF_SENDER: Final = "letterhead-proof"
+
+
+def proof(sender: str, mail_from: str | None, to: str, token: str) -> Letter:
+    """Writes the message of a proof: our words alone, from an address at the domain to the operator's own mailbox."""
+    said = (
+        f"This message was sent by Letterhead from {both_names(sender)}, to see how receivers take it.\n\n"
+        f"Its source, headers and all, can be judged: POST /domains/{sender}/proof, or\n"
+        f"letterhead domains proof {sender} --raw FILE"
+    )
+    return Letter(
+        to=to,
+        name=token,
+        subject=f"Letterhead proof {token}",
+        text=said + "\n",
+        html=f"<p>{escape(said)}</p>\n",
+        sender=f"{PROOF_SENDER}@{sender}",
+        bounces=f"{PROOF_SENDER}@{mail_from or sender}",
+    )

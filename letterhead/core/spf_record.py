@@ -54,6 +54,19 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     network: str | None = None
 
     @property
+    def spec(self) -> str:
+        """Gives the domain-spec as it was written, which may be none: a macro's case means something."""
+        written = self.text.partition("=" if self.modifier else ":")[2]
+        return _CIDR.sub("", written) if self.name in ("a", "mx") else written
+
+    @property
+    def prefixes(self) -> tuple[int, int]:
+        """Gives how many bits of an IPv4 and of an IPv6 address must agree, for a and mx (RFC 7208 5.6)."""
+        lengths = _CIDR.search(self.text)
+        four, six = (lengths[1], lengths[2]) if lengths else (None, None)
+        return int(four or 32), int(six or 128)
+
+    @property
     def has_macros(self) -> bool:
         """Says whether the domain depends on the mail."""
         return self.domain is not None and "%" in self.domain

@@ -10,7 +10,7 @@ import structlog
 
 from letterhead.core import checkup, lifecycle
 from letterhead.core.domain import Domain, Event, EventKind, Step
-from letterhead.core.limits import Limits, over_pending
+from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
     parse_domain,
@@ -213,14 +213,11 @@ async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: s
     """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
-        if domain.dkim.state is State.FAILED:
-            over = over_pending(limits, await deps.store.count_unproven(account_id))
-            if over is not None:
-                raise over.fault()
         now = deps.now()
         step = lifecycle.ask_verification(domain, now)
         due = msgspec.structs.replace(step.domain, next_check_at=now, check_reason="asked for")
-        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects)):
+        counts = limits if domain.dkim.state is State.FAILED else None
+        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects), counts):
             return
     raise busy(raw)
 
@@ -250,15 +247,29 @@ async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], a
     Nothing where the installation never shows private keys, or where the audit can't be written (a full disk): the
     rest of the answer goes on, and no key is shown unseen.
     """
-    if not deps.policy.expose_private_dkim or not domains:
+    if not domains:
         return {}
     subject = domains[0].sender if len(domains) == 1 else f"{len(domains)} domains"
+    return await open_keys(deps, account_id, domains) if await may_open(deps, subject, actor) else {}
+
+
+async def may_open(deps: Deps, subject: str, actor: Actor) -> bool:
+    """Writes down that private keys are read, and says whether they may be."""
+    if not deps.policy.expose_private_dkim:
+        return False
     try:
         await deps.store.audit(audit_row(deps, actor, "private-key.read", subject))
     except Fault as fault:
         log.warning("private-key.withheld", kind=fault.kind, detail=fault.detail)
+        return False
+    return True
+
+
+async def open_keys(deps: Deps, account_id: str, domains: Sequence[Domain]) -> dict[str, str]:
+    """Opens the private keys of domains in the order of their names, for whom `may_open` let through."""
+    if not domains:
         return {}
-    sealed = await deps.store.sealed_keys(account_id)
+    sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
     # By selector: a switch between the two reads must not put the new key beside the old selector.
     found = {each.id: sealed.get((each.id, each.selector)) for each in domains}
     return {each.id: _in_clear(deps, each, key) for each in domains if (key := found[each.id]) is not None}

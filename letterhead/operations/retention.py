@@ -1,11 +1,15 @@
 """Knows how old history is forgotten, by the settings; what explains a present state is never asked to go."""
 
+from datetime import timedelta
+
 import structlog
 
 from letterhead.operations.watching import KEPT
 from letterhead.ports import Deps
 
 log = structlog.get_logger()
+
+TURNS_KEPT = timedelta(hours=1)  # an hour's difference between two clocks does no harm
 
 
 async def prune(deps: Deps) -> bool:
@@ -17,6 +21,7 @@ async def prune(deps: Deps) -> bool:
         "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
         "events": await store.prune_events(now - kept.events),
         "tallies": await store.prune_tallies(now - KEPT),
+        "turns": await store.prune_turns(now - TURNS_KEPT),
     }
     if any(gone.values()):
         log.info("history.pruned", **gone)

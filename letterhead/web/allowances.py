@@ -1,6 +1,7 @@
 """Knows how much may be asked: requests per second and key, failed sign-ins per address, requests per month.
 
-The buckets count in this process alone; the month is counted by the store, which every process adds to.
+The buckets count in this process alone (failures.py shares one kind); the month is counted by the store, which every
+process adds to.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ class Buckets:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
+        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def level(self, name: str) -> float:
@@ -43,6 +45,11 @@ class Buckets:
             if len(self._levels) > BUCKETS_KEPT:
                 self._levels.popitem(last=False)
         return level
+
+    def drain(self, name: str) -> None:
+        """Leaves a name no token: it fills up again as if all were taken now."""
+        self._levels[name] = (0.0, self._clock())
+        self._levels.move_to_end(name)
 
     def wait(self, level: float) -> int:
         """Says in how many whole seconds a token is there again."""
@@ -80,14 +87,13 @@ def too_many(what: str, wait: int) -> Fault:
     )
 
 
-def rate_headers(buckets: Buckets, left: float) -> tuple[tuple[str, str], tuple[str, str]]:
+def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
     """Tells a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
-    window = math.ceil(buckets.burst / buckets.rate)
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
-    return (
-        ("RateLimit-Policy", f'"key";q={buckets.burst};w={window}'),
-        ("RateLimit", f'"key";r={max(0, math.floor(left))};t={until_full}'),
-    )
+    return {
+        b"ratelimit-policy": buckets.policy,
+        b"ratelimit": b'"key";r=%d;t=%d' % (max(0, math.floor(left)), until_full),
+    }
 
 
 class Usage:

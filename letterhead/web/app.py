@@ -2,26 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache
 from hashlib import sha256
 
-import litestar
 import msgspec
 import structlog
-from litestar import Litestar, Response
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
-from litestar.response.base import ASGIResponse
 
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
+from letterhead.operations.proofs import SEND_EVERY
 from letterhead.ports import Deps
 from letterhead.web import document, problems
 from letterhead.web.allowances import Buckets, Recent, Usage
-from letterhead.web.asgi import App, Receive, Request, Scope
+from letterhead.web.answers import Answer
+from letterhead.web.asgi import App, Request
 from letterhead.web.auth import Credentials
 from letterhead.web.door import Door, Visit, visit_of
-from letterhead.web.endpoints import Answer, Endpoint, House
+from letterhead.web.endpoints import Endpoint, House
 from letterhead.web.gate import Gate
 from letterhead.web.kept import KeptLists
 from letterhead.web.pages import VIEWS
@@ -30,70 +27,61 @@ from letterhead.web.pages.rendering import Rendering
 from letterhead.web.pages.view import Desk, View
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
-from letterhead.web.switch import Serve, Switch, allow
+from letterhead.web.switch import Refuse, Serve, Switch
 
 log = structlog.get_logger("letterhead.web")
+
+JUDGED_AT_ONCE = 5  # proofs of one domain, after a rest; then one in 5 s
+
+# People type a final slash; programs are told that there is nothing.
+PLACES: tuple[Endpoint | View, ...] = (
+    *ENDPOINTS,
+    *VIEWS,
+    *(replace(view, path=f"{view.path}/") for view in VIEWS if view.path != "/"),
+)
 
 
 def create_app(deps: Deps, settings: WebSettings) -> App:
     """Makes the ASGI app."""
     house = _house(deps, settings)
     rates = Buckets(settings.rate, settings.burst, house.credentials.clock)
-    gate = Gate(house, rates)
     pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
-    framework = Litestar(
-        [_page_handler(pages, view) for view in VIEWS],
-        exception_handlers={HTTPException: partial(_misrouted, pages)},
-        on_shutdown=[house.usage.close],
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,  # bodies.py bounds them itself, and answers in the envelope
-    )
-    inner = Switch(ENDPOINTS, _serving(gate), _wrong_method, framework)  # type: ignore[arg-type]
-    return Door(inner, deps.meter, https=settings.public_url.startswith("https:"))
+    switch = Switch(PLACES, _serving(Gate(house, rates), pages), _misrouting(pages))
+    return Door(switch, house.usage.close, deps.meter, https=settings.public_url.startswith("https:"))
 
 
 def _house(deps: Deps, settings: WebSettings) -> House:
-    described = document.describe(ENDPOINTS)
-    text = document.text(described)
+    described = cache(lambda: document.describe(ENDPOINTS))
+    text = cache(lambda: document.text(described()))
+    path = deps.provider.return_path
     credentials = Credentials(deps, settings)
     return House(
         deps=deps,
         settings=settings,
         credentials=credentials,
         looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
+        sent=Recent(SEND_EVERY.total_seconds(), credentials.clock),
+        judging=Buckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
-        page=document.page(described),
-        edition=sha256(text + msgspec.json.encode(deps.provider.return_path)).hexdigest(),
+        page=cache(lambda: document.page(described())),
+        edition=cache(lambda: sha256(text() + msgspec.json.encode(path)).hexdigest()),
         lists=KeptLists(settings.kept_lists),
     )
 
 
-def _serving(gate: Gate) -> Serve:
-    """Makes what serves an endpoint; nothing of the request is parsed before, so that we alone say what fits."""
+def _serving(gate: Gate, pages: PageGate) -> Serve[Endpoint | View]:
+    """Makes what serves a place; nothing of the request is parsed before, so that we alone say what fits."""
 
-    async def serve(endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
-        request: Request = litestar.Request(scope, receive)  # type: ignore[arg-type] # the same in looser types
+    async def serve(place: Endpoint | View, request: Request) -> Answer:
+        if isinstance(place, View):
+            return await pages.serve(place, request)
         try:
-            return await gate.serve(endpoint, request)
+            return await gate.serve(place, request)
         except Fault as fault:
-            return _refusal(visit_of(scope), fault)
-        except Exception:
-            log.exception("request.broken")
-            return _refusal(visit_of(scope), problems.bug())
+            return _refusal(visit_of(request.scope), fault)
 
     return serve
-
-
-def _page_handler(gate: PageGate, view: View) -> HTTPRouteHandler:
-    """Makes the framework's handler of a page; the answer brings its own status."""
-
-    async def serve(request: Request) -> ASGIResponse:
-        return await gate.serve(view, request)
-
-    place = view.path.replace("}", ":str}")
-    return HTTPRouteHandler(place, http_method=view.method, status_code=200)(serve)  # type: ignore[arg-type]
 
 
 def _refusal(visit: Visit, fault: Fault) -> Answer:
@@ -105,18 +93,14 @@ def _refusal(visit: Visit, fault: Fault) -> Answer:
     return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
 
 
-def _wrong_method(scope: Scope, allowed: Mapping[str, str]) -> Answer:
-    answer = _refusal(visit_of(scope), problems.fault_of_status(405, scope["method"], scope["path"]))
-    return replace(answer, headers={**answer.headers, **allowed})
+def _misrouting(pages: PageGate) -> Refuse:
+    """Makes what says that there is nothing at a path, or not for this method; as a page to people."""
 
+    def refuse(request: Request, status: int, headers: Mapping[str, str]) -> Answer:
+        fault = problems.fault_of_status(status, request.method, request.path)
+        answer = _refusal(visit_of(request.scope), fault)
+        if "text/html" in request.headers.get("accept", ""):
+            answer = pages.lost(request, fault, answer)
+        return msgspec.structs.replace(answer, headers={**answer.headers, **headers})
 
-def _misrouted(pages: PageGate, request: Request, refusal: HTTPException) -> Response[bytes]:
-    """Says in our own words what the framework refused before any endpoint or page was reached; as a page to people."""
-    fault = problems.fault_of_status(refusal.status_code, request.method, request.url.path)
-    answer = _refusal(visit_of(request.scope), fault)
-    if "text/html" in request.headers.get("accept", ""):
-        answer = pages.lost(request, fault, answer)
-    headers = dict(answer.headers)
-    if refusal.headers and "allow" in refusal.headers:
-        headers |= allow(refusal.headers["allow"].split(", "))
-    return Response(answer.body, status_code=answer.status, headers=headers, media_type=answer.media_type)
+    return refuse

@@ -15,8 +15,8 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
 from letterhead.ports import Deps
-from letterhead.web.allowances import Buckets, too_many
 from letterhead.web.asgi import Request
+from letterhead.web.failures import Failures
 from letterhead.web.settings import WebSettings
 
 KEYS_REMEMBERED = 10_000
@@ -27,7 +27,7 @@ class Credentials:
 
     def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._deps, self._settings, self.clock = deps, settings, clock
-        self._failures = Buckets(settings.failure_rate, settings.failure_burst, clock)
+        self._failures = Failures(deps, settings, clock)
         self._known: dict[str, tuple[Caller, float]] = {}
 
     async def caller(self, request: Request) -> Caller:
@@ -52,31 +52,25 @@ class Credentials:
         except Fault as fault:
             self._known.pop(key, None)
             if fault.kind is Kind.UNAUTHORIZED and key:
-                self.count_failure(request)
+                await self.count_failure(request)
             raise
         if len(self._known) >= KEYS_REMEMBERED:
             self._known.clear()
         self._known[key] = (caller, asked_at + self._settings.remember_callers)
         return caller
 
-    def count_failure(self, request: Request) -> None:
-        """Slows down an address that fails too often.
+    async def count_failure(self, request: Request) -> None:
+        """Slows down an address that fails too often; Fault `too-many-requests`."""
+        await self._failures.count(address_of(request))
 
-        A valid key from there still gets in: behind one proxy or NAT nobody can lock the others out.
-        """
-        address = address_of(request)
-        left = self._failures.take(address)
-        if left < 0.0:
-            raise too_many(f"failed sign-ins from {address}", self._failures.wait(left + 1.0))
-
-    def operator(self, request: Request) -> None:
+    async def operator(self, request: Request) -> None:
         """Passes the operator's token alone; Fault `unauthorized`, `too-many-requests`."""
         _, token = presented(request)
         secret = self._settings.operator_token
         if secret is not None and is_token(token, secret):
             return
         if token:
-            self.count_failure(request)
+            await self.count_failure(request)
         raise Fault(
             Kind.UNAUTHORIZED,
             "The operator's token is missing or not valid.",

@@ -94,6 +94,8 @@ def parse_body(octets: bytes, shape: type[T]) -> T:
         raise _not_json(str(bad)) from bad
     if isinstance(value, dict):
         _refuse_unsendable(value, shape)
+    elif any(_UNSENDABLE.search(text) for text in _texts(value)):
+        raise _not_json("it holds NUL or half a character, and is no object")
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as bad:

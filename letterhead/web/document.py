@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from letterhead import __version__
 from letterhead.errors import Kind
@@ -46,6 +45,7 @@ PARTS = {
     "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "proofId": "proof3a5c1f0f5e2144d6a95b6e01a207b91e9a3c1f0f5e2144",
     "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",
@@ -198,6 +198,8 @@ def text(described: Json) -> bytes:
 
 def page(described: Json) -> Page:
     """Makes the page for people."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
+
     style = (TEMPLATES / "docs.css").read_text("utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True

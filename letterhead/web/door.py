@@ -1,19 +1,20 @@
 """Knows what every answer carries, whoever gave it: tracking id, security headers, a log line, a count.
 
-Stands outside the framework, so that nothing gets past it. Knows no route.
+Nothing gets past it. Knows no route.
 """
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from letterhead.ports import Meter
 from letterhead.web import problems
-from letterhead.web.asgi import App, Message, Receive, Scope, Send
+from letterhead.web.answers import Answer, Headers, headers_of, send_answer
+from letterhead.web.asgi import Receive, Request, Scope, Send
 
 log = structlog.get_logger("letterhead.web")
 
@@ -26,17 +27,18 @@ SECURITY = {
     b"cache-control": b"no-store",
 }
 
+Serve = Callable[[Request], Awaitable[Answer]]
 
-@dataclass(slots=True)
-class Visit:
+
+class Visit(msgspec.Struct, kw_only=True):
     """Holds what is learnt of a request on its way in, for the answer on its way out."""
 
     tracking_id: str
+    began: float
     route: str = "none"
     account_id: str | None = None
-    headers: Iterable[tuple[str, str]] = ()
+    headers: Headers = {}
     status: int = 0
-    began: float = field(default_factory=time.perf_counter)
 
 
 def visit_of(scope: Mapping[str, Any]) -> Visit:
@@ -46,62 +48,57 @@ def visit_of(scope: Mapping[str, Any]) -> Visit:
 
 
 class Door:
-    """Wraps the app: names each request, dresses each answer, and answers itself when everything else failed."""
+    """Is the ASGI app: names each request, has it served, dresses the answer, and says itself where that failed."""
 
-    def __init__(self, app: App, meter: Meter, *, https: bool) -> None:
-        self._app, self._meter = app, meter
-        self._always = list(SECURITY.items())
-        if https:
-            self._always.append((b"strict-transport-security", b"max-age=31536000"))
+    def __init__(self, serve: Serve, close: Callable[[], Awaitable[None]], meter: Meter, *, https: bool) -> None:
+        self._serve, self._close, self._meter = serve, close, meter
+        self._always = SECURITY | ({b"strict-transport-security": b"max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request; lifespan messages go straight through."""
+        """Serves one request, or the server's own start and end."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._live(receive, send)
             return
-        visit = Visit(str(uuid4()))
+        visit = Visit(tracking_id=str(uuid4()), began=time.perf_counter())
         method = scope["method"]
         inner = {**scope, PLACE: visit, "method": "GET" if method == "HEAD" else method}
         bound = structlog.contextvars.bind_contextvars(tracking_id=visit.tracking_id)
         try:
-            await self._app(inner, receive, self._dressed(visit, send, silent=method == "HEAD"))
+            answer = await self._answer(visit, Request(inner, receive))
+            visit.status = answer.status
+            await send_answer(answer, self._headers(visit, answer), receive, send, silent=method == "HEAD")
         except Exception:
-            log.exception("request.broken")
-            if visit.status:  # half an answer is out: only a broken connection can tell the client
-                raise
-            await self._last_resort(visit, send, silent=method == "HEAD")
+            log.exception("request.broken")  # half an answer is out: only a broken connection can tell the client
+            raise
         finally:
             self._note(visit, method, scope["path"])
             structlog.contextvars.reset_contextvars(**bound)
 
-    def _dressed(self, visit: Visit, send: Send, *, silent: bool) -> Send:
-        """Gives a `send` that adds the headers of every answer, and leaves the body away for HEAD (RFC 9110 9.3.2)."""
+    async def _answer(self, visit: Visit, request: Request) -> Answer:
+        try:
+            return await self._serve(request)
+        except Exception:
+            log.exception("request.broken")
+            fault = problems.bug()
+            body = problems.envelope(fault, visit.tracking_id)
+            return Answer(body=body, status=problems.status_of(fault.kind))
 
-        async def dressed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                visit.status = message["status"]
-                message["headers"] = self._headers(visit, message.get("headers", ()))
-            elif silent:
-                message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
-            await send(message)
+    def _headers(self, visit: Visit, answer: Answer) -> Headers:
+        """Gives an answer's headers; its own stand in the place of those that are always there."""
+        return {
+            **self._always,
+            **headers_of(answer),
+            **visit.headers,
+            b"x-tracking-id": visit.tracking_id.encode(),
+        }
 
-        return dressed
-
-    def _headers(self, visit: Visit, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        headers = [(name.lower(), value) for name, value in given]
-        names = {name for name, _ in headers}
-        headers.extend((name, value) for name, value in self._always if name not in names)
-        headers.extend((name.lower().encode(), value.encode()) for name, value in visit.headers)
-        headers.append((b"x-tracking-id", visit.tracking_id.encode()))
-        return headers
-
-    async def _last_resort(self, visit: Visit, send: Send, *, silent: bool) -> None:
-        fault = problems.bug()
-        body = problems.envelope(fault, visit.tracking_id)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        out = self._dressed(visit, send, silent=silent)
-        await out({"type": "http.response.start", "status": problems.status_of(fault.kind), "headers": headers})
-        await out({"type": "http.response.body", "body": body})
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Takes part in the server's start and end."""
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._close()
+        await send({"type": "lifespan.shutdown.complete"})
 
     def _note(self, visit: Visit, method: str, path: str) -> None:
         seconds = time.perf_counter() - visit.began

@@ -8,11 +8,12 @@ from typing import TypeVar
 import msgspec
 
 from letterhead.core.accounts import Caller
-from letterhead.errors import Kind
+from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
 from letterhead.web import bodies, wire
-from letterhead.web.allowances import Recent, Usage
+from letterhead.web.allowances import Buckets, Recent, Usage
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import Credentials
 from letterhead.web.kept import KeptLists
@@ -47,16 +48,17 @@ class House:
     settings: WebSettings
     credentials: Credentials
     usage: Usage
-    document: bytes
-    page: Page
-    edition: str  # stands for all of this version and its settings that goes into a list of domains
+    document: Callable[[], bytes]  # these three are made when somebody asks for the first time
+    page: Callable[[], Page]
+    edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
     lists: KeptLists
     looked: Recent
+    sent: Recent  # proofs, by the client's own key for each
+    judging: Buckets  # proofs, by domain
     parts: dict[str, tuple[float, wire.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one request on its way to an operation."""
 
     house: House
@@ -85,6 +87,17 @@ class Call:
         """Gives a part of the path, decoded."""
         return str(self.request.path_params[name])
 
+    def idempotency_key(self) -> str | None:
+        """Reads the client's own name for this request; Fault `parameter-invalid`."""
+        key: str | None = self.request.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
+            raise Fault(
+                Kind.PARAMETER_INVALID,
+                "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
+                "Send a UUID, for instance.",
+            )
+        return key
+
     def query(self, shape: type[T]) -> T:
         """Reads the query parameters."""
         return bodies.read_query(self.request, shape)
@@ -96,21 +109,6 @@ class Call:
     async def body_if_any(self, shape: type[T]) -> T:
         """Reads the JSON body, which may be left away."""
         return await bodies.read_body_if_any(self.request, shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Holds an answer as octets."""
-
-    body: bytes
-    status: int = 200
-    media_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def json(value: object) -> Answer:
-    """Answers with JSON."""
-    return Answer(body=msgspec.json.encode(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from letterhead.core.accounts import Caller, Scope, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
 from letterhead.web.allowances import Buckets, rate_headers, too_many
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import Visit, visit_of
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, House
+from letterhead.web.endpoints import Access, Call, Endpoint, House
 
 _SCOPES = {Access.READ: Scope.READ, Access.WRITE: Scope.WRITE, Access.FULL: Scope.FULL}
 
@@ -27,7 +28,7 @@ class Gate:
             case Access.OPEN:
                 pass
             case Access.OPERATOR:
-                self._house.credentials.operator(request)
+                await self._house.credentials.operator(request)
                 actor = "operator"
             case _:
                 caller = await self._signed_in(endpoint, request, visit)

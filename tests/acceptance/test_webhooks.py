@@ -47,9 +47,16 @@ class Customer:
     """Holds one account with its endpoint, which no other round's kills keep waiting."""
 
     def __init__(self, serving: Serving, receiver: Ledger) -> None:
-        self.client = serving.client(serving.open_account())
+        self._key = serving.open_account()
+        self.client = serving.client(self._key)
         made = self.client.post("/webhooks", json={"webhook": receiver.url, "events": ["*"]}).json()
         self.deliveries = f"/webhooks/{made['id']}/deliveries"
+
+    def at(self, serving: Serving) -> "Customer":
+        """Goes on with another process of the installation."""
+        self.client.close()
+        self.client = serving.client(self._key)
+        return self
 
     def add(self, *senders: str) -> None:
         """Adds domains."""
@@ -88,7 +95,8 @@ def test_workers_killed_while_they_deliver(installation: Installation, receiver:
         for customer in customers:
             customer.client.close()
     ids = set(receiver.ids())
-    print(f"\nkills {ROUNDS * WORKERS}, events {len(events)}, arrived {len(receiver.received)}, ids {len(ids)}")
+    arrived = f"arrived {len(receiver.received)}, cut off {receiver.cut}, ids {len(ids)}"
+    print(f"\nkills {ROUNDS * WORKERS}, events {len(events)}, {arrived}")
     assert sorted(owed) == sorted(events)
     assert set(receiver.ids()) == set(events)
     assert len(events) == len(set(events)) == 2 * DOMAINS * ROUNDS
@@ -107,3 +115,27 @@ def _round(number: int, installation: Installation, serving: Serving, receiver: 
     for worker in workers:
         worker.kill()
     return customer
+
+
+@pytest.mark.timeout(120 + 2 * KILLS)
+def test_the_service_killed_while_it_delivers(tmp_path: Path, receiver: Ledger) -> None:
+    """On SQLite, where the service's own process delivers, the same holds when that is killed, and it starts again."""
+    alone = Installation(
+        tmp_path, DNS_RESOLVERS="127.0.0.1:9", WEBHOOKS_ALLOW_HTTP="true", WEBHOOKS_ALLOW_PRIVATE="true", KEY_POOL="16"
+    )
+    customer, rounds = None, max(3, KILLS // 20)
+    for number in range(rounds):
+        before, serving = len(receiver.received), alone.serve()
+        customer = customer.at(serving) if customer else Customer(serving, receiver)
+        customer.add(*(f"k{number}-{each}.test" for each in range(DOMAINS)))
+        assert eventually(lambda: len(receiver.received) > before, 40), alone.logs()  # noqa: B023 asked at once
+        serving.kill()
+    receiver.pause = 0.0
+    assert customer is not None
+    with alone.serving() as serving, customer.at(serving).client:
+        assert eventually(lambda: set(customer.outbox().values()) == {"delivered"}, LEASE + 40), customer.outbox()
+        events = customer.events()
+    print(f"\nkills {rounds}, events {len(events)}, arrived {len(receiver.received)}, ids {len(set(receiver.ids()))}")
+    assert len(events) == len(set(events)) == 2 * DOMAINS * rounds
+    assert set(receiver.ids()) == set(events)
+    assert all(each.message["id"] == each.id for each in receiver.received)

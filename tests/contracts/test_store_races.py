@@ -86,6 +86,23 @@ async def test_limit_holds_at_once(stores: Stores, shop: Shop) -> None:
     assert await shop.store.count_domains(made.id) == 4
 
 
+async def test_limit_of_claims_holds_at_once(stores: Stores, shop: Shop) -> None:
+    """Failed claims that are started anew at once, beside new ones, don't pass the limit of claims without proof."""
+    made, limits = await shop.account(), Limits(pending_claims=3)
+    failed = [await shop.domain(made.id, f"d{number}.example", dkim=fresh(State.FAILED, NOW)) for number in range(8)]
+    await shop.store.pool_keys(pooled_keys(4))
+    anew = [replace(one, dkim=fresh(State.PENDING, NOW)) for one in failed]
+    new = [shop.claim(domain(made.id, f"n{number}.example")) for number in range(4)]
+    went = await asyncio.gather(
+        *(stores[n % 2].save(Outcome(domain=one, events=(event(),)), limits) for n, one in enumerate(anew)),
+        *(stores[n % 2].claim(claim, limits) for n, claim in enumerate(new)),
+        return_exceptions=True,
+    )
+    refused = [one for one in went if isinstance(one, Fault) and one.kind is Kind.USAGE_LIMIT_EXCEEDED]
+    assert (went.count(True) + went.count(Claimed.ADDED), len(refused)) == (3, 9)
+    assert await shop.store.count_unproven(made.id) == 3
+
+
 async def test_pooled_keys_are_handed_out_once(stores: Stores, shop: Shop) -> None:
     """Accounts that add domains at once get a key of their own each, until the pool is dry."""
     owners = [await shop.account() for _ in range(12)]

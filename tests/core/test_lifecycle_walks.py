@@ -1,10 +1,8 @@
 """Random lives against a naive oracle that reads the rules off the whole history, where the core keeps a summary.
 
-LETTERHEAD_WALK_STEPS sets the number of looks: 50,000 here, 1,000,000 in a soak (promise P7). The usual size walks the
-same paths each time; any other walks new ones.
+The usual size walks the same paths each time; any other (`./dev soak P7`) walks new ones.
 """
 
-import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -17,9 +15,9 @@ from letterhead.core.evidence import Evidence, Sight
 from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
 from letterhead.core.lifecycle import RULES, advance, ask_verification, may_send
 from letterhead.core.watch import State, fresh
+from tests.faults import promises
 
-USUAL = 50_000
-STEPS = int(os.environ.get("LETTERHEAD_WALK_STEPS", USUAL))
+STEPS = promises.size("P7")
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PRESENT, MISSING, DIVIDED, UNANSWERED = Sight.PRESENT, Sight.MISSING, Sight.DIVIDED, Sight.UNANSWERED
@@ -289,7 +287,7 @@ def test_loss_needs_evidence() -> None:
         max_examples=max(1, STEPS // 45),
         deadline=None,
         database=None,
-        derandomize=STEPS == USUAL,
+        derandomize=promises.promise("P7").size == STEPS,
         suppress_health_check=list(HealthCheck),
     )
     @given(tale=TALE)

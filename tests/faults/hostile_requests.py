@@ -124,8 +124,9 @@ def _fields(signed: bytes) -> dict[str, bytes]:
 def _bodies() -> dict[str, bytes]:
     """Gives bodies that are no wish."""
     return {
-        "100,000 brackets": b"[" * 30_000 + b"]" * 30_000,
-        "100,000 brackets open": b"[" * 60_000,
+        "100,000 brackets": b"[" * 50_000 + b"]" * 50_000,
+        "60,000 brackets": b"[" * 30_000 + b"]" * 30_000,  # that fit into a body
+        "60,000 brackets open": b"[" * 60_000,
         "100,000 braces": b'{"a":' * 12_000,
         "an empty body": b"",
         "half an object": b'{"sender":',

@@ -37,12 +37,18 @@ PROMISES = (
         name="P4", text="webhooks at least once, never invented",
         test="tests/acceptance/test_webhooks.py", size=50, soak=200, of="kill -9 of a worker",
     ),
-    Promise(name="P5", text="reminders at most once per step", test="tests/operations/test_reminders.py"),
+    Promise(
+        name="P5", text="reminders at most once per step",
+        test="tests/faults/test_p05_reminders.py", size=6, soak=90, of="kill -9 of a worker that hands mail over",
+    ),
     Promise(
         name="P6", text="an outage of our resolvers demotes nobody",
         test="tests/faults/test_p06_outages.py", size=1000, soak=10_000, of="verified domains, times 8 failures",
     ),
-    Promise(name="P7", text="loss needs evidence", test="tests/core/test_lifecycle_walks.py"),
+    Promise(
+        name="P7", text="loss needs evidence",
+        test="tests/core/test_lifecycle_walks.py", size=100_000, soak=1_000_000, of="looks of random lives",
+    ),
     Promise(
         name="P8", text="no false verification",
         test="tests/faults/test_p08_false_verification.py", size=100_000, soak=1_000_000, of="adversarial answers",
@@ -54,11 +60,11 @@ PROMISES = (
     Promise(name="P10", text="hostile answers are cheap", test="tests/adapters/test_hostile_dns.py"),
     Promise(
         name="P11", text="hostile requests are refused, fast, and tell nothing",
-        test="tests/faults/test_p11_hostile_requests.py", size=1, soak=50, of="rounds of the whole list",
+        test="tests/faults/test_p11_hostile_requests.py", size=10_000, soak=1_000_000, of="generated requests",
     ),
     Promise(
         name="P12", text="accounts do not see each other",
-        test="tests/faults/test_p12_isolation.py", size=5000, soak=1_000_000, of="requests",
+        test="tests/faults/test_p12_isolation.py", size=10_000, soak=1_000_000, of="requests",
     ),
     Promise(name="P13", text="private keys stay inside", test="tests/acceptance/test_canary.py"),
     Promise(name="P14", text="webhooks reach no inside address", test="tests/adapters/test_webhooks_inside.py"),

@@ -13,10 +13,10 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from dns.rdatatype import RdataType
 
+from letterhead.adapters.dns.labels import name_from, wire_form
 from letterhead.adapters.dns.reading import server_answer
-from letterhead.adapters.dns.wire import Malformed, Query, TooLarge, name_from, read_message
+from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, read_message
 from letterhead.core import checkup
 from letterhead.core.answers import Answer, Found, Perspective, Question, Reply, Unanswered, View, Why
 from letterhead.core.evidence import Sight, sight_of
@@ -131,8 +131,8 @@ CHANGES: tuple[Change, ...] = (
 
 
 HOST = f"{SELECTOR}._domainkey.{SENDER}"
-QUERY = Query(name=name_from(HOST), rdtype=RdataType.TXT, recursive=False)
-QUESTION = QUERY.name.to_wire() + struct.pack("!HH", RdataType.TXT, 1)
+QUERY = Query(name=name_from(HOST), rdtype=TXT, recursive=False)
+QUESTION = wire_form(QUERY.name) + struct.pack("!HH", TXT, 1)
 
 
 def packet(texts: Sequence[str]) -> bytes:
@@ -143,7 +143,7 @@ def packet(texts: Sequence[str]) -> bytes:
 
 def record(rdata: bytes) -> bytes:
     """Writes one TXT record."""
-    return b"\xc0\x0c" + struct.pack("!HHIH", RdataType.TXT, 1, 300, len(rdata)) + rdata
+    return b"\xc0\x0c" + struct.pack("!HHIH", TXT, 1, 300, len(rdata)) + rdata
 
 
 def strings(octets: bytes) -> bytes:

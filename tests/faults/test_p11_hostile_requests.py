@@ -1,25 +1,31 @@
 """P11: hostile requests are refused with a 4xx and the whole envelope, fast, and learn nothing. Over raw sockets,
 against the service as a process of its own; its processor time and memory are read from /proc."""
 
+import http.client
 import json
+import random
 import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from tests.faults import generated_requests
 from tests.faults.conftest import Figures
 from tests.faults.hostile_requests import MB, Hostile, requests
-from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
 
 CPU, RSS = 0.050, 20 * MB  # seconds for one request; octets for all of them
 LEAKS = re.compile(
     r"Traceback|File \"|/site-packages|\.py\b|letterhead\.|sqlite|uvicorn|litestar|0x[0-9a-f]{12}", re.IGNORECASE
 )
+OPERATORS = ("/accounts", "/audit", "/identities", "/secrets", "/metrics")  # asked with the operator's token
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "hostile-names.json").read_text("utf-8"))
 SLOW = {  # how many octets at once, how often, of what; the service ends each after 10 s
     "a head, octet by octet": (b"GET /domains HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"a" * 1000, 0.2),
@@ -108,22 +114,82 @@ def complaint(answer: bytes) -> str:
 @pytest.mark.timeout(240)
 def test_hostile_requests_are_refused(serving: Serving, key: str, size: int, figures: Figures) -> None:
     """Every one is a 4xx with the whole envelope, within 50 ms of processor time; memory grows by less than 20 MB."""
-    hostile = [*requests(key), *names(key)]
+    hostile, rounds = [*requests(key), *names(key)], max(1, size // 20_000)
     for each in hostile[:20]:  # the first of each kind loads what it needs
         sent(serving, each.octets)
     before, complaints, times = rss(serving), [], dict[str, float]()
-    for each in hostile * size:
+    for each in hostile * rounds:
         wrong, times[each.name] = judged(serving, each)
         complaints += [f"{each.name}: {wrong}"] if wrong else []
     grown = rss(serving) - before
     figures(
-        requests=len(hostile) * size, refused=len(hostile) * size - len(complaints), grown_mb=f"{grown / MB:.1f}",
+        requests=len(hostile) * rounds, refused=len(hostile) * rounds - len(complaints), grown_mb=f"{grown / MB:.1f}",
         slowest_ms=f"{max(times.values()) * 1000:.0f} ({max(times, key=times.__getitem__)})",
     )  # fmt: skip
     assert len(hostile) >= 60 + len(NAMES) // 2
     assert not complaints, "\n".join(complaints)
     assert grown < RSS
     assert still_well(serving, key)
+
+
+@pytest.mark.timeout(240)
+def test_generated_requests_break_nothing(serving: Serving, key: str, size: int, figures: Figures) -> None:
+    """However odd the values, no answer is a 5xx, each refusal has the whole envelope, and memory does not grow."""
+    chance, told = random.Random(11), Counter[int]()
+    with serving.client(key) as client:
+        document, known = client.get("/openapi.json").json(), some_ids(client)
+    host, port = serving.url.removeprefix("http://").split(":")
+    connection, before = http.client.HTTPConnection(host, int(port), timeout=30), 0
+    for number, made in enumerate(generated_requests.requests(document, chance, size, known)):
+        who = OPERATOR_TOKEN if made.target.startswith(OPERATORS) else key
+        status, text = asked(connection, made, {**made.headers, "Authorization": f"Bearer {who}"})
+        told[status] += 1
+        assert status < 500, (made, text)
+        assert status < 400 or not half_envelope(text), (made, text)
+        if number == size // 10:  # by then all that a request may load is loaded
+            before = rss(serving)
+    grown = rss(serving) - before
+    figures(generated=told.total(), grown_mb=f"{grown / MB:.1f}", answers=dict(sorted(told.items())))
+    assert grown < RSS
+    assert {200, 400, 404} <= told.keys()
+
+
+def some_ids(client: httpx2.Client) -> dict[str, str]:
+    """Adds one of each thing, and gives their ids by the names of parameters."""
+    assert client.post("/domains", json={"sender": "acme.dev"}).status_code == 200
+    webhook = client.post("/webhooks", json={"webhook": "https://acme.dev/", "events": ["*"]}).json()["id"]
+    return {
+        "sender": "acme.dev",
+        "webhookId": webhook,
+        "deliveryId": client.post(f"/webhooks/{webhook}/test").json()["id"],
+        "eventId": client.get("/events").json()[0]["id"],
+        "linkId": client.post("/domains/acme.dev/setup-links").json()["id"],
+    }
+
+
+def asked(
+    connection: http.client.HTTPConnection, made: generated_requests.Made, headers: dict[str, str]
+) -> tuple[int, bytes]:
+    """Asks over the connection, or a new one where the service ended that."""
+    for last in (False, True):
+        try:
+            connection.request(made.method, made.target, made.body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (http.client.HTTPException, OSError):
+            connection.close()
+            if last:
+                raise
+    raise AssertionError
+
+
+def half_envelope(text: bytes) -> str:
+    """Says what an envelope lacks; a page of HTML is one for people."""
+    if text.startswith(b"<"):
+        return ""
+    told = json.loads(text)
+    lacks = [part for part in ("code", "message", "fix") if not told.get("error", {}).get(part)]
+    return ", ".join(lacks) + ("" if told.get("trackingId") else " trackingId")
 
 
 def judged(serving: Serving, each: Hostile) -> tuple[str, float]:

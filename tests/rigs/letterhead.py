@@ -29,7 +29,7 @@ class Installation:
     """Holds how one installation is set up; processes of it share the database."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
+        self.folder, self.command = folder, COMMAND
         self.settings = {
             "LETTERHEAD_DATA_DIR": str(folder),
             "LETTERHEAD_KEYS": KEYS,
@@ -43,7 +43,7 @@ class Installation:
     def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end."""
         return subprocess.run(
-            [COMMAND, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
+            [self.command, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
 
@@ -82,7 +82,7 @@ class Installation:
         log = (self.folder / f"{words[0]}-{secrets.token_hex(4)}.log").open("wb")
         with log:
             return subprocess.Popen(
-                [program("setpriv"), "--pdeathsig=KILL", COMMAND, *words],
+                [program("setpriv"), "--pdeathsig=KILL", self.command, *words],
                 env=self._environment(more), cwd=self.folder, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -26,6 +26,8 @@ RAW: list[tuple[str, bytes, int, str]] = [
     ("infinite number", b'{"sender":1e999}', 400, "body-not-json"),
     ("5,000 digits", b'{"sender":' + b"9" * 5000 + b"}", 400, "body-not-json"),
     ("lone surrogate", b'{"sender":"acme.dev","privateKey":"\\ud800"}', 400, "body-not-json"),
+    ("lone surrogate alone", b'"\\ud800"', 400, "body-not-json"),
+    ("lone surrogate in a list", b'["\\ud800"]', 400, "body-not-json"),
     ("lone surrogate in a name", b'{"sender":"acme.dev","\\ud800":1}', 400, "body-not-json"),
     ("lone surrogate in the domain", b'{"sender":"\\ud800.dev"}', 400, "domain-charset"),
     ("NUL", b'{"sender":"acme.dev","privateKey":"\\u0000"}', 400, "body-not-json"),

@@ -9,20 +9,16 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import dns.exception
-import dns.name
 import dns.rcode
-import dns.rdtypes.IN.A
-import dns.rdtypes.IN.AAAA
-from dns.name import Name
-from dns.rdatatype import RdataType
 
 from letterhead.adapters.dns.cache import Cache
+from letterhead.adapters.dns.labels import ROOT, Name, lies_in, name_text
 from letterhead.adapters.dns.reading import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.transport import Address, Budget, first_telling, usable
-from letterhead.adapters.dns.wire import Message, Query, Record, name_text
+from letterhead.adapters.dns.wire import AAAA, NS, SOA, A, Message, Query, Record
 from letterhead.core.addresses import not_public, read_address
 from letterhead.core.answers import Nameserver, Unanswered, Why
+from letterhead.core.records import Address as AddressRecord
 
 MAX_SERVERS = 8  # names as well as addresses, of one zone
 PARENT_SERVERS = 3  # how many of a parent's servers we try for one referral
@@ -72,8 +68,7 @@ class Delegations:
 
     def nearest(self, name: Name) -> Cut | None:
         """Finds the closest zone at or above a name that is known already: its servers send on, where they must."""
-        names = (Name(name.labels[at:]) for at in range(len(name.labels)))
-        known = (self._setup.cache.get(("zone", above)) for above in names)
+        known = (self._setup.cache.get(("zone", name[at:])) for at in range(len(name) + 1))
         return next((cut for cut in known if cut is not None and cut.trouble is None), None)
 
     async def servers(self, cut: Cut, most: int = MAX_SERVERS) -> tuple[Nameserver, ...]:
@@ -88,12 +83,12 @@ class Delegations:
 
     async def refer(self, cut: Cut, name: Name) -> Message | Unanswered:
         """Asks the servers of a zone, without recursion, who serves the zone of `name`."""
-        query = Query(name, RdataType.NS, recursive=False)
+        query = Query(name, NS, recursive=False)
         servers = await self.servers(cut, PARENT_SERVERS)
         addresses = [(each.addresses[0], self._setup.port) for each in servers if each.addresses]
         return await self._once(("refer", query), first_telling(addresses, query, self._budget, self._setup.per_try))
 
-    async def resolve(self, name: Name, rdtype: RdataType) -> Message | Unanswered:
+    async def resolve(self, name: Name, rdtype: int) -> Message | Unanswered:
         """Asks the resolvers with checking disabled, one after the other."""
         query = Query(name, rdtype, recursive=True, checking_disabled=True)
         return await self._once(
@@ -118,13 +113,13 @@ class Delegations:
         kept: Cut | None = self._setup.cache.get(("zone", name))
         if kept is not None:
             return kept
-        told = await self._patiently(self.resolve(name, RdataType.SOA))
+        told = await self._patiently(self.resolve(name, SOA))
         if isinstance(told, Unanswered) or told.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._from_above(name, told if isinstance(told, Unanswered) else failure(told))
         if alias_at(told, name) is not None:
             return await self._of_alias(name)
         record = soa(told)
-        if record is None or not name.is_subdomain(record.owner):
+        if record is None or not lies_in(name, record.owner):
             return await self._from_above(name, Unanswered(why=Why.LAME, detail="the resolvers found no SOA"))
         cut = await self._cut(record, told)
         if isinstance(cut, Cut):
@@ -152,7 +147,7 @@ class Delegations:
         kept: tuple[Name, ...] | None = self._setup.cache.get(("servers", zone))
         if kept is not None:
             return kept
-        told = await self.resolve(zone, RdataType.NS)
+        told = await self.resolve(zone, NS)
         if isinstance(told, Unanswered):
             return told
         names = nameservers(told.answer, zone)
@@ -164,13 +159,13 @@ class Delegations:
         return names
 
     async def _above(self, name: Name) -> Cut | Unanswered:
-        if name == dns.name.root:
+        if name == ROOT:
             return Unanswered(why=Why.NO_SERVERS, detail="the resolvers know no root zone")
-        return await self.zone_of(name.parent())
+        return await self.zone_of(name[1:])
 
     async def _from_above(self, name: Name, trouble: Unanswered) -> Cut | Unanswered:
         """Learns the delegation from the closest zone above that answers."""
-        if name == dns.name.root:
+        if name == ROOT:
             return trouble
         above = await self._above(name)
         if isinstance(above, Unanswered):
@@ -186,7 +181,7 @@ class Delegations:
         if zone is None:
             return None
         names = nameservers(told.authority, zone)
-        glue = {each: _addresses_in(told.additional, each) for each in names if each.is_subdomain(zone)}
+        glue = {each: _addresses_in(told.additional, each) for each in names if lies_in(each, zone)}
         return Cut(zone, names, glue={each: addresses for each, addresses in glue.items() if addresses})
 
     async def _addresses(self, name: Name, cut: Cut, *, both: bool) -> tuple[str, ...]:
@@ -196,11 +191,10 @@ class Delegations:
         kept: tuple[str, ...] | None = self._setup.cache.get(("addresses", name, both))
         if kept is not None:
             return kept
-        four, six = RdataType.A, RdataType.AAAA
-        together = [four, six] if both and usable(FAR_AWAY) else [four]
+        together = [A, AAAA] if both and usable(FAR_AWAY) else [A]
         records = [*await asyncio.gather(*(self._found(name, rdtype) for rdtype in together))]
-        if not any(records) and together == [four]:
-            records = [await self._found(name, six)]
+        if not any(records) and together == [A]:
+            records = [await self._found(name, AAAA)]
         told = tuple(record for found in records for record in found)
         addresses = self._usable(_addresses_in(told, None))
         if addresses:
@@ -212,7 +206,7 @@ class Delegations:
         allowed = filter(_public, addresses) if self._setup.public_only else addresses
         return tuple(filter(usable, allowed))
 
-    async def _found(self, name: Name, rdtype: RdataType) -> tuple[Record, ...]:
+    async def _found(self, name: Name, rdtype: int) -> tuple[Record, ...]:
         told = await self.resolve(name, rdtype)
         return told.answer if isinstance(told, Message) else ()
 
@@ -232,9 +226,8 @@ def _addresses_in(records: tuple[Record, ...], owner: Name | None) -> tuple[str,
     """Lists the addresses of one owner, or of whatever an alias led to."""
     return tuple(
         dict.fromkeys(
-            record.rdata.address
+            record.rdata.ip
             for record in records
-            if isinstance(record.rdata, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
-            and (owner is None or record.owner == owner)
+            if isinstance(record.rdata, AddressRecord) and (owner is None or record.owner == owner)
         )
     )

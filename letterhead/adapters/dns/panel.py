@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from letterhead.adapters.dns.delegation import Cut, Setup
+from letterhead.adapters.dns.labels import name_text
 from letterhead.adapters.dns.reading import server_answer
 from letterhead.adapters.dns.transport import SILENT, Budget, exchange
-from letterhead.adapters.dns.wire import Message, Query, name_text
+from letterhead.adapters.dns.wire import Message, Query
 from letterhead.core.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
 
 NOT_HEARD = SILENT | {Why.NOT_ASKED}

@@ -9,17 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import dns.exception
-import dns.name
-import dns.rcode
-from dns.name import Name
-from dns.rdatatype import RdataType
 
 from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.delegation import MAX_SERVERS, Cut, Delegations, Setup
+from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
 from letterhead.adapters.dns.panel import Panel, in_turn
 from letterhead.adapters.dns.reading import TELLING, negative_ttl, resolver_answer
 from letterhead.adapters.dns.transport import SILENT, Address, Budget, exchange
-from letterhead.adapters.dns.wire import Message, Query, name_from, name_text
+from letterhead.adapters.dns.wire import SOA, Message, Query, type_number
 from letterhead.core.answers import (
     THE_WAY,
     Answer,
@@ -92,7 +89,7 @@ class DnsResolver:
         asked = list(dict.fromkeys(questions))
         round_ = _Round(self._setup, Budget(allowance, deadline), self._port53, self._is_registry)
         try:
-            replies = await asyncio.gather(*(round_.answer(question) for question in asked))
+            replies = await asyncio.gather(*map(round_.answer, asked))
         finally:
             round_.close()
         return dict(zip(asked, replies, strict=True))
@@ -134,7 +131,7 @@ class _Round:
 
     async def answer(self, question: Question) -> tuple[Reply, ...]:
         try:
-            name, rdtype = name_from(question.name), RdataType.make(question.rdtype)
+            name, rdtype = name_from(question.name), type_number(question.rdtype)
         except (dns.exception.DNSException, ValueError) as trouble:
             return _unasked(question, Unanswered(why=Why.MALFORMED, detail=str(trouble)))
         match question.view:
@@ -147,11 +144,11 @@ class _Round:
             case View.DELEGATION:
                 return (await self._delegation(name),)
 
-    async def _at_resolvers(self, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
-        asked = (self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers)
-        return tuple(await asyncio.gather(*asked))
+    async def _at_resolvers(self, name: Name, rdtype: int) -> tuple[Reply, ...]:
+        asked = [self._at_resolver(resolver, name, rdtype) for resolver in self._setup.resolvers]
+        return (await asked[0],) if len(asked) == 1 else tuple(await asyncio.gather(*asked))
 
-    async def _at_one_resolver(self, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+    async def _at_one_resolver(self, name: Name, rdtype: int) -> tuple[Reply, ...]:
         """Asks one resolver after the other until one answers."""
         replies: list[Reply] = []
         for resolver in self._setup.resolvers:
@@ -160,7 +157,7 @@ class _Round:
                 break
         return tuple(replies)
 
-    async def _at_resolver(self, resolver: Address, name: Name, rdtype: RdataType) -> Reply:
+    async def _at_resolver(self, resolver: Address, name: Name, rdtype: int) -> Reply:
         query = Query(name, rdtype, recursive=True)
         told = await exchange(resolver, query, self._budget, self._setup.per_try)
         answer = told if isinstance(told, Unanswered) else resolver_answer(told, query)
@@ -177,7 +174,7 @@ class _Round:
         bogus = isinstance(told, Message) and told.rcode in TELLING
         return Unanswered(why=Why.BOGUS, detail=failed.detail) if bogus else failed
 
-    async def _at_servers(self, question: Question, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+    async def _at_servers(self, question: Question, name: Name, rdtype: int) -> tuple[Reply, ...]:
         if self._port53.closed:
             return await self._at_resolvers(name, rdtype)
         # A hint is not worth the question which zone it lies in.
@@ -221,11 +218,11 @@ class _Round:
         return self._port53.closed
 
     async def _root_is_silent(self) -> bool | None:
-        names = await self._delegations.nameservers_of(dns.name.root)
+        names = await self._delegations.nameservers_of(ROOT)
         if isinstance(names, Unanswered):
             return None
-        roots = in_turn(await self._delegations.servers(Cut(dns.name.root, names), ROOTS_PROBED))
-        query = Query(dns.name.root, RdataType.SOA, recursive=False)
+        roots = in_turn(await self._delegations.servers(Cut(ROOT, names), ROOTS_PROBED))
+        query = Query(ROOT, SOA, recursive=False)
         asked = (exchange((ip, self._setup.port), query, self._budget, PROBE_SECONDS) for _, ip in roots)
         told = await asyncio.gather(*asked)
         if any(isinstance(each, Unanswered) and each.why is Why.NOT_ASKED for each in told) or not told:
@@ -256,9 +253,9 @@ class _Round:
 
     async def _parent_servers(self, cut: Cut) -> tuple[str, ...]:
         """Lists the servers that the parent zone names for this one; none where it can't be asked."""
-        if cut.zone == dns.name.root:
+        if cut.zone == ROOT:
             return ()
-        above = await self._delegations.zone_of(cut.zone.parent())
+        above = await self._delegations.zone_of(cut.zone[1:])
         told = await self._refer(above, cut.zone) if isinstance(above, Cut) else None
         below = self._delegations.below(above, told, cut.zone) if isinstance(above, Cut) and told else None
         return tuple(name_text(name) for name in below.names[:MAX_SERVERS]) if below else ()

@@ -80,7 +80,7 @@ async def exchange(server: Address, query: Query, budget: Budget, per_try: float
     """Asks one server one question: at most two tries over UDP, then once over TCP where the answer was truncated."""
     try:
         with _connected(server) as sock:
-            answer = await _Conversation(sock, query, budget, per_try).hold()
+            answer = await _Conversation(sock, server[0], query, budget, per_try).hold()
     except OSError as trouble:
         return Unanswered(why=Why.UNREACHABLE, detail=trouble.strerror or "the network refused")
     if isinstance(answer, Message) and answer.truncated:
@@ -103,9 +103,8 @@ def _connected(server: Address) -> socket.socket:
 class _Conversation:
     """Asks over one UDP socket. A second try repeats the id, so that a late answer to the first is still heard."""
 
-    def __init__(self, sock: socket.socket, query: Query, budget: Budget, per_try: float) -> None:
-        self._sock, self._query, self._budget, self._per_try = sock, query, budget, per_try
-        self._address = sock.getpeername()[0]
+    def __init__(self, sock: socket.socket, address: str, query: Query, budget: Budget, per_try: float) -> None:
+        self._sock, self._address, self._query, self._budget, self._per_try = sock, address, query, budget, per_try
         self._id = secrets.randbits(16)
         self._loop = asyncio.get_running_loop()
         self._strays = 0
@@ -115,7 +114,8 @@ class _Conversation:
         for attempt in range(TRIES):
             silent = attempt > 0 and heard is None
             if self._budget.take_again(self._address) if silent else self._budget.take():
-                await self._loop.sock_sendall(self._sock, question_packet(self._id, self._query, edns=edns))
+                with suppress(BlockingIOError):  # a full buffer loses the packet, as the way there may
+                    self._sock.send(question_packet(self._id, self._query, edns=edns))
             elif attempt == 0:
                 return self._budget.left_over()
             heard = await self._hear(self._loop.time() + self._per_try)
@@ -126,15 +126,30 @@ class _Conversation:
 
     async def _hear(self, until: float) -> Message | Unanswered | None:
         """Waits for the answer; nothing where none came in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(until, self._budget.deadline)):
-                while self._strays < MAX_STRAYS:
-                    packet = await self._loop.sock_recv(self._sock, MAX_OCTETS + 1)
-                    answer = _read(packet, self._id, self._query)
-                    if answer is not None:
-                        return answer
-                    self._strays += 1
-        return None
+        heard: asyncio.Future[Message | Unanswered | None] = self._loop.create_future()
+        timer = self._loop.call_at(min(until, self._budget.deadline), _settle, heard, None)
+        self._loop.add_reader(self._sock, self._listen, heard)
+        try:
+            return await heard
+        finally:
+            self._loop.remove_reader(self._sock)
+            timer.cancel()
+
+    def _listen(self, heard: "asyncio.Future[Message | Unanswered | None]") -> None:
+        """Takes one packet; the wait ends with the answer, with too many strays, or where the network refuses."""
+        if heard.done():
+            return
+        try:
+            answer = _read(self._sock.recv(MAX_OCTETS + 1), self._id, self._query)
+        except BlockingIOError:  # woken for a packet whose checksum was wrong
+            return
+        except OSError as trouble:
+            if not heard.done():
+                heard.set_exception(trouble)
+            return
+        self._strays += answer is None
+        if answer is not None or self._strays >= MAX_STRAYS:
+            _settle(heard, answer)
 
     def _silence(self) -> Unanswered:
         if self._strays:
@@ -142,6 +157,11 @@ class _Conversation:
         if self._loop.time() >= self._budget.allowance.until:
             return self._budget.left_over()
         return Unanswered(why=Why.TIMEOUT, detail="no answer")
+
+
+def _settle(heard: "asyncio.Future[Message | Unanswered | None]", answer: Message | Unanswered | None) -> None:
+    if not heard.done():
+        heard.set_result(answer)
 
 
 def _read(packet: bytes, packet_id: int, query: Query) -> Message | Unanswered | None:

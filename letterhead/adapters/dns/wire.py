@@ -1,46 +1,46 @@
 """Knows DNS messages as octets (RFC 1035 4) and what they hold as values; knows no sockets, no servers, no verdicts.
 
-Everything read here was written by a stranger: length and counts are looked at before anything is parsed.
+Everything read here was written by a stranger: length and counts are looked at before anything is parsed. The types
+that mail asks for are read here, straight into core's values; the few others are left to dnspython.
 """
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Address
+from typing import Final
 
 import dns.edns
 import dns.exception
-import dns.name
+import dns.ipv6
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
-import dns.rdatatype
-import dns.rdtypes.ANY.CNAME
-import dns.rdtypes.ANY.MX
-import dns.rdtypes.ANY.NS
 import dns.rdtypes.ANY.OPT
-import dns.rdtypes.ANY.PTR
-import dns.rdtypes.ANY.SOA
-import dns.rdtypes.ANY.TXT
-import dns.rdtypes.IN.A
-import dns.rdtypes.IN.AAAA
-import dns.wire
-from dns.name import Name
+import msgspec
 from dns.rdatatype import RdataType
 
-from letterhead.core.records import Address, Mx, Other, Rdata, RRset, Soa, Target, Txt
+from letterhead.adapters.dns.labels import NAME_LIMIT, Name, name_text, wire_form
+from letterhead.adapters.dns.presentation import core_rdata
+from letterhead.core.records import Address, Mx, Rdata, RRset, Soa, Target, Txt
+
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
+IN: Final = 1
 
 MAX_OCTETS = 16 * 1024
 MAX_RECORDS = 64
-# Both keep the reading of any message under 20 ms: what no mail record needs, but 16 KB can hold.
+# These keep the reading of any message under 20 ms: what no mail record needs, but 16 KB can hold.
 MAX_STRINGS = 512  # in one TXT
 MAX_LABELS = 2048  # in all names together
+MAX_POINTERS = 16  # in one name
 UDP_PAYLOAD = 1232  # what fits every path unfragmented
 DETAIL_LIMIT = 200  # characters of a server's own words that we repeat
 
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
+_SOA = struct.Struct("!5I")
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
-_ALWAYS_READ = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS, RdataType.A, RdataType.AAAA, RdataType.OPT})
+_ALWAYS_READ = frozenset({CNAME, SOA, NS, A, AAAA, OPT})
 # Some servers send a bare header with these (RFC 1035 4.1.1 does not forbid it).
 _WITHOUT_QUESTION = frozenset({dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED})
 
@@ -53,28 +53,36 @@ class TooLarge(Exception):
     """Says that a message is larger than any that we need."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """Says what to put into a question packet; a recursive one asks for the AD bit (RFC 6840 5.7)."""
 
     name: Name
-    rdtype: RdataType
+    rdtype: int
     recursive: bool
     checking_disabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Holds one resource record; `rdata` is missing where the type is none that we asked for or need."""
+class Options(msgspec.Struct, frozen=True):
+    """Holds what an OPT record (RFC 6891) tells beside its TTL: extended errors (RFC 8914), in words."""
+
+    errors: tuple[str, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Holds one resource record; `rdata` is missing where the type is none that we asked for or need.
+
+    `target` is the name that a CNAME, NS or PTR holds, `canonical` the RDATA as it is compared (RFC 4034 6.2).
+    """
 
     owner: Name
-    rdtype: RdataType
+    rdtype: int
     ttl: int
-    rdata: dns.rdata.Rdata | None
+    rdata: Rdata | Options | None = None
+    target: Name | None = None
+    canonical: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """Holds what we read of a response; a truncated one holds no records."""
 
     rcode: int
@@ -85,7 +93,7 @@ class Message:
     answer: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
-    errors: tuple[str, ...] = field(default=())
+    errors: tuple[str, ...] = ()
 
     @property
     def rcode_text(self) -> str:
@@ -93,24 +101,23 @@ class Message:
         return "; ".join([dns.rcode.to_text(dns.rcode.Rcode.make(self.rcode)), *self.errors])
 
 
-class _Parser(dns.wire.Parser):
-    """Reads names until they are too many: compression makes a long name of every two octets."""
+@lru_cache(maxsize=64)
+def type_number(text: str) -> int:
+    """Gives the number of a type, by its name; raises `dns.exception.DNSException` where there is none."""
+    return int(RdataType.make(text))
 
-    labels = 0
 
-    def get_name(self, origin: Name | None = None, decompress: bool = False) -> Name:
-        name = super().get_name(origin, decompress)
-        self.labels += len(name.labels)
-        if self.labels > MAX_LABELS:
-            raise ValueError("more names than we read")
-        return name
+@lru_cache(maxsize=64)
+def type_text(number: int) -> str:
+    """Gives the name of a type that we ask for."""
+    return RdataType.to_text(RdataType.make(number))
 
 
 def question_packet(packet_id: int, query: Query, *, edns: bool) -> bytes:
     """Writes a question, with an OPT record (RFC 6891) where `edns`."""
     flags = (_RD | _AD if query.recursive else 0) | (_CD if query.checking_disabled else 0)
     header = _HEADER.pack(packet_id, flags, 1, 0, 0, int(edns))
-    option = b"\0" + _RECORD.pack(RdataType.OPT, UDP_PAYLOAD, 0, 0) if edns else b""
+    option = b"\0" + _RECORD.pack(OPT, UDP_PAYLOAD, 0, 0) if edns else b""
     return header + _question(query) + option
 
 
@@ -134,11 +141,9 @@ def read_message(packet: bytes, query: Query) -> Message:
         raise TooLarge
     if flags & _TC:
         return Message(rcode=flags & 0xF, truncated=True)
-    start = _HEADER.size + (len(_question(query)) if questions else 0)
-    parser = _Parser(packet, start)
-    wanted = _ALWAYS_READ | {query.rdtype}
+    reader = _Reader(packet, query, asked=questions > 0)
     try:
-        answer, authority, additional = (_section(parser, count, wanted) for count in counts)
+        answer, authority, additional = (tuple([reader.record() for _ in range(count)]) for count in counts)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error) as trouble:
         raise Malformed(str(trouble)) from trouble
     extended, errors = _option(additional)
@@ -155,26 +160,127 @@ def read_message(packet: bytes, query: Query) -> Message:
 
 
 def _question(query: Query) -> bytes:
-    return query.name.to_digestable() + struct.pack("!HH", query.rdtype, dns.rdataclass.IN)
+    return wire_form(query.name) + struct.pack("!HH", query.rdtype, IN)
 
 
-def _section(parser: dns.wire.Parser, count: int, wanted: frozenset[RdataType]) -> tuple[Record, ...]:
-    return tuple(_record(parser, wanted) for _ in range(count))
+class _Reader:
+    """Reads the records of one message in turn; each name, string and number lies within its record or is refused."""
 
+    def __init__(self, packet: bytes, query: Query, *, asked: bool) -> None:
+        self._packet, self._labels = packet, 0
+        self._wanted = _ALWAYS_READ | {query.rdtype}
+        self._at = _HEADER.size + (len(_question(query)) if asked else 0)
+        # Most names point at the question, which is known to be ours.
+        self._known = {_HEADER.size: query.name} if asked else {}
 
-def _record(parser: dns.wire.Parser, wanted: frozenset[RdataType]) -> Record:
-    owner = parser.get_name(decompress=True)
-    number, rdclass, ttl, length = _RECORD.unpack(parser.get_bytes(_RECORD.size))
-    rdtype = RdataType.make(number)
-    with parser.restrict_to(length):
+    def record(self) -> Record:
+        packet = self._packet
+        owner = self._name(len(packet))
+        rdtype, rdclass, ttl, length = _RECORD.unpack_from(packet, self._at)
+        start = self._at + _RECORD.size
+        end = start + length
+        if end > len(packet):
+            raise ValueError("a record that ends behind the message")
+        if rdtype == TXT:
+            _count_strings(packet[start:end])
+        self._at = start
         # The class of an OPT is the sender's buffer size (RFC 6891 6.1.2).
-        if rdtype == RdataType.TXT:
-            _count_strings(parser.wire[parser.current : parser.end])
-        if rdtype in wanted and (rdclass == dns.rdataclass.IN or rdtype == RdataType.OPT):
-            rdata = dns.rdata.from_wire_parser(dns.rdataclass.RdataClass.make(rdclass), rdtype, parser)
-            return Record(owner, rdtype, ttl, rdata)
-        parser.get_remaining()
-    return Record(owner, rdtype, ttl, None)
+        read = rdtype in self._wanted and (rdclass == IN or rdtype == OPT)
+        record = self._read(owner, rdtype, ttl, end) if read else Record(owner, rdtype, ttl)
+        if read and self._at != end:
+            raise ValueError("RDATA that is longer or shorter than its type")
+        self._at = end
+        return record
+
+    def _read(self, owner: Name, rdtype: int, ttl: int, end: int) -> Record:
+        match rdtype:
+            case 16:  # TXT
+                canonical = self._octets(end - self._at)
+                return Record(owner, rdtype, ttl, _text(canonical), None, canonical)
+            case 2 | 5 | 12:  # NS, CNAME, PTR
+                target = self._name(end)
+                return Record(owner, rdtype, ttl, Target(name=name_text(target)), target, wire_form(target))
+            case 15:  # MX
+                octets = self._octets(2)
+                host = self._name(end)
+                mx = Mx(preference=int.from_bytes(octets), exchange=name_text(host))
+                return Record(owner, rdtype, ttl, mx, None, octets + wire_form(host))
+            case 1 | 28:  # A, AAAA
+                octets = self._octets(4 if rdtype == A else 16)
+                return Record(owner, rdtype, ttl, Address(ip=_address(octets)), None, octets)
+            case 6:
+                return self._soa(owner, ttl, end)
+            case _:
+                return self._other(owner, rdtype, ttl, end)
+
+    def _soa(self, owner: Name, ttl: int, end: int) -> Record:
+        primary, mailbox = self._name(end), self._name(end)
+        octets = self._octets(_SOA.size)
+        serial, *_, minimum = _SOA.unpack(octets)
+        soa = Soa(primary=name_text(primary), serial=serial, minimum=minimum)
+        return Record(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
+
+    def _other(self, owner: Name, rdtype: int, ttl: int, end: int) -> Record:
+        """Leaves a rare type to dnspython."""
+        start, self._at = self._at, end
+        if rdtype == OPT and start == end:
+            return Record(owner, rdtype, ttl, Options())
+        number = RdataType.make(rdtype)
+        rdata = dns.rdata.from_wire(dns.rdataclass.IN, number, self._packet, start, end - start)
+        if isinstance(rdata, dns.rdtypes.ANY.OPT.OPT):
+            return Record(owner, rdtype, ttl, _options(rdata))
+        return Record(owner, rdtype, ttl, core_rdata(rdata), None, rdata.to_digestable())
+
+    def _octets(self, count: int) -> bytes:
+        start, self._at = self._at, self._at + count
+        return self._packet[start : self._at]
+
+    def _name(self, end: int) -> Name:
+        """Reads a name that ends before `end` (RFC 1035 4.1.4): pointers lead back only, to what lies wholly before."""
+        packet, start, after = self._packet, self._at, 0
+        at, labels, pointers = start, [], 0
+        while True:
+            if at >= end:
+                raise ValueError("a name that does not end")
+            size = packet[at]
+            if size == 0:
+                break
+            if size < 64:
+                labels.append(packet[at + 1 : at + 1 + size].lower())
+                at += 1 + size
+                continue
+            to, pointers = int.from_bytes(packet[at : at + 2]) & 0x3FFF, pointers + 1
+            if size < 192 or at + 2 > end or to >= start or pointers > MAX_POINTERS:
+                raise ValueError("a name that leads nowhere")
+            after, end = after or at + 2, start
+            if to in self._known:
+                labels += self._known[to]
+                break
+            start = at = to
+        self._at = after or at + 1
+        return self._counted(tuple(labels))
+
+    def _counted(self, name: Name) -> Name:
+        """Counts the labels of all names: compression makes a long name of every two octets."""
+        self._labels += len(name)
+        if self._labels > MAX_LABELS or sum(map(len, name)) + len(name) >= NAME_LIMIT:
+            raise ValueError("more names than we read, or a longer one")
+        return name
+
+
+def _text(rdata: bytes) -> Txt:
+    strings, at = [], 0
+    while at < len(rdata):
+        end = at + 1 + rdata[at]
+        strings.append(rdata[at + 1 : end].decode("latin-1"))
+        at = end
+    if at != len(rdata) or not strings:
+        raise ValueError("a TXT that ends within a string")
+    return Txt(strings=tuple(strings))
+
+
+def _address(octets: bytes) -> str:
+    return str(IPv4Address(octets)) if len(octets) == 4 else dns.ipv6.inet_ntoa(octets)
 
 
 def _count_strings(rdata: bytes) -> None:
@@ -186,43 +292,21 @@ def _count_strings(rdata: bytes) -> None:
             raise TooLarge
 
 
+def _options(rdata: dns.rdtypes.ANY.OPT.OPT) -> Options:
+    told = [option for option in rdata.options if isinstance(option, dns.edns.EDEOption)]
+    return Options(tuple(option.to_text()[:DETAIL_LIMIT] for option in told[:3]))
+
+
 def _option(additional: Iterable[Record]) -> tuple[int, tuple[str, ...]]:
     """Reads the upper bits of the response code and the extended errors out of the OPT record."""
     for record in additional:
-        if isinstance(record.rdata, dns.rdtypes.ANY.OPT.OPT):
-            told = [option for option in record.rdata.options if isinstance(option, dns.edns.EDEOption)]
-            return record.ttl >> 24, tuple(option.to_text()[:DETAIL_LIMIT] for option in told[:3])
+        if isinstance(record.rdata, Options):
+            return record.ttl >> 24, record.rdata.errors
     return 0, ()
 
 
-def name_text(name: Name) -> str:
-    """Writes a name as core does: lower case, no final dot; the root is empty."""
-    return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
-
-
-def name_from(text: str) -> Name:
-    """Reads a name as core writes it; raises `dns.exception.DNSException` where it is none."""
-    return dns.name.from_text(text or ".", dns.name.root)
-
-
-def rrset(owner: Name, rdtype: RdataType, ttl: int, rdatas: Iterable[dns.rdata.Rdata]) -> RRset:
-    """Makes the core value: each RDATA once, in a stable order."""
-    once = tuple(core_rdata(rdata) for rdata in sorted(set(rdatas)))
-    return RRset(owner=name_text(owner), rdtype=RdataType.to_text(rdtype), ttl=ttl, rdatas=once)
-
-
-def core_rdata(rdata: dns.rdata.Rdata) -> Rdata:
-    """Makes the core value of one RDATA."""
-    match rdata:
-        case dns.rdtypes.ANY.TXT.TXT():
-            return Txt(strings=tuple(string.decode("latin-1") for string in rdata.strings))
-        case dns.rdtypes.ANY.MX.MX():
-            return Mx(preference=rdata.preference, exchange=name_text(rdata.exchange))
-        case dns.rdtypes.IN.A.A() | dns.rdtypes.IN.AAAA.AAAA():
-            return Address(ip=rdata.address)
-        case dns.rdtypes.ANY.CNAME.CNAME() | dns.rdtypes.ANY.NS.NS() | dns.rdtypes.ANY.PTR.PTR():
-            return Target(name=name_text(rdata.target))
-        case dns.rdtypes.ANY.SOA.SOA():
-            return Soa(primary=name_text(rdata.mname), serial=rdata.serial, minimum=rdata.minimum)
-        case _:
-            return Other(text=rdata.to_text())
+def rrset(owner: Name, rdtype: int, ttl: int, records: Iterable[Record]) -> RRset:
+    """Makes the core value of records of one owner and type: each RDATA once, in a stable order."""
+    once = {record.canonical: record.rdata for record in records}
+    rdatas = tuple(rdata for _, rdata in sorted(once.items()) if rdata is not None and not isinstance(rdata, Options))
+    return RRset(owner=name_text(owner), rdtype=type_text(rdtype), ttl=ttl, rdatas=rdatas)

@@ -19,9 +19,9 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from letterhead.adapters.dns.panel import alike
+from letterhead.adapters.dns.presentation import name_from, name_text, rrset
 from letterhead.adapters.dns.reading import MAX_ALIASES
 from letterhead.adapters.dns.resolver import top_level
-from letterhead.adapters.dns.wire import name_from, name_text, rrset
 from letterhead.core.answers import (
     Aliased,
     Answer,

@@ -112,9 +112,11 @@ class Domains:
         found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
         return next((row["sealed"] for row in found), None)
 
-    async def sealed_keys(self, account_id: str) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of all of an account's domains, by domain id and selector."""
-        found = await self._engine.read("sealed_keys", account_id=account_id)
+    async def sealed_keys(
+        self, account_id: str, first: str = "", last: str | None = None
+    ) -> dict[tuple[str, str], bytes]:
+        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
+        found = await self._engine.read("sealed_keys", account_id=account_id, first=first, last=last)
         return {(row["domain_id"], row["selector"]): row["sealed"] for row in found}
 
     async def take_key(self) -> PooledKey | None:
@@ -161,11 +163,20 @@ class Domains:
 
         return await self._engine.transact(work)
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now."""
+        changed since it was read or another domain holds the name by now. Fault `usage-limit-exceeded`, with nothing
+        written, where it leaves more claims without proof than the limits allow."""
+
+        async def work(session: Session) -> bool:
+            saved = await self._saved(session, outcome)
+            if saved and limits is not None:
+                await _in_turn(session, outcome.domain)
+                await _refuse_unproven(session, outcome.domain.account_id, limits, counted=1)
+            return saved
+
         try:
-            saved = await self._engine.transact(lambda session: self._saved(session, outcome))
+            saved = await self._engine.transact(work)
         except Clash:  # the one constraint that a save can break: one holder of a name
             return False
         if saved and outcome.shed:
@@ -201,6 +212,7 @@ class Domains:
             # Keys and checkups go with the row.
             if not await session.rows("delete_domain", id=domain.id, version=domain.version):
                 return False
+            await _in_turn(session, domain)
             await self._tell(session, domain, (event,), None)
             if withdraw:
                 await session.rows("add_intent", **rows.intent_values(domain, Effect.WITHDRAW))
@@ -228,6 +240,8 @@ class Domains:
         await _change_keys(session, outcome)
         if outcome.checkup is not None:
             await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup))
+        if outcome.events or outcome.notices:
+            await _in_turn(session, domain, *(each.domain for each in outcome.notices))
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for notice in outcome.notices:
             await self._tell(session, notice.domain, (notice.event,), None)
@@ -237,14 +251,32 @@ class Domains:
         return True
 
     async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
-        """Keeps events with what is owed of them, and once for them all the checkup that they follow from."""
-        ids = [self._event_ids.next(event.at) for event in events]
+        """Keeps events with what is owed of them, and once for them all the checkup that they follow from.
+
+        The account is locked: its ids follow each other as its transactions do (docs/decisions/0016).
+        """
+        ids = await self._next_ids(session, domain.account_id, events)
         evidence_id = ids[0] if ids and checkup is not None else None
         if evidence_id is not None:
             await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
         for event_id, event in zip(ids, events, strict=True):
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
             await owe(session, domain, event, event_id)
+
+    async def _next_ids(self, session: Session, account_id: str, events: tuple[Event, ...]) -> list[str]:
+        ids: list[str] = []
+        if events:
+            (last,) = await session.rows("last_event", account_id=account_id)
+            for event in events:
+                ids.append(self._event_ids.next(event.at, ids[-1] if ids else last["id"]))
+        return ids
+
+
+async def _in_turn(session: Session, *domains: Domain) -> None:
+    """Lets the transactions that tell an account something end one after the other; sorted, so that none waits in a
+    circle."""
+    for account_id in sorted({each.account_id for each in domains}):
+        await session.rows("lock_account", id=account_id)
 
 
 async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
@@ -303,10 +335,17 @@ async def _remember(session: Session, claim: Claim) -> None:
 
 
 async def _refuse_too_many(session: Session, account_id: str, limits: Limits) -> None:
-    unproven = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
-    over = over_pending(limits, unproven)
-    if over is None and limits.domains is not None:
+    await _refuse_unproven(session, account_id, limits, counted=0)
+    if limits.domains is not None:
         over = over_domains(limits, (await session.rows("count_domains", account_id=account_id))[0]["used"])
+        if over is not None:
+            raise over.fault()
+
+
+async def _refuse_unproven(session: Session, account_id: str, limits: Limits, *, counted: int) -> None:
+    """Refuses one more claim without proof; `counted` is 1 where it stands among the account's already."""
+    used = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
+    over = over_pending(limits, used - counted)
     if over is not None:
         raise over.fault()
 

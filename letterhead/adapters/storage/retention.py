@@ -28,6 +28,10 @@ class Retention:
         """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         return await self._pruned("prune_deliveries", before)
 
+    async def prune_turns(self, before: datetime) -> int:
+        """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
+        return len(await self._engine.write("prune_turns", before=rows.ms(before), limit=AT_ONCE))
+
     async def _pruned(self, statement: str, before: datetime) -> int:
         return len(await self._engine.write(statement, before=_first_id(before), limit=AT_ONCE))
 

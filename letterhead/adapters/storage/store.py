@@ -10,7 +10,6 @@ from letterhead.adapters.storage.accounts import Accounts
 from letterhead.adapters.storage.domains import Domains
 from letterhead.adapters.storage.engine import Engine
 from letterhead.adapters.storage.pages import Pages
-from letterhead.adapters.storage.postgres import migrate_postgres, open_postgres, revision_of_postgres
 from letterhead.adapters.storage.reminders import Reminders
 from letterhead.adapters.storage.retention import Retention
 from letterhead.adapters.storage.secrets import Secrets
@@ -55,20 +54,31 @@ async def open_store(url: str, *, migrate_first: bool = False, connections: int 
 async def migrate(url: str) -> None:
     """Brings the schema up to date; does nothing where it is, or where it is newer."""
     path = _path(url)
-    await (migrate_postgres(url) if path is None else migrate_sqlite(path))
+    if path is not None:
+        await migrate_sqlite(path)
+        return
+    from letterhead.adapters.storage.postgres import migrate_postgres
+
+    await migrate_postgres(url)
 
 
 async def schema_state(url: str) -> schema.SchemaState:
     """Tells how the schema stands to this version, without loading Alembic."""
     path = _path(url)
-    return schema.state_of(await (revision_of_postgres(url) if path is None else revision_of_sqlite(path)))
+    if path is not None:
+        return schema.state_of(await revision_of_sqlite(path))
+    from letterhead.adapters.storage.postgres import revision_of_postgres
+
+    return schema.state_of(await revision_of_postgres(url))
 
 
 def _engine(url: str, migrate_first: bool, connections: int) -> AbstractAsyncContextManager[Engine]:
     path = _path(url)
-    if path is None:
-        return open_postgres(url, migrate_first=migrate_first, connections=connections)
-    return open_sqlite(path, migrate_first=migrate_first)
+    if path is not None:
+        return open_sqlite(path, migrate_first=migrate_first)
+    from letterhead.adapters.storage.postgres import open_postgres  # its driver is loaded by those alone who use it
+
+    return open_postgres(url, migrate_first=migrate_first, connections=connections)
 
 
 def _path(url: str) -> Path | None:

@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core.accounts import Scope
 from letterhead.core.limits import resets_at
 from letterhead.operations import accounts
 from letterhead.operations.accounts import NewKey
+from letterhead.web.answers import Answer
 from letterhead.web.pages.view import HOME, View, Visitor
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
@@ -15,17 +14,17 @@ SCOPES = {scope.value: scope for scope in Scope}
 AUDIT = 50
 
 
-async def keys(visitor: Visitor) -> ASGIResponse:
+async def keys(visitor: Visitor) -> Answer:
     """Lists the account's API keys."""
     return await _keys(visitor)
 
 
-async def _keys(visitor: Visitor, made: NewKey | None = None) -> ASGIResponse:
+async def _keys(visitor: Visitor, made: NewKey | None = None) -> Answer:
     listed = await accounts.list_keys(visitor.deps, visitor.account_id)
     return visitor.show("keys.html", keys=list(reversed(listed)), made=made, now=visitor.deps.now())
 
 
-async def make_key(visitor: Visitor) -> ASGIResponse:
+async def make_key(visitor: Visitor) -> Answer:
     """Makes an API key and shows its text, this once."""
     made = await accounts.make_key(
         visitor.deps,
@@ -39,7 +38,7 @@ async def make_key(visitor: Visitor) -> ASGIResponse:
     return await _keys(visitor, made)
 
 
-async def end_key(visitor: Visitor) -> ASGIResponse:
+async def end_key(visitor: Visitor) -> Answer:
     """Ends an API key now, or in a week so that its users can move to another."""
     after = timedelta(days=7 if visitor.form.get("later") else 0)
     await accounts.end_key(visitor.deps, visitor.account_id, visitor.part("keyId"), visitor.actor, after)
@@ -47,7 +46,7 @@ async def end_key(visitor: Visitor) -> ASGIResponse:
     return visitor.go(KEYS, done="key_ended")
 
 
-async def account(visitor: Visitor) -> ASGIResponse:
+async def account(visitor: Visitor) -> Answer:
     """Shows the account, what it uses of what it may, and what was done in it."""
     deps, limits = visitor.deps, visitor.caller.limits
     return visitor.show(
@@ -61,7 +60,7 @@ async def account(visitor: Visitor) -> ASGIResponse:
     )
 
 
-async def change_reminders(visitor: Visitor) -> ASGIResponse:
+async def change_reminders(visitor: Visitor) -> Answer:
     """Says whether reminders are mailed."""
     wanted = visitor.form.get("reminders") == "on"
     await accounts.change_account(visitor.deps, visitor.account_id, visitor.actor, reminders=wanted)

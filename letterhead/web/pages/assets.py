@@ -2,13 +2,12 @@
 
 from hashlib import sha256
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.errors import Kind
+from letterhead.web.answers import Answer
 from letterhead.web.pages.view import View, Visitor, Who
 
 
-async def asset(visitor: Visitor) -> ASGIResponse:
+async def asset(visitor: Visitor) -> Answer:
     """Gives an asset; its address changes with its content, so that it may be kept for a year."""
     found = visitor.desk.rendering.assets.get(visitor.part("name"))
     if found is None:
@@ -17,8 +16,8 @@ async def asset(visitor: Visitor) -> ASGIResponse:
     tag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
     if visitor.request.headers.get("if-none-match") == tag:
-        return ASGIResponse(body=b"", status_code=304, media_type=media_type, headers=headers)
-    return ASGIResponse(body=body, media_type=media_type, headers=headers)
+        return Answer(body=b"", status=304, media_type=media_type, headers=headers)
+    return Answer(body=body, media_type=media_type, headers=headers)
 
 
 VIEWS = (View(method="GET", path="/assets/{name}", serve=asset, who=Who.ANYBODY),)

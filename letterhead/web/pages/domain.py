@@ -1,7 +1,5 @@
 """Knows the page of one domain and its forms; each form is one operation of the API."""
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core import history, lifecycle, rotation
 from letterhead.core.accounts import Scope
 from letterhead.core.domain import Domain, mail_from_status, status
@@ -9,6 +7,7 @@ from letterhead.core.names import DomainName
 from letterhead.core.setup_links import USUAL_DAYS, works
 from letterhead.operations import checks, domains, rotations, setup_links
 from letterhead.operations.setup_links import NewLink
+from letterhead.web.answers import Answer
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import board, marked
 from letterhead.web.pages.overview import MOVES
@@ -20,12 +19,12 @@ EVENTS = 500
 LONGEST_DAYS = 90
 
 
-async def show(visitor: Visitor) -> ASGIResponse:
+async def show(visitor: Visitor) -> Answer:
     """Shows one domain."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, made: NewLink | None = None) -> ASGIResponse:
+async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
     deps, now = visitor.deps, visitor.deps.now()
     view = await domains.show_domain(deps, visitor.account_id, visitor.part("sender"))
     domain, laid = view.domain, board(deps, view)
@@ -71,7 +70,7 @@ def _keys(domain: Domain) -> dict[str, object]:
     }
 
 
-async def news(visitor: Visitor) -> ASGIResponse:
+async def news(visitor: Visitor) -> Answer:
     """Streams news of the domain."""
     domain = await domains.find_domain(visitor.deps, visitor.account_id, visitor.part("sender"))
 
@@ -81,53 +80,53 @@ async def news(visitor: Visitor) -> ASGIResponse:
     return stream(visitor, visitor.account_id, domain.id, stays)
 
 
-async def zone_file(visitor: Visitor) -> ASGIResponse:
+async def zone_file(visitor: Visitor) -> Answer:
     """Gives the records as text for a zone file."""
     return zone_text(await domains.show_domain(visitor.deps, visitor.account_id, visitor.part("sender")))
 
 
-async def check(visitor: Visitor) -> ASGIResponse:
+async def check(visitor: Visitor) -> Answer:
     """Looks at the domain now."""
     await checks.check_now(visitor.deps, visitor.account_id, visitor.part("sender"))
     return _back(visitor, "checked")
 
 
-async def start(visitor: Visitor) -> ASGIResponse:
+async def start(visitor: Visitor) -> Answer:
     """Starts verification."""
     await domains.start_verification(visitor.deps, visitor.account_id, visitor.caller.limits, visitor.part("sender"))
     return _back(visitor, "started")
 
 
-def _back(visitor: Visitor, done: str) -> ASGIResponse:
+def _back(visitor: Visitor, done: str) -> Answer:
     return visitor.go(domain_path(visitor.part("sender")), done=done)
 
 
-async def start_rotation(visitor: Visitor) -> ASGIResponse:
+async def start_rotation(visitor: Visitor) -> Answer:
     """Starts a change of DKIM keys."""
     sender = visitor.part("sender")
     await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
     return _back(visitor, "rotation_started")
 
 
-async def abandon_rotation(visitor: Visitor) -> ASGIResponse:
+async def abandon_rotation(visitor: Visitor) -> Answer:
     """Abandons the change of DKIM keys that is under way."""
     await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
     return _back(visitor, "rotation_abandoned")
 
 
-async def ask_delete(visitor: Visitor) -> ASGIResponse:
+async def ask_delete(visitor: Visitor) -> Answer:
     """Asks once more before a domain is deleted."""
     domain = await domains.find_domain(visitor.deps, visitor.account_id, visitor.part("sender"))
     return visitor.show("delete.html", domain=domain)
 
 
-async def delete(visitor: Visitor) -> ASGIResponse:
+async def delete(visitor: Visitor) -> Answer:
     """Deletes the domain."""
     await domains.delete_domain(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
     return visitor.go(HOME, done="deleted")
 
 
-async def make_link(visitor: Visitor) -> ASGIResponse:
+async def make_link(visitor: Visitor) -> Answer:
     """Makes a set-up link and shows its address, this once."""
     typed = visitor.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
@@ -137,7 +136,7 @@ async def make_link(visitor: Visitor) -> ASGIResponse:
     )
 
 
-async def revoke_link(visitor: Visitor) -> ASGIResponse:
+async def revoke_link(visitor: Visitor) -> Answer:
     """Revokes a set-up link."""
     sender, link_id = visitor.part("sender"), visitor.part("linkId")
     await setup_links.revoke_link(visitor.deps, visitor.account_id, sender, link_id, visitor.actor)

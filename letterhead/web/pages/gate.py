@@ -1,11 +1,10 @@
 """Knows what a request must pass before its page is made (session, scope, a form's token), and how a page says no."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import parse_qsl, quote
 
+import msgspec
 import structlog
-from litestar.response.base import ASGIResponse
 
 from letterhead.core.accounts import allows
 from letterhead.errors import Fault, Kind
@@ -13,10 +12,10 @@ from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.web import bodies, problems
 from letterhead.web.allowances import Buckets, too_many
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.auth import address_of
 from letterhead.web.door import visit_of
-from letterhead.web.endpoints import Answer
 from letterhead.web.pages.view import HTML, Desk, View, Visitor, Who
 
 SESSION, FORM = "letterhead-session", "letterhead-form"
@@ -31,7 +30,7 @@ class PageGate:
     def __init__(self, desk: Desk, rates: Buckets) -> None:
         self._desk, self._rates = desk, rates
 
-    async def serve(self, view: View, request: Request) -> ASGIResponse:
+    async def serve(self, view: View, request: Request) -> Answer:
         """Serves one request."""
         visit = visit_of(request.scope)
         visit.route = view.path
@@ -52,12 +51,12 @@ class PageGate:
         """Turns a program's answer into the page for whoever came to an address that there is not."""
         visitor = self._stranger(request)
         if fault.kind is Kind.NOT_FOUND:
-            fault = visitor.fault(fault.kind, "lost", path=request.url.path[:200])
+            fault = visitor.fault(fault.kind, "lost", path=request.path[:200])
         page = self._refused(visitor, fault)
         policy = {"Content-Security-Policy": self._desk.rendering.policy}
-        return replace(answer, body=bytes(page.body), media_type=HTML, headers={**answer.headers, **policy})
+        return msgspec.structs.replace(answer, body=page.body, media_type=HTML, headers={**answer.headers, **policy})
 
-    async def _served(self, view: View, visitor: Visitor) -> ASGIResponse:
+    async def _served(self, view: View, visitor: Visitor) -> Answer:
         await self._recognise(visitor)
         if not self._welcome(view, visitor):
             return _to_sign_in(view, visitor)
@@ -107,7 +106,7 @@ class PageGate:
             )
         return True
 
-    def _refused(self, visitor: Visitor, fault: Fault) -> ASGIResponse:
+    def _refused(self, visitor: Visitor, fault: Fault) -> Answer:
         status = problems.status_of(fault.kind)
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
@@ -117,13 +116,13 @@ class PageGate:
         known = {"status": status, "detail": fault.detail, "fix": fix, "tracking_id": visitor.actor.tracking_id}
         answer = visitor.show("fault.html", status, **known)
         if fault.retry_after is not None:
-            answer.headers.add("retry-after", str(fault.retry_after))
+            answer.headers["Retry-After"] = str(fault.retry_after)
         return answer
 
 
-def _to_sign_in(view: View, visitor: Visitor) -> ASGIResponse:
+def _to_sign_in(view: View, visitor: Visitor) -> Answer:
     """Leads to signing in, and from there back to where a page was asked for."""
-    back = visitor.request.url.path if view.method == "GET" else ""
+    back = visitor.request.path if view.method == "GET" else ""
     return visitor.go("/sign-in", **({"next": back} if back else {}))
 
 
@@ -144,7 +143,7 @@ async def _form(visitor: Visitor) -> Mapping[str, str]:
     return fields
 
 
-def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> tuple[str, str]:
+def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) -> str:
     """Writes a cookie that scripts can't read and other sites' forms don't carry; it lasts `seconds`, or the visit."""
     rendering = visitor.desk.rendering
     parts = [f"{name}={quote(value, safe='=-_')}", f"Path={rendering.root or '/'}", "HttpOnly", "SameSite=Lax"]
@@ -152,4 +151,4 @@ def cookie(visitor: Visitor, name: str, value: str, seconds: int | None = None) 
         parts.append(f"Max-Age={seconds}")
     if rendering.https:
         parts.append("Secure")
-    return "set-cookie", "; ".join(parts)
+    return "; ".join(parts)

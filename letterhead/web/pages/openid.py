@@ -3,11 +3,10 @@
 import base64
 import hmac
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.ports import SignIn, SignInAttempt
+from letterhead.web.answers import Answer
 from letterhead.web.pages.gate import SESSION, cookie
 from letterhead.web.pages.signing import form, ours
 from letterhead.web.pages.view import HOME, View, Visitor, Who
@@ -16,19 +15,19 @@ ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 
-async def leave(visitor: Visitor) -> ASGIResponse:
+async def leave(visitor: Visitor) -> Answer:
     """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
     seed = base64.urlsafe_b64encode(visitor.deps.chance(24)).decode()
     # A link and no form: the policy's form-action would hold for where a form is led on to.
     address = await _provider(visitor).address(_attempt(visitor, seed))
-    answer = ASGIResponse(body=b"", status_code=303, headers={"Location": address})
+    answer = Answer(body=b"", status=303, headers={"Location": address})
     wanted = visitor.query("next")
     value = f"{seed}.{wanted}" if ours(wanted, HOME) else f"{seed}."
-    answer.headers.add(*cookie(visitor, ATTEMPT, value, MINUTES * 60))
+    answer.cookies.append(cookie(visitor, ATTEMPT, value, MINUTES * 60))
     return answer
 
 
-async def come_back(visitor: Visitor) -> ASGIResponse:
+async def come_back(visitor: Visitor) -> Answer:
     """Opens a session for whom the provider has signed in, where this browser is the one that had left."""
     seed, _, wanted = visitor.request.cookies.get(ATTEMPT, "").partition(".")
     try:
@@ -36,12 +35,12 @@ async def come_back(visitor: Visitor) -> ASGIResponse:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         answer = form(visitor, fault)
     else:
         answer = visitor.go(wanted if ours(wanted, HOME) else HOME)
-        answer.headers.add(*cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
-    answer.headers.add(*cookie(visitor, ATTEMPT, "", 0))
+        answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
+    answer.cookies.append(cookie(visitor, ATTEMPT, "", 0))
     return answer
 
 

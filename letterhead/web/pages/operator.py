@@ -3,8 +3,6 @@
 from collections import Counter
 from datetime import datetime
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core import lateness
 from letterhead.core.limits import Limits
 from letterhead.errors import Fault
@@ -12,6 +10,7 @@ from letterhead.operations import accounts, watching
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.watching import Watched
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.endpoints import Call
 from letterhead.web.pages import pictures
 from letterhead.web.pages.texts import Texts
@@ -27,12 +26,12 @@ MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
 UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
-async def overview(visitor: Visitor) -> ASGIResponse:
+async def overview(visitor: Visitor) -> Answer:
     """Shows how the service is, and its accounts."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> ASGIResponse:
+async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> Answer:
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
     late = await visitor.deps.store.lateness(now)
@@ -88,7 +87,7 @@ def _provider(visitor: Visitor, seen: Watched, now: datetime) -> dict[str, objec
     return {"name": visitor.deps.provider.name, "conditions": seen.conditions, "turns": turns}
 
 
-async def open_account(visitor: Visitor) -> ASGIResponse:
+async def open_account(visitor: Visitor) -> Answer:
     """Opens an account and shows its first key, this once."""
     name, email = visitor.form.get("name", "").strip()[:200], visitor.form.get("email", "").strip()
     try:
@@ -100,7 +99,7 @@ async def open_account(visitor: Visitor) -> ASGIResponse:
     return await _shown(visitor, made)
 
 
-async def audit(visitor: Visitor) -> ASGIResponse:
+async def audit(visitor: Visitor) -> Answer:
     """Shows what was done lately, in every account."""
     kept = await visitor.deps.store.audit_rows(None, None, AUDIT)
     return visitor.show("audit.html", audit=[each.row for each in kept])

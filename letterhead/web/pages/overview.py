@@ -4,8 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core import history, outage
 from letterhead.core.accounts import Scope
 from letterhead.core.catalogue import DIAGNOSES
@@ -15,6 +13,7 @@ from letterhead.errors import Fault
 from letterhead.operations import domains
 from letterhead.ports import Checkup, Page
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.pages import pictures
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
 
@@ -24,12 +23,12 @@ MOVES = 20_000
 STATUSES = ("SUCCESS", "PENDING", "TEMPORARY_FAILURE", "FAILED", "NOT_STARTED")
 
 
-async def overview(visitor: Visitor) -> ASGIResponse:
+async def overview(visitor: Visitor) -> Answer:
     """Lists the account's domains."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> ASGIResponse:
+async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> Answer:
     wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
     page = Page(
         limit=AT_ONCE + 1,
@@ -101,7 +100,7 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
     }
 
 
-async def add(visitor: Visitor) -> ASGIResponse:
+async def add(visitor: Visitor) -> Answer:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
     typed = visitor.form.get("sender", "").strip()
     try:

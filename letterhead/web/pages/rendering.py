@@ -1,16 +1,20 @@
 """Knows how a template becomes a page: texts, times, the brand, and what the browser may load. Knows no page."""
 
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from letterhead.web.pages import brand
 from letterhead.web.pages.texts import Texts
 from letterhead.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 
@@ -25,7 +29,6 @@ class Rendering:
         self.assets = _assets(settings)
         self.policy = self._policy("'none'")
         self.framed_policy = self._policy(" ".join(settings.embed_origins) or "'none'")
-        self._environment = self._environment_of()
 
     def page(self, template: str, **values: object) -> str:
         """Renders one template; whatever stands in the values is shown as text."""
@@ -43,7 +46,10 @@ class Rendering:
             f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
         )
 
-    def _environment_of(self) -> Environment:
+    @cached_property
+    def _environment(self) -> "Environment":
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks at a page
+
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -89,7 +95,7 @@ def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
     folder = HERE / "assets"
     style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
     return {
-        "letterhead.css": ("text/css", style.encode()),
-        "letterhead.js": ("text/javascript", (folder / "letterhead.js").read_bytes()),
+        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
+        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
         "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
     }

@@ -2,8 +2,6 @@
 
 from urllib.parse import quote
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core import rotation
 from letterhead.core.domain import Domain, wholly_verified
 from letterhead.core.names import DomainName
@@ -13,12 +11,13 @@ from letterhead.core.setup_links import SetupLink
 from letterhead.core.watch import State
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
+from letterhead.web.answers import Answer
 from letterhead.web.pages.cards import Board, board, marked
 from letterhead.web.pages.stream import stream
 from letterhead.web.pages.view import View, Visitor, Who
 
 
-async def show_setup(visitor: Visitor) -> ASGIResponse:
+async def show_setup(visitor: Visitor) -> Answer:
     """Shows the records of the link's domain; opening the page makes us look."""
     link = await setup_links.linked(visitor.deps, visitor.part("token"))
     await setup_links.watch(visitor.deps, link)
@@ -70,20 +69,20 @@ def _mail(visitor: Visitor, view: DomainView, url: str) -> str:
     return f"mailto:?subject={subject}&body={body}"
 
 
-async def zone_file(visitor: Visitor) -> ASGIResponse:
+async def zone_file(visitor: Visitor) -> Answer:
     """Gives the records as text for a zone file."""
     link = await setup_links.linked(visitor.deps, visitor.part("token"))
     return zone_text(await setup_links.shown(visitor.deps, link))
 
 
-def zone_text(view: DomainView) -> ASGIResponse:
+def zone_text(view: DomainView) -> Answer:
     """Writes a domain's records as a zone file, to be kept."""
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
     headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
-    return ASGIResponse(body="\n".join([*lines, ""]).encode(), media_type="text/plain", headers=headers)
+    return Answer(body="\n".join([*lines, ""]).encode(), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-async def news(visitor: Visitor) -> ASGIResponse:
+async def news(visitor: Visitor) -> Answer:
     """Streams news of the link's domain, and has it looked at every 5 s while the page is open."""
     link = await setup_links.linked(visitor.deps, visitor.part("token"))
 

@@ -2,35 +2,34 @@
 
 import base64
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.pages.gate import FORM, SESSION, cookie
 from letterhead.web.pages.view import HOME, View, Visitor, Who
 
 OPERATOR_HOME = "/operator"
 
 
-async def root(visitor: Visitor) -> ASGIResponse:
+async def root(visitor: Visitor) -> Answer:
     """Leads people to the dashboard; a program that asks for the root is told that there is nothing, as ever."""
     if "text/html" not in visitor.request.headers.get("accept", ""):
-        fault = problems.fault_of_status(404, visitor.request.method, visitor.request.url.path)
+        fault = problems.fault_of_status(404, visitor.request.method, visitor.request.path)
         body = problems.envelope(fault, visitor.actor.tracking_id or "")
-        return ASGIResponse(body=body, status_code=404, media_type="application/json")
+        return Answer(body=body, status=404, media_type="application/json")
     operator = visitor.session is not None and visitor.session.caller is None
     return visitor.go(OPERATOR_HOME if operator else HOME)
 
 
-async def show_sign_in(visitor: Visitor) -> ASGIResponse:
+async def show_sign_in(visitor: Visitor) -> Answer:
     """Shows the form to sign in."""
     if visitor.session is not None:
         return visitor.go(HOME if visitor.session.caller else OPERATOR_HOME)
     return form(visitor)
 
 
-def form(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
+def form(visitor: Visitor, fault: Fault | None = None) -> Answer:
     """Shows the form to sign in, with what went wrong."""
     fresh = not visitor.seed
     if fresh:
@@ -38,15 +37,11 @@ def form(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
     status = problems.status_of(fault.kind) if fault else 200
     answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"), openid=visitor.deps.sign_in)
     if fresh:
-        _set(answer, cookie(visitor, FORM, visitor.seed))
+        answer.cookies.append(cookie(visitor, FORM, visitor.seed))
     return answer
 
 
-def _set(answer: ASGIResponse, header: tuple[str, str]) -> None:
-    answer.headers.add(*header)
-
-
-async def sign_in(visitor: Visitor) -> ASGIResponse:
+async def sign_in(visitor: Visitor) -> Answer:
     """Exchanges an API key, or the operator's token, for a session."""
     key = visitor.form.get("key", "").strip()
     try:
@@ -54,11 +49,11 @@ async def sign_in(visitor: Visitor) -> ASGIResponse:
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        visitor.desk.house.credentials.count_failure(visitor.request)
+        await visitor.desk.house.credentials.count_failure(visitor.request)
         return form(visitor, visitor.fault(fault.kind, "key"))
     back = visitor.query("next")
     answer = visitor.go(back if ours(back, home) else home)
-    _set(answer, cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
+    answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
     return answer
 
 
@@ -73,13 +68,13 @@ def ours(path: str, home: str) -> bool:
     return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
 
 
-async def sign_out(visitor: Visitor) -> ASGIResponse:
+async def sign_out(visitor: Visitor) -> Answer:
     """Ends this session, or all of them."""
     if visitor.form.get("everywhere") and visitor.session is not None:
         await sessions.sign_out_everywhere(visitor.deps, visitor.session)
     await sessions.sign_out(visitor.deps, visitor.seed)
     answer = visitor.go("/sign-in", done="signed_out")
-    _set(answer, cookie(visitor, SESSION, "", 0))
+    answer.cookies.append(cookie(visitor, SESSION, "", 0))
     return answer
 
 

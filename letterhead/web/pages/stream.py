@@ -6,12 +6,10 @@ The page fetches itself anew, so that there is one way to write it.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-
-from litestar.response.base import ASGIResponse
-from litestar.response.streaming import ASGIStreamingResponse
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from letterhead.errors import Fault, Kind
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import STOPPING
 from letterhead.web.pages.view import Desk, Visitor
 
@@ -21,16 +19,16 @@ MOST = 20  # streams of one link, or of one account, in this process
 Stays = Callable[[], Awaitable[bool]]
 
 
-def stream(visitor: Visitor, owner: str, domain_id: str, stays: Stays) -> ASGIResponse:
+def stream(visitor: Visitor, owner: str, domain_id: str, stays: Stays) -> Answer:
     """Answers with the news of a domain. `stays` is asked every 10 s, and ends the stream where it says no."""
     if visitor.desk.streams.get(owner, 0) >= MOST:
         raise visitor.fault(Kind.TOO_MANY_REQUESTS, "too_often", retry_after=30)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     news = _counted(visitor.desk, owner, _news(visitor, domain_id, stays))
-    return ASGIStreamingResponse(iterator=news, media_type="text/event-stream", headers=headers)
+    return Answer(pieces=news, media_type="text/event-stream", headers=headers)
 
 
-async def _counted(desk: Desk, owner: str, news: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _counted(desk: Desk, owner: str, news: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     desk.streams[owner] = desk.streams.get(owner, 0) + 1
     try:
         async for each in news:
@@ -41,7 +39,7 @@ async def _counted(desk: Desk, owner: str, news: AsyncIterator[bytes]) -> AsyncI
             del desk.streams[owner]
 
 
-async def _news(visitor: Visitor, domain_id: str, stays: Stays) -> AsyncIterator[bytes]:
+async def _news(visitor: Visitor, domain_id: str, stays: Stays) -> AsyncGenerator[bytes, None]:
     stop: asyncio.Event = visitor.request.scope.get("state", {}).get(STOPPING) or asyncio.Event()
     told, beaten = None, -BEAT
     yield b"retry: 2000\n\n"

@@ -5,18 +5,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, urlencode
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core.accounts import Caller, Scope, Session, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
+from letterhead.web.answers import Answer
 from letterhead.web.asgi import Request
 from letterhead.web.endpoints import House
 from letterhead.web.pages.rendering import Rendering
 
-HTML = "text/html"  # the framework adds the charset
+HTML = "text/html; charset=utf-8"
 HOME = "/dashboard"
 
 
@@ -89,23 +88,23 @@ class Visitor:
         told, fix = t(f"refusal.{name}", **places), t(f"refusal.{name}_fix", **places)
         return Fault(kind, told, fix, retry_after=retry_after)
 
-    def show(self, template: str, code: int = 200, policy: str | None = None, **values: object) -> ASGIResponse:
+    def show(self, template: str, code: int = 200, policy: str | None = None, **values: object) -> Answer:
         """Answers with a page."""
         told = {
             "visitor": self,
-            "path": self.request.url.path,
+            "path": self.request.path,
             "csrf": sessions.form_token(self.deps, self.seed) if self.seed else "",
             "done": self.query("done"),
         }
         html = self.desk.rendering.page(template, **told, **values)
         headers = {"Content-Security-Policy": policy or self.desk.rendering.policy}
-        return ASGIResponse(body=html.encode("utf-8", "replace"), status_code=code, media_type=HTML, headers=headers)
+        return Answer(body=html.encode("utf-8", "replace"), status=code, media_type=HTML, headers=headers)
 
-    def go(self, path: str, **query: str) -> ASGIResponse:
+    def go(self, path: str, **query: str) -> Answer:
         """Leads to another page, after a form (RFC 9110 15.4.4)."""
         asked = f"?{urlencode(query)}" if query else ""
         headers = {"Location": f"{self.desk.rendering.root}{path}{asked}"}
-        return ASGIResponse(body=b"", status_code=303, media_type=HTML, headers=headers)
+        return Answer(body=b"", status=303, media_type=HTML, headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ class View:
 
     method: str
     path: str
-    serve: Callable[[Visitor], Awaitable[ASGIResponse]]
+    serve: Callable[[Visitor], Awaitable[Answer]]
     who: Who = Who.ACCOUNT
     needs: Scope = Scope.READ
 

@@ -1,12 +1,11 @@
 """Knows the pages of webhooks: the endpoints of an account, and what became of each message."""
 
-from litestar.response.base import ASGIResponse
-
 from letterhead.core.accounts import Scope
 from letterhead.core.webhooks import EVERY, KINDS
 from letterhead.errors import Fault
 from letterhead.operations import webhooks
 from letterhead.web import problems
+from letterhead.web.answers import Answer
 from letterhead.web.pages.view import HOME, View, Visitor
 
 LIST = f"{HOME}/webhooks"
@@ -14,12 +13,12 @@ ONE = f"{LIST}/{{webhookId}}"
 DELIVERIES = 50
 
 
-async def show(visitor: Visitor) -> ASGIResponse:
+async def show(visitor: Visitor) -> Answer:
     """Lists the account's endpoints."""
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
+async def _shown(visitor: Visitor, fault: Fault | None = None) -> Answer:
     listed = await webhooks.list_webhooks(visitor.deps, visitor.account_id)
     return visitor.show(
         "webhooks.html",
@@ -31,7 +30,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None) -> ASGIResponse:
     )
 
 
-async def add(visitor: Visitor) -> ASGIResponse:
+async def add(visitor: Visitor) -> Answer:
     """Adds an endpoint; what can't be added is told beside the form."""
     chosen = [kind for kind in KINDS if visitor.form.get(f"event-{kind}")]
     url = visitor.form.get("url", "").strip()
@@ -44,11 +43,11 @@ async def add(visitor: Visitor) -> ASGIResponse:
     return _to(visitor, added.webhook.id, "webhook_added")
 
 
-def _to(visitor: Visitor, webhook_id: str, done: str) -> ASGIResponse:
+def _to(visitor: Visitor, webhook_id: str, done: str) -> Answer:
     return visitor.go(f"{LIST}/{webhook_id}", done=done)
 
 
-async def show_one(visitor: Visitor) -> ASGIResponse:
+async def show_one(visitor: Visitor) -> Answer:
     """Shows one endpoint with its newest messages and every attempt; its secret to who may change it."""
     webhook_id = visitor.part("webhookId")
     found = await webhooks.find_webhook(visitor.deps, visitor.account_id, webhook_id)
@@ -60,28 +59,28 @@ async def show_one(visitor: Visitor) -> ASGIResponse:
     )
 
 
-async def try_it(visitor: Visitor) -> ASGIResponse:
+async def try_it(visitor: Visitor) -> Answer:
     """Sends a test message."""
     webhook_id = visitor.part("webhookId")
     await webhooks.try_webhook(visitor.deps, visitor.account_id, webhook_id)
     return _to(visitor, webhook_id, "webhook_tried")
 
 
-async def rotate(visitor: Visitor) -> ASGIResponse:
+async def rotate(visitor: Visitor) -> Answer:
     """Makes a new secret."""
     webhook_id = visitor.part("webhookId")
     await webhooks.rotate_secret(visitor.deps, visitor.account_id, webhook_id, visitor.actor)
     return _to(visitor, webhook_id, "secret_rotated")
 
 
-async def redeliver(visitor: Visitor) -> ASGIResponse:
+async def redeliver(visitor: Visitor) -> Answer:
     """Sends a message again."""
     webhook_id, delivery_id = visitor.part("webhookId"), visitor.part("deliveryId")
     await webhooks.redeliver(visitor.deps, visitor.account_id, webhook_id, delivery_id, visitor.actor)
     return _to(visitor, webhook_id, "redelivered")
 
 
-async def delete(visitor: Visitor) -> ASGIResponse:
+async def delete(visitor: Visitor) -> Answer:
     """Deletes an endpoint."""
     await webhooks.delete_webhook(visitor.deps, visitor.account_id, visitor.part("webhookId"), visitor.actor)
     return visitor.go(LIST, done="webhook_deleted")

@@ -6,7 +6,8 @@ from letterhead.core.limits import Limits, pending_allowed, resets_at
 from letterhead.errors import Kind
 from letterhead.operations import accounts
 from letterhead.web import telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 from letterhead.web.links import next_page
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
@@ -14,7 +14,10 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
 from letterhead.ports import Page
 from letterhead.web import tags, telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
+
+LONG, PIECE = 500, 128  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
 
 
 async def list_domains(call: Call) -> Answer:
@@ -41,15 +44,52 @@ async def _all(call: Call) -> Answer:
         tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
         headers = tags.headers(tag, secret=secret)
         if tags.known(call.request, tag):
-            return Answer(body=b"", status=304, headers=headers)
+            return Answer(status=304, headers=headers)
         if kept is not None and kept.tag == tag:
             return Answer(body=kept.body, headers=headers)
-    listed = await domains.list_domains(call.deps, call.account_id, Page())
+    listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
+    if len(listed) > LONG:
+        return await _long(call, secret=secret)
     body = await _list(call, listed)
     tag = _tag_of(call, [(each.id, each.version) for each in listed])
     if not secret:
         lists.keep(call.account_id, tag, body)
     return Answer(body=body, headers=tags.headers(tag, secret=secret))
+
+
+async def _long(call: Call, *, secret: bool) -> Answer:
+    """Answers with a long list, made while it is sent: the audit is written and the tag made before its first octet."""
+    marks = await domains.list_marks(call.deps, call.account_id)
+    headers = tags.headers(_tag_of(call, marks), secret=secret)
+    keys = secret and await domains.may_open(call.deps, f"{len(marks)} domains", call.actor)
+    return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=keys), headers)
+
+
+async def _in_pieces(call: Call, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Answer:
+    """Answers piece by piece; in one for HTTP/1.0, which could not tell a broken list from a whole one."""
+    if call.request.scope["http_version"] == "1.0":
+        return Answer(body=b"".join([piece async for piece in pieces]), headers=headers)
+    return Answer(pieces=pieces, headers=headers)
+
+
+async def _pieces(call: Call, wanted: Collection[str], *, keys: bool) -> AsyncGenerator[bytes, None]:
+    """Writes the list of the wanted domains, each as it is when its piece is read; those deleted by then are left out.
+
+    So a tag made before says too little at worst: a domain that is gone or newer than the tag changes the next tag.
+    """
+    opening, after = b"[", ""
+    while True:
+        read = await domains.list_domains(call.deps, call.account_id, Page(limit=PIECE, after=after))
+        listed = [each for each in read if each.id in wanted]
+        shown = await domains.open_keys(call.deps, call.account_id, listed) if keys else {}
+        if listed:
+            told = telling.encode([telling.domain(call.deps, each, shown.get(each.id)) for each in listed])
+            yield opening + told[1:-1]
+            opening = b","
+        if len(read) < PIECE:
+            yield b"]" if opening == b"," else b"[]"
+            return
+        after = read[-1].sender
 
 
 async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -> bytes:
@@ -61,7 +101,7 @@ async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -
 
 def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
     """Names the whole list by its domains' versions."""
-    return tags.of_marks(call.house.edition, marks, secret=_secret(call))
+    return tags.of_marks(call.house.edition(), marks, secret=_secret(call))
 
 
 def _secret(call: Call) -> bool:
@@ -154,25 +194,17 @@ async def add_domain(call: Call) -> Answer:
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
     )
-    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, _idempotency_key(call))
+    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
     return await _whole(call)
-
-
-def _idempotency_key(call: Call) -> str | None:
-    key: str | None = call.request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
-        raise Fault(
-            Kind.PARAMETER_INVALID,
-            "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
-            "Send a UUID, for instance.",
-        )
-    return key
 
 
 async def _whole(call: Call) -> Answer:
     """Answers with all of the account's domains, without private keys."""
-    listed = await domains.list_domains(call.deps, call.account_id, Page())
-    return json([telling.domain(call.deps, each) for each in listed])
+    listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
+    if len(listed) <= LONG:
+        return json([telling.domain(call.deps, each) for each in listed])
+    marks = await domains.list_marks(call.deps, call.account_id)
+    return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=False), {})
 
 
 async def show_domain(call: Call) -> Answer:

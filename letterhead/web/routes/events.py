@@ -7,7 +7,8 @@ from letterhead.operations import events
 from letterhead.ports import DomainEvent
 from letterhead.web import telling_events as telling
 from letterhead.web import wire_events as wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 from letterhead.web.links import next_page
 
 

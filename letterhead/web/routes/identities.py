@@ -4,7 +4,8 @@ from letterhead.errors import Kind
 from letterhead.operations import reconcile
 from letterhead.operations.reconcile import Adoption, Difference
 from letterhead.web import telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 TOPIC = "Identities (operator)"
 PROVIDER = (Kind.PROVIDER_FAILED, Kind.PROVIDER_THROTTLED, Kind.PROVIDER_REFUSED)

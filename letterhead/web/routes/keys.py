@@ -8,7 +8,8 @@ from letterhead.core.accounts import Scope
 from letterhead.errors import Kind
 from letterhead.operations import accounts
 from letterhead.web import telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 
 async def list_keys(call: Call) -> Answer:

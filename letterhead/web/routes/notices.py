@@ -3,7 +3,8 @@
 from letterhead.errors import Kind
 from letterhead.operations import notices
 from letterhead.web import bodies, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 
 async def take_provider_notice(call: Call) -> Answer:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from letterhead.core.accounts import Account
 from letterhead.errors import Kind
 from letterhead.operations import reminders
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint
+from letterhead.web.answers import Answer
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 # The form goes back to where it came from; nothing else is loaded or run.
 POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

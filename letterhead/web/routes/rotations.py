@@ -5,7 +5,8 @@ from msgspec import UNSET, UnsetType
 from letterhead.errors import Kind
 from letterhead.operations import domains, rotations
 from letterhead.web import telling, wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 
 async def start_rotation(call: Call) -> Answer:

@@ -3,7 +3,8 @@
 from letterhead.errors import Kind
 from letterhead.operations import rewrapping
 from letterhead.web import wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 from letterhead.web.telling import given
 
 

@@ -9,7 +9,8 @@ from letterhead.core.answers import Question, Unanswered, View
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
 from letterhead.web import wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 LATE = 300.0  # seconds: a check that is due so long means that no worker works
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
@@ -89,7 +90,7 @@ async def _ask_resolver(call: Call) -> wire.Part:
 async def metrics(call: Call) -> Answer:
     """Tells the service's numbers in Prometheus' text form; where an operator's token is set, to its bearer alone."""
     if call.house.settings.operator_token is not None:
-        call.house.credentials.operator(call.request)
+        await call.house.credentials.operator(call.request)
     backlog = await _backlog(call)
     meter = call.deps.meter
     if isinstance(backlog, Backlog):
@@ -99,15 +100,16 @@ async def metrics(call: Call) -> Answer:
 
 async def openapi(call: Call) -> Answer:
     """Describes this API as OpenAPI 3.1."""
-    return Answer(body=call.house.document, headers={"Cache-Control": "public, max-age=300"})
+    return Answer(body=call.house.document(), headers={"Cache-Control": "public, max-age=300"})
 
 
 async def docs(call: Call) -> Answer:
     """Shows the description of this API to people: one page without scripts, nothing from elsewhere."""
+    page = call.house.page()
     return Answer(
-        body=call.house.page.html,
+        body=page.html,
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": call.house.page.policy},
+        headers={"Content-Security-Policy": page.policy},
     )
 
 

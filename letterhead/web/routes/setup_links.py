@@ -3,7 +3,8 @@
 from letterhead.errors import Kind
 from letterhead.operations import setup_links
 from letterhead.web import telling, wire, wire_links
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 
 
 async def make_setup_link(call: Call) -> Answer:

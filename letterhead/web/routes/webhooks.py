@@ -6,7 +6,8 @@ from letterhead.operations import webhooks
 from letterhead.operations.webhooks import Shown
 from letterhead.web import telling_events as telling
 from letterhead.web import wire_events as wire
-from letterhead.web.endpoints import Access, Answer, Call, Endpoint, json
+from letterhead.web.answers import Answer, json
+from letterhead.web.endpoints import Access, Call, Endpoint
 from letterhead.web.links import next_page
 
 SECRET = {"Cache-Control": "no-store"}

@@ -12,7 +12,8 @@ SELECT id, name, email, domains_limit, requests_limit, pending_limit, reminders,
 FROM accounts WHERE id = :id;
 
 -- name: lock_account(id)
--- Claims of one account wait for each other here, so that counting its domains means something.
+-- Claims of one account wait for each other here, so that counting its domains means something; so does whoever tells
+-- it something, so that its events become readable in the order of their ids.
 SELECT id FROM accounts WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
 
 -- name: change_account(id, name, email, domains, requests, pending, reminders)

@@ -72,17 +72,18 @@ WHERE k.domain_id = :domain_id
   AND COALESCE(k.selector,
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) = :selector;
 
--- name: sealed_keys(account_id)
+-- name: sealed_keys(account_id, first, last)
+-- Of the domains whose names lie between `first` and `last`, both included.
 SELECT k.domain_id,
     COALESCE(k.selector,
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
     k.sealed
 FROM domains AS d JOIN domain_keys AS k ON k.domain_id = d.id
-WHERE d.account_id = :account_id
+WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last)
 UNION ALL
 SELECT k.domain_id, k.selector, k.sealed
 FROM domains AS d JOIN spare_keys AS k ON k.domain_id = d.id
-WHERE d.account_id = :account_id;
+WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last);
 
 -- name: add_spare_key(domain_id, selector, sealed)
 INSERT INTO spare_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;
@@ -147,6 +148,10 @@ INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
 INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, record, evidence_id)
 VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :record, :evidence_id)
 RETURNING id;
+
+-- name: last_event(account_id)
+-- One row always; behind a lock of the account it is what any reader may have seen.
+SELECT max(id) AS id FROM events WHERE account_id = :account_id;
 
 -- name: events_of_account(account_id, sender, after, limit)
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events

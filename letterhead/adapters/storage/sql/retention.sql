@@ -45,3 +45,9 @@ DELETE FROM deliveries WHERE due_at IS NULL AND id < :before AND id IN (
     SELECT id FROM deliveries WHERE due_at IS NULL AND id < :before ORDER BY id LIMIT :limit
 )
 RETURNING id;
+
+-- name: prune_turns(before, limit)
+DELETE FROM turns WHERE next_at < :before AND name IN (
+    SELECT name FROM turns WHERE next_at < :before ORDER BY name LIMIT :limit
+)
+RETURNING name;

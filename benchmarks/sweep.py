@@ -1,0 +1,88 @@
+"""Measures the sweep: how late checks begin where a million domains are looked at once a day, 12 each second.
+
+The table holds a million rows, as many due in each second of the day as in any other; what is run is a few minutes of
+it, by one worker on one core, with DNS on loopback. The domains of these minutes are real in DNS, the others wait.
+"""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from benchmarks import checking, load, places, seed, zones
+from benchmarks.figures import Row, at_most, row
+from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from tests.rigs import dns_lab, postgres
+from tests.rigs.processes import program
+
+EACH = 12  # a second: a million in a day
+DAY = timedelta(days=1)
+AHEAD = 5.0  # seconds for the worker to start
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """Holds how late each check began and ended, in seconds, and the seconds of CPU that all took."""
+
+    began: list[float]
+    ended: list[float]
+    cpu: float
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Gives the lag's p99."""
+    accounts, seconds = (1_000, 20) if quick else (100_000, 180)
+    count = EACH * seconds
+    public_key = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().public_key
+    with dns_lab.running() as lab, postgres.running() as server, server.database() as url:
+        for process in (lab.ns1.server, lab.ns2.server, lab.resolver, server.server):
+            load.pinned(process.pid, load.other_core())
+        zones.publish(lab, count, public_key)
+        with tempfile.TemporaryDirectory() as folder:
+            installation = checking.installation(Path(folder), url, lab, lab.resolver_port)
+            asyncio.run(checking.seeded(url, count, public_key))
+            later = datetime.now(UTC) + timedelta(minutes=20)
+            seed.seed(installation, seed.Wanted(accounts=accounts, flat=False, due=later, spread=DAY))
+            start = time.time() + AHEAD
+            asyncio.run(_due(url, start))
+            lab.flush()
+            swept = _run(count, start, installation.settings)
+    began, ended = sorted(swept.began), sorted(swept.ended)
+    p99 = began[int(len(began) * 0.99)]
+    note = (
+        f"{seconds} s of the day: {count} checks due at {EACH}/s, {count + accounts * 10:,} rows; begun p50 "
+        f"{statistics.median(began):.2f}, worst {began[-1]:.2f}; ended p99 {ended[int(len(ended) * 0.99)]:.2f} s late; "
+        f"{swept.cpu / (ended[-1] + seconds):.0%} of a core"
+    )
+    yield row("sweep-lag", "a million domains due over a day: how late checks begin", p99, "s, p99", at_most(60),
+              note=note)  # fmt: skip
+
+
+async def _due(url: str, start: float) -> None:
+    """Spreads the checks of the real domains evenly from a moment on."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "UPDATE domains SET next_check_at = $1 + CAST(substr(id, 6, 5) AS BIGINT) * 1000 / $2 "
+        "WHERE account_id = 'acc'", int(start * 1000), EACH,
+    )  # fmt: skip
+    await connection.close()
+
+
+def _run(count: int, start: float, settings: Mapping[str, str]) -> Swept:
+    """Runs one worker on the core of what is measured until all are checked."""
+    words = [sys.executable, "-m", "benchmarks.sweeper", str(count), str(start), str(EACH)]
+    done = subprocess.run(
+        [program("taskset"), "-c", load.core(), *words],
+        cwd=places.ROOT, env={**os.environ, **settings}, capture_output=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"the sweep failed:\n{done.stderr[-2000:].decode()}")
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Swept)

@@ -1,0 +1,62 @@
+"""Knows domain names as messages hold them: labels of octets in lower case, without the root's; asks nobody.
+
+A name is a tuple, so that whether it lies below another is seen label by label: a dot inside a label is no border.
+"""
+
+from typing import Final
+
+import dns.name
+
+Name = tuple[bytes, ...]
+ROOT: Final[Name] = ()
+LABEL_LIMIT: Final = 63
+NAME_LIMIT: Final = 255  # octets on the wire, the root's one among them (RFC 1035 3.1)
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+
+def name_text(name: Name) -> str:
+    """Writes a name as core does: lower case, no final dot; the root is empty."""
+    joined = b".".join(name)
+    if joined.count(b".") < max(1, len(name)) and not joined.translate(None, _PLAIN):
+        return joined.decode("ascii")
+    return dns.name.Name(name).to_text().lower()
+
+
+def name_from(text: str) -> Name:
+    """Reads a name as core writes it; raises `dns.exception.DNSException` where it is none."""
+    if not text:
+        return ROOT
+    name = tuple(text.encode("utf-8").split(b"."))
+    if not text.encode("utf-8").translate(None, _PLAIN) and all(name) and fits(name):
+        return name
+    return own(dns.name.from_text(text, dns.name.root))
+
+
+def own(name: dns.name.Name) -> Name:
+    """Takes over a name of dnspython's."""
+    return tuple(label.lower() for label in name.labels if label)
+
+
+def fits(name: Name) -> bool:
+    """Says whether labels and name are no longer than DNS has them."""
+    return octets(name) <= NAME_LIMIT and all(len(label) <= LABEL_LIMIT for label in name)
+
+
+def octets(name: Name) -> int:
+    """Counts the octets of a name on the wire, without compression."""
+    return sum(map(len, name)) + len(name) + 1
+
+
+def wire_form(name: Name) -> bytes:
+    """Writes a name as the canonical form has it (RFC 4034 6.2)."""
+    return b"".join([bytes((len(label),)) + label for label in name]) + b"\0"
+
+
+def lies_in(name: Name, zone: Name) -> bool:
+    """Says whether a name is a zone's own or lies below it."""
+    return not zone or name[-len(zone) :] == zone
+
+
+def from_the_right(name: Name) -> Name:
+    """Gives the labels in the order by which DNS sorts names (RFC 4034 6.1)."""
+    return name[::-1]

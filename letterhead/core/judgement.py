@@ -1,0 +1,27 @@
+"""Knows how what a receiver finds is told: the result by its name in RFC 8601, why it is so, and what to do."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Result(StrEnum):
+    """Says what a receiver notes of a signature, or of SPF or DMARC (RFC 8601 2.7)."""
+
+    NONE = "none"
+    PASS = "pass"  # noqa: S105 no password
+    FAIL = "fail"
+    POLICY = "policy"  # good in itself, and too weak to count
+    SOFTFAIL = "softfail"
+    NEUTRAL = "neutral"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a result, why it is so, and what to do; `code` is the finding that explains it, where there is one."""
+
+    result: Result
+    why: str
+    code: str | None = None
+    fix: str | None = None
