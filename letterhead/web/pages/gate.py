@@ -113,8 +113,10 @@ class PageGate:
         fix = fault.fix
         if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
             fix = self._desk.rendering.texts("refusal.wait", number=fault.retry_after)
-        known = {"status": status, "detail": fault.detail, "fix": fix, "tracking_id": visitor.actor.tracking_id}
-        answer = visitor.show("fault.html", status, **known)
+        tracking_id = visitor.actor.tracking_id
+        answer = visitor.show(
+            "fault.html", status, status=status, detail=fault.detail, fix=fix, tracking_id=tracking_id
+        )
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(fault.retry_after)
         return answer
