@@ -31,8 +31,9 @@ class Clock:
 class Zones:
     """Answers from zone texts that change while it runs (implements `ports.Resolver`)."""
 
-    texts: dict[str, str] = field(default_factory=lambda: {".": ROOT})  # the root is asked whether we are heard
-    _now: Resolver = field(default_factory=lambda: wiring.ZoneFileResolver(ROOT))
+    texts: dict[str, str] = field(default_factory=dict)
+    _now: Resolver = field(default_factory=wiring.ZoneFileResolver)
+    _root: Resolver = field(default_factory=lambda: wiring.ZoneFileResolver(ROOT))
 
     def publish(self, name: str, plan: Plan) -> None:
         """Puts a zone of the story in the place of what the domain's zone was."""
@@ -40,8 +41,11 @@ class Zones:
         self._now = wiring.ZoneFileResolver(*self.texts.values())
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers from the texts as they are now."""
-        return await self._now.ask(questions, allowance)
+        """Answers from the texts as they are now; the root is there for who asks whether anybody answers."""
+        asked = tuple(questions)
+        at_root = [each for each in asked if each.name == "."]
+        below = [each for each in asked if each.name != "."]
+        return {**await self._now.ask(below, allowance), **await self._root.ask(at_root, allowance)}
 
 
 async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
