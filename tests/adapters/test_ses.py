@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
 from letterhead.adapters.providers import at_once
 from letterhead.adapters.providers.ses import SesProvider, open_ses
 from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence
-from letterhead.core.secret import reveal
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from tests.operations.ses_story import given_credentials
 from tests.rigs.ses_wire import Ill, Ses, running
 
-KEY = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().private_key
+KEK = KeyEncryptionKey("k", Secret(bytes(32)))
+KEY = EnvelopeKeyring([KEK]).make_pair().private_key
 WISH = IdentityWish(sender="acme.dev", owner="here/acc/dom", selector="lh1", public_key="", mail_from="lh.acme.dev")
 THROTTLED = Ill(status=429, code="TooManyRequestsException")
 

@@ -60,6 +60,21 @@ def txt_of(lab: DnsLab) -> Callable[[bytes, int], bytes | None]:
     return look_up
 
 
+def verdicts(lab: DnsLab, text: bytes) -> dict[str, bool]:
+    """Says of each of a message's signatures, by its algorithm, whether a receiver takes it."""
+    judged = dkim.DKIM(text)
+    found = [value for name, value in judged.headers if name.lower() == b"dkim-signature"]
+    algorithms = [re.sub(rb"\s", b"", re.search(rb"a=([^;]*)", value)[1]).decode() for value in found]  # type: ignore[index]
+    return {algorithm: _takes(lab, text, at) for at, algorithm in enumerate(algorithms)}
+
+
+def _takes(lab: DnsLab, text: bytes, at: int) -> bool:
+    try:
+        return bool(dkim.DKIM(text).verify(idx=at, dnsfunc=txt_of(lab)))
+    except dkim.DKIMException:
+        return False
+
+
 def verifies(lab: DnsLab, text: bytes) -> bool:
     """Says whether a receiver takes the message's signature."""
     try:

@@ -7,7 +7,7 @@ from letterhead.core import caches, panels
 from letterhead.core.answers import Seen
 from letterhead.core.diagnosis import Finding, Severity
 from letterhead.core.panels import DnsHost
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict, relative_name
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
@@ -82,7 +82,8 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
     mine = [
         each for each in (checkup.findings if checkup else ()) if each.record == record.id and not _says_missing(each)
     ]
-    state = _state(standing, mine, asked=asked, once=view.domain.verified_at is not None)
+    told = _state(standing, mine, asked=asked, once=view.domain.verified_at is not None)
+    state = _remembered(record, view) or told
     cached = next((each for each in mine if each.code in CACHED and state == "found"), None)
     mine = [each for each in mine if each is not cached]
     return Card(
@@ -96,6 +97,13 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
         findings=tuple(each for each in mine if each.severity is not Severity.TIP),
         notes=tuple(each for each in mine if each.severity is Severity.TIP),
     )
+
+
+def _remembered(record: PlannedRecord, view: DomainView) -> str | None:
+    """Says that an alias is there which a routine look does not ask for: one with no key behind it, seen before."""
+    idle = record.rdtype == "CNAME" and view.domain.rotation is None and record.id is RecordId.DKIM_NEXT
+    seen = dict(view.domain.verdicts).get(record.id) is Verdict.PRESENT
+    return "found" if idle and seen else None
 
 
 def _says_missing(finding: Finding) -> bool:

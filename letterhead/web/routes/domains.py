@@ -156,7 +156,7 @@ def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
     return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 
 
-async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, str]:
+async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
     """Opens the private keys for those who may see them."""
     if not _secret(call):
         return {}
@@ -193,6 +193,7 @@ async def add_domain(call: Call) -> Answer:
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
+        delegated=asked.dkim_mode == "delegated",
     )
     await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
     return await _whole(call)
