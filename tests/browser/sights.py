@@ -58,7 +58,8 @@ def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
 def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
     for name, sender in SETUPS.items():
         page.goto(hall.link(sender))
-        page.get_by_text("I can't do this now").click()
+        if sender != "lighthouse.example":
+            page.get_by_text("I can't do this now").click()
         yield name
     hall.cached("queue.example")
     page.goto(hall.link("queue.example"))
@@ -206,9 +207,7 @@ def _beginnings(page: Page, hall: Gallery) -> Iterator[str]:
     for path in ("", "/keys", "/account", "/webhooks"):
         page.goto(f"{hall.url}/dashboard{path}")
         yield f"empty: {path}"
-    for number in range(200):
-        hall.do(fresh.add(f"customer-{number:03}.example"))
-    page.goto(f"{hall.url}/dashboard")
+    sign_in(page, hall.url, hall.other("Busy", domains=200).key)
     yield "list of 200"
     for _ in range(3):
         page.get_by_role("link", name="Further domains").click()

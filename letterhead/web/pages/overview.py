@@ -53,6 +53,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
         problem=page.problem,
         here=_addresses(page, search),
         outage=outage.ours(await visitor.deps.store.silence()),
+        after=page.after,
         fault=fault,
         typed=typed,
         delegates=visitor.deps.publisher is not None,
@@ -77,7 +78,13 @@ def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[st
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
     told.sort(key=lambda each: each.code != wanted)
-    return {"domain": domain, "status": status(domain), "findings": told[:2], "more": max(0, len(told) - 2)}
+    return {
+        "domain": domain,
+        "status": status(domain),
+        "findings": told[:2],
+        "more": max(0, len(told) - 2),
+        "looked": checkup,
+    }
 
 
 async def _pictures(visitor: Visitor) -> dict[str, object]:
@@ -85,16 +92,13 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
     moves = await visitor.deps.store.moves(visitor.account_id, MOVES)
     now = visitor.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t = visitor.desk.rendering.texts
+    t, waited = visitor.desk.rendering.texts, history.waits(moves)
+    steps = [t(f"picture.step_{number}") for number in range(len(history.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
         "over_time": pictures.areas(history.counts(moves, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
-        "waits": pictures.bars(
-            [t(f"picture.step_{number}") for number in range(len(history.STEPS))],
-            history.waits(moves),
-            t("picture.waits"),
-        ),
+        "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
 
 
