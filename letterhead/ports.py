@@ -12,7 +12,7 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Change, Domain, Effect, Event
+from letterhead.core.domain import Change, Domain, Effect, Event, Slots
 from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.lateness import Tally
@@ -22,6 +22,7 @@ from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.core.relayed import Answer, Progress, Queued
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
 from letterhead.core.setup_links import SetupLink
@@ -132,6 +133,27 @@ class Provider(Protocol):
         ...
 
 
+class Publisher(Protocol):
+    """Writes the operator's own zone, in which keys are served that customers' CNAMEs lead to."""
+
+    @property
+    def zone(self) -> str:
+        """Names the zone."""
+        ...
+
+    async def publish(self, texts: Mapping[str, str | None], ttl: timedelta) -> None:
+        """Makes each of these names hold this one TXT, or none: all of them at once or nothing, and idempotent.
+
+        Faults: `unreachable`; `config-invalid` where the server refuses, with its word as `provider_code`, or a name
+        is none of those below this zone that are ours to write.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Tries whether the zone could be written, and changes nothing. Never raises."""
+        ...
+
+
 class Post(StrEnum):
     """Says what became of a message that was handed over."""
 
@@ -229,6 +251,7 @@ class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
     sealed_key: bytes
     second_key: NewKey | None = None
     events: tuple[Event, ...]
+    effects: tuple[Effect, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,8 +309,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
-    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
+    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
+    that survives the process. `notices` are told of other domains, which stay as they are. `new_key` is kept
     under a selector never used before at this name. `signed_before` is the selector that signed until now, where the
     key at `domain.selector` takes over; the keys at those in `shed` are destroyed. `second_key` is kept like `new_key`.
     """
@@ -304,7 +327,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one piece of work at the provider, leased to the one who claimed it."""
+    """Holds one piece of work outside, leased to the one who claimed it.
+
+    `slots` are those that the domain had: what is in our zone must go even where nothing else is left of it.
+    """
 
     id: str
     effect: Effect
@@ -312,6 +338,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     attempts: int
+    slots: Slots | None = None
 
 
 class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
@@ -559,8 +586,8 @@ class Store(Protocol):
         either domain has changed since it was read."""
         ...
 
-    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
@@ -599,7 +626,10 @@ class Store(Protocol):
         ...
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
-        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        """Leases due intents likewise; several intents of one name are given out in order, one at a time.
+
+        Work in our own zone and work at the provider do not wait for each other.
+        """
         ...
 
     async def finish_intent(self, intent_id: str) -> None:
@@ -903,6 +933,14 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def relayed(self, outcome: str) -> None:
+        """Counts one message of the relay: accepted, refused, sent, deferred or bounced."""
+        ...
+
+    def queue_holds(self, messages: int) -> None:
+        """Notes how many messages the relay has taken and not handed over."""
+        ...
+
     def tell_at(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
         ...
@@ -964,4 +1002,75 @@ class Deps:
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     notices: Notices | None = None  # None where no notices are expected
+    publisher: Publisher | None = None  # None where the operator has no zone for keys
     proving: Proving | None = None  # None where no mailbox for proofs is set
+
+
+# --- the signing relay ----------------------------------------------------------------------------------------------
+
+
+class MailQueue(Protocol):
+    """Keeps messages on this machine's disk until they are handed over; what is told as kept survives a power cut.
+
+    Trouble with the disk is Fault `storage-unavailable`.
+    """
+
+    async def put(self, queued: Queued, content: bytes) -> None:
+        """Keeps a message: on the disk when this returns, or not at all."""
+        ...
+
+    async def content(self, message_id: str) -> bytes | None:
+        """Reads a message's text; nothing where it is gone."""
+        ...
+
+    async def note(self, message_id: str, progress: Progress) -> None:
+        """Notes how far a message is."""
+        ...
+
+    async def remove(self, message_id: str) -> None:
+        """Forgets a message; one that is gone already is left so."""
+        ...
+
+    async def owed(self) -> list[Queued]:
+        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs messages."""
+
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
+        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+        ...
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what the next server said for each recipient; `reached` is false where it never came to a message."""
+
+    answers: Mapping[str, Answer] = {}
+    reached: bool = True
+    said: str = ""
+
+
+class SmartHost(Protocol):
+    """Hands messages to the one server that sends them on."""
+
+    async def hand(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> Handover:
+        """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connections that are open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaying:
+    """Gathers what the signing relay needs beside `Deps`."""
+
+    queue: MailQueue
+    signer: Signer
+    smart_host: SmartHost
+    host: str  # what the relay calls itself
+    keep: timedelta  # how long a message is tried
+    opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened, and said so

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from letterhead import wiring_keys
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.fetching import Fetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
@@ -40,6 +41,7 @@ from letterhead.ports import (
     Policy,
     Provider,
     Proving,
+    Publisher,
     Resolver,
     SignIn,
     Store,
@@ -73,6 +75,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    publisher: Publisher | None = None
     proving: Proving | None = None
     now: Callable[[], datetime] = _now
 
@@ -125,6 +128,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            publisher=stand.publisher or publisher(settings),
             proving=stand.proving or _proving(settings, stand.now),
         )
 
@@ -209,6 +213,14 @@ def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable
         ),
         now,
     )
+
+
+def publisher(settings: Settings) -> Publisher | None:
+    """Makes what writes the operator's own zone, where one is set."""
+    zone, server, key = settings.dkim_zone, settings.dkim_zone_server, settings.dkim_zone_tsig
+    if zone is None or server is None or key is None:
+        return None
+    return ZoneUpdates(zone, _address(server), key.name, key.algorithm, key.secret)
 
 
 def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:

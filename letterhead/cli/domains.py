@@ -88,6 +88,7 @@ def add(
     selector: str | None = None,
     mail_from: str | None = None,
     private_key: Path | None = None,
+    delegated: Annotated[bool, Parameter(negative="")] = False,
     start: bool = True,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
@@ -104,6 +105,8 @@ def add(
         The MAIL FROM domain, as its first label or as the full name.
     private_key
         A file with a private key of your own (RSA, PEM).
+    delegated
+        Have the keys published in the operator's own zone: two CNAMEs are published once, and never touched again.
     start
         Start verification at once.
     zone_file
@@ -113,6 +116,8 @@ def add(
     body |= {name: value for name, value in (("selector", selector), ("mailFrom", mail_from)) if value is not None}
     if private_key is not None:
         body["privateKey"] = _read(private_key)
+    if delegated:
+        body["dkimMode"] = "delegated"
     if not start:
         body["startVerification"] = False
     with Api(account_key()) as api:

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import dkim, dmarc, mail_from, spf, zone
+from letterhead.core import dkim, dmarc, mail_from, slots, spf, through, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
-from letterhead.core.domain import Ed25519Key, Rotation
+from letterhead.core.domain import Ed25519Key, Rotation, Slots
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
     ANY_KEYS,
     AUTHORITATIVE,
+    DKIM_KEYS,
     ED25519_KEYS,
     Plan,
     PlannedRecord,
@@ -35,10 +36,11 @@ _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how each planned record stands and what was found."""
+    """Holds how each planned record stands, what was found, and how what our own zone must serve stands."""
 
     standings: tuple[Standing, ...]
     findings: tuple[Finding, ...]
+    served: tuple[Standing, ...] = ()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -54,12 +56,20 @@ def plan_for(
     mail_from_name: str | None,
     path: ReturnPath | None,
     rotation: Rotation | None = None,
+    home: Slots | None = None,
     ed25519: Ed25519Key | None = None,
 ) -> Plan:
-    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned."""
-    records = [dkim.planned(sender, selector, public_key)]
-    if rotation is not None:
-        records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned.
+
+    With a `home` in the operator's zone the keys are served there, and the customer publishes aliases.
+    """
+    served: tuple[PlannedRecord, ...] = ()
+    if home is not None:
+        records, served = [*slots.planned(sender, selector, home)], slots.served(home, selector, public_key, rotation)
+    else:
+        records = [dkim.planned(sender, selector, public_key)]
+        if rotation is not None:
+            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
     for key, ahead in ((ed25519, False), (rotation.ed25519 if rotation else None, True)):
         if key is not None:
             records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
@@ -67,7 +77,7 @@ def plan_for(
         records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
         records.append(spf.planned(mail_from_name, path.spf))
     records.append(dmarc.planned(sender))
-    return Plan(sender=sender, zone=zone, records=tuple(records))
+    return Plan(sender=sender, zone=zone, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
@@ -85,7 +95,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     right. A routine one asks the resolvers alone, and goes on to the authoritative servers for each required record
     that is not present there.
     """
-    wanted = _first(plan) if thorough else _routine(plan, seen)
+    wanted = _by_way_of_aliases(plan, seen, _first(plan, seen) if thorough else _routine(plan, seen))
     unseen = [question for question in wanted if question not in seen]
     further = [*_further(seen), *(_probes(_scene(plan, seen, history=history)) if thorough and not unseen else ())]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
@@ -143,31 +153,60 @@ def _scene(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Histo
     )
 
 
-def _first(plan: Plan) -> list[Question]:
-    """Asks for everything; the DKIM name comes first, so that it is never what a spent allowance leaves out."""
-    questions = [_authoritative(record) for record in plan.records]
+def _first(plan: Plan, seen: Seen) -> list[Question]:
+    """Asks for everything, but for what lies behind an alias that is not there."""
+    questions = [_authoritative(record, plan) for record in plan.asked if _reached(record, plan, seen)]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
-    return [*questions, *(_recursive(record) for record in plan.records)]
+    return [*questions, *_at_resolvers(plan)]
+
+
+def _at_resolvers(plan: Plan) -> list[Question]:
+    """Asks resolvers for all but an alias with no key behind it yet."""
+    keys = [each.id for each in plan.served]
+    idle = [each for each in plan.records if keys and each.id in DKIM_KEYS and each.id not in keys]
+    return [_recursive(record) for record in plan.asked if record not in idle]
+
+
+def _by_way_of_aliases(plan: Plan, seen: Seen, questions: list[Question]) -> list[Question]:
+    """Asks once for an alias and the key behind it."""
+    instead = {each: asked for asked, both in through.questions(plan).items() for each in both if asked not in seen}
+    return list(dict.fromkeys(instead.get(question, question) for question in questions))
+
+
+def _reached(record: PlannedRecord, plan: Plan, seen: Seen) -> bool:
+    """Says whether it is worth asking for: what our own zone serves is, once the alias that leads there is seen."""
+    if record not in plan.served:
+        return True
+    alias = plan.record(record.id)
+    return alias is not None and judged(alias, seen).verdict is Verdict.PRESENT
 
 
 def _routine(plan: Plan, seen: Seen) -> list[Question]:
-    questions = [_recursive(record) for record in plan.records]
     doubtful = [
         record
-        for record in plan.records
+        for record in plan.asked
         if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
-    return [*questions, *(_authoritative(record) for record in doubtful)]
+    asked = [_authoritative(record, plan) for record in doubtful if _reached(record, plan, seen)]
+    return [*_at_resolvers(plan), *asked]
 
 
 def _recursive(record: PlannedRecord) -> Question:
     return Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
 
 
-def _authoritative(record: PlannedRecord) -> Question:
+def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
     """Asks for the DKIM names, which decide, at every server; for the others at two."""
-    view = View.EVERY_SERVER if record.id in ANY_KEYS else View.TWO_SERVERS
+    view = View.EVERY_SERVER if record.id in ANY_KEYS and _decides(record, plan) else View.TWO_SERVERS
     return Question(name=record.host, rdtype=record.rdtype, view=view)
+
+
+def _decides(record: PlannedRecord, plan: Plan) -> bool:
+    """Says whether a key's record decides now: with aliases and keys apart not all of the four do at once."""
+    comes = any(each.id is RecordId.DKIM_NEXT for each in plan.served)
+    if record in plan.served:
+        return comes == (record.id is RecordId.DKIM_NEXT)  # the one in use was seen everywhere before another came
+    return not plan.served or comes or record.id is RecordId.DKIM
 
 
 def _further(seen: Seen) -> Iterable[Question]:
@@ -192,10 +231,10 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
     scene = _scene(plan, seen, hosts, history)
-    surveyed = _surveyed(scene)
+    surveyed, served = _surveyed(scene), tuple(judged(record, seen) for record in plan.served)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
-        return Examination(standings=scene.standings, findings=tuple(hiding[:1]))
+        return Examination(standings=scene.standings, findings=tuple(hiding[:1]), served=served)
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
@@ -203,7 +242,8 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
-    return Examination(standings=scene.standings, findings=tuple(sorted([*surveyed, *_once(told)], key=_gravest_first)))
+    findings = tuple(sorted([*surveyed, *_once(told)], key=_gravest_first))
+    return Examination(standings=scene.standings, findings=findings, served=served)
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:

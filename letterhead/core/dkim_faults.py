@@ -94,6 +94,28 @@ WRONG_TARGET = Diagnosis(
     "target, end it with a dot",
     reference="RFC 1034 3.6.2",
 )
+NOT_ALIAS = Diagnosis(
+    code="dkim.not-alias",
+    severity=Severity.BLOCKING,
+    title="A key stands where the DKIM CNAME should be",
+    meaning="With the CNAME your keys are changed without you. A TXT record in its place is a copy of one key, which "
+    "will be wrong after the next change; some DNS hosts make such copies by “flattening” a CNAME.",
+    detail="{host} holds a TXT record with a key, where a CNAME to {value} should be.",
+    fix="Delete the TXT record {name} and add a CNAME {name} with the target {expected} {where}. Where the CNAME is "
+    "there and is flattened, switch that off for it",
+    reference="RFC 1034 3.6.2",
+)
+NOT_SERVED = Diagnosis(
+    code="dkim.not-served",
+    severity=Severity.BLOCKING,
+    title="This service does not serve the key yet",
+    meaning="Your CNAME is right. The key that it leads to lies in a zone of this service, whose servers do not have "
+    "it yet, or have lost it.",
+    detail="{target} holds {held}, and the key of {sender} should be there.",
+    fix="Nothing to change in your DNS: this service publishes the key by itself and tries again until it has. If it "
+    "says the same after an hour, tell the operator, whom `letterhead doctor` tells why",
+    reference="RFC 6376 3.6.2",
+)
 NOT_DKIM = Diagnosis(
     code="dkim.not-dkim",
     severity=Severity.BLOCKING,

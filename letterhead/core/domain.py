@@ -10,6 +10,13 @@ from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
+class Slots(msgspec.Struct, frozen=True, kw_only=True):
+    """Says where the operator's own zone serves the keys of a claim; `token` is that claim's alone, for ever."""
+
+    zone: str
+    token: str
+
+
 class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a second DKIM key (RFC 8463), by which mail is signed beside the first while it is `live`.
 
@@ -43,11 +50,15 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more."""
+    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more.
+
+    `public_key` is the key that was at it; not known of those that were rotated out by an older version.
+    """
 
     selector: str
     replaced_at: datetime
     safe: bool = False
+    public_key: str = ""
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +69,9 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
     `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
     when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
-    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `ed25519` is the second key,
-    where there is one. `version` belongs to storage.
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `slots` says where our own
+    zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
+    `version` belongs to storage.
     """
 
     id: str
@@ -89,6 +101,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
+    slots: Slots | None = None
     ed25519: Ed25519Key | None = None
     version: int = 0
 
@@ -128,15 +141,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effect(StrEnum):
-    """Names work owed at the provider; each is idempotent and follows again from the state when it was lost."""
+    """Names work owed outside; each is idempotent and follows again from the state when it was lost."""
 
     REGISTER = "register"  # make the identity, its key and its MAIL FROM as we wish them
     RESTART = "restart"  # it had given up: let it look again
     WITHDRAW = "withdraw"  # delete the identity, if it carries our tag
+    PUBLISH = "publish"  # make the operator's own zone serve the keys that the claim needs, and no others
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do at the provider."""
+    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do outside."""
 
     domain: Domain
     events: tuple[Event, ...] = ()

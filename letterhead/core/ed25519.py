@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from letterhead.core import dkim
 from letterhead.core.answers import Seen
 from letterhead.core.domain import Domain, Ed25519Key, OldKey, Step
-from letterhead.core.rotation import SETTLES, SETTLES_BY_RESOLVERS, spread_of
+from letterhead.core.rotation import SETTLES, SETTLES_BY_RESOLVERS
+from letterhead.core.spread import spread_of
 
 
 def advance(before: Domain, step: Step, seen: Seen, now: datetime) -> Step:

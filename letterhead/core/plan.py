@@ -57,11 +57,21 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that the customer must publish for `sender`; `zone` is the zone that they edit, as far as known."""
+    """Holds all that the customer must publish for `sender`; `zone` is the zone that they edit, as far as known.
+
+    `served` is what the operator's own zone must serve where the customer's records are aliases that lead to it.
+    """
 
     sender: str
     zone: str
     records: tuple[PlannedRecord, ...]
+    served: tuple[PlannedRecord, ...] = ()
+
+    @property
+    def asked(self) -> tuple[PlannedRecord, ...]:
+        """Lists all that is looked at, what decides first: it is never what a spent allowance leaves out."""
+        keys = [each for each in self.records if each.id in DKIM_KEYS]
+        return (*keys, *self.served, *(each for each in self.records if each.id not in DKIM_KEYS))
 
     def record(self, record_id: RecordId) -> PlannedRecord | None:
         """Finds a planned record by its id."""

@@ -10,11 +10,22 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, changes, checkup, ed25519, lifecycle, outage, provider, rotation
+from letterhead.core import (
+    cadence,
+    changes,
+    checkup,
+    ed25519,
+    lifecycle,
+    outage,
+    provider,
+    rotation,
+    slots,
+    spread,
+)
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Domain, Step, status, wholly_verified
+from letterhead.core.domain import Domain, Effect, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.names import DomainName, registrable
@@ -70,7 +81,9 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
         *provider.findings(domain, evidence, now),
     )
     done = Checkup(taken_at=now, standings=examination.standings, findings=findings, snapshot=snapshot_of(seen, now))
-    whole = replace(step, events=(*noted.events, *step.events))
+    whole = replace(
+        step, events=(*noted.events, *step.events), effects=(*step.effects, *_owed(domain, step.domain, examination))
+    )
     outcome = _outcome(deps, domain, whole, done, page_open=watched and to_come(step.domain, done))
     outcome = replace(outcome, notices=await claims.notices(deps, step, now))
     kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
@@ -78,16 +91,25 @@ async def check(deps: Deps, domain: Domain, *, thorough: bool | None = None) -> 
     return kept
 
 
+def _owed(before: Domain, after: Domain, examination: Examination) -> tuple[Effect, ...]:
+    """Says that our own zone must be written: what it shall hold has changed, or it lost what it should hold."""
+    lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in examination.served)
+    return (Effect.PUBLISH,) if lost else slots.owed(before, after)
+
+
 def _wants_all(domain: Domain) -> bool:
-    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain) or ed25519.wants_all(domain)
+    # A routine look asks for no alias without a key behind it: while one is missing that is told all the same.
+    lacks_alias = domain.slots is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
+    follows = rotation.wants_all(domain) or ed25519.wants_all(domain)
+    return domain.dkim.state is not State.VERIFIED or follows or lacks_alias
 
 
 def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:
     """Gathers what was seen of the domain's keys."""
-    new = plan.record(RecordId.DKIM_NEXT)
+    new = [each for each in (*plan.records, *plan.served) if each.id is RecordId.DKIM_NEXT]
     return rotation.Look(
         active=evidence.dkim,
-        spread=rotation.spread_of(new, seen) if new is not None else None,
+        spread=spread.joint_spread(new, seen),
         old=rotation.old_sights(domain, seen),
         held_elsewhere=evidence.held_elsewhere,
     )
@@ -117,7 +139,7 @@ async def _word_if_told(deps: Deps, domain: Domain) -> ProviderWord | None:
 
 
 def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
-    dkim = [each for each in examination.standings if each.record.id is RecordId.DKIM]
+    dkim = [each for each in (*examination.standings, *examination.served) if each.record.id is RecordId.DKIM]
     mail_from = [each for each in examination.standings if each.record.id in MAIL_FROM]
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
@@ -165,7 +187,7 @@ def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
 
 def _forgotten_at(seen: Seen, now: datetime) -> datetime | None:
     """Says when the resolvers forget that the key was missing, where they alone could be asked."""
-    keys = [question for question in seen if question.rdtype == "TXT" and "._domainkey." in question.name]
+    keys = [each for each in seen if each.rdtype in ("TXT", "CNAME") and "._domainkey." in each.name]
     replies = [reply for question in keys if question.view is View.EVERY_SERVER for reply in seen[question]]
     stand_ins = [reply.answer for reply in replies if reply.perspective.view is View.RECURSIVE]
     negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain | NoData)]

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
-from letterhead.core import checkup, lifecycle
-from letterhead.core.domain import Domain, Ed25519Key, Event, EventKind, Step
+from letterhead.core import checkup, lifecycle, slots
+from letterhead.core.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
 from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
@@ -33,13 +33,17 @@ RACES = 5  # so often may a domain change under us before we say so
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet."""
+    """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet.
+
+    `delegated` says that our own zone shall serve the keys, and the customer publish two CNAMEs.
+    """
 
     sender: object
     selector: object = None
     mail_from: object = None
     private_key: str | None = None
     start: bool = True
+    delegated: bool = False
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,7 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         mail_from_name=domain.mail_from,
         path=deps.provider.return_path,
         rotation=domain.rotation,
+        home=domain.slots,
         ed25519=domain.ed25519,
     )
 
@@ -131,6 +136,8 @@ async def add_domain(
 def _digest(name: DomainName, wish: Wish) -> bytes:
     """Digests what was asked for, so that one Idempotency-Key is not taken for two requests."""
     asked = repr((name.ascii, wish.selector, wish.mail_from, wish.private_key, wish.start))
+    if wish.delegated:  # apart, so that requests from before there was such a wish are known again
+        asked += "delegated"
     return hashlib.sha256(asked.encode()).digest()
 
 
@@ -149,6 +156,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     name: DomainName
     selector: str
     mail_from: str | None
+    slots: Slots | None
     start: bool
     second: tuple[Ed25519Key, Secret] | None
 
@@ -168,6 +176,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             last_sync=now,
             dkim=draft,
             mail_from_watch=draft if self.mail_from else None,
+            slots=self.slots,
             ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
@@ -178,20 +187,43 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             sealed_key=deps.keyring.seal(secret, key_purpose(step.domain)),
             second_key=sealed_second(deps, domain, self.second),
             events=(created, *step.events),
+            effects=(Effect.PUBLISH,) if self.slots else (),
         )
 
 
 def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
-    selector = parse_selector(wish.selector, name) if wish.selector is not None else new_selector(deps)
+    home = _new_slots(deps, wish) if wish.delegated else None
+    free = slots.FIRST if home else new_selector(deps)
+    selector = free if wish.selector is None else parse_selector(wish.selector, name)
     return _Builder(
         deps=deps,
         account_id=account_id,
         name=name,
         selector=selector,
         mail_from=_mail_from(deps, name, wish.mail_from),
+        slots=home,
         start=wish.start,
-        second=second_key(deps),
+        second=None if home else second_key(deps),  # the customer publishes two CNAMEs, and never more
     )
+
+
+def _new_slots(deps: Deps, wish: Wish) -> Slots:
+    """Finds a place in our own zone that no other claim ever had: a token of 80 bits."""
+    if deps.publisher is None:
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            "Delegated DKIM keys need a zone of the operator's own, and this installation has none.",
+            "Leave dkimMode away, or have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and "
+            "LETTERHEAD_DKIM_ZONE_TSIG.",
+        )
+    if wish.selector is not None:
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            f"Delegated DKIM keys take turns at the selectors {slots.FIRST} and {slots.SECOND}: none can be chosen.",
+            "Leave selector away, or dkimMode.",
+        )
+    token = base64.b32encode(deps.chance(10)).decode().lower()
+    return Slots(zone=deps.publisher.zone, token=token)
 
 
 def second_key(deps: Deps) -> tuple[Ed25519Key, Secret] | None:
@@ -224,7 +256,8 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
 
 def key_purpose(domain: Domain, selector: str | None = None) -> str:
     """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
-    return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}"
+    claim = f".{domain.slots.token}" if domain.slots else ""  # where each claim has the same two selectors
+    return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}{claim}"
 
 
 async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: str) -> None:
@@ -257,7 +290,7 @@ async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> 
         now = deps.now()
         step = lifecycle.delete(domain, now)
         row = audit_row(deps, actor, "domain.delete", domain.sender)
-        if await deps.store.delete(domain, step.events[0], bool(step.effects), row):
+        if await deps.store.delete(domain, step.events[0], step.effects, row):
             return
     raise busy(raw)
 

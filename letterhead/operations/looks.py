@@ -2,7 +2,7 @@
 
 import asyncio
 
-from letterhead.core import checkup, rotation
+from letterhead.core import checkup, rotation, through
 from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
@@ -39,6 +39,7 @@ async def look(
         known_by_now |= checkup.implied(wanted, known_by_now)
         if unknown := [question for question in wanted if question not in known_by_now]:
             known_by_now |= await resolver.ask(unknown, allowed)
+            known_by_now |= through.implied(plan, known_by_now)
     return known_by_now
 
 
@@ -50,7 +51,7 @@ async def known(deps: Deps, domain: Domain) -> History:
     """
     wanted = rotation.held_keys(domain)
     used = await deps.store.used_selectors(domain.sender, domain.account_id) if domain.held else ()
-    left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
+    left = [*rotation.leaving(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
         old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],
         present_until=domain.dkim.found_at,

@@ -113,9 +113,9 @@ def _ed25519_keys(each: Iterable[Standing]) -> tuple[wire.RecordCheck, ...] | Un
 
 
 def _next_key(each: Iterable[Standing], domain: Domain) -> wire.RecordCheck | UnsetType:
-    """Tells how the new key's record stands, while a change of keys is under way."""
+    """Tells how the new key's record stands while a change of keys is under way, or that of the free slot."""
     found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
-    return _standing(found[0]) if found and domain.rotation is not None else UNSET
+    return _standing(found[0]) if found and (domain.rotation or domain.slots) else UNSET
 
 
 def _standing(standing: Standing) -> wire.RecordCheck:
@@ -179,14 +179,15 @@ def dkim_rotation(deps: Deps, each: Domain) -> wire.DkimRotation:
         waits_for=rotation.waits_for(each),
         selector=each.selector,
         next_selector=coming.selector if coming else UNSET,
-        record=told.record_of(record, plan.zone) if record else UNSET,
+        record=told.record_of(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
         looked_at=given(coming.looked_at) if coming else UNSET,
         missing_at=(coming.lacking or UNSET) if coming else UNSET,
         silent=(coming.silent or UNSET) if coming else UNSET,
         switches_at=given(rotation.switches_at(each)),
         rotated_at=given(each.rotated_at),
-        old_selectors=tuple(_old_selector(each.sender, old) for old in each.old_keys),
+        # Of delegated keys nothing is ever the customer's to remove.
+        old_selectors=() if each.slots else tuple(_old_selector(each.sender, old) for old in each.old_keys),
     )
 
 

@@ -59,7 +59,7 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     required: bool
     found: bool
     host: str
-    record_type: Literal["TXT", "MX"]
+    record_type: Literal["TXT", "MX", "CNAME"]
     expected: str
     observed: tuple[str, ...] | UnsetType = UNSET
     verdict: Literal["present", "wrong", "absent", "unanswered"]
@@ -67,7 +67,9 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | UnsetType = UNSET
 
 
-_NEXT_KEY = Meta(description="During a change of keys: how the new key's record stands.")
+_NEXT_KEY = Meta(
+    description="During a change of keys: how the new key's record stands. With delegated keys always: the other CNAME."
+)
 _ED25519_KEYS = Meta(description="How the record of the Ed25519 key stands, and of the one that is to follow it.")
 
 
@@ -272,6 +274,10 @@ class NewDomain(In, frozen=True, kw_only=True):
     selector: Annotated[object, _text("lh1", "A DKIM selector of your own; made for you otherwise.")] = UNSET
     mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
+    dkim_mode: Annotated[
+        Literal["direct", "delegated"],
+        Meta(description="Who publishes the keys: the customer each one, or we, behind two CNAMEs published once."),
+    ] = "direct"
     start_verification: bool = True
 
 

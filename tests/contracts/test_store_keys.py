@@ -103,7 +103,7 @@ async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
 async def test_a_deleted_domain_leaves_no_key(shop: Shop) -> None:
     """All keys go with the domain, whatever their place."""
     domain = await holding(shop)
-    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), (), audit())
     assert await kept(shop, domain) == {}
 
 

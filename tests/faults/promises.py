@@ -86,6 +86,10 @@ PROMISES = (
         test="tests/faults/test_p19_backups.py", size=2, soak=30, of="backups under load",
     ),
     Promise(name="P20", text="the first release's database migrates forward", test="tests/faults/test_p20_upgrades.py"),
+    Promise(
+        name="P21", text="what the relay answered 250 to arrives, though it is killed",
+        test="tests/faults/test_p21_relay_kills.py", size=10, soak=200, of="kill -9 of the relay (and 1/3 on SQLite)",
+    ),
 )  # fmt: skip
 
 

@@ -203,8 +203,8 @@ class Domains:
             await self._engine.shred()
         return moved
 
-    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
@@ -215,8 +215,7 @@ class Domains:
                 return False
             await _in_turn(session, domain)
             await self._tell(session, domain, (event,), None)
-            if withdraw:
-                await session.rows("add_intent", **rows.intent_values(domain, Effect.WITHDRAW))
+            await _owe(session, domain, effects)
             return await append(session, audit)
 
         deleted = await self._engine.transact(work)
@@ -233,6 +232,7 @@ class Domains:
         if new.second_key is not None:
             await _keep_spare(session, domain, new.second_key)
         await self._tell(session, domain, new.events, None)
+        await _owe(session, domain, new.effects)
         await remind(session, domain, new.events)
 
     async def _saved(self, session: Session, outcome: Outcome) -> bool:
@@ -248,8 +248,7 @@ class Domains:
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for notice in outcome.notices:
             await self._tell(session, notice.domain, (notice.event,), None)
-        for effect in outcome.effects:
-            await session.rows("add_intent", **rows.intent_values(domain, effect))
+        await _owe(session, domain, outcome.effects)
         await remind(session, domain, outcome.events)
         return True
 
@@ -282,8 +281,16 @@ async def _in_turn(session: Session, *domains: Domain) -> None:
         await session.rows("lock_account", id=account_id)
 
 
+async def _owe(session: Session, domain: Domain, effects: Sequence[Effect]) -> None:
+    """Writes down work that is owed outside."""
+    for effect in effects:
+        await session.rows("add_intent", **rows.intent_values(domain, effect))
+
+
 async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
-    """Uses up a selector at this name, for ever."""
+    """Uses up a selector at this name, for ever; of slots it is the claim's token that never comes again."""
+    if domain.slots is not None:
+        return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
             Kind.SELECTOR_USED,

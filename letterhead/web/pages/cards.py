@@ -7,7 +7,7 @@ from letterhead.core import panels
 from letterhead.core.answers import Seen
 from letterhead.core.diagnosis import Finding, Severity
 from letterhead.core.panels import DnsHost
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict, relative_name
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
@@ -84,11 +84,19 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
         name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
         value=panels.value_for(record, panel),
         priority=record.priority if panel is None or panel.priority_field else None,
-        state=_state(standing, mine, asked=asked, once=view.domain.verified_at is not None),
+        state=_remembered(record, view)
+        or _state(standing, mine, asked=asked, once=view.domain.verified_at is not None),
         standing=standing,
         findings=tuple(each for each in mine if each.severity is not Severity.TIP),
         notes=tuple(each for each in mine if each.severity is Severity.TIP),
     )
+
+
+def _remembered(record: PlannedRecord, view: DomainView) -> str | None:
+    """Says that an alias is there which a routine look does not ask for: one with no key behind it, seen before."""
+    idle = record.rdtype == "CNAME" and view.domain.rotation is None and record.id is RecordId.DKIM_NEXT
+    seen = dict(view.domain.verdicts).get(record.id) is Verdict.PRESENT
+    return "found" if idle and seen else None
 
 
 def _says_missing(finding: Finding) -> bool:

@@ -28,7 +28,7 @@ async def overview(visitor: Visitor) -> Answer:
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> Answer:
+async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", *, delegated: bool = False) -> Answer:
     wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
     page = Page(
         limit=AT_ONCE + 1,
@@ -55,6 +55,8 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") 
         outage=outage.ours(await visitor.deps.store.silence()),
         fault=fault,
         typed=typed,
+        delegates=visitor.deps.publisher is not None,
+        delegated=delegated,
         drawn=await _pictures(visitor) if counts else None,
     )
 
@@ -98,14 +100,15 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
 
 async def add(visitor: Visitor) -> Answer:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
-    typed = visitor.form.get("sender", "").strip()
+    typed, delegated = visitor.form.get("sender", "").strip(), "delegated" in visitor.form
+    wish = domains.Wish(sender=typed, delegated=delegated)
     try:
-        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, domains.Wish(sender=typed))
+        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, wish)
         added = await domains.find_domain(visitor.deps, visitor.account_id, typed)
     except Fault as fault:
         if problems.status_of(fault.kind) >= 500:
             raise
-        return await _shown(visitor, fault, typed[:300])
+        return await _shown(visitor, fault, typed[:300], delegated=delegated)
     return visitor.go(domain_path(added.sender), done="added")
 
 

@@ -193,6 +193,7 @@ async def add_domain(call: Call) -> Answer:
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
+        delegated=asked.dkim_mode == "delegated",
     )
     await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
     return await _whole(call)
