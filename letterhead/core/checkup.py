@@ -206,7 +206,7 @@ def _decides(record: PlannedRecord, plan: Plan) -> bool:
     comes = any(each.id is RecordId.DKIM_NEXT for each in plan.served)
     if record in plan.served:
         return comes == (record.id is RecordId.DKIM_NEXT)  # the one in use was seen everywhere before another came
-    return not plan.served or comes or record.id is RecordId.DKIM
+    return not plan.served or comes or record.id in (RecordId.DKIM, *ED25519_KEYS)  # a second key has no alias
 
 
 def _further(seen: Seen) -> Iterable[Question]:

@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "DER as hex": (lambda: pkcs1().hex(), "no -----BEGIN"),
     "typographer's dashes": (lambda: PEM.replace("-----", "\u2014"), "no -----BEGIN"),
     "URL-safe base64": (lambda: armoured(pkcs1()).replace("+", "-").replace("/", "_"), BROKEN),
-    "quoted-printable": (lambda: PEM.replace("=", "=3D"), BROKEN),
+    "quoted-printable": (lambda: PEM.replace("\n", "=\n"), BROKEN),
     "an END of another kind": (lambda: PEM.replace("END PRIVATE", "END RSA PRIVATE"), BROKEN),
     "PKCS #1 called PKCS #8": (lambda: armoured(pkcs1(), "PRIVATE KEY"), BROKEN),
     "NUL in the middle": (lambda: PEM[:200] + "\0" + PEM[200:], BROKEN),
