@@ -63,8 +63,7 @@ def planned_ed25519(sender: str, selector: str, public_key: str, *, ahead: bool 
 
 def unknown(sender: str, selector: str) -> PlannedRecord:
     """Says where a key record stands of which we don't know the key: any that receivers take will do."""
-    form = planned(sender, selector, "")
-    return replace(form, exact=False)
+    return replace(planned(sender, selector, ""), exact=False)
 
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
@@ -340,12 +339,9 @@ def _not_alias(scene: Scene, standing: Standing) -> Sighting | None:
     record = standing.record
     if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
         return None
-    keys = [rdata.text for rdata in answers_at(scene, record.host, "TXT") if isinstance(rdata, Txt)]
-    keys = [text for text in keys if _like_a_key(text)]
-    return Sighting(observed=tuple(keys)) if keys else None
-
-
-# --- what our own zone must serve -----------------------------------------------------------------------------------
+    texts = (rdata.text for rdata in answers_at(scene, record.host, "TXT") if isinstance(rdata, Txt))
+    keys = tuple(text for text in texts if _like_a_key(text))
+    return Sighting(observed=keys) if keys else None
 
 
 def _survey(scene: Scene) -> Iterator[Finding]:
