@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import checking, growth, listing, posting, report, serving, sweep, time_to_success
+from benchmarks import checking, growth, listing, posting, report, serving, time_to_success
 from benchmarks.figures import Row
 
 SUBJECTS = {
@@ -14,7 +14,6 @@ SUBJECTS = {
     "serve": serving.rows,
     "check": checking.rows,
     "success": time_to_success.rows,
-    "sweep": sweep.rows,
     "growth": growth.rows,
 }
 

@@ -17,8 +17,10 @@ import asyncpg
 from benchmarks import load, places, zones
 from benchmarks.figures import Paired, Row, at_least, interleaved, row
 from benchmarks.seed import BORN, COLUMNS, as_row
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
 from letterhead.core.domain import Domain
+from letterhead.core.secret import Secret
 from letterhead.core.watch import Look, State, Watch
 from tests.rigs import dns_lab, postgres
 from tests.rigs.dns_lab import DnsLab
@@ -32,7 +34,7 @@ Asked = tuple[DnsLab, Installation, str, int]
 def rows(quick: bool) -> Iterator[Row]:
     """Gives the figures; on Postgres, whose commits do not wait for the disk (the rig's fsync is off)."""
     count, rounds = (100, 1) if quick else (400, 3)
-    public_key = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().public_key
+    public_key = EnvelopeKeyring([KeyEncryptionKey("k", Secret(bytes(32)))]).make_pair().public_key
     with dns_lab.running() as lab, postgres.running() as server, server.database() as url, _folder() as folder:
         for process in (lab.ns1.server, lab.ns2.server, lab.resolver, server.server):
             load.pinned(process.pid, load.other_core())
@@ -80,7 +82,7 @@ async def seeded(url: str, count: int, public_key: str) -> None:
         for name in zones.names(count)
     ]  # fmt: skip
     connection = await asyncpg.connect(url)
-    await connection.execute("DELETE FROM domains")
+    await connection.execute("DELETE FROM domains WHERE account_id = 'acc'")
     await connection.execute("INSERT INTO accounts (id, name, email, created_at) VALUES ('acc', '', 'a@b.test', 0) "
                              "ON CONFLICT DO NOTHING")  # fmt: skip
     await connection.copy_records_to_table("domains", records=map(as_row, made), columns=COLUMNS["domains"])

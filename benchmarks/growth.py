@@ -1,4 +1,5 @@
-"""Measures what grows with the installation: a list and a claim on Postgres, with a thousand domains and many more."""
+"""Measures what grows with the installation: a list, a claim and the sweep on Postgres, with a thousand domains and
+many more."""
 
 import asyncio
 import random
@@ -6,13 +7,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
 
-from benchmarks import asking, floor, load, places, seed
+from benchmarks import asking, floor, load, places, seed, sweep
 from benchmarks.figures import Row, at_most, row
 from letterhead import config, wiring
 from letterhead.cli.logs import write_logs
@@ -23,6 +24,7 @@ from tests.rigs.letterhead import Installation
 
 FEW, MANY, MANY_QUICK = 100, 100_000, 2_000  # accounts of ten domains
 CLAIMED = 50
+IN_PEACE, DAY = timedelta(hours=1), timedelta(days=1)  # nothing is due while we measure, and all of it a day later
 
 
 class Size(NamedTuple):
@@ -34,17 +36,23 @@ class Size(NamedTuple):
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """Gives the figures; every domain is due, so that a claim chooses among all of them."""
+    """Gives the figures; claims are made a day later, when every domain is due: they choose among all of them."""
     times = 500 if quick else 3000
+    later = datetime.now(UTC) + IN_PEACE
     with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
         load.pinned(server.server.pid, load.other_core())
         installation = places.installation(Path(folder), DATABASE_URL=url)
-        keys = seed.seed(installation, seed.Wanted(accounts=FEW, due=seed.BORN))
+        keys = seed.seed(installation, seed.Wanted(accounts=FEW, due=later, spread=DAY))
         small = asyncio.run(_measured(installation, url, keys, times))
         more = (MANY_QUICK if quick else MANY) - FEW
-        keys += seed.seed(installation, seed.Wanted(accounts=more, first=FEW, due=seed.BORN))
+        keys += seed.seed(installation, seed.Wanted(accounts=more, first=FEW, due=later, spread=DAY))
         large = asyncio.run(_measured(installation, url, keys, times))
-    many = f"{len(keys) * 10:,} domains in {len(keys):,} accounts"
+        yield from _grown(small, large, len(keys))
+        yield from sweep.rows(Path(folder), url, len(keys) * 10, 20 if quick else 120)
+
+
+def _grown(small: Size, large: Size, accounts: int) -> Iterator[Row]:
+    many = f"{accounts * 10:,} domains in {accounts:,} accounts"
     ours, bare = large.ours / small.ours, large.floor / small.floor
     yield row(
         "growth-list", f"GET /domains with {many}, p50, one at a time", large.ours, "ms",
@@ -85,7 +93,7 @@ async def _claims(deps: Deps) -> float:
     """Claims and hands back, and gives the median of the claims alone."""
     took = []
     for _ in range(40):
-        now = deps.now()
+        now = deps.now() + IN_PEACE + DAY
         began = time.perf_counter()
         claimed = await deps.store.claim_due(now, now + timedelta(seconds=90), "bench", CLAIMED)
         took.append((time.perf_counter() - began) * 1000)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks import floor, load
-from letterhead import config, wiring
+from letterhead import config, wiring, wiring_keys
 from letterhead.core.secret import reveal
 from letterhead.ports import Deps
 from tests.rigs.letterhead import Installation
@@ -46,10 +46,10 @@ def pepper_of(installation: Installation) -> str:
 
 async def pepper(deps: Deps) -> bytes:
     """Gives the pepper of the API keys' digests."""
-    sealed = await deps.store.vault(wiring.PEPPER)
+    sealed = await deps.store.vault(wiring_keys.PEPPER)
     if sealed is None:
         raise RuntimeError("there is no pepper")
-    return reveal(deps.keyring.unseal(sealed, wiring.PEPPER))
+    return reveal(deps.keyring.unseal(sealed, wiring_keys.PEPPER))
 
 
 class Peer:

@@ -1,6 +1,7 @@
 """Measures POST /domains at a steady rate: in one process with its worker, and as production runs it, on Postgres."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,9 +36,15 @@ def rows(quick: bool) -> Iterator[Row]:
             worker = installation.worker()
             load.pinned(serving.process.pid, load.core())
             load.pinned(worker.process.pid, load.other_core())
+            os.setpriority(os.PRIO_PROCESS, worker.process.pid, 10)  # it shares that core with Postgres and the load
             took = _measured(serving.url, keys, seconds)
             worker.stop()
-    yield _row("post-p95-apart", "the same, Postgres", took, "the worker in a process of its own, on the other core")
+    yield _row(
+        "post-p95-apart",
+        "the same, Postgres",
+        took,
+        "the worker apart, on the other core, behind Postgres",
+    )
 
 
 def _installation(folder: Path, **settings: str) -> Installation:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks import simulated
 from benchmarks.figures import Row
 
 WIDTH, LINE, LEFT = 760, 24, 250
 DOCS = Path(__file__).parents[1] / "docs"
 MARK = "<!-- what follows is written by ./dev bench --docs -->"
+COMPUTED, END = "<!-- written by ./dev bench --docs -->", "<!-- so far -->"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -55,11 +57,19 @@ def write(path: Path, report: Report) -> None:
 
 
 def into_docs(report: Report) -> None:
-    """Writes the table into its page, below the mark, and the plot beside it."""
+    """Writes the table into its page, below the mark, and the plot beside it; what follows from it into another."""
     page = DOCS / "performance.md"
     kept = page.read_text("utf-8").partition(MARK)[0]
     page.write_text(f"{kept}{MARK}\n\n{table(report)}", "utf-8")
     (DOCS / "performance.svg").write_text(plot(report.rows), "utf-8")
+    unit = simulated.costs(report.rows)
+    if unit is not None:
+        page = DOCS / "scaling.md"
+        before, _, rest = page.read_text("utf-8").partition(COMPUTED)
+        after = rest.partition(END)[2]
+        at = report.machine["at"]
+        told = f"From {unit.checks:g} checks per second of CPU and {unit.lists:g} lists/s of one core, {at}:"
+        page.write_text(f"{before}{COMPUTED}\n{told}\n\n{simulated.table(unit)}\n{END}{after}", "utf-8")
 
 
 def table(report: Report) -> str:

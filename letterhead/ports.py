@@ -12,7 +12,7 @@ import msgspec
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope, Session
 from letterhead.core.answers import Question, Reply, Snapshot
 from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Change, Domain, Effect, Event
+from letterhead.core.domain import Change, Domain, Effect, Event, Slots
 from letterhead.core.history import Move
 from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
 from letterhead.core.lateness import Tally
@@ -22,6 +22,7 @@ from letterhead.core.names import NameRules
 from letterhead.core.outage import Silence
 from letterhead.core.panels import DnsHost
 from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.core.relayed import Answer, Progress, Queued
 from letterhead.core.reminders import Reminder
 from letterhead.core.secret import Secret
 from letterhead.core.setup_links import SetupLink
@@ -132,6 +133,27 @@ class Provider(Protocol):
         ...
 
 
+class Publisher(Protocol):
+    """Writes the operator's own zone, in which keys are served that customers' CNAMEs lead to."""
+
+    @property
+    def zone(self) -> str:
+        """Names the zone."""
+        ...
+
+    async def publish(self, texts: Mapping[str, str | None], ttl: timedelta) -> None:
+        """Makes each of these names hold this one TXT, or none: all of them at once or nothing, and idempotent.
+
+        Faults: `unreachable`; `config-invalid` where the server refuses, with its word as `provider_code`, or a name
+        is none of those below this zone that are ours to write.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Tries whether the zone could be written, and changes nothing. Never raises."""
+        ...
+
+
 class Post(StrEnum):
     """Says what became of a message that was handed over."""
 
@@ -170,7 +192,10 @@ class Mailbox(Protocol):
 
 
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one RSA key: `public_key` is base64 of the SPKI DER (the `p=` of RFC 6376), the private PKCS#8 DER."""
+    """Holds one key: `public_key` is what `p=` of its DKIM record says, `private_key` the PKCS#8 DER.
+
+    The former is base64 of an RSA key's SPKI DER (RFC 6376 3.6.1), of the 32 octets of an Ed25519 key (RFC 8463 4).
+    """
 
     public_key: str
     private_key: Secret
@@ -181,6 +206,10 @@ class Keyring(Protocol):
 
     def make_pair(self) -> KeyPair:
         """Makes an RSA-2048 key; takes some 50 ms of CPU, so call it in a thread."""
+        ...
+
+    def make_ed25519(self) -> KeyPair:
+        """Makes an Ed25519 key, in no time."""
         ...
 
     def read_pem(self, pem: str) -> KeyPair:
@@ -208,12 +237,21 @@ class PooledKey(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
+class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+
+    selector: str
+    sealed: bytes
+
+
 class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that one transaction writes for a new claim."""
+    """Holds all that one transaction writes for a new claim; `second_key` is the domain's Ed25519 key, if any."""
 
     domain: Domain
     sealed_key: bytes
+    second_key: NewKey | None = None
     events: tuple[Event, ...]
+    effects: tuple[Effect, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,13 +284,6 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
-
-    selector: str
-    sealed: bytes
-
-
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
@@ -278,11 +309,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
-    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work at the
-    provider that survives the process. `basis` is what the checkup's findings follow from. `notices` are told of other
-    domains, which stay as they are. `new_key` is kept under a selector never used before at this name. `signed_before`
-    is the selector that signed until now, where the key at `domain.selector` takes over; the keys at those in `shed`
-    are destroyed.
+    `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
+    that survives the process. `basis` is what the checkup's findings follow from. `notices` are told of other domains,
+    which stay as they are. `new_key` is kept under a selector never used before at this name, `second_key` likewise.
+    `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
+    those in `shed` are destroyed.
     """
 
     domain: Domain
@@ -292,6 +323,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     checkup: Checkup | None = None
     basis: str | None = None
     new_key: NewKey | None = None
+    second_key: NewKey | None = None
     signed_before: str | None = None
     shed: tuple[str, ...] = ()
 
@@ -309,7 +341,10 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one piece of work at the provider, leased to the one who claimed it."""
+    """Holds one piece of work outside, leased to the one who claimed it.
+
+    `slots` are those that the domain had: what is in our zone must go even where nothing else is left of it.
+    """
 
     id: str
     effect: Effect
@@ -317,6 +352,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     attempts: int
+    slots: Slots | None = None
 
 
 class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
@@ -569,8 +605,8 @@ class Store(Protocol):
         either domain has changed since it was read."""
         ...
 
-    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
@@ -609,7 +645,10 @@ class Store(Protocol):
         ...
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
-        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        """Leases due intents likewise; several intents of one name are given out in order, one at a time.
+
+        Work in our own zone and work at the provider do not wait for each other.
+        """
         ...
 
     async def finish_intent(self, intent_id: str) -> None:
@@ -909,6 +948,14 @@ class Meter(Protocol):
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
+    def relayed(self, outcome: str) -> None:
+        """Counts one message of the relay: accepted, refused, sent, deferred or bounced."""
+        ...
+
+    def queue_holds(self, messages: int) -> None:
+        """Notes how many messages the relay has taken and not handed over."""
+        ...
+
     def tell_at(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
         ...
@@ -938,6 +985,7 @@ class Policy:
     check_seconds: float  # that all questions of one check may take together
     reach: Reach  # where webhooks may lead
     kept: Kept
+    ed25519: bool = False  # whether domains get a second key, of Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
@@ -970,4 +1018,75 @@ class Deps:
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
     rules: str = ""  # names the version of the rules and of that table
     notices: Notices | None = None  # None where no notices are expected
+    publisher: Publisher | None = None  # None where the operator has no zone for keys
     proving: Proving | None = None  # None where no mailbox for proofs is set
+
+
+# --- the signing relay ----------------------------------------------------------------------------------------------
+
+
+class MailQueue(Protocol):
+    """Keeps messages on this machine's disk until they are handed over; what is told as kept survives a power cut.
+
+    Trouble with the disk is Fault `storage-unavailable`.
+    """
+
+    async def put(self, queued: Queued, content: bytes) -> None:
+        """Keeps a message: on the disk when this returns, or not at all."""
+        ...
+
+    async def content(self, message_id: str) -> bytes | None:
+        """Reads a message's text; nothing where it is gone."""
+        ...
+
+    async def note(self, message_id: str, progress: Progress) -> None:
+        """Notes how far a message is."""
+        ...
+
+    async def remove(self, message_id: str) -> None:
+        """Forgets a message; one that is gone already is left so."""
+        ...
+
+    async def owed(self) -> list[Queued]:
+        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs messages."""
+
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
+        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+        ...
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what the next server said for each recipient; `reached` is false where it never came to a message."""
+
+    answers: Mapping[str, Answer] = {}
+    reached: bool = True
+    said: str = ""
+
+
+class SmartHost(Protocol):
+    """Hands messages to the one server that sends them on."""
+
+    async def hand(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> Handover:
+        """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the connections that are open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaying:
+    """Gathers what the signing relay needs beside `Deps`."""
+
+    queue: MailQueue
+    signer: Signer
+    smart_host: SmartHost
+    host: str  # what the relay calls itself
+    keep: timedelta  # how long a message is tried
+    opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened, and said so

@@ -6,9 +6,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from letterhead import wiring_keys
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.fetching import Fetcher
-from letterhead.adapters.keyring import EnvelopeKeyring, forbid_core_dumps, make_pepper, new_key_text, parse_keys
+from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
@@ -24,12 +26,11 @@ from letterhead.config import (
     SmtpServer,
     SqliteFile,
     StartTls,
-    key_text,
     system_resolvers,
 )
 from letterhead.core import apikeys
 from letterhead.core.names import NameRules
-from letterhead.core.secret import Secret, reveal
+from letterhead.core.secret import reveal
 from letterhead.core.webhooks import Reach
 from letterhead.ports import (
     Deps,
@@ -40,11 +41,13 @@ from letterhead.ports import (
     Policy,
     Provider,
     Proving,
+    Publisher,
     Resolver,
     SignIn,
     Store,
 )
 from letterhead.wiring_dns import ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
+from letterhead.wiring_keys import kept_by_kms
 
 __all__ = [
     "Mood",
@@ -54,11 +57,10 @@ __all__ = [
     "ZoneFileResolver",
     "assembled",
     "forbid_core_dumps",
+    "kept_by_kms",
     "migrate",
     "schema_state",
 ]
-
-SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
 
 
 def _now() -> datetime:
@@ -73,6 +75,7 @@ class Stand:
     provider: Provider | None = None
     outbound: Outbound | None = None
     notices: Notices | None = None
+    publisher: Publisher | None = None
     proving: Proving | None = None
     now: Callable[[], datetime] = _now
 
@@ -81,7 +84,8 @@ class Stand:
 async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIterator[Deps]:
     """Opens everything that the settings name and closes it again.
 
-    Faults: `schema-outdated`, `database-in-use`, `storage-unavailable`, `keyring-wrong`, `config-invalid`.
+    Faults: `schema-outdated`, `database-in-use`, `storage-unavailable`, `keyring-wrong`, `config-invalid`,
+    `unreachable` (AWS KMS, where it keeps a key).
     """
     stand = stand or Stand()
     embedded = isinstance(settings.database_url, SqliteFile)
@@ -89,8 +93,8 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
     async with AsyncExitStack() as opened:
         names = await opened.enter_async_context(system_names())
         store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
-        keyring = await _keyring(settings, store)
-        pepper = await _pepper(keyring, store)
+        keyring = await wiring_keys.open_keyring(settings, store)
+        pepper = await wiring_keys.pepper(keyring, store)
         meter = PrometheusMeter()
         made = nullcontext(stand.provider) if stand.provider else _provider(settings, store, stand.now)
         provider = await opened.enter_async_context(made)
@@ -105,8 +109,9 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             policy=Policy(
                 expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
                 mail_from_label=settings.mail_from_label,
-                installation=await _installation(store),
+                installation=await wiring_keys.installation(store),
                 public_url=settings.public_url,
+                ed25519=settings.ed25519,
                 rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
                 check_seconds=settings.check_timeout_seconds,
                 reach=reach,
@@ -124,6 +129,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             hosts=load_hosts(),
             rules=rules_version(),
             notices=stand.notices or _notices(settings, names, stand.now),
+            publisher=stand.publisher or publisher(settings),
             proving=stand.proving or _proving(settings, stand.now),
         )
 
@@ -133,34 +139,6 @@ def database_url(settings: Settings) -> str:
     if isinstance(settings.database_url, SqliteFile):
         return f"sqlite:///{settings.database_url.path}"
     return reveal(settings.database_url.url).decode()
-
-
-async def _keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
-    """Opens the keyring, and refuses keys that do not open what is in the database."""
-    sentinel = await store.vault(SENTINEL)
-    make = new_key_text if sentinel is None else None
-    keyring = EnvelopeKeyring(parse_keys(reveal(key_text(settings, make)).decode()))
-    if sentinel is None:
-        sentinel = await store.vault(SENTINEL, keyring.sentinel())
-    assert sentinel is not None  # noqa: S101 just kept
-    keyring.check_sentinel(sentinel)
-    return keyring
-
-
-async def _pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
-    """Gives the pepper of the API keys' digests, made at the first start and sealed like every secret."""
-    sealed = await store.vault(PEPPER)
-    if sealed is None:
-        sealed = await store.vault(PEPPER, keyring.seal(make_pepper(), PEPPER))
-    assert sealed is not None  # noqa: S101 just kept
-    return keyring.unseal(sealed, PEPPER)
-
-
-async def _installation(store: Store) -> str:
-    """Names this installation, in the owner tags at the provider: made once."""
-    name = await store.vault(INSTALLATION) or await store.vault(INSTALLATION, secrets.token_hex(6).encode())
-    assert name is not None  # noqa: S101 just kept
-    return name.decode()
 
 
 def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> AbstractAsyncContextManager[Provider]:
@@ -236,6 +214,14 @@ def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable
         ),
         now,
     )
+
+
+def publisher(settings: Settings) -> Publisher | None:
+    """Makes what writes the operator's own zone, where one is set."""
+    zone, server, key = settings.dkim_zone, settings.dkim_zone_server, settings.dkim_zone_tsig
+    if zone is None or server is None or key is None:
+        return None
+    return ZoneUpdates(zone, _address(server), key.name, key.algorithm, key.secret)
 
 
 def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:

@@ -1,5 +1,6 @@
 """Settings are read once and refused early, by name, with an example; what is secret is never shown."""
 
+import base64
 import stat
 import threading
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from letterhead.adapters.keyring import new_key_text, parse_keys
+from letterhead.adapters.keytext import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
@@ -32,6 +33,7 @@ from letterhead.config import (
     rows,
     system_resolvers,
 )
+from letterhead.config.key_zone import TsigKey
 from letterhead.config.table import ProviderName
 from letterhead.core.accounts import Scope
 from letterhead.core.identity import ReturnPath
@@ -43,8 +45,14 @@ TOKEN = "canary-7Q2mZ-operator-token"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:letterhead"
 PAIR = {"MAIL_FROM_MX": "bounces.example.net", "MAIL_FROM_SPF": "include:spf.example.net"}
 OPENID = {"OIDC_ISSUER": "https://id.example.net", "OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "s"}
+TSIG_SECRET = "c2l4dGVlbiBvY3RldHMgb3IgbW9yZQ=="
+KEY_ZONE = {
+    "DKIM_ZONE": "keys.test", "DKIM_ZONE_SERVER": "ns1.test:5300",
+    "DKIM_ZONE_TSIG": f"k.test:hmac-sha512:{TSIG_SECRET}",
+}  # fmt: skip
+TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
 PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
-BESIDE = {**PAIR, **OPENID, **PROOF, "MAIL_SENDER": "post@example.net"}
+BESIDE = {**PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net"}
 
 
 @pytest.fixture
@@ -74,6 +82,8 @@ def open_value(value: object) -> object:
             return f"imaps://{value.user}:{reveal(value.password).decode()}@{value.host}:{value.port}"
         case Secret():
             return reveal(value).decode()
+        case TsigKey():
+            return f"{value.name}:{value.algorithm}:{base64.b64encode(reveal(value.secret)).decode()}"
         case PostgresServer():
             return reveal(value.url).decode()
         case _:
@@ -106,9 +116,26 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_label="lh",
         own_domains=(),
         rotate_dkim_days=0,
+        dkim_zone=None,
+        dkim_zone_server=None,
+        dkim_zone_tsig=None,
+        ed25519=False,
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
+        relay_smarthost=None,
+        relay_smarthost_starttls=StartTls.REQUIRED,
+        relay_bind=Endpoint("127.0.0.1", 8587),
+        relay_tls_bind=None,
+        relay_certificate=None,
+        relay_certificate_key=None,
+        relay_auth_in_clear=False,
+        relay_host=None,
+        relay_queue=Path("data/relay"),
+        relay_max_size=25_000_000,
+        relay_keep_days=5,
+        relay_connections=8,
+        relay_metrics_bind=None,
         proof_mailbox=None,
         proof_smtp_url=None,
         proof_imap_url=None,
@@ -186,12 +213,20 @@ GOOD = [
     ("KEYS", "k1:x", "k1:x"),
     ("OPERATOR_TOKEN", TOKEN, TOKEN),
     ("EXPOSE_PRIVATE_DKIM", "never", Exposure.NEVER),
+    ("ED25519", "on", True),
     ("MAIL_FROM_MX", "Bounces.Example.NET.", MxTarget(10, "bounces.example.net")),
     ("MAIL_FROM_MX", "0 bounces.example.net", MxTarget(0, "bounces.example.net")),
     ("MAIL_FROM_SPF", "include:_spf.example.net  ip4:192.0.2.0/24", "include:_spf.example.net ip4:192.0.2.0/24"),
     ("MAIL_FROM_SPF", "ip6:2001:db8::/32 a:out.example.net", "ip6:2001:db8::/32 a:out.example.net"),
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
     ("SES_NOTICE_TOPICS", f"{TOPIC},{TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
+    ("DKIM_ZONE", "Keys.Example.net.", "keys.example.net"),
+    ("DKIM_ZONE_SERVER", "[2001:db8::53]:53", Endpoint("2001:db8::53", 53)),
+    (
+        "DKIM_ZONE_TSIG",
+        f"Update_1.Example.net.:HMAC-SHA384:{TSIG_SECRET}",
+        f"update_1.example.net:hmac-sha384:{TSIG_SECRET}",
+    ),
     ("OWN_DOMAINS", "Example.com, xn--bcher-kva.example", ("example.com", "xn--bcher-kva.example")),
     ("SMTP_URL", "smtps://u:p%40ss@mail.example.net", "smtps://u:p@ss@mail.example.net:465"),
     ("SMTP_URL", "smtp://127.0.0.1", SmtpServer(host="127.0.0.1", port=587, implicit_tls=False)),
@@ -270,6 +305,16 @@ WRONG = [
     ("MAIL_FROM_LABEL", "-lh", "not one label"),
     ("OWN_DOMAINS", "bücher.example", "xn--"),
     ("SES_NOTICE_TOPICS", "letterhead", "other than ARNs"),
+    ("DKIM_ZONE", "keys", "two labels or more"),
+    ("DKIM_ZONE", f"{'a.' * 100}net", "200 characters at most"),
+    ("DKIM_ZONE", "key zone.net", "holds a name"),
+    ("DKIM_ZONE_SERVER", "ns1.example.net", "has no port"),
+    ("DKIM_ZONE_TSIG", f"letterhead:{TSIG_SECRET}", "is not name:algorithm:secret"),
+    ("DKIM_ZONE_TSIG", f"letter head:hmac-sha256:{TSIG_SECRET}", "a key name that is not"),
+    ("DKIM_ZONE_TSIG", f"letterhead:hmac-md5:{TSIG_SECRET}", "none of: hmac-sha256"),
+    ("DKIM_ZONE_TSIG", f"letterhead:hmac-sha1:{TSIG_SECRET}", "none of: hmac-sha256"),
+    ("DKIM_ZONE_TSIG", "letterhead:hmac-sha256:short", "is not base64"),
+    ("DKIM_ZONE_TSIG", "letterhead:hmac-sha256:c2hvcnQ=", "a secret of 5 octets"),
     ("SES_NOTICE_TOPICS", f"{TOPIC},arn:aws:sqs:eu-west-1:123456789012:letterhead", "other than ARNs"),
     ("KEY_POOL", "0", "whole number from 1 to 4096"),
     ("KEY_POOL", "many", "whole number"),
@@ -328,6 +373,15 @@ def test_ses_takes_no_other_mx(folder: Path) -> None:
         with_settings(PROVIDER="ses", MAIL_FROM_MX="mx.example.net", MAIL_FROM_SPF="mx:example.net"), folder
     )
     assert "takes no other MX" in fault.detail
+
+
+@pytest.mark.parametrize("provider", ["ses", "simulated"])
+def test_ed25519_is_for_those_who_sign_themselves(provider: str, folder: Path) -> None:
+    """A provider that signs has no use for a second key: refused by name, and not silently left out."""
+    fault = refused(with_settings(ED25519="on", PROVIDER=provider), folder)
+    assert "LETTERHEAD_ED25519 is on" in fault.detail
+    assert f"LETTERHEAD_PROVIDER={provider}" in fault.detail
+    assert read(with_settings(ED25519="on", PROVIDER="dns"), folder).ed25519
 
 
 @pytest.mark.parametrize(
@@ -568,6 +622,15 @@ def test_settings_do_not_change(folder: Path) -> None:
     assert msgspec.structs.replace(settings, key_pool=1).key_pool == 1
 
 
+@pytest.mark.parametrize("left_out", KEY_ZONE)
+def test_a_key_zone_is_whole_or_not_there(left_out: str, folder: Path) -> None:
+    """Zone, server and key go together: the one that lacks is named, and no secret is repeated."""
+    environ = with_settings(**{name: text for name, text in KEY_ZONE.items() if name != left_out})
+    detail = refused(environ, folder).detail
+    assert f"{PREFIX}{left_out} is not set" in detail
+    assert TSIG_SECRET not in detail
+
+
 @pytest.mark.parametrize("left_out", OPENID)
 def test_half_of_openid_is_refused(left_out: str, folder: Path) -> None:
     """Issuer, client id and secret go together; what is missing is named."""
@@ -583,3 +646,30 @@ def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
     assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
     local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
     assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        ({"RELAY_CERTIFICATE": "relay.pem"}, "RELAY_CERTIFICATE_KEY is not set, and goes with"),
+        ({"RELAY_CERTIFICATE_KEY": "relay.key"}, "RELAY_CERTIFICATE is not set, and goes with"),
+        ({"RELAY_TLS_BIND": "127.0.0.1:465"}, "RELAY_CERTIFICATE is not set, and goes with LETTERHEAD_RELAY_TLS_BIND"),
+        ({"RELAY_BIND": "[::]:587"}, "would send API keys in clear to [::]:587"),
+        (
+            {"RELAY_SMARTHOST": "smtp://u:7Q2mZ@h", "RELAY_SMARTHOST_STARTTLS": "never"},
+            "RELAY_SMARTHOST has a password to be sent in clear",
+        ),
+    ],
+)
+def test_half_a_relay_is_refused(folder: Path, texts: dict[str, str], problem: str) -> None:
+    """What would take keys or passwords over the network in clear, or can't do TLS, is refused by name."""
+    fault = refused(with_settings(**texts), folder)
+    assert problem in fault.detail
+    assert "7Q2mZ" not in fault.detail
+
+
+def test_a_relay_in_clear_is_for_this_machine(folder: Path) -> None:
+    """Keys are taken in clear on loopback, and elsewhere by explicit wish alone."""
+    for address in ("127.0.0.1:587", "[::1]:587", "localhost:587"):
+        assert not read(with_settings(RELAY_BIND=address), folder).relay_auth_in_clear
+    assert read(with_settings(RELAY_BIND="0.0.0.0:587", RELAY_AUTH_IN_CLEAR="yes"), folder).relay_auth_in_clear

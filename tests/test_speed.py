@@ -3,8 +3,9 @@
 The figures and their targets are in docs/performance.md; `./dev bench` makes them.
 """
 
+import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,33 @@ from letterhead import config, wiring
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 
-ROUNDS, EACH = 25, 40
+ROUNDS, EACH, BEST, WARM_UP = 120, 5, 6, 15
 Ask = Callable[[str], Awaitable[None]]
 
+# Medians of runs on busy cores, without a socket and a server, which both sides would have alike.
+SEEN = {"kept": 1.2, "made": 2.3, "full": 2.7}
+FAR = 2.0
 
-async def least(ask: Ask, keys: list[str]) -> float:
-    """Gives the least CPU that a request took, in µs, of many short rounds: other work only ever adds."""
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        for number in range(EACH):
-            await ask(keys[number % len(keys)])
-        rounds.append((time.process_time() - began) / EACH * 1e6)
-    return min(rounds)
+
+async def costs(sides: Sequence[tuple[Ask, Sequence[str]]], rounds: int) -> list[list[float]]:
+    """Gives the CPU that a request of each side took, in µs: a short round of each in turns, over and over.
+
+    It is that of the event loop's own thread, where every line of ours runs: the threads that wait for SQLite and for
+    the disk cost what else the machine does at the time.
+    """
+    took: list[list[float]] = [[] for _ in sides]
+    for _ in range(rounds):
+        for place, (ask, keys) in enumerate(sides):
+            began = time.thread_time()
+            for number in range(EACH):
+                await ask(keys[number % len(keys)])
+            took[place].append((time.thread_time() - began) / EACH * 1e6)
+    return took
+
+
+def ratio(ours: Sequence[float], others: Sequence[float]) -> float:
+    """Compares the few rounds that were disturbed least: others on the machine only ever add."""
+    return statistics.mean(sorted(ours)[:BEST]) / statistics.mean(sorted(others)[:BEST])
 
 
 @pytest.fixture
@@ -47,23 +62,17 @@ def quiet() -> object:
 
 @pytest.mark.usefixtures("quiet")
 async def test_a_list_is_near_its_floor(tmp_path: Path) -> None:
-    """GET /domains costs at most so many times the CPU of a bare app that answers the same from the same database."""
+    """GET /domains costs at most twice what it is known to cost beside a bare app on the same database, by CPU."""
     installation = places.installation(tmp_path)
     keys = await seed.seeded(installation, seed.Wanted(accounts=20, sealed=True))
     read, full = [each.read for each in keys], [each.full for each in keys]
     async with wiring.assembled(config.read(installation.settings, Path())) as deps:
         bare = asking.asked(floor.app(floor.from_sqlite(tmp_path / "letterhead.db"), await places.pepper(deps)))
         kept, made = asking.ours(deps), asking.ours(deps, kept_lists=0)
-        for ask in (bare, kept, made):
-            await least(ask, read)
-        at_floor, at_kept = await least(bare, read), await least(kept, read)
-        at_made, at_full = await least(made, read), await least(made, full)
-    told = f"floor {at_floor:.0f}, kept {at_kept:.0f}, made {at_made:.0f}, with private keys {at_full:.0f} µs of CPU"
-    print(told)
-    assert at_kept < MOST["kept"] * at_floor, told
-    assert at_made < MOST["made"] * at_floor, told
-    assert at_full < MOST["full"] * at_made, told
-
-
-# Twice what was seen, without a socket and a server, which both sides would have alike.
-MOST = {"kept": 8.0, "made": 12.0, "full": 6.0}
+        sides = [(bare, read), (kept, read), (made, read), (made, full)]
+        await costs(sides, WARM_UP)
+        at_floor, at_kept, at_made, at_full = await costs(sides, ROUNDS)
+    seen = {"kept": ratio(at_kept, at_floor), "made": ratio(at_made, at_floor), "full": ratio(at_full, at_made)}
+    print(seen)
+    for name, each in seen.items():
+        assert each < FAR * SEEN[name], f"{name}: {each:.2f} ×, known {SEEN[name]} ×; all: {seen}"

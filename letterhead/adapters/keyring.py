@@ -12,20 +12,18 @@ wraps per KEK (NIST SP 800-38D 8.3), more than there will ever be. The purpose i
 """
 
 import base64
-import binascii
 import ctypes
 import os
-import re
 import resource
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from letterhead.adapters.keytext import KEY_OCTETS, WHERE, KeyEncryptionKey
 from letterhead.adapters.pem import EXPONENT, read_private_key
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
@@ -33,26 +31,12 @@ from letterhead.ports import KeyPair
 
 VERSION = 1
 KEY_BITS = 2048  # what every provider takes
-_KEY = 32
+_KEY = KEY_OCTETS
 _NONCE = 12
 _TAG = 16
 _WRAPPED = _NONCE + _KEY + _TAG
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _SENTINEL_PURPOSE = "sentinel"
 _SENTINEL = b"letterhead"
-_WHERE = "LETTERHEAD_KEYS (or the file `keys` in the data folder)"
-_KEYS_FIX = (
-    "Write LETTERHEAD_KEYS=id:key, as in LETTERHEAD_KEYS=k1:<output of `openssl rand -base64 32`>; "
-    "several with a comma between, of which the first seals and all open."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEncryptionKey:
-    """Holds one key-encryption key of 32 octets and the id that sealed secrets name it by."""
-
-    id: str
-    secret: Secret
 
 
 class _Sealed(NamedTuple):
@@ -73,6 +57,13 @@ class EnvelopeKeyring:
     def make_pair(self) -> KeyPair:
         """Makes an RSA-2048 key; takes some 50 ms of CPU, so call it in a thread."""
         return _pair(rsa.generate_private_key(EXPONENT, KEY_BITS))
+
+    def make_ed25519(self) -> KeyPair:
+        """Makes an Ed25519 key, in no time."""
+        key = ed25519.Ed25519PrivateKey.generate()
+        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 4: bare, not an SPKI
+        private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return KeyPair(public_key=base64.b64encode(public).decode(), private_key=Secret(private))
 
     def read_pem(self, pem: str) -> KeyPair:
         """Reads a customer's own private key (PKCS#1 or PKCS#8 PEM); Fault `key-invalid` names the problem."""
@@ -118,41 +109,31 @@ class EnvelopeKeyring:
     def _unwrap(self, parts: _Sealed) -> Secret:
         cipher = self._ciphers.get(parts.kek_id)
         if cipher is None:
-            have = self._have()
-            raise Fault(
-                Kind.KEYRING_WRONG,
-                f"A secret is sealed with key-encryption key {parts.kek_id!r}, and LETTERHEAD_KEYS holds only {have}.",
-                f"Put key {parts.kek_id!r} back, after the first, into {_WHERE}.",
-            )
+            raise missing_key(parts.kek_id, self._ciphers)
         try:
             return _decrypt(cipher, parts.wrapped, _header(parts.kek_id))
         except InvalidTag as error:
-            have = self._have()
+            have = _listed(self._ciphers)
             raise Fault(
                 Kind.KEYRING_WRONG,
                 f"LETTERHEAD_KEYS holds {have}, but its {parts.kek_id!r} is not the key of that id that sealed"
                 " this secret, or the secret was altered.",
-                f"Put the original key {parts.kek_id!r} back into {_WHERE}.",
+                f"Put the original key {parts.kek_id!r} back into {WHERE}.",
             ) from error
 
-    def _have(self) -> str:
-        return ", ".join(repr(kek_id) for kek_id in self._ciphers)
+
+def sealed_by(sealed: bytes) -> str:
+    """Names the key-encryption key that wraps a sealed secret."""
+    return _parse(sealed).kek_id
 
 
-def parse_keys(text: str) -> tuple[KeyEncryptionKey, ...]:
-    """Reads `id:base64` pairs with commas between; Fault `config-invalid` names the problem and never the key."""
-    entries = [entry.strip() for entry in text.strip().rstrip(",").split(",")]
-    keks = tuple(_parse_key(entry, place) for place, entry in enumerate(entries, 1))
-    ids = [kek.id for kek in keks]
-    for kek_id in ids:
-        if ids.count(kek_id) > 1:
-            raise _keys_fault(f"two keys have the id {kek_id!r}; sealed secrets name their key by it")
-    return keks
-
-
-def new_key_text() -> str:
-    """Makes a key-encryption key as LETTERHEAD_KEYS takes it; its id is random, so that two keys never share one."""
-    return f"k{os.urandom(4).hex()}:{base64.b64encode(os.urandom(_KEY)).decode()}"
+def missing_key(kek_id: str, have: Iterable[str]) -> Fault:
+    """Says that a secret needs a key that is not there."""
+    return Fault(
+        Kind.KEYRING_WRONG,
+        f"A secret is sealed with key-encryption key {kek_id!r}, and LETTERHEAD_KEYS holds only {_listed(have)}.",
+        f"Put key {kek_id!r} back, after the first, into {WHERE}.",
+    )
 
 
 def make_pepper() -> Secret:
@@ -167,27 +148,6 @@ def forbid_core_dumps() -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(4, 0, 0, 0, 0)
-
-
-def _parse_key(entry: str, place: int) -> KeyEncryptionKey:
-    kek_id, colon, encoded = entry.partition(":")
-    if not entry:
-        raise _keys_fault(f"entry {place} is empty")
-    if not colon:
-        raise _keys_fault(f"entry {place} has no colon between id and key")
-    if not _ID.fullmatch(kek_id):  # not shown: it may be the key itself
-        raise _keys_fault(f"the id of entry {place} is not 1 to 32 letters, digits, hyphens or underscores")
-    try:
-        octets = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        raise _keys_fault(f"key {kek_id!r} is not base64") from None
-    if len(octets) != _KEY:
-        raise _keys_fault(f"key {kek_id!r} has {len(octets)} octets, and {_KEY} are needed")
-    return KeyEncryptionKey(kek_id, Secret(octets))
-
-
-def _keys_fault(problem: str) -> Fault:
-    return Fault(Kind.CONFIG_INVALID, f"LETTERHEAD_KEYS is not right: {problem}.", _KEYS_FIX)
 
 
 def _pair(key: rsa.RSAPrivateKey) -> KeyPair:
@@ -206,6 +166,10 @@ def _parse(sealed: bytes) -> _Sealed:
             "Restore the row from a backup, or run the version that wrote it.",
         )
     return _Sealed(sealed[2:id_end].decode("ascii"), sealed[id_end:body_start], sealed[body_start:])
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return ", ".join(map(repr, ids))
 
 
 def _header(kek_id: str) -> bytes:

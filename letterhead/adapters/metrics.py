@@ -45,6 +45,9 @@ class PrometheusMeter:
             "letterhead_resolver_outage", "1 while several zones are silent at once: it is us.", registry=own
         )
 
+        self._relayed = Counter("letterhead_relay_messages", "Messages of the relay.", ("outcome",), registry=own)
+        self._queued = Gauge("letterhead_relay_queue", "Messages taken and not handed over.", registry=own)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request."""
         known = self._known.get((method, route, status))
@@ -62,6 +65,14 @@ class PrometheusMeter:
         """Counts one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
 
+    def relayed(self, outcome: str) -> None:
+        """Counts one message of the relay."""
+        self._relayed.labels(outcome).inc()
+
+    def queue_holds(self, messages: int) -> None:
+        """Notes how many messages wait in the relay."""
+        self._queued.set(messages)
+
     def tell_at(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, in a thread of its own that ends with the process."""
         try:
@@ -69,8 +80,9 @@ class PrometheusMeter:
         except OSError as error:
             raise Fault(
                 Kind.CONFIG_INVALID,
-                f"Cannot listen on {host}:{port} for the worker's numbers: {error.strerror}.",
-                "Stop what listens there, or choose another port in LETTERHEAD_WORKER_METRICS_BIND.",
+                f"Cannot listen on {host}:{port} for this process's numbers: {error.strerror}.",
+                "Stop what listens there, or choose another port: LETTERHEAD_WORKER_METRICS_BIND of a worker, "
+                "LETTERHEAD_RELAY_METRICS_BIND of a relay.",
             ) from error
 
     def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:

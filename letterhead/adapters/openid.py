@@ -4,6 +4,8 @@ Nothing is remembered between two sign-ins, the provider's keys included: they a
 of accounts or sessions.
 """
 
+import asyncio
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -22,6 +24,7 @@ from letterhead.ports import Person, SignInAttempt
 
 SECONDS: Final = 10.0
 OCTETS: Final = 256 * 1024  # of an answer that are read
+_ADDRESS: Final = re.compile(r"https?://[!-~]{1,2000}")
 LEEWAY: Final = 60  # seconds that two clocks may differ
 # Signed by a key that the provider alone has: never `none`, nor HMAC, whose key would be the client's secret.
 ALGORITHMS: Final = [
@@ -122,6 +125,8 @@ class OpenIdProvider:
         place = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await _read(client, "GET", place, Discovered)
         ends = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+        if not all(_ADDRESS.fullmatch(end) for end in ends):  # a browser is led there: no line break, no script
+            raise _failed(f"{place} names what is no address")
         if found.issuer != self._issuer:  # Discovery 4.3: identical, or somebody poses as the provider
             raise _failed(f"{place} speaks for {found.issuer[:200]!r} instead of {self._issuer!r}")
         if urlsplit(self._issuer).scheme == "https" and any(not end.startswith("https://") for end in ends):
@@ -158,7 +163,7 @@ class OpenIdProvider:
         try:
             claims = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims  # type: ignore[arg-type]
             rules.validate(claims)
-        except (JoseError, ValueError, KeyError, TypeError) as bad:
+        except (JoseError, ValueError, KeyError, TypeError, RecursionError) as bad:
             raise _refused(f"its ID token does not hold: {type(bad).__name__}") from bad
         audience, party = claims["aud"], claims.get("azp", self._client_id)
         if party != self._client_id or (isinstance(audience, list) and len(audience) > 1 and "azp" not in claims):
@@ -168,22 +173,28 @@ class OpenIdProvider:
 
 async def _read(client: httpx2.AsyncClient, method: str, address: str, shape: type[Shape], **how: Any) -> Shape:
     """Asks one address and reads its JSON; Fault `unauthorized` where it is refused, `provider-failed` otherwise."""
-    body = b""
     try:
-        async with client.stream(method, address, headers={"Accept": "application/json"}, **how) as answer:
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > OCTETS:
-                    raise _failed(f"{address} answers with more than {OCTETS} octets")
+        async with asyncio.timeout(SECONDS):  # for all of it: an answer may come octet by octet
+            answer, body = await _asked(client, method, address, **how)
         if method == "POST" and answer.status_code == 400:  # RFC 6749 5.2: the code is none, or was used before
             raise _refused("it does not take the code")
         if answer.status_code != 200:
             raise _failed(f"{address} answers with status {answer.status_code}")
         return msgspec.json.decode(body, type=shape)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as trouble:
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as trouble:
         raise _failed(f"{address} can't be asked: {type(trouble).__name__}") from trouble
-    except msgspec.MsgspecError as bad:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
         raise _failed(f"{address} answers with what can't be read") from bad
+
+
+async def _asked(client: httpx2.AsyncClient, method: str, address: str, **how: Any) -> tuple[httpx2.Response, bytes]:
+    body, head = b"", {"Accept": "application/json", "Accept-Encoding": "identity"}
+    async with client.stream(method, address, headers=head, **how) as answer:
+        async for piece in answer.aiter_raw():  # as it came: a few octets may unpack to very many
+            body += piece
+            if len(body) > OCTETS:
+                raise _failed(f"{address} answers with more than {OCTETS} octets")
+    return answer, body
 
 
 def _failed(why: str) -> Fault:

@@ -12,12 +12,16 @@ EXPONENT = 65537
 SMALLEST = 2048  # RFC 8301 3.2: signers SHOULD use at least 2048 bits
 LARGEST = 4096  # RFC 8301 3.2: verifiers need not take more
 LONGEST_TEXT = 16_384  # a 4096-bit key is 3.3 KB of PEM
+MOST_OF_IT = (
+    0.6  # of a key's bits that one of its two primes may have: every program makes them half as long as the key
+)
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _SEND = "Send one RSA private key as PEM, from its -----BEGIN line to its -----END line."
 _COPY = f"Copy the whole file again. {_SEND}"
 _MAKE = "Make a new one with `openssl genrsa -out key.pem 2048`, or leave the key out and Letterhead makes it."
+_STRANGERS = ("has numbers that do not belong together: nobody could verify its signatures", _MAKE)
 _DECRYPT = "Decrypt it with `openssl pkey -in key.pem -out plain.pem`, and send plain.pem."
 _ENCRYPTED = ("is encrypted with a passphrase", _DECRYPT)
 _PUBLIC = "Send the private key that belongs to it."
@@ -72,7 +76,7 @@ def _load(pem: str, *, trusting: bool) -> object:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if trusting:
             raise _fault("can't be decoded: a part is missing or was changed", _COPY) from error
-        raise _fault("has numbers that do not belong together: nobody could verify its signatures", _MAKE) from error
+        raise _fault(*_STRANGERS) from error
 
 
 def _check_numbers(key: rsa.RSAPrivateKey) -> None:
@@ -82,7 +86,12 @@ def _check_numbers(key: rsa.RSAPrivateKey) -> None:
     if key.key_size > LARGEST:
         reason = f"RFC 8301 lets receivers ignore keys above {LARGEST}"
         raise _fault(f"has {key.key_size:,} bits, which is too long: {reason}", _MAKE)
-    if key.private_numbers().public_numbers.e != EXPONENT:
+    numbers = key.private_numbers()
+    # Whether they are primes is looked at last, for minutes where somebody sends far larger ones than the key has.
+    balanced = max(numbers.p, numbers.q).bit_length() <= key.key_size * MOST_OF_IT
+    if not balanced or numbers.p * numbers.q != numbers.public_numbers.n:
+        raise _fault(*_STRANGERS)
+    if numbers.public_numbers.e != EXPONENT:
         raise _fault(f"has a public exponent other than {EXPONENT}, which some receivers refuse", _MAKE)
 
 

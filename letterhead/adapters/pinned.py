@@ -20,7 +20,10 @@ from letterhead.core.addresses import not_public, read_address
 from letterhead.core.webhooks import Reach, Target
 
 CONNECT_SECONDS: Final = 5.0  # for each address
-LOOKUPS: Final = 32  # names resolved side by side
+DIALLED: Final = 4  # of a name's addresses: whoever names a thousand does not make us knock at a thousand doors
+# Names resolved side by side. One that hangs keeps its thread for up to a minute, four times as long as anybody waits
+# for it, and the worker has 64 deliveries under way: so many that hang must leave threads for those of other accounts.
+LOOKUPS: Final = 320
 SOCKET_OPTION = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -46,7 +49,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Resolves once, refuses if any address is not public, and tries the others in turn."""
         failed: httpcore2.ConnectError | httpcore2.ConnectTimeout | None = None
-        for address in await self._judged(host, port):
+        for address in (await self._judged(host, port))[:DIALLED]:
             try:
                 seconds = timeout or CONNECT_SECONDS
                 return await self._dial.connect_tcp(address, port, seconds, local_address, socket_options)
@@ -61,7 +64,8 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
             address = read_address(text.partition("%")[0])
             why = "no address" if address is None else not_public(address)
             if why is not None and not (self._reach.private and address is not None):
-                raise Inside(f"{host} leads to {text}, which is not public: {why}")
+                # The address itself is not told: what names mean inside is nobody's business outside.
+                raise Inside(f"{host} leads to an address that is not public: {why}")
         return found
 
 

@@ -29,6 +29,7 @@ _COMMANDS = (
     ("run", "serving:run", SERVER, "Start everything on the embedded database, with a first account and key."),
     ("serve", "serving:serve", SERVER, "Serve the API, with a worker beside it unless --no-worker."),
     ("worker", "serving:worker", SERVER, "Check domains, without serving; any number beside each other on Postgres."),
+    ("relay", "relay:relay", SERVER, "Take mail by SMTP, sign it, and hand it to a smart host."),
     ("migrate", "serving:migrate", SERVER, "Bring the database's schema to this version."),
     ("config", "settings:config", SERVER, "Print every setting, its value, where it came from, what it does."),
     ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail and clock."),

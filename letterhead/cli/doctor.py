@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from letterhead.cli.exits import Exit
 from letterhead.cli.tables import console, visible, word
-from letterhead.core.answers import Question, Reply, Unanswered, View
+from letterhead.core.answers import Found, Question, Reply, Unanswered, View
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
     clock = asyncio.to_thread(_clock, settings)
     for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
         yield line
+    for line in await _key_zone(settings, resolver):
+        yield line
 
 
 async def _schema(settings: "Settings") -> Line:
@@ -100,7 +102,9 @@ async def _opened(settings: "Settings") -> AsyncIterator[Line]:
 
     try:
         async with wiring.assembled(settings) as deps:
-            yield Line(part="keys", said="they open what is sealed in the database")
+            kept = wiring.kept_by_kms(settings)
+            how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
+            yield Line(part="keys", said=f"they open what is sealed in the database{how}")
             yield await _work(deps)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
@@ -190,6 +194,24 @@ async def _mail(settings: "Settings") -> Line:
         return Line(part="mail", said=f"{where}: {reached.said}")
     fix = "Check LETTERHEAD_SMTP_URL: host, port, user, password, and that the certificate is valid for the host"
     return Line(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)
+
+
+async def _key_zone(settings: "Settings", resolver: "Resolver") -> list[Line]:
+    """Tries to write the zone that customers' CNAMEs lead to, and whether the world finds it."""
+    from letterhead import wiring
+
+    publisher = wiring.publisher(settings)
+    if publisher is None:
+        return []
+    tried = [Line(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.conditions()]
+    zone = Question(name=publisher.zone, rdtype="SOA", view=View.RECURSIVE)
+    replies = [each for each in await _ask(resolver, zone) if not _silent(each)]
+    lost = [each.perspective.server for each in replies if not isinstance(each.answer, Found)]
+    if lost:
+        said = f"{', '.join(lost)} finds no zone {publisher.zone}"
+        fix = f"Delegate {publisher.zone} to its servers by NS records in the zone above it"
+        tried.append(Line(part="key zone", said=said, ok=False, fix=fix))
+    return tried
 
 
 def _silent(reply: Reply) -> bool:

@@ -1,5 +1,6 @@
 """Knows the commands on sender domains: which request each one makes, and which exit code its answer deserves."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,28 @@ app = App(
 )
 
 
+WithPrivateKeys = Annotated[
+    bool,
+    Parameter(
+        name="--private-keys",
+        negative="",
+        help="With --json: leave the private keys in the answer, where the API key may see them.",
+    ),
+]
+_PRIVATE = ("privateDKIMKey", "privateEd25519Key")
+
+
+def _shown(answer: bytes, private_keys: bool) -> str:
+    """Gives an answer as it may be printed: terminals, their logs and pipes are no place for a private key unasked."""
+    if private_keys:
+        return answer.decode()
+    found = decoded(answer)
+    for domain in found if isinstance(found, list) else [found]:
+        for name in _PRIVATE:
+            domain.pop(name, None)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
 @app.command(name="list")
 def list_domains(
     *,
@@ -28,6 +51,7 @@ def list_domains(
     problem: str | None = None,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
+    private_keys: WithPrivateKeys = False,
 ) -> Exit:
     """List the account's domains.
 
@@ -46,7 +70,7 @@ def list_domains(
         asked = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=asked)
     if as_json:
-        print(answer.decode())
+        print(_shown(answer, private_keys))
     elif domains := decoded(answer):
         console().print(listed(domains))
     elif status or search or problem:
@@ -64,6 +88,7 @@ def add(
     selector: str | None = None,
     mail_from: str | None = None,
     private_key: Path | None = None,
+    delegated: Annotated[bool, Parameter(negative="")] = False,
     start: bool = True,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
@@ -80,6 +105,8 @@ def add(
         The MAIL FROM domain, as its first label or as the full name.
     private_key
         A file with a private key of your own (RSA, PEM).
+    delegated
+        Have the keys published in the operator's own zone: two CNAMEs are published once, and never touched again.
     start
         Start verification at once.
     zone_file
@@ -89,6 +116,8 @@ def add(
     body |= {name: value for name, value in (("selector", selector), ("mailFrom", mail_from)) if value is not None}
     if private_key is not None:
         body["privateKey"] = _read(private_key)
+    if delegated:
+        body["dkimMode"] = "delegated"
     if not start:
         body["startVerification"] = False
     with Api(account_key()) as api:
@@ -123,7 +152,12 @@ def _read(path: Path) -> str:
 
 @app.command
 def show(
-    sender: str, /, *, zone_file: Annotated[bool, Parameter(negative="")] = False, as_json: AsJson = False
+    sender: str,
+    /,
+    *,
+    zone_file: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+    private_keys: WithPrivateKeys = False,
 ) -> Exit:
     """Show a domain: how each record stands, what is wrong, what was seen, what to do.
 
@@ -137,7 +171,7 @@ def show(
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("domains", sender))
     if as_json:
-        print(answer.decode())
+        print(_shown(answer, private_keys))
     elif zone_file:
         print(zone_text(decoded(answer)))
     else:

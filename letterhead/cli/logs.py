@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -20,12 +21,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     """Sends every log line to stderr in one form; unset, the terminal decides. `quiet` keeps warnings and worse."""
     level = logging.WARNING if quiet else logging.INFO
     for_people = sys.stderr.isatty() if form is None else form is LogFormat.CONSOLE
-    shared: list[Processor] = [
-        _without_keys,
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    shared: list[Processor] = [_complete]
     ending: list[Processor] = (
         [_tame, structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
         if for_people
@@ -46,9 +42,18 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _without_keys(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Keeps pieces of keys out of the log that somebody put where a name belongs, such as a path."""
-    return {key: without_keys(value) if isinstance(value, str) else value for key, value in event.items()}
+def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
+    """Adds context, level and time. One step for what structlog has three for: every request waits for its line.
+
+    Pieces of keys that somebody put where a name belongs, such as a path, are kept out.
+    """
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = without_keys(value)
+    event = structlog.contextvars.merge_contextvars(logger, level, event)
+    event = structlog.processors.add_log_level(logger, level, event)
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return event
 
 
 def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -131,9 +131,15 @@ def verdicts(domain: Json) -> Text:
             record["host"],
             " | ".join(record.get("observed", ())) or "-",
         )
-        for record in (*domain.get("records", ()), *([domain["nextKey"]] if "nextKey" in domain else []))
+        for record in _records(domain)
     ]
     return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
+
+
+def _records(domain: Json) -> list[Json]:
+    """Lists all records that were judged, those of keys that do not decide last."""
+    next_key = [domain["nextKey"]] if "nextKey" in domain else []
+    return [*domain.get("records", ()), *next_key, *domain.get("ed25519Keys", ())]
 
 
 def finding(each: Json) -> Text:

@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from letterhead.errors import Fault, Kind
 if TYPE_CHECKING:
     from letterhead.config import Endpoint, Settings
     from letterhead.ports import Deps
+    from letterhead.relay import Ears
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
@@ -106,12 +108,29 @@ async def serving(
     """Serves until SIGTERM or SIGINT, with what belongs beside it; `ready` is called once all is open."""
     from letterhead import wiring
 
-    listener = listen(settings.bind)
-    with listener:
-        async with wiring.assembled(settings) as deps:
+    with ExitStack() as listening:
+        listener = listening.enter_context(listen(settings.bind))
+        ears = _relay_within(settings, listening)
+        async with AsyncExitStack() as opened:
+            deps = await opened.enter_async_context(wiring.assembled(settings))
             if ready:
                 await ready(deps)
+            if ears is not None:
+                from letterhead.cli.relay import beside
+
+                neighbours = (*neighbours, await opened.enter_async_context(beside(deps, settings, ears)))
             await serve_with(deps, settings, listener, with_worker=with_worker, neighbours=neighbours)
+
+
+def _relay_within(settings: "Settings", listening: ExitStack) -> "Ears | None":
+    """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
+    from letterhead.config import SqliteFile
+
+    if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
+        return None
+    from letterhead.cli.relay import opened
+
+    return opened(settings, listening)
 
 
 async def serve_with(
@@ -168,7 +187,7 @@ async def _working(settings: "Settings") -> None:
         await working.run(deps, _worker_settings(settings), stop)
 
 
-def listen(bind: "Endpoint") -> socket.socket:
+def listen(bind: "Endpoint", name: str = "LETTERHEAD_BIND") -> socket.socket:
     """Takes the port before anything else is opened; Fault `config-invalid` where it can't be had."""
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     try:
@@ -178,7 +197,7 @@ def listen(bind: "Endpoint") -> socket.socket:
             Kind.CONFIG_INVALID,
             f"Cannot listen on {bind}: {os.strerror(error.errno) if error.errno else error}.",
             f"Stop what listens there (perhaps Letterhead runs already: curl {address(bind)}/status), "
-            "or choose another: LETTERHEAD_BIND=127.0.0.1:8026",
+            f"or choose another: {name}=127.0.0.1:{bind.port + 1 if bind.port >= 1024 else 8587}",
         ) from error
 
 

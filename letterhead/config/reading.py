@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from letterhead.config.surroundings import is_loopback
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
 from letterhead.config.values import StartTls, without_password
 from letterhead.errors import Fault, Kind
@@ -100,19 +101,20 @@ def _settings(given: Mapping[str, _Given]) -> Settings:
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
     if settings.provider is ProviderName.SES and settings.mail_from_mx is not None:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
+    if settings.ed25519 and settings.provider is not ProviderName.DNS:
+        raise _fault(_BY_NAME["ED25519"], f"is on, and {PREFIX}PROVIDER={settings.provider} signs by RSA keys alone")
     _refuse_half_mail(settings)
     _refuse_half_proof(settings)
-    _refuse_half_sign_in(settings)
+    _refuse_half(settings, "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+    _refuse_half(settings, "DKIM_ZONE", "DKIM_ZONE_SERVER", "DKIM_ZONE_TSIG")
+    _refuse_half(settings, "RELAY_CERTIFICATE", "RELAY_CERTIFICATE_KEY")
+    _refuse_half_relay(settings)
     return settings
 
 
-def _refuse_half_sign_in(settings: Settings) -> None:
-    parts = {
-        "OIDC_ISSUER": settings.oidc_issuer,
-        "OIDC_CLIENT_ID": settings.oidc_client_id,
-        "OIDC_CLIENT_SECRET": settings.oidc_client_secret,
-    }
-    missing = [name for name, value in parts.items() if value is None]
+def _refuse_half(settings: Settings, *parts: str) -> None:
+    """Refuses settings of which there must be all or none."""
+    missing = [name for name in parts if getattr(settings, name.lower()) is None]
     if missing and len(missing) < len(parts):
         there = next(name for name in parts if name not in missing)
         raise _fault(_BY_NAME[missing[0]], f"is not set, and goes with {PREFIX}{there}")
@@ -125,6 +127,19 @@ def _refuse_half_mail(settings: Settings) -> None:
     in_clear = settings.smtp_starttls is StartTls.NEVER
     if server is not None and in_clear and server.password is not None and not server.implicit_tls:
         raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {PREFIX}SMTP_URL has a password to be sent in clear")
+
+
+def _refuse_half_relay(settings: Settings) -> None:
+    chain, server = settings.relay_certificate, settings.relay_smarthost
+    if settings.relay_tls_bind is not None and chain is None:
+        raise _fault(_BY_NAME["RELAY_CERTIFICATE"], f"is not set, and goes with {PREFIX}RELAY_TLS_BIND")
+    if chain is None and not settings.relay_auth_in_clear and not is_loopback(settings.relay_bind.host):
+        problem = f"is not set, and clients beyond this machine would send API keys in clear to {settings.relay_bind}"
+        raise _fault(_BY_NAME["RELAY_CERTIFICATE"], problem)
+    in_clear = settings.relay_smarthost_starttls is StartTls.NEVER
+    if server is not None and in_clear and server.password is not None and not server.implicit_tls:
+        problem = f"is never, and {PREFIX}RELAY_SMARTHOST has a password to be sent in clear"
+        raise _fault(_BY_NAME["RELAY_SMARTHOST_STARTTLS"], problem)
 
 
 def _refuse_half_proof(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Knows what the machine adds to the settings: the file of keys made at the first start, and its own resolvers."""
 
+import ipaddress
 import os
 import tempfile
 from collections.abc import Callable
@@ -23,6 +24,11 @@ def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[Endpoint, .
     fields = [line.split() for line in lines]
     hosts = [field[1] for field in fields if len(field) > 1 and field[0] == "nameserver" and is_address(field[1])]
     return tuple(Endpoint(host, DNS_PORT) for host in hosts[:MOST_RESOLVERS]) or (Endpoint("127.0.0.1", DNS_PORT),)
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine reaches what listens there."""
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
 
 
 def key_text(settings: Settings, make: Callable[[], str] | None) -> Secret:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import branding, values
+from letterhead.config import branding, key_zone, values
+from letterhead.config.key_zone import TsigKey
 from letterhead.config.values import (
     Endpoint,
     Exposure,
@@ -63,9 +64,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_label: str
     own_domains: tuple[str, ...]
     rotate_dkim_days: int
+    dkim_zone: str | None
+    dkim_zone_server: Endpoint | None
+    dkim_zone_tsig: TsigKey | None
+    ed25519: bool
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: Mailbox | None
+    relay_smarthost: SmtpServer | None
+    relay_smarthost_starttls: StartTls
+    relay_bind: Endpoint
+    relay_tls_bind: Endpoint | None
+    relay_certificate: Path | None
+    relay_certificate_key: Path | None
+    relay_auth_in_clear: bool
+    relay_host: str | None
+    relay_queue: Path
+    relay_max_size: int
+    relay_keep_days: int
+    relay_connections: int
+    relay_metrics_bind: Endpoint | None
     proof_mailbox: Mailbox | None
     proof_smtp_url: SmtpServer | None
     proof_imap_url: ImapServer | None
@@ -228,7 +246,8 @@ TABLE = (
         values.read_secret,
         "k1:YW4gZXhhbXBsZTogZG8gbm90IHVzZSB0aGlzIGtleSE=",
         "Keys that seal private keys at rest, as `id:base64 of 32 octets` with commas between: the first seals, all "
-        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere.",
+        "open. `openssl rand -base64 32` makes one. Without them all DKIM keys are lost: keep a copy elsewhere. "
+        "`id:kms:ARN` is a key that AWS KMS keeps.",
         secret=True,
         unset="made at the first start in DATA_DIR/keys with the embedded database; required with Postgres",
     ),
@@ -289,6 +308,41 @@ TABLE = (
         "for. 0 replaces none by itself.",
     ),
     Setting(
+        "DKIM_ZONE",
+        None,
+        key_zone.read_zone,
+        "keys.example.net",
+        "Zone of your own in which keys are published for customers who point two CNAMEs there once (docs/keys.md). "
+        "Goes with DKIM_ZONE_SERVER and DKIM_ZONE_TSIG.",
+        unset="customers publish every key themselves",
+    ),
+    Setting(
+        "DKIM_ZONE_SERVER",
+        None,
+        values.read_endpoint,
+        "ns1.example.net:53",
+        "Primary server of that zone, which takes its updates (RFC 2136) over TCP.",
+        unset="customers publish every key themselves",
+    ),
+    Setting(
+        "DKIM_ZONE_TSIG",
+        None,
+        key_zone.read_tsig,
+        "letterhead:hmac-sha256:YW4gZXhhbXBsZTogZG8gbm90IHVzZSB0aGlzIGtleSE=",
+        "Key that signs the updates, as `name:algorithm:base64`, with hmac-sha256, hmac-sha384 or hmac-sha512. "
+        "`openssl rand -base64 32` makes a secret.",
+        secret=True,
+        unset="customers publish every key themselves",
+    ),
+    Setting(
+        "ED25519",
+        "off",
+        values.read_truth,
+        "on",
+        "Whether each new domain, and each that changes its key, gets an Ed25519 key (RFC 8463) beside the RSA one, "
+        "for those who sign themselves: with the provider `dns` only.",
+    ),
+    Setting(
         "SMTP_URL",
         None,
         values.read_smtp,
@@ -313,6 +367,106 @@ TABLE = (
         "Letterhead <dns@example.com>",
         "Who reminders come from, as `address` or `Name <address>`. Goes with SMTP_URL.",
         unset="reminders are recorded and not sent",
+    ),
+    Setting(
+        "RELAY_SMARTHOST",
+        None,
+        values.read_smtp,
+        "smtp://letterhead:an-example-of-a-password@smtp.example.com:587",
+        "Mail server that the signing relay hands messages to, written like SMTP_URL. With the embedded database "
+        "`run` and `serve` run the relay within; with Postgres it is `letterhead relay`.",
+        secret=True,
+        unset="there is no signing relay",
+    ),
+    Setting(
+        "RELAY_SMARTHOST_STARTTLS",
+        "required",
+        values.one_of(StartTls),
+        "never",
+        "Whether an `smtp://` smart host must turn to TLS before anything is said; `never` is for one on this machine.",
+    ),
+    Setting(
+        "RELAY_BIND",
+        "127.0.0.1:8587",
+        values.read_endpoint,
+        "[::]:587",
+        "Where the relay takes mail by SMTP, with STARTTLS where it has a certificate. Beyond this machine it must.",
+    ),
+    Setting(
+        "RELAY_TLS_BIND",
+        None,
+        values.read_endpoint,
+        "[::]:465",
+        "Where the relay takes mail over TLS from the first octet (RFC 8314). Goes with RELAY_CERTIFICATE.",
+        unset="the relay listens at RELAY_BIND alone",
+    ),
+    Setting(
+        "RELAY_CERTIFICATE",
+        None,
+        values.read_path,
+        "/etc/letterhead/relay.pem",
+        "File with the relay's certificate and those above it, PEM; read again when it changes. "
+        "Goes with RELAY_CERTIFICATE_KEY.",
+        unset="no TLS: only for clients on this machine",
+    ),
+    Setting(
+        "RELAY_CERTIFICATE_KEY",
+        None,
+        values.read_path,
+        "/etc/letterhead/relay.key",
+        "File with the private key of that certificate, PEM, without a passphrase.",
+        unset="no TLS: only for clients on this machine",
+    ),
+    Setting(
+        "RELAY_AUTH_IN_CLEAR",
+        "false",
+        values.read_truth,
+        "true",
+        "Takes API keys without TLS from beyond this machine too. For networks where nobody else listens.",
+    ),
+    Setting(
+        "RELAY_HOST",
+        None,
+        values.read_host,
+        "relay.example.com",
+        "What the relay calls itself: to clients, to the smart host, in Received and in reports of failure.",
+        unset="this machine's own name",
+    ),
+    Setting(
+        "RELAY_QUEUE",
+        "{DATA_DIR}/relay",
+        values.read_path,
+        "/var/spool/letterhead",
+        "Folder of the messages that were taken and not yet handed over. Of one relay alone; made with mode 0700.",
+    ),
+    Setting(
+        "RELAY_MAX_SIZE",
+        "25000000",
+        values.number(64_000, 200_000_000),
+        "10000000",
+        "The largest message that the relay takes, in octets as they are sent.",
+    ),
+    Setting(
+        "RELAY_KEEP_DAYS",
+        "5",
+        values.number(1, 30),
+        "2",
+        "How long a message is tried before its sender hears that it failed (RFC 5321 4.5.4.1 asks for 4 to 5 days).",
+    ),
+    Setting(
+        "RELAY_CONNECTIONS",
+        "8",
+        values.number(1, 100),
+        "2",
+        "How many connections to the smart host there may be at once.",
+    ),
+    Setting(
+        "RELAY_METRICS_BIND",
+        None,
+        values.read_endpoint,
+        "127.0.0.1:8027",
+        "Where `letterhead relay` tells its own numbers in Prometheus' form.",
+        unset="a relay in a process of its own tells none; one beside the API tells them in `/metrics`",
     ),
     Setting(
         "PROOF_MAILBOX",

@@ -21,11 +21,6 @@ def sound(standings: Iterable[Standing]) -> bool:
     return all(each.verdict is Verdict.PRESENT and each.agreed for each in standings if each.record.required)
 
 
-def stood(plan: Plan) -> tuple[Standing, ...]:
-    """Says how the required records stand where a look has the basis of a sound one, without judging them again."""
-    return tuple([Standing(record=each, verdict=Verdict.PRESENT) for each in plan.records if each.required])
-
-
 def basis(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
     """Gives a digest of all that a sound look's findings follow from; nothing where some follow from the time as well.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from letterhead.core import ed25519
 from letterhead.core.domain import Domain
 from letterhead.core.rotation import SETTLES
 from letterhead.core.watch import APART, State, Watch
@@ -101,6 +102,8 @@ def _of_keys(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]
         return [(_step(ROTATING, now - coming.started_at), "rotation: waiting for the new key's record")]
     if coming is not None:
         return [(SETTLING, "rotation: the new key was seen everywhere, does it stay?")]
+    if ed25519.settling(domain):
+        return [(SETTLING, "the Ed25519 key was seen everywhere, does it stay?")]
     if domain.rotated_at is not None and now - domain.rotated_at < SETTLES:
         return [(MINUTE, "rotation: the new key has taken over")]
     return []

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import dkim, dmarc, mail_from, spf, zone
+from letterhead.core import dkim, dmarc, mail_from, slots, spf, through, zone
 from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
-from letterhead.core.domain import Rotation
+from letterhead.core.domain import Ed25519Key, Rotation, Slots
 from letterhead.core.identity import ReturnPath
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
+    ANY_KEYS,
     AUTHORITATIVE,
     DKIM_KEYS,
+    ED25519_KEYS,
     Plan,
     PlannedRecord,
     RecordId,
@@ -34,10 +36,11 @@ _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how each planned record stands and what was found."""
+    """Holds how each planned record stands, what was found, and how what our own zone must serve stands."""
 
     standings: tuple[Standing, ...]
     findings: tuple[Finding, ...]
+    served: tuple[Standing, ...] = ()
 
     def standing(self, record_id: RecordId) -> Standing | None:
         """Finds how one planned record stands."""
@@ -53,16 +56,28 @@ def plan_for(
     mail_from_name: str | None,
     path: ReturnPath | None,
     rotation: Rotation | None = None,
+    home: Slots | None = None,
+    ed25519: Ed25519Key | None = None,
 ) -> Plan:
-    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned."""
-    records = [dkim.planned(sender, selector, public_key)]
-    if rotation is not None:
-        records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+    """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned.
+
+    With a `home` in the operator's zone the keys are served there, and the customer publishes aliases.
+    """
+    served: tuple[PlannedRecord, ...] = ()
+    if home is not None:
+        records, served = [*slots.planned(sender, selector, home)], slots.served(home, selector, public_key, rotation)
+    else:
+        records = [dkim.planned(sender, selector, public_key)]
+        if rotation is not None:
+            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+    for key, ahead in ((ed25519, False), (rotation.ed25519 if rotation else None, True)):
+        if key is not None:
+            records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
     if mail_from_name is not None and path is not None:
         records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
         records.append(spf.planned(mail_from_name, path.spf))
     records.append(dmarc.planned(sender))
-    return Plan(sender=sender, zone=zone, records=tuple(records))
+    return Plan(sender=sender, zone=zone, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
@@ -80,9 +95,11 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     right. A routine one asks the resolvers alone, and goes on to the authoritative servers for each required record
     that is not present there.
     """
-    wanted = _first(plan) if thorough else _routine(plan, seen)
+    wanted = _by_way_of_aliases(plan, seen, _first(plan, seen) if thorough else _routine(plan, seen))
     unseen = [question for question in wanted if question not in seen]
-    probes = _probes(_scene(plan, seen, standings(plan, seen), (), history)) if thorough and not unseen else ()
+    probes = (
+        _probes(_scene(plan, seen, judged_all(plan, seen).standings, (), history)) if thorough and not unseen else ()
+    )
     further = [*_further(seen), *probes]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
@@ -139,31 +156,60 @@ def _scene(plan: Plan, seen: Seen, judged: tuple[Standing, ...], hosts: Sequence
     )
 
 
-def _first(plan: Plan) -> list[Question]:
-    """Asks for everything; the DKIM name comes first, so that it is never what a spent allowance leaves out."""
-    questions = [_authoritative(record) for record in plan.records]
+def _first(plan: Plan, seen: Seen) -> list[Question]:
+    """Asks for everything, but for what lies behind an alias that is not there."""
+    questions = [_authoritative(record, plan) for record in plan.asked if _reached(record, plan, seen)]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
-    return [*questions, *(_recursive(record) for record in plan.records)]
+    return [*questions, *_at_resolvers(plan)]
+
+
+def _at_resolvers(plan: Plan) -> list[Question]:
+    """Asks resolvers for all but an alias with no key behind it yet."""
+    keys = [each.id for each in plan.served]
+    idle = [each for each in plan.records if keys and each.id in DKIM_KEYS and each.id not in keys]
+    return [_recursive(record) for record in plan.asked if record not in idle]
+
+
+def _by_way_of_aliases(plan: Plan, seen: Seen, questions: list[Question]) -> list[Question]:
+    """Asks once for an alias and the key behind it."""
+    instead = {each: asked for asked, both in through.questions(plan).items() for each in both if asked not in seen}
+    return list(dict.fromkeys(instead.get(question, question) for question in questions))
+
+
+def _reached(record: PlannedRecord, plan: Plan, seen: Seen) -> bool:
+    """Says whether it is worth asking for: what our own zone serves is, once the alias that leads there is seen."""
+    if record not in plan.served:
+        return True
+    alias = plan.record(record.id)
+    return alias is not None and judged(alias, seen).verdict is Verdict.PRESENT
 
 
 def _routine(plan: Plan, seen: Seen) -> list[Question]:
-    questions = [_recursive(record) for record in plan.records]
     doubtful = [
         record
-        for record in plan.records
+        for record in plan.asked
         if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
-    return [*questions, *(_authoritative(record) for record in doubtful)]
+    asked = [_authoritative(record, plan) for record in doubtful if _reached(record, plan, seen)]
+    return [*_at_resolvers(plan), *asked]
 
 
 def _recursive(record: PlannedRecord) -> Question:
     return Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
 
 
-def _authoritative(record: PlannedRecord) -> Question:
+def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
     """Asks for the DKIM names, which decide, at every server; for the others at two."""
-    view = View.EVERY_SERVER if record.id in DKIM_KEYS else View.TWO_SERVERS
+    view = View.EVERY_SERVER if record.id in ANY_KEYS and _decides(record, plan) else View.TWO_SERVERS
     return Question(name=record.host, rdtype=record.rdtype, view=view)
+
+
+def _decides(record: PlannedRecord, plan: Plan) -> bool:
+    """Says whether a key's record decides now: with aliases and keys apart not all of the four do at once."""
+    comes = any(each.id is RecordId.DKIM_NEXT for each in plan.served)
+    if record in plan.served:
+        return comes == (record.id is RecordId.DKIM_NEXT)  # the one in use was seen everywhere before another came
+    return not plan.served or comes or record.id in (RecordId.DKIM, *ED25519_KEYS)  # a second key has no alias
 
 
 def _further(seen: Seen) -> Iterable[Question]:
@@ -187,20 +233,30 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
 
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
-    all_judged = standings(plan, seen)
-    return Examination(standings=all_judged, findings=found(plan, seen, all_judged, hosts, history))
+    stands = judged_all(plan, seen)
+    return replace(stands, findings=found(plan, seen, stands, hosts, history))
 
 
-def standings(plan: Plan, seen: Seen) -> tuple[Standing, ...]:
-    """Judges every planned record."""
-    return tuple([judged(record, seen) for record in plan.records])
+def judged_all(plan: Plan, seen: Seen) -> Examination:
+    """Judges every planned record, and what our own zone must serve; finds nothing yet."""
+    standings = tuple([judged(record, seen) for record in plan.records])
+    return Examination(standings=standings, findings=(), served=tuple([judged(record, seen) for record in plan.served]))
+
+
+def all_there(plan: Plan) -> Examination:
+    """Says how the required records stand where a look has the basis of a sound one, without judging them again."""
+    return Examination(standings=_there(plan.records), findings=(), served=_there(plan.served))
+
+
+def _there(records: Iterable[PlannedRecord]) -> tuple[Standing, ...]:
+    return tuple([Standing(record=each, verdict=Verdict.PRESENT) for each in records if each.required])
 
 
 def found(
-    plan: Plan, seen: Seen, judged: tuple[Standing, ...], hosts: Sequence[DnsHost], history: History
+    plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost], history: History
 ) -> tuple[Finding, ...]:
     """Lists what was found, the gravest first, given how each planned record stands."""
-    scene = _scene(plan, seen, judged, hosts, history)
+    scene = _scene(plan, seen, stands.standings, hosts, history)
     surveyed = _surveyed(scene)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
@@ -246,9 +302,9 @@ def _hits(scene: Scene, standing: Standing, rules: Iterable[Rule]) -> Iterator[F
         sighting = rule.holds(scene, standing)
         if sighting is not None:
             found = finding(rule.diagnosis, scene, standing, sighting)
-            # The next key signs nothing yet: whatever is wrong with its record stops no mail.
-            ahead = standing.record.id is RecordId.DKIM_NEXT and found.severity is Severity.BLOCKING
-            yield replace(found, severity=Severity.WARNING) if ahead else found
+            # The next key signs nothing yet, nor a second one alone: whatever is wrong with its record stops no mail.
+            spare = standing.record.id in (RecordId.DKIM_NEXT, *ED25519_KEYS) and found.severity is Severity.BLOCKING
+            yield replace(found, severity=Severity.WARNING) if spare else found
 
 
 def _gravest_first(each: Finding) -> int:

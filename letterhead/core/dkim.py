@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from letterhead.core import dkim_faults as faults
 from letterhead.core import placement
-from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Sighting, Topic
+from letterhead.core.diagnosis import Diagnosis, Finding, Rule, Scene, Sighting, Topic, finding
 from letterhead.core.dkim_advice import ADVISES, at_tag, old, old_live
 from letterhead.core.dkim_advice import texts as texts_of
 from letterhead.core.keyrecord import (
@@ -27,9 +27,9 @@ from letterhead.core.keyrecord import (
     unfolded,
     usable,
 )
-from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.plan import ANY_KEYS, ED25519_KEYS, PlannedRecord, RecordId, Standing, Verdict, judge
 from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
-from letterhead.core.whereabouts import rdatas_of
+from letterhead.core.whereabouts import answers_at, rdatas_of
 
 MAX_PIECES = 4  # strings of one record that we try in every order
 LEAST_GAP = 8  # characters of a key that are no slip of the finger
@@ -50,10 +50,20 @@ def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False)
     )
 
 
+def planned_ed25519(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
+    """Says the record of a second key (RFC 8463 4), base64 of 32 octets; no mail depends on it."""
+    return PlannedRecord(
+        id=RecordId.DKIM_ED25519_NEXT if ahead else RecordId.DKIM_ED25519,
+        host=f"{selector}._domainkey.{sender}",
+        rdtype="TXT",
+        value=f"v=DKIM1; k=ed25519; p={public_key}",
+        required=False,
+    )
+
+
 def unknown(sender: str, selector: str) -> PlannedRecord:
     """Says where a key record stands of which we don't know the key: any that receivers take will do."""
-    form = planned(sender, selector, "")
-    return replace(form, exact=False)
+    return replace(planned(sender, selector, ""), exact=False)
 
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
@@ -66,7 +76,7 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 
 def _is_ours(text: str, record: PlannedRecord) -> bool:
     theirs, ours = parse_key_record(text), parse_key_record(record.value)
-    if theirs is None or ours is None or not usable(theirs):
+    if theirs is None or ours is None or not usable(theirs, ours.get("k", "rsa")):
         return False
     if not record.exact:
         return True
@@ -320,14 +330,43 @@ def _removed(scene: Scene, standing: Standing) -> Sighting | None:
     return Sighting(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
 
 
+def _second_absent(scene: Scene, standing: Standing) -> Sighting | None:
+    return placement.absent(scene, standing) if standing.record.id in ED25519_KEYS else None
+
+
+def _not_alias(scene: Scene, standing: Standing) -> Sighting | None:
+    """Holds where a key itself stands in the place of the planned alias."""
+    record = standing.record
+    if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
+        return None
+    texts = (rdata.text for rdata in answers_at(scene, record.host, "TXT") if isinstance(rdata, Txt))
+    keys = tuple(text for text in texts if _like_a_key(text))
+    return Sighting(observed=keys) if keys else None
+
+
+def _survey(scene: Scene) -> Iterator[Finding]:
+    """Finds what belongs to no record that the customer publishes."""
+    if not scene.plan.served:  # where we publish the keys ourselves, no old one is the customer's to delete
+        yield from old_live(scene)
+    for record in scene.plan.served:
+        alias, theirs = scene.standing(record.id), judge(record, scene.seen, accepts)
+        leads_here = alias is not None and alias.agreed and alias.verdict is Verdict.PRESENT
+        if record.required and leads_here and theirs.verdict in (Verdict.ABSENT, Verdict.WRONG):
+            places = {"target": record.host, "held": " | ".join(theirs.observed) or "nothing"}
+            seen = Sighting(host=record.host, observed=theirs.observed, perspectives=theirs.dissenting, places=places)
+            yield finding(faults.NOT_SERVED, scene, sighting=seen)
+
+
 TOPIC = Topic(
     name="dkim",
-    records=DKIM_KEYS,
+    records=ANY_KEYS,
     accepts=accepts,
     # The deepest cause first: a key that is ours but spoilt, then a record that can't be read, then another key.
     explains=(
         *(rule for rule in placement.rules("dkim", accepts) if rule.diagnosis.code != "dkim.cname-conflict"),
+        Rule(diagnosis=faults.NOT_ALIAS, holds=_not_alias),
         Rule(diagnosis=faults.REMOVED, holds=_removed),
+        Rule(diagnosis=faults.ED25519_MISSING, holds=_second_absent),
         Rule(diagnosis=faults.MISSING, holds=placement.absent),
         Rule(diagnosis=faults.SEVERAL_RECORDS, holds=_several),
         _spoilt(faults.PREFIX_REPEATED, _repeated),
@@ -354,7 +393,7 @@ TOPIC = Topic(
     ),
     advises=ADVISES,
     probes=placement.probes,
-    survey=old_live,
+    survey=_survey,
     asks=old,
-    diagnoses=(faults.OLD_SELECTOR_LIVE,),
+    diagnoses=(faults.OLD_SELECTOR_LIVE, faults.NOT_SERVED),
 )

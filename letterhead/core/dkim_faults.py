@@ -12,6 +12,16 @@ MISSING = Diagnosis(
     fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
     reference="RFC 6376 3.6.2",
 )
+ED25519_MISSING = Diagnosis(
+    code="dkim.ed25519-missing",
+    severity=Severity.WARNING,
+    title="The Ed25519 key is not in DNS",
+    meaning="This second key is for receivers that know RFC 8463. Your mail is signed with the RSA key alone until its "
+    "record is there, and nothing is lost meanwhile.",
+    detail="There is no {rdtype} record at {host}.",
+    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
+    reference="RFC 8463 4",
+)
 REMOVED = Diagnosis(
     code="dkim.removed",
     severity=Severity.BLOCKING,
@@ -83,6 +93,28 @@ WRONG_TARGET = Diagnosis(
     fix="Change the target of the CNAME {name} to {expected} {where}. If the form appends the domain to the "
     "target, end it with a dot",
     reference="RFC 1034 3.6.2",
+)
+NOT_ALIAS = Diagnosis(
+    code="dkim.not-alias",
+    severity=Severity.BLOCKING,
+    title="A key stands where the DKIM CNAME should be",
+    meaning="With the CNAME your keys are changed without you. A TXT record in its place is a copy of one key, which "
+    "will be wrong after the next change; some DNS hosts make such copies by “flattening” a CNAME.",
+    detail="{host} holds a TXT record with a key, where a CNAME to {value} should be.",
+    fix="Delete the TXT record {name} and add a CNAME {name} with the target {expected} {where}. Where the CNAME is "
+    "there and is flattened, switch that off for it",
+    reference="RFC 1034 3.6.2",
+)
+NOT_SERVED = Diagnosis(
+    code="dkim.not-served",
+    severity=Severity.BLOCKING,
+    title="This service does not serve the key yet",
+    meaning="Your CNAME is right. The key that it leads to lies in a zone of this service, whose servers do not have "
+    "it yet, or have lost it.",
+    detail="{target} holds {held}, and the key of {sender} should be there.",
+    fix="Nothing to change in your DNS: this service publishes the key by itself and tries again until it has. If it "
+    "says the same after an hour, tell the operator, whom `letterhead doctor` tells why",
+    reference="RFC 6376 3.6.2",
 )
 NOT_DKIM = Diagnosis(
     code="dkim.not-dkim",

@@ -10,11 +10,32 @@ from letterhead.core.plan import RecordId, Verdict
 from letterhead.core.watch import WIRE_STATUS, State, Watch
 
 
+class Slots(msgspec.Struct, frozen=True, kw_only=True):
+    """Says where the operator's own zone serves the keys of a claim; `token` is that claim's alone, for ever."""
+
+    zone: str
+    token: str
+
+
+class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a second DKIM key (RFC 8463), by which mail is signed beside the first while it is `live`.
+
+    `public_key` is base64 of its 32 octets. `seen_since` is since when every look found its record everywhere; `live`
+    says that this was long enough.
+    """
+
+    selector: str
+    public_key: str
+    seen_since: datetime | None = None
+    live: bool = False
+
+
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a DKIM key that is to take over once DNS serves it everywhere.
 
     `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
     look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
+    `ed25519` is the Ed25519 key that comes with it.
     """
 
     selector: str
@@ -25,14 +46,19 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     by_resolvers: bool = False
+    ed25519: Ed25519Key | None = None
 
 
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more."""
+    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more.
+
+    `public_key` is the key that was at it; not known of those that were rotated out by an older version.
+    """
 
     selector: str
     replaced_at: datetime
     safe: bool = False
+    public_key: str = ""
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +69,9 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
     `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
     when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
-    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `version` belongs to storage.
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `slots` says where our own
+    zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
+    `version` belongs to storage.
     """
 
     id: str
@@ -73,6 +101,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
+    slots: Slots | None = None
+    ed25519: Ed25519Key | None = None
     version: int = 0
 
 
@@ -111,15 +141,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effect(StrEnum):
-    """Names work owed at the provider; each is idempotent and follows again from the state when it was lost."""
+    """Names work owed outside; each is idempotent and follows again from the state when it was lost."""
 
     REGISTER = "register"  # make the identity, its key and its MAIL FROM as we wish them
     RESTART = "restart"  # it had given up: let it look again
     WITHDRAW = "withdraw"  # delete the identity, if it carries our tag
+    PUBLISH = "publish"  # make the operator's own zone serve the keys that the claim needs, and no others
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do at the provider."""
+    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do outside."""
 
     domain: Domain
     events: tuple[Event, ...] = ()

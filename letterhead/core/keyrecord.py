@@ -85,16 +85,22 @@ def key_octets(record: KeyRecord) -> bytes | None:
         return None
 
 
-def usable(record: KeyRecord) -> bool:
-    """Says whether a verifier would take this key for mail signed with rsa-sha256 (RFC 6376 3.6.1)."""
+def usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
+    """Says whether a verifier would take this key for mail signed by it with sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
     names = record.names
     if len(set(names)) != len(names):  # RFC 6376 3.2: a duplicate tag makes the whole list invalid
         return False
     if "v" in names and (names[0] != "v" or record.get("v") != "DKIM1"):  # RFC 6376 3.6.1: v= first, exactly DKIM1
         return False
     fits = bool({"*", "email"} & set(record.items("s", "*"))) and "sha256" in record.items("h", "sha256")
-    bits = rsa_bits(key_octets(record) or b"")
-    return fits and record.get("k", "rsa") == "rsa" and bits is not None and bits >= LEAST_BITS
+    return fits and record.get("k", "rsa") == algorithm and _strong(key_octets(record) or b"", algorithm)
+
+
+def _strong(octets: bytes, algorithm: str) -> bool:
+    if algorithm == "ed25519":
+        return len(octets) == ED25519_OCTETS
+    bits = rsa_bits(octets)
+    return bits is not None and bits >= LEAST_BITS
 
 
 # --- the key itself: as much DER (X.690 8) as an RSA key needs ------------------------------------------------------

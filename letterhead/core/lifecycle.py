@@ -228,9 +228,10 @@ def _asked(watch: Watch, now: datetime) -> Watch:
 
 
 def delete(domain: Domain, now: datetime) -> Step:
-    """Ends a claim: the identity is withdrawn; keys and rows are the caller's to shred."""
+    """Ends a claim: the identity is withdrawn, and what our zone serves; keys and rows are the caller's to shred."""
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
-    return Step(domain=replace(domain, held=False), events=(event,), effects=(Effect.WITHDRAW,))
+    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.slots else (Effect.WITHDRAW,)
+    return Step(domain=replace(domain, held=False), events=(event,), effects=effects)
 
 
 def advance(domain: Domain, evidence: Evidence, now: datetime) -> Step:

@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from letterhead.core.plan import DKIM_KEYS, Accepts, PlannedRecord
+from letterhead.core.plan import ANY_KEYS, Accepts, PlannedRecord
 from letterhead.core.records import Mx, Rdata, Target, Txt, split_text
 
 Mend = Callable[[str, PlannedRecord], Iterable[str]]
@@ -156,7 +156,7 @@ def spaceless(text: str, record: PlannedRecord) -> Iterator[str]:
     yield re.sub(r" ?([:=/;]) ?", r"\1", single)
     yield re.sub(r"\s+", "", text)
     before, key, value = text.partition("p=")
-    if record.id in DKIM_KEYS:
+    if record.id in ANY_KEYS:
         yield before + key + re.sub(r"[ \u00a0]", "+", value.strip())
 
 

@@ -29,12 +29,16 @@ class RecordId(StrEnum):
 
     DKIM = "dkim"
     DKIM_NEXT = "dkim_next"  # the key that takes over during a rotation; ours alone
+    DKIM_ED25519 = "dkim_ed25519"  # the Ed25519 key beside the RSA one; ours alone
+    DKIM_ED25519_NEXT = "dkim_ed25519_next"  # the one that follows it with a rotation
     MAIL_FROM_MX = "mail_from_mx"
     MAIL_FROM_SPF = "mail_from_spf"
     DMARC = "dmarc"
 
 
-DKIM_KEYS = (RecordId.DKIM, RecordId.DKIM_NEXT)
+DKIM_KEYS = (RecordId.DKIM, RecordId.DKIM_NEXT)  # of RSA: either proves a claim
+ED25519_KEYS = (RecordId.DKIM_ED25519, RecordId.DKIM_ED25519_NEXT)
+ANY_KEYS = (*DKIM_KEYS, *ED25519_KEYS)
 
 
 class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +57,21 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that the customer must publish for `sender`; `zone` is the zone that they edit, as far as known."""
+    """Holds all that the customer must publish for `sender`; `zone` is the zone that they edit, as far as known.
+
+    `served` is what the operator's own zone must serve where the customer's records are aliases that lead to it.
+    """
 
     sender: str
     zone: str
     records: tuple[PlannedRecord, ...]
+    served: tuple[PlannedRecord, ...] = ()
+
+    @property
+    def asked(self) -> tuple[PlannedRecord, ...]:
+        """Lists all that is looked at, what decides first: it is never what a spent allowance leaves out."""
+        keys = [each for each in self.records if each.id in DKIM_KEYS]
+        return (*keys, *self.served, *(each for each in self.records if each.id not in DKIM_KEYS))
 
     def record(self, record_id: RecordId) -> PlannedRecord | None:
         """Finds a planned record by its id."""

@@ -181,13 +181,11 @@ def first_questions(case: Case, seen: Seen) -> tuple[Question, ...]:
 
 
 def later_questions(case: Case, verified: tuple[Verified, ...], seen: Seen) -> tuple[Question, ...]:
-    """Asks which organisation the domains belong to that signed or sent the message, where that matters."""
+    """Asks which organisation the domains belong to that signed or sent the message."""
     author, check = case.from_domain, _spf(case, seen)[1]
-    domains = [each.signature.domain for each in verified if _counts(each.judgement)]
-    if check is not None and _counts(check.judgement):
-        domains.append(check.domain)
-    related = [each for each in dict.fromkeys(domains) if author and each != author and _related(each, author)]
-    return _open([dmarc_walk.question(name) for each in related for name in dmarc_walk.walk(each)], seen)
+    domains = dict.fromkeys([*(each.signature.domain for each in verified), check.domain if check else ""])
+    walked = [each for each in domains if author and each not in ("", author) and _related(each, author)]
+    return _open([dmarc_walk.question(name) for each in walked for name in dmarc_walk.walk(each)], seen)
 
 
 def _open(wanted: list[Question], seen: Seen) -> tuple[Question, ...]:

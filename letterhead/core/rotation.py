@@ -13,13 +13,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import dkim
-from letterhead.core.answers import Answer, Found, Question, Reply, Seen, Unanswered, View, answered
+from letterhead.core import dkim, slots
+from letterhead.core.answers import Seen
 from letterhead.core.domain import Domain, Effect, Event, EventKind, OldKey, Rotation, Step
 from letterhead.core.evidence import Sight
-from letterhead.core.keyrecord import parse_key_record
-from letterhead.core.plan import DKIM_KEYS, PlannedRecord, RecordId, Verdict, follow, rejected
-from letterhead.core.records import Txt
+from letterhead.core.plan import ANY_KEYS, RecordId, Verdict
+from letterhead.core.spread import NOBODY, Spread, old_sight
 from letterhead.core.watch import State
 
 SETTLES: Final = timedelta(minutes=10)  # of looks that all found it everywhere: some servers are many behind one name
@@ -40,22 +39,6 @@ class Stage(StrEnum):
     SWITCHED = "switched"  # mail is signed with the new key; the old record is still needed
     REMOVABLE = "removable"  # the old record can go
     RETIRED = "retired"  # it went
-
-
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """Says where one look found the new key missing, and who did not answer; servers by name, resolvers by address."""
-
-    lacking: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
-    by_resolvers: bool = False
-
-    @property
-    def everywhere(self) -> bool:
-        """Says whether everybody answered and has it."""
-        return not self.lacking and not self.silent
-
-
-NOBODY: Final = ("nobody was asked",)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,12 +121,15 @@ def stage(domain: Domain) -> Stage:
         return Stage.WAITING if domain.rotation.seen_since is None else Stage.SEEN
     if not domain.old_keys:
         return Stage.NONE
-    return Stage.SWITCHED if any(not old.safe for old in domain.old_keys) else Stage.REMOVABLE
+    # What lies in our own zone we take away ourselves: there is no stage at which a customer can.
+    needed = domain.slots is not None or any(not old.safe for old in domain.old_keys)
+    return Stage.SWITCHED if needed else Stage.REMOVABLE
 
 
 def due(domain: Domain, now: datetime, every: timedelta | None) -> bool:
     """Says whether the policy wants a new key: the one in use is older than `every`, and all is well."""
-    if every is None or domain.rotation is not None or domain.dkim.state is not State.VERIFIED:
+    busy = domain.rotation is not None or not slots.free(domain)
+    if every is None or busy or domain.dkim.state is not State.VERIFIED:
         return False
     return now - (domain.rotated_at or domain.verified_at or domain.created_at) >= every
 
@@ -153,7 +139,8 @@ def start(domain: Domain, selector: str, public_key: str, now: datetime, why: st
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
     after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
     host = dkim.planned(domain.sender, selector, public_key).host
-    words = f"a new DKIM key was made ({why}); it takes over once the TXT record {host} is published"
+    until = f"every server serves it by way of {host}" if domain.slots else f"the TXT record {host} is published"
+    words = f"a new DKIM key was made ({why}); it takes over once {until}"
     return Step(domain=after, events=(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words),))
 
 
@@ -161,14 +148,15 @@ def abandon(domain: Domain, now: datetime) -> Step:
     """Ends a rotation before its switch; nothing where there is none."""
     if domain.rotation is None:
         return Step(domain=domain)
-    words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; its record can be removed"
+    after = "it is taken out of our zone" if domain.slots else "its record can be removed"
+    words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; {after}"
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
     return Step(domain=replace(domain, rotation=None, verdicts=_without_next(domain.verdicts)), events=(event,))
 
 
 def _without_next(verdicts: Verdicts) -> Verdicts:
     """Forgets how the next key's record stood: the one after it is another record."""
-    return tuple(each for each in verdicts if each[0] is not RecordId.DKIM_NEXT)
+    return tuple(each for each in verdicts if each[0] not in (RecordId.DKIM_NEXT, RecordId.DKIM_ED25519_NEXT))
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +170,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def advance(step: Step, look: Look, now: datetime) -> Step:
     """Takes in what one check saw of the keys, after the domain itself has moved: the switch, and what follows."""
-    domain = replace(step.domain, old_keys=_aged(step.domain.old_keys, look, now))
+    domain = replace(step.domain, old_keys=_aged(step.domain, look, now))
     if domain.rotation is None or look.spread is None:
         return replace(step, domain=domain)
     noted = _noted(domain.rotation, look.spread, now)
@@ -222,7 +210,10 @@ def _switched(step: Step, rotation: Rotation, rule: Rule, now: datetime) -> Step
         rotation=None,
         rotated_at=now,
         verdicts=((RecordId.DKIM, Verdict.PRESENT), *_others(domain.verdicts)),
-        old_keys=(*domain.old_keys, OldKey(selector=domain.selector, replaced_at=now)),
+        old_keys=(
+            *domain.old_keys,
+            OldKey(selector=domain.selector, replaced_at=now, public_key=domain.public_key),
+        ),
         told_at=now if domain.held and domain.told_at is not None else domain.told_at,
     )
     words = f"mail is signed with the key at the selector {after.selector} instead of {domain.selector}, as {rule.why}"
@@ -236,13 +227,18 @@ def _switched(step: Step, rotation: Rotation, rule: Rule, now: datetime) -> Step
 
 
 def _others(verdicts: Verdicts) -> Verdicts:
-    return tuple(each for each in verdicts if each[0] not in DKIM_KEYS)
+    return tuple(each for each in verdicts if each[0] not in ANY_KEYS)
 
 
-def _aged(old_keys: tuple[OldKey, ...], look: Look, now: datetime) -> tuple[OldKey, ...]:
-    """Lets each old key go on: safe to remove after a week, forgotten once its record is gone."""
+def _aged(domain: Domain, look: Look, now: datetime) -> tuple[OldKey, ...]:
+    """Lets each old key go on: safe to remove after a week, forgotten once its record is gone.
+
+    The week begins when the provider, by its own last word, does not sign with the key any more.
+    """
     kept = []
-    for old in old_keys:
+    signs_with = domain.identity.selector if domain.identity else None
+    for each in domain.old_keys:
+        old = replace(each, replaced_at=now) if each.selector == signs_with and not each.safe else each
         turn = Turn(since=old.replaced_at, now=now, old=look.old.get(old.selector, Sight.UNANSWERED))
         rule = _first(Stage.REMOVABLE if old.safe else Stage.SWITCHED, turn)
         if rule is None or rule.to is not Stage.RETIRED:
@@ -253,7 +249,8 @@ def _aged(old_keys: tuple[OldKey, ...], look: Look, now: datetime) -> tuple[OldK
 def held_keys(domain: Domain) -> frozenset[str]:
     """Names the selectors whose private keys are still wanted; the old ones until they are safe to remove."""
     old = [each.selector for each in domain.old_keys if not each.safe]
-    return frozenset([domain.selector, *old, *([domain.rotation.selector] if domain.rotation else [])])
+    coming = [domain.rotation, domain.rotation.ed25519] if domain.rotation else []
+    return frozenset([domain.selector, *old, *(each.selector for each in (domain.ed25519, *coming) if each)])
 
 
 def shed(before: Domain, after: Domain) -> tuple[str, ...]:
@@ -261,64 +258,24 @@ def shed(before: Domain, after: Domain) -> tuple[str, ...]:
     return tuple(sorted(held_keys(before) - held_keys(after)))
 
 
-def removable(domain: Domain) -> tuple[str, ...]:
-    """Names the old selectors whose records can go: those that `dkim.old-selector-live` is about."""
+def leaving(domain: Domain) -> tuple[str, ...]:
+    """Names the old selectors that nothing needs any more, and whose records may still be there."""
     return tuple(old.selector for old in domain.old_keys if old.safe)
 
 
-def wants_all(domain: Domain) -> bool:
-    """Says whether a check must ask the authoritative servers, since a key comes or one should go."""
-    return domain.rotation is not None or bool(removable(domain))
-
-
-# --- what a look shows ----------------------------------------------------------------------------------------------
-
-
-def spread_of(record: PlannedRecord, seen: Seen) -> Spread:
-    """Says who serves the new key: each server by at least one of its addresses, and no resolver denies it.
-
-    What resolvers hold otherwise, or reject for its signatures, counts as lacking: receivers ask the like of them.
-    """
-    at_servers = follow(seen, Question(name=record.host, rdtype=record.rdtype, view=View.EVERY_SERVER))
-    at_resolvers = follow(seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE))
-    by_resolvers = bool(at_servers) and all(each.perspective.view is View.RECURSIVE for each in at_servers)
-    told: dict[str, list[Answer]] = {}
-    for reply in at_servers:
-        told.setdefault(reply.perspective.server, []).append(reply.answer)
-    conclusive = {server: [each for each in said if not isinstance(each, Unanswered)] for server, said in told.items()}
-    without = [server for server, said in conclusive.items() if not all(_holds(record, each) for each in said)]
-    doubtful = [*rejected(record, seen), *(each for each in answered(at_resolvers) if not _has(record, each))]
-    return Spread(
-        lacking=tuple(dict.fromkeys([*without, *(each.perspective.server for each in doubtful)])),
-        silent=tuple(server for server, said in conclusive.items() if not said) if told else NOBODY,
-        by_resolvers=by_resolvers,
-    )
-
-
-def _has(record: PlannedRecord, reply: Reply) -> bool:
-    return _holds(record, reply.answer)
-
-
-def _holds(record: PlannedRecord, answer: Answer) -> bool:
-    return isinstance(answer, Found) and dkim.accepts(record, answer.rrset.rdatas)
+def removable(domain: Domain) -> tuple[str, ...]:
+    """Names the old selectors whose records the customer can delete: those that `dkim.old-selector-live` is about."""
+    return leaving(domain) if domain.slots is None else ()
 
 
 def old_sights(domain: Domain, seen: Seen) -> dict[str, Sight]:
     """Says of each old selector that was asked for whether its record still holds a key."""
-    return {selector: _old_sight(f"{selector}._domainkey.{domain.sender}", seen) for selector in removable(domain)}
+    return {each: old_sight(f"{each}._domainkey.{domain.sender}", seen) for each in leaving(domain)}
 
 
-def _old_sight(host: str, seen: Seen) -> Sight:
-    told = answered(follow(seen, Question(name=host, rdtype="TXT", view=View.ONE_SERVER)))
-    if not told:
-        return Sight.UNANSWERED
-    return Sight.PRESENT if any(_live(reply.answer) for reply in told) else Sight.MISSING
-
-
-def _live(answer: Answer) -> bool:
-    """Says whether an answer holds a key; an empty `p=` is a revoked one (RFC 6376 3.6.1)."""
-    texts = [each.text for each in answer.rrset.rdatas if isinstance(each, Txt)] if isinstance(answer, Found) else []
-    return any((record := parse_key_record(text)) is not None and bool(record.get("p")) for text in texts)
+def wants_all(domain: Domain) -> bool:
+    """Says whether a check must ask the authoritative servers, since a key comes or one should go."""
+    return domain.rotation is not None or bool(leaving(domain))
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------
@@ -341,9 +298,11 @@ def waits_for(domain: Domain) -> str:
     """Says in a sentence how far the change of keys is and what is waited for."""
     match stage(domain), domain.rotation:
         case Stage.WAITING, Rotation() as coming:
-            return _missing(domain.sender, coming)
+            return _missing(domain, coming)
         case Stage.SEEN, Rotation():
             return "Every server serves the new key. It takes over once every look for a while has found it there."
+        case Stage.SWITCHED, _ if domain.slots is not None:
+            return "Mail is signed with the new key. Leave both CNAMEs in place: the old key is taken away by itself."
         case Stage.SWITCHED, _:
             return "Mail is signed with the new key. Leave the old record in place: mail signed with it is under way."
         case Stage.REMOVABLE, _:
@@ -353,9 +312,12 @@ def waits_for(domain: Domain) -> str:
             return "No change of keys is under way."
 
 
-def _missing(sender: str, coming: Rotation) -> str:
-    host = dkim.planned(sender, coming.selector, coming.public_key).host
+def _missing(domain: Domain, coming: Rotation) -> str:
+    host = dkim.planned(domain.sender, coming.selector, coming.public_key).host
     told = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
+    if domain.slots is not None:
+        there = f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay."
+        told = f"{there} Until then mail is signed with the old key."
     if coming.looked_at is None:
         return told
     without = f" Without it: {', '.join(coming.lacking)}." if coming.lacking else ""
@@ -393,5 +355,10 @@ The switch is told as `dkim.rotated`; `selector` and `privateDKIMKey` change wit
 not before. "Everywhere" is every server that the zone is delegated to (up to eight), each by one of its addresses at
 least, and every resolver that answers; where nobody can ask the servers, all resolvers for 24 hours. A server that does
 not answer is waited for. The old private key is destroyed when its record can go; until that is gone,
-`dkim.old-selector-live` says so. Deleting the domain destroys all its keys; so does abandoning with the new one.
+`dkim.old-selector-live` says so. Deleting the domain destroys all its keys; so does abandoning with the new one. While
+the provider's last word is that it signs with an old key, that key's week does not begin.
+
+Where the keys lie in the operator's own zone ("delegated"), "everywhere" is every server of the customer's zone for the
+CNAME and every server of the operator's for the key. The old key is taken out of the zone instead of being shown as
+removable, and the next change can begin once it is gone.
 """

@@ -24,7 +24,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class VerificationRecord(Told, frozen=True, kw_only=True):
     """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
 
-    record_type: Literal["TXT", "MX"]
+    record_type: Literal["TXT", "MX", "CNAME"]
     record_name: str
     host: str
     record_value: str
@@ -33,14 +33,31 @@ class VerificationRecord(Told, frozen=True, kw_only=True):
 
 
 class VerificationRecords(Told, frozen=True, kw_only=True, rename="lower"):
-    """Says all that the customer must publish; the clients know these keys with underscores."""
+    """Says all that the customer must publish; the clients know these keys with underscores.
 
-    dkim: VerificationRecord
+    They know TXT and MX alone, so that CNAMEs to delegated keys stand under keys of our own, which stay for ever.
+    """
+
+    dkim: VerificationRecord | UnsetType = UNSET
     mail_from_spf: VerificationRecord | UnsetType = UNSET
     mail_from_mx: VerificationRecord | UnsetType = UNSET
     dmarc: VerificationRecord | UnsetType = UNSET
     dkim_next: (
         Annotated[VerificationRecord, Meta(description="During a change of keys: the new key, beside the old one.")]
+        | UnsetType
+    ) = UNSET
+    dkim_lh1: Annotated[VerificationRecord, Meta(description="With delegated keys: the first CNAME.")] | UnsetType = (
+        UNSET
+    )
+    dkim_lh2: Annotated[VerificationRecord, Meta(description="With delegated keys: the second one.")] | UnsetType = (
+        UNSET
+    )
+    dkim_ed25519: (
+        Annotated[VerificationRecord, Meta(description="The Ed25519 key beside the RSA one, where there is one.")]
+        | UnsetType
+    ) = UNSET
+    dkim_ed25519_next: (
+        Annotated[VerificationRecord, Meta(description="During a change of keys: the Ed25519 key that comes with it.")]
         | UnsetType
     ) = UNSET
 
@@ -53,10 +70,15 @@ class ToldDomain(Told, frozen=True, kw_only=True):
     last_sync: datetime
     created_at: datetime
     selector: str
+    ed25519_selector: (
+        Annotated[str, Meta(description="Of the Ed25519 key that signs too, while DNS serves it everywhere.")]
+        | UnsetType
+    ) = UNSET
     verification_tokens: tuple[str, ...] | UnsetType = UNSET
     mail_from_domain_status: MailFromStatus | UnsetType = UNSET
     reminder_sent_at: datetime | UnsetType = UNSET
     verification_records: VerificationRecords
+    dkim_mode: Annotated[Literal["delegated"], Meta(description="Where we publish the keys.")] | UnsetType = UNSET
 
 
 def values(each: Domain, plan: Plan) -> dict[str, Any]:
@@ -68,15 +90,22 @@ def values(each: Domain, plan: Plan) -> dict[str, Any]:
         "last_sync": each.last_sync,
         "created_at": each.created_at,
         "selector": each.selector,
+        "ed25519_selector": each.ed25519.selector if each.ed25519 and each.ed25519.live else UNSET,
         "verification_tokens": each.tokens or UNSET,
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
         "reminder_sent_at": UNSET if each.reminder_sent_at is None else each.reminder_sent_at,
         "verification_records": _records(plan),
+        "dkim_mode": "delegated" if each.slots else UNSET,
     }
 
 
 def _records(plan: Plan) -> VerificationRecords:
-    return VerificationRecords(**{record.id.value: record_of(record, plan.zone) for record in plan.records})
+    return VerificationRecords(**{_key(record): record_of(record, plan.zone) for record in plan.records})
+
+
+def _key(record: PlannedRecord) -> str:
+    """Gives the key that a record stands under: that of its slot where it is an alias to one."""
+    return f"dkim_{record.host.partition('.')[0]}" if record.rdtype == "CNAME" else record.id.value
 
 
 def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
@@ -94,7 +123,9 @@ def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
 class ToldChange(Told, frozen=True, kw_only=True):
     """Says which record stood how before, and how it stands now."""
 
-    record: Literal["dkim", "dkim_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"]
+    record: Literal[
+        "dkim", "dkim_next", "dkim_ed25519", "dkim_ed25519_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"
+    ]
     was: str = msgspec.field(name="from")
     now: str = msgspec.field(name="to")
 

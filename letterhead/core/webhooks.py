@@ -215,7 +215,7 @@ def _asked_wait(header: str | None, now: datetime) -> timedelta:
         return min(timedelta(seconds=int(header)), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of twenty digits
         return timedelta(0)
     until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
     return min(max(until - now, timedelta(0)), LONGEST_WAIT)

@@ -10,8 +10,8 @@ from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Qu
 from letterhead.core.diagnosis import Scene
 from letterhead.core.mending import MENDS, head, mended, value_text
 from letterhead.core.plan import (
+    ANY_KEYS,
     AUTHORITATIVE,
-    DKIM_KEYS,
     Accepts,
     Plan,
     PlannedRecord,
@@ -57,7 +57,7 @@ def levels(record: PlannedRecord, plan: Plan) -> list[str]:
         record.id in MAIL_FROM and not record.exact
     )  # of a name that may well have it
     names = [] if own else [f"{first}.{above}" for above in _above(plan)]
-    if record.id in DKIM_KEYS:
+    if record.id in ANY_KEYS:
         selector, _, rest = first.partition("._domainkey")
         names += [f"_domainkey.{plan.sender}", f"{selector}{rest}.{plan.sender}", plan.sender, *_above(plan)]
     return _valid(names, plan)

@@ -147,11 +147,17 @@ async def end_key(deps: Deps, account_id: str, key_id: str, actor: Actor, after:
 
 async def caller_of(deps: Deps, text: str) -> Caller:
     """Finds who owns an API key. A malformed, unknown and ended one are refused alike."""
-    if apikeys.well_formed(text):
-        caller = await deps.store.caller(deps.digest(text))
-        if caller is not None and (caller.ends_at is None or caller.ends_at > deps.now()):
-            return caller
-    raise unauthorized()
+    if not apikeys.well_formed(text):
+        raise unauthorized()
+    return await caller_behind(deps, deps.digest(text))
+
+
+async def caller_behind(deps: Deps, digest: bytes) -> Caller:
+    """Finds who owns the API key of a digest, for whoever need not keep its text."""
+    caller = await deps.store.caller(digest)
+    if caller is None or (caller.ends_at is not None and caller.ends_at <= deps.now()):
+        raise unauthorized()
+    return caller
 
 
 def unauthorized() -> Fault:

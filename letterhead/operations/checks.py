@@ -11,12 +11,23 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import cadence, changes, checkup, lifecycle, outage, provider, rotation
+from letterhead.core import (
+    cadence,
+    changes,
+    checkup,
+    ed25519,
+    lifecycle,
+    outage,
+    provider,
+    rotation,
+    slots,
+    spread,
+)
 from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
-from letterhead.core.basis import basis, sound, stood
+from letterhead.core.basis import basis, sound
 from letterhead.core.checkup import Examination
 from letterhead.core.diagnosis import Finding, History
-from letterhead.core.domain import Domain, Step, status, wholly_verified
+from letterhead.core.domain import Domain, Effect, Step, status, wholly_verified
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import IdentityUnknown, ProviderWord
 from letterhead.core.names import DomainName, registrable
@@ -53,7 +64,7 @@ class Saw(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: Plan
     seen: Seen
-    standings: tuple[Standing, ...]
+    stands: Examination
     history: History
     at: datetime
     outage: tuple[Finding, ...] = ()
@@ -61,17 +72,17 @@ class Saw(msgspec.Struct, frozen=True, kw_only=True):
 
     def checkup(self, deps: Deps) -> Checkup:
         """Judges what was seen by the rules of all topics."""
-        found = checkup.found(self.plan, self.seen, self.standings, deps.hosts, self.history)
+        found = checkup.found(self.plan, self.seen, self.stands, deps.hosts, self.history)
         return Checkup(
             taken_at=self.at,
-            standings=self.standings,
+            standings=self.stands.standings,
             findings=(*self.outage, *found, *self.beside_dns),
             snapshot=snapshot_of(self.seen, self.at),
         )
 
     def basis(self, deps: Deps) -> str | None:
         """Says what all findings follow from, where that is what is seen and planned alone."""
-        if self.asides or not sound(self.standings):
+        if self.asides or not sound((*self.stands.standings, *self.stands.served)):
             return None
         return basis(deps.rules, self.plan, self.seen, self.history)
 
@@ -108,9 +119,9 @@ async def check(
     looking = look(deps.resolver, plan, history, thorough=full, allowed=limits, enough=as_before)
     seen, word = await _with_word(deps, domain, looking)
     await turn()
-    standings = stood(plan) if same else checkup.standings(plan, seen)
-    evidence = await _evidence(deps, domain, standings, word)
-    saw = Saw(plan=plan, seen=seen, standings=standings, history=history, at=deps.now())
+    stands = checkup.all_there(plan) if same else checkup.judged_all(plan, seen)
+    evidence = await _evidence(deps, domain, stands, word)
+    saw = Saw(plan=plan, seen=seen, stands=stands, history=history, at=deps.now())
     return await _follow(deps, domain, saw, evidence, Way(same=same, watched=watched))
 
 
@@ -126,14 +137,14 @@ async def _follow(deps: Deps, domain: Domain, saw: Saw, evidence: Evidence, way:
     contest = await claims.contest(deps, domain, evidence, saw.at) if evidence.held_elsewhere else None
     if contest is not None and contest.taken_from is not None:
         evidence = claims.after_transfer(evidence)
-    step = _step(contest.challenger if contest is not None else domain, saw, evidence)
-    outcome = _outcome(deps, domain, step, saw, page_open=way.watched and to_come(step.domain, saw.standings))
+    step = _step(domain, contest.challenger if contest is not None else domain, saw, evidence)
+    outcome = _outcome(deps, domain, step, saw, page_open=way.watched and to_come(step.domain, saw.stands.standings))
     words = tuple(provider.findings(domain, evidence, saw.at))
     saw = replace(saw, outage=await _silence(deps, domain, evidence), beside_dns=words)
     if way.same and contest is None and not saw.asides and _quiet(domain, outcome):
         kept = await deps.store.confirm(outcome.domain, saw.at)
     else:
-        saw = replace(saw, standings=checkup.standings(saw.plan, saw.seen)) if way.same else saw
+        saw = replace(saw, stands=checkup.judged_all(saw.plan, saw.seen)) if way.same else saw
         notices = await claims.notices(deps, step, saw.at)
         outcome = replace(outcome, checkup=saw.checkup(deps), basis=saw.basis(deps), notices=notices)
         kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
@@ -151,12 +162,14 @@ async def _with_word(
     return seen, word
 
 
-def _step(domain: Domain, saw: Saw, evidence: Evidence) -> Step:
-    """Says what follows for the domain."""
-    noted = changes.noted(domain, saw.standings, saw.at)
+def _step(domain: Domain, challenger: Domain, saw: Saw, evidence: Evidence) -> Step:
+    """Says what follows for the domain; `challenger` is the same after a contest for its name."""
+    noted = changes.noted(challenger, saw.stands.standings, saw.at)
     keys = _keys(domain, saw.plan, evidence, saw.seen)
     step = rotation.advance(lifecycle.advance(noted.domain, evidence, saw.at), keys, saw.at)
-    return replace(step, events=(*noted.events, *step.events))
+    step = ed25519.advance(domain, step, saw.seen, saw.at)
+    owed = _owed(domain, step.domain, saw.stands)
+    return replace(step, events=(*noted.events, *step.events), effects=(*step.effects, *owed))
 
 
 def _quiet(before: Domain, outcome: Outcome) -> bool:
@@ -166,24 +179,33 @@ def _quiet(before: Domain, outcome: Outcome) -> bool:
     return not tells and (status(after), after.held) == (status(before), before.held)
 
 
+def _owed(before: Domain, after: Domain, examination: Examination) -> tuple[Effect, ...]:
+    """Says that our own zone must be written: what it shall hold has changed, or it lost what it should hold."""
+    lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in examination.served)
+    return (Effect.PUBLISH,) if lost else slots.owed(before, after)
+
+
 def _wants_all(domain: Domain) -> bool:
-    return domain.dkim.state is not State.VERIFIED or rotation.wants_all(domain)
+    # A routine look asks for no alias without a key behind it: while one is missing that is told all the same.
+    lacks_alias = domain.slots is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
+    follows = rotation.wants_all(domain) or ed25519.wants_all(domain)
+    return domain.dkim.state is not State.VERIFIED or follows or lacks_alias
 
 
 def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotation.Look:
     """Gathers what was seen of the domain's keys."""
-    new = plan.record(RecordId.DKIM_NEXT)
+    new = [each for each in (*plan.records, *plan.served) if each.id is RecordId.DKIM_NEXT]
     return rotation.Look(
         active=evidence.dkim,
-        spread=rotation.spread_of(new, seen) if new is not None else None,
+        spread=spread.joint_spread(new, seen),
         old=rotation.old_sights(domain, seen),
         held_elsewhere=evidence.held_elsewhere,
     )
 
 
-async def _evidence(deps: Deps, domain: Domain, standings: Sequence[Standing], word: ProviderWord | None) -> Evidence:
+async def _evidence(deps: Deps, domain: Domain, stands: Examination, word: ProviderWord | None) -> Evidence:
     """Gathers what was learnt; the provider is asked late where DNS has only now proven the claim."""
-    dkim, mail_from = _sights(standings)
+    dkim, mail_from = _sights(stands)
     if word is None and dkim is Sight.PRESENT:
         word = await deps.provider.look(domain.sender, owner_tag(deps, domain))
     # A holder that has lost the name since it was read has another version by now, and what it learns is thrown away.
@@ -198,9 +220,9 @@ async def _silence(deps: Deps, domain: Domain, evidence: Evidence) -> tuple[Find
     return (outage.finding(domain.sender, silence),) if silence is not None and outage.ours(silence) else ()
 
 
-def _sights(standings: Sequence[Standing]) -> tuple[Sight, Sight | None]:
-    dkim = [each for each in standings if each.record.id is RecordId.DKIM]
-    mail_from = [each for each in standings if each.record.id in MAIL_FROM]
+def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
+    dkim = [each for each in (*examination.standings, *examination.served) if each.record.id is RecordId.DKIM]
+    mail_from = [each for each in examination.standings if each.record.id in MAIL_FROM]
     return sight_of(dkim), sight_of(mail_from) if mail_from else None
 
 
@@ -239,7 +261,7 @@ def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
 
 def _forgotten_at(seen: Seen, now: datetime) -> datetime | None:
     """Says when the resolvers forget that the key was missing, where they alone could be asked."""
-    keys = [question for question in seen if question.rdtype == "TXT" and "._domainkey." in question.name]
+    keys = [each for each in seen if each.rdtype in ("TXT", "CNAME") and "._domainkey." in each.name]
     replies = [reply for question in keys if question.view is View.EVERY_SERVER for reply in seen[question]]
     stand_ins = [reply.answer for reply in replies if reply.perspective.view is View.RECURSIVE]
     negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain | NoData)]

@@ -5,11 +5,11 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import checkup, claims, rotation
+from letterhead.core import checkup, claims, rotation, slots
 from letterhead.core.domain import Domain, EventKind, Step
 from letterhead.core.evidence import Evidence, Sight, sight_of
 from letterhead.core.identity import Identity, Presence
-from letterhead.core.plan import DKIM_KEYS
+from letterhead.core.plan import DKIM_KEYS, RecordId
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.domains import plan_of
 from letterhead.operations.looks import allowance, look
@@ -43,9 +43,13 @@ async def contest(deps: Deps, challenger: Domain, evidence: Evidence, now: datet
 
 
 async def _sight(deps: Deps, incumbent: Domain) -> Sight:
-    """Looks at the holder's DKIM records alone, at every server; either key of a rotation keeps the name."""
+    """Looks at the holder's DKIM records alone, at every server; either key of a rotation keeps the name.
+
+    An alias to our own zone keeps it whatever that zone serves: its lack would be ours, and the holder's is none.
+    """
     plan = plan_of(deps, incumbent)
-    alone = replace(plan, records=tuple(each for each in plan.records if each.id in DKIM_KEYS))
+    keys = DKIM_KEYS if incumbent.rotation is not None else (RecordId.DKIM,)
+    alone = replace(plan, records=tuple(each for each in plan.records if each.id in keys), served=())
     seen = await look(
         deps.resolver, alone, checkup.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
     )
@@ -83,7 +87,7 @@ async def settle(deps: Deps, contest: Contest, outcome: Outcome) -> bool:
         Outcome(
             domain=replace(yielded.domain, next_check_at=now),
             events=yielded.events,
-            effects=yielded.effects,
+            effects=(*yielded.effects, *slots.owed(loser, yielded.domain)),
             shed=rotation.shed(loser, yielded.domain),
         ),
         replace(outcome, events=(*won.events, *outcome.events)),

@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
-from letterhead.core import checkup, lifecycle
-from letterhead.core.domain import Domain, Event, EventKind, Step
+from letterhead.core import checkup, lifecycle, slots
+from letterhead.core.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
 from letterhead.core.limits import Limits
 from letterhead.core.names import (
     DomainName,
@@ -25,7 +25,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.pool import pooled
-from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, Outcome, Page, PooledKey
+from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, NewKey, Outcome, Page, PooledKey
 
 log = structlog.get_logger()
 
@@ -33,13 +33,17 @@ RACES = 5  # so often may a domain change under us before we say so
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet."""
+    """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet.
+
+    `delegated` says that our own zone shall serve the keys, and the customer publish two CNAMEs.
+    """
 
     sender: object
     selector: object = None
     mail_from: object = None
     private_key: str | None = None
     start: bool = True
+    delegated: bool = False
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,8 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         mail_from_name=domain.mail_from,
         path=deps.provider.return_path,
         rotation=domain.rotation,
+        home=domain.slots,
+        ed25519=domain.ed25519,
     )
 
 
@@ -130,6 +136,8 @@ async def add_domain(
 def _digest(name: DomainName, wish: Wish) -> bytes:
     """Digests what was asked for, so that one Idempotency-Key is not taken for two requests."""
     asked = repr((name.ascii, wish.selector, wish.mail_from, wish.private_key, wish.start))
+    if wish.delegated:  # apart, so that requests from before there was such a wish are known again
+        asked += "delegated"
     return hashlib.sha256(asked.encode()).digest()
 
 
@@ -148,7 +156,9 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     name: DomainName
     selector: str
     mail_from: str | None
+    slots: Slots | None
     start: bool
+    second: tuple[Ed25519Key, Secret] | None
 
     def __call__(self, key: PooledKey) -> NewDomain:
         deps, now = self.deps, self.deps.now()
@@ -166,6 +176,8 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             last_sync=now,
             dkim=draft,
             mail_from_watch=draft if self.mail_from else None,
+            slots=self.slots,
+            ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
         step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
@@ -173,20 +185,61 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
         return NewDomain(
             domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),
             sealed_key=deps.keyring.seal(secret, key_purpose(step.domain)),
+            second_key=sealed_second(deps, domain, self.second),
             events=(created, *step.events),
+            effects=(Effect.PUBLISH,) if self.slots else (),
         )
 
 
 def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
-    selector = parse_selector(wish.selector, name) if wish.selector is not None else new_selector(deps)
+    home = _new_slots(deps, wish) if wish.delegated else None
+    free = slots.FIRST if home else new_selector(deps)
+    selector = free if wish.selector is None else parse_selector(wish.selector, name)
     return _Builder(
         deps=deps,
         account_id=account_id,
         name=name,
         selector=selector,
         mail_from=_mail_from(deps, name, wish.mail_from),
+        slots=home,
         start=wish.start,
+        second=None if home else second_key(deps),  # the customer publishes two CNAMEs, and never more
     )
+
+
+def _new_slots(deps: Deps, wish: Wish) -> Slots:
+    """Finds a place in our own zone that no other claim ever had: a token of 80 bits."""
+    if deps.publisher is None:
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            "Delegated DKIM keys need a zone of the operator's own, and this installation has none.",
+            "Leave dkimMode away, or have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and "
+            "LETTERHEAD_DKIM_ZONE_TSIG.",
+        )
+    if wish.selector is not None:
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            f"Delegated DKIM keys take turns at the selectors {slots.FIRST} and {slots.SECOND}: none can be chosen.",
+            "Leave selector away, or dkimMode.",
+        )
+    token = base64.b32encode(deps.chance(10)).decode().lower()
+    return Slots(zone=deps.publisher.zone, token=token)
+
+
+def second_key(deps: Deps) -> tuple[Ed25519Key, Secret] | None:
+    """Makes an Ed25519 key at a selector of its own, where the operator wants that."""
+    if not deps.policy.ed25519:
+        return None
+    pair = deps.keyring.make_ed25519()
+    return Ed25519Key(selector=new_selector(deps), public_key=pair.public_key), pair.private_key
+
+
+def sealed_second(deps: Deps, domain: Domain, made: tuple[Ed25519Key, Secret] | None) -> NewKey | None:
+    """Seals a new Ed25519 key for its domain."""
+    if made is None:
+        return None
+    key, secret = made
+    return NewKey(selector=key.selector, sealed=deps.keyring.seal(secret, key_purpose(domain, key.selector)))
 
 
 def new_selector(deps: Deps) -> str:
@@ -203,7 +256,8 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
 
 def key_purpose(domain: Domain, selector: str | None = None) -> str:
     """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
-    return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}"
+    claim = f".{domain.slots.token}" if domain.slots else ""  # where each claim has the same two selectors
+    return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}{claim}"
 
 
 async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: str) -> None:
@@ -236,13 +290,20 @@ async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> 
         now = deps.now()
         step = lifecycle.delete(domain, now)
         row = audit_row(deps, actor, "domain.delete", domain.sender)
-        if await deps.store.delete(domain, step.events[0], bool(step.effects), row):
+        if await deps.store.delete(domain, step.events[0], step.effects, row):
             return
     raise busy(raw)
 
 
-async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, str]:
-    """Opens the private keys of these domains, by domain id, as base64 of the PKCS#8 DER; writes one audit row.
+class PrivateKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a domain's private keys as they may be shown, base64 of the PKCS#8 DER; the second one while it is live."""
+
+    dkim: str
+    ed25519: str | None = None
+
+
+async def private_keys(deps: Deps, account_id: str, domains: Sequence[Domain], actor: Actor) -> dict[str, PrivateKeys]:
+    """Opens the private keys of these domains, by domain id; writes one audit row.
 
     Nothing where the installation never shows private keys, or where the audit can't be written (a full disk): the
     rest of the answer goes on, and no key is shown unseen.
@@ -265,18 +326,27 @@ async def may_open(deps: Deps, subject: str, actor: Actor) -> bool:
     return True
 
 
-async def open_keys(deps: Deps, account_id: str, domains: Sequence[Domain]) -> dict[str, str]:
+async def open_keys(deps: Deps, account_id: str, domains: Sequence[Domain]) -> dict[str, PrivateKeys]:
     """Opens the private keys of domains in the order of their names, for whom `may_open` let through."""
     if not domains:
         return {}
     sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
+    shown = {}
+    for each in domains:
+        second = each.ed25519 if each.ed25519 and each.ed25519.live else None
+        dkim = _in_clear(deps, each, each.selector, sealed)
+        if dkim is not None:
+            ed25519 = _in_clear(deps, each, second.selector, sealed) if second else None
+            shown[each.id] = PrivateKeys(dkim=dkim, ed25519=ed25519)
+    return shown
+
+
+def _in_clear(deps: Deps, domain: Domain, selector: str, sealed: Mapping[tuple[str, str], bytes]) -> str | None:
     # By selector: a switch between the two reads must not put the new key beside the old selector.
-    found = {each.id: sealed.get((each.id, each.selector)) for each in domains}
-    return {each.id: _in_clear(deps, each, key) for each in domains if (key := found[each.id]) is not None}
-
-
-def _in_clear(deps: Deps, domain: Domain, sealed: bytes) -> str:
-    return base64.b64encode(reveal(private_key(deps, domain, sealed))).decode()
+    found = sealed.get((domain.id, selector))
+    if found is None:
+        return None
+    return base64.b64encode(reveal(deps.keyring.unseal(found, key_purpose(domain, selector)))).decode()
 
 
 def private_key(deps: Deps, domain: Domain, sealed: bytes) -> Secret:

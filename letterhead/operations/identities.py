@@ -1,10 +1,11 @@
-"""Knows the work owed at the provider: each piece an intent that was written with the state that calls for it."""
+"""Knows the work owed outside: each piece an intent that was written with the state that calls for it."""
 
 from datetime import timedelta
 
 from letterhead.core.domain import Domain, Effect
 from letterhead.core.identity import IdentityWish
 from letterhead.errors import Fault
+from letterhead.operations import publishing
 from letterhead.operations.domains import private_key
 from letterhead.ports import Deps, Intent
 
@@ -19,7 +20,7 @@ def owner_tag(deps: Deps, domain: Domain) -> str:
 
 
 async def perform(deps: Deps, intent: Intent) -> None:
-    """Does one piece of work at the provider; trouble there gives the intent back for a later attempt."""
+    """Does one piece of work; trouble there gives the intent back for a later attempt."""
     try:
         await _perform(deps, intent)
     except Fault as fault:
@@ -28,10 +29,15 @@ async def perform(deps: Deps, intent: Intent) -> None:
         await deps.store.postpone_intent(intent.id, due, f"{fault.provider_code or fault.kind}: {fault.detail}")
     else:
         await deps.store.finish_intent(intent.id)
-        await deps.store.look_sooner(intent.domain_id, deps.now() + SOON)
+        domain = await deps.store.domain_by_id(intent.domain_id)
+        if domain is not None and domain.next_check_at is not None:  # a draft is looked at on request
+            await deps.store.look_sooner(domain.id, deps.now() + SOON)
 
 
 async def _perform(deps: Deps, intent: Intent) -> None:
+    if intent.effect is Effect.PUBLISH:
+        await publishing.publish(deps, intent)
+        return
     owner = f"{deps.policy.installation}/{intent.account_id}/{intent.domain_id}"
     if intent.effect is Effect.WITHDRAW:
         await deps.provider.withdraw(intent.sender, owner)

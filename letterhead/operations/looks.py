@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from letterhead.core import checkup, rotation
+from letterhead.core import checkup, rotation, through
 from letterhead.core.answers import Question, Reply, Seen
 from letterhead.core.diagnosis import History
 from letterhead.core.domain import Domain
@@ -44,6 +44,7 @@ async def look(
         known_by_now |= checkup.implied(wanted, known_by_now)
         if unknown := [question for question in wanted if question not in known_by_now]:
             known_by_now |= await resolver.ask(unknown, allowed)
+            known_by_now |= through.implied(plan, known_by_now)
             if enough(known_by_now):
                 break
     return known_by_now
@@ -62,7 +63,7 @@ def known(deps: Deps, domain: Domain, beside: Beside) -> History:
     """
     wanted = rotation.held_keys(domain)
     used = beside.used_selectors if domain.held else ()
-    left = [*rotation.removable(domain), *used]  # those that were rotated out first: they are forgotten when they go
+    left = [*rotation.leaving(domain), *used]  # those that were rotated out first: they are forgotten when they go
     return History(
         old_selectors=tuple(dict.fromkeys(each for each in left if each not in wanted))[:OLD_SELECTORS],
         present_until=domain.dkim.found_at,

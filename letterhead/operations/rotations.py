@@ -5,13 +5,22 @@ import asyncio
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import rotation
+from letterhead.core import rotation, slots
 from letterhead.core.domain import Domain, Step
 from letterhead.core.names import DomainName, parse_selector
 from letterhead.core.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
-from letterhead.operations.domains import RACES, busy, find_domain, key_purpose, new_selector, own_key
+from letterhead.operations.domains import (
+    RACES,
+    busy,
+    find_domain,
+    key_purpose,
+    new_selector,
+    own_key,
+    sealed_second,
+    second_key,
+)
 from letterhead.operations.pool import pooled
 from letterhead.ports import Deps, NewKey, Outcome, PooledKey
 
@@ -39,6 +48,8 @@ async def start(deps: Deps, account_id: str, raw: str, wish: Wish, actor: Actor)
             return _as_wished(domain, wish)
         if domain.dkim.state not in rotation.MAY_START:
             raise _too_early(domain)
+        if domain.slots is not None:
+            _refuse_slots(deps, domain, wish)
         selector = _selector(deps, domain, wish)
         key = key or await _key(deps, wish)
         if await _started(deps, domain, selector, key, "asked for"):
@@ -61,7 +72,10 @@ async def start_if_due(deps: Deps, domain: Domain) -> None:
 
 
 async def _start_due(deps: Deps, domain: Domain) -> None:
-    if await _started(deps, domain, new_selector(deps), await _key(deps, NOTHING), "due by the operator's policy"):
+    if domain.slots is not None and deps.publisher is None:  # nobody could publish the new key
+        return
+    selector = _selector(deps, domain, NOTHING)
+    if await _started(deps, domain, selector, await _key(deps, NOTHING), "due by the operator's policy"):
         actor = replace(WORKER, account_id=domain.account_id)
         await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
 
@@ -81,17 +95,30 @@ async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain
 
 async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
     step = rotation.start(domain, selector, key.public_key, deps.now(), why)
+    second = second_key(deps) if domain.slots is None else None
+    if second is not None and step.domain.rotation is not None:
+        coming = replace(step.domain.rotation, ed25519=second[0])
+        step = replace(step, domain=replace(step.domain, rotation=coming))
     secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
     sealed = deps.keyring.seal(secret, key_purpose(domain, selector))
-    return await deps.store.save(_outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed)))
+    outcome = _outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed))
+    return await deps.store.save(replace(outcome, second_key=sealed_second(deps, domain, second)))
 
 
 def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = None) -> Outcome:
     after = replace(step.domain, next_check_at=deps.now(), check_reason="rotation: asked for")
-    return Outcome(domain=after, events=step.events, new_key=new_key, shed=rotation.shed(before, after))
+    return Outcome(
+        domain=after,
+        events=step.events,
+        effects=slots.owed(before, after),
+        new_key=new_key,
+        shed=rotation.shed(before, after),
+    )
 
 
 def _selector(deps: Deps, domain: Domain, wish: Wish) -> str:
+    if domain.slots is not None:
+        return slots.other(domain.selector)
     if wish.selector is None:
         return new_selector(deps)
     return parse_selector(wish.selector, DomainName(domain.sender))
@@ -120,6 +147,35 @@ def _too_early(domain: Domain) -> Fault:
         Kind.CONFLICT,
         f"{domain.sender} has no proven DKIM key yet that another one could follow.",
         "Publish its records first (GET /domains/{sender}); for another key right away, delete it and add it again.",
+    )
+
+
+def _refuse_slots(deps: Deps, domain: Domain, wish: Wish) -> None:
+    """Refuses a change for which there is no free slot, no zone to publish in, or another selector wished for."""
+    if wish.selector not in (None, slots.other(domain.selector)):
+        raise Fault(
+            Kind.SELECTOR_INVALID,
+            f"The DKIM keys of {domain.sender} take turns at {slots.FIRST} and {slots.SECOND}: none can be chosen.",
+            "Leave selector away.",
+        )
+    if deps.publisher is None:
+        raise Fault(
+            Kind.CONFLICT,
+            f"The new DKIM key of {domain.sender} can't be published: LETTERHEAD_DKIM_ZONE is not set any more.",
+            "Have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and LETTERHEAD_DKIM_ZONE_TSIG.",
+        )
+    if not slots.free(domain):
+        raise _slot_in_use(domain)
+
+
+def _slot_in_use(domain: Domain) -> Fault:
+    old = domain.old_keys[-1]
+    still = f"mail signed with it may be under way until {rotation.safe_at(old):%Y-%m-%d %H:%M} UTC"
+    return Fault(
+        Kind.CONFLICT,
+        f"The DKIM key before this one still has the other slot of {domain.sender}, {old.selector}: "
+        f"{'it is being taken out of our zone' if old.safe else still}.",
+        "Ask again in some minutes." if old.safe else "Ask again after that.",
     )
 
 

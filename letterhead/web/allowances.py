@@ -15,45 +15,13 @@ import structlog
 
 from letterhead.core.accounts import Caller
 from letterhead.core.limits import over_requests
-from letterhead.errors import Fault, Kind
+from letterhead.errors import Fault
+from letterhead.operations.buckets import BUCKETS_KEPT as BUCKETS_KEPT
+from letterhead.operations.buckets import Buckets as Buckets
+from letterhead.operations.buckets import too_many as too_many
 from letterhead.ports import Store
 
 log = structlog.get_logger("letterhead.web")
-
-BUCKETS_KEPT = 10_000  # the longest unused go first: they are full again by then
-
-
-class Buckets:
-    """Holds a token bucket for each name: `rate` tokens a second, `burst` at most."""
-
-    def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
-        self.rate, self.burst, self._clock = rate, burst, clock
-        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def level(self, name: str) -> float:
-        """Says how many tokens a name has now."""
-        level, at = self._levels.get(name, (float(self.burst), 0.0))
-        return min(float(self.burst), level + (self._clock() - at) * self.rate)
-
-    def take(self, name: str) -> float:
-        """Takes a token and gives how many are left; a negative number means that there was none."""
-        level = self.level(name) - 1.0
-        if level >= 0.0:
-            self._levels[name] = (level, self._clock())
-            self._levels.move_to_end(name)
-            if len(self._levels) > BUCKETS_KEPT:
-                self._levels.popitem(last=False)
-        return level
-
-    def drain(self, name: str) -> None:
-        """Leaves a name no token: it fills up again as if all were taken now."""
-        self._levels[name] = (0.0, self._clock())
-        self._levels.move_to_end(name)
-
-    def wait(self, level: float) -> int:
-        """Says in how many whole seconds a token is there again."""
-        return max(1, math.ceil((1.0 - level) / self.rate))
 
 
 class Recent:
@@ -75,16 +43,6 @@ class Recent:
         if len(self._kept) > BUCKETS_KEPT:
             self._kept.popitem(last=False)
         return answer
-
-
-def too_many(what: str, wait: int) -> Fault:
-    """Says that somebody asks too fast."""
-    return Fault(
-        Kind.TOO_MANY_REQUESTS,
-        f"Too many {what}.",
-        f"Wait {wait} s, as Retry-After says, then go on more slowly.",
-        retry_after=wait,
-    )
 
 
 def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:

@@ -14,9 +14,9 @@ from letterhead.core.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
+from letterhead.operations.failures import Failures
 from letterhead.ports import Deps
 from letterhead.web.asgi import Request
-from letterhead.web.failures import Failures
 from letterhead.web.settings import WebSettings
 
 KEYS_REMEMBERED = 10_000

@@ -1,16 +1,19 @@
 """Keeps lists that were answered lately, so that a client which polls has them made once per change.
 
-A kept list is answered again only under the tag that the store's versions give now: it is never stale, in whatever
-process something changed. Private keys are never kept.
+A kept list is answered again only where the store's versions are still those that it was made from: it is never stale,
+in whatever process something changed. Private keys are never kept.
 """
 
 from collections import OrderedDict
 from typing import NamedTuple
 
+Marks = list[tuple[str, int]]
+
 
 class Kept(NamedTuple):
-    """Holds one account's list as it was answered."""
+    """Holds one account's list as it was answered, with the versions that it was made from."""
 
+    marks: Marks
     tag: str
     body: bytes
 
@@ -29,13 +32,14 @@ class KeptLists:
             self._lists.move_to_end(account_id)
         return kept
 
-    def keep(self, account_id: str, tag: str, body: bytes) -> None:
+    def keep(self, account_id: str, kept: Kept) -> None:
         """Keeps a list in place of the account's last one; a very large one is not worth its room."""
+        body = kept.body
         before = self._lists.pop(account_id, None)
         self._left += len(before.body) if before else 0
         if len(body) > self._octets // 16:
             return
-        self._lists[account_id] = Kept(tag, body)
+        self._lists[account_id] = kept
         self._left -= len(body)
         while self._left < 0:
             _, oldest = self._lists.popitem(last=False)

@@ -15,11 +15,11 @@ from letterhead.core.dmarc_walk import Policy
 from letterhead.core.domain import Domain, OldKey
 from letterhead.core.limits import Limits
 from letterhead.core.names import DomainName
-from letterhead.core.plan import Plan, RecordId, Standing, Verdict
+from letterhead.core.plan import ED25519_KEYS, Plan, RecordId, Standing, Verdict
 from letterhead.core.setup_links import SetupLink, works
 from letterhead.operations.accounts import NewKey
 from letterhead.operations.checks import DnsCheck
-from letterhead.operations.domains import DomainView, plan_of
+from letterhead.operations.domains import DomainView, PrivateKeys, plan_of
 from letterhead.operations.preflight import Survey
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports import AuditRow, Checkup, Deps
@@ -30,10 +30,15 @@ T = TypeVar("T")
 LABELS = {
     RecordId.DKIM: "DKIM key",
     RecordId.DKIM_NEXT: "New DKIM key",
+    RecordId.DKIM_ED25519: "Ed25519 key",
+    RecordId.DKIM_ED25519_NEXT: "New Ed25519 key",
     RecordId.MAIL_FROM_MX: "MAIL FROM MX",
     RecordId.MAIL_FROM_SPF: "MAIL FROM SPF",
     RecordId.DMARC: "DMARC policy",
 }
+
+
+_OURS = (RecordId.DKIM_NEXT, *ED25519_KEYS)
 
 
 def given(value: T | None) -> T | UnsetType:
@@ -41,13 +46,17 @@ def given(value: T | None) -> T | UnsetType:
     return UNSET if value is None else value
 
 
-def domain(deps: Deps, each: Domain, key: str | None = None, health: wire.Health | None = None) -> wire.SenderDomain:
+def domain(
+    deps: Deps, each: Domain, keys: PrivateKeys | None = None, health: wire.Health | None = None
+) -> wire.SenderDomain:
     """Tells a domain as the list does."""
-    return wire.SenderDomain(**_listed(each, plan_of(deps, each), key), health=given(health))
+    return wire.SenderDomain(**_listed(each, plan_of(deps, each), keys), health=given(health))
 
 
-def _listed(each: Domain, plan: Plan, key: str | None) -> dict[str, Any]:
-    return told.values(each, plan) | {"private_dkim_key": given(key)}
+def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any]:
+    if keys is None:
+        return told.values(each, plan)
+    return told.values(each, plan) | {"private_dkim_key": keys.dkim, "private_ed25519_key": given(keys.ed25519)}
 
 
 def health(each: Domain, checkup: Checkup | None, now: datetime) -> wire.Health:
@@ -65,11 +74,11 @@ def health(each: Domain, checkup: Checkup | None, now: datetime) -> wire.Health:
     )
 
 
-def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
+def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> wire.DomainDetail:
     """Tells all of one domain."""
     each, checkup = view.domain, view.checkup
     return wire.DomainDetail(
-        **_listed(each, view.plan, key),
+        **_listed(each, view.plan, keys),
         unicode=DomainName(each.sender).unicode,
         mail_from=given(each.mail_from),
         zone=given(each.zone),
@@ -82,6 +91,7 @@ def detail(deps: Deps, view: DomainView, key: str | None) -> wire.DomainDetail:
         attempts=each.attempts,
         records=standings(checkup.standings) if checkup else _unseen(view.plan),
         next_key=_next_key(checkup.standings, each) if checkup else UNSET,
+        ed25519_keys=_ed25519_keys(checkup.standings) if checkup else UNSET,
         findings=checkup.findings if checkup else (),
         provider=_provider(deps.provider.name, each),
         snapshot=checkup.snapshot if checkup else UNSET,
@@ -95,13 +105,17 @@ def _unseen(plan: Plan) -> tuple[wire.RecordCheck, ...]:
 
 def standings(each: Iterable[Standing]) -> tuple[wire.RecordCheck, ...]:
     """Tells how the planned records stand that the clients know: their list of ids is closed."""
-    return tuple(_standing(standing) for standing in each if standing.record.id is not RecordId.DKIM_NEXT)
+    return tuple(_standing(standing) for standing in each if standing.record.id not in _OURS)
+
+
+def _ed25519_keys(each: Iterable[Standing]) -> tuple[wire.RecordCheck, ...] | UnsetType:
+    return tuple(_standing(standing) for standing in each if standing.record.id in ED25519_KEYS) or UNSET
 
 
 def _next_key(each: Iterable[Standing], domain: Domain) -> wire.RecordCheck | UnsetType:
-    """Tells how the new key's record stands, while a change of keys is under way."""
+    """Tells how the new key's record stands while a change of keys is under way, or that of the free slot."""
     found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
-    return _standing(found[0]) if found and domain.rotation is not None else UNSET
+    return _standing(found[0]) if found and (domain.rotation or domain.slots) else UNSET
 
 
 def _standing(standing: Standing) -> wire.RecordCheck:
@@ -148,6 +162,7 @@ def dns_check(check: DnsCheck) -> wire.DomainDnsCheck:
         next_key=next(
             (_standing(each) for each in check.examination.standings if each.record.id is RecordId.DKIM_NEXT), UNSET
         ),
+        ed25519_keys=_ed25519_keys(check.examination.standings),
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
         findings=check.examination.findings,
@@ -164,14 +179,15 @@ def dkim_rotation(deps: Deps, each: Domain) -> wire.DkimRotation:
         waits_for=rotation.waits_for(each),
         selector=each.selector,
         next_selector=coming.selector if coming else UNSET,
-        record=told.record_of(record, plan.zone) if record else UNSET,
+        record=told.record_of(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
         looked_at=given(coming.looked_at) if coming else UNSET,
         missing_at=(coming.lacking or UNSET) if coming else UNSET,
         silent=(coming.silent or UNSET) if coming else UNSET,
         switches_at=given(rotation.switches_at(each)),
         rotated_at=given(each.rotated_at),
-        old_selectors=tuple(_old_selector(each.sender, old) for old in each.old_keys),
+        # Of delegated keys nothing is ever the customer's to remove.
+        old_selectors=() if each.slots else tuple(_old_selector(each.sender, old) for old in each.old_keys),
     )
 
 

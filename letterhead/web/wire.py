@@ -44,18 +44,22 @@ class SenderDomain(ToldDomain, frozen=True, kw_only=True):
     """Tells of one sender domain of the account."""
 
     private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")
+    private_ed25519_key: (
+        Annotated[str, Meta(description="Base64 of the PKCS#8 DER, while DNS serves its record everywhere.")]
+        | UnsetType
+    ) = UNSET
     health: Health | UnsetType = UNSET
 
 
 class RecordCheck(Out, frozen=True, kw_only=True):
     """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
 
-    id: RecordName | Literal["dkim_next"]
+    id: RecordName | Literal["dkim_next", "dkim_ed25519", "dkim_ed25519_next"]
     label: str
     required: bool
     found: bool
     host: str
-    record_type: Literal["TXT", "MX"]
+    record_type: Literal["TXT", "MX", "CNAME"]
     expected: str
     observed: tuple[str, ...] | UnsetType = UNSET
     verdict: Literal["present", "wrong", "absent", "unanswered"]
@@ -63,7 +67,10 @@ class RecordCheck(Out, frozen=True, kw_only=True):
     perspectives: tuple[str, ...] | UnsetType = UNSET
 
 
-_NEXT_KEY = Meta(description="During a change of keys: how the new key's record stands.")
+_NEXT_KEY = Meta(
+    description="During a change of keys: how the new key's record stands. With delegated keys always: the other CNAME."
+)
+_ED25519_KEYS = Meta(description="How the record of the Ed25519 key stands, and of the one that is to follow it.")
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
@@ -101,6 +108,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     attempts: int
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
+    ed25519_keys: Annotated[tuple[RecordCheck, ...], _ED25519_KEYS] | UnsetType = UNSET
     findings: tuple[Finding, ...]
     provider: ProviderSays
     snapshot: Annotated[Snapshot, Meta(description="All that the last check saw, as it was seen.")] | UnsetType = UNSET
@@ -112,6 +120,7 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
     sender: str
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET
+    ed25519_keys: Annotated[tuple[RecordCheck, ...], _ED25519_KEYS] | UnsetType = UNSET
     can_start_verification: bool
     checked_at: datetime
     findings: tuple[Finding, ...]
@@ -265,6 +274,10 @@ class NewDomain(In, frozen=True, kw_only=True):
     selector: Annotated[object, _text("lh1", "A DKIM selector of your own; made for you otherwise.")] = UNSET
     mail_from: Annotated[object, _text("bounce", "The MAIL FROM domain, as a label or a full name.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
+    dkim_mode: Annotated[
+        Literal["direct", "delegated"],
+        Meta(description="Who publishes the keys: the customer each one, or we, behind two CNAMEs published once."),
+    ] = "direct"
     start_verification: bool = True
 
 

@@ -1,136 +1,89 @@
-"""Private keys stay inside: after a life full of keys no piece of one is in logs, database, dumps, errors or pages."""
+"""Private keys stay inside: after a life full of keys no piece of one is in what is logged, stored, told or sent."""
 
 import asyncio
 import base64
 import contextlib
+import signal
 import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
-import httpx2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+from msgspec.structs import replace
 
-from tests.acceptance.test_processes import eventually
-from tests.rigs.canary import Canary, numbers_of
+from letterhead import config
+from letterhead.core.secret import reveal
+from letterhead.operations import checks, reminders
+from letterhead.operations.domains import key_purpose
+from letterhead.ports import Deps, Outcome, Page
+from letterhead.wiring import Stand, assembled
+from tests.acceptance.canary_life import Life, exported, pem_of
+from tests.acceptance.test_kms import sql
+from tests.rigs import kms as kms_rig
+from tests.rigs import smtp, webhook_receiver
+from tests.rigs.canary import Canary, Key, secrets_of
 from tests.rigs.dns_lab import DnsLab
-from tests.rigs.letterhead import Installation, Serving
-
-PAGES = (
-    "/docs", "/openapi.json", "/metrics", "/status", "/readyz", "/domains", "/domains?expand=health", "/keys",
-    "/account",
-)  # fmt: skip
+from tests.rigs.kms import Kms
+from tests.rigs.letterhead import Installation
+from tests.rigs.webhook_receiver import Ledger as Receiver
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def installation(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab) -> Installation:
-    """Sets up an installation on either database, asking the lab's DNS."""
+@pytest.fixture
+def mails() -> Iterator[smtp.Ledger]:
+    """Runs a mail server that takes everything."""
+    with smtp.running(None, sign_in=False) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Runs a receiver of webhooks."""
+    with webhook_receiver.running() as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def kms() -> Iterator[Kms]:
+    """Runs a KMS."""
+    with kms_rig.running() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres", "kms"])
+def installation(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    lab: DnsLab,
+    mails: smtp.Ledger,
+    kms: Kms,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Installation:
+    """Sets up an installation on either database, or under a key of KMS, that asks the lab's DNS and can send mail."""
     settings = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
+        "ED25519": "on",
+        "SMTP_URL": f"smtp://127.0.0.1:{mails.port}",
+        "SMTP_STARTTLS": "never",
+        "MAIL_SENDER": "dns@lh.example.com",
+        "WEBHOOKS_ALLOW_HTTP": "true",
+        "WEBHOOKS_ALLOW_PRIVATE": "true",
     }
     if request.param == "postgres":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_url")
-    made = Installation(tmp_path, **settings)
+    if request.param == "kms":
+        settings["KEYS"] = f"k1:kms:{kms.key()}"
+    (tmp_path / "data").mkdir()
+    made = Installation(tmp_path / "data", **settings)
+    made.settings |= kms.environment
+    for name, value in kms.environment.items():
+        monkeypatch.setenv(name, value)
     assert made.run("migrate").returncode == 0
     return made
-
-
-def pem_of(key: rsa.RSAPrivateKey, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
-    """Writes a key as its owner has it."""
-    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
-
-
-class Life:
-    """Lives through what an account does with keys, and remembers every answer but the one that may show them."""
-
-    def __init__(self, serving: Serving, lab: DnsLab, zone: str) -> None:
-        self.serving, self.lab, self.zone = serving, lab, zone
-        self.own = [rsa.generate_private_key(65537, 2048) for _ in range(3)]
-        self.shown: list[rsa.RSAPrivateKey] = []
-        self.answers: list[bytes] = []
-
-    def remember(self, answer: httpx2.Response) -> httpx2.Response:
-        """Remembers an answer, head and body."""
-        self.answers.append(answer.content + repr(answer.headers.multi_items()).encode())
-        return answer
-
-    def live(self) -> None:
-        """Adds, verifies, rotates, fails, reads and deletes."""
-        with self.serving.client(self.serving.open_account()) as client:
-            self.add(client)
-            self.verify(client)
-            rotation = f"/domains/{self.zone}/dkim-rotation"
-            self.remember(client.post(rotation, json={"privateKey": pem_of(self.own[1])}))
-            self.remember(client.get(rotation))
-            self.fail(client)
-            self.read(client)
-            self.remember(client.delete(rotation))
-            self.remember(client.delete(f"/domains/{self.zone}"))
-
-    def add(self, client: httpx2.Client) -> None:
-        """Adds one domain with a key of its own, in the older form, and some with pooled keys."""
-        own = pem_of(self.own[0], PrivateFormat.TraditionalOpenSSL)
-        assert self.remember(client.post("/domains", json={"sender": self.zone, "privateKey": own})).status_code == 200
-        for number in range(3):
-            self.remember(client.post("/domains", json={"sender": f"d{number}.{self.zone}"}))
-
-    def verify(self, client: httpx2.Client) -> None:
-        """Publishes the first one's record and waits until it is seen."""
-        listed = {each["sender"]: each for each in client.get("/domains").json()}
-        record = listed[self.zone]["verificationRecords"]["dkim"]
-        value = record["recordValue"]
-        self.lab.publish(record["host"], "TXT", f'"{value[:200]}" "{value[200:]}"')
-        self.lab.flush()
-        status = "/domains/" + self.zone
-        assert eventually(lambda: self.remember(client.post(f"{status}/check")).json()["status"] == "SUCCESS", 30)
-        ders = [base64.b64decode(each["privateDKIMKey"]) for each in listed.values()]
-        loaded = [load_der_private_key(der, None) for der in ders]
-        self.shown = [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)]
-
-    def fail(self, client: httpx2.Client) -> None:
-        """Sends a key in every wrong way: broken, in another field, in no JSON, as a name, as a token."""
-        pem, rotation = pem_of(self.own[2]), f"/domains/{self.zone}/dkim-rotation"
-        line = pem.splitlines()[8]
-        for body in (
-            {"sender": "x.dev", "privateKey": pem[:-200]},
-            {"sender": "x.dev", "privateKey": pem.replace("PRIVATE", "PUBLIC")},
-            {"sender": "x.dev", "privateKey": pem + pem},
-            {"sender": "x.dev", "privateKEY": pem},
-            {"sender": pem},
-            {"sender": f"{line}.dev"},
-            {"sender": "x.dev", "selector": pem},
-            {"sender": "x.dev", "selector": line},
-            {"sender": "x.dev", "mailFrom": line},
-            {"sender": "x.dev", pem: 1},
-        ):
-            self.remember(client.post("/domains", json=body))
-            self.remember(client.post(rotation, json=body))
-        as_json = {"Content-Type": "application/json"}
-        self.remember(client.post("/domains", content='{"privateKey": "' + pem, headers=as_json))
-        self.remember(client.post("/keys", json={"name": line, "keyType": line}))
-        self.remember(client.get("/domains", params={"cursor": line}))
-        self.remember(client.get("/domains", params={"status": line}))
-        self.remember(client.get(f"/domains/{line.replace('/', '+')}"))
-        self.remember(client.get("/domains", headers={"Authorization": f"Bearer {line}"}))
-
-    def read(self, client: httpx2.Client) -> None:
-        """Reads every page with keys that may not see private ones."""
-        for scope in ("read", "write"):
-            made = client.post("/keys", json={"name": scope, "keyType": "secret", "scope": scope}).json()["key"]
-            with self.serving.client(made) as reader:
-                for page in (*PAGES, f"/domains/{self.zone}", f"/domains/{self.zone}/dns-check"):
-                    self.remember(reader.get(page))
-        with self.serving.operator() as operator:
-            for page in (*PAGES, "/accounts"):
-                self.remember(operator.get(page))
 
 
 async def dumped(url: str) -> bytes:
@@ -156,35 +109,130 @@ def stored(installation: Installation) -> list[bytes]:
     return [*(path.read_bytes() for path in files), dump.encode()]
 
 
-@pytest.mark.timeout(120)
-def test_no_piece_of_a_private_key_anywhere(installation: Installation, lab: DnsLab, zone: str) -> None:
-    """0 windows of 24 characters, in logs, database, write-ahead log, dump, errors and pages."""
+async def a_day_later(installation: Installation) -> list[Key]:
+    """Lets a day pass: reminders go out, a second key begins to sign; gives the second keys, which nobody was shown."""
+    now = datetime.now(UTC) + timedelta(hours=25)
+    async with assembled(config.read(installation.settings, installation.folder), Stand(now=lambda: now)) as deps:
+        (account,) = await deps.store.accounts()
+        domains = await deps.store.domains(account.id, Page())
+        for domain in domains:
+            assert await checks.check(deps, domain)
+        for owed in await deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
+            await reminders.send(deps, owed, "test")
+        keys = await _second_keys(deps, account.id)
+        signs = await deps.store.domain(account.id, domains[0].sender)
+        assert signs is not None
+        assert signs.ed25519 is not None
+        assert await deps.store.save(Outcome(domain=replace(signs, ed25519=replace(signs.ed25519, live=True))))
+        return keys
+
+
+async def _second_keys(deps: Deps, account_id: str) -> list[Key]:
+    sealed, found = await deps.store.sealed_keys(account_id), []
+    for domain in await deps.store.domains(account_id, Page()):
+        assert domain.ed25519 is not None
+        selector = domain.ed25519.selector
+        secret = deps.keyring.unseal(sealed[domain.id, selector], key_purpose(domain, selector))
+        key = load_der_private_key(reveal(secret), None)
+        assert isinstance(key, ed25519.Ed25519PrivateKey)
+        found.append(key)
+    return found
+
+
+def spoilt(installation: Installation) -> list[bytes]:
+    """Meets rows that nothing can read, and an end in the middle: errors are told, crashes are logged, keys are not."""
+    told = []
+    with installation.serving("--no-worker") as serving:
+        key = installation.settings["LETTERHEAD_API_KEY"]
+        with serving.client(key) as client:
+            assert "privateEd25519Key" in client.get("/domains").text, "shown where it may be"
+            for scope in ("read", "write"):
+                made = client.post("/keys", json={"name": scope, "keyType": "secret", "scope": scope}).json()["key"]
+                with serving.client(made) as reader:
+                    told += [reader.get("/domains").content, reader.get("/events").content]
+    one, other = (f"(SELECT id FROM domains WHERE sender LIKE 'd{number}.%')" for number in (0, 1))
+    of_other = f"(SELECT sealed FROM domain_keys WHERE domain_id = {other})"
+    sql(installation, f"UPDATE domain_keys SET sealed = {of_other} WHERE domain_id = {one}")
+    serving = installation.serve("--no-worker")
+    with serving.client(key) as client:
+        moved = client.get("/domains")
+        assert moved.status_code == 500
+        told.append(moved.content)
+    serving.process.send_signal(signal.SIGABRT)
+    serving.process.wait(20)
+    sql(installation, f"UPDATE domains SET life = '{{}}' WHERE id = {other}")
+    with installation.serving("--no-worker") as serving, serving.client(key) as client:
+        bug = client.get("/domains")
+        assert bug.status_code == 500
+        told.append(bug.content)
+    return told
+
+
+def as_read(taken: smtp.Taken) -> bytes:
+    """Gives a mail's parts as a reader sees them, out of the base64 that they may have travelled in."""
+    parts = (part.get_payload(decode=True) for part in taken.message.walk())
+    return b"\n".join(part for part in parts if isinstance(part, bytes))
+
+
+def wrapping_key(installation: Installation, kms: Kms) -> list[Key]:
+    """Gives the key-encryption key that AWS KMS keeps, if it does."""
+    arn = installation.settings["LETTERHEAD_KEYS"].partition(":kms:")[2]
+    if not arn:
+        return []
+    rows = dict(sql(installation, "SELECT name, blob FROM vault"))  # type: ignore[arg-type]
+    context = {"letterhead:installation": bytes(rows["installation"]).decode(), "letterhead:key": "k1"}
+    blob = bytes(rows["kek|k1"])
+    return [kms.client().decrypt(CiphertextBlob=blob, EncryptionContext=context, KeyId=arn)["Plaintext"]]
+
+
+@pytest.mark.timeout(900)
+def test_no_piece_of_a_private_key_anywhere(
+    installation: Installation, lab: DnsLab, zone: str, mails: smtp.Ledger, receiver: Receiver, kms: Kms
+) -> None:
+    """0 windows of 24 characters in all that is logged, stored, answered, mailed, posted and printed, crashes too."""
     with installation.serving() as serving:
-        life = Life(serving, lab, zone)
+        life = Life(installation, serving, lab, zone, receiver)
         life.live()
         while_running = (
             stored(installation)
             if "LETTERHEAD_DATABASE_URL" in installation.settings
             else [path.read_bytes() for path in installation.folder.glob("letterhead.db*")]
         )
-    canary = Canary([*life.own, *life.shown])
-    assert len(life.shown) == 4
-    assert canary.hits(pem_of(life.shown[0]).encode()) > 100
-    found = {
-        "logs": canary.hits(installation.logs().encode()),
-        "answers": canary.hits(b"\n".join(life.answers)),
-        "stored while running": sum(map(canary.hits, while_running)),
-        "stored": sum(map(canary.hits, stored(installation))),
+    second = asyncio.run(a_day_later(installation))
+    afterwards, crashes = stored(installation), spoilt(installation)
+    kept = wrapping_key(installation, kms)
+    canary = Canary([*life.own, *life.shown, *second, *kept])
+    assert (len(life.shown), len(second)) == (4, 3)
+    assert canary.hits(exported(installation.folder.parent / "exported")) > 100
+    seen = {
+        "logs": [installation.logs().encode()],
+        "answers": life.answers,
+        "stored while running": while_running,
+        "stored": afterwards,
+        "mails": [each.octets + as_read(each) for each in mails.taken],
+        "webhooks": [repr(each.headers).encode() + each.body for each in receiver.received],
+        "crashes": crashes,
+        **life.heard,
     }
+    found = {place: sum(map(canary.hits, octets)) for place, octets in seen.items()}
     assert found == dict.fromkeys(found, 0)
-    assert len(life.answers) > 60
+    heard = {place: len(octets) for place, octets in seen.items()}
+    assert heard["answers"] > 60
+    assert heard["mails"] >= 4, "three reminders and a trial"
+    assert heard["webhooks"] >= 12
+    assert b"Traceback" in b"".join(seen["logs"]) or b"exception" in b"".join(seen["logs"])
 
 
 def test_the_canary_is_heard() -> None:
-    """A piece of a private number is found in any way of writing it, and a public one is none."""
-    key = rsa.generate_private_key(65537, 2048)
-    canary, piece = Canary([key]), numbers_of(key)[1][20:50]
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    for written in (piece, base64.b64encode(piece), base64.urlsafe_b64encode(piece), piece.hex().encode()):
-        assert canary.hits(b"somewhere " + written + b" in a log")
-    assert canary.hits(public) == canary.hits(base64.b64encode(public)) == 0
+    """A piece of a private number or seed is found in any way of writing it, and a public one is none."""
+    first, second, third = rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate(), bytes(range(32))
+    canary = Canary([first, second, third])
+    for piece in (secrets_of(first)[1][20:50], secrets_of(second)[0][3:24], third[7:28]):
+        for written in (piece, base64.b64encode(piece), base64.urlsafe_b64encode(piece), piece.hex().encode()):
+            assert canary.hits(b"somewhere " + written + b" in a log")
+    public = [
+        first.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        second.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw),
+    ]
+    assert all(canary.hits(each) == canary.hits(base64.b64encode(each)) == 0 for each in public)
+    assert canary.hits(pem_of(first).encode()) > 100

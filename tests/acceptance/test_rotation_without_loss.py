@@ -26,7 +26,7 @@ from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signing
 from tests.rigs.dns_lab import Authority, DnsLab
-from tests.web.conftest import _served
+from tests.web.conftest import served
 
 UNDER_WAY = timedelta(days=7)  # as long as a message may wait for its receiver
 LATER = 25  # so many messages later each one is verified again
@@ -98,7 +98,7 @@ async def sending(world: World, lab: DnsLab, clock: Clock, sender: str) -> Async
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token = Secret(b"an-operator-token-that-is-long-enough")
         settings = WebSettings(public_url=url, operator_token=token, rate=10_000, burst=10_000)
-        async with _served(create_app(world.deps, settings), listener):
+        async with served(create_app(world.deps, settings), listener):
             each = Sender(lab, clock, url, world.key, sender)
             task = asyncio.create_task(each.run())
             try:

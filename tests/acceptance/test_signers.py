@@ -23,7 +23,7 @@ from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signers, signing, smtp
 from tests.rigs.command import Result, letterhead
 from tests.rigs.dns_lab import DnsLab
-from tests.web.conftest import _served
+from tests.web.conftest import served as served_app
 
 
 class Exporting:
@@ -66,7 +66,7 @@ async def served(world: World) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token = Secret(b"an-operator-token-that-is-long-enough")
-        async with _served(create_app(world.deps, WebSettings(public_url=url, operator_token=token)), listener):
+        async with served_app(create_app(world.deps, WebSettings(public_url=url, operator_token=token)), listener):
             yield url
 
 

@@ -13,13 +13,8 @@ import traceback
 import msgspec
 import pytest
 
-from letterhead.adapters.keyring import (
-    EnvelopeKeyring,
-    KeyEncryptionKey,
-    make_pepper,
-    new_key_text,
-    parse_keys,
-)
+from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper
+from letterhead.adapters.keytext import KeyEncryptionKey, KmsKey, new_key_text, parse_keys
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 
@@ -131,6 +126,17 @@ def test_sentinel_is_no_other_secret() -> None:
 GOOD = base64.b64encode(bytes(range(32))).decode()  # the same in every process: it stands in the ids of tests
 
 
+ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@pytest.mark.parametrize("arn", [ARN, ARN.replace("key/", "key/mrk-"), ARN.partition(":key/")[0] + ":alias/our/keys_1"])
+def test_a_key_of_kms_is_named_beside_local_ones(arn: str) -> None:
+    """A key that AWS KMS keeps stands in the list like any other, in the region of its ARN."""
+    first, second = parse_keys(f"k1:{GOOD},k2:kms:{arn}")
+    assert isinstance(first, KeyEncryptionKey)
+    assert second == KmsKey("k2", arn, "eu-west-1")
+
+
 def test_made_key_text_is_taken() -> None:
     """What the first start writes is what every later start reads, and no two ids are alike."""
     text = f"{new_key_text()},{new_key_text()}"
@@ -155,6 +161,13 @@ def test_made_key_text_is_taken() -> None:
         (f"a:{GOOD[:20]}", "'a' has 15 octets"),
         ("a:", "'a' has 0 octets"),
         (f"a:{GOOD},a:{GOOD}", "two keys have the id 'a'"),
+        (f"a:{GOOD},a:kms:{ARN}", "two keys have the id 'a'"),
+        ("a:kms:", "in key 'a' is not the ARN"),
+        (f"a:kms:{GOOD}", "in key 'a' is not the ARN"),
+        ("a:kms:1234abcd-12ab-34cd-56ef-1234567890ab", "in key 'a' is not the ARN"),
+        (f"a:kms:{ARN}/x y", "in key 'a' is not the ARN"),
+        (f"a:kms:{ARN.replace('kms', 's3')}", "in key 'a' is not the ARN"),
+        (f"a:kms:{ARN.replace('eu-west-1', '127.0.0.1')}", "in key 'a' is not the ARN"),
     ],
 )
 def test_wrong_key_text_is_named(text: str, problem: str) -> None:

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
-from letterhead.core.secret import reveal
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 
-RING = EnvelopeKeyring(parse_keys(new_key_text()))
+RING = EnvelopeKeyring([KeyEncryptionKey("k", Secret(bytes(32)))])
 PKCS8, PKCS1, OPENSSH = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL, PrivateFormat.OpenSSH
 KEY = rsa.generate_private_key(65537, 2048)
 OTHER = rsa.generate_private_key(65537, 2048)

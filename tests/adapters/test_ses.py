@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
 from letterhead.adapters.providers import at_once
 from letterhead.adapters.providers.ses import SesProvider, open_ses
-from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence
-from letterhead.core.secret import reveal
+from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, ProviderWord
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from tests.operations.ses_story import given_credentials
 from tests.rigs.ses_wire import Ill, Ses, running
 
-KEY = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().private_key
+KEK = KeyEncryptionKey("k", Secret(bytes(32)))
+KEY = EnvelopeKeyring([KEK]).make_pair().private_key
 WISH = IdentityWish(sender="acme.dev", owner="here/acc/dom", selector="lh1", public_key="", mail_from="lh.acme.dev")
 THROTTLED = Ill(status=429, code="TooManyRequestsException")
 
@@ -75,6 +77,24 @@ async def test_what_passes_is_tried_again(
     assert len(pauses) == 2 or (ill.reset and len(pauses) == 1)  # aiohttp repeats by itself after a reset
     assert all(pause <= longest for pause, longest in zip(pauses, (0.5, 1.0), strict=False))
     assert len(ses.state.identities) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":"\xff"}', b"[" * 100_000, b'{"a":' * 50_000, b"null", b"[]", b'"x"', b"7", b"", b"\0" * 100, b"9" * 5000,
+        b'{"DkimAttributes":[]}', b'{"DkimAttributes":{"Tokens":7}}', b'{"Tags":[null]}', b'{"Tags":{"a":1}}',
+        b'{"VerificationInfo":{"LastCheckedTimestamp":1e30}}', b'{"VerificationInfo":{"LastCheckedTimestamp":"x"}}',
+    ],
+)  # fmt: skip
+async def test_no_answer_breaks_us(ses: Ses, provider: SesProvider, body: bytes) -> None:
+    """Whatever SES, or somebody in its place, answers: it is a word of the provider or a fault, and no bug of ours."""
+    ses.fate = lambda operation: Ill(body=body)
+    assert isinstance(await provider.look("acme.dev", WISH.owner), ProviderWord)
+    try:
+        assert isinstance(await provider.register(WISH, KEY), ProviderWord)
+    except Fault as fault:
+        assert fault.kind is Kind.PROVIDER_FAILED
 
 
 async def test_pauses_are_anywhere_below_their_limit(ses: Ses, provider: SesProvider, pauses: list[float]) -> None:

@@ -3,18 +3,23 @@
 Listeners stand on 127.0.0.1 and ::1, and every dial is written down: nothing may be dialled but what is public.
 """
 
+import asyncio
+import socket
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import httpcore2
 import pytest
 
-from letterhead.adapters.pinned import system_names
+from letterhead.adapters.pinned import DIALLED, system_names
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.core.addresses import not_public, read_address
 from letterhead.core.webhooks import Reach, Replied, Target, parse_target
 from letterhead.errors import Fault, Kind
+from letterhead.worker import WorkerSettings
 from tests.rigs import webhook_receiver
+from tests.rigs.processes import free_port
 from tests.rigs.webhook_receiver import Ledger, Mood
 
 STRICT = Reach(http=True)
@@ -150,6 +155,7 @@ async def test_dns(trick: str, inside: tuple[Ledger, Ledger], outside: Ledger) -
         replied = await post(hooks, Names(answer), dialler)
         assert replied.status is None
         assert "not public" in replied.said
+        assert address not in replied.said, "what a name means inside is not told outside"
         assert dialler.dialled == []
 
 
@@ -174,6 +180,33 @@ async def test_rebinding(trick: str, inside: tuple[Ledger, Ledger], outside: Led
     assert (names.asked, dialler.dialled) == (1, [PUBLIC])
     assert (await post(hooks, names, dialler)).status is None
     assert dialler.dialled == [PUBLIC]
+
+
+async def test_a_thousand_addresses_are_not_knocked_at() -> None:
+    """A name with very many addresses makes us try four of them."""
+    dialler = Dialler(free_port("127.0.0.1"))
+    replied = await post(target("hooks.acme.dev", 80), Names([PUBLIC] * 1000), dialler)
+    assert replied.status is None
+    assert dialler.dialled == [PUBLIC] * DIALLED
+
+
+async def test_names_that_hang_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While as many names hang as the worker can wait for in the minute that they do, another name is found at once."""
+    over, places = threading.Event(), 2 * WorkerSettings().deliveries
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (PUBLIC, 0))] if not host.startswith("hangs") or over.wait(30) else []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    async with system_names() as names:
+        try:
+            hanging = [asyncio.wait_for(names(f"hangs{number}.dev", 80), 0.2) for number in range(4 * places)]
+            assert all(
+                isinstance(each, TimeoutError) for each in await asyncio.gather(*hanging, return_exceptions=True)
+            )
+            assert await asyncio.wait_for(names("hooks.acme.dev", 80), 5) == [PUBLIC]
+        finally:
+            over.set()
 
 
 async def test_the_listeners_can_be_reached(inside: tuple[Ledger, Ledger]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from letterhead import worker
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.cli.demo.stage import Clock, Zones, live
 from letterhead.cli.demo.story import PARTS
@@ -29,6 +30,7 @@ from letterhead.core.lateness import SLOT
 from letterhead.core.plan import Verdict
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts, rotations
+from letterhead.operations.pool import pooled
 from letterhead.operations.setup_links import make_link
 from letterhead.operations.watching import CHECKS
 from letterhead.ports import Condition, Conditions, Outcome, Quota, Use
@@ -106,9 +108,15 @@ class Gallery:
 
         return self.do(make())
 
-    def other(self, name: str) -> World:
-        """Opens another account."""
-        return self.do(self.world.other(name))
+    def other(self, name: str, domains: int = 0) -> World:
+        """Opens another account, with so many domains that were just added; one key does for all of them."""
+        fresh = self.do(self.world.other(name))
+        deps = fresh.deps
+        pair = deps.keyring.make_pair() if domains else None
+        self.do(deps.store.pool_keys([pooled(deps, pair) for _ in range(domains) if pair]))
+        for number in range(domains):
+            self.do(fresh.add(f"customer-{number:03}.example"))
+        return fresh
 
     def change(self, sender: str, **how: object) -> None:
         """Writes a domain as it would have become."""
@@ -176,14 +184,14 @@ class Gallery:
 
 
 @contextmanager
-def hung(folder: Path, **web: object) -> Iterator[Gallery]:
-    """Runs the service until the block ends; `web` are settings of the web face."""
+def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+    """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     application = Application()
     threading.Thread(target=application.serve_forever, daemon=True).start()
-    room = _running(folder, loop, application, web)
+    room = _running(folder, loop, application, web, working=working)
     try:
         gallery = asyncio.run_coroutine_threadsafe(room.__aenter__(), loop).result(120)
         try:
@@ -200,7 +208,7 @@ def hung(folder: Path, **web: object) -> Iterator[Gallery]:
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object]
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: Mood(part.mood) for part in PARTS}
@@ -216,8 +224,18 @@ async def _running(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
             )  # type: ignore[arg-type] # fmt: skip
-            async with served(create_app(world.deps, settings), listener):
+            async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
+
+
+@asynccontextmanager
+async def _worked(world: World, *, working: bool) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(world.deps, worker.WorkerSettings(pooled_keys=4), stop)) if working else None
+    yield
+    stop.set()
+    if task is not None:
+        await task
 
 
 async def _past(world: World) -> None:

@@ -1,7 +1,6 @@
 """Pages are light and fast, nothing jumps in them, and times are the reader's own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -20,10 +19,10 @@ new PerformanceObserver(list => { for (const each of list.getEntries()) window.s
   .observe({ type: "layout-shift", buffered: true });"""
 
 
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[Gallery]:
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """Runs the service with domains in every state."""
-    with hung(tmp_path) as hall:
+    with hung(tmp_path_factory.mktemp("hall")) as hall:
         yield hall
 
 
@@ -107,9 +106,7 @@ def test_times_are_the_readers_own(browser: Browser, hall: Gallery, zone: str, o
 
 def test_a_long_list_comes_in_pages(browser: Browser, hall: Gallery) -> None:
     """With 200 domains a page shows 50, says how many there are, stays light, and leads on to the last."""
-    fresh = hall.other("Fresh")
-    for number in range(200):
-        hall.do(fresh.add(f"customer-{number:03}.example"))
+    fresh = hall.other("Busy", domains=200)
     page = browser.new_page()
     sign_in(page, hall.url, fresh.key)
     seen = names(page)

@@ -1,5 +1,7 @@
 """A set-up link opens one domain's page and nothing else, until it is revoked."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -51,6 +53,9 @@ def test_a_link_shows_one_domain_and_nothing_else(desk: Desk, browser: Browser, 
     assert errors == []
     mail = visitor.get_by_role("link", name="Send this to a colleague").get_attribute("href")
     assert mail is not None
-    assert sender in mail
+    message = dict(parse_qsl(urlsplit(mail).query))
+    assert message["subject"] == f"DNS records for {sender}"
+    assert link in message["body"].split()
     visitor.get_by_text("I can't do this now").click()
     expect(visitor.get_by_text("Nothing is lost")).to_be_visible()
+    assert visitor.get_by_role("link", name="Mail me the link").get_attribute("href") == mail

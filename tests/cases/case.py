@@ -2,12 +2,14 @@
 
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
 the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key it is), `; mx: host`, `; key: base64`,
-`; dkim-cname: target`, `; old-selectors: a b`, `; present-until: time`, `; special-use: yes`.
+`; ed25519: base64`, `; dkim-cname: target`, `; slots: token.zone` (delegated keys), `; old-selectors: a b`,
+`; present-until: time`, `; special-use: yes`.
 
-In the text `{dkim}`, `{mx}`, `{spf}` and `{dmarc}` stand for the right records' lines, `{ns}` for the zone's SOA and
-NS, `{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`), `{dkim.text}` for the
-value as it is typed, `{p}` for the key in base64, `{p[0:99]}` and `{p.lower}` for parts of it. `{txt:…}` is a TXT
-record of a text of any length, in UTF-8.
+In the text `{dkim}`, `{mx}`, `{spf}`, `{dmarc}` and `{ed25519}` stand for the right records' lines, `{ns}` for the
+zone's SOA and NS, `{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`),
+`{dkim.text}` for the value as it is typed, `{p}` for the key in base64, `{p[0:99]}` and `{p.lower}` for parts of it.
+`{txt:…}` is a TXT record of a text of any length, in UTF-8. With delegated keys `{dkim}` and `{next}` are the two
+CNAMEs, and `{served}` is the key in our own zone.
 """
 
 import asyncio
@@ -19,9 +21,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core import checkup
+from letterhead.core import checkup, dkim
 from letterhead.core.checkup import NO_HISTORY, Examination
 from letterhead.core.diagnosis import History
+from letterhead.core.domain import Slots
 from letterhead.core.plan import Plan, PlannedRecord, RecordId
 from letterhead.core.records import quoted, split_text, zone_line
 from letterhead.operations.looks import look
@@ -49,11 +52,16 @@ def cases() -> list[Case]:
 def read(path: Path) -> Case:
     """Reads one case."""
     text = path.read_text("utf-8")
-    head = dict(re.findall(r"^; ([a-z-]+): *(.*)$", text, re.MULTILINE))
+    head = dict(re.findall(r"^; ([a-z0-9-]+): *(.*)$", text, re.MULTILINE))
     sender = head.get("sender", "acme.dev")
     label = head.get("mail-from", "lh")
-    plan = scenes.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label)
+    token, _, home = head.get("slots", "").partition(".")
+    slots = Slots(zone=home, token=token) if home else None
+    plan = scenes.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
     plan = scenes.signed_by(plan, head.get("signer", sender))
+    if "ed25519" in head:
+        second = dkim.planned_ed25519(sender, "ed1", head["ed25519"])
+        plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
 
@@ -82,14 +90,18 @@ def _history(head: dict[str, str]) -> History:
 
 def _filled(text: str, plan: Plan) -> str:
     origin = plan.zone
-    names = {"dkim": "dkim", "mail_from_mx": "mx", "mail_from_spf": "spf", "dmarc": "dmarc"}
+    names = {
+        "dkim": "dkim", "dkim_next": "next", "dkim_ed25519": "ed25519", "mail_from_mx": "mx", "mail_from_spf": "spf",
+        "dmarc": "dmarc",
+    }  # fmt: skip
     lines = {names[each.id]: zone_line(each.host, each.rdtype, each.value, each.priority) for each in plan.records}
     data = {f"{name}.data": line.split(" ", 1)[1] for name, line in lines.items()}
     soa = f"{origin}. 3600 IN SOA ns1.{origin}. hostmaster.{origin}. 1 7200 3600 1209600 600"
     servers = [f"{origin}. 3600 IN NS ns{number}.{origin}." for number in (1, 2)]
     addresses = [f"ns{number}.{origin}. 3600 IN A 192.0.2.{number}" for number in (1, 2)]
     texts = {f"{names[each.id]}.text": each.value for each in plan.records}
-    places = {"ns": "\n".join([soa, *servers, *addresses]), **lines, **data, **texts}
+    served = {"served": "\n".join(zone_line(each.host, each.rdtype, each.value) for each in plan.served)}
+    places = {"ns": "\n".join([soa, *servers, *addresses]), **lines, **data, **texts, **served}
     for name, value in places.items():
         text = text.replace("{" + name + "}", value)
     text = re.sub(r"\{p(?:\[(\d*):(\d*)\]|\.(lower|upper))?\}", lambda hit: _key(plan, *hit.groups()), text)
@@ -97,7 +109,7 @@ def _filled(text: str, plan: Plan) -> str:
 
 
 def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> str:
-    key = plan.records[0].value.partition("p=")[2]
+    key = (plan.served or plan.records)[0].value.partition("p=")[2]
     cased = key.lower() if case == "lower" else key.upper() if case == "upper" else key
     return cased[int(start or 0) : int(end or len(key))]
 

@@ -36,12 +36,15 @@ def test_a_domain_from_add_to_delete(service: Running) -> None:
 
 
 def test_json_is_the_apis_own(service: Running) -> None:
-    """--json prints what the API answers, octet for octet."""
+    """--json prints what the API answers, octet for octet, and private keys where that was asked for alone."""
     service.call("domains", "add", "octets.test", "--no-start")
-    assert service.call("domains", "list", "--json").out == service.get("/domains").text + "\n"
-    assert (
-        service.call("domains", "show", "octets.test", "--json").out == service.get("/domains/octets.test").text + "\n"
-    )
+    for words, path in ((("list",), "/domains"), (("show", "octets.test"), "/domains/octets.test")):
+        whole = service.get(path).text
+        assert service.call("domains", *words, "--json", "--private-keys").out == whole + "\n"
+        shown = service.call("domains", *words, "--json").out
+        assert '"privateDKIMKey"' in whole
+        assert '"privateDKIMKey"' not in shown
+        assert re.sub(r',"privateDKIMKey":"[^"]*"', "", whole) + "\n" == shown
     added = json.loads(service.call("domains", "add", "octets.test", "--json").out)
     assert "octets.test" in [domain["sender"] for domain in added]
 

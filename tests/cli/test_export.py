@@ -15,18 +15,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from letterhead.cli.exits import Exit
 from letterhead.cli.export import files, formats, signers_of
-from letterhead.cli.export.formats import PROGRAMS, Signer
+from letterhead.cli.export.formats import PROGRAMS, TWICE, SecondKey, Signer
 from letterhead.errors import Fault
 from tests.rigs.command import LETTERHEAD, environment, letterhead
 
 FOLDER = PurePosixPath("/etc/letterhead")
+SECOND = SecondKey(selector="ed1", forms={"key": "seed three\n", "pem": "pem three"})
 SIGNERS = [
-    Signer(sender="acme.dev", selector="lh1", pem="pem one"),
+    Signer(sender="acme.dev", selector="lh1", pem="pem one", second=SECOND),
     Signer(sender="mail.xn--bcher-kva.example", selector="2026-q4", pem="pem two"),
 ]
 WANTED = {(each.sender, each.selector, each.pem) for each in SIGNERS}
@@ -39,6 +40,9 @@ def der() -> str:
 
 
 KEY = der()
+ED25519 = base64.b64encode(
+    ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+).decode()
 
 
 def listed(sender: str = "acme.dev", selector: str = "lh1", status: str = "SUCCESS", **more: str) -> dict[str, Any]:
@@ -51,19 +55,30 @@ def listed(sender: str = "acme.dev", selector: str = "lh1", status: str = "SUCCE
 
 def read_opendkim(texts: dict[str, str]) -> set[tuple[str, ...]]:
     """Reads KeyTable and SigningTable as opendkim.conf(5) says: words, the second of them with colons."""
-    tables = [
-        dict(line.split(maxsplit=1) for line in texts[name].splitlines() if not line.startswith("#"))
-        for name in ("KeyTable", "SigningTable")
-    ]
+    tables = [read_table(texts[name]) for name in ("KeyTable", "SigningTable")]
     keys = {name: value.split(":") for name, value in tables[0].items()}
     assert all(pattern == f"*@{keys[name][0]}" for pattern, name in tables[1].items())
     return {(domain, selector, path) for domain, selector, path in keys.values()}
 
 
+def read_table(text: str) -> dict[str, str]:
+    """Reads a line's first word and the rest of it."""
+    return dict(line.split(maxsplit=1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def read_dkimpy(texts: dict[str, str]) -> set[tuple[str, ...]]:
+    """Reads OpenDKIM's tables, and KeyTableEd25519 like the first of them (dkimpy-milter.conf(5))."""
+    second = [value.split(":") for value in read_table(texts["KeyTableEd25519"]).values()]
+    return read_opendkim(texts) | {(domain, selector, path) for domain, selector, path in second}
+
+
 def read_rspamd(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads the UCL block: a section per domain with two strings."""
-    block = r'"([^"]+)" \{\s*selector = "([^"]+)";\s*path = "([^"]+)";\s*\}'
-    return set(re.findall(block, texts["dkim_signing.conf"]))
+    """Reads the UCL block: a section per domain with a list of two strings each."""
+    found = set()
+    for name, keys in re.findall(r'"([^"]+)" \{\s*selectors \[([^]]*)\]\s*\}', texts["dkim_signing.conf"]):
+        pairs = re.findall(r'\{ selector = "([^"]+)"; path = "([^"]+)"; \}', keys)
+        found |= {(name, selector, path) for selector, path in pairs}
+    return found
 
 
 def read_exim(texts: dict[str, str]) -> set[tuple[str, ...]]:
@@ -74,7 +89,7 @@ def read_exim(texts: dict[str, str]) -> set[tuple[str, ...]]:
             name, pairs = line.split(": ", 1)
             values = dict(pair.split("=", 1) for pair in pairs.split())
             assert values["domain"] == name
-            found.add((name, values["selector"], values["key"]))
+            found |= {(name, selector, values[f"key-{selector}"]) for selector in values["selector"].split(":")}
     return found
 
 
@@ -87,7 +102,8 @@ def read_kumomta(texts: dict[str, str]) -> set[tuple[str, ...]]:
 def read_stalwart(texts: dict[str, str]) -> set[tuple[str, ...]]:
     """Reads the TOML; the key is a file macro."""
     blocks = tomllib.loads(texts["signatures.toml"])["signature"]
-    assert all(name == f"rsa-{each['domain']}" for name, each in blocks.items())
+    for name, each in blocks.items():
+        assert name == f"{each['algorithm'].removesuffix('-sha256')}-{each['domain']}"
     return {
         (each["domain"], each["selector"], each["private-key"].removeprefix("%{file:").removesuffix("}%"))
         for each in blocks.values()
@@ -102,7 +118,7 @@ def read_powermta(texts: dict[str, str]) -> set[tuple[str, ...]]:
 
 READERS = {
     "opendkim": read_opendkim,
-    "postfix-milter": read_opendkim,
+    "postfix-milter": read_dkimpy,
     "rspamd": read_rspamd,
     "exim": read_exim,
     "kumomta": read_kumomta,
@@ -113,11 +129,13 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_the_tables_say_who_signs_with_which_key(name: str) -> None:
-    """Read back, each table gives domain, selector and the file in which that key is."""
+    """Read back, each table gives domain, selector and the file in which that key is; both keys where it can."""
     keys, tables = formats.files_for(name, FOLDER, SIGNERS)
     found = READERS[name](tables)
     at = {str(FOLDER / path): pem for path, pem in keys.items()}
-    assert {(domain, selector, at[path]) for domain, selector, path in found} == WANTED
+    second = {("acme.dev", SECOND.selector, SECOND.forms[TWICE[name]])} if name in TWICE else set()
+    assert {(domain, selector, at[path]) for domain, selector, path in found} == WANTED | second
+    assert set(at) == {path for _, _, path in found}, "no key is written that no table names"
 
 
 def test_haraka_opens_one_folder_for_each_domain(tmp_path: Path) -> None:
@@ -149,18 +167,31 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_hostile_name_becomes_a_path_or_a_line(name: str) -> None:
     """A server that is not ours may say anything: what is no name in DNS ends the export before a file is written."""
-    for domain in (listed(sender=name), listed(selector=name)):
+    second = listed(ed25519Selector=name, privateEd25519Key=ED25519)
+    for domain in (listed(sender=name), listed(selector=name), second):
         with pytest.raises(Fault, match="nothing was written"):
             signers_of([listed(), domain])
 
 
-def test_a_key_that_can_not_be_read_is_not_repeated() -> None:
+@pytest.mark.parametrize("field", ["privateDKIMKey", "privateEd25519Key"])
+def test_a_key_that_can_not_be_read_is_not_repeated(field: str) -> None:
     """The message names the domain and holds nothing of what was sent as its key."""
-    secret = base64.b64encode(b"no key but a secret of somebody").decode()
-    with pytest.raises(Fault) as refused:
-        signers_of([listed(privateDKIMKey=secret)])
-    assert secret not in refused.value.detail + str(refused.value.fix)
-    assert refused.value.__cause__ is None
+    for secret in (base64.b64encode(b"no key but a secret of somebody").decode(), der() if "Ed" in field else ED25519):
+        with pytest.raises(Fault) as refused:
+            signers_of([listed(**{"ed25519Selector": "ed1", field: secret})])
+        assert "can't be read" in refused.value.detail
+        assert secret not in refused.value.detail + str(refused.value.fix)
+        assert refused.value.__cause__ is None
+
+
+def test_a_second_key_is_read_in_both_forms() -> None:
+    """Base64 of the 32 octets of the seed for some programs, PKCS #8 for others: the same key."""
+    (signer,) = signers_of([listed(ed25519Selector="ed1", privateEd25519Key=ED25519)])
+    assert signer.second is not None
+    seed = base64.b64decode(signer.second.forms["key"], validate=False)
+    key = load_pem_private_key(signer.second.forms["pem"].encode(), None)
+    assert key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()) == seed
+    assert base64.b64decode(ED25519).endswith(seed)
 
 
 def test_without_keys_nothing_is_taken_for_empty() -> None:

@@ -12,19 +12,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
-from letterhead.core.secret import reveal
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Provider
 from tests.operations.ses_story import given_credentials
 from tests.rigs.ses_wire import Ill, Ses, running
 
-KEY = EnvelopeKeyring(parse_keys(new_key_text())).make_pair().private_key  # a real one: who takes keys reads them
+KEK = KeyEncryptionKey("k", Secret(bytes(32)))
+KEY = EnvelopeKeyring([KEK]).make_pair().private_key  # a real one: who takes keys reads them
 OURS, THEIRS = "here/account-1/domain-1", "here/account-2/domain-2"
 WISH = IdentityWish(sender="acme.dev", owner=OURS, selector="lh-x1", public_key="MIIB", mail_from="lh.acme.dev")
 WISH_OF_OTHERS = msgspec.structs.replace(WISH, owner=THEIRS, selector="lh-y2", public_key="MIIC")

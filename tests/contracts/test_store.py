@@ -188,7 +188,7 @@ async def test_selector_is_never_used_twice(shop: Shop) -> None:
     """A selector stays used at its name after the domain is gone, for every account; elsewhere it is free."""
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com", selector="s1")
-    assert await shop.store.delete(first, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(first, event(EventKind.DOMAIN_DELETED), (), audit())
     for owner in (mine, theirs):
         again = domain(owner.id, "example.com", selector="s1")
         with pytest.raises(Fault) as refused:
@@ -381,7 +381,7 @@ async def test_domain_comes_back_whole(shop: Shop, life: dict[str, object]) -> N
     assert await shop.store.save(Outcome(domain=changed))
     expected = replace(changed, version=plain.version + 1)
     assert await shop.store.domain_by_id(plain.id) == expected
-    assert await shop.store.delete(expected, event(), False, audit())
+    assert await shop.store.delete(expected, event(), (), audit())
     again = replace(expected, selector=fresh_id("s"))
     assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
     assert await shop.store.domain(made.id, again.sender) == again
@@ -483,10 +483,10 @@ async def test_deleting_leaves_the_story(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com", held=True)
     assert await shop.store.save(Outcome(domain=one, checkup=checkup(), events=(event(),)))
     gone = event(EventKind.DOMAIN_DELETED)
-    assert not await shop.store.delete(one, gone, True, audit()), "read before the save"
+    assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit()), "read before the save"
     one = replace(one, version=one.version + 1)
-    assert await shop.store.delete(one, gone, True, audit("domains.delete"))
-    assert not await shop.store.delete(one, gone, True, audit())
+    assert await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit("domains.delete"))
+    assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit())
     assert await shop.store.domain_by_id(one.id) is None
     assert await shop.store.sealed_key(one.id, one.selector) is None
     assert await shop.store.checkups([one.id]) == {}

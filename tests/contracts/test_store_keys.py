@@ -8,10 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.domain import Domain, EventKind
+from letterhead.core.limits import Limits
 from letterhead.core.webhooks import Webhook
 from letterhead.errors import Fault, Kind
-from letterhead.ports import NewKey, Outcome
-from tests.contracts.samples import NOW, Shop, audit, event, pooled_keys
+from letterhead.ports import Claimed, NewDomain, NewKey, Outcome
+from tests.contracts.samples import NOW, Shop, audit, domain, event, pooled_keys
 
 NAME = "example.com"
 
@@ -47,6 +48,23 @@ async def test_a_new_key_stands_beside_the_one_that_signs(shop: Shop) -> None:
     assert used.value.kind is Kind.SELECTOR_USED
     assert await kept(shop, domain) == keys
     assert await shop.store.save(Outcome(domain=domain))  # the refused save has written nothing
+
+
+async def test_a_second_key_is_kept_with_the_first(shop: Shop) -> None:
+    """A domain may be born with two keys, and get two with a rotation; all selectors are used up by it."""
+    made = await shop.account()
+    wanted = domain(made.id, NAME, selector="old")
+    second = NewKey(selector="new", sealed=b"second key")
+    born = NewDomain(domain=wanted, sealed_key=b"first key", second_key=second, events=(event(),))
+    claim = replace(shop.claim(wanted, own=pooled_keys(1)[0]), build=lambda _: born)
+    assert await shop.store.claim(claim, Limits()) is Claimed.ADDED
+    assert await kept(shop, wanted) == {"old": b"first key", "new": b"second key"}
+    with pytest.raises(Fault) as used:
+        await shop.store.save(Outcome(domain=wanted, second_key=second))
+    assert used.value.kind is Kind.SELECTOR_USED
+    third, fourth = NewKey(selector="other", sealed=b"third"), NewKey(selector="fourth", sealed=b"fourth")
+    assert await shop.store.save(Outcome(domain=wanted, new_key=third, second_key=fourth))
+    assert set(await kept(shop, wanted)) == {"old", "new", "other", "fourth"}
 
 
 async def test_keys_change_places_and_the_old_one_goes_when_shed(shop: Shop) -> None:
@@ -85,7 +103,7 @@ async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
 async def test_a_deleted_domain_leaves_no_key(shop: Shop) -> None:
     """All keys go with the domain, whatever their place."""
     domain = await holding(shop)
-    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), (), audit())
     assert await kept(shop, domain) == {}
 
 

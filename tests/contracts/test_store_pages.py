@@ -59,7 +59,7 @@ async def test_links_and_watchers_go_with_their_domain(shop: Shop) -> None:
     await shop.store.watch(kept.id, added.id, later(seconds=10), later(seconds=50))
     assert await watched(shop, kept) == later(seconds=50)
     assert (await shop.store.setup_links(kept.id))[0].opened_at == later(seconds=10)
-    assert await shop.store.delete(kept, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(kept, event(EventKind.DOMAIN_DELETED), (), audit())
     await shop.store.watch(kept.id, added.id, NOW, later(seconds=40))
     assert await watched(shop, kept) is None
     assert await shop.store.setup_link(b"digest") is None

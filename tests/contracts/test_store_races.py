@@ -152,7 +152,8 @@ async def test_deleting_and_saving_at_once(stores: Stores, shop: Shop) -> None:
         one = await shop.domain(made.id, f"d{number}.example")
         gone = event(EventKind.DOMAIN_DELETED)
         saved, deleted = await asyncio.gather(
-            stores[0].save(Outcome(domain=one, checkup=checkup())), stores[1].delete(one, gone, True, audit())
+            stores[0].save(Outcome(domain=one, checkup=checkup())),
+            stores[1].delete(one, gone, (Effect.WITHDRAW,), audit()),
         )
         assert saved != deleted
         assert (await shop.store.domain_by_id(one.id) is None) == deleted

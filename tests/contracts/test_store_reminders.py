@@ -70,7 +70,7 @@ async def test_a_new_domain_owes_its_steps(shop: Shop) -> None:
     assert [owed.reminder.step for owed in await due(shop.store, 24, kind=kind)] == ["24h"]
     assert [owed.reminder.step for owed in await due(shop.store, 48, kind=kind)] == ["24h", "48h"]
     assert (await shop.store.backlog(later(hours=50))).reminders == 2
-    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), (), audit())
     assert (await shop.store.backlog(later(hours=50))).reminders == 0
 
 

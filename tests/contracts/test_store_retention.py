@@ -90,7 +90,7 @@ async def test_a_deleted_domains_history_goes_with_time(shop: Shop) -> None:
     account = await shop.account()
     made = await live(shop, await shop.domain(account.id, "acme.example"), *LIFE)
     deleted = entered(EventKind.DOMAIN_DELETED, 7)
-    assert await shop.store.delete(made, deleted, False, audit())
+    assert await shop.store.delete(made, deleted, (), audit())
     assert len(await told(shop.store, made)) == 8
     assert await shop.store.prune_events(later(days=6.5)) == 7
     assert await shop.store.prune_events(later(days=8)) == 1

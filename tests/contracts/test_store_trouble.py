@@ -259,7 +259,7 @@ async def test_deleted_key_is_overwritten(migrated: dict[str, str], tmp_path: Pa
             return any(key.sealed in one.read_bytes() for one in tmp_path.iterdir())
 
         assert stands()
-        assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), False, audit())
+        assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), (), audit())
         assert not stands()
 
 

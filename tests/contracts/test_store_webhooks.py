@@ -98,7 +98,7 @@ async def test_nothing_is_owed_of_what_was_not_written(shop: Shop) -> None:
 async def test_a_deleted_domain_is_still_told(shop: Shop) -> None:
     """Its last event is owed, and its timeline is read from the account's."""
     webhook, domain = await owed_domain(shop)
-    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), False, audit())
+    assert await shop.store.delete(domain, event(EventKind.DOMAIN_DELETED), (), audit())
     assert [each.kind for each in await due(shop.store)] == ["domain.pending", "domain.deleted"]
     timeline = await shop.store.events(webhook.account_id, None, None, 9, sender="acme.example")
     assert [each.event.kind for each in timeline] == [EventKind.DOMAIN_PENDING, EventKind.DOMAIN_DELETED]

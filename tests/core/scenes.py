@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from letterhead.core.answers import Answer, Found, Perspective, Question, Reply, Seen, View
 from letterhead.core.checkup import plan_for
+from letterhead.core.domain import Slots
 from letterhead.core.identity import ReturnPath
 from letterhead.core.plan import Plan, RecordId
 from letterhead.core.records import Address, Mx, Rdata, RRset, Target, Txt, split_text
@@ -12,7 +13,14 @@ KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA" + "q7R2" * 85 + "cQIDAQAB"
 PATH = ReturnPath(mx_host="feedback.mail.example", mx_priority=10, spf="include:spf.mail.example")
 
 
-def plan(sender: str = "acme.dev", *, zone: str | None = None, mail_from: bool = True, label: str = "lh") -> Plan:
+def plan(
+    sender: str = "acme.dev",
+    *,
+    zone: str | None = None,
+    mail_from: bool = True,
+    label: str = "lh",
+    slots: Slots | None = None,
+) -> Plan:
     """Plans the usual four records, or the two without a MAIL FROM domain."""
     return plan_for(
         sender=sender,
@@ -21,6 +29,7 @@ def plan(sender: str = "acme.dev", *, zone: str | None = None, mail_from: bool =
         public_key=KEY,
         mail_from_name=f"{label}.{sender}" if mail_from else None,
         path=PATH,
+        home=slots,
     )
 
 

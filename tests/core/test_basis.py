@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.answers import Answer, Found, NoData, NxDomain, Perspective, Question, Reply, Unanswered, View, Why
-from letterhead.core.basis import basis, sound, stood
+from letterhead.core.basis import basis, sound
+from letterhead.core.checkup import all_there
 from letterhead.core.diagnosis import History
 from letterhead.core.plan import PlannedRecord, Standing, Verdict
 from letterhead.core.records import RRset, Txt
@@ -79,4 +80,4 @@ def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
     assert sound([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert sound([*stood(PLAN), *map(standing, optional)])
+    assert sound([*all_there(PLAN).standings, *map(standing, optional)])

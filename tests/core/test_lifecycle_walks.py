@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -279,6 +280,7 @@ def lead(life: Life, tale: Tale) -> None:
             life.look(Evidence(dkim=dkim, mail_from=mail_from, provider=provider, held_elsewhere=elsewhere))
 
 
+@pytest.mark.timeout(max(240, STEPS // 200))
 def test_loss_needs_evidence() -> None:
     """Over random lives the table moves as the naive oracle does, tells each change once, and takes every row."""
     moves: Counter[tuple[State, State]] = Counter()

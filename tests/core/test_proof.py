@@ -84,6 +84,7 @@ def test_every_canonicalisation(header: str, body: str) -> None:
         (sealed(TEXT, OWN, "acme.dev", "lh1", tags={"v": "2"}), "neutral", "v=1"),
         (sealed(TEXT, OWN, "acme.dev", "lh1", tags={"c": "loose"}), "neutral", "c="),
         (sealed(TEXT, OWN, "acme.dev", "lh9"), "permerror", "There is no key at lh9._domainkey.acme.dev"),
+        (SIGNED.replace(b"v=1;", b"v=1; v=1;"), "neutral", "a part twice"),
         (b"DKIM-Signature: nonsense\r\n" + TEXT, "neutral", "can't be read"),
     ],
 )
@@ -101,6 +102,25 @@ def test_a_signature_is_good_until_it_expires() -> None:
     signed = sealed(TEXT, OWN, "acme.dev", "lh1", tags={"x": str(int(NOW.timestamp()))})
     assert look(signed, now=NOW - timedelta(seconds=1)).dkim[0].verified.judgement.result == "pass"
     assert look(signed, now=NOW).dkim[0].verified.judgement.result == "fail"
+
+
+def test_a_signature_with_something_behind_it() -> None:
+    """Where b= is not the last part, what stands behind it is signed too (RFC 6376 3.7)."""
+    signed = sealed(TEXT, OWN, "acme.dev", "lh1", after="; z=old")
+    assert look(signed).dkim[0].verified.judgement.result == "pass"
+    assert look(signed.replace(b"z=old", b"z=new")).dkim[0].verified.judgement.result == "fail"
+
+
+def test_fields_of_one_name_are_covered_from_the_bottom_up() -> None:
+    """RFC 6376 5.4.2: what is added above later, and was not covered, may be anything; what was covered may not."""
+    text = b"X: one\r\nX: two\r\n" + TEXT
+    signed = sealed(text, OWN, "acme.dev", "lh1", covers=("from", "x"))
+    assert look(signed).dkim[0].verified.judgement.result == "pass"
+    assert look(b"X: zero\r\n" + signed.replace(b"X: one", b"X: 1")).dkim[0].verified.judgement.result == "pass"
+    assert look(signed.replace(b"X: two", b"X: 2")).dkim[0].verified.judgement.result == "fail"
+    both = sealed(text, OWN, "acme.dev", "lh1", covers=("from", "x", "x"))
+    assert look(both).dkim[0].verified.judgement.result == "pass"
+    assert look(both.replace(b"X: one", b"X: 1")).dkim[0].verified.judgement.result == "fail"
 
 
 P = OWN.record.partition("p=")[2]
@@ -273,6 +293,17 @@ def test_an_organisation_is_found_by_the_tree_walk() -> None:
     assert look(signed, zone, **UNSIGNED).dkim[0].aligned is True
     border = {**zone, "_dmarc.acme.dev": {"TXT": ["v=DMARC1; p=reject; psd=y"]}}
     assert look(signed, border, **UNSIGNED).dkim[0].aligned is False
+
+
+def test_alignment_is_told_of_what_fails_too() -> None:
+    """Whether a broken signature would count is worth knowing: its organisation is asked for as well."""
+    text = TEXT.replace(b"hello@acme.dev", b"hello@one.acme.dev")
+    broken = sealed(text, OWN, "two.acme.dev", "lh1").replace(b"Hello", b"Hallo")
+    zone: Zone = {"lh1._domainkey.two.acme.dev": {"TXT": [OWN.record]}}
+    found = look(broken, zone, **UNSIGNED).dkim[0]
+    assert (found.verified.judgement.result.value, found.aligned) == ("fail", True)
+    apart: Zone = {**zone, "_dmarc.two.acme.dev": {"TXT": ["v=DMARC1; p=none; psd=n"]}}
+    assert look(broken, apart, **UNSIGNED).dkim[0].aligned is False
 
 
 def test_spf_from_elsewhere() -> None:

@@ -15,7 +15,8 @@ from letterhead.core.evidence import Sight
 from letterhead.core.identity import Identity, Presence, Word
 from letterhead.core.plan import PlannedRecord, RecordId, Verdict
 from letterhead.core.provider import findings
-from letterhead.core.rotation import Look, Spread, Stage
+from letterhead.core.rotation import Look, Stage
+from letterhead.core.spread import Spread, spread_of
 from letterhead.core.watch import State
 from tests.core import scenes
 from tests.core.test_lifecycle import T0, claim, look
@@ -195,7 +196,7 @@ def spread(*servers: tuple[str, Answer], resolver: Answer | None = THERE, view: 
     if resolver is not None:
         at_resolver = Reply(perspective=Perspective(view=View.RECURSIVE, server="192.0.2.53"), answer=resolver)
         seen[Question(name=RECORD.host, rdtype="TXT", view=View.RECURSIVE)] = (at_resolver,)
-    return rotation.spread_of(RECORD, seen)
+    return spread_of(RECORD, seen)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ PROMISES = (
     Promise(name="P16", text="a full disk is told honestly", test="tests/faults/test_p16_full_disk.py"),
     Promise(
         name="P17", text="a wrong key-encryption key: refuses to start, names the key, writes nothing",
-        test="tests/adapters/test_keyring.py",
+        test="tests/faults/test_p17_wrong_key.py",
     ),
     Promise(
         name="P18", text="SIGTERM cuts no reply and hands leases back",
@@ -86,6 +86,10 @@ PROMISES = (
         test="tests/faults/test_p19_backups.py", size=2, soak=30, of="backups under load",
     ),
     Promise(name="P20", text="the first release's database migrates forward", test="tests/faults/test_p20_upgrades.py"),
+    Promise(
+        name="P21", text="what the relay answered 250 to arrives, though it is killed",
+        test="tests/faults/test_p21_relay_kills.py", size=10, soak=200, of="kill -9 of the relay (and 1/3 on SQLite)",
+    ),
 )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ async def add_and_delete(store: SqlStore, acked: Acked, wanted: Domain, number: 
     await store.claim(Shop(store).claim(wanted, own=own), Limits())  # type: ignore[arg-type]
     acked.added.add(wanted.sender)
     if number % 4 == 3:
-        assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), False, audit())
+        assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), (), audit())
         acked.deleted.add(wanted.sender)
     acked.under_way = ""
 

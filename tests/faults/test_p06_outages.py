@@ -4,10 +4,11 @@ Each failure is judged once by the real examination; what follows for a thousand
 its own. The same then goes through a whole installation, with few domains.
 """
 
+import asyncio
 import dataclasses
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.core import cadence, checkup, lifecycle
 from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
 from letterhead.core.domain import Domain
@@ -27,6 +29,9 @@ from letterhead.ports import Allowance, Handed, Letter, Post
 from letterhead.wiring import Stand
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
+from tests.rigs import hostile_dns
+from tests.rigs.hostile_dns import RESOLVER
+from tests.rigs.scenes import WRITTEN, Scene
 
 FAILURES = (
     Why.TIMEOUT, Why.UNREACHABLE, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME, Why.MALFORMED, Why.TCP_BLOCKED, Why.BOGUS,
@@ -88,7 +93,7 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
     domain = await world.domain(ZONES[0])
     plan, history = plan_of(world.deps, domain), known(world.deps, domain, await beside(world.deps, domain))
     seen = await look(world.deps.resolver, plan, history, thorough=failure is not None)
-    dkim, mail_from = checks._sights(checkup.standings(plan, seen))
+    dkim, mail_from = checks._sights(checkup.judged_all(plan, seen))
     return Evidence(dkim=dkim, mail_from=mail_from)
 
 
@@ -172,6 +177,48 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
         assert checkup_of is not None
         assert checkup_of.taken_at > end, f"{zone} was not looked at within a quarter of an hour"
     assert (await states(world), len(await world.events())) == (before, told)
+
+
+QUICK = ("servfail", "refused", "lame", "formerr")  # modes that are answered, so that nobody waits
+
+
+@pytest.mark.timeout(180)
+async def test_an_outage_in_real_packets(tmp_path: Path, clock: Clock) -> None:
+    """The same through the real resolver at servers that fail in one way after the other: nobody is demoted, no look
+    costs more than 64 packets, and within a quarter of an hour after it each zone was asked again."""
+    begin = clock.at + timedelta(days=2)
+    fails = [Scene(begin + OUTAGE / len(QUICK) * number, mode) for number, mode in enumerate(QUICK)]
+    with hostile_dns.running() as servers:
+        servers.play.clock = clock
+        stand = Stand(resolver=DnsResolver([(RESOLVER, servers.port)], servers.port), now=clock)
+        async with opened(tmp_path, stand) as world:
+            for zone in ZONES:
+                servers.play.scenes[zone] = (Scene(clock.at, WRITTEN), *fails, Scene(begin + OUTAGE, WRITTEN))
+                await world.add(zone)
+                dkim = await world.dkim(zone)
+                servers.play.write(dkim.host, dkim.rdtype, dkim.value)
+            for _ in range(4):
+                await asyncio.gather(*map(world.look, ZONES))
+                clock.turn(minutes=10)
+            before, told = await states(world), len(await world.events())
+            assert before == [State.VERIFIED] * len(ZONES)
+            clock.at = begin
+            while clock.at < begin + OUTAGE:
+                await work(world)
+                clock.turn(minutes=30)
+            for _ in range(15):
+                await work(world)
+                clock.turn(minutes=1)
+            assert (await states(world), len(await world.events())) == (before, told)
+    looks = Counter((each.zone, each.at) for each in servers.play.history if each.at >= begin)
+    assert max(looks.values()) <= 64
+    assert {zone for zone, at in looks if at >= begin + OUTAGE} >= set(ZONES)
+    assert {mode for mode in QUICK if any(mode_at(fails, at) == mode for _, at in looks)} == set(QUICK)
+
+
+def mode_at(scenes: Sequence[Scene], at: datetime) -> str:
+    """Says which scene was played at a time."""
+    return next((each.mode for each in reversed(scenes) if each.since <= at), "")
 
 
 class Sent:

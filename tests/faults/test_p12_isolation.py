@@ -19,6 +19,7 @@ from letterhead.core.accounts import Scope
 from letterhead.web.document import describe
 from letterhead.web.routes import ENDPOINTS
 from tests.faults.conftest import Figures
+from tests.rigs.proving import given_to
 from tests.web.conftest import Installation, running
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -32,6 +33,7 @@ FOREIGN: Mapping[str, str] = {
     "webhookId": r"wh_[0-9a-f]{16,}",
     "deliveryId": r"\d{1,19}|[a-z]+_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{27}",
     "eventId": r"[0-9a-f]{8}-[0-9a-f-]{27}",
+    "proofId": r"proof[0-9a-f]{40}",
     "token": r"acc_[0-9a-f]{16,}\.A+",
 }
 IDS = re.compile(r"\b(?:[a-z]{2,4}_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21})\b")
@@ -108,6 +110,8 @@ async def stranger(house: Installation) -> Stranger:
         await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
         await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")
+        given_to(house.deps)
+        other.ids.add((await client.post(f"/domains/{SENDER}/proof")).json()["id"])
         other.ids |= await known_ids(client, other, {"webhookId": hook.json()["id"]})
     return other
 

@@ -41,20 +41,20 @@ def decoded(cell: Any) -> Any:
     return base64.b64decode(cell["base64"]) if isinstance(cell, dict) else cell
 
 
-def in_sqlite(path: Path) -> None:
-    """Makes the first release's database in a file."""
+def in_sqlite(path: Path, revision: str = FIRST["revision"]) -> None:
+    """Writes what the first release wrote into a file with the schema of a revision."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.executescript(schema.migration(Dialect.SQLITE, None, FIRST["revision"]))
+        connection.executescript(schema.migration(Dialect.SQLITE, None, revision))
         for name, columns, rows in tables():
             places = ", ".join("?" * len(columns))
             connection.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({places})", rows)
 
 
-async def in_postgres(url: str) -> None:
-    """Makes the same in PostgreSQL."""
+async def in_postgres(url: str, revision: str = FIRST["revision"]) -> None:
+    """Writes the same into PostgreSQL."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(schema.migration(Dialect.POSTGRES, None, FIRST["revision"]))
+        await connection.execute(schema.migration(Dialect.POSTGRES, None, revision))
         for name, columns, rows in tables():
             places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
             await connection.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({places})", rows)
@@ -96,6 +96,26 @@ def test_the_first_release_migrates_forward(installation: Installation, figures:
     figures(tables=len(FIRST["tables"]), rows=sum(len(rows) for _, _, rows in tables()), migrations=schema.HEAD)
     assert "request.broken" not in installation.logs()
     assert "domain.unreadable" not in installation.logs()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_the_old_release_may_write_on_after_the_migration(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """What processes of the first release write into the newest schema is taken, and read by the new version."""
+    where = {"KEY_POOL": "1", "DNS_RESOLVERS": "127.0.0.1:9"}
+    if engine == "sqlite":
+        in_sqlite(tmp_path / "letterhead.db", schema.HEAD)
+    else:
+        where["DATABASE_URL"] = request.getfixturevalue("postgres_url")
+        asyncio.run(in_postgres(where["DATABASE_URL"], schema.HEAD))
+    installation = Installation(tmp_path, **where)
+    with installation.serving("--no-worker") as serving, serving.client(FIRST["key"]) as client:
+        listed = client.get("/domains").json()
+        assert {each["sender"]: each["status"] for each in listed} == STATUSES
+        assert all(matches(each) for each in listed)
+        assert client.post("/domains", json={"sender": "new.first.test"}).status_code == 200
+    assert "request.broken" not in installation.logs()
 
 
 def test_before_the_migration_it_says_so(tmp_path: Path, postgres: Postgres) -> None:

@@ -13,6 +13,7 @@ from letterhead.core.rotation import Stage
 from letterhead.core.watch import State
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
+from tests.operations.delegated_story import Story, key_zone, settings_for
 from tests.operations.ses_story import SesStory, ses_story
 from tests.operations.world import OPERATOR, Clock
 from tests.rigs.dns_lab import Authority, DnsLab
@@ -114,3 +115,30 @@ async def test_a_switch_that_ses_refuses_for_now_is_owed(split_zone: str, story:
     assert story.identity(split_zone).tokens == [domain.selector] != [before.selector]
     assert story.identity(split_zone).status == "SUCCESS"
     assert [each.fate for each in story.ses.calls(PUT_KEY)] == [code] * 4 + [""]
+
+
+async def test_ses_gets_the_keys_of_both_slots_in_turn(
+    lab: DnsLab, zone: str, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delegated keys: SES signs by `lh1`, `lh2` and `lh1` again, each time with the key that is in our zone then."""
+    keys = key_zone(lab)
+    async with ses_story(lab, clock, tmp_path, monkeypatch, **settings_for(lab, keys)) as ses:
+        story = Story(ses.world, lab, clock, keys)
+        story.points(*story.records(await story.add(zone)).values())
+        await ses.world.look(zone)
+        domain = await ses.look(zone, minutes=1)
+        assert domain.dkim.state is State.VERIFIED
+        used = {domain.public_key}
+        for selector in ("lh2", "lh1"):
+            await rotations.start(ses.world.deps, ses.world.account.id, zone, NOTHING, OPERATOR)
+            await ses.world.work()
+            for minutes in (1, 11, 1):
+                domain = await ses.look(zone, minutes=minutes)
+            held = ses.identity(zone)
+            assert (held.tokens, held.public_key, held.status) == ([selector], domain.public_key, "SUCCESS")
+            assert (domain.selector, domain.dkim.state) == (selector, State.VERIFIED)
+            used.add(domain.public_key)
+            await ses.look(zone, minutes=7 * 24 * 60)
+            domain = await ses.look(zone, minutes=1)
+            assert (domain.old_keys, domain.dkim.state) == ((), State.VERIFIED)
+        assert len(used) == 3

@@ -26,6 +26,7 @@ from tests.rigs.processes import Server, free_port, program
 
 NS1, NS2, RESOLVER = "127.0.0.2", "127.0.0.3", "127.0.0.1"
 SIGNED, BOGUS = "signed.test", "bogus.test"
+# The servers know a second key, `stranger.` with the same secret, which may do nothing.
 KEY = dns.tsig.Key("lab.", base64.b64encode(b"only between the tests and a lab"), "hmac-sha256")
 
 KNOT = """\
@@ -42,6 +43,9 @@ log:
     any: warning
 key:
   - id: lab.
+    algorithm: hmac-sha256
+    secret: {secret}
+  - id: stranger.
     algorithm: hmac-sha256
     secret: {secret}
 acl:

@@ -1,7 +1,8 @@
 """Runs DNS servers that misbehave on purpose, in a thread of their own; counts every packet that reaches them.
 
 Each domain `<mode>.test` has eight nameservers and a recursive resolver, all of which misbehave in that mode whenever
-they are asked for a TXT or MX. What leads there (SOA, NS, addresses, the root, the zone `test`) is served honestly.
+they are asked for a TXT or MX; one that plays scenes (scenes.py) changes its mode by the test's clock. What leads
+there (SOA, NS, addresses, the root, the zone `test`) is served honestly.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import dns.rdatatype
 import dns.rrset
 
 from tests.rigs.processes import free_port
+from tests.rigs.scenes import WRITTEN, Play
 
 RESOLVER, ROOT = "127.0.0.60", "127.0.0.61"
 SERVERS = tuple(f"127.0.0.{70 + number}" for number in range(8))
@@ -287,28 +289,36 @@ def servers_of(zone: dns.name.Name) -> dns.rrset.RRset:
 
 
 class HostileDns:
-    """Gives the port that all the servers listen on, and how many packets of each zone reached them."""
+    """Gives the port that all the servers listen on, and what was asked of them: all of it, and counted by zone."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.packets: Counter[str] = Counter()
+        self.play = Play()
         self.mute: set[str] = set()  # addresses that never answer
         self.unaware: dict[str, dns.rcode.Rcode] = {}  # what the resolver says of a whole domain
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+
+    def _answer(self, query: Answer, zone: str, by_tcp: bool) -> Sent:
+        mode = self.play.mode(zone) or zone.split(".")[0]
+        if mode == WRITTEN:
+            return [(0, wire(self.play.written(query, zone)))]
+        return MODES.get(mode, MODES["nxdomain"])(query, by_tcp)
 
     def sent(self, packet: bytes, address: str, by_tcp: bool) -> Sent:
         query = dns.message.from_wire(packet)
         name, rdtype = query.question[0].name, query.question[0].rdtype
         zone = str(zone_of(name)).rstrip(".")
         self.packets[zone] += 1
+        self.play.note(address, zone, query)
         if address in self.mute:
             return []
         if address == RESOLVER and zone in self.unaware:
             return [(0, wire(unaware(query, self.unaware[zone])))]
         if address == ROOT or rdtype not in (dns.rdatatype.TXT, dns.rdatatype.MX):
             return [(0, wire(honest(query, address)))]
-        return MODES[zone.split(".")[0]](query, by_tcp)
+        return self._answer(query, zone, by_tcp)
 
     async def serve(self, serving: threading.Event) -> None:
         """Serves until `stop`."""

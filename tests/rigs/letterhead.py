@@ -5,6 +5,7 @@ import base64
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,6 +75,20 @@ class Installation:
         serving.wait()
         return serving
 
+    def relay(self) -> "Process":
+        """Starts `letterhead relay` and waits until it greets."""
+        relay = Process(self._start(["relay"], {}))
+        host, port = self.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and relay.process.poll() is None:
+            try:
+                with socket.create_connection((host, int(port)), timeout=5) as client:
+                    if client.recv(3) == b"220":
+                        return relay
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError("letterhead relay does not answer")
+
     def worker(self) -> "Process":
         """Starts `letterhead worker`."""
         return Process(self._start(["worker"], {}))
@@ -120,7 +135,7 @@ class Serving(Process):
         super().__init__(process)
         self.url = url
 
-    def wait(self, seconds: float = 20) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """Waits until it answers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

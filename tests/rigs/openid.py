@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +28,8 @@ class OpenId:
     header: dict[str, Any] = field(default_factory=dict)
     key: RSAKey | OctKey | None = None
     discovery: dict[str, Any] = field(default_factory=dict)
+    raw: bytes | None = None  # the whole of every answer to GET, octet for octet
+    drip: float = 0.0  # seconds between the octets of that
     own_key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"}))
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -81,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
     provider: OpenId
 
     def do_GET(self) -> None:
+        if self.provider.raw is not None:
+            self._drip(self.provider.raw)
+            return
         url = urlsplit(self.path)
         match url.path:
             case "/.well-known/openid-configuration":
@@ -106,6 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _drip(self, octets: bytes) -> None:
+        step = 1 if self.provider.drip else len(octets)
+        with suppress(OSError):  # whoever asked has given up
+            for at in range(0, len(octets), step):
+                self.wfile.write(octets[at : at + step])
+                time.sleep(self.provider.drip)
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Keeps quiet."""

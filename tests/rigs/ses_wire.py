@@ -45,6 +45,7 @@ class Ill:
     reset: bool = False
     half: bool = False
     after: bool = False
+    body: bytes | None = None  # said with 200 in the place of the answer
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Ses:
             name = str(asked.get("EmailIdentity") or asked.get("ResourceArn", ""))
             ill = self._next_ill(operation)
             reply = replace(self._reply(operation, asked, ill), operation=operation, name=name)
+            if ill and ill.body is not None:
+                reply = replace(reply, status=200, body=ill.body)
         fate = "reset" if ill and ill.reset else "half" if ill and ill.half else reply.code
         self.ledger.append(Called(time.time(), reply.operation, reply.name, reply.status, fate))
         await asyncio.sleep(ill.delay if ill else 0)

@@ -60,6 +60,21 @@ def txt_of(lab: DnsLab) -> Callable[[bytes, int], bytes | None]:
     return look_up
 
 
+def verdicts(lab: DnsLab, text: bytes) -> dict[str, bool]:
+    """Says of each of a message's signatures, by its algorithm, whether a receiver takes it."""
+    judged = dkim.DKIM(text)
+    found = [value for name, value in judged.headers if name.lower() == b"dkim-signature"]
+    algorithms = [re.sub(rb"\s", b"", re.search(rb"a=([^;]*)", value)[1]).decode() for value in found]  # type: ignore[index]
+    return {algorithm: _takes(lab, text, at) for at, algorithm in enumerate(algorithms)}
+
+
+def _takes(lab: DnsLab, text: bytes, at: int) -> bool:
+    try:
+        return bool(dkim.DKIM(text).verify(idx=at, dnsfunc=txt_of(lab)))
+    except dkim.DKIMException:
+        return False
+
+
 def verifies(lab: DnsLab, text: bytes) -> bool:
     """Says whether a receiver takes the message's signature."""
     try:
@@ -108,8 +123,9 @@ def sealed(
     covers: Sequence[str] = ("from", "to", "subject", "date", "message-id"),
     length: int | None = None,
     tags: Mapping[str, str] | None = None,
+    after: str = "",
 ) -> bytes:
-    """Signs a message with tags of any kind, by code of its own; `tags` replace those that belong there."""
+    """Signs a message by code of its own; `tags` replace those that belong there, `after` stands behind the last."""
     head, _, body = text.partition(b"\r\n\r\n")
     body = _body(body, canon[1])
     covered = body if length is None else body[:length]
@@ -120,10 +136,15 @@ def sealed(
     }  # fmt: skip
     field = ("DKIM-Signature: " + "; ".join(f"{name}={value}" for name, value in given.items()) + "; b=").encode()
     fields = [each for each in re.split(rb"\r\n(?![ \t])", head) if each]
-    named = [next(each for each in fields if each.lower().startswith(f"{name}:".encode())) for name in covers]
-    what = b"".join(_field(each, canon[0]) + b"\r\n" for each in named) + _field(field, canon[0])
+    left = list(reversed(fields))  # RFC 6376 5.4.2: from the bottom up, each once
+    named = [left.pop(_place(left, name)) for name in covers]
+    what = b"".join(_field(each, canon[0]) + b"\r\n" for each in named) + _field(field + after.encode(), canon[0])
     made = pair.key.sign(what, padding.PKCS1v15(), SHA256())
-    return field + base64.b64encode(made) + b"\r\n" + text
+    return field + base64.b64encode(made) + after.encode() + b"\r\n" + text
+
+
+def _place(fields: list[bytes], name: str) -> int:
+    return next(at for at, each in enumerate(fields) if each.lower().startswith(f"{name}:".encode()))
 
 
 def _field(raw: bytes, how: str) -> bytes:

@@ -32,6 +32,9 @@ class Mood(StrEnum):
     FULL = "full"  # 452 after the message
     SPAM = "spam"  # 554 after the message
     BREAKS_OFF = "breaks-off"  # takes the message, and the connection ends before the reply
+    RESETS = "resets"  # ends the connection after the message without having taken it
+    HANGS = "hangs"  # never answers to the message
+    CLOSED = "closed"  # 421 at MAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Taken:
     sender: str
     to: str
     octets: bytes
+    recipients: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     @property
     def message(self) -> EmailMessage:
@@ -59,12 +64,25 @@ class Ledger:
     taken: list[Taken] = field(default_factory=list)
     tried: int = 0
     pause: float = 0.0  # seconds before the reply to a message
+    says_to: dict[str, str] = field(default_factory=dict)  # replies to RCPT by recipient, whatever the mood
+
+    async def handle_MAIL(  # noqa: N802 aiosmtpd's own name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Answers MAIL."""
+        if self.mood is Mood.CLOSED:
+            return "421 4.3.2 not now"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 aiosmtpd's own name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Answers RCPT."""
         self.tried += 1
+        if address in self.says_to:
+            return self.says_to[address]
         if self.mood is Mood.GREYLISTS:
             return "451 4.7.1 come back later"
         if self.mood is Mood.REFUSES:
@@ -81,6 +99,11 @@ class Ledger:
         octets = envelope.content
         assert isinstance(octets, bytes)
         assert isinstance(server.transport, asyncio.WriteTransport)
+        if self.mood is Mood.RESETS:
+            server.transport.abort()
+            return "250 nobody hears this"
+        if self.mood is Mood.HANGS:
+            await asyncio.sleep(3600)
         who = getattr(session.auth_data, "login", None)
         self.taken.append(
             Taken(
@@ -89,6 +112,8 @@ class Ledger:
                 sender=str(envelope.mail_from),
                 to=envelope.rcpt_tos[0],
                 octets=octets,
+                recipients=tuple(envelope.rcpt_tos),
+                options=tuple(envelope.mail_options),
             )
         )
         if self.mood is Mood.BREAKS_OFF:
@@ -133,9 +158,16 @@ def certificate(folder: Path, host: str = "localhost") -> Certificate:
 
 
 @contextmanager
-def running(shown: Certificate | None, *, implicit: bool = False, sign_in: bool = True) -> Iterator[Ledger]:
+def running(
+    shown: Certificate | None,
+    *,
+    implicit: bool = False,
+    sign_in: bool = True,
+    port: int | None = None,
+    utf8: bool = True,
+) -> Iterator[Ledger]:
     """Runs a server on 127.0.0.1 (`localhost` by its certificate); without a certificate it has no TLS."""
-    ledger = Ledger(port=free_port("127.0.0.1"))
+    ledger = Ledger(port=port or free_port("127.0.0.1"))
     context = None
     if shown is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -147,6 +179,7 @@ def running(shown: Certificate | None, *, implicit: bool = False, sign_in: bool 
         ssl_context=context if implicit else None,
         tls_context=None if implicit else context,
         require_starttls=context is not None and not implicit,
+        enable_SMTPUTF8=utf8,
         authenticator=_sign_in,
         auth_required=sign_in and not implicit,  # aiosmtpd takes only STARTTLS for TLS, and warns
         auth_require_tls=not implicit and context is not None,

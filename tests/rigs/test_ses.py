@@ -10,13 +10,15 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from letterhead.adapters.keyring import EnvelopeKeyring, new_key_text, parse_keys
-from letterhead.core.secret import reveal
+from letterhead.adapters.keyring import EnvelopeKeyring
+from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.core.secret import Secret, reveal
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.ses import SesState
 from tests.rigs.ses_wire import KEY_ID, SECRET, Ses, running
 
-PAIR = EnvelopeKeyring(parse_keys(new_key_text())).make_pair()
+KEK = KeyEncryptionKey("k", Secret(bytes(32)))
+PAIR = EnvelopeKeyring([KEK]).make_pair()
 
 
 def signing(selector: str = "lh1", key: bytes | None = None) -> dict[str, str]:

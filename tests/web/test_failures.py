@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.errors import Fault, Kind
-from letterhead.web.failures import WRITES_BURST, Failures, neighbourhood
+from letterhead.operations.failures import WRITES_BURST, Failures, neighbourhood
 from letterhead.web.settings import WebSettings
 from letterhead.wiring import Stand
 from tests.operations.world import Clock, World, noon, opened

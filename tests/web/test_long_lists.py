@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+import structlog
 
 from benchmarks import seed
 from letterhead.core.accounts import Scope
@@ -95,8 +96,9 @@ async def test_a_list_that_breaks_is_cut(house: Installation, tmp_path: Path) ->
         connection.execute("UPDATE domains SET life = '{}' WHERE id = ?", (last.id,))
     connection.close()
     async with await reader(house) as client:
-        with pytest.raises(httpx2.RemoteProtocolError):
+        with structlog.testing.capture_logs() as lines, pytest.raises(httpx2.RemoteProtocolError):
             await client.get("/domains")
+        assert "request.broken" in [line["event"] for line in lines]
         assert (await client.get("/status")).status_code == 200
 
 

@@ -1,5 +1,7 @@
 """Signing in by OpenID Connect, at a real provider with keys of its own: who gets in, and all that does not hold."""
 
+import gzip
+import resource
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -139,7 +141,14 @@ async def test_nobody_is_led_elsewhere(house: Installation) -> None:
             assert (await browser.get(back)).headers["location"] == "/dashboard"
 
 
-@pytest.mark.parametrize("told", [{"issuer": "https://evil.example"}, {"token_endpoint": None}, {"jwks_uri": "/x"}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"issuer": "https://evil.example"}, {"token_endpoint": None}, {"jwks_uri": "/x"},
+        {"authorization_endpoint": "http://a/\r\nSet-Cookie: a=b"}, {"authorization_endpoint": "javascript:alert(1)"},
+        {"authorization_endpoint": "http://ü.example/"},
+    ],
+)  # fmt: skip
 async def test_a_provider_in_trouble_is_told_and_nothing_breaks(
     house: Installation, elsewhere: OpenId, told: dict[str, Any]
 ) -> None:
@@ -151,6 +160,41 @@ async def test_a_provider_in_trouble_is_told_and_nothing_breaks(
         assert answer.status_code in (502, 503)
         assert "OpenID Connect provider" in answer.text
         assert (await sign_in(browser, house.keys["acme"])).status_code == 303
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+BOMB = gzip.compress(b'{"issuer":"' + bytes(60_000_000) + b'"}')
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + b'\r\n{"issuer":"\xff"}', HEAD + b'\r\n{"a":' + b"[" * 100_000, HEAD + b"\r\n" + b"9" * 300_000,
+        HEAD + b"Content-Encoding: gzip\r\n\r\n" + BOMB, HEAD + b"Content-Length: x\r\n\r\n{}", b"\0" * 5000,
+        b"",
+    ],
+    ids=["no UTF-8", "brackets", "too long", "bomb", "length", "noise", "nothing"],
+)  # fmt: skip
+async def test_a_hostile_provider_breaks_nothing(house: Installation, elsewhere: OpenId, raw: bytes) -> None:
+    """Whatever it answers, it is 502 with a page that says so, and costs no memory."""
+    elsewhere.raw = raw
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with house.client() as browser:
+        answer = await browser.get("/sign-in/openid")
+    assert (answer.status_code, "OpenID Connect provider" in answer.text) == (502, True)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 * 1024
+
+
+async def test_a_provider_that_drips_is_waited_for_once(
+    house: Installation, elsewhere: OpenId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that comes octet by octet has as long as any other."""
+    monkeypatch.setattr("letterhead.adapters.openid.SECONDS", 1.0)
+    elsewhere.raw, elsewhere.drip = HEAD + b"\r\n" + b" " * 1000, 0.1
+    began = time.monotonic()
+    async with house.client() as browser:
+        assert (await browser.get("/sign-in/openid")).status_code == 502
+    assert time.monotonic() - began < 40  # where it takes 100 s to drip
 
 
 async def test_secret_in_the_form_where_the_provider_wants_it(house: Installation, elsewhere: OpenId) -> None:

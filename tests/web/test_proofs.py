@@ -7,12 +7,11 @@ import httpx2
 import pytest
 
 from letterhead.core.accounts import Scope
-from letterhead.core.letters import Letter
 from letterhead.operations.proofs import SEND_EVERY
-from letterhead.ports import Handed, Post, Proving
 from tests.core.test_proof_hostile import HOSTILE
+from tests.rigs.proving import given_to
 from tests.rigs.signing import OWN, message, sealed
-from tests.web.conftest import Installation, running
+from tests.web.conftest import running
 
 ZONES = f"""$ORIGIN acme.dev.
 @ 3600 SOA ns1 dns 1 7200 3600 1209600 7200
@@ -25,29 +24,6 @@ _dmarc TXT "v=DMARC1; p=reject"
 SIGNED = sealed(message("acme.dev"), OWN, "acme.dev", "lh1")
 ENVELOPE = {"clientIp": "203.0.113.9", "mailFrom": "bounce@acme.dev", "helo": "mta.acme.dev"}
 PATH = "/domains/acme.dev/proof"
-
-
-class Box:
-    """Takes proofs, and holds those that have arrived."""
-
-    def __init__(self) -> None:
-        self.letters: list[Letter] = []
-        self.arrived: dict[str, bytes] = {}
-        self.looks = 0
-
-    async def send(self, letter: Letter) -> Handed:
-        """Takes a letter."""
-        self.letters.append(letter)
-        return Handed(post=Post.ACCEPTED, said="250 taken")
-
-    async def reach(self) -> Handed:
-        """Is there."""
-        return Handed(post=Post.ACCEPTED, said="250 here")
-
-    async def find(self, token: str) -> bytes | None:
-        """Finds what has arrived."""
-        self.looks += 1
-        return self.arrived.get(token)
 
 
 async def answered(client: httpx2.AsyncClient, **body: object) -> dict[str, object]:
@@ -114,6 +90,9 @@ async def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             answer = await client.post(PATH, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "body-invalid"), body
             assert answer.json()["error"]["fix"]
+        box = given_to(house.deps)
+        assert (await client.post(PATH, json={"clientIp": "9.9.9.9"})).status_code == 400
+        assert box.letters == []
         large = await client.post(PATH, json={"raw": "x" * 66_000})
         assert large.status_code == 413
 
@@ -141,17 +120,10 @@ async def test_a_hostile_message_is_answered(tmp_path: Path, name: str) -> None:
         assert text.status_code in (200, 400, 413)
 
 
-def with_box(house: Installation) -> Box:
-    """Gives a running installation a mailbox for proofs."""
-    box = Box()
-    object.__setattr__(house.deps, "proving", Proving(to="proof@operator.example", mailer=box, mailbox=box))
-    return box
-
-
 async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
     """Sent, then waiting, then judged; a look stands for 5 s, and the same Idempotency-Key sends nothing again."""
     async with running(tmp_path, ZONES) as house, house.client(house.keys["acme"]) as client:
-        box = with_box(house)
+        box = given_to(house.deps)
         await client.post("/domains", json={"sender": "acme.dev"})
         key = {"Idempotency-Key": "once"}
         sent = (await client.post(PATH, headers=key)).json()
@@ -174,7 +146,7 @@ async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
         assert (await client.get(f"{PATH}/{sent['id']}")).json() == waiting
         assert box.looks == 1
     async with running(tmp_path / "again", ZONES) as house, house.client(house.keys["acme"]) as client:
-        box = with_box(house)
+        box = given_to(house.deps)
         await client.post("/domains", json={"sender": "acme.dev"})
         sent = (await client.post(PATH)).json()
         box.arrived[sent["id"]] = b"Return-Path: <bounce@acme.dev>\r\n" + SIGNED
@@ -187,8 +159,7 @@ async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
 async def test_a_mailbox_that_can_not_be_read(tmp_path: Path) -> None:
     """Without IMAP it is said where the message lies and how its source comes back."""
     async with running(tmp_path, ZONES) as house, house.client(house.keys["acme"]) as client:
-        box = Box()
-        object.__setattr__(house.deps, "proving", Proving(to="proof@operator.example", mailer=box))
+        given_to(house.deps, readable=False)
         await client.post("/domains", json={"sender": "acme.dev"})
         sent = (await client.post(PATH)).json()
         assert sent["status"] == "sent"

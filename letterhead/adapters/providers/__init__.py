@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from letterhead.adapters import aws
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.identity import ReturnPath
@@ -41,6 +42,7 @@ Opening = AbstractAsyncContextManager[Provider]
 
 
 def _ses(setup: ProviderSetup) -> Opening:
+    aws.require("LETTERHEAD_PROVIDER is ses")
     from letterhead.adapters.providers.ses import open_ses  # here, since it wants the extra letterhead[ses]
 
     return open_ses(

@@ -22,6 +22,7 @@ from letterhead.ports import (
     Claimed,
     DomainEvent,
     NewDomain,
+    NewKey,
     Outcome,
     Page,
     PooledKey,
@@ -220,8 +221,8 @@ class Domains:
             await self._engine.shred()
         return moved
 
-    async def delete(self, domain: Domain, event: Event, withdraw: bool, audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; an intent withdraws the identity.
+    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
+        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
 
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
@@ -232,8 +233,7 @@ class Domains:
                 return False
             await _in_turn(session, domain)
             await self._tell(session, domain, (event,), None)
-            if withdraw:
-                await session.rows("add_intent", **rows.intent_values(domain, Effect.WITHDRAW))
+            await _owe(session, domain, effects)
             return await append(session, audit)
 
         deleted = await self._engine.transact(work)
@@ -247,7 +247,10 @@ class Domains:
         owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
+        if new.second_key is not None:
+            await _keep_spare(session, domain, new.second_key)
         await self._tell(session, domain, new.events, None)
+        await _owe(session, domain, new.effects)
         await remind(session, domain, new.events)
 
     async def _saved(self, session: Session, outcome: Outcome) -> bool:
@@ -263,8 +266,7 @@ class Domains:
         await self._tell(session, domain, outcome.events, outcome.checkup)
         for notice in outcome.notices:
             await self._tell(session, notice.domain, (notice.event,), None)
-        for effect in outcome.effects:
-            await session.rows("add_intent", **rows.intent_values(domain, effect))
+        await _owe(session, domain, outcome.effects)
         await remind(session, domain, outcome.events)
         return True
 
@@ -297,8 +299,16 @@ async def _in_turn(session: Session, *domains: Domain) -> None:
         await session.rows("lock_account", id=account_id)
 
 
+async def _owe(session: Session, domain: Domain, effects: Sequence[Effect]) -> None:
+    """Writes down work that is owed outside."""
+    for effect in effects:
+        await session.rows("add_intent", **rows.intent_values(domain, effect))
+
+
 async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
-    """Uses up a selector at this name, for ever."""
+    """Uses up a selector at this name, for ever; of slots it is the claim's token that never comes again."""
+    if domain.slots is not None:
+        return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
             Kind.SELECTOR_USED,
@@ -307,12 +317,18 @@ async def _use_selector(session: Session, domain: Domain, selector: str) -> None
         )
 
 
+async def _keep_spare(session: Session, domain: Domain, key: NewKey) -> None:
+    """Keeps a key beside the one that is the domain's own."""
+    await _use_selector(session, domain, key.selector)
+    await session.rows("add_spare_key", domain_id=domain.id, selector=key.selector, sealed=key.sealed)
+
+
 async def _change_keys(session: Session, outcome: Outcome) -> None:
     """Keeps a new key beside the one that signs, lets another one sign, destroys those that nobody needs."""
-    domain, new, before = outcome.domain, outcome.new_key, outcome.signed_before
-    if new is not None:
-        await _use_selector(session, domain, new.selector)
-        await session.rows("add_spare_key", domain_id=domain.id, selector=new.selector, sealed=new.sealed)
+    domain, before = outcome.domain, outcome.signed_before
+    for new in (outcome.new_key, outcome.second_key):
+        if new is not None:
+            await _keep_spare(session, domain, new)
     if before is not None:
         await session.rows("set_aside", domain_id=domain.id, selector=before)
         await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage.engine import Row, Value, storable
 from letterhead.core.accounts import Account, ApiKey, Caller, Scope
-from letterhead.core.domain import Change, Domain, Effect, Event, EventKind
+from letterhead.core.domain import Change, Domain, Effect, Event, EventKind, Slots
 from letterhead.core.domain import status as wire_status
 from letterhead.core.limits import Limits
 from letterhead.core.outage import Silence
@@ -27,6 +27,7 @@ _domain = msgspec.json.Decoder(Domain)
 _checkup = msgspec.json.Decoder(Checkup)
 _change = msgspec.json.Decoder(Change)
 _strings = msgspec.json.Decoder(tuple[str, ...])
+_slots = msgspec.json.Decoder(Slots)
 
 
 def ms(at: datetime) -> int:
@@ -291,6 +292,7 @@ def intent_values(domain: Domain, effect: Effect) -> Values:
         "account_id": domain.account_id,
         "sender": domain.sender,
         "effect": effect.value,
+        "slots": maybe_json(domain.slots),
     }
 
 
@@ -303,6 +305,7 @@ def intent(row: Row) -> Intent:
         account_id=row["account_id"],
         sender=row["sender"],
         attempts=row["attempts"],
+        slots=_slots.decode(row["slots"]) if row["slots"] else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from letterhead.adapters.storage.statements import Dialect
 from letterhead.errors import Fault, Kind
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0013", "0014")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0013", "0014")
 HEAD: Final = REVISIONS[-1]
 
 

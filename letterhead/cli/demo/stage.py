@@ -14,6 +14,7 @@ from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
 from letterhead.ports import Allowance, Deps, Resolver
 
 LEASE = timedelta(minutes=1)
+ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 1209600 600\n@ 3600 NS a.root.example.\n"
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Zones:
 
     texts: dict[str, str] = field(default_factory=dict)
     _now: Resolver = field(default_factory=wiring.ZoneFileResolver)
+    _root: Resolver = field(default_factory=lambda: wiring.ZoneFileResolver(ROOT))
 
     def publish(self, name: str, plan: Plan) -> None:
         """Puts a zone of the story in the place of what the domain's zone was."""
@@ -39,8 +41,11 @@ class Zones:
         self._now = wiring.ZoneFileResolver(*self.texts.values())
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers from the texts as they are now."""
-        return await self._now.ask(questions, allowance)
+        """Answers from the texts as they are now; the root is there for who asks whether anybody answers."""
+        asked = tuple(questions)
+        at_root = [each for each in asked if each.name == "."]
+        below = [each for each in asked if each.name != "."]
+        return {**await self._now.ask(below, allowance), **await self._root.ask(at_root, allowance)}
 
 
 async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:

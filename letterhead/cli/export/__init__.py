@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from cyclopts import Parameter
 from letterhead.cli.client import Api, account_key, decoded, path_of
 from letterhead.cli.exits import Exit, Refused, told
 from letterhead.cli.export import files, formats
-from letterhead.cli.export.formats import KEYS, Signer
+from letterhead.cli.export.formats import KEYS, SecondKey, Signer
 from letterhead.errors import Fault, Kind
 
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
@@ -119,6 +120,19 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[Signer]:
 
 def _signer(domain: dict[str, Any]) -> Signer:
     sender, selector = str(domain["sender"]), str(domain["selector"])
+    _check_names(sender, selector)
+    second = _second(sender, domain) if "privateEd25519Key" in domain else None
+    return Signer(sender=sender, selector=selector, pem=_pem(sender, str(domain["privateDKIMKey"])), second=second)
+
+
+def _second(sender: str, domain: dict[str, Any]) -> SecondKey:
+    """Reads the Ed25519 key, which the server shows only while DNS serves it."""
+    selector = str(domain.get("ed25519Selector"))
+    _check_names(sender, selector)
+    return SecondKey(selector=selector, forms=_forms(sender, str(domain["privateEd25519Key"])))
+
+
+def _check_names(sender: str, selector: str) -> None:
     if not _NAME.fullmatch(sender) or not _NAME.fullmatch(selector):
         raise Fault(
             Kind.CONFIG_INVALID,
@@ -126,22 +140,43 @@ def _signer(domain: dict[str, Any]) -> Signer:
             "which is no name in DNS; nothing was written.",
             "Check that LETTERHEAD_URL is the address of your own Letterhead server.",
         )
-    return Signer(sender=sender, selector=selector, pem=_pem(sender, str(domain["privateDKIMKey"])))
 
 
 def _pem(sender: str, text: str) -> str:
-    """Gives a key as PKCS #1, which every program reads."""
+    """Gives an RSA key as PKCS #1, which every program reads."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    with _readable(sender):
+        pem: bytes = _loaded(text).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        return pem.decode()
+
+
+def _forms(sender: str, text: str) -> dict[str, str]:
+    """Gives an Ed25519 key in the forms that programs read."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    with _readable(sender):
+        key = _loaded(text)
+        seed = base64.b64encode(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())).decode()
+        return {
+            "pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+            "key": f"{seed}\n",
+        }
+
+
+def _loaded(text: str) -> Any:
     from cryptography.hazmat.primitives.serialization import (  # here, since every other command starts without it
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
         load_der_private_key,
     )
 
+    return load_der_private_key(base64.b64decode(text, validate=True), None)
+
+
+@contextmanager
+def _readable(sender: str) -> Iterator[None]:
     try:
-        key = load_der_private_key(base64.b64decode(text, validate=True), None)
-        return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    except (ValueError, TypeError):
+        yield
+    except (ValueError, TypeError, AttributeError):
         # Without the cause: what can't be read may still be a part of a key, and is not to be printed.
         raise Fault(
             Kind.CONFIG_INVALID,

@@ -5,12 +5,25 @@ Each program's table names the key by its path, and one file alone says which ke
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
 KEYS: Final = "keys"
 LINKS: Final = "dkim"  # the folder that Haraka reads below its config/
+
+
+# The programs that sign a message twice where a domain has an Ed25519 key too, and the form in which they read one.
+TWICE: Final[Mapping[str, str]] = {"rspamd": "key", "postfix-milter": "key", "exim": "pem", "stalwart": "pem"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondKey:
+    """Holds an Ed25519 key that signs beside the first: `forms` are `key` (base64 of its seed) and `pem` (PKCS #8)."""
+
+    selector: str
+    forms: Mapping[str, str]
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +33,7 @@ class Signer:
     sender: str
     selector: str
     pem: str
+    second: SecondKey | None = None
 
     @property
     def path(self) -> str:
@@ -40,11 +54,25 @@ def _opendkim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return {"KeyTable": _lines("#", keys), "SigningTable": _lines("#", signing)}
 
 
+def _dkimpy(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+    """Writes dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form."""
+    keys = [
+        f"{each.sender} {each.sender}:{second.selector}:{folder / second.path}"
+        for each in signers
+        if (second := each.second) is not None
+    ]
+    return _opendkim(folder, signers) | {"KeyTableEd25519": _lines("#", keys)}
+
+
 def _rspamd(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     """Writes the `domain` block of rspamd's local.d/dkim_signing.conf, to be included there."""
     blocks = [
-        f"  {_quoted(each.sender)} {{\n    selector = {_quoted(each.selector)};\n"
-        f"    path = {_quoted(str(folder / each.path))};\n  }}\n"
+        f"  {_quoted(each.sender)} {{\n    selectors [\n"
+        + ",\n".join(
+            f"      {{ selector = {_quoted(selector)}; path = {_quoted(str(folder / path))}; }}"
+            for selector, path in _keys_of(each)
+        )
+        + "\n    ]\n  }\n"
         for each in signers
     ]
     return {"dkim_signing.conf": f"# {MADE}\ndomain {{\n{''.join(blocks)}}}\n"}
@@ -56,7 +84,9 @@ def _exim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     The domain is taken from the file and not from the message: Exim opens no file by a tainted name.
     """
     table = [
-        f"{each.sender}: domain={each.sender} selector={each.selector} key={folder / each.path}" for each in signers
+        f"{each.sender}: domain={each.sender} selector={':'.join(selector for selector, _ in _keys_of(each))} "
+        + " ".join(f"key-{selector}={folder / path}" for selector, path in _keys_of(each))
+        for each in signers
     ]
     domains = folder / "domains"
     found = f"${{lookup{{${{lc:${{domain:$h_from:}}}}}}lsearch{{{domains}}}}}"
@@ -64,7 +94,7 @@ def _exim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     options = [
         f"dkim_domain = ${{extract{{domain}}{{{found}}}}}",
         f"dkim_selector = ${{extract{{selector}}{{{of_domain}}}}}",
-        f"dkim_private_key = ${{extract{{key}}{{{of_domain}}}{{$value}}{{false}}}}",
+        f"dkim_private_key = ${{extract{{key-$dkim_selector}}{{{of_domain}}}{{$value}}{{false}}}}",
         "dkim_canon = relaxed",
         "dkim_strict = false",
     ]
@@ -93,13 +123,14 @@ def _haraka(_: PurePosixPath, signers: Sequence[Signer]) -> Files:
 
 
 def _stalwart(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
-    """Writes Stalwart's `signature` blocks, named `rsa-DOMAIN` as its own default for `auth.dkim.sign` expects."""
+    """Writes Stalwart's `signature` blocks, named `rsa-DOMAIN` and `ed25519-DOMAIN` as its `auth.dkim.sign` expects."""
     blocks = [
-        f"[signature.{_quoted(f'rsa-{each.sender}')}]\nprivate-key = {_quoted(f'%{{file:{folder / each.path}}}%')}\n"
-        f"domain = {_quoted(each.sender)}\nselector = {_quoted(each.selector)}\n"
+        f"[signature.{_quoted(f'{kind}-{each.sender}')}]\nprivate-key = {_quoted(f'%{{file:{folder / path}}}%')}\n"
+        f"domain = {_quoted(each.sender)}\nselector = {_quoted(selector)}\n"
         'headers = ["From", "To", "Date", "Subject", "Message-ID"]\n'
-        'algorithm = "rsa-sha256"\ncanonicalization = "relaxed/relaxed"\nreport = false\n'
+        f'algorithm = "{kind}-sha256"\ncanonicalization = "relaxed/relaxed"\nreport = false\n'
         for each in signers
+        for kind, (selector, path) in zip(("rsa", "ed25519"), _keys_of(each), strict=False)
     ]
     return {"signatures.toml": "\n".join([f"# {MADE}\n", *blocks])}
 
@@ -108,6 +139,12 @@ def _powermta(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     """Writes PowerMTA's `domain-key SELECTOR,DOMAIN,FILE` directives."""
     keys = [f"domain-key {each.selector},{each.sender},{folder / each.path}" for each in signers]
     return {"domain-keys.conf": _lines("#", keys)}
+
+
+def _keys_of(signer: Signer) -> list[tuple[str, str]]:
+    """Gives selector and path of each key, the RSA one first."""
+    second = signer.second
+    return [(signer.selector, signer.path), *([(second.selector, second.path)] if second else [])]
 
 
 def _lines(comment: str, lines: Sequence[str]) -> str:
@@ -122,7 +159,7 @@ def _quoted(text: str) -> str:
 PROGRAMS: Final[Mapping[str, Tables]] = {
     "opendkim": _opendkim,
     "rspamd": _rspamd,
-    "postfix-milter": _opendkim,  # dkimpy-milter, which reads OpenDKIM's tables
+    "postfix-milter": _dkimpy,
     "exim": _exim,
     "kumomta": _kumomta,
     "haraka": _haraka,
@@ -138,10 +175,21 @@ def links_for(name: str, signers: Sequence[Signer]) -> Mapping[str, str]:
     return {f"{LINKS}/{each.sender}": f"../{KEYS}/{each.sender}/{each.selector}" for each in signers}
 
 
+def _able(signer: Signer, form: str | None) -> Signer:
+    """Gives a signer as a program can use it: the second key in its form, or none."""
+    if signer.second is None or form is None:
+        return replace(signer, second=None)
+    return replace(
+        signer, second=replace(signer.second, path=f"{KEYS}/{signer.sender}/{signer.second.selector}.{form}")
+    )
+
+
 def files_for(name: str, folder: PurePosixPath, signers: Sequence[Signer]) -> tuple[Files, Files]:
     """Gives the keys' files and the tables of a program: the keys are there before a table names them."""
-    made = PROGRAMS[name](folder, signers)
+    able = [_able(each, TWICE.get(name)) for each in signers]
+    made = PROGRAMS[name](folder, able)
     keys = {path: text for path, text in made.items() if path.startswith(f"{KEYS}/")}
     if not keys:
-        keys = {each.path: each.pem for each in signers}
+        keys = {each.path: each.pem for each in able}
+        keys |= {each.second.path: each.second.forms[TWICE[name]] for each in able if each.second}
     return keys, {path: text for path, text in made.items() if path not in keys}

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from letterhead.core import panels
+from letterhead.core import caches, panels
 from letterhead.core.answers import Seen
 from letterhead.core.diagnosis import Finding, Severity
 from letterhead.core.panels import DnsHost
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, Verdict, relative_name
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
+CACHED = frozenset({caches.NEGATIVE.code, caches.STALE.code})
+LAGS = "identity.provider-lags"
 GONE = frozenset({"dkim.removed"})  # says when it went, and not that something else is there
 
 
@@ -26,6 +28,7 @@ class Card:
     standing: Standing | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+    cached: Finding | None = None  # says when everybody sees what is right already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,8 @@ class Board:
     others: tuple[Finding, ...]
 
     def without_advice(self) -> "Board":
-        """Leaves tips away: who publishes the records was asked for these alone."""
-        others = tuple(each for each in self.others if each.severity is not Severity.TIP)
+        """Leaves tips away: who publishes was asked for these records alone; and what the banner says already."""
+        others = tuple(each for each in self.others if each.severity is not Severity.TIP and each.code != LAGS)
         return replace(self, cards=tuple(replace(card, notes=()) for card in self.cards), others=others)
 
     @property
@@ -66,7 +69,7 @@ def board(deps: Deps, view: DomainView) -> Board:
     panel = panels.host_of(servers, deps.hosts)
     findings = view.checkup.findings if view.checkup else ()
     cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
-    shown = {id(finding) for card in cards for finding in (*card.findings, *card.notes)}
+    shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.notes)}
     others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
     return Board(panel=panel, nameservers=servers, cards=cards, others=others)
 
@@ -79,16 +82,28 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
     mine = [
         each for each in (checkup.findings if checkup else ()) if each.record == record.id and not _says_missing(each)
     ]
+    told = _state(standing, mine, asked=asked, once=view.domain.verified_at is not None)
+    state = _remembered(record, view) or told
+    cached = next((each for each in mine if each.code in CACHED and state == "found"), None)
+    mine = [each for each in mine if each is not cached]
     return Card(
         record=record,
         name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
         value=panels.value_for(record, panel),
         priority=record.priority if panel is None or panel.priority_field else None,
-        state=_state(standing, mine, asked=asked, once=view.domain.verified_at is not None),
+        state=state,
+        cached=cached,
         standing=standing,
         findings=tuple(each for each in mine if each.severity is not Severity.TIP),
         notes=tuple(each for each in mine if each.severity is Severity.TIP),
     )
+
+
+def _remembered(record: PlannedRecord, view: DomainView) -> str | None:
+    """Says that an alias is there which a routine look does not ask for: one with no key behind it, seen before."""
+    idle = record.rdtype == "CNAME" and view.domain.rotation is None and record.id is RecordId.DKIM_NEXT
+    seen = dict(view.domain.verdicts).get(record.id) is Verdict.PRESENT
+    return "found" if idle and seen else None
 
 
 def _says_missing(finding: Finding) -> bool:

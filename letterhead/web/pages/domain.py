@@ -1,6 +1,6 @@
 """Knows the page of one domain and its forms; each form is one operation of the API."""
 
-from letterhead.core import history, lifecycle, rotation
+from letterhead.core import history, lifecycle, rotation, slots
 from letterhead.core.accounts import Scope
 from letterhead.core.domain import Domain, mail_from_status, status
 from letterhead.core.names import DomainName
@@ -66,7 +66,8 @@ def _keys(domain: Domain) -> dict[str, object]:
         "switches_at": rotation.switches_at(domain),
         "coming": coming,
         "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
-        "may_start": coming is None and domain.dkim.state in rotation.MAY_START,
+        "free": slots.free(domain),
+        "may_start": coming is None and slots.free(domain) and domain.dkim.state in rotation.MAY_START,
     }
 
 
@@ -104,14 +105,14 @@ def _back(visitor: Visitor, done: str) -> Answer:
 async def start_rotation(visitor: Visitor) -> Answer:
     """Starts a change of DKIM keys."""
     sender = visitor.part("sender")
-    await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
-    return _back(visitor, "rotation_started")
+    domain = await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
+    return _back(visitor, "rotation_started_delegated" if domain.slots else "rotation_started")
 
 
 async def abandon_rotation(visitor: Visitor) -> Answer:
     """Abandons the change of DKIM keys that is under way."""
-    await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
-    return _back(visitor, "rotation_abandoned")
+    domain = await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
+    return _back(visitor, "rotation_abandoned_delegated" if domain.slots else "rotation_abandoned")
 
 
 async def ask_delete(visitor: Visitor) -> Answer:

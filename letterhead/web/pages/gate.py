@@ -110,8 +110,13 @@ class PageGate:
         status = problems.status_of(fault.kind)
         if status >= 500:
             log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
+        fix = fault.fix
+        if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
+            fix = self._desk.rendering.texts("refusal.wait", number=fault.retry_after)
         tracking_id = visitor.actor.tracking_id
-        answer = visitor.show("fault.html", status, fault=fault, tracking_id=tracking_id, status=status)
+        answer = visitor.show(
+            "fault.html", status, status=status, detail=fault.detail, fix=fix, tracking_id=tracking_id
+        )
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(fault.retry_after)
         return answer

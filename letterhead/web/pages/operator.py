@@ -35,13 +35,14 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
     late = await visitor.deps.store.lateness(now)
-    seen = await watching.watched(visitor.deps)
+    seen, backlog = await watching.watched(visitor.deps), await visitor.deps.store.backlog(now)
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
     return visitor.show(
         "operator.html",
         problems.status_of(fault.kind) if fault else 200,
         health=await service.health_of(call),
-        backlog=await visitor.deps.store.backlog(now),
+        backlog=backlog,
+        oldest=lasting(t, backlog.lag),
         lateness=pictures.bars(labels, late, t("picture.lateness")),
         lag=_lag(t, seen),
         provider=_provider(visitor, seen, now),

@@ -28,7 +28,7 @@ async def overview(visitor: Visitor) -> Answer:
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") -> Answer:
+async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", *, delegated: bool = False) -> Answer:
     wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
     page = Page(
         limit=AT_ONCE + 1,
@@ -53,8 +53,11 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "") 
         problem=page.problem,
         here=_addresses(page, search),
         outage=outage.ours(await visitor.deps.store.silence()),
+        after=page.after,
         fault=fault,
         typed=typed,
+        delegates=visitor.deps.publisher is not None,
+        delegated=delegated,
         drawn=await _pictures(visitor) if counts else None,
     )
 
@@ -75,7 +78,13 @@ def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[st
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
     told.sort(key=lambda each: each.code != wanted)
-    return {"domain": domain, "status": status(domain), "findings": told[:2], "more": max(0, len(told) - 2)}
+    return {
+        "domain": domain,
+        "status": status(domain),
+        "findings": told[:2],
+        "more": max(0, len(told) - 2),
+        "looked": checkup,
+    }
 
 
 async def _pictures(visitor: Visitor) -> dict[str, object]:
@@ -83,29 +92,27 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
     moves = await visitor.deps.store.moves(visitor.account_id, MOVES)
     now = visitor.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t = visitor.desk.rendering.texts
+    t, waited = visitor.desk.rendering.texts, history.waits(moves)
+    steps = [t(f"picture.step_{number}") for number in range(len(history.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
         "over_time": pictures.areas(history.counts(moves, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
-        "waits": pictures.bars(
-            [t(f"picture.step_{number}") for number in range(len(history.STEPS))],
-            history.waits(moves),
-            t("picture.waits"),
-        ),
+        "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
 
 
 async def add(visitor: Visitor) -> Answer:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
-    typed = visitor.form.get("sender", "").strip()
+    typed, delegated = visitor.form.get("sender", "").strip(), "delegated" in visitor.form
+    wish = domains.Wish(sender=typed, delegated=delegated)
     try:
-        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, domains.Wish(sender=typed))
+        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, wish)
         added = await domains.find_domain(visitor.deps, visitor.account_id, typed)
     except Fault as fault:
         if problems.status_of(fault.kind) >= 500:
             raise
-        return await _shown(visitor, fault, typed[:300])
+        return await _shown(visitor, fault, typed[:300], delegated=delegated)
     return visitor.go(domain_path(added.sender), done="added")
 
 

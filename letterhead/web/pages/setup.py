@@ -45,7 +45,8 @@ async def show_setup(visitor: Visitor) -> Answer:
 def outcome(view: DomainView, laid: Board) -> str:
     """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
     if wholly_verified(view.domain):
-        return "next" if rotation.stage(view.domain) is Stage.WAITING else "done"
+        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.slots is None
+        return "next" if waits else "done"
     match view.domain.dkim.state:
         case State.AT_RISK:
             return "risk"

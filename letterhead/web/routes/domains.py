@@ -16,8 +16,9 @@ from letterhead.ports import Page
 from letterhead.web import tags, telling, wire
 from letterhead.web.answers import Answer, json
 from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web.kept import Kept
 
-LONG, PIECE = 500, 128  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
+LONG, PIECE = 500, 64  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
 
 
 async def list_domains(call: Call) -> Answer:
@@ -41,19 +42,22 @@ async def _all(call: Call) -> Answer:
     secret, lists = _secret(call), call.house.lists
     kept = None if secret else lists.get(call.account_id)
     if kept is not None or tags.asked(call.request):
-        tag = _tag_of(call, await domains.list_marks(call.deps, call.account_id))
+        marks = await domains.list_marks(call.deps, call.account_id)
+        same = kept is not None and kept.marks == marks
+        tag = kept.tag if kept is not None and same else _tag_of(call, marks)
         headers = tags.headers(tag, secret=secret)
         if tags.known(call.request, tag):
             return Answer(status=304, headers=headers)
-        if kept is not None and kept.tag == tag:
+        if kept is not None and same:
             return Answer(body=kept.body, headers=headers)
     listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
     if len(listed) > LONG:
         return await _long(call, secret=secret)
     body = await _list(call, listed)
-    tag = _tag_of(call, [(each.id, each.version) for each in listed])
+    marks = [(each.id, each.version) for each in listed]
+    tag = _tag_of(call, marks)
     if not secret:
-        lists.keep(call.account_id, tag, body)
+        lists.keep(call.account_id, Kept(marks, tag, body))
     return Answer(body=body, headers=tags.headers(tag, secret=secret))
 
 
@@ -156,7 +160,7 @@ def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
     return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 
 
-async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, str]:
+async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
     """Opens the private keys for those who may see them."""
     if not _secret(call):
         return {}
@@ -193,6 +197,7 @@ async def add_domain(call: Call) -> Answer:
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
+        delegated=asked.dkim_mode == "delegated",
     )
     await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
     return await _whole(call)

@@ -9,9 +9,9 @@ from msgspec import UnsetType
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, proofs
 from letterhead.web import telling_proofs
-from letterhead.web.allowances import too_many
 from letterhead.web.answers import Answer, json
 from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web.proving import judged
 from letterhead.web.wire_proofs import DomainProof, NewProof
 
 
@@ -36,18 +36,14 @@ async def prove_domain(call: Call) -> Answer:
 
 
 async def _judge(call: Call, asked: NewProof, raw: str) -> Answer:
-    domain = await domains.find_domain(call.deps, call.account_id, call.part("sender"))
-    left = call.house.judging.take(domain.id)
-    if left < 0.0:
-        raise too_many(f"proofs of {domain.sender}", call.house.judging.wait(left + 1.0))
     given = proofs.Given(
         octets=_octets(raw, asked.encoding),
         client_ip=_if_given(asked.client_ip),
         mail_from=_if_given(asked.mail_from),
         helo=_if_given(asked.helo),
     )
-    found = await proofs.judge(call.deps, call.account_id, domain.sender, given, call.actor)
-    return json(telling_proofs.domain_proof(domain.sender, found))
+    found = await judged(call.house, call.account_id, call.part("sender"), given, call.actor)
+    return json(telling_proofs.domain_proof(found.proof.case.sender, found))
 
 
 def _if_given(text: str | UnsetType) -> str | None:

@@ -3,13 +3,13 @@
 Imported only where the settings name this provider: it wants the extra letterhead[ses].
 """
 
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
+from letterhead.adapters import aws
 from letterhead.adapters.providers.ses.account import PROBES, SesAccount
 from letterhead.adapters.providers.ses.calls import Calls, Turn
 from letterhead.adapters.providers.ses.provider import SesProvider
@@ -18,10 +18,6 @@ from letterhead.errors import Fault, Kind
 
 CONNECT_WITHIN: Final = 5.0  # seconds
 ANSWER_WITHIN: Final = 10.0
-
-# At DEBUG Amazon's own client writes whole requests, private keys and all, into the log; at INFO nothing of use.
-for _name in ("botocore", "aiobotocore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @asynccontextmanager
@@ -38,9 +34,10 @@ async def open_ses(
     """Opens SES with credentials as every AWS program finds them.
 
     Without `region` it is that of the environment or the profile, without `endpoint` AWS_ENDPOINT_URL_SESV2 or
-    Amazon's own. Fault `config-invalid` where the extra is not installed or there is no region.
+    Amazon's own. Fault `config-invalid` where there is no region.
     """
-    session, config = _session()
+    # One try: each of ours takes a turn in the shared budget.
+    session, config = aws.session(connect_within=CONNECT_WITHIN, answer_within=ANSWER_WITHIN, tries=1)
     where = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
     if not where:
         raise _without_region()
@@ -61,24 +58,6 @@ async def open_ses(
             bounce_without_mx=bounce_without_mx,
             tenants=Tenants(calls, account) if tenants else None,
         )
-
-
-def _session() -> tuple[Any, Any]:
-    try:
-        from aiobotocore.config import AioConfig
-        from aiobotocore.session import get_session
-    except ImportError as error:
-        raise Fault(
-            Kind.CONFIG_INVALID,
-            "LETTERHEAD_PROVIDER is ses, and Amazon's client is not installed.",
-            'Install it: pip install "letterhead[ses]" (`./dev run` does so by itself).',
-        ) from error
-    config = AioConfig(
-        connect_timeout=CONNECT_WITHIN,
-        read_timeout=ANSWER_WITHIN,
-        retries={"mode": "standard", "total_max_attempts": 1},  # each of ours takes a turn in the shared budget
-    )
-    return get_session(), config
 
 
 def _without_region() -> Fault:

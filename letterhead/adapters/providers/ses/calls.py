@@ -17,6 +17,8 @@ from letterhead.adapters.providers.ses.troubles import BUDGET, Trouble
 TRIES: Final = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
 NONSENSE: Final = "UnreadableAnswer"
+# What botocore's parser raises where JSON is of another form than its model says, or too deep for it.
+STUMBLES: Final = (AttributeError, TypeError, LookupError, RuntimeError)
 
 Shape = TypeVar("Shape")
 Turn = Callable[[str, float], Awaitable[float | None]]
@@ -69,7 +71,7 @@ class Calls:
             raise _refusal(error) from None
         except ParamValidationError:  # its text repeats what was sent
             raise Trouble("ParamValidationError", "SES can't have a domain of such a name or form") from None
-        except ResponseParserError:
+        except (ResponseParserError, *STUMBLES):
             raise Trouble(NONSENSE, "the answer could not be read") from None
         except (BotoCoreError, OSError, ValueError) as error:
             raise Trouble(type(error).__name__, _unsent(error)) from None

@@ -21,8 +21,10 @@ WHERE domain_id || ' ' || selector = :key AND sealed = :before
 RETURNING domain_id;
 
 -- name: sealed_in_vault(after, limit)
--- The installation's name is no secret.
-SELECT name AS key, blob AS sealed FROM vault WHERE name > :after AND name <> 'installation' ORDER BY name LIMIT :limit;
+-- The installation's name is no secret, and what AWS KMS has encrypted is not ours to wrap.
+SELECT name AS key, blob AS sealed FROM vault
+WHERE name > :after AND name <> 'installation' AND substr(name, 1, 4) <> 'kek|'
+ORDER BY name LIMIT :limit;
 
 -- name: reseal_vault(key, before, sealed)
 UPDATE vault SET blob = :sealed WHERE name = :key AND blob = :before RETURNING name;

@@ -22,23 +22,28 @@ WHERE id = :id
 RETURNING id;
 
 -- name: claim_intents(now, until, owner, limit)
--- Only the first of a name is given out; those behind it wait until it is finished.
+-- Only the first of a name is given out; those behind it wait until it is finished. Work in our own zone and work at
+-- the provider are two queues: where the one is out of reach, the other goes on.
 WITH due AS MATERIALIZED (
     SELECT id FROM intents AS head
     WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
-      AND NOT EXISTS (SELECT 1 FROM intents AS before WHERE before.sender = head.sender AND before.id < head.id)
+      AND NOT EXISTS (
+        SELECT 1 FROM intents AS before
+        WHERE before.sender = head.sender AND before.id < head.id
+          AND (before.effect = 'publish') = (head.effect = 'publish')
+      )
     ORDER BY id
     LIMIT :limit /*postgresql FOR UPDATE OF head SKIP LOCKED */
 )
 UPDATE intents SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
-RETURNING id, domain_id, account_id, sender, effect, attempts;
+RETURNING id, domain_id, account_id, sender, effect, attempts, slots;
 
--- name: add_intent(domain_id, account_id, sender, effect)
+-- name: add_intent(domain_id, account_id, sender, effect, slots)
 -- Due at once, whatever the clock says. What is owed already is not owed twice; but what somebody works on may have
 -- begun from an older state, so it does not count.
-INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts)
-SELECT :domain_id, :account_id, :sender, :effect, 0, 0
+INSERT INTO intents (domain_id, account_id, sender, effect, slots, due_at, attempts)
+SELECT :domain_id, :account_id, :sender, :effect, :slots, 0, 0
 WHERE NOT EXISTS (
     SELECT 1 FROM intents
     WHERE sender = :sender AND domain_id = :domain_id AND effect = :effect AND lease_owner IS NULL

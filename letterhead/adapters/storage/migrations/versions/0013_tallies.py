@@ -3,7 +3,7 @@
 from letterhead.adapters.storage.migrations import beside
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

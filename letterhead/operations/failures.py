@@ -7,27 +7,37 @@ others out.
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from letterhead.errors import Fault
+from letterhead.operations.buckets import Buckets, too_many
 from letterhead.ports import Deps
-from letterhead.web.allowances import Buckets, too_many
-from letterhead.web.settings import WebSettings
 
-log = structlog.get_logger("letterhead.web")
+log = structlog.get_logger()
 
 WRITES, WRITES_BURST = 20.0, 100  # a second, by this process: guesses from everywhere at once are not to fill the store
 ALL: Final = "all"
 
 
+class Patience(Protocol):
+    """Says how many failures a second an address may have, how many at once, and whether all processes count them."""
+
+    @property
+    def failure_rate(self) -> float: ...
+    @property
+    def failure_burst(self) -> int: ...
+    @property
+    def share_failures(self) -> bool: ...
+
+
 class Failures:
     """Counts failed sign-ins by address, and slows down those that fail too often."""
 
-    def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float]) -> None:
-        self._deps, self._shared = deps, settings.share_failures
-        self._here = Buckets(settings.failure_rate, settings.failure_burst, clock)
+    def __init__(self, deps: Deps, patience: Patience, clock: Callable[[], float]) -> None:
+        self._deps, self._shared = deps, patience.share_failures
+        self._here = Buckets(patience.failure_rate, patience.failure_burst, clock)
         self._writes = Buckets(WRITES, WRITES_BURST, clock)
 
     async def count(self, address: str) -> None:

@@ -1,0 +1,110 @@
+"""Knows how the signing relay starts, in a process of its own or beside the API; what it does is its own business."""
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from letterhead.cli.exits import Exit
+from letterhead.cli.serving import in_loop, listen, prepared
+from letterhead.errors import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from letterhead.cli.serving import Neighbour
+    from letterhead.config import Settings
+    from letterhead.ports import Deps
+    from letterhead.relay import Ears, RelaySettings
+
+
+def relay() -> Exit:
+    """Take mail by SMTP from whoever has an API key, sign it, and hand it to LETTERHEAD_RELAY_SMARTHOST, until SIGTERM.
+
+    With the embedded database `letterhead run` and `serve` do this within; with Postgres this is a process of its own.
+    """
+    in_loop(_relaying(prepared()))
+    return Exit.OK
+
+
+async def _relaying(settings: "Settings") -> None:
+    from letterhead import wiring
+    from letterhead.config import SqliteFile
+
+    if isinstance(settings.database_url, SqliteFile):
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            "The embedded database belongs to one process, so the relay can't have it beside the API.",
+            "Start `letterhead serve` (or `run`): with LETTERHEAD_RELAY_SMARTHOST set it runs the relay within. "
+            "Or set LETTERHEAD_DATABASE_URL to a Postgres, which any number of processes share.",
+        )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ExitStack() as listening:
+        ears = opened(settings, listening)
+        async with wiring.assembled(settings) as deps:
+            if settings.relay_metrics_bind is not None:
+                deps.meter.tell_at(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
+            async with beside(deps, settings, ears) as run:
+                await run(stop)
+
+
+@asynccontextmanager
+async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[Neighbour]":
+    """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
+    from letterhead import relay as relaying
+    from letterhead import wiring_relay
+
+    async with wiring_relay.relaying(settings) as parts:
+        yield lambda stop: relaying.run(deps, parts, _relay_settings(settings), ears, stop)
+
+
+def opened(settings: "Settings", listening: ExitStack) -> "Ears":
+    """Takes the relay's ports and loads its certificate, before anything else is opened; Fault `config-invalid`."""
+    from letterhead import wiring_relay
+    from letterhead.relay import Ears
+
+    context = wiring_relay.certificate(settings)
+    plain = listening.enter_context(listen(settings.relay_bind, "LETTERHEAD_RELAY_BIND"))
+    secure: socket.socket | None = None
+    if settings.relay_tls_bind is not None:
+        secure = listening.enter_context(listen(settings.relay_tls_bind, "LETTERHEAD_RELAY_TLS_BIND"))
+    return Ears(plain=plain, secure=secure, context=context, reload=_reloader(settings, context))
+
+
+def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":
+    """Makes what looks whether the certificate's files are others by now, and loads them."""
+    import ssl
+
+    from letterhead import wiring_relay
+
+    files = [path for path in (settings.relay_certificate, settings.relay_certificate_key) if path is not None]
+    loaded = [os.stat(path).st_mtime_ns for path in files]  # noqa: PTH116
+
+    def reload() -> bool:
+        nonlocal loaded
+        now = [os.stat(path).st_mtime_ns for path in files]  # noqa: PTH116
+        if now == loaded or not isinstance(context, ssl.SSLContext):
+            return False
+        wiring_relay.load_certificate(context, settings)
+        loaded = now
+        return True
+
+    return reload
+
+
+def _relay_settings(settings: "Settings") -> "RelaySettings":
+    from letterhead.config import PostgresServer, is_loopback
+    from letterhead.relay import RelaySettings
+
+    return RelaySettings(
+        max_size=settings.relay_max_size,
+        connections=settings.relay_connections,
+        rate=settings.rate_limit.per_second,
+        burst=settings.rate_limit.burst,
+        share_failures=isinstance(settings.database_url, PostgresServer),
+        in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
+    )

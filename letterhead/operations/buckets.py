@@ -1,0 +1,52 @@
+"""Knows how often something may happen, by token buckets in this process; knows not what it is, nor what follows."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from letterhead.errors import Fault, Kind
+
+BUCKETS_KEPT = 10_000  # the longest unused go first: they are full again by then
+
+
+class Buckets:
+    """Holds a token bucket for each name: `rate` tokens a second, `burst` at most."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
+        self.rate, self.burst, self._clock = rate, burst, clock
+        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def level(self, name: str) -> float:
+        """Says how many tokens a name has now."""
+        level, at = self._levels.get(name, (float(self.burst), 0.0))
+        return min(float(self.burst), level + (self._clock() - at) * self.rate)
+
+    def take(self, name: str) -> float:
+        """Takes a token and gives how many are left; a negative number means that there was none."""
+        level = self.level(name) - 1.0
+        if level >= 0.0:
+            self._levels[name] = (level, self._clock())
+            self._levels.move_to_end(name)
+            if len(self._levels) > BUCKETS_KEPT:
+                self._levels.popitem(last=False)
+        return level
+
+    def drain(self, name: str) -> None:
+        """Leaves a name no token: it fills up again as if all were taken now."""
+        self._levels[name] = (0.0, self._clock())
+        self._levels.move_to_end(name)
+
+    def wait(self, level: float) -> int:
+        """Says in how many whole seconds a token is there again."""
+        return max(1, math.ceil((1.0 - level) / self.rate))
+
+
+def too_many(what: str, wait: int) -> Fault:
+    """Says that somebody asks too fast."""
+    return Fault(
+        Kind.TOO_MANY_REQUESTS,
+        f"Too many {what}.",
+        f"Wait {wait} s, as Retry-After says, then go on more slowly.",
+        retry_after=wait,
+    )

@@ -1,0 +1,16 @@
+"""Knows how often a domain's messages are judged for whoever asks, by a program or at a page."""
+
+from letterhead.operations import domains, proofs
+from letterhead.operations.audit import Actor
+from letterhead.operations.proofs import Given, Judged
+from letterhead.web.allowances import too_many
+from letterhead.web.endpoints import House
+
+
+async def judged(house: House, account_id: str, raw: str, given: Given, actor: Actor) -> Judged:
+    """Judges a message; Faults `not-found`, `too-many-requests`."""
+    domain = await domains.find_domain(house.deps, account_id, raw)
+    left = house.judging.take(domain.id)
+    if left < 0.0:
+        raise too_many(f"proofs of {domain.sender}", house.judging.wait(left + 1.0))
+    return await proofs.judge(house.deps, account_id, domain.sender, given, actor)

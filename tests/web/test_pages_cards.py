@@ -1,0 +1,60 @@
+"""What a record's card says of it: gone where it went, right where only caches remember otherwise, without a box."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import httpx2
+from msgspec.structs import replace
+
+from letterhead.core.caches import NEGATIVE
+from letterhead.core.diagnosis import Finding, Severity
+from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.ports import Outcome
+from tests.contracts.samples import checkup
+from tests.web.conftest import Installation
+
+
+async def shown(house: Installation, acme: httpx2.AsyncClient, verdict: Verdict, code: str, severity: Severity) -> str:
+    """Opens the set-up page of a domain whose key stands like this, with one finding on it."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    view = await house.world.view("acme.dev")
+    record = view.plan.record(RecordId.DKIM)
+    assert record is not None
+    said = Finding(
+        code=code, severity=severity, record=record.id, host=record.host, title="A title of its own",
+        detail="So it is.", fix="Nothing to change: wait",
+    )  # fmt: skip
+    standing = Standing(record=record, verdict=verdict, agreed=True)
+    done = replace(checkup(datetime.now(UTC)), standings=(standing,), findings=(said,))
+    domain = replace(view.domain, verified_at=datetime.now(UTC) - timedelta(days=1))
+    assert await house.deps.store.save(Outcome(domain=domain, checkup=done))
+    link = (await acme.post("/domains/acme.dev/setup-links")).json()["url"]
+    page = await acme.get(urlsplit(link).path)
+    card = re.search(r'<article[^>]*id="record-dkim".*?</article>', page.text, re.DOTALL)
+    assert card is not None
+    return card[0]
+
+
+async def test_what_was_removed_is_gone_and_not_wrong(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Nothing else was published in its place, so that nobody looks for a mistake in it."""
+    card = await shown(house, acme, Verdict.ABSENT, "dkim.removed", Severity.BLOCKING)
+    assert 'data-state="gone"' in card
+    assert "put it back" in card
+    assert "A title of its own" in card
+
+
+async def test_what_lies_elsewhere_is_wrong(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Absent where it belongs, with a finding that says where it was put."""
+    card = await shown(house, acme, Verdict.ABSENT, "dkim.name-doubled", Severity.BLOCKING)
+    assert 'data-state="wrong"' in card
+
+
+async def test_what_caches_remember_is_a_line(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """The record is right: when others see it stands where it said that it waits, and opens no box below."""
+    card = await shown(house, acme, Verdict.PRESENT, NEGATIVE.code, Severity.INCONCLUSIVE)
+    assert 'data-state="found"' in card
+    line = re.search(r'<p class="line">(.*?)</p>', card, re.DOTALL)
+    assert line is not None
+    assert line[1].strip() == "Nothing to change: wait."
+    assert "A title of its own" not in card
