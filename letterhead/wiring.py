@@ -106,21 +106,7 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             outbound=stand.outbound or WebhookClient(reach, names),
             keyring=keyring,
             names=name_rules(settings),
-            policy=Policy(
-                expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
-                mail_from_label=settings.mail_from_label,
-                installation=await wiring_keys.installation(store),
-                public_url=settings.public_url,
-                ed25519=settings.ed25519,
-                rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
-                check_seconds=settings.check_timeout_seconds,
-                reach=reach,
-                kept=Kept(
-                    events=timedelta(days=settings.keep_events_days),
-                    snapshots=timedelta(days=settings.keep_snapshots_days),
-                    deliveries=timedelta(days=settings.keep_deliveries_days),
-                ),
-            ),
+            policy=_policy(settings, reach, await wiring_keys.installation(store)),
             meter=meter,
             digest=lambda text: apikeys.digest(text, pepper),
             now=stand.now,
@@ -132,6 +118,25 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             publisher=stand.publisher or publisher(settings),
             proving=stand.proving or _proving(settings, stand.now),
         )
+
+
+def _policy(settings: Settings, reach: Reach, installation: str) -> Policy:
+    """Gathers what the operator has decided."""
+    return Policy(
+        expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
+        mail_from_label=settings.mail_from_label,
+        installation=installation,
+        public_url=settings.public_url,
+        ed25519=settings.ed25519,
+        rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
+        check_seconds=settings.check_timeout_seconds,
+        reach=reach,
+        kept=Kept(
+            events=timedelta(days=settings.keep_events_days),
+            snapshots=timedelta(days=settings.keep_snapshots_days),
+            deliveries=timedelta(days=settings.keep_deliveries_days),
+        ),
+    )
 
 
 def database_url(settings: Settings) -> str:
