@@ -11,9 +11,9 @@ from hashlib import blake2b
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Seen, View
+from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Seen
 from letterhead.core.diagnosis import History
-from letterhead.core.plan import Plan, Standing, Verdict
+from letterhead.core.plan import RESOLVERS, Plan, Standing, Verdict
 
 
 def sound(standings: Iterable[Standing]) -> bool:
@@ -29,7 +29,7 @@ def basis(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
     gists = []
     for question in sorted(seen):
         answers = [(reply.perspective.server, _gist(reply.answer)) for reply in seen[question]]
-        if question.view is not View.RECURSIVE or any(gist is None for _, gist in answers):
+        if question.view not in RESOLVERS or any(gist is None for _, gist in answers):
             return None
         gists.append((question, answers))
     known = replace(history, present_until=None, taken_at=None)

@@ -160,14 +160,23 @@ def _first(plan: Plan, seen: Seen) -> list[Question]:
     """Asks for everything, but for what lies behind an alias that is not there."""
     questions = [_authoritative(record, plan) for record in plan.asked if _reached(record, plan, seen)]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
-    return [*questions, *_at_resolvers(plan)]
+    return [*questions, *_at_resolvers(plan, (RecordId.DMARC,))]
 
 
-def _at_resolvers(plan: Plan) -> list[Question]:
-    """Asks resolvers for all but an alias with no key behind it yet."""
+def _at_resolvers(plan: Plan, spared: Sequence[RecordId]) -> list[Question]:
+    """Asks resolvers for all but an alias with no key behind it yet.
+
+    Where a second key is planned, one resolver will do for what is `spared`, since no mail depends on that: with three
+    of them a routine check would send more than twelve packets, and a full one more than 64.
+    """
     keys = [each.id for each in plan.served]
     idle = [each for each in plan.records if keys and each.id in DKIM_KEYS and each.id not in keys]
-    return [_recursive(record) for record in plan.asked if record not in idle]
+    seconds = any(each.id in ED25519_KEYS for each in plan.records)
+    return [
+        _recursive(record, View.ONE_RESOLVER if seconds and record.id in spared else View.RECURSIVE)
+        for record in plan.asked
+        if record not in idle
+    ]
 
 
 def _by_way_of_aliases(plan: Plan, seen: Seen, questions: list[Question]) -> list[Question]:
@@ -191,11 +200,11 @@ def _routine(plan: Plan, seen: Seen) -> list[Question]:
         if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
     ]
     asked = [_authoritative(record, plan) for record in doubtful if _reached(record, plan, seen)]
-    return [*_at_resolvers(plan), *asked]
+    return [*_at_resolvers(plan, (RecordId.DMARC, *ED25519_KEYS)), *asked]
 
 
-def _recursive(record: PlannedRecord) -> Question:
-    return Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
+def _recursive(record: PlannedRecord, view: View = View.RECURSIVE) -> Question:
+    return Question(name=record.host, rdtype=record.rdtype, view=view)
 
 
 def _authoritative(record: PlannedRecord, plan: Plan) -> Question:

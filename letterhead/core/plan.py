@@ -111,6 +111,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
 
 AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
+RESOLVERS = (View.RECURSIVE, View.ONE_RESOLVER)
 MAX_ALIASES = 8
 
 
@@ -129,9 +130,14 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
             if leads_out(seen, question):
                 return Standing(record=record, verdict=Verdict.ABSENT)
             return _standing(record, follow(seen, question), accepts)
-    question = Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)
-    standing = _standing(record, follow(seen, question), accepts)
+    standing = _standing(record, at_resolvers(record, seen), accepts)
     return standing if standing.verdict is Verdict.PRESENT else unanswered(record)
+
+
+def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
+    """Gives what the resolvers that were asked for a record say, aliases followed: all of them, else the one."""
+    asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in RESOLVERS)
+    return next((follow(seen, question) for question in asked if question in seen), ())
 
 
 def rejected(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:

@@ -12,7 +12,7 @@ from letterhead.core import dkim
 from letterhead.core.answers import Answer, Found, Question, Reply, Seen, Unanswered, View, answered
 from letterhead.core.evidence import Sight
 from letterhead.core.keyrecord import parse_key_record
-from letterhead.core.plan import PlannedRecord, follow, rejected
+from letterhead.core.plan import PlannedRecord, at_resolvers, follow, rejected
 from letterhead.core.records import Txt
 
 
@@ -48,14 +48,16 @@ def spread_of(record: PlannedRecord, seen: Seen) -> Spread:
     What resolvers hold otherwise, or reject for its signatures, counts as lacking: receivers ask the like of them.
     """
     at_servers = follow(seen, Question(name=record.host, rdtype=record.rdtype, view=View.EVERY_SERVER))
-    at_resolvers = follow(seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE))
     by_resolvers = bool(at_servers) and all(each.perspective.view is View.RECURSIVE for each in at_servers)
     told: dict[str, list[Answer]] = {}
     for reply in at_servers:
         told.setdefault(reply.perspective.server, []).append(reply.answer)
     conclusive = {server: [each for each in said if not isinstance(each, Unanswered)] for server, said in told.items()}
     without = [server for server, said in conclusive.items() if not all(_holds(record, each) for each in said)]
-    doubtful = [*rejected(record, seen), *(each for each in answered(at_resolvers) if not _has(record, each))]
+    doubtful = [
+        *rejected(record, seen),
+        *(each for each in answered(at_resolvers(record, seen)) if not _has(record, each)),
+    ]
     return Spread(
         lacking=tuple(dict.fromkeys([*without, *(each.perspective.server for each in doubtful)])),
         silent=tuple(server for server, said in conclusive.items() if not said) if told else NOBODY,

@@ -28,7 +28,7 @@ async def test_a_clock_that_is_behind_hides_nothing(stores: Stores, shop: Shop) 
         assert await stores[number % 2].save(Outcome(domain=one, events=(event(at=at),)))
         one = replace(one, version=one.version + 1)
     assert await behind(stores[0], made.id, seen) == 1
-    assert await stores[1].delete(one, event(EventKind.DOMAIN_DELETED, NOW), False, audit())
+    assert await stores[1].delete(one, event(EventKind.DOMAIN_DELETED, NOW), (), audit())
     assert await behind(stores[0], made.id, seen) == 1
     assert seen == sorted(seen)
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx2
@@ -139,15 +139,16 @@ def test_generated_requests_break_nothing(serving: Serving, key: str, size: int,
     with serving.client(key) as client:
         document, known = client.get("/openapi.json").json(), some_ids(client)
     host, port = serving.url.removeprefix("http://").split(":")
-    connection, before = http.client.HTTPConnection(host, int(port), timeout=30), 0
-    for number, made in enumerate(generated_requests.requests(document, chance, size, known)):
-        who = OPERATOR_TOKEN if made.target.startswith(OPERATORS) else key
-        status, text = asked(connection, made, {**made.headers, "Authorization": f"Bearer {who}"})
-        told[status] += 1
-        assert status < 500, (made, text)
-        assert status < 400 or not half_envelope(text), (made, text)
-        if number == size // 10:  # by then all that a request may load is loaded
-            before = rss(serving)
+    before = 0
+    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+        for number, made in enumerate(generated_requests.requests(document, chance, size, known)):
+            who = OPERATOR_TOKEN if made.target.startswith(OPERATORS) else key
+            status, text = asked(connection, made, {**made.headers, "Authorization": f"Bearer {who}"})
+            told[status] += 1
+            assert status < 500, (made, text)
+            assert status < 400 or not half_envelope(text), (made, text)
+            if number == size // 10:  # by then all that a request may load is loaded
+                before = rss(serving)
     grown = rss(serving) - before
     figures(generated=told.total(), grown_mb=f"{grown / MB:.1f}", answers=dict(sorted(told.items())))
     assert grown < RSS
