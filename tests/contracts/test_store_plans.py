@@ -1,5 +1,6 @@
 """Shows that the hot statements find what they want by an index, as each engine's planner says itself."""
 
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -43,47 +44,50 @@ HOT = {
 }  # fmt: skip
 # The queues are read in their order. The few rows of one account PostgreSQL may sort, where that is cheaper.
 QUEUES = ("claim_due", "claim_reminders")
-# 3,000 accounts with ten domains each: planners read small tables whole, and are right to.
-NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 29999)"
+# Ten domains to an account: planners read small tables whole, and are right to. A million rows take some minutes:
+# PLAN_ROWS=1000000 ./dev test -o timeout=0 tests/contracts/test_store_plans.py
+ROWS = int(os.environ.get("PLAN_ROWS", "30000"))
+ACCOUNTS = ROWS // 10
+NUMBERS = f"WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS - 1})"
 FILL = [
     "INSERT INTO accounts (id, name, email, created_at) {numbers} "
-    "SELECT 'a' || n, '', '', 0 FROM numbers WHERE n < 3000",
+    "SELECT 'a' || n, '', '', 0 FROM numbers WHERE n < {accounts}",
     "INSERT INTO api_keys (id, account_id, digest, name, key_type, scope, masked, created_at) {numbers} "
-    "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < 3000",
+    "SELECT 'k' || n, 'a' || n, {digest}, '', '', '', '', 0 FROM numbers WHERE n < {accounts}",
     "INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life) {numbers} "
-    "SELECT 'd' || n, 'a' || (n % 3000), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
+    "SELECT 'd' || n, 'a' || (n % {accounts}), 'd' || n || '.example', '', n % 2, {digest}, n, 0, 'life' FROM numbers",
     "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "
-    "SELECT 'd' || (n / 3) || '.example', 's' || n, 'a' || (n % 3000) FROM numbers",
+    "SELECT 'd' || (n / 3) || '.example', 's' || n, 'a' || (n % {accounts}) FROM numbers",
     "INSERT INTO domain_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO spare_keys (domain_id, selector, sealed) {numbers} SELECT 'd' || n, 's', {digest} FROM numbers",
     "INSERT INTO checkups (domain_id, body, zone, heard_at, silent_since) {numbers} "
     "SELECT 'd' || n, '', 'd' || n, n, CASE WHEN n % 100 = 0 THEN n END FROM numbers",
     "INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts) {numbers} "
-    "SELECT 'd' || n, 'a' || (n % 3000), '', '', '', n, 0 FROM numbers",
+    "SELECT 'd' || n, 'a' || (n % {accounts}), '', '', '', n, 0 FROM numbers",
     "INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail) {numbers} "
-    "SELECT 'e' || n, 'd' || n, 'a' || (n % 3000), '', '', 0, '' FROM numbers",
+    "SELECT 'e' || n, 'd' || n, 'a' || (n % {accounts}), '', '', 0, '' FROM numbers",
     "INSERT INTO idempotency (account_id, key, digest, at) {numbers} "
-    "SELECT 'a' || (n % 3000), 'k' || n, {digest}, 0 FROM numbers",
+    "SELECT 'a' || (n % {accounts}), 'k' || n, {digest}, 0 FROM numbers",
     "INSERT INTO webhooks (id, account_id, url, events, created_at, sealed) {numbers} "
-    "SELECT 'w' || n, 'a' || n, '', ' * ', 0, {digest} FROM numbers WHERE n < 3000",
+    "SELECT 'w' || n, 'a' || n, '', ' * ', 0, {digest} FROM numbers WHERE n < {accounts}",
     "INSERT INTO deliveries (webhook_id, id, kind, at, detail, fate, failures, due_at) {numbers} "
-    "SELECT 'w' || (n % 3000), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
+    "SELECT 'w' || (n % {accounts}), 'd' || n, '', 0, '', 'pending', 0, n FROM numbers",
     "INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, said) {numbers} "
-    "SELECT 'w' || (n % 3000), 'd' || n, 0, 0, '' FROM numbers",
+    "SELECT 'w' || (n % {accounts}), 'd' || n, 0, 0, '' FROM numbers",
     "INSERT INTO watched (domain_id, until) {numbers} SELECT 'd' || n, n FROM numbers",
     "INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at) {numbers} "
-    "SELECT 'l' || n, 'd' || n, 'a' || (n % 3000), {digest}, 0, 0 FROM numbers",
+    "SELECT 'l' || n, 'd' || n, 'a' || (n % {accounts}), {digest}, 0, 0 FROM numbers",
     "INSERT INTO sessions (digest, account_id, key_id, mark, created_at, ends_at) {numbers} "
-    "SELECT {digest}, 'a' || n, 'k' || n, {digest}, 0, 0 FROM numbers WHERE n < 3000",
+    "SELECT {digest}, 'a' || n, 'k' || n, {digest}, 0, 0 FROM numbers WHERE n < {accounts}",
     "INSERT INTO audit (at, actor, account_id, action, subject) {numbers} "
-    "SELECT 0, '', 'a' || (n % 3000), '', '' FROM numbers",
+    "SELECT 0, '', 'a' || (n % {accounts}), '', '' FROM numbers",
     "ANALYZE",
 ]
 
 
 def filling(digest: str) -> list[str]:
     """Gives the statements that fill a database."""
-    return [statement.format(numbers=NUMBERS, digest=digest) for statement in FILL]
+    return [statement.format(numbers=NUMBERS, digest=digest, accounts=ACCOUNTS) for statement in FILL]
 
 
 async def plans_of_postgres(url: str) -> dict[str, str]:
