@@ -97,9 +97,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     """
     wanted = _by_way_of_aliases(plan, seen, _first(plan, seen) if thorough else _routine(plan, seen))
     unseen = [question for question in wanted if question not in seen]
-    probes = (
-        _probes(_scene(plan, seen, judged_all(plan, seen).standings, (), history)) if thorough and not unseen else ()
-    )
+    probes = _probes(_scene(plan, seen, judged_all(plan, seen), (), history)) if thorough and not unseen else ()
     further = [*_further(seen), *probes]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
@@ -143,13 +141,14 @@ def _probes(scene: Scene) -> Iterable[Question]:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen, judged: tuple[Standing, ...], hosts: Sequence[DnsHost], history: History) -> Scene:
+def _scene(plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost], history: History) -> Scene:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
     return Scene(
         plan=plan,
         seen=seen,
-        standings=judged,
+        standings=stands.standings,
+        served=stands.served,
         panel=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
@@ -265,7 +264,7 @@ def found(
     plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost], history: History
 ) -> tuple[Finding, ...]:
     """Lists what was found, the gravest first, given how each planned record stands."""
-    scene = _scene(plan, seen, stands.standings, hosts, history)
+    scene = _scene(plan, seen, stands, hosts, history)
     surveyed = _surveyed(scene)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:

@@ -94,11 +94,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the topics look at: what should be, what was seen, and how each planned record stands."""
+    """Holds what the topics look at: what should be, what was seen, and how each planned record stands.
+
+    `served` is how what our own zone must serve stands.
+    """
 
     plan: Plan
     seen: Seen
     standings: tuple[Standing, ...]
+    served: tuple[Standing, ...] = ()
     panel: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()

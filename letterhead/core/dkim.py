@@ -27,7 +27,7 @@ from letterhead.core.keyrecord import (
     unfolded,
     usable,
 )
-from letterhead.core.plan import ANY_KEYS, ED25519_KEYS, PlannedRecord, RecordId, Standing, Verdict, judge
+from letterhead.core.plan import ANY_KEYS, ED25519_KEYS, PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import STRING_LIMIT, Rdata, Txt, quoted, split_text
 from letterhead.core.whereabouts import answers_at, rdatas_of
 
@@ -252,18 +252,16 @@ def _without_key(text: str, _: PlannedRecord) -> Sighting | None:
 
 
 def _duplicate(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    for at, tag in enumerate(theirs.tags):
-        if tag.name in theirs.names[:at]:
-            return Sighting(places={"tag": tag.name}, span=tag.span)
-    return None
+    again = theirs.repeated
+    return Sighting(places={"tag": again.name}, span=again.span) if again else None
 
 
 def _version_later(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return at_tag(theirs, "v") if "v" in theirs.names[1:] else None
+    return at_tag(theirs, "v") if theirs.version_late else None
 
 
 def _bad_version(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return at_tag(theirs, "v") if theirs.get("v", "DKIM1") != "DKIM1" else None
+    return at_tag(theirs, "v") if theirs.version_other else None
 
 
 def _revoked(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
@@ -275,11 +273,11 @@ def _unknown_algorithm(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
 
 
 def _hash(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return at_tag(theirs, "h") if "sha256" not in theirs.items("h", "sha256") else None
+    return at_tag(theirs, "h") if not theirs.takes_sha256 else None
 
 
 def _service(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
-    return at_tag(theirs, "s") if not {"*", "email"} & set(theirs.items("s", "*")) else None
+    return at_tag(theirs, "s") if not theirs.for_mail else None
 
 
 def _bad_base64(theirs: KeyRecord, _: PlannedRecord) -> Sighting | None:
@@ -348,8 +346,9 @@ def _survey(scene: Scene) -> Iterator[Finding]:
     """Finds what belongs to no record that the customer publishes."""
     if not scene.plan.served:  # where we publish the keys ourselves, no old one is the customer's to delete
         yield from old_live(scene)
-    for record in scene.plan.served:
-        alias, theirs = scene.standing(record.id), judge(record, scene.seen, accepts)
+    for theirs in scene.served:
+        record = theirs.record
+        alias = scene.standing(record.id)
         leads_here = alias is not None and alias.agreed and alias.verdict is Verdict.PRESENT
         if record.required and leads_here and theirs.verdict in (Verdict.ABSENT, Verdict.WRONG):
             places = {"target": record.host, "held": " | ".join(theirs.observed) or "nothing"}

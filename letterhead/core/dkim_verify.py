@@ -165,14 +165,14 @@ def _fault(
     # Long because it is a table, one line per fault.
     if record is None:
         return "dkim.syntax", "is no list of parts such as p=… with a ; between them"
-    names, kind = record.names, record.get("k", "rsa")
-    if "p" not in names:
+    kind = record.get("k", "rsa")
+    if record.tag("p") is None:
         return "dkim.no-key", "holds no key (p=)"
-    if len(set(names)) != len(names):
+    if record.repeated:
         return "dkim.duplicate-tag", "has a part twice"
-    if "v" in names and names[0] != "v":
+    if record.version_late:
         return "dkim.version-not-first", "does not begin with its version"
-    if record.get("v", "DKIM1") != "DKIM1":
+    if record.version_other:
         return "dkim.bad-version", "has another version than v=DKIM1"
     if not record.get("p"):
         return "dkim.revoked", "is revoked: its p= is empty"
@@ -180,9 +180,9 @@ def _fault(
         return "dkim.unknown-algorithm", f"is of the kind {kind[:40]!r}, which nobody knows"
     if kind != KINDS[signature.algorithm]:
         return "dkim.algorithm-mismatch", f"is of the kind {kind}, and the signature is made by {signature.algorithm}"
-    if not {"*", "email"} & set(record.items("s", "*")):
+    if not record.for_mail:
         return "dkim.service-excluded", "is not for e-mail (s=)"
-    if "sha256" not in record.items("h", "sha256"):
+    if not record.takes_sha256:
         return "dkim.hash-excluded", "forbids sha256 (h=)"
     if octets is None:
         return "dkim.bad-base64", "can't be decoded"

@@ -25,3 +25,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     code: str | None = None
     fix: str | None = None
+
+
+def sentence(text: str) -> str:
+    """Makes a whole sentence of a part of one."""
+    return f"{text[0].upper()}{text[1:]}."

@@ -49,6 +49,32 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Lists the tags' names in their order."""
         return [tag.name for tag in self.tags]
 
+    @property
+    def repeated(self) -> Tag | None:
+        """Finds the first tag that was there before: a duplicate makes the whole list invalid (RFC 6376 3.2)."""
+        names = self.names
+        return next((tag for at, tag in enumerate(self.tags) if tag.name in names[:at]), None)
+
+    @property
+    def version_late(self) -> bool:
+        """Says whether the version stands elsewhere than first (RFC 6376 3.6.1)."""
+        return "v" in self.names[1:]
+
+    @property
+    def version_other(self) -> bool:
+        """Says whether the version is another than exactly DKIM1 (RFC 6376 3.6.1)."""
+        return self.get("v", "DKIM1") != "DKIM1"
+
+    @property
+    def for_mail(self) -> bool:
+        """Says whether the key may sign mail (`s=`, RFC 6376 3.6.1)."""
+        return bool({"*", "email"} & set(self.items("s", "*")))
+
+    @property
+    def takes_sha256(self) -> bool:
+        """Says whether the key may be used with sha256 (`h=`, RFC 6376 3.6.1)."""
+        return "sha256" in self.items("h", "sha256")
+
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_key_record(text: str) -> KeyRecord | None:
@@ -87,12 +113,9 @@ def key_octets(record: KeyRecord) -> bytes | None:
 
 def usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
     """Says whether a verifier would take this key for mail signed by it with sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
-    names = record.names
-    if len(set(names)) != len(names):  # RFC 6376 3.2: a duplicate tag makes the whole list invalid
+    if record.repeated or record.version_late or record.version_other:
         return False
-    if "v" in names and (names[0] != "v" or record.get("v") != "DKIM1"):  # RFC 6376 3.6.1: v= first, exactly DKIM1
-        return False
-    fits = bool({"*", "email"} & set(record.items("s", "*"))) and "sha256" in record.items("h", "sha256")
+    fits = record.for_mail and record.takes_sha256
     return fits and record.get("k", "rsa") == algorithm and _strong(key_octets(record) or b"", algorithm)
 
 

@@ -17,7 +17,7 @@ from letterhead.core.answers import Question, Seen
 from letterhead.core.dkim_verify import Verified
 from letterhead.core.dmarc_record import parse as parse_dmarc
 from letterhead.core.dmarc_walk import Policy
-from letterhead.core.judgement import Judgement, Result
+from letterhead.core.judgement import Judgement, Result, sentence
 from letterhead.core.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
 from letterhead.core.spf_check import SpfCheck
 from letterhead.core.spf_macros import client_of
@@ -341,14 +341,10 @@ def _passed(author: str, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
     if spf.aligned and spf.judgement.result is Result.PASS:
         ways.append(f"SPF for {spf.domain}")
     if len(ways) > 1:
-        why = _sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
+        why = sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
         return Judgement(result=Result.PASS, why=why)
     fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
-    return Judgement(result=Result.PASS, why=_sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return Judgement(result=Result.PASS, why=sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix)
 
 
 def _failing(author: str, policy: Policy, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
@@ -368,7 +364,7 @@ def _failing(author: str, policy: Policy, dkim: tuple[DkimPart, ...], spf: SpfPa
         fix = f"Have the server that sends it sign with d={author}; what is wrong is said at each part."
     unsure = "; SPF could not be judged here" if spf.domain is None else ""
     asked = f"{policy.name} asks for {policy.applied}"
-    return Judgement(result=Result.FAIL, why=_sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
+    return Judgement(result=Result.FAIL, why=sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
 
 
 def _same_tree(one: str, other: str) -> bool:

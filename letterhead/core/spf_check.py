@@ -9,12 +9,22 @@ from typing import Final
 
 import msgspec
 
-from letterhead.core.answers import Question, Seen, View
-from letterhead.core.judgement import Judgement, Result
+from letterhead.core.answers import Question, Seen
+from letterhead.core.judgement import Judgement, Result, sentence
 from letterhead.core.records import Address, Mx, Target
 from letterhead.core.spf_macros import Client, expand, wants_name
 from letterhead.core.spf_record import Fault, SpfRecord, Term, parse, spf_texts
-from letterhead.core.spf_walk import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, Nothing, Seeing, look, shown
+from letterhead.core.spf_walk import (
+    ASKABLE,
+    MAX_EXCHANGES,
+    MAX_LOOKUPS,
+    MAX_VOIDS,
+    Nothing,
+    Seeing,
+    look,
+    question,
+    shown,
+)
 
 MAX_NAMES: Final = 10  # RFC 7208 4.6.4: of a client's reverse names
 QUALIFIERS: Final = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}
@@ -76,7 +86,7 @@ def _told(client: Client, domain: str, match: _Match) -> Judgement:
     allow = f"Send through a server that {of} names, or add {network} (or its service's include:) to it."
     match match.result:
         case Result.PASS if match.term is not None and match.term.matches_all:
-            why = f"{of[0].upper()}{of[1:]} lets every server in the world pass: {term}."
+            why = sentence(f"{of} lets every server in the world pass: {term}")
             fix = "End it in ~all, and name the servers that send."
             return Judgement(result=Result.PASS, why=why, code="spf.plus-all", fix=fix)
         case Result.PASS:
@@ -88,15 +98,15 @@ def _told(client: Client, domain: str, match: _Match) -> Judgement:
             weight = "must not" if match.result is Result.FAIL else "should not"
             return Judgement(result=match.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
         case _:
-            why = f"{of[0].upper()}{of[1:]} says nothing of {client.ip}: it came to {term}."
+            why = sentence(f"{of} says nothing of {client.ip}: it came to {term}")
             return Judgement(result=Result.NEUTRAL, why=why, code=None if match.term else "spf.no-all", fix=allow)
 
 
 _MISSING: Final = "mail-from.spf-missing"
 
 
-def _silent(question: Question) -> str:
-    return f"DNS did not answer for the {question.rdtype} of {question.name}; receivers try again later."
+def _silent(asked: Question) -> str:
+    return f"DNS did not answer for the {asked.rdtype} of {asked.name}; receivers try again later."
 
 
 class _Visit:
@@ -202,15 +212,15 @@ class _Visit:
         """Gives what was seen, where DNS told it."""
         there = self._asked([name], rdtype)[0]
         if there is Nothing.UNKNOWN:
-            why = _silent(_question(name, rdtype))
+            why = _silent(question(name, rdtype))
             fix = "Try again in some minutes; if it stays so, look at the nameservers of that name."
             raise _Broken(Judgement(result=Result.TEMPERROR, why=why, fix=fix))
         return there
 
     def _asked(self, names: Sequence[str], rdtype: str) -> list[Seeing]:
         """Gives what was seen of several names, that of a name which DNS can't hold being nothing (RFC 7208 4.3)."""
-        questions = {name: _question(name, rdtype) for name in names if ASKABLE.fullmatch(name)}
-        missing = [question for question in questions.values() if question not in self._seen]
+        questions = {name: question(name, rdtype) for name in names if ASKABLE.fullmatch(name)}
+        missing = [each for each in questions.values() if each not in self._seen]
         if missing:
             raise _Open(missing)
         return [look(self._seen, questions[name]) if name in questions else Nothing.VOID for name in names]
@@ -258,9 +268,5 @@ class _Visit:
         return domain if domain in names else next(iter([*near, *names]), "unknown")
 
 
-def _question(name: str, rdtype: str) -> Question:
-    return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
-
-
 def _permanent(why: str, code: str, fix: str) -> _Broken:
-    return _Broken(Judgement(result=Result.PERMERROR, why=f"{why[0].upper()}{why[1:]}.", code=code, fix=fix))
+    return _Broken(Judgement(result=Result.PERMERROR, why=sentence(why), code=code, fix=fix))

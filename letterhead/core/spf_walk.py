@@ -83,9 +83,14 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
         return broken or self.lookups > MAX_LOOKUPS or len(self.voids) > MAX_VOIDS
 
 
+def question(name: str, rdtype: str) -> Question:
+    """Asks one resolver."""
+    return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
+
+
 def txt_question(domain: str) -> Question:
     """Asks one resolver for a domain's TXT."""
-    return Question(name=domain, rdtype="TXT", view=View.ONE_RESOLVER)
+    return question(domain, "TXT")
 
 
 def walk(domain: str, record: SpfRecord, seen: Seen) -> Walk:
@@ -264,11 +269,11 @@ def _behind(branch: Branch, seen: Seen, wanted: list[Question]) -> Seeing:
     rdtypes = {"mx": ("MX",), "exists": ("A",)}.get(branch.term.name, ("A", "AAAA"))
     there: Seeing = Nothing.UNKNOWN
     for rdtype in rdtypes if ASKABLE.fullmatch(branch.name) else ():
-        question = Question(name=branch.name, rdtype=rdtype, view=View.ONE_RESOLVER)
-        if question not in seen:
-            wanted.append(question)
+        asked = question(branch.name, rdtype)
+        if asked not in seen:
+            wanted.append(asked)
             return Nothing.UNKNOWN
-        there = look(seen, question)
+        there = look(seen, asked)
         if there is not Nothing.VOID:
             break
     return there
