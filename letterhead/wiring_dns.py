@@ -21,10 +21,20 @@ __all__ = ["ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "su
 Address = tuple[str, int]
 
 
-def rules_version() -> str:
-    """Names the version of the rules and of the table of DNS hosts: another one wherever a line of them is another."""
-    rules = sorted(Path(core.__path__[0]).glob("*.py"))
-    return blake2b(b"".join(path.read_bytes() for path in (*rules, TABLE)), digest_size=8).hexdigest()
+def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE) -> str:
+    """Return a digest of everything that judges: each module of the core, in every folder, and the DNS host table.
+
+    An unchanged check confirms the last verdict only while this stays the same (decision 0017). A file counts with its
+    path, so that a moved rule counts as a changed one. Where only bytecode was installed, the bytecode counts.
+    """
+    modules = sorted(rules.rglob("*.py")) or sorted(rules.rglob("*.pyc"))
+    if not modules:
+        raise FileNotFoundError(f"{rules} holds no module: the version of the rules can't be told")
+    digest = blake2b(dns_hosts.read_bytes(), digest_size=8)
+    for module in modules:
+        source = module.read_bytes()
+        digest.update(f"{module.relative_to(rules).as_posix()} {len(source)}\n".encode() + source)
+    return digest.hexdigest()
 
 
 class _Suffixes:
