@@ -8,8 +8,9 @@ from typing import Final
 from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View
 from letterhead.core.delegations import direct, home
 from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
+from letterhead.core.lookup import follow
 from letterhead.core.panels import duration
-from letterhead.core.plan import AUTHORITATIVE, Standing, Verdict, follow
+from letterhead.core.plan import AUTHORITATIVE, Standing, Verdict
 from letterhead.core.records import Rdata, shown
 
 NEGATIVE = Diagnosis(

@@ -10,6 +10,7 @@ from letterhead.core.answers import NxDomain, Question, Reply, Seen, View, answe
 from letterhead.core.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
 from letterhead.core.domain import Ed25519Key, Rotation, Slots
 from letterhead.core.identity import ReturnPath
+from letterhead.core.lookup import elsewhere, question_at
 from letterhead.core.panels import DnsHost, delegation, host_of
 from letterhead.core.plan import (
     ANY_KEYS,
@@ -21,9 +22,7 @@ from letterhead.core.plan import (
     RecordId,
     Standing,
     Verdict,
-    elsewhere,
     judge,
-    question_at,
 )
 
 TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC, dmarc.TOPIC)

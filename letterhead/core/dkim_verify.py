@@ -26,9 +26,9 @@ from letterhead.core.keyrecord import (
     parse_key_record,
     rsa_bits,
 )
+from letterhead.core.lookup import Nothing, look, txt_question
 from letterhead.core.message import Message
 from letterhead.core.records import Txt
-from letterhead.core.spf_walk import Nothing, look, txt_question
 
 MOST_BITS: Final = 8192  # RFC 6376 3.3.3 wants 2048; far longer keys only cost time
 MOST_KEYS: Final = 4  # records at one name that are tried

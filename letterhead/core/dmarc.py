@@ -36,7 +36,8 @@ from letterhead.core.dmarc_faults import (
 )
 from letterhead.core.dmarc_record import DmarcRecord, parse
 from letterhead.core.dmarc_walk import Policy, exists, policy_in_force, question, texts_at, walk
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict, follow
+from letterhead.core.lookup import follow
+from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata
 
 # What was meant as a DMARC record, though receivers don't take it for one.

@@ -6,7 +6,7 @@ import msgspec
 
 from letterhead.core.answers import Found, NxDomain, Question, Seen, Unanswered, View
 from letterhead.core.dmarc_record import POLICIES, DmarcRecord, parse
-from letterhead.core.plan import follow
+from letterhead.core.lookup import follow
 from letterhead.core.records import Txt
 
 MOST_LABELS = 7  # RFC 9989 4.10: after the first look, no name has more; so there are eight looks at most

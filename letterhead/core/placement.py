@@ -11,8 +11,9 @@ import msgspec
 from letterhead.core import whereabouts
 from letterhead.core.answers import Aliased, Question
 from letterhead.core.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting
+from letterhead.core.lookup import leads_out
 from letterhead.core.mending import MENDS, mended, unescaped_name
-from letterhead.core.plan import AUTHORITATIVE, Accepts, PlannedRecord, Standing, Verdict, leads_out
+from letterhead.core.plan import AUTHORITATIVE, Accepts, PlannedRecord, Standing, Verdict
 from letterhead.core.records import Rdata, Target, shown
 from letterhead.core.whereabouts import aliases_of, answers_at, made_up, probes, rdatas_of
 

@@ -10,7 +10,6 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.answers import (
-    Aliased,
     Answer,
     Found,
     Question,
@@ -21,6 +20,7 @@ from letterhead.core.answers import (
     Why,
     answered,
 )
+from letterhead.core.lookup import follow, leads_out
 from letterhead.core.records import Rdata, shown
 
 
@@ -112,7 +112,6 @@ Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
 
 AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
 RESOLVERS = (View.RECURSIVE, View.ONE_RESOLVER)
-MAX_ALIASES = 8
 
 
 def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
@@ -151,43 +150,6 @@ def rejected(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
 def unanswered(record: PlannedRecord) -> Standing:
     """Says that nothing was learnt of this record."""
     return Standing(record=record, verdict=Verdict.UNANSWERED)
-
-
-def follow(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
-    """Gives the replies to a question with each alias replaced by the replies at its target, in the same view."""
-    replies: list[Reply] = []
-    for reply in seen.get(question, ()):
-        target = elsewhere(reply.answer)
-        if target is None:
-            replies.append(reply)
-        elif depth == 0:
-            replies.append(_instead(reply, Unanswered(why=Why.CNAME_LOOP)))
-        else:
-            there = follow(seen, question_at(question, target), depth - 1)
-            replies.extend(there or [_instead(reply, Unanswered(why=Why.NOT_ASKED))])
-    return tuple(replies)
-
-
-def leads_out(seen: Seen, question: Question) -> bool:
-    """Says whether an alias leads out of the zone text that is read: the record itself is not in it."""
-    aliased = any(elsewhere(reply.answer) for reply in seen.get(question, ()))
-    ends = [reply.answer for reply in follow(seen, question)] if aliased else []
-    return bool(ends) and all(isinstance(each, Unanswered) and each.why is Why.NOT_HELD for each in ends)
-
-
-def elsewhere(answer: Answer) -> str | None:
-    """Names the alias's target that must be asked next, or nothing."""
-    return answer.target if isinstance(answer, Aliased) and not answer.dangling else None
-
-
-def question_at(question: Question, name: str) -> Question:
-    """Asks the same at another name; where an alias leads to, two servers of that zone are enough."""
-    view = View.TWO_SERVERS if question.view is View.EVERY_SERVER else question.view
-    return Question(name=name, rdtype=question.rdtype, view=view)
-
-
-def _instead(reply: Reply, answer: Answer) -> Reply:
-    return Reply(perspective=reply.perspective, answer=answer)
 
 
 def _standing(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> Standing:

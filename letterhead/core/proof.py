@@ -18,10 +18,10 @@ from letterhead.core.dkim_verify import Verified
 from letterhead.core.dmarc_record import parse as parse_dmarc
 from letterhead.core.dmarc_walk import Policy
 from letterhead.core.judgement import Judgement, Result, sentence
+from letterhead.core.lookup import txt_question
 from letterhead.core.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
 from letterhead.core.spf_check import SpfCheck
 from letterhead.core.spf_macros import client_of
-from letterhead.core.spf_walk import txt_question
 
 MOST_SIGNATURES: Final = 8  # RFC 6376 6.1: a verifier may stop at its own bound
 MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets

@@ -8,7 +8,8 @@ import msgspec
 from letterhead.core.answers import Question, Reply, Unanswered, View, Why, answered
 from letterhead.core.delegations import home, ours
 from letterhead.core.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, follow, leads_out, rejected
+from letterhead.core.lookup import follow, leads_out
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, Standing, rejected
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",

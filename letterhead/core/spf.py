@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from letterhead.core import placement, spf_advice, spf_diagnoses
 from letterhead.core.answers import Found, Question, View, answered
 from letterhead.core.diagnosis import Diagnosis, Finding, Rule, Scene, Severity, Sighting, Topic, finding
+from letterhead.core.lookup import Nothing, follow, look, txt_question
 from letterhead.core.panels import value_for
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, follow
+from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata, Txt, split_text
 from letterhead.core.spf_advice import Subject
 from letterhead.core.spf_record import SpfRecord, Term, is_spf, parse, spf_texts, texts
-from letterhead.core.spf_walk import Nothing, look, txt_question
 from letterhead.core.whereabouts import made_up
 
 

@@ -15,22 +15,10 @@ import msgspec
 from letterhead.core import spf_diagnoses as told
 from letterhead.core.answers import Question, Seen, View
 from letterhead.core.diagnosis import Diagnosis, Severity, Sighting
+from letterhead.core.lookup import Nothing, look
 from letterhead.core.records import shown as rdata_shown
 from letterhead.core.spf_record import Fault, Mark, SpfRecord, Term, is_spf, merged, parse
-from letterhead.core.spf_walk import (
-    MAX_LOOKUPS,
-    MAX_SHOWN,
-    MAX_VOIDS,
-    Branch,
-    Break,
-    Nothing,
-    Trouble,
-    Walk,
-    flat,
-    look,
-    shown,
-    walk,
-)
+from letterhead.core.spf_walk import MAX_LOOKUPS, MAX_SHOWN, MAX_VOIDS, Branch, Break, Trouble, Walk, flat, shown, walk
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
 MAX_TOLD: Final = 3  # findings of one code about one record: more would only bury the others

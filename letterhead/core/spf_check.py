@@ -11,20 +11,11 @@ import msgspec
 
 from letterhead.core.answers import Question, Seen
 from letterhead.core.judgement import Judgement, Result, sentence
+from letterhead.core.lookup import Nothing, Seeing, look, question
 from letterhead.core.records import Address, Mx, Target
 from letterhead.core.spf_macros import Client, expand, wants_name
 from letterhead.core.spf_record import Fault, SpfRecord, Term, parse, spf_texts
-from letterhead.core.spf_walk import (
-    ASKABLE,
-    MAX_EXCHANGES,
-    MAX_LOOKUPS,
-    MAX_VOIDS,
-    Nothing,
-    Seeing,
-    look,
-    question,
-    shown,
-)
+from letterhead.core.spf_walk import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, shown
 
 MAX_NAMES: Final = 10  # RFC 7208 4.6.4: of a client's reverse names
 QUALIFIERS: Final = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}

@@ -7,13 +7,12 @@ Says which questions are still open, and asks none. Every term is counted as for
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 
 import msgspec
 
-from letterhead.core.answers import Aliased, Delegated, Found, NoData, NxDomain, Question, Seen, Unanswered, View
-from letterhead.core.plan import follow
-from letterhead.core.records import Rdata
+from letterhead.core.answers import Question, Seen
+from letterhead.core.lookup import Nothing, Seeing, look, question, txt_question
 from letterhead.core.spf_record import LOOKUPS, SpfRecord, Term, parse, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
@@ -83,16 +82,6 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
         return broken or self.lookups > MAX_LOOKUPS or len(self.voids) > MAX_VOIDS
 
 
-def question(name: str, rdtype: str) -> Question:
-    """Asks one resolver."""
-    return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
-
-
-def txt_question(domain: str) -> Question:
-    """Asks one resolver for a domain's TXT."""
-    return question(domain, "TXT")
-
-
 def walk(domain: str, record: SpfRecord, seen: Seen) -> Walk:
     """Walks the tree below a domain's record, as far as it was seen."""
     walker = _Walker(seen)
@@ -127,31 +116,6 @@ def shown(term: Term) -> str:
 
 
 # --- what was seen of a name -----------------------------------------------------------------------------------
-
-
-class Nothing(StrEnum):
-    """Says why there are no records: there are none (a void lookup, RFC 7208 4.6.4), or nobody knows."""
-
-    VOID = "void"
-    UNKNOWN = "unknown"
-
-
-Seeing = tuple[Rdata, ...] | Nothing
-
-
-def look(seen: Seen, question: Question) -> Seeing:
-    """Gives the records that a question found."""
-    for reply in follow(seen, question):
-        match reply.answer:
-            case Found():
-                return reply.answer.rrset.rdatas
-            case NoData() | NxDomain() | Aliased():
-                return Nothing.VOID
-            case Unanswered() | Delegated():
-                continue
-            case _:
-                assert_never(reply.answer)
-    return Nothing.UNKNOWN
 
 
 # --- the walk --------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from letterhead.core import dkim
 from letterhead.core.answers import Answer, Found, Question, Reply, Seen, Unanswered, View, answered
 from letterhead.core.evidence import Sight
 from letterhead.core.keyrecord import parse_key_record
-from letterhead.core.plan import PlannedRecord, at_resolvers, follow, rejected
+from letterhead.core.lookup import follow
+from letterhead.core.plan import PlannedRecord, at_resolvers, rejected
 from letterhead.core.records import Txt
 
 

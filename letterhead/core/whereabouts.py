@@ -8,18 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from letterhead.core.answers import Aliased, Answer, Found, NoData, NxDomain, Question, View
 from letterhead.core.diagnosis import Scene
+from letterhead.core.lookup import follow
 from letterhead.core.mending import MENDS, head, mended, value_text
-from letterhead.core.plan import (
-    ANY_KEYS,
-    AUTHORITATIVE,
-    Accepts,
-    Plan,
-    PlannedRecord,
-    RecordId,
-    Standing,
-    Verdict,
-    follow,
-)
+from letterhead.core.plan import ANY_KEYS, AUTHORITATIVE, Accepts, Plan, PlannedRecord, RecordId, Standing, Verdict
 from letterhead.core.records import Rdata
 
 PROBE = View.ONE_SERVER

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from letterhead.core import spf, spf_advice
 from letterhead.core.answers import Found, NoData, NxDomain, Question, Reply, Seen, Unanswered, View, Why
+from letterhead.core.lookup import txt_question
 from letterhead.core.records import Address, Rdata
 from letterhead.core.spf_record import Fault, merged, parse
-from letterhead.core.spf_walk import MAX_NAMES, Break, Walk, txt_question, walk
+from letterhead.core.spf_walk import MAX_NAMES, Break, Walk, walk
 from tests.core import scenes
 
 PLANNED = spf.planned("lh.acme.dev", "include:spf.mail.example")
