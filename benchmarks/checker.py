@@ -14,11 +14,12 @@ from typing import Any
 
 import uvloop
 
-from letterhead import config, wiring, worker
+from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
-from letterhead.core.answers import Question, Reply
+from letterhead.core.dns.answers import Question, Reply
 from letterhead.ports import Allowance, Resolver
+from letterhead.wiring import assemble
 
 
 class Counted:
@@ -57,7 +58,7 @@ class Told:
 async def main() -> None:
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
-    async with wiring.assembled(settings) as deps:
+    async with assemble.assembled(settings) as deps:
         stop = asyncio.Event()
         told, counted = Told(deps.meter, int(sys.argv[1]), stop), Counted(deps.resolver)
         began, used = time.perf_counter(), time.process_time()

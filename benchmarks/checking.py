@@ -18,10 +18,10 @@ from benchmarks import load, places, zones
 from benchmarks.figures import Paired, Row, at_least, interleaved, row
 from benchmarks.seed import BORN, COLUMNS, as_row
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
-from letterhead.core.domain import Domain
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import Look, State, Watch
 from letterhead.core.secret import Secret
-from letterhead.core.watch import Look, State, Watch
 from tests.rigs import dns_lab, postgres
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation

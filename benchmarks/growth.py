@@ -15,10 +15,11 @@ import asyncpg
 
 from benchmarks import asking, floor, load, places, seed, sweep
 from benchmarks.figures import Row, at_most, row
-from letterhead import config, wiring
+from letterhead import config
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.ports import Deps
+from letterhead.wiring import assemble
 from tests.rigs import postgres
 from tests.rigs.letterhead import Installation
 
@@ -71,7 +72,7 @@ async def _measured(installation: Installation, url: str, keys: list[seed.Keys],
     write_logs(LogFormat.JSON, quiet=True)
     chosen = random.Random(7)
     async with (
-        wiring.assembled(config.read(installation.settings, Path())) as deps,
+        assemble.assembled(config.read(installation.settings, Path())) as deps,
         asyncpg.create_pool(url, min_size=1, max_size=1) as pool,
     ):
         pepper = await places.pepper(deps)

@@ -12,9 +12,11 @@ from pathlib import Path
 import httpx2
 
 from benchmarks import floor, load
-from letterhead import config, wiring, wiring_keys
+from letterhead import config
 from letterhead.core.secret import reveal
 from letterhead.ports import Deps
+from letterhead.wiring import assemble
+from letterhead.wiring import keyring as wiring_keys
 from tests.rigs.letterhead import Installation
 from tests.rigs.processes import free_port, program
 
@@ -38,7 +40,7 @@ def pepper_of(installation: Installation) -> str:
     """Gives the pepper of an installation that nobody serves, so that the floor looks up the same digests."""
 
     async def read() -> bytes:
-        async with wiring.assembled(config.read(installation.settings, Path())) as deps:
+        async with assemble.assembled(config.read(installation.settings, Path())) as deps:
             return await pepper(deps)
 
     return asyncio.run(read()).hex()

@@ -10,13 +10,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from letterhead import config, wiring
+from letterhead import config
 from letterhead.adapters.storage import rows
-from letterhead.core import apikeys
-from letterhead.core.domain import Domain
-from letterhead.core.watch import State, fresh
+from letterhead.core.accounts import api_keys
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State, fresh
 from letterhead.operations.domains import key_purpose
 from letterhead.ports import Deps, KeyPair
+from letterhead.wiring import assemble
 from tests.rigs.letterhead import Installation
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,11 +75,11 @@ def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
 async def seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
     """Does the same within an event loop."""
     settings = config.read(installation.settings, Path())
-    async with wiring.assembled(settings) as deps:
+    async with assemble.assembled(settings) as deps:
         keys = [_keys(number) for number in range(wanted.first, wanted.first + wanted.accounts)]
         pair = deps.keyring.make_pair()
         tables = list(_tables(deps, wanted, keys, pair))
-    url = wiring.database_url(settings)
+    url = assemble.database_url(settings)
     if url.startswith("sqlite:"):
         _fill_sqlite(url.removeprefix("sqlite:///"), tables)
     else:
@@ -87,7 +88,7 @@ async def seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
 
 
 def _keys(number: int) -> Keys:
-    read, full = (apikeys.new_api_key(apikeys.Mode.TEST, (2 * number + place).to_bytes(32))[0] for place in (0, 1))
+    read, full = (api_keys.new_api_key(api_keys.Mode.TEST, (2 * number + place).to_bytes(32))[0] for place in (0, 1))
     return Keys(read, full)
 
 

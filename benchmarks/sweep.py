@@ -19,7 +19,7 @@ import msgspec
 from benchmarks import checking, load, places, zones
 from benchmarks.figures import Row, at_most, row
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import new_key_text, parse_keys
+from letterhead.adapters.keyring_settings import new_key_text, parse_keys
 from tests.rigs import dns_lab
 from tests.rigs.processes import program
 

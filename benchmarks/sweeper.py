@@ -18,11 +18,12 @@ import uvloop
 
 from benchmarks.checker import Told
 from benchmarks.sweep import Swept
-from letterhead import config, wiring, worker
+from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
-from letterhead.core.domain import Domain
+from letterhead.core.domain.domain import Domain
 from letterhead.ports import Outcome
+from letterhead.wiring import assemble
 
 
 class Watched:
@@ -55,7 +56,7 @@ async def main() -> None:
     count, start, each = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
-    async with wiring.assembled(settings) as deps:
+    async with assemble.assembled(settings) as deps:
         stop = asyncio.Event()
         told, watched = Told(deps.meter, count, stop), Watched(deps.store, start, each)
         used = time.process_time()

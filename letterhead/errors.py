@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Lists the stable codes that a client may see; the web maps each to a status (web/problems.py)."""
+    """Lists the stable codes that a client may see; the web maps each to a status (web/errors.py)."""
 
     # the request itself
     REQUEST_MALFORMED = "request-malformed"

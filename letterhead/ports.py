@@ -9,24 +9,24 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts import Account, ApiKey, Caller, Scope, Session
-from letterhead.core.answers import Question, Reply, Snapshot
-from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Change, Domain, Effect, Event, Slots
-from letterhead.core.history import Move
-from letterhead.core.identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
-from letterhead.core.lateness import Tally
-from letterhead.core.letters import Letter
-from letterhead.core.limits import Limits
-from letterhead.core.names import NameRules
-from letterhead.core.outage import Silence
-from letterhead.core.panels import DnsHost
-from letterhead.core.plan import RecordId, Standing, Verdict
-from letterhead.core.relayed import Answer, Progress, Queued
-from letterhead.core.reminders import Reminder
+from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope, Session
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.accounts.setup_links import SetupLink
+from letterhead.core.dns.answers import Question, Reply, Snapshot
+from letterhead.core.domain.domain import Change, Domain, Effect, Event, Slots
+from letterhead.core.domain.provider_identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.statistics import Move
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.names.domain_names import NameRules
+from letterhead.core.plan.dns_hosts import DnsHost
+from letterhead.core.plan.plan import RecordId, Standing, Verdict
+from letterhead.core.public.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
+from letterhead.core.relay.queue import Answer, Progress, Queued
+from letterhead.core.schedule.check_lag import Tally
+from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminders import Reminder
 from letterhead.core.secret import Secret
-from letterhead.core.setup_links import SetupLink
-from letterhead.core.webhooks import Fate, Reach, Replied, Ruling, Target, Webhook
+from letterhead.core.zone.resolver_outage import Silence
 
 
 @dataclass(slots=True)

@@ -15,18 +15,18 @@ from typing import TypeVar
 
 import structlog
 
-from letterhead.core.domain import Domain
+from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault
 from letterhead.operations import (
     checks,
     deliveries,
-    identities,
-    pool,
+    key_pool,
+    provider_work,
     reconcile,
     reminders,
     retention,
     rotations,
-    watching,
+    self_monitoring,
 )
 from letterhead.ports import Beside, Deps, Intent, OwedDelivery, OwedReminder
 
@@ -106,11 +106,11 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         now, each = deps.now(), settings.deliveries_each
         return deps.store.claim_deliveries(now, now + DELIVERY_LEASE, owner, free, failing=failing, places=each)
 
-    begun: watching.Begun = Counter()
+    begun: self_monitoring.Begun = Counter()
     turns = Turns()
 
     def check(due: Due) -> Awaitable[None]:
-        watching.note(begun, due[0], deps.now())
+        self_monitoring.note(begun, due[0], deps.now())
         return _check(deps, due, turns)
 
     def deliver(owed: OwedDelivery) -> Awaitable[None]:
@@ -201,7 +201,7 @@ async def _perform(deps: Deps, intent: Intent) -> None:
     """Does one piece of work at the provider; a bug in it gives it back for later."""
     with structlog.contextvars.bound_contextvars(domain=intent.sender, domain_id=intent.domain_id):
         try:
-            await identities.perform(deps, intent)
+            await provider_work.perform(deps, intent)
         except Fault as fault:
             log.warning("intent.interrupted", effect=intent.effect, kind=fault.kind, detail=fault.detail)
         except Exception:
@@ -249,7 +249,7 @@ async def _keep_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:
     """Makes keys ahead, one at a time, while there are fewer than wanted."""
     while not stop.is_set():
         try:
-            full = await pool.fill(deps, wanted)
+            full = await key_pool.fill(deps, wanted)
         except Fault as fault:
             log.warning("pool.interrupted", kind=fault.kind, detail=fault.detail)
             full = True
@@ -271,14 +271,14 @@ async def _keep_round(deps: Deps, stop: asyncio.Event) -> None:
         await _pause(stop, ROUND_POLL)
 
 
-async def _keep_watch(deps: Deps, begun: watching.Begun, stop: asyncio.Event) -> None:
+async def _keep_watch(deps: Deps, begun: self_monitoring.Begun, stop: asyncio.Event) -> None:
     """Writes down each minute how late checks began, and once more on stopping."""
     stopping = False
     while not stopping:
         await _pause(stop, WRITE_DOWN_EVERY)
         stopping = stop.is_set()
         try:
-            await watching.write_down(deps, begun)
+            await self_monitoring.write_down(deps, begun)
         except Fault as fault:
             log.warning("watch.interrupted", kind=fault.kind, detail=fault.detail)
 
@@ -294,7 +294,7 @@ async def _keep_account(deps: Deps, stop: asyncio.Event) -> None:
 async def _look_at_account(deps: Deps) -> None:
     while True:
         try:
-            await watching.look_at_account(deps)
+            await self_monitoring.look_at_account(deps)
         except Fault as fault:
             log.warning("account.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:

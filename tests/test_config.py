@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from letterhead.adapters.keytext import new_key_text, parse_keys
+from letterhead.adapters.keyring_settings import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
@@ -35,8 +35,8 @@ from letterhead.config import (
 )
 from letterhead.config.key_zone import TsigKey
 from letterhead.config.table import ProviderName
-from letterhead.core.accounts import Scope
-from letterhead.core.identity import ReturnPath
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import asking, floor, places, seed
-from letterhead import config, wiring
+from letterhead import config
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
+from letterhead.wiring import assemble
 
 ROUNDS, EACH, BEST, WARM_UP = 120, 5, 6, 15
 Ask = Callable[[str], Awaitable[None]]
@@ -66,7 +67,7 @@ async def test_a_list_is_near_its_floor(tmp_path: Path) -> None:
     installation = places.installation(tmp_path)
     keys = await seed.seeded(installation, seed.Wanted(accounts=20, sealed=True))
     read, full = [each.read for each in keys], [each.full for each in keys]
-    async with wiring.assembled(config.read(installation.settings, Path())) as deps:
+    async with assemble.assembled(config.read(installation.settings, Path())) as deps:
         bare = asking.asked(floor.app(floor.from_sqlite(tmp_path / "letterhead.db"), await places.pepper(deps)))
         kept, made = asking.ours(deps), asking.ours(deps, kept_lists=0)
         sides = [(bare, read), (kept, read), (made, read), (made, full)]

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from letterhead.adapters.keytext import KEY_OCTETS, WHERE, KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KEY_OCTETS, WHERE, KeyEncryptionKey
 from letterhead.adapters.pem import EXPONENT, read_private_key
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind

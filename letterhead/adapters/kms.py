@@ -13,7 +13,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from letterhead.adapters import aws
-from letterhead.adapters.keytext import KEY_OCTETS, WHERE, KeyEncryptionKey, KmsKey
+from letterhead.adapters.keyring_settings import KEY_OCTETS, WHERE, KeyEncryptionKey, KmsKey
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 

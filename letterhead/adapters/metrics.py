@@ -6,10 +6,17 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from letterhead.core import outage
-from letterhead.core.identity import Holding, IdentityUnknown, IdentityWish, ProviderWord, ReturnPath, Word
-from letterhead.core.outage import Silence
+from letterhead.core.domain.provider_identity import (
+    Holding,
+    IdentityUnknown,
+    IdentityWish,
+    ProviderWord,
+    ReturnPath,
+    Word,
+)
 from letterhead.core.secret import Secret
+from letterhead.core.zone import resolver_outage
+from letterhead.core.zone.resolver_outage import Silence
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Backlog, Condition, Provider
 
@@ -95,7 +102,7 @@ class PrometheusMeter:
             self._reminders.set(backlog.reminders)
             self._deliveries.set(backlog.deliveries)
             self._silent.set(silence.zones if silence else 0)
-            self._outage.set(outage.ours(silence))
+            self._outage.set(resolver_outage.ours(silence))
         return generate_latest(self._registry)
 
 

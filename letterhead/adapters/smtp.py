@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from letterhead.core.letters import Letter
+from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports import Handed, Post
 

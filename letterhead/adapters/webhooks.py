@@ -6,8 +6,8 @@ from typing import Final
 
 import httpcore2
 
-from letterhead.adapters.pinned import PinnedHttp, Resolve
-from letterhead.core.webhooks import Reach, Replied, Target
+from letterhead.adapters.pinned_connections import PinnedHttp, Resolve
+from letterhead.core.public.webhooks import Reach, Replied, Target
 
 SECONDS: Final = 15.0  # for all of it: name, connection, TLS, request, answer
 OCTETS: Final = 64 * 1024  # of an answer's body that are read

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from letterhead import __version__
-from letterhead.cli.exits import Exit, Refused, told
+from letterhead.cli.exit_codes import Exit, Refused, told
 from letterhead.errors import Fault
 
 SERVER, CLIENT, OWN = "Server", "Client of the HTTP API", "This command"
@@ -26,11 +26,11 @@ app = App(
 )
 
 _COMMANDS = (
-    ("run", "serving:run", SERVER, "Start everything on the embedded database, with a first account and key."),
-    ("serve", "serving:serve", SERVER, "Serve the API, with a worker beside it unless --no-worker."),
-    ("worker", "serving:worker", SERVER, "Check domains, without serving; any number beside each other on Postgres."),
+    ("run", "serve:run", SERVER, "Start everything on the embedded database, with a first account and key."),
+    ("serve", "serve:serve", SERVER, "Serve the API, with a worker beside it unless --no-worker."),
+    ("worker", "serve:worker", SERVER, "Check domains, without serving; any number beside each other on Postgres."),
     ("relay", "relay:relay", SERVER, "Take mail by SMTP, sign it, and hand it to a smart host."),
-    ("migrate", "serving:migrate", SERVER, "Bring the database's schema to this version."),
+    ("migrate", "serve:migrate", SERVER, "Bring the database's schema to this version."),
     ("config", "settings:config", SERVER, "Print every setting, its value, where it came from, what it does."),
     ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail and clock."),
     ("mail", "mail:app", SERVER, "Send a test message by the mail server that reminders go by."),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from letterhead.cli.client import Api, decoded, operator_token, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import ago, columns, console
 

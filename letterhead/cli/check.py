@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from letterhead.operations.inspections import Conclusion, Inquiry, Outlook
+    from letterhead.operations.one_off_checks import Conclusion, Inquiry, Outlook
 
 EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
 
@@ -52,7 +52,7 @@ def check(
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
     """
-    from letterhead.operations.inspections import inspect
+    from letterhead.operations.one_off_checks import inspect
 
     try:
         inquiry = _inquiry(domain, selector, mail_from, expect)
@@ -82,8 +82,8 @@ def _told(conclusion: "Conclusion", *, as_json: bool) -> Exit:
 
 def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "Inquiry":
     from letterhead.cli.plans import read_expected
-    from letterhead.core.names import parse_anywhere
-    from letterhead.operations.inspections import Inquiry
+    from letterhead.core.names.domain_names import parse_anywhere
+    from letterhead.operations.one_off_checks import Inquiry
 
     name = parse_anywhere(domain).ascii
     return Inquiry(
@@ -95,14 +95,14 @@ def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expec
 
 
 def _selectors(given: Sequence[str], domain: str) -> tuple[str, ...]:
-    from letterhead.core.names import DomainName, parse_selector
+    from letterhead.core.names.domain_names import DomainName, parse_selector
 
     read = (parse_selector(each.partition("._domainkey")[0], DomainName(domain)) for each in given)
     return tuple(dict.fromkeys(read))
 
 
 def _mail_from(given: str, domain: str) -> str:
-    from letterhead.core.names import parse_anywhere
+    from letterhead.core.names.domain_names import parse_anywhere
 
     name = given.rstrip(".")
     return parse_anywhere(name if "." in name else f"{name}.{domain}").ascii
@@ -125,8 +125,8 @@ def _in_text(path: Path, inquiry: "Inquiry") -> "tuple[Outlook, Inquiry]":
     from msgspec.structs import replace
 
     from letterhead.cli.plans import read_text
-    from letterhead.operations.inspections import Outlook
-    from letterhead.wiring_dns import ZoneFileResolver, load_hosts
+    from letterhead.operations.one_off_checks import Outlook
+    from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
         text = ZoneFileResolver(read_text(path, "The zone file"))
@@ -148,8 +148,8 @@ def _in_text(path: Path, inquiry: "Inquiry") -> "tuple[Outlook, Inquiry]":
 
 def _at_servers(resolvers: Sequence[str], port: int | None) -> "Outlook":
     from letterhead.config import system_resolvers
-    from letterhead.operations.inspections import Outlook
-    from letterhead.wiring_dns import load_hosts, resolver_at, suffixes
+    from letterhead.operations.one_off_checks import Outlook
+    from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")

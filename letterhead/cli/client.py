@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import msgspec
 
-from letterhead.cli.exits import Refused
+from letterhead.cli.exit_codes import Refused
 from letterhead.errors import Fault, Kind
 
 DEFAULT_URL = "http://127.0.0.1:8025"

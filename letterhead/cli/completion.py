@@ -4,7 +4,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 
 Shell = Literal["bash", "zsh", "fish"]
 

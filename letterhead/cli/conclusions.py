@@ -8,9 +8,9 @@ from rich.text import Text
 
 from letterhead.cli.report import finding, verdicts
 from letterhead.cli.tables import STYLES, visible
-from letterhead.core.diagnosis import Finding
-from letterhead.core.plan import Standing
-from letterhead.operations.inspections import Conclusion
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.plan.plan import Standing
+from letterhead.operations.one_off_checks import Conclusion
 
 _SAID = {
     "pass": ("Nothing blocks.", "bold green"),

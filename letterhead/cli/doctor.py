@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import console, visible, word
-from letterhead.core.answers import Found, Question, Reply, Unanswered, View
+from letterhead.core.dns.answers import Found, Question, Reply, Unanswered, View
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Line:
 
 def doctor() -> Exit:
     """Look at database, schema, keys, provider, resolvers, port 53, mail and clock: each line ok, or what to do."""
-    from letterhead.cli.serving import prepared
+    from letterhead.cli.process import prepared
 
     return Exit.OK if asyncio.run(_examine(prepared(quiet=True))) else Exit.NOT_GOOD
 
@@ -60,7 +60,7 @@ def _show(line: Line) -> None:
 
 
 async def _lines(settings: "Settings") -> AsyncIterator[Line]:
-    from letterhead import wiring
+    from letterhead.wiring import assemble
 
     yield (schema := await _schema(settings))
     if schema.ok:  # opening an embedded database would make or change it, and we only look
@@ -68,7 +68,7 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
             yield line
     for line in await _provider(settings):
         yield line
-    resolver = wiring.resolver(settings)
+    resolver = assemble.resolver(settings)
     clock = asyncio.to_thread(_clock, settings)
     for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
         yield line
@@ -77,13 +77,13 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
 
 
 async def _schema(settings: "Settings") -> Line:
-    from letterhead import wiring
+    from letterhead.wiring import assemble
 
     try:
-        state = await wiring.schema_state(wiring.database_url(settings))
+        state = await assemble.schema_state(assemble.database_url(settings))
     except Fault as fault:
         return _wrong("database", fault)
-    if state in (wiring.SchemaState.CURRENT, wiring.SchemaState.NEWER):
+    if state in (assemble.SchemaState.CURRENT, assemble.SchemaState.NEWER):
         return Line(part="database", said=f"{_named(settings)} answers; its schema is {state}")
     said = f"{_named(settings)} answers; its schema is {state}"
     return Line(part="database", said=said, ok=False, fix="letterhead migrate (`letterhead run` does it by itself)")
@@ -98,11 +98,11 @@ def _named(settings: "Settings") -> str:
 
 async def _opened(settings: "Settings") -> AsyncIterator[Line]:
     """Opens the installation as a server does, which tries the keys; one that runs on the embedded database has."""
-    from letterhead import wiring
+    from letterhead.wiring import assemble
 
     try:
-        async with wiring.assembled(settings) as deps:
-            kept = wiring.kept_by_kms(settings)
+        async with assemble.assembled(settings) as deps:
+            kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
             yield Line(part="keys", said=f"they open what is sealed in the database{how}")
             yield await _work(deps)
@@ -124,10 +124,10 @@ async def _work(deps: "Deps") -> Line:
 
 
 async def _provider(settings: "Settings") -> list[Line]:
-    from letterhead import wiring
+    from letterhead.wiring import assemble
 
     try:
-        async with wiring.lone_provider(settings) as provider:
+        async with assemble.lone_provider(settings) as provider:
             conditions = await provider.conditions()
     except Fault as fault:
         return [_wrong("provider", fault)]
@@ -139,7 +139,7 @@ def _running(settings: "Settings") -> Line:
     import httpx2
 
     from letterhead.cli.client import LOCAL
-    from letterhead.cli.serving import address
+    from letterhead.cli.process import address
 
     url = f"{address(settings.bind)}/readyz"
     try:
@@ -183,10 +183,10 @@ async def _port53(resolver: "Resolver") -> Line:
 
 async def _mail(settings: "Settings") -> Line:
     """Signs in at the mail server, and sends nothing."""
-    from letterhead import wiring
     from letterhead.ports import Post
+    from letterhead.wiring import assemble
 
-    mailer, server = wiring.mailer(settings), settings.smtp_url
+    mailer, server = assemble.mailer(settings), settings.smtp_url
     if mailer is None or server is None:
         return Line(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
     where, reached = f"{server.host}:{server.port}", await mailer.reach()
@@ -198,9 +198,9 @@ async def _mail(settings: "Settings") -> Line:
 
 async def _key_zone(settings: "Settings", resolver: "Resolver") -> list[Line]:
     """Tries to write the zone that customers' CNAMEs lead to, and whether the world finds it."""
-    from letterhead import wiring
+    from letterhead.wiring import assemble
 
-    publisher = wiring.publisher(settings)
+    publisher = assemble.publisher(settings)
     if publisher is None:
         return []
     tried = [Line(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.conditions()]

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from letterhead.cli import proofs
 from letterhead.cli.client import Api, account_key, decoded, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.report import change_of_keys, listed, report, surveyed, to_publish, zone_text
 from letterhead.cli.tables import console

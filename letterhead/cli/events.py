@@ -3,7 +3,7 @@
 from typing import Any
 
 from letterhead.cli.client import Api, account_key, decoded, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import columns, console
 

@@ -1,6 +1,6 @@
 """Knows the command `letterhead explain`: what a code means, in the words of its page in the docs."""
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 
@@ -12,8 +12,8 @@ def explain(code: str | None = None, /) -> Exit:
     code
         The code, such as dkim.truncated. Without one, all codes are listed by their topics.
     """
-    from letterhead.core import catalogue  # here, since the list of commands needs none of it
-    from letterhead.core.catalogue import DIAGNOSES as ALL
+    from letterhead.core.check import catalogue  # here, since the list of commands needs none of it
+    from letterhead.core.check.catalogue import DIAGNOSES as ALL
 
     if code is None:
         print(catalogue.listing(ALL.values()))

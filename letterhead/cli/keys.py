@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from letterhead.cli.client import Api, account_key, decoded, operator_token, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import ago, columns, console
 
 app = App(

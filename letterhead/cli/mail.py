@@ -5,7 +5,7 @@ import secrets
 
 from cyclopts import App
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import visible
 from letterhead.errors import Fault, Kind
 
@@ -21,13 +21,13 @@ def test(address: str, /) -> Exit:
     address
         Who gets it.
     """
-    from letterhead import wiring
-    from letterhead.cli.serving import prepared
-    from letterhead.core.accounts import parse_email
-    from letterhead.core.letters import trial
+    from letterhead.cli.process import prepared
+    from letterhead.core.accounts.accounts import parse_email
+    from letterhead.core.schedule.reminder_mail import trial
     from letterhead.ports import Post
+    from letterhead.wiring import assemble
 
-    mailer = wiring.mailer(prepared(quiet=True))
+    mailer = assemble.mailer(prepared(quiet=True))
     if mailer is None:
         raise Fault(
             Kind.CONFIG_INVALID,

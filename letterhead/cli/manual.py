@@ -1,7 +1,7 @@
 """Knows how docs/cli.md is written: from the commands and exit codes themselves, so that it can't differ from them."""
 
 from letterhead.cli import app
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 
 _PAGE = """# The command
 

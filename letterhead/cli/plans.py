@@ -6,7 +6,7 @@ from pathlib import Path
 import idna
 import msgspec
 
-from letterhead.core.plan import PlannedRecord, RecordId
+from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.errors import Fault, Kind
 
 MOST_RECORDS = 16

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from letterhead.cli.client import Api, decoded, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import columns, visible
 from letterhead.errors import Fault, Kind
 

@@ -7,14 +7,14 @@ import socket
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from letterhead.cli.exits import Exit
-from letterhead.cli.serving import in_loop, listen, prepared
+from letterhead.cli.exit_codes import Exit
+from letterhead.cli.process import in_loop, listen, prepared
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from letterhead.cli.serving import Neighbour
+    from letterhead.cli.process import Neighbour
     from letterhead.config import Settings
     from letterhead.ports import Deps
     from letterhead.relay import Ears, RelaySettings
@@ -30,8 +30,8 @@ def relay() -> Exit:
 
 
 async def _relaying(settings: "Settings") -> None:
-    from letterhead import wiring
     from letterhead.config import SqliteFile
+    from letterhead.wiring import assemble
 
     if isinstance(settings.database_url, SqliteFile):
         raise Fault(
@@ -45,7 +45,7 @@ async def _relaying(settings: "Settings") -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ExitStack() as listening:
         ears = opened(settings, listening)
-        async with wiring.assembled(settings) as deps:
+        async with assemble.assembled(settings) as deps:
             if settings.relay_metrics_bind is not None:
                 deps.meter.tell_at(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
             async with beside(deps, settings, ears) as run:
@@ -56,7 +56,7 @@ async def _relaying(settings: "Settings") -> None:
 async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[Neighbour]":
     """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
     from letterhead import relay as relaying
-    from letterhead import wiring_relay
+    from letterhead.wiring import relay as wiring_relay
 
     async with wiring_relay.relaying(settings) as parts:
         yield lambda stop: relaying.run(deps, parts, _relay_settings(settings), ears, stop)
@@ -64,8 +64,8 @@ async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIter
 
 def opened(settings: "Settings", listening: ExitStack) -> "Ears":
     """Takes the relay's ports and loads its certificate, before anything else is opened; Fault `config-invalid`."""
-    from letterhead import wiring_relay
     from letterhead.relay import Ears
+    from letterhead.wiring import relay as wiring_relay
 
     context = wiring_relay.certificate(settings)
     plain = listening.enter_context(listen(settings.relay_bind, "LETTERHEAD_RELAY_BIND"))
@@ -79,7 +79,7 @@ def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":
     """Makes what looks whether the certificate's files are others by now, and loads them."""
     import ssl
 
-    from letterhead import wiring_relay
+    from letterhead.wiring import relay as wiring_relay
 
     files = [path for path in (settings.relay_certificate, settings.relay_certificate_key) if path is not None]
     loaded = [os.stat(path).st_mtime_ns for path in files]  # noqa: PTH116

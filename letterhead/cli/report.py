@@ -6,7 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from letterhead.cli.tables import ago, columns, visible, word
-from letterhead.core.records import zone_line
+from letterhead.core.dns.records import zone_line
 
 Json = Mapping[str, Any]
 WIDTH = 100  # characters of a long text that are shown where a part of it is marked

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import columns, console
 
 

@@ -7,7 +7,7 @@ import msgspec
 from cyclopts import App
 
 from letterhead.cli.client import Api, account_key, decoded, path_of
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import ago, columns, console, word
 

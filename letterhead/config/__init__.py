@@ -1,7 +1,7 @@
 """Knows how this installation was set up: read once, refused early and by name. Seen by wiring and faces only."""
 
-from letterhead.config.reading import Row, page, read, rows
-from letterhead.config.surroundings import is_loopback, key_text, system_resolvers
+from letterhead.config.environment import is_loopback, key_text, system_resolvers
+from letterhead.config.sources import Row, page, read, rows
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Endpoint,

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from letterhead.config.values import is_address
-from letterhead.core.accounts import parse_email
+from letterhead.core.accounts.accounts import parse_email
 from letterhead.errors import Fault
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -24,8 +24,8 @@ from letterhead.config.values import (
     SqliteFile,
     StartTls,
 )
-from letterhead.core.accounts import Scope
-from letterhead.core.identity import ReturnPath
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.secret import Secret
 
 PREFIX = "LETTERHEAD_"

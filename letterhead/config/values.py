@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from letterhead.core.accounts import parse_email
+from letterhead.core.accounts.accounts import parse_email
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import apikeys
-from letterhead.core.accounts import Account, ApiKey, Caller, Scope, parse_email
-from letterhead.core.apikeys import Mode
-from letterhead.core.limits import Limits
+from letterhead.core.accounts import api_keys
+from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope, parse_email
+from letterhead.core.accounts.api_keys import Mode
+from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
@@ -52,7 +52,7 @@ def _new_key(
     environment_id: str | None = None,
     mode: Mode = Mode.LIVE,
 ) -> NewKey:
-    text, masked = apikeys.new_api_key(mode, deps.chance(apikeys.OCTETS_NEEDED))
+    text, masked = api_keys.new_api_key(mode, deps.chance(api_keys.OCTETS_NEEDED))
     key = ApiKey(
         id=new_id(deps, "key"),
         account_id=account_id,
@@ -147,7 +147,7 @@ async def end_key(deps: Deps, account_id: str, key_id: str, actor: Actor, after:
 
 async def caller_of(deps: Deps, text: str) -> Caller:
     """Finds who owns an API key. A malformed, unknown and ended one are refused alike."""
-    if not apikeys.well_formed(text):
+    if not api_keys.well_formed(text):
         raise unauthorized()
     return await caller_behind(deps, deps.digest(text))
 

@@ -11,33 +11,26 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import (
-    cadence,
-    changes,
-    checkup,
-    ed25519,
-    lifecycle,
-    outage,
-    provider,
-    rotation,
-    slots,
-    spread,
-)
-from letterhead.core.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
-from letterhead.core.basis import basis, sound
-from letterhead.core.checkup import Examination
-from letterhead.core.diagnosis import Finding, History
-from letterhead.core.domain import Domain, Effect, Step, status, wholly_verified
-from letterhead.core.evidence import Evidence, Sight, sight_of
-from letterhead.core.identity import IdentityUnknown, ProviderWord
-from letterhead.core.names import DomainName, registrable
-from letterhead.core.plan import Plan, RecordId, Standing, Verdict
-from letterhead.core.watch import State
+from letterhead.core.check import check as checkup
+from letterhead.core.check.check import Examination
+from letterhead.core.check.fingerprint import basis, sound
+from letterhead.core.dns.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
+from letterhead.core.domain import lifecycle, provider_findings, record_changes
+from letterhead.core.domain.domain import Domain, Effect, Step, status, wholly_verified
+from letterhead.core.domain.evidence import Evidence, Sight, sight_of
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_identity import IdentityUnknown, ProviderWord
+from letterhead.core.findings.diagnosis import Finding, History
+from letterhead.core.names.domain_names import DomainName, registrable
+from letterhead.core.plan.plan import Plan, RecordId, Standing, Verdict
+from letterhead.core.rotation import delegated_keys, propagation, rotation, second_key
+from letterhead.core.schedule import check_schedule
+from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
+from letterhead.operations.dns_questions import allowance, beside, known, look
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
-from letterhead.operations.identities import owner_tag
-from letterhead.operations.looks import allowance, beside, known, look
+from letterhead.operations.provider_work import owner_tag
 from letterhead.ports import Beside, Checkup, Deps, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -139,7 +132,7 @@ async def _follow(deps: Deps, domain: Domain, saw: Saw, evidence: Evidence, way:
         evidence = claims.after_transfer(evidence)
     step = _step(domain, contest.challenger if contest is not None else domain, saw, evidence)
     outcome = _outcome(deps, domain, step, saw, page_open=way.watched and to_come(step.domain, saw.stands.standings))
-    words = tuple(provider.findings(domain, evidence, saw.at))
+    words = tuple(provider_findings.findings(domain, evidence, saw.at))
     saw = replace(saw, outage=await _silence(deps, domain, evidence), beside_dns=words)
     if way.same and contest is None and not saw.asides and _quiet(domain, outcome):
         kept = await deps.store.confirm(outcome.domain, saw.at)
@@ -164,10 +157,10 @@ async def _with_word(
 
 def _step(domain: Domain, challenger: Domain, saw: Saw, evidence: Evidence) -> Step:
     """Says what follows for the domain; `challenger` is the same after a contest for its name."""
-    noted = changes.noted(challenger, saw.stands.standings, saw.at)
+    noted = record_changes.noted(challenger, saw.stands.standings, saw.at)
     keys = _keys(domain, saw.plan, evidence, saw.seen)
     step = rotation.advance(lifecycle.advance(noted.domain, evidence, saw.at), keys, saw.at)
-    step = ed25519.advance(domain, step, saw.seen, saw.at)
+    step = second_key.advance(domain, step, saw.seen, saw.at)
     owed = _owed(domain, step.domain, saw.stands)
     return replace(step, events=(*noted.events, *step.events), effects=(*step.effects, *owed))
 
@@ -182,13 +175,13 @@ def _quiet(before: Domain, outcome: Outcome) -> bool:
 def _owed(before: Domain, after: Domain, examination: Examination) -> tuple[Effect, ...]:
     """Says that our own zone must be written: what it shall hold has changed, or it lost what it should hold."""
     lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in examination.served)
-    return (Effect.PUBLISH,) if lost else slots.owed(before, after)
+    return (Effect.PUBLISH,) if lost else delegated_keys.owed(before, after)
 
 
 def _wants_all(domain: Domain) -> bool:
     # A routine look asks for no alias without a key behind it: while one is missing that is told all the same.
     lacks_alias = domain.slots is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
-    follows = rotation.wants_all(domain) or ed25519.wants_all(domain)
+    follows = rotation.wants_all(domain) or second_key.wants_all(domain)
     return domain.dkim.state is not State.VERIFIED or follows or lacks_alias
 
 
@@ -197,7 +190,7 @@ def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotatio
     new = [each for each in (*plan.records, *plan.served) if each.id is RecordId.DKIM_NEXT]
     return rotation.Look(
         active=evidence.dkim,
-        spread=spread.joint_spread(new, seen),
+        spread=propagation.joint_spread(new, seen),
         old=rotation.old_sights(domain, seen),
         held_elsewhere=evidence.held_elsewhere,
     )
@@ -217,7 +210,11 @@ async def _evidence(deps: Deps, domain: Domain, stands: Examination, word: Provi
 async def _silence(deps: Deps, domain: Domain, evidence: Evidence) -> tuple[Finding, ...]:
     """Says that the silence is our own where this check was silent and others before it were."""
     silence = await deps.store.silence() if evidence.dkim is Sight.UNANSWERED else None
-    return (outage.finding(domain.sender, silence),) if silence is not None and outage.ours(silence) else ()
+    return (
+        (resolver_outage.finding(domain.sender, silence),)
+        if silence is not None and resolver_outage.ours(silence)
+        else ()
+    )
 
 
 def _sights(examination: Examination) -> tuple[Sight, Sight | None]:
@@ -234,7 +231,7 @@ def to_come(domain: Domain, standings: Sequence[Standing]) -> bool:
 
 def _outcome(deps: Deps, before: Domain, step: Step, saw: Saw, *, page_open: bool) -> Outcome:
     forgotten = _forgotten_at(saw.seen, saw.at)
-    due, reason = cadence.next_look(step.domain, saw.at, jitter(deps), page_open, forgotten)
+    due, reason = check_schedule.next_look(step.domain, saw.at, jitter(deps), page_open, forgotten)
     domain = replace(step.domain, next_check_at=due, check_reason=reason, zone=_zone(deps, saw.seen, step.domain))
     return Outcome(
         domain=domain,

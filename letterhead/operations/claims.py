@@ -5,14 +5,16 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import checkup, claims, rotation, slots
-from letterhead.core.domain import Domain, EventKind, Step
-from letterhead.core.evidence import Evidence, Sight, sight_of
-from letterhead.core.identity import Identity, Presence
-from letterhead.core.plan import DKIM_KEYS, RecordId
+from letterhead.core.check import check
+from letterhead.core.domain import claims
+from letterhead.core.domain.domain import Domain, EventKind, Step
+from letterhead.core.domain.evidence import Evidence, Sight, sight_of
+from letterhead.core.domain.provider_identity import Identity, Presence
+from letterhead.core.plan.plan import DKIM_KEYS, RecordId
+from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations.audit import WORKER, audit_row
+from letterhead.operations.dns_questions import allowance, look
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import allowance, look
 from letterhead.ports import Deps, Notice, Outcome
 
 # Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
@@ -51,9 +53,9 @@ async def _sight(deps: Deps, incumbent: Domain) -> Sight:
     keys = DKIM_KEYS if incumbent.rotation is not None else (RecordId.DKIM,)
     alone = replace(plan, records=tuple(each for each in plan.records if each.id in keys), served=())
     seen = await look(
-        deps.resolver, alone, checkup.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
+        deps.resolver, alone, check.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
     )
-    sights = {sight_of([checkup.judged(record, seen)]) for record in alone.records}
+    sights = {sight_of([check.judged(record, seen)]) for record in alone.records}
     return next(each for each in HOLDS if each in sights)
 
 
@@ -87,7 +89,7 @@ async def settle(deps: Deps, contest: Contest, outcome: Outcome) -> bool:
         Outcome(
             domain=replace(yielded.domain, next_check_at=now),
             events=yielded.events,
-            effects=(*yielded.effects, *slots.owed(loser, yielded.domain)),
+            effects=(*yielded.effects, *delegated_keys.owed(loser, yielded.domain)),
             shed=rotation.shed(loser, yielded.domain),
         ),
         replace(outcome, events=(*won.events, *outcome.events)),

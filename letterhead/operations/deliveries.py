@@ -4,10 +4,10 @@ import time
 
 import structlog
 
-from letterhead.core import told
-from letterhead.core.domain import Event, EventKind
+from letterhead.core.domain.domain import Event, EventKind
+from letterhead.core.public import representation
+from letterhead.core.public.webhooks import Replied, judged, parse_target, signed
 from letterhead.core.secret import Secret
-from letterhead.core.webhooks import Replied, judged, parse_target, signed
 from letterhead.errors import Fault
 from letterhead.operations.checks import jitter
 from letterhead.operations.domains import plan_of
@@ -43,9 +43,9 @@ async def _sent(deps: Deps, owed: OwedDelivery) -> Replied:
 def body_of(deps: Deps, owed: OwedDelivery) -> bytes:
     """Writes the message."""
     if owed.domain is None:
-        return told.trial(owed.id, owed.kind, owed.at)
+        return representation.trial(owed.id, owed.kind, owed.at)
     event = Event(kind=EventKind(owed.kind), at=owed.at, detail=owed.detail, change=owed.change)
-    return told.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
+    return representation.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
 
 
 def _secrets(deps: Deps, owed: OwedDelivery) -> list[Secret]:

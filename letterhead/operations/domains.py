@@ -8,23 +8,25 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
-from letterhead.core import checkup, lifecycle, slots
-from letterhead.core.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
-from letterhead.core.limits import Limits
-from letterhead.core.names import (
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.check import check
+from letterhead.core.domain import lifecycle
+from letterhead.core.domain.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.names.domain_names import (
     DomainName,
     parse_domain,
     parse_label_or_name,
     parse_selector,
     registrable,
 )
-from letterhead.core.plan import Plan
+from letterhead.core.plan.plan import Plan
+from letterhead.core.rotation import delegated_keys
 from letterhead.core.secret import Secret, reveal
-from letterhead.core.watch import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.operations.pool import pooled
+from letterhead.operations.key_pool import pooled
 from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, NewKey, Outcome, Page, PooledKey
 
 log = structlog.get_logger()
@@ -56,7 +58,7 @@ class DomainView(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_of(deps: Deps, domain: Domain) -> Plan:
     """Computes what the customer must publish; it is never stored."""
-    return checkup.plan_for(
+    return check.plan_for(
         sender=domain.sender,
         zone=domain.zone or domain.sender,
         selector=domain.selector,
@@ -193,7 +195,7 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
 
 def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
     home = _new_slots(deps, wish) if wish.delegated else None
-    free = slots.FIRST if home else new_selector(deps)
+    free = delegated_keys.FIRST if home else new_selector(deps)
     selector = free if wish.selector is None else parse_selector(wish.selector, name)
     return _Builder(
         deps=deps,
@@ -219,7 +221,8 @@ def _new_slots(deps: Deps, wish: Wish) -> Slots:
     if wish.selector is not None:
         raise Fault(
             Kind.PARAMETER_INVALID,
-            f"Delegated DKIM keys take turns at the selectors {slots.FIRST} and {slots.SECOND}: none can be chosen.",
+            f"Delegated DKIM keys take turns at the selectors {delegated_keys.FIRST} and "
+            f"{delegated_keys.SECOND}: none can be chosen.",
             "Leave selector away, or dkimMode.",
         )
     token = base64.b32encode(deps.chance(10)).decode().lower()

@@ -4,13 +4,13 @@ from datetime import datetime
 
 import msgspec
 
-from letterhead.core import preflight
-from letterhead.core.answers import Question, Reply
-from letterhead.core.domain import Domain
-from letterhead.core.names import parse_domain
-from letterhead.core.preflight import Preflight, Wanted
+from letterhead.core.check import preflight
+from letterhead.core.check.preflight import Preflight, Wanted
+from letterhead.core.dns.answers import Question, Reply
+from letterhead.core.domain.domain import Domain
+from letterhead.core.names.domain_names import parse_domain
+from letterhead.operations.dns_questions import MAX_ROUNDS, allowance
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import MAX_ROUNDS, allowance
 from letterhead.ports import Deps
 
 

@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from letterhead.core import letters, message, proof
-from letterhead.core.answers import Question, Reply
-from letterhead.core.domain import Domain
-from letterhead.core.proof import Case, Proof
+from letterhead.core.check import message_authentication
+from letterhead.core.check.message_authentication import Case, Proof
+from letterhead.core.dns.answers import Question, Reply
+from letterhead.core.domain.domain import Domain
+from letterhead.core.message import message
+from letterhead.core.schedule import reminder_mail
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.dns_questions import allowance
 from letterhead.operations.domains import find_domain
-from letterhead.operations.looks import allowance
 from letterhead.ports import Allowance, Deps, Post, Proving
 
 MAX_ROUNDS = 32  # ten SPF terms (RFC 7208 4.6.4), each with what it leads to, and the walk of an organisation
@@ -75,17 +77,17 @@ async def judge(deps: Deps, account_id: str, raw: str, given: Given, actor: Acto
 async def judged(deps: Deps, sender: str, given: Given) -> Judged:
     """Judges a message."""
     now, read = deps.now(), message.parse(given.octets)
-    envelope = proof.envelope(read, given.client_ip, given.mail_from, given.helo)
+    envelope = message_authentication.envelope(read, given.client_ip, given.mail_from, given.helo)
     case = Case(sender=sender, message=read, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)
     allowed.packets = PACKETS
     seen: Seen = {}
     for _ in range(MAX_ROUNDS):
-        if not await _ask(deps, proof.first_questions(case, seen), seen, allowed):
+        if not await _ask(deps, message_authentication.first_questions(case, seen), seen, allowed):
             break
-    signatures = proof.verified(case, seen)
-    await _ask(deps, proof.later_questions(case, signatures, seen), seen, allowed)
-    return Judged(proof=proof.judge(case, signatures, seen), judged_at=now)
+    signatures = message_authentication.verified(case, seen)
+    await _ask(deps, message_authentication.later_questions(case, signatures, seen), seen, allowed)
+    return Judged(proof=message_authentication.judge(case, signatures, seen), judged_at=now)
 
 
 async def _ask(deps: Deps, wanted: tuple[Question, ...], seen: Seen, allowed: Allowance) -> bool:
@@ -109,7 +111,7 @@ async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_
         raise _too_soon(domain)
     token = _token(deps, domain, idempotency_key)
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
-    letter = letters.proof(domain.sender, domain.mail_from, proving.to, token)
+    letter = reminder_mail.proof(domain.sender, domain.mail_from, proving.to, token)
     handed = await proving.mailer.send(letter)
     log.info("proof.handed", domain_id=domain.id, post=handed.post, said=handed.said)
     if handed.post in (Post.LATER, Post.REFUSED):

@@ -11,13 +11,13 @@ from enum import StrEnum
 
 import msgspec
 
-from letterhead.core.domain import Domain
-from letterhead.core.evidence import Says, says_of_key, says_of_mail_from
-from letterhead.core.identity import Holding, Word
-from letterhead.core.watch import State
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.evidence import Says, says_of_key, says_of_mail_from
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_identity import Holding, Word
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from letterhead.ports import Deps
 
 EVERY = timedelta(days=1)

@@ -9,11 +9,11 @@ import hmac
 import structlog
 from msgspec.structs import replace
 
-from letterhead.core import outage
-from letterhead.core import reminders as rules
-from letterhead.core.accounts import Account
-from letterhead.core.domain import Domain
-from letterhead.core.letters import Occasion, letter
+from letterhead.core.accounts.accounts import Account
+from letterhead.core.domain.domain import Domain
+from letterhead.core.schedule import reminders as rules
+from letterhead.core.schedule.reminder_mail import Occasion, letter
+from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import change_account
 from letterhead.operations.audit import Actor
@@ -33,7 +33,7 @@ async def send(deps: Deps, owed: OwedReminder, owner: str) -> None:
         await deps.store.settle_reminder(owed.id, "opted-out", "the account wants no reminders", None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(owed.id, "no-mail-server", "no mail server is set", None)
-    elif outage.ours(await deps.store.silence()):
+    elif resolver_outage.ours(await deps.store.silence()):
         due = deps.now() + rules.WAITS
         await deps.store.postpone_reminder(owed.id, due, "our own resolvers are out: nobody is reminded")
     else:

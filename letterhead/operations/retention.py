@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from letterhead.operations.watching import KEPT
+from letterhead.operations.self_monitoring import KEPT
 from letterhead.ports import Deps
 
 log = structlog.get_logger()

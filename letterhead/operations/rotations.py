@@ -1,14 +1,14 @@
-"""Knows how a change of DKIM keys is asked for, shown and abandoned; core/rotation.py says what follows from looks."""
+"""Start, show and abandon a change of DKIM keys; `core/rotation/rotation.py` decides what follows from each check."""
 
 import asyncio
 
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core import rotation, slots
-from letterhead.core.domain import Domain, Step
-from letterhead.core.names import DomainName, parse_selector
-from letterhead.core.rotation import Stage
+from letterhead.core.domain.domain import Domain, Step
+from letterhead.core.names.domain_names import DomainName, parse_selector
+from letterhead.core.rotation import delegated_keys, rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
 from letterhead.operations.domains import (
@@ -21,7 +21,7 @@ from letterhead.operations.domains import (
     sealed_second,
     second_key,
 )
-from letterhead.operations.pool import pooled
+from letterhead.operations.key_pool import pooled
 from letterhead.ports import Deps, NewKey, Outcome, PooledKey
 
 
@@ -110,7 +110,7 @@ def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = No
     return Outcome(
         domain=after,
         events=step.events,
-        effects=slots.owed(before, after),
+        effects=delegated_keys.owed(before, after),
         new_key=new_key,
         shed=rotation.shed(before, after),
     )
@@ -118,7 +118,7 @@ def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = No
 
 def _selector(deps: Deps, domain: Domain, wish: Wish) -> str:
     if domain.slots is not None:
-        return slots.other(domain.selector)
+        return delegated_keys.other(domain.selector)
     if wish.selector is None:
         return new_selector(deps)
     return parse_selector(wish.selector, DomainName(domain.sender))
@@ -152,10 +152,11 @@ def _too_early(domain: Domain) -> Fault:
 
 def _refuse_slots(deps: Deps, domain: Domain, wish: Wish) -> None:
     """Refuses a change for which there is no free slot, no zone to publish in, or another selector wished for."""
-    if wish.selector not in (None, slots.other(domain.selector)):
+    if wish.selector not in (None, delegated_keys.other(domain.selector)):
         raise Fault(
             Kind.SELECTOR_INVALID,
-            f"The DKIM keys of {domain.sender} take turns at {slots.FIRST} and {slots.SECOND}: none can be chosen.",
+            f"The DKIM keys of {domain.sender} take turns at {delegated_keys.FIRST} and "
+            f"{delegated_keys.SECOND}: none can be chosen.",
             "Leave selector away.",
         )
     if deps.publisher is None:
@@ -164,7 +165,7 @@ def _refuse_slots(deps: Deps, domain: Domain, wish: Wish) -> None:
             f"The new DKIM key of {domain.sender} can't be published: LETTERHEAD_DKIM_ZONE is not set any more.",
             "Have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and LETTERHEAD_DKIM_ZONE_TSIG.",
         )
-    if not slots.free(domain):
+    if not delegated_keys.free(domain):
         raise _slot_in_use(domain)
 
 

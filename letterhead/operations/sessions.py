@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
-from letterhead.core.accounts import Caller, Scope, Session, allows, signed_in
+from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, signed_in
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from letterhead.core.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
+from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.checks import to_come

@@ -3,8 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.secret import Secret, reveal
-from letterhead.core.webhooks import (
+from letterhead.core.public.webhooks import (
     OLD_SECRET_LIVES,
     SECRET_OCTETS,
     TEST,
@@ -13,6 +12,7 @@ from letterhead.core.webhooks import (
     parse_events,
     parse_target,
 )
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id

@@ -1,6 +1,6 @@
 """Knows the signing relay's outside: how mail comes in by SMTP, and when what waits is handed on. Decides nothing.
 
-What a message must be like and who may send it is `operations/relaying.py`; how one octet follows another is aiosmtpd.
+What a message must be like and who may send it is `operations/relay.py`; how one octet follows another is aiosmtpd.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import structlog
 
 from letterhead.ports import Deps, Relaying
-from letterhead.relay.door import Door, Doors
-from letterhead.relay.letterbox import Letterbox
-from letterhead.relay.outgoing import Outgoing
+from letterhead.relay.delivery_loop import Outgoing
+from letterhead.relay.smtp_connection import Door, Doors
+from letterhead.relay.submission_handler import Letterbox
 
 log = structlog.get_logger()
 LEAVE_WITHIN = 15.0  # seconds in which messages that are being received may end

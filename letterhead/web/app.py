@@ -12,22 +12,23 @@ from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.operations.proofs import SEND_EVERY
 from letterhead.ports import Deps
-from letterhead.web import document, problems
-from letterhead.web.allowances import Buckets, Recent, Usage
-from letterhead.web.answers import Answer
-from letterhead.web.asgi import App, Request
+from letterhead.web import errors as problems
+from letterhead.web import openapi
+from letterhead.web.access import Gate
 from letterhead.web.auth import Credentials
-from letterhead.web.door import Door, Visit, visit_of
-from letterhead.web.endpoints import Endpoint, House
-from letterhead.web.gate import Gate
-from letterhead.web.kept import KeptLists
+from letterhead.web.endpoint import Endpoint, House
+from letterhead.web.list_cache import KeptLists
+from letterhead.web.middleware import Door, Visit, visit_of
 from letterhead.web.pages import VIEWS
 from letterhead.web.pages.gate import PageGate
 from letterhead.web.pages.rendering import Rendering
 from letterhead.web.pages.view import Desk, View
+from letterhead.web.rate_limits import Buckets, Recent, Usage
+from letterhead.web.request import App, Request
+from letterhead.web.responses import Answer
+from letterhead.web.router import Refuse, Serve, Switch
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.settings import WebSettings
-from letterhead.web.switch import Refuse, Serve, Switch
 
 log = structlog.get_logger("letterhead.web")
 
@@ -51,8 +52,8 @@ def create_app(deps: Deps, settings: WebSettings) -> App:
 
 
 def _house(deps: Deps, settings: WebSettings) -> House:
-    described = cache(lambda: document.describe(ENDPOINTS))
-    text = cache(lambda: document.text(described()))
+    described = cache(lambda: openapi.describe(ENDPOINTS))
+    text = cache(lambda: openapi.text(described()))
     path = deps.provider.return_path
     credentials = Credentials(deps, settings)
     return House(
@@ -64,7 +65,7 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         judging=Buckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
-        page=cache(lambda: document.page(described())),
+        page=cache(lambda: openapi.page(described())),
         edition=cache(lambda: sha256(text() + msgspec.json.encode(path)).hexdigest()),
         lists=KeptLists(settings.kept_lists),
     )

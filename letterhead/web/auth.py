@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 
-from letterhead.core.accounts import Caller, Session
+from letterhead.core.accounts.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
-from letterhead.operations.failures import Failures
+from letterhead.operations.sign_in_throttle import Failures
 from letterhead.ports import Deps
-from letterhead.web.asgi import Request
+from letterhead.web.request import Request
 from letterhead.web.settings import WebSettings
 
 KEYS_REMEMBERED = 10_000

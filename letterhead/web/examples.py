@@ -3,7 +3,7 @@
 from typing import Any
 
 from letterhead.errors import Kind
-from letterhead.web import problems
+from letterhead.web import errors as problems
 
 TRACKING = "3f1c9c0e-5b6e-4f6d-9a44-5a3c1f0f5e21"
 _NAME_FIX = "Type the domain you send from, such as acme.dev."

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from letterhead.web.endpoints import Call
+from letterhead.web.endpoint import Call
 
 
 def next_page(call: Call, **parameters: object) -> dict[str, str]:

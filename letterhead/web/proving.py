@@ -3,8 +3,8 @@
 from letterhead.operations import domains, proofs
 from letterhead.operations.audit import Actor
 from letterhead.operations.proofs import Given, Judged
-from letterhead.web.allowances import too_many
-from letterhead.web.endpoints import House
+from letterhead.web.endpoint import House
+from letterhead.web.rate_limits import too_many
 
 
 async def judged(house: House, account_id: str, raw: str, given: Given, actor: Actor) -> Judged:

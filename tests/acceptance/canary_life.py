@@ -9,7 +9,7 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
-from letterhead.core.records import split_text
+from letterhead.core.dns.records import split_text
 from tests.acceptance.test_processes import eventually
 from tests.rigs.canary import Key
 from tests.rigs.dns_lab import DnsLab

@@ -20,7 +20,7 @@ from letterhead.core.secret import reveal
 from letterhead.operations import checks, reminders
 from letterhead.operations.domains import key_purpose
 from letterhead.ports import Deps, Outcome, Page
-from letterhead.wiring import Stand, assembled
+from letterhead.wiring.assemble import Stand, assembled
 from tests.acceptance.canary_life import Life, exported, pem_of
 from tests.acceptance.test_kms import sql
 from tests.rigs import kms as kms_rig

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from tests.operations.delegated_story import TSIG, key_zone, settings_for, texts_at
 from tests.rigs import command
 from tests.rigs.dns_lab import DnsLab

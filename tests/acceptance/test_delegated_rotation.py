@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core import rotation, slots
-from letterhead.core.rotation import Stage
+from letterhead.core.rotation import delegated_keys, rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from tests.acceptance.test_rotation_without_loss import LATER, Sender, clock, look, sending, signed_more, stuttering
@@ -74,11 +74,11 @@ async def afterwards(story: Story, zone: str, old: str, each: Sender) -> None:
     world, turn, lab = story.world, story.clock, story.lab
     await signed_more(each, 10)
     assert await look(world, turn, zone, days=6, hours=23) is Stage.SWITCHED
-    assert story.held(await world.domain(zone))[old] != slots.REVOKED
+    assert story.held(await world.domain(zone))[old] != delegated_keys.REVOKED
     await signed_more(each, LATER + 5)  # what was signed with the old key has arrived
     await look(world, turn, zone, hours=2)
     domain = await world.domain(zone)
-    assert story.held(domain)[old] == slots.REVOKED
+    assert story.held(domain)[old] == delegated_keys.REVOKED
     fetched(story, domain)
     lab.flush()
     assert await look(world, turn, zone, minutes=1) is Stage.NONE

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.core.domain import Domain
-from letterhead.core.plan import RecordId
-from letterhead.wiring import Stand
+from letterhead.core.domain.domain import Domain
+from letterhead.core.plan.plan import RecordId
+from letterhead.wiring.assemble import Stand
 from tests.acceptance.test_signers import Exporting, folder, served, sign
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import Clock, World, noon, opened

@@ -15,7 +15,7 @@ import pytest
 
 from letterhead import config
 from letterhead.core.secret import Secret, reveal
-from letterhead.wiring import assembled, migrate
+from letterhead.wiring.assemble import assembled, migrate
 from tests.acceptance.test_rewrap import OLD, private_keys, rewrapping
 from tests.rigs import kms as rig
 from tests.rigs.kms import Kms

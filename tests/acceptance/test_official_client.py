@@ -21,8 +21,8 @@ from pingram.models.post_senders_request_body import PostSendersRequestBody
 from pingram.models.webhook_endpoint import WebhookEndpoint
 from pingram.models.webhook_endpoint_upsert_request import WebhookEndpointUpsertRequest
 
-from letterhead.core.accounts import Scope
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.quotas import Limits
 from letterhead.ports import Outcome
 from tests.web.conftest import Installation, running
 

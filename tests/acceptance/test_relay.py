@@ -15,15 +15,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from letterhead.adapters import mailqueue
-from letterhead.core import rotation
-from letterhead.core.plan import RecordId
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import State
+from letterhead.adapters import mail_queue
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import RecordId
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from letterhead.relay import Ears, run
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.relay.world import QUICK, parts_of, submit, until
@@ -250,7 +250,7 @@ async def test_no_message_fails_while_keys_change(lab: DnsLab, split_zone: str, 
         lab.flush()
         assert (await world.look(split_zone)).dkim.state is State.VERIFIED
         old = (await world.domain(split_zone)).selector
-        with mailqueue.opened(tmp_path / "relay") as queue, socket.create_server(("127.0.0.1", 0)) as listener:
+        with mail_queue.opened(tmp_path / "relay") as queue, socket.create_server(("127.0.0.1", 0)) as listener:
             stop, parts = asyncio.Event(), parts_of(queue, ledger)
             ears = Ears(plain=listener, secure=None, context=None, reload=lambda: False)
             task = asyncio.create_task(run(world.deps, parts, QUICK, ears, stop))

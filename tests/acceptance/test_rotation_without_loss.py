@@ -11,17 +11,17 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.core import rotation
-from letterhead.core.plan import PlannedRecord, RecordId
-from letterhead.core.rotation import Stage
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import PlannedRecord, RecordId
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.core.secret import Secret
-from letterhead.core.watch import State
 from letterhead.operations import rotations
 from letterhead.operations.domains import plan_of
 from letterhead.operations.rotations import NOTHING
 from letterhead.web.app import create_app
 from letterhead.web.settings import WebSettings
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signing

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.plan import RecordId
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret
-from letterhead.core.watch import State
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from letterhead.web.app import create_app
 from letterhead.web.settings import WebSettings
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signers, signing, smtp

@@ -10,12 +10,12 @@ import dns.name
 import dns.rcode
 import pytest
 
+from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from
-from letterhead.adapters.dns.reading import server_answer
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.transport import SILENT
 from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, belongs, question_packet, read_message
-from letterhead.core.answers import (
+from letterhead.core.dns.answers import (
     Aliased,
     Answer,
     Delegated,
@@ -28,7 +28,7 @@ from letterhead.core.answers import (
     View,
     Why,
 )
-from letterhead.core.records import Txt
+from letterhead.core.dns.records import Txt
 from letterhead.ports import Allowance
 from tests.rigs import hostile_dns
 from tests.rigs.hostile_dns import GOOD, MODES, RESOLVER, ROOT, SERVERS, HostileDns

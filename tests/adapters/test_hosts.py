@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import fields
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core.panels import DnsHost, host_of
+from letterhead.core.plan.dns_hosts import DnsHost, host_of
 
 SERVERS: dict[str, list[str]] = tomllib.loads((Path(__file__).parents[1] / "data/nameservers.toml").read_text("utf-8"))
 HOSTS = load_hosts()

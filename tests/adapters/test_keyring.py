@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper
-from letterhead.adapters.keytext import KeyEncryptionKey, KmsKey, new_key_text, parse_keys
+from letterhead.adapters.keyring_settings import KeyEncryptionKey, KmsKey, new_key_text, parse_keys
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 

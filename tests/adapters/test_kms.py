@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from letterhead.adapters import kms
-from letterhead.adapters.keytext import KmsKey
+from letterhead.adapters.keyring_settings import KmsKey
 from letterhead.core.secret import reveal
 from letterhead.errors import Fault, Kind
 from tests.rigs import kms as rig

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 

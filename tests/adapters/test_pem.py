@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
 from letterhead.adapters.providers import at_once
 from letterhead.adapters.providers.ses import SesProvider, open_ses
-from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, ProviderWord
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, ProviderWord
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from tests.operations.ses_story import given_credentials

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from letterhead.adapters.providers.simulated import FORGETS_AFTER, SETTLES_AFTER, Mood, SimulatedProvider
-from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, Word
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, Word
 from letterhead.core.secret import Secret
 
 KEY = Secret(b"key")

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.smtp import MailServer, SmtpMailer
-from letterhead.core.letters import Letter
+from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.core.secret import Secret
 from letterhead.ports import Post
 from tests.rigs import smtp

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from letterhead.adapters.pinned import system_names
+from letterhead.adapters.pinned_connections import system_names
 from letterhead.adapters.webhooks import OCTETS, WebhookClient
+from letterhead.core.public.webhooks import Reach, Replied, new_secret, parse_target, signed
 from letterhead.core.secret import reveal
-from letterhead.core.webhooks import Reach, Replied, new_secret, parse_target, signed
 from tests.rigs import smtp, webhook_receiver
 from tests.rigs.smtp import Certificate
 from tests.rigs.webhook_receiver import Ledger, Mood

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import httpcore2
 import pytest
 
-from letterhead.adapters.pinned import DIALLED, system_names
+from letterhead.adapters.pinned_connections import DIALLED, system_names
 from letterhead.adapters.webhooks import WebhookClient
-from letterhead.core.addresses import not_public, read_address
-from letterhead.core.webhooks import Reach, Replied, Target, parse_target
+from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.public.webhooks import Reach, Replied, Target, parse_target
 from letterhead.errors import Fault, Kind
 from letterhead.worker import WorkerSettings
 from tests.rigs import webhook_receiver

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from letterhead.adapters.dns import labels
-from letterhead.adapters.dns.presentation import core_rdata, rrset
-from letterhead.adapters.dns.presentation import name_text as their_text
+from letterhead.adapters.dns.dnspython_values import core_rdata, rrset
+from letterhead.adapters.dns.dnspython_values import name_text as their_text
 from letterhead.adapters.dns.wire import (
     MAX_LABELS,
     Malformed,

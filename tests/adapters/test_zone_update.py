@@ -11,7 +11,7 @@ import dns.tsig
 import pytest
 
 from letterhead.adapters.dns.update import ZoneUpdates
-from letterhead.core.records import split_text
+from letterhead.core.dns.records import split_text
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
 from tests.operations.delegated_story import key_zone, texts_at

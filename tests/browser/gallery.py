@@ -22,21 +22,21 @@ from letterhead import worker
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.cli.demo.stage import Clock, Zones, live
 from letterhead.cli.demo.story import PARTS
-from letterhead.core.accounts import Scope
-from letterhead.core.caches import NEGATIVE
-from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Change, Domain, Event, EventKind, OldKey
-from letterhead.core.lateness import SLOT
-from letterhead.core.plan import Verdict
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import Change, Domain, Event, EventKind, OldKey
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.plan.plan import Verdict
+from letterhead.core.schedule.check_lag import SLOT
 from letterhead.core.secret import Secret
+from letterhead.core.zone.caching import NEGATIVE
 from letterhead.operations import accounts, rotations
-from letterhead.operations.pool import pooled
+from letterhead.operations.key_pool import pooled
+from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
-from letterhead.operations.watching import CHECKS
 from letterhead.ports import Condition, Conditions, Outcome, Quota, Use
 from letterhead.web.app import create_app
 from letterhead.web.settings import WebSettings
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, World, opened
 from tests.web.conftest import OPERATOR_TOKEN, served
 

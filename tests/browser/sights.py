@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Frame, Page
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from letterhead.web.pages import VIEWS
 from letterhead.web.pages.view import View
 from tests.browser.gallery import OPERATOR_TOKEN, Gallery

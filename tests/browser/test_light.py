@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from letterhead.core.records import quoted, split_text
+from letterhead.core.dns.records import quoted, split_text
 from tests.browser.conftest import Desk, signed_in
 from tests.browser.gallery import Gallery, hung
 from tests.browser.sights import sign_in

@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from letterhead.core.records import quoted, split_text
+from letterhead.core.dns.records import quoted, split_text
 from tests.browser.conftest import Desk, watched
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving

@@ -21,14 +21,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core import checkup, dkim
-from letterhead.core.checkup import NO_HISTORY, Examination
-from letterhead.core.diagnosis import History
-from letterhead.core.domain import Slots
-from letterhead.core.plan import Plan, PlannedRecord, RecordId
-from letterhead.core.records import quoted, split_text, zone_line
-from letterhead.operations.looks import look
-from tests.core import scenes
+from letterhead.core.check import check
+from letterhead.core.check.check import NO_HISTORY, Examination
+from letterhead.core.dkim import topic
+from letterhead.core.dns.records import quoted, split_text, zone_line
+from letterhead.core.domain.domain import Slots
+from letterhead.core.findings.diagnosis import History
+from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
+from letterhead.operations.dns_questions import look
+from tests.core import samples
 
 FOLDER = Path(__file__).parent
 
@@ -57,10 +58,10 @@ def read(path: Path) -> Case:
     label = head.get("mail-from", "lh")
     token, _, home = head.get("slots", "").partition(".")
     slots = Slots(zone=home, token=token) if home else None
-    plan = scenes.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
-    plan = scenes.signed_by(plan, head.get("signer", sender))
+    plan = samples.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
+    plan = samples.signed_by(plan, head.get("signer", sender))
     if "ed25519" in head:
-        second = dkim.planned_ed25519(sender, "ed1", head["ed25519"])
+        second = topic.planned_ed25519(sender, "ed1", head["ed25519"])
         plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
@@ -72,7 +73,7 @@ def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
         case RecordId.DKIM if "dkim-cname" in head:
             return replace(record, rdtype="CNAME", value=head["dkim-cname"])
         case RecordId.DKIM if "key" in head:
-            return replace(record, value=record.value.replace(scenes.KEY, head["key"]))
+            return replace(record, value=record.value.replace(samples.KEY, head["key"]))
         case RecordId.MAIL_FROM_MX if "mx" in head:
             return replace(record, value=head["mx"])
         case _:
@@ -127,4 +128,4 @@ def examine(case: Case) -> tuple[Examination, int]:
 async def _examine(case: Case) -> tuple[Examination, int]:
     resolver = ZoneFileResolver(case.text)
     seen = await look(resolver, case.plan, case.history, thorough=True)
-    return checkup.examine(case.plan, seen, history=case.history), len(seen)
+    return check.examine(case.plan, seen, history=case.history), len(seen)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from letterhead.core.catalogue import DIAGNOSES
+from letterhead.core.check.catalogue import DIAGNOSES
 from tests.cases import case
 from tests.cases.case import Case
 from tests.core import beyond_zones

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from letterhead import cli
-from letterhead.core.records import zone_line
+from letterhead.core.dns.records import zone_line
 from tests.cases import case
-from tests.core import scenes
+from tests.core import samples
 from tests.rigs.command import Result, letterhead
 
 HEAD = "$ORIGIN acme.dev.\n$TTL 1h\n@ IN SOA ns1 host ( 1 7200\n 3600 1209600 600 )\n  NS ns1\nns1 A 192.0.2.1\n"
-RECORDS = {record.id.value: record for record in scenes.plan().records}
+RECORDS = {record.id.value: record for record in samples.plan().records}
 LINES = {name: zone_line(each.host, each.rdtype, each.value, each.priority) for name, each in RECORDS.items()}
 KEYS = {"domain", "checkedAt", "dnsHost", "verdict", "records", "findings"}
 RECORD_KEYS = {"id", "host", "recordType", "expected", "observed", "verdict"}

@@ -13,7 +13,7 @@ from pathlib import Path
 import dns.zone
 import pytest
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from tests.rigs.command import LETTERHEAD, Running, environment, letterhead
 from tests.rigs.processes import free_port
 

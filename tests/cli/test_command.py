@@ -9,7 +9,7 @@ import pytest
 
 import letterhead as package
 from letterhead.cli import manual
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from tests.rigs.command import letterhead
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from tests.operations.ses_story import given_credentials
 from tests.rigs import ses_wire
 from tests.rigs.command import Result, Running, letterhead, running, settings_for

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.proofs import LARGEST, exit_of, report, source
 from letterhead.errors import Fault
 from tests.rigs.command import Running

@@ -2,7 +2,7 @@
 
 import json
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from letterhead.cli.report import change_of_keys
 from tests.rigs.command import Running
 

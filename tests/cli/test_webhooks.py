@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 from tests.rigs import webhook_receiver
 from tests.rigs.command import Running, running
 from tests.rigs.webhook_receiver import Ledger, Mood

@@ -6,13 +6,13 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Account, ApiKey, Scope
-from letterhead.core.answers import Exchange, NoData, Perspective, Question, Reply, Snapshot, View
-from letterhead.core.diagnosis import Finding, Severity
-from letterhead.core.domain import Domain, Event, EventKind
-from letterhead.core.limits import Limits
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
-from letterhead.core.watch import State, fresh
+from letterhead.core.accounts.accounts import Account, ApiKey, Scope
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.dns.answers import Exchange, NoData, Perspective, Question, Reply, Snapshot, View
+from letterhead.core.domain.domain import Domain, Event, EventKind
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
 from letterhead.ports import AuditRow, Checkup, Claim, Claimed, NewDomain, PooledKey, Store
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

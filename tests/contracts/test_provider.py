@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.core.identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Provider

@@ -8,7 +8,7 @@ import pytest
 
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core.answers import (
+from letterhead.core.dns.answers import (
     Aliased,
     Answer,
     Delegated,
@@ -22,7 +22,7 @@ from letterhead.core.answers import (
     View,
     Why,
 )
-from letterhead.core.records import Mx, Rdata, RRset, Target, Txt
+from letterhead.core.dns.records import Mx, Rdata, RRset, Target, Txt
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Resolver
 from tests.rigs.dns_lab import BOGUS, RESOLVER, SIGNED, DnsLab

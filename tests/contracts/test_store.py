@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Caller, Scope
-from letterhead.core.domain import Domain, Effect, EventKind
-from letterhead.core.identity import Identity, Presence, Word
-from letterhead.core.limits import Limits
-from letterhead.core.watch import Look, State, Watch, fresh
+from letterhead.core.accounts.accounts import Caller, Scope
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Domain, Effect, EventKind
+from letterhead.core.domain.health import Look, State, Watch, fresh
+from letterhead.core.domain.provider_identity import Identity, Presence, Word
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Checkup, Claimed, Notice, Outcome, Page, Store
 from tests.contracts.samples import (

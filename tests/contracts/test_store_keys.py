@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain, EventKind
-from letterhead.core.limits import Limits
-from letterhead.core.webhooks import Webhook
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Domain, EventKind
+from letterhead.core.public.webhooks import Webhook
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Claimed, NewDomain, NewKey, Outcome
 from tests.contracts.samples import NOW, Shop, audit, domain, event, pooled_keys

@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain, EventKind
+from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.ports import Outcome, Store
 from tests.contracts.samples import NOW, Shop, audit, event, later
 

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Effect, EventKind
-from letterhead.core.limits import Limits
-from letterhead.core.watch import State, fresh
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Effect, EventKind
+from letterhead.core.domain.health import State, fresh
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Claimed, Outcome, Page, Store
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later, pooled_keys

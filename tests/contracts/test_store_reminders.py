@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage import migrate, open_store, schema, schema_state
 from letterhead.adapters.storage.statements import Dialect
-from letterhead.core.domain import Domain, EventKind
-from letterhead.core.plan import Verdict
-from letterhead.core.reminders import AT_ONCE, BEFORE_STOP, ReminderKind
-from letterhead.core.watch import State, fresh
+from letterhead.core.domain.domain import Domain, EventKind
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.plan.plan import Verdict
+from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, ReminderKind
 from letterhead.ports import Checkup, Outcome, OwedReminder, Store
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, later
 from tests.rigs.postgres import Postgres

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Change, Domain, Event, EventKind
-from letterhead.core.limits import Limits
-from letterhead.core.webhooks import Fate, Ruling, Webhook
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Change, Domain, Event, EventKind
+from letterhead.core.public.webhooks import Fate, Ruling, Webhook
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Attempt, Outcome, Store
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, fresh_id, later, pooled_keys

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from letterhead.adapters.storage.gathering import Gathering
+from letterhead.adapters.storage.write_batcher import Gathering
 from letterhead.errors import Fault
 from letterhead.ports import Outcome, Page, Store
 from tests.contracts.samples import Shop, audit, later

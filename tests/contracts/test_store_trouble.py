@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
 from letterhead.adapters.storage.sqlite import open_sqlite
-from letterhead.core.domain import EventKind
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import EventKind
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Outcome, Page, PooledKey
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain
-from letterhead.core.plan import Verdict
-from letterhead.core.watch import State, fresh
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.plan.plan import Verdict
 from letterhead.ports import Beside, Checkup, Outcome
 from tests.contracts.samples import NOW, Shop, checkup, event, later
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Change, Domain, EventKind
-from letterhead.core.webhooks import Fate, Ruling, Webhook
+from letterhead.core.domain.domain import Change, Domain, EventKind
+from letterhead.core.public.webhooks import Fate, Ruling, Webhook
 from letterhead.ports import Attempt, Outcome, OwedDelivery, Store
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, fresh_id, later
 

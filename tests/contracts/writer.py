@@ -5,7 +5,7 @@ import sys
 from itertools import count
 
 from letterhead.adapters.storage import open_store
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
 from letterhead.ports import Claimed
 from tests.contracts.samples import Shop, domain, pooled_keys
 

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from letterhead.core import checkup, outage, provider
-from letterhead.core.answers import THE_WAY, Perspective, Question, Reply, Seen, Unanswered, View, Why
-from letterhead.core.diagnosis import Finding
-from letterhead.core.domain import Domain
-from letterhead.core.evidence import Evidence, Sight
-from letterhead.core.identity import Identity, IdentityUnknown, Obstacle, Presence, ProviderWord, Word
-from letterhead.core.outage import Silence
-from letterhead.core.watch import State, fresh
-from tests.core import scenes
+from letterhead.core.check import check
+from letterhead.core.dns.answers import THE_WAY, Perspective, Question, Reply, Seen, Unanswered, View, Why
+from letterhead.core.domain import provider_findings
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.evidence import Evidence, Sight
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, Obstacle, Presence, ProviderWord, Word
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.zone import resolver_outage
+from letterhead.core.zone.resolver_outage import Silence
+from tests.core import samples
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DOMAIN = Domain(
@@ -78,7 +80,7 @@ PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
 
 def of_provider(evidence: Evidence, domain: Domain = DOMAIN) -> list[Finding]:
     """Gives what the provider's word and other claims tell."""
-    return list(provider.findings(domain, evidence, NOW))
+    return list(provider_findings.findings(domain, evidence, NOW))
 
 
 def of_a_contest(contested_at: datetime) -> list[Finding]:
@@ -89,12 +91,12 @@ def of_a_contest(contested_at: datetime) -> list[Finding]:
 def of_an_outage(zones: int) -> list[Finding]:
     """Gives what is told where so many zones fell silent at once."""
     silence = Silence(zones=zones, since=NOW - timedelta(hours=1))
-    return [outage.finding("acme.dev", silence)] if outage.ours(silence) else []
+    return [resolver_outage.finding("acme.dev", silence)] if resolver_outage.ours(silence) else []
 
 
 def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:
     """Gives what is told where nobody said which servers to ask; with a zone it is that zone's own trouble."""
-    plan = scenes.plan()
+    plan = samples.plan()
     told: dict[Question, tuple[Reply, ...]] = {}
     for record in plan.records:
         for view in (View.EVERY_SERVER, View.TWO_SERVERS):
@@ -102,7 +104,7 @@ def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:
             asked = Question(name=record.host, rdtype=record.rdtype, view=view)
             told[asked] = (Reply(perspective=there, answer=Unanswered(why=why)),)
         told |= _at_resolver(record.host, record.rdtype, Unanswered(why=Why.SERVER_FAILURE))
-    return list(checkup.examine(plan, told).findings)
+    return list(check.examine(plan, told).findings)
 
 
 def _at_resolver(name: str, rdtype: str, answer: Unanswered) -> Seen:
@@ -115,7 +117,7 @@ def fired() -> set[str]:
     findings: Iterable[list[Finding]] = (
         *(of_provider(evidence) for _, evidence in PROVIDER),
         of_a_contest(NOW - timedelta(hours=1)),
-        of_an_outage(outage.SEVERAL),
+        of_an_outage(resolver_outage.SEVERAL),
         of_resolvers(Why.REFUSED),
     )
     return {each.code for group in findings for each in group}

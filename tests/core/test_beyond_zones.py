@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 import letterhead.core
-from letterhead.core import catalogue, outage
-from letterhead.core.answers import Why
-from letterhead.core.diagnosis import Diagnosis
-from letterhead.core.evidence import Evidence
+from letterhead.core.check import catalogue
+from letterhead.core.dns.answers import Why
+from letterhead.core.domain.evidence import Evidence
+from letterhead.core.findings.diagnosis import Diagnosis
+from letterhead.core.zone import resolver_outage
 from tests.core import beyond_zones
 from tests.core.beyond_zones import NOW
 
@@ -31,8 +32,8 @@ def test_a_holder_is_told_of_a_contest_for_a_week() -> None:
 
 def test_one_silent_zone_is_no_outage() -> None:
     """Only where several zones fell silent at once is it ours."""
-    assert [each.code for each in beyond_zones.of_an_outage(outage.SEVERAL)] == ["resolver.outage"]
-    assert beyond_zones.of_an_outage(outage.SEVERAL - 1) == []
+    assert [each.code for each in beyond_zones.of_an_outage(resolver_outage.SEVERAL)] == ["resolver.outage"]
+    assert beyond_zones.of_an_outage(resolver_outage.SEVERAL - 1) == []
 
 
 @pytest.mark.parametrize("why", [Why.REFUSED, Why.SERVER_FAILURE, Why.TIMEOUT, Why.NO_SERVERS, Why.LAME])
@@ -51,11 +52,8 @@ def test_a_zone_without_servers_is_the_zones() -> None:
 
 def test_the_catalogue_has_every_diagnosis() -> None:
     """Whatever the code can say has a page: no diagnosis stands in a module and not in the catalogue."""
-    modules = [importlib.import_module(f"letterhead.core.{each.name}") for each in pkgutil.iter_modules(_path())]
+    found = pkgutil.walk_packages(letterhead.core.__path__, "letterhead.core.")
+    modules = [importlib.import_module(each.name) for each in found]
     there = {value.code for module in modules for value in vars(module).values() if isinstance(value, Diagnosis)}
     assert len(there) > 80
     assert there <= set(catalogue.DIAGNOSES)
-
-
-def _path() -> list[str]:
-    return list(letterhead.core.__path__)

@@ -7,12 +7,12 @@ from checkdmarc import dmarc as oracle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from letterhead.core import checkup
-from letterhead.core.answers import NxDomain, Seen, Unanswered, View, Why
-from letterhead.core.diagnosis import Severity
-from letterhead.core.dmarc_record import parse, reports, troubles
-from letterhead.core.dmarc_walk import organisational_domain, policy_in_force, walk
-from tests.core import scenes
+from letterhead.core.check import check
+from letterhead.core.dmarc.record import parse, reports, troubles
+from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
+from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
+from letterhead.core.findings.diagnosis import Severity
+from tests.core import samples
 
 GONE = NxDomain(negative_ttl=300)
 SILENT = Unanswered(why=Why.TIMEOUT)
@@ -25,10 +25,10 @@ def tree(**records: str | None) -> Seen:
     seen: Seen = {}
     for name, text in records.items():
         host = f"_dmarc.{name.replace('_', '.')}"
-        answer = GONE if text is None else scenes.found(host, "TXT", scenes.txt(*text.split("|")))
+        answer = GONE if text is None else samples.found(host, "TXT", samples.txt(*text.split("|")))
         seen = {
             **seen,
-            **scenes.asked(host, "TXT", View.ONE_RESOLVER, Unanswered(why=Why.TIMEOUT) if text == "?" else answer),
+            **samples.asked(host, "TXT", View.ONE_RESOLVER, Unanswered(why=Why.TIMEOUT) if text == "?" else answer),
         }
     return seen
 
@@ -162,7 +162,7 @@ def test_the_policy_in_force(sender: str, seen: Seen, found: tuple[str, str] | N
 
 def test_a_name_that_does_not_exist_has_its_own_policy() -> None:
     """RFC 9989 4.7: `np`, then `sp`, then `p`, where the sender's name is seen not to exist."""
-    absent = scenes.asked("mail.acme.dev", "TXT", View.ONE_SERVER, GONE)
+    absent = samples.asked("mail.acme.dev", "TXT", View.ONE_SERVER, GONE)
     for tags, asked in (("p=none; sp=quarantine; np=reject", "reject"), ("p=none; sp=quarantine", "quarantine")):
         policy = policy_in_force("mail.acme.dev", {**tree(mail_acme_dev=None, acme_dev=f"v=DMARC1; {tags}"), **absent})
         assert policy is not None
@@ -245,6 +245,6 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
 
 def test_dmarc_blocks_nothing() -> None:
     """Mail flows without DMARC: none of its findings stops a status."""
-    ours = [each for code, each in checkup.DIAGNOSES.items() if code.startswith("dmarc.")]
+    ours = [each for code, each in check.DIAGNOSES.items() if code.startswith("dmarc.")]
     assert len(ours) > 20
     assert not [each.code for each in ours if each.severity is Severity.BLOCKING]

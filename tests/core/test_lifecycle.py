@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain, Effect, EventKind, Step, mail_from_status, status
-from letterhead.core.evidence import Evidence, Sight, sight_of
-from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
-from letterhead.core.lifecycle import advance, ask_verification, delete, diagram, may_send
-from letterhead.core.plan import PlannedRecord, RecordId, Standing, Verdict
-from letterhead.core.watch import WIRE_STATUS, Look, State, Watch, fresh
+from letterhead.core.domain.domain import Domain, Effect, EventKind, Step, mail_from_status, status
+from letterhead.core.domain.evidence import Evidence, Sight, sight_of
+from letterhead.core.domain.health import WIRE_STATUS, Look, State, Watch, fresh
+from letterhead.core.domain.lifecycle import advance, ask_verification, delete, diagram, may_send
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
+from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

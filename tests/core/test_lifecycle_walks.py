@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from letterhead.core.domain import Domain, Effect, EventKind, Step
-from letterhead.core.evidence import Evidence, Sight
-from letterhead.core.identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
-from letterhead.core.lifecycle import RULES, advance, ask_verification, may_send
-from letterhead.core.watch import State, fresh
+from letterhead.core.domain.domain import Domain, Effect, EventKind, Step
+from letterhead.core.domain.evidence import Evidence, Sight
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.lifecycle import RULES, advance, ask_verification, may_send
+from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, Presence, ProviderWord, Word
 from tests.faults import promises
 
 STEPS = promises.size("P7")

@@ -7,18 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from letterhead.core import cadence, checkup, rotation
-from letterhead.core.answers import Answer, NoData, NxDomain, Perspective, Question, Reply, Unanswered, View, Why
-from letterhead.core.diagnosis import Severity
-from letterhead.core.domain import Domain, Effect, EventKind, Step
-from letterhead.core.evidence import Sight
-from letterhead.core.identity import Identity, Presence, Word
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
-from letterhead.core.provider import findings
-from letterhead.core.rotation import Look, Stage
-from letterhead.core.spread import Spread, spread_of
-from letterhead.core.watch import State
-from tests.core import scenes
+from letterhead.core.check import check
+from letterhead.core.dns.answers import Answer, NoData, NxDomain, Perspective, Question, Reply, Unanswered, View, Why
+from letterhead.core.domain.domain import Domain, Effect, EventKind, Step
+from letterhead.core.domain.evidence import Sight
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_findings import findings
+from letterhead.core.domain.provider_identity import Identity, Presence, Word
+from letterhead.core.findings.diagnosis import Severity
+from letterhead.core.plan.plan import PlannedRecord, RecordId, Verdict
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.propagation import Spread, spread_of
+from letterhead.core.rotation.rotation import Look, Stage
+from letterhead.core.schedule import check_schedule
+from tests.core import samples
 from tests.core.test_lifecycle import T0, claim, look
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -179,9 +181,9 @@ def test_a_key_that_never_appears_never_takes_over(looks: list[tuple[Spread, Sig
 
 # --- what a look shows ----------------------------------------------------------------------------------------------
 
-RECORD = PlannedRecord(id=RecordId.DKIM_NEXT, host="s2._domainkey.example.com", rdtype="TXT", value=f"p={scenes.KEY}")
-THERE = scenes.found(RECORD.host, "TXT", scenes.txt(f"v=DKIM1; k=rsa; p={scenes.KEY}"))
-OTHER = scenes.found(RECORD.host, "TXT", scenes.txt("v=DKIM1; p=MIIB"))
+RECORD = PlannedRecord(id=RecordId.DKIM_NEXT, host="s2._domainkey.example.com", rdtype="TXT", value=f"p={samples.KEY}")
+THERE = samples.found(RECORD.host, "TXT", samples.txt(f"v=DKIM1; k=rsa; p={samples.KEY}"))
+OTHER = samples.found(RECORD.host, "TXT", samples.txt("v=DKIM1; p=MIIB"))
 NOT_THERE, TIMEOUT = NxDomain(negative_ttl=60), Unanswered(why=Why.TIMEOUT)
 BOGUS = Unanswered(why=Why.BOGUS)
 
@@ -235,8 +237,8 @@ def test_resolvers_that_stand_in_are_told_apart() -> None:
         (NOT_THERE, Sight.MISSING),
         (TIMEOUT, Sight.UNANSWERED),
         (THERE, Sight.PRESENT),
-        (scenes.found("x", "TXT", scenes.txt("v=DKIM1; p=")), Sight.MISSING),
-        (scenes.found("x", "TXT", scenes.txt("anything else")), Sight.MISSING),
+        (samples.found("x", "TXT", samples.txt("v=DKIM1; p=")), Sight.MISSING),
+        (samples.found("x", "TXT", samples.txt("anything else")), Sight.MISSING),
     ],
 )
 def test_an_old_key_is_gone_with_its_record_or_its_p(answer: Answer, sight: Sight) -> None:
@@ -249,17 +251,17 @@ def test_an_old_key_is_gone_with_its_record_or_its_p(answer: Answer, sight: Sigh
 
 def test_the_new_keys_record_is_planned_and_never_blocks() -> None:
     """It is asked for at every server; what is wrong with it is a warning, since no mail depends on it yet."""
-    plan = checkup.plan_for(
-        sender="example.com", zone="example.com", selector="s1", public_key=scenes.KEY, mail_from_name=None, path=None,
+    plan = check.plan_for(
+        sender="example.com", zone="example.com", selector="s1", public_key=samples.KEY, mail_from_name=None, path=None,
         rotation=rotating().rotation,
     )  # fmt: skip
     record = plan.record(RecordId.DKIM_NEXT)
     assert record is not None
     assert not record.required
     every = Question(name=record.host, rdtype="TXT", view=View.EVERY_SERVER)
-    assert every in checkup.next_questions(plan, {}, thorough=True)
+    assert every in check.next_questions(plan, {}, thorough=True)
     reply = Reply(perspective=Perspective(view=View.EVERY_SERVER, server="ns1"), answer=NOT_THERE)
-    found = checkup.examine(plan, {every: (reply,)}).findings
+    found = check.examine(plan, {every: (reply,)}).findings
     assert [(each.code, each.record, each.severity) for each in found] == [
         ("dkim.missing", "dkim_next", Severity.WARNING)
     ]
@@ -289,7 +291,7 @@ def test_a_change_of_keys_is_looked_at_often(domain: Domain, minutes: float, wai
     """Each 15 s at first, each 2 minutes while it settles, and after the switch."""
     domain = replace(domain, dkim=replace(domain.dkim, present_since=T0))
     now = T0 + minutes * MINUTE
-    at, why = cadence.next_look(domain, now, 0.0)
+    at, why = check_schedule.next_look(domain, now, 0.0)
     assert at == now + wait * MINUTE
     assert why.startswith(("rotation: ", "failed: "))
 

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from letterhead.core import spf, spf_advice
-from letterhead.core.answers import Found, NoData, NxDomain, Question, Reply, Seen, Unanswered, View, Why
-from letterhead.core.lookup import txt_question
-from letterhead.core.records import Address, Rdata
-from letterhead.core.spf_record import Fault, merged, parse
-from letterhead.core.spf_walk import MAX_NAMES, Break, Walk, walk
-from tests.core import scenes
+from letterhead.core.dns.answers import Found, NoData, NxDomain, Question, Reply, Seen, Unanswered, View, Why
+from letterhead.core.dns.lookup import txt_question
+from letterhead.core.dns.records import Address, Rdata
+from letterhead.core.spf import advice as spf_advice
+from letterhead.core.spf import topic
+from letterhead.core.spf.lookups import MAX_NAMES, Break, Walk, walk
+from letterhead.core.spf.record import Fault, merged, parse
+from tests.core import samples
 
-PLANNED = spf.planned("lh.acme.dev", "include:spf.mail.example")
+PLANNED = topic.planned("lh.acme.dev", "include:spf.mail.example")
 PIECES = [
     "v=spf1 ",
     "include:",
@@ -109,7 +110,7 @@ def test_a_well_formed_macro_is_never_a_fault() -> None:
 )
 def test_the_provider_is_seen_in_any_legal_spelling(text: str) -> None:
     """What lets the provider's servers pass is right, whatever else the record says."""
-    assert spf.accepts(PLANNED, scenes.txt("unrelated", text))
+    assert topic.accepts(PLANNED, samples.txt("unrelated", text))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_the_provider_is_seen_in_any_legal_spelling(text: str) -> None:
 )
 def test_what_receivers_would_not_pass_is_not_right(texts: tuple[str, ...]) -> None:
     """A record that is never read as far as the provider, or not at all, is not the planned one."""
-    assert not spf.accepts(PLANNED, scenes.txt(*texts))
+    assert not topic.accepts(PLANNED, samples.txt(*texts))
 
 
 # --- the walk --------------------------------------------------------------------------------------------------
@@ -150,13 +151,15 @@ def walked(text: str, zone: Zone, rounds: int = 12) -> tuple[Walk, int, int]:
 
 def _reply(zone: Zone, question: Question) -> tuple[Reply, ...]:
     held = zone.get((question.name, question.rdtype))
-    answer: Found | NxDomain = scenes.found(question.name, question.rdtype, held) if held else NxDomain(negative_ttl=60)
-    return scenes.replies(View.ONE_RESOLVER, answer)
+    answer: Found | NxDomain = (
+        samples.found(question.name, question.rdtype, held) if held else NxDomain(negative_ttl=60)
+    )
+    return samples.replies(View.ONE_RESOLVER, answer)
 
 
 def tree(**records: str) -> Zone:
     """Makes a zone of SPF records, `a_b="…"` at a.b.example."""
-    return {(f"{name.replace('_', '.')}.example", "TXT"): scenes.txt(text) for name, text in records.items()}
+    return {(f"{name.replace('_', '.')}.example", "TXT"): samples.txt(text) for name, text in records.items()}
 
 
 def test_an_ordinary_domain_costs_few_questions() -> None:
@@ -212,10 +215,10 @@ def test_an_address_of_either_family_is_no_void_lookup() -> None:
 def test_silence_is_nobodys_fault() -> None:
     """An include that nobody answers for says nothing: neither missing nor right (RFC 7208 2.6.6: temperror)."""
     for why in Why:
-        seen: Seen = scenes.asked("x.example", "TXT", View.ONE_RESOLVER, Unanswered(why=why))
+        seen: Seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, Unanswered(why=why))
         done = walk("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
         assert (done.troubles, done.wanted, done.complete) == ((), (), False)
-    seen = scenes.asked("x.example", "TXT", View.ONE_RESOLVER, NoData(negative_ttl=60))
+    seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, NoData(negative_ttl=60))
     done = walk("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
     assert [trouble.kind for trouble in done.troubles] == [Break.NO_RECORD]
 

@@ -15,11 +15,11 @@ from dns.rdatatype import RdataType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letterhead.core.answers import Answer, NoData, NxDomain, Question, Reply, View
-from letterhead.core.records import Address, Mx, Rdata
-from letterhead.core.spf_record import parse, spf_texts
-from letterhead.core.spf_walk import MAX_LOOKUPS, MAX_VOIDS, Break, Walk, walk
-from tests.core import scenes
+from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, View
+from letterhead.core.dns.records import Address, Mx, Rdata
+from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, Break, Walk, walk
+from letterhead.core.spf.record import parse, spf_texts
+from tests.core import samples
 
 ROOT = "d0.example"
 Zone = Mapping[str, Mapping[str, tuple[Rdata, ...]]]
@@ -28,7 +28,7 @@ HOSTS: Zone = {
     "six.example": {"AAAA": (Address(ip="2001:db8::6"),)},
     "mx.example": {"MX": (Mx(preference=10, exchange="four.example"),)},
     "many.example": {"MX": tuple(Mx(preference=n, exchange=f"m{n}.example") for n in range(11))},
-    "empty.example": {"TXT": scenes.txt("unrelated")},
+    "empty.example": {"TXT": samples.txt("unrelated")},
 }
 
 
@@ -109,7 +109,7 @@ def ours(zone: Zone) -> Verdict:
     for _ in range(40):
         if not done.wanted:
             return _verdict(done)
-        seen |= {question: scenes.replies(View.ONE_RESOLVER, _answer(zone, question)) for question in done.wanted}
+        seen |= {question: samples.replies(View.ONE_RESOLVER, _answer(zone, question)) for question in done.wanted}
         done = walk(ROOT, parse(found[0]), seen)
     raise AssertionError("the walk has no end")
 
@@ -119,7 +119,7 @@ def _answer(zone: Zone, question: Question) -> Answer:
     if held is None:
         return NxDomain(negative_ttl=60)
     rdatas = held.get(question.rdtype)
-    return scenes.found(question.name, question.rdtype, rdatas) if rdatas else NoData(negative_ttl=60)
+    return samples.found(question.name, question.rdtype, rdatas) if rdatas else NoData(negative_ttl=60)
 
 
 def _verdict(done: Walk) -> Verdict:
@@ -137,8 +137,8 @@ def _verdict(done: Walk) -> Verdict:
 def zone_of(*records: str | tuple[str, ...], **more: str) -> Zone:
     """Makes a zone whose d0.example, d1.example, … hold the records."""
     texts = [(each,) if isinstance(each, str) else each for each in records]
-    trees = {f"d{n}.example": {"TXT": scenes.txt(*held)} for n, held in enumerate(texts) if held}
-    return {**HOSTS, **trees, **{name: {"TXT": scenes.txt(text)} for name, text in more.items()}}
+    trees = {f"d{n}.example": {"TXT": samples.txt(*held)} for n, held in enumerate(texts) if held}
+    return {**HOSTS, **trees, **{name: {"TXT": samples.txt(text)} for name, text in more.items()}}
 
 
 # --- generated trees -------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from letterhead.core.submission import Refused, Reply, Trace, author, completed, read
+from letterhead.core.relay.submission import Refused, Reply, Trace, author, completed, read
 
 TRACE = Trace(
     id="msg_1",

@@ -4,10 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from letterhead.core.cadence import RETRIES
-from letterhead.core.domain import EventKind
-from letterhead.core.secret import reveal
-from letterhead.core.webhooks import (
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.public.webhooks import (
     EVERY,
     Fate,
     Reach,
@@ -17,6 +15,8 @@ from letterhead.core.webhooks import (
     parse_events,
     parse_target,
 )
+from letterhead.core.schedule.check_schedule import RETRIES
+from letterhead.core.secret import reveal
 from letterhead.errors import Fault, Kind
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from letterhead.core import checkup
-from letterhead.core.answers import Answer, Delegated, Nameserver, NoData, NxDomain, Seen, Unanswered, View, Why
-from letterhead.core.checkup import NO_HISTORY
-from letterhead.core.diagnosis import Finding, History
-from letterhead.core.plan import RecordId, Verdict
-from tests.core import scenes
+from letterhead.core.check import check
+from letterhead.core.check.check import NO_HISTORY
+from letterhead.core.dns.answers import Answer, Delegated, Nameserver, NoData, NxDomain, Seen, Unanswered, View, Why
+from letterhead.core.findings.diagnosis import Finding, History
+from letterhead.core.plan.plan import RecordId, Verdict
+from tests.core import samples
 
-PLAN = scenes.plan()
+PLAN = samples.plan()
 KEY = PLAN.records[0]
-RIGHT = scenes.found(KEY.host, "TXT", scenes.txt(KEY.value))
-OLD = scenes.found(KEY.host, "TXT", scenes.txt("v=DKIM1; p=AAAA"))
+RIGHT = samples.found(KEY.host, "TXT", samples.txt(KEY.value))
+OLD = samples.found(KEY.host, "TXT", samples.txt("v=DKIM1; p=AAAA"))
 GONE = NxDomain(negative_ttl=5400)
 BOGUS = Unanswered(why=Why.BOGUS, detail="signature expired")
 SILENT = Unanswered(why=Why.TIMEOUT)
@@ -23,13 +23,13 @@ AT = datetime(2026, 11, 23, 14, 2, 30, tzinfo=UTC)
 
 def key(servers: list[Answer], resolvers: list[Answer]) -> Seen:
     """Lets servers and resolvers say something of the DKIM name."""
-    with_authority = scenes.asked(KEY.host, "TXT", View.EVERY_SERVER, *servers)
-    return {**with_authority, **scenes.asked(KEY.host, "TXT", View.RECURSIVE, *resolvers)}
+    with_authority = samples.asked(KEY.host, "TXT", View.EVERY_SERVER, *servers)
+    return {**with_authority, **samples.asked(KEY.host, "TXT", View.RECURSIVE, *resolvers)}
 
 
 def found(seen: Seen, history: History = NO_HISTORY) -> dict[str, Finding]:
     """Examines what was seen, and gives the findings by code."""
-    return {each.code: each for each in checkup.examine(PLAN, seen, history=history).findings}
+    return {each.code: each for each in check.examine(PLAN, seen, history=history).findings}
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def found(seen: Seen, history: History = NO_HISTORY) -> dict[str, Finding]:
 def test_what_resolvers_reject_is_not_present(resolvers: list[Answer], verdict: Verdict) -> None:
     """Receivers that validate don't see it, whatever the servers say; one odd resolver against two proves nothing."""
     seen = key([RIGHT, RIGHT], resolvers)
-    assert checkup.judged(KEY, seen).verdict is verdict
+    assert check.judged(KEY, seen).verdict is verdict
     assert ("zone.dnssec-bogus" in found(seen)) is (verdict is Verdict.UNANSWERED)
 
 
 def test_a_missing_record_behind_bad_signatures_is_not_missing() -> None:
     """Bad signatures move no domain: neither for it nor against it."""
-    assert checkup.judged(KEY, key([GONE, GONE], [BOGUS])).verdict is Verdict.UNANSWERED
+    assert check.judged(KEY, key([GONE, GONE], [BOGUS])).verdict is Verdict.UNANSWERED
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_one_dead_zone_is_one_finding() -> None:
     seen: Seen = {}
     for record in PLAN.records:
         view = View.EVERY_SERVER if record.id is RecordId.DKIM else View.TWO_SERVERS
-        seen = {**seen, **scenes.asked(record.host, record.rdtype, view, SILENT, SILENT)}
-    findings = checkup.examine(PLAN, seen).findings
+        seen = {**seen, **samples.asked(record.host, record.rdtype, view, SILENT, SILENT)}
+    findings = check.examine(PLAN, seen).findings
     assert [(each.code, each.host, each.record) for each in findings] == [("zone.timeout", "acme.dev", None)]
     assert len(findings[0].evidence) == len(PLAN.records)
     assert all(record.host in findings[0].detail for record in PLAN.records)
@@ -99,7 +99,7 @@ def test_one_dead_zone_is_one_finding() -> None:
 def test_one_silent_record_is_a_finding_about_the_record() -> None:
     """Where the zone answers for others, the name itself is said."""
     dmarc = PLAN.records[-1]
-    seen = {**key([SILENT], [RIGHT]), **scenes.asked(dmarc.host, "TXT", View.TWO_SERVERS, GONE)}
+    seen = {**key([SILENT], [RIGHT]), **samples.asked(dmarc.host, "TXT", View.TWO_SERVERS, GONE)}
     timeout = found(seen)["zone.timeout"]
     assert (timeout.host, timeout.record) == (KEY.host, RecordId.DKIM)
 
@@ -133,9 +133,9 @@ def test_a_server_lacks_an_address_only_where_dns_says_so(addresses: list[Answer
     """An address that could not be looked up may well exist."""
     servers = (Nameserver(name="ns1.acme.dev", addresses=("192.0.2.1",)), Nameserver(name="ns2.acme.dev", addresses=()))
     delegated = Delegated(zone="acme.dev", servers=servers, negative_ttl=300)
-    seen = {**key([RIGHT], [RIGHT]), **scenes.asked("acme.dev", "NS", View.DELEGATION, delegated)}
+    seen = {**key([RIGHT], [RIGHT]), **samples.asked("acme.dev", "NS", View.DELEGATION, delegated)}
     for rdtype, answer in zip(("A", "AAAA"), addresses, strict=True):
-        seen |= scenes.asked("ns2.acme.dev", rdtype, View.ONE_RESOLVER, answer)
+        seen |= samples.asked("ns2.acme.dev", rdtype, View.ONE_RESOLVER, answer)
     assert ("zone.nameserver-unresolvable" in found(seen)) is expected
 
 
@@ -143,9 +143,9 @@ def test_more_than_one_server_without_address_still_has_one_finding_each() -> No
     """Each server that has no address is named."""
     servers = tuple(Nameserver(name=f"ns{number}.acme.dev", addresses=()) for number in (1, 2))
     delegated = Delegated(zone="acme.dev", servers=servers, negative_ttl=0)
-    seen = dict(scenes.asked("acme.dev", "NS", View.DELEGATION, delegated))
+    seen = dict(samples.asked("acme.dev", "NS", View.DELEGATION, delegated))
     for server in servers:
         for rdtype in ("A", "AAAA"):
-            seen |= scenes.asked(server.name, rdtype, View.ONE_RESOLVER, GONE)
-    codes = [each.code for each in checkup.examine(PLAN, seen).findings]
+            seen |= samples.asked(server.name, rdtype, View.ONE_RESOLVER, GONE)
+    codes = [each.code for each in check.examine(PLAN, seen).findings]
     assert codes.count("zone.nameserver-unresolvable") == 2

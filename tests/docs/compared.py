@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.core.catalogue import plain, shortened
-from letterhead.core.diagnosis import Finding
+from letterhead.core.check.catalogue import plain, shortened
+from letterhead.core.findings.diagnosis import Finding
 
 TABLE = Path(__file__).parents[2] / "docs" / "compared.toml"
 NOTHING = "Nothing of its own."

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core.catalogue import shortened
-from letterhead.core.panels import DnsHost, Fact
-from letterhead.core.plan import RecordId
+from letterhead.core.check.catalogue import shortened
+from letterhead.core.plan.dns_hosts import DnsHost, Fact
+from letterhead.core.plan.plan import RecordId
 from tests.docs.host_fixes import SERVERS, missing_at
 
 INTRODUCTION = """# DNS hosts

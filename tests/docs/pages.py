@@ -4,9 +4,11 @@ from pathlib import Path
 
 from letterhead import config
 from letterhead.cli import manual
-from letterhead.core import catalogue, lifecycle, rotation
-from letterhead.core.catalogue import DIAGNOSES, Example
-from letterhead.core.diagnosis import Finding
+from letterhead.core.check import catalogue
+from letterhead.core.check.catalogue import DIAGNOSES, Example
+from letterhead.core.domain import lifecycle
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.rotation import rotation
 from tests.cases import case
 from tests.cases.case import Case
 from tests.docs import compared, dns_hosts

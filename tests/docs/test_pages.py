@@ -5,11 +5,11 @@ import re
 import pytest
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core import catalogue
-from letterhead.core.catalogue import DIAGNOSES
-from letterhead.core.panels import DnsHost
-from letterhead.core.plan import RecordId
-from letterhead.core.records import split_text
+from letterhead.core.check import catalogue
+from letterhead.core.check.catalogue import DIAGNOSES
+from letterhead.core.dns.records import split_text
+from letterhead.core.plan.dns_hosts import DnsHost
+from letterhead.core.plan.plan import RecordId
 from tests.docs import compared
 from tests.docs.host_fixes import PLAN, SERVERS, missing_at
 from tests.docs.pages import DOCS, first_findings, pages, shown_by_cases, written

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from letterhead.adapters.webhooks import SECONDS
-from letterhead.core.cadence import RETRIES
-from letterhead.core.domain import EventKind
-from letterhead.core.told import Message
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.public.representation import Message
+from letterhead.core.schedule.check_schedule import RETRIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.storage import migrate
-from letterhead.core.domain import EventKind
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import EventKind
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains
 from letterhead.operations.domains import Wish
-from letterhead.operations.pool import pooled
+from letterhead.operations.key_pool import pooled
 from letterhead.ports import Page
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import World, opened
 from tests.rigs import chaos
 from tests.rigs.chaos import Chaos, Harm

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from letterhead.adapters.storage import open_store
 from letterhead.adapters.storage.sqlite import WRITER, SqliteEngine
 from letterhead.adapters.storage.store import SqlStore
-from letterhead.core.domain import Domain, EventKind
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.ports import Page
 from tests.contracts.samples import Shop, audit, domain, event, pooled_keys
 from tests.faults.conftest import Figures

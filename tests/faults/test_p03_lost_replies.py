@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from letterhead.core.domain import Domain, EventKind
-from letterhead.operations.pool import pooled
+from letterhead.core.domain.domain import Domain, EventKind
+from letterhead.operations.key_pool import pooled
 from letterhead.ports import Page
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon

@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from letterhead.core.domain import EventKind
-from letterhead.wiring import Stand
+from letterhead.core.domain.domain import EventKind
+from letterhead.wiring.assemble import Stand
 from tests.acceptance.test_processes import eventually
 from tests.faults.conftest import Figures
 from tests.operations.test_reminders import live, mail_settings, remind

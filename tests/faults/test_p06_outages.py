@@ -17,16 +17,18 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.dns.resolver import DnsResolver
-from letterhead.core import cadence, checkup, lifecycle
-from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
-from letterhead.core.domain import Domain
-from letterhead.core.evidence import Evidence, Sight
-from letterhead.core.watch import State
+from letterhead.core.check import check as checkup
+from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered, Why
+from letterhead.core.domain import lifecycle
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.evidence import Evidence, Sight
+from letterhead.core.domain.health import State
+from letterhead.core.schedule import check_schedule
 from letterhead.operations import checks, reminders
+from letterhead.operations.dns_questions import beside, known, look
 from letterhead.operations.domains import plan_of
-from letterhead.operations.looks import beside, known, look
 from letterhead.ports import Allowance, Handed, Letter, Post
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs import hostile_dns
@@ -108,7 +110,7 @@ class Tally:
 
     def after(self) -> tuple[int, int]:
         """Gives the busiest quarter of an hour in the outage's last hour, and after it."""
-        end = int(OUTAGE / cadence.MINUTE)
+        end = int(OUTAGE / check_schedule.MINUTE)
         before = max(sum(self.looks[start + each] for each in range(15)) for start in range(end - 60, end - 15))
         return before, max(sum(self.looks[start + each] for each in range(15)) for start in range(end, end + 60))
 
@@ -118,9 +120,9 @@ def live(domain: Domain, bad: Evidence, good: Evidence, begin: datetime, chance:
     end, first = begin + OUTAGE, True
     while (now := domain.next_check_at) is not None and now < end + 2 * SOON:
         step = lifecycle.advance(domain, bad if now < end else good, now)
-        due, _ = cadence.next_look(step.domain, now, chance.uniform(-1, 1))
+        due, _ = check_schedule.next_look(step.domain, now, chance.uniform(-1, 1))
         domain = replace(step.domain, next_check_at=due)
-        tally.looks[int((now - begin) / cadence.MINUTE)] += 1
+        tally.looks[int((now - begin) / check_schedule.MINUTE)] += 1
         tally.events += len(step.events) + len(step.effects)
         tally.demoted += domain.dkim.state is not State.VERIFIED
         if now >= end and first:

@@ -14,15 +14,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from, wire_form
-from letterhead.adapters.dns.reading import server_answer
 from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, read_message
-from letterhead.core import checkup
-from letterhead.core.answers import Answer, Found, Perspective, Question, Reply, Unanswered, View, Why
-from letterhead.core.evidence import Sight, sight_of
-from letterhead.core.identity import ReturnPath
-from letterhead.core.plan import Plan, RecordId
-from letterhead.core.records import Txt
+from letterhead.core.check import check
+from letterhead.core.dns.answers import Answer, Found, Perspective, Question, Reply, Unanswered, View, Why
+from letterhead.core.dns.records import Txt
+from letterhead.core.domain.evidence import Sight, sight_of
+from letterhead.core.domain.provider_identity import ReturnPath
+from letterhead.core.plan.plan import Plan, RecordId
 from tests.faults.conftest import Figures
 
 SENDER, SELECTOR = "acme.test", "lhabc"
@@ -42,7 +42,7 @@ def public_key(number: int) -> str:
 @lru_cache
 def plan() -> Plan:
     """Plans one claim."""
-    return checkup.plan_for(
+    return check.plan_for(
         sender=SENDER,
         zone=SENDER,
         selector=SELECTOR,
@@ -171,7 +171,7 @@ def verdict(answers: Sequence[Answer]) -> Sight:
         Reply(perspective=Perspective(view=View.EVERY_SERVER, server=f"ns{number}"), answer=each)
         for number, each in enumerate(answers)
     )
-    standing = checkup.judged(record, {question: replies})
+    standing = check.judged(record, {question: replies})
     assert standing.record.id is RecordId.DKIM
     return sight_of([standing])
 

@@ -15,8 +15,8 @@ import httpx2
 import pytest
 import structlog
 
-from letterhead.core.accounts import Scope
-from letterhead.web.document import describe
+from letterhead.core.accounts.accounts import Scope
+from letterhead.web.openapi import describe
 from letterhead.web.routes import ENDPOINTS
 from tests.faults.conftest import Figures
 from tests.rigs.proving import given_to

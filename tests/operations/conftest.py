@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.dns_lab import DnsLab
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import dns.rdatatype
 
-from letterhead.core import slots
-from letterhead.core.domain import Domain
-from letterhead.core.plan import PlannedRecord
-from letterhead.core.watch import State
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import PlannedRecord
+from letterhead.core.rotation import delegated_keys
 from letterhead.operations.domains import plan_of
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, World, opened
 from tests.rigs.dns_lab import KEY, NS1, Authority, DnsLab
 
@@ -62,7 +62,9 @@ class Story:
     def held(self, domain: Domain, at: Authority | None = None) -> dict[str, str]:
         """Reads what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
         assert domain.slots is not None
-        found = {slot: texts_at(at or self.lab.ns1, slots.target(domain.slots, slot)) for slot in ("lh1", "lh2")}
+        found = {
+            slot: texts_at(at or self.lab.ns1, delegated_keys.target(domain.slots, slot)) for slot in ("lh1", "lh2")
+        }
         return {slot: texts[0] for slot, texts in found.items() if texts}
 
     async def add(self, sender: str, **wish: object) -> Domain:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.domain import Domain
-from letterhead.core.plan import PlannedRecord
-from letterhead.core.records import split_text
+from letterhead.core.dns.records import split_text
+from letterhead.core.domain.domain import Domain
+from letterhead.core.plan.plan import PlannedRecord
 from letterhead.operations.domains import plan_of
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, World, opened
 from tests.rigs import ses_wire
 from tests.rigs.dns_lab import RESOLVER, DnsLab

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from letterhead.adapters.dns.resolver import DnsResolver
-from letterhead.core import checkup
-from letterhead.core.plan import Verdict
-from letterhead.operations import looks
+from letterhead.core.check import check
+from letterhead.core.plan.plan import Verdict
+from letterhead.operations import dns_questions
 from letterhead.ports import Allowance
 from tests.cases import case
 from tests.cases.case import Case
@@ -28,9 +28,9 @@ async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore) -> in
     async with at_once, serving(each.text, each=4, resolvers=3) as servers:
         allowance = Allowance(packets=MANY, until=asyncio.get_running_loop().time() + 20)
         resolver = DnsResolver(servers.resolvers, servers.port, per_try_timeout=PER_TRY)
-        seen = await looks.look(resolver, each.plan, each.history, thorough=thorough, allowed=allowance)
+        seen = await dns_questions.look(resolver, each.plan, each.history, thorough=thorough, allowed=allowance)
         if not thorough:
-            standings = [checkup.judged(record, seen) for record in each.plan.records if record.required]
+            standings = [check.judged(record, seen) for record in each.plan.records if record.required]
             assert all(standing.verdict is Verdict.PRESENT for standing in standings), each.name
         return MANY - allowance.packets
 

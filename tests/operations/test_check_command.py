@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from letterhead.core.checkup import plan_for
-from letterhead.core.identity import ReturnPath
-from letterhead.core.plan import PlannedRecord
-from tests.core import scenes
+from letterhead.core.check.check import plan_for
+from letterhead.core.domain.provider_identity import ReturnPath
+from letterhead.core.plan.plan import PlannedRecord
+from tests.core import samples
 from tests.operations.test_real_dns import publish
 from tests.rigs.command import letterhead
 from tests.rigs.dns_lab import BOGUS, DnsLab
@@ -22,7 +22,7 @@ PATH = ReturnPath(mx_host="bounces.mail.test", mx_priority=10, spf="include:spf.
 def planned(sender: str) -> tuple[PlannedRecord, ...]:
     """Plans what the lab's mail provider asks for."""
     return plan_for(
-        sender=sender, zone=sender, selector="lh1", public_key=scenes.KEY, mail_from_name=f"lh.{sender}", path=PATH
+        sender=sender, zone=sender, selector="lh1", public_key=samples.KEY, mail_from_name=f"lh.{sender}", path=PATH
     ).records
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.watch import State
-from letterhead.wiring import Stand
+from letterhead.core.domain.health import State
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, World, WrittenDns, opened
 
 NAME = "acme.test"

@@ -12,12 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain import Domain
-from letterhead.core.identity import Identity, Presence
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.provider_identity import Identity, Presence
 from letterhead.errors import Fault
 from letterhead.operations import checks, domains
 from letterhead.ports import Outcome, PooledKey
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
 NAME = "acme.test"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core import rotation, slots
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.rotation import delegated_keys, rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, rotations
 from letterhead.operations.rotations import NOTHING, Wish
@@ -40,14 +40,14 @@ async def test_two_aliases_are_enough_for_ever(story: Story, zone: str) -> None:
     """From POST to SUCCESS and through three changes of keys, without a further word of the customer's."""
     domain = await story.add(zone)
     assert (domain.selector, domain.dkim.state) == ("lh1", State.PENDING)
-    assert story.held(domain) == {"lh1": f"v=DKIM1; k=rsa; p={domain.public_key}", "lh2": slots.REVOKED}
+    assert story.held(domain) == {"lh1": f"v=DKIM1; k=rsa; p={domain.public_key}", "lh2": delegated_keys.REVOKED}
     story.points(*story.records(domain).values())
     assert (await story.look(zone)).dkim.state is State.VERIFIED
     assert await story.found(zone) == set()
     for selector, before in (("lh2", "lh1"), ("lh1", "lh2"), ("lh2", "lh1")):
         await rotate(story, zone)
         assert (await story.world.domain(zone)).selector == before
-        assert len({*story.held(await story.world.domain(zone)).values()} - {slots.REVOKED}) == 2
+        assert len({*story.held(await story.world.domain(zone)).values()} - {delegated_keys.REVOKED}) == 2
         assert rotation.stage(await story.look(zone)) is Stage.SEEN
         domain = await story.look(zone, minutes=10)
         assert (domain.selector, domain.dkim.state, rotation.stage(domain)) == (
@@ -56,7 +56,10 @@ async def test_two_aliases_are_enough_for_ever(story: Story, zone: str) -> None:
         assert await kept(story.world) == {"lh1", "lh2"}
         await story.look(zone, days=7, minutes=1)  # the old key is owed its end
         domain = await story.look(zone, minutes=1)
-        assert story.held(domain) == {selector: f"v=DKIM1; k=rsa; p={domain.public_key}", before: slots.REVOKED}
+        assert story.held(domain) == {
+            selector: f"v=DKIM1; k=rsa; p={domain.public_key}",
+            before: delegated_keys.REVOKED,
+        }
         assert (rotation.stage(domain), domain.old_keys, await kept(story.world)) == (Stage.NONE, (), {selector})
         assert await story.found(zone) == set()
 
@@ -111,7 +114,7 @@ async def test_what_our_zone_lost_is_told_and_put_back(story: Story, zone: str) 
     """A zone that was brought back from a backup lacks a key: it is ours to mend, said to be, and mended."""
     domain = await story.verified(zone)
     assert domain.slots is not None
-    story.lab.withdraw(slots.target(domain.slots, "lh1"))
+    story.lab.withdraw(delegated_keys.target(domain.slots, "lh1"))
     story.lab.flush()
     await story.look(zone, hours=6)  # this look finds it, and owes it
     assert ("dkim.not-served", "blocking") in await story.found(zone)
@@ -143,7 +146,7 @@ def fetched(story: Story, domain: domains.Domain) -> None:
     assert domain.slots is not None
     for slot, text in story.held(domain).items():
         pieces = " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
-        story.lab.publish(slots.target(domain.slots, slot), "TXT", pieces, only=story.lab.ns2)
+        story.lab.publish(delegated_keys.target(domain.slots, slot), "TXT", pieces, only=story.lab.ns2)
 
 
 async def test_a_change_waits_until_its_slot_is_free(story: Story, zone: str) -> None:
@@ -173,7 +176,7 @@ async def test_abandoned_before_the_switch(story: Story, zone: str) -> None:
     await story.world.work()
     assert (story.held(await story.world.domain(zone)), await kept(story.world)) == (before, {"lh1"})
     await rotate(story, zone)
-    assert story.held(await story.world.domain(zone))["lh2"] not in (first, slots.REVOKED)
+    assert story.held(await story.world.domain(zone))["lh2"] not in (first, delegated_keys.REVOKED)
 
 
 async def test_a_deleted_domain_leaves_nothing_in_our_zone(story: Story, zone: str) -> None:

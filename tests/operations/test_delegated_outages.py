@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core import rotation
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, rotations
 from letterhead.operations.rotations import NOTHING
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.delegated_story import TSIG, Story, delegated_story, key_zone
 from tests.operations.world import OPERATOR, Clock, opened
 from tests.rigs.dns_lab import DnsLab

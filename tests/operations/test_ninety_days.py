@@ -4,12 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain import Event
-from letterhead.core.plan import PlannedRecord, RecordId
-from letterhead.core.watch import State
+from letterhead.core.domain.domain import Event
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.operations import domains, rotations
 from letterhead.operations.rotations import NOTHING
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
 NAME = "acme.test"

@@ -11,9 +11,9 @@ import pytest
 
 from letterhead.adapters.imap import ImapMailbox
 from letterhead.adapters.smtp import MailServer, SmtpMailer
-from letterhead.core.domain import Domain
-from letterhead.core.plan import RecordId
-from letterhead.core.records import split_text
+from letterhead.core.dns.records import split_text
+from letterhead.core.domain.domain import Domain
+from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import proofs

@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from letterhead.core.domain import Domain
-from letterhead.core.plan import PlannedRecord, RecordId, Verdict
-from letterhead.core.records import split_text
-from letterhead.core.watch import State
+from letterhead.core.dns.records import split_text
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import PlannedRecord, RecordId, Verdict
 from letterhead.operations.domains import plan_of
 from tests.operations.world import Clock, World, opened
 from tests.rigs.dns_lab import DnsLab

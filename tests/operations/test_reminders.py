@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.diagnosis import Finding, Severity
-from letterhead.core.letters import Occasion, letter
-from letterhead.core.reminders import AT_ONCE, BEFORE_STOP, Reminder, ReminderKind
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.schedule.reminder_mail import Occasion, letter
+from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, Reminder, ReminderKind
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, checks, domains, reminders
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 from tests.rigs import smtp
 from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood

@@ -8,17 +8,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core import rotation
-from letterhead.core.domain import Domain, EventKind
-from letterhead.core.identity import Identity
-from letterhead.core.plan import PlannedRecord, RecordId
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import State
+from letterhead.core.domain.domain import Domain, EventKind
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_identity import Identity
+from letterhead.core.plan.plan import PlannedRecord, RecordId
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, rotations
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from letterhead.operations.rotations import NOTHING, Wish
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.test_claims import verified
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 

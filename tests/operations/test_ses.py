@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core import lifecycle
-from letterhead.core.identity import Presence, Word
-from letterhead.core.watch import State
+from letterhead.core.domain import lifecycle
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_identity import Presence, Word
 from letterhead.operations import domains
 from letterhead.operations.audit import Actor
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from tests.operations.ses_story import SesStory, ses_story
 from tests.operations.world import Clock
 from tests.rigs.dns_lab import DnsLab

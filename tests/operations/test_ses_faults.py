@@ -14,11 +14,11 @@ import pytest
 
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.storage import migrate, open_store
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
 from letterhead.errors import Fault, Kind
-from letterhead.operations import checks, domains, identities
+from letterhead.operations import checks, domains, provider_work
 from letterhead.operations.audit import Actor
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from letterhead.ports import Store
 from tests.faults import promises
 from tests.operations.ses_story import SesStory, given_credentials, ses_story
@@ -52,7 +52,7 @@ async def work(story: SesStory) -> None:
     deps, now = story.world.deps, story.clock()
     intents = await deps.store.claim_intents(now, now + timedelta(seconds=90), "w", 100)
     due = await deps.store.claim_due(now, now + timedelta(seconds=90), "w", 100)
-    owed = (identities.perform(deps, intent) for intent in intents)
+    owed = (provider_work.perform(deps, intent) for intent in intents)
     await asyncio.gather(*owed, *(checks.check(deps, domain) for domain in due))
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.identity import Presence
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.domain.provider_identity import Presence
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks
 from letterhead.operations.audit import Actor
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from letterhead.operations.reconcile import Differs, adopt, daily_round, reconcile
 from tests.operations.ses_story import SesStory, ses_story
 from tests.operations.world import Clock, World

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core import lifecycle, rotation
-from letterhead.core.domain import Domain, EventKind
-from letterhead.core.plan import PlannedRecord, RecordId
-from letterhead.core.records import split_text
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import State
+from letterhead.core.dns.records import split_text
+from letterhead.core.domain import lifecycle
+from letterhead.core.domain.domain import Domain, EventKind
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import PlannedRecord, RecordId
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from tests.operations.delegated_story import Story, key_zone, settings_for

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.ses.tenants import TENANT_PROBES, tenant_of
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
 from letterhead.operations import domains, reconcile
-from letterhead.operations.identities import owner_tag
+from letterhead.operations.provider_work import owner_tag
 from tests.operations.ses_story import SesStory, ses_story
 from tests.operations.world import OPERATOR, Clock
 from tests.rigs.dns_lab import DnsLab

@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain import Domain
-from letterhead.core.watch import State
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State
 from letterhead.operations import checks
 from letterhead.operations.domains import plan_of
 from letterhead.ports import Beside, Outcome
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.conftest import MAIL_FROM
 from tests.operations.world import Clock, World, WrittenDns, opened
 

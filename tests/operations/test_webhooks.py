@@ -9,12 +9,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Reference
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core import webhooks as rules
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.public import webhooks as rules
 from letterhead.errors import Fault, Kind
 from letterhead.operations import deliveries, domains, webhooks
 from letterhead.ports import Delivery
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 from tests.rigs import webhook_receiver
 from tests.rigs.webhook_receiver import Ledger, Mood

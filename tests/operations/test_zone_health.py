@@ -2,9 +2,9 @@
 
 import itertools
 
-from letterhead.core.diagnosis import Finding
-from letterhead.core.plan import RecordId, Verdict
-from letterhead.core.watch import State
+from letterhead.core.domain.health import State
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.operations.domains import plan_of
 from tests.operations.test_real_dns import publish, record, verdict
 from tests.operations.world import World

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from letterhead import config
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core.accounts import Account
-from letterhead.core.answers import Perspective, Question, Reply, Unanswered, Why
-from letterhead.core.domain import Domain, Event
-from letterhead.core.limits import Limits
-from letterhead.core.plan import PlannedRecord
-from letterhead.core.records import zone_line
-from letterhead.operations import accounts, checks, domains, identities
+from letterhead.core.accounts.accounts import Account
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered, Why
+from letterhead.core.dns.records import zone_line
+from letterhead.core.domain.domain import Domain, Event
+from letterhead.core.plan.plan import PlannedRecord
+from letterhead.operations import accounts, checks, domains, provider_work
 from letterhead.operations.audit import Actor
 from letterhead.operations.domains import DomainView, Wish
 from letterhead.ports import Allowance, Deps
-from letterhead.wiring import Stand, assembled
+from letterhead.wiring.assemble import Stand, assembled
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 OPERATOR = Actor(name="operator")
@@ -122,7 +122,7 @@ class World:
         """Does what is owed at the provider."""
         now = self.deps.now()
         for intent in await self.deps.store.claim_intents(now, now + timedelta(minutes=1), "test", 100):
-            await identities.perform(self.deps, intent)
+            await provider_work.perform(self.deps, intent)
 
     async def events(self, sender: str | None = None) -> list[Event]:
         """Lists what happened, the oldest first."""

@@ -7,7 +7,7 @@ from time import sleep
 
 import pytest
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from letterhead.operations import accounts, domains
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps

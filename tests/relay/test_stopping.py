@@ -10,7 +10,7 @@ import pytest
 
 from letterhead import config
 from letterhead.cli.relay import _reloader
-from letterhead.wiring_relay import certificate
+from letterhead.wiring.relay import certificate
 from tests.relay.wire import Wire
 from tests.relay.world import MESSAGE, Relay, until
 from tests.rigs import smtp

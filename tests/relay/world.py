@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from letterhead.adapters import mailqueue
-from letterhead.adapters.signing import DkimSigner
-from letterhead.adapters.smarthost import SmartHostAddress, SmtpSmartHost
-from letterhead.core.plan import RecordId
-from letterhead.core.watch import State
+from letterhead.adapters import mail_queue
+from letterhead.adapters.dkim_signer import DkimSigner
+from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
+from letterhead.core.domain.health import State
+from letterhead.core.plan.plan import RecordId
 from letterhead.ports import Relaying
 from letterhead.relay import Ears, RelaySettings, run
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.test_real_dns import record
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.smtp import Ledger
@@ -88,7 +88,7 @@ async def running(
     """Runs a relay in this loop, with the domain acme.test verified; `prove=False` is its second start."""
     clock, dns = clock or Clock(noon()), WrittenDns("test")
     async with opened(folder, Stand(now=clock, resolver=dns)) as world:
-        with socket.create_server(("127.0.0.1", 0)) as listener, mailqueue.opened(folder / "relay") as queue:
+        with socket.create_server(("127.0.0.1", 0)) as listener, mail_queue.opened(folder / "relay") as queue:
             parts = parts_of(queue, ledger)
             relay = Relay(
                 world=world, clock=clock, dns=dns, parts=parts, folder=folder, port=listener.getsockname()[1],
@@ -106,7 +106,7 @@ async def running(
                 await parts.smart_host.close()
 
 
-def parts_of(queue: mailqueue.FolderQueue, ledger: Ledger) -> Relaying:
+def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> Relaying:
     """Gives what a relay needs beside the rest."""
     address = SmartHostAddress(
         host="127.0.0.1", port=ledger.port, implicit_tls=False, starttls=False, helo="relay.test", seconds=2.0,

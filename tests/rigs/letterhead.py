@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 
 from letterhead import config
-from letterhead.operations.pool import pooled
-from letterhead.wiring import assembled
+from letterhead.operations.key_pool import pooled
+from letterhead.wiring.assemble import assembled
 from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")

@@ -1,6 +1,6 @@
 """Stands in for the operator's path of proofs: takes them, and holds those that a test lets arrive."""
 
-from letterhead.core.letters import Letter
+from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.ports import Deps, Handed, Post, Proving
 
 TO = "proof@operator.example"

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from letterhead.adapters.fetching import Fetcher
+from letterhead.adapters.https_fetch import Fetcher
 from tests.rigs import smtp
 
 REGION = "eu-west-1"

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from letterhead.adapters.keyring import EnvelopeKeyring
-from letterhead.adapters.keytext import KeyEncryptionKey
+from letterhead.adapters.keyring_settings import KeyEncryptionKey
 from letterhead.core.secret import Secret, reveal
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.ses import SesState

@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.rrset
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core.answers import (
+from letterhead.core.dns.answers import (
     Aliased,
     Answer,
     Delegated,
@@ -30,7 +30,7 @@ from letterhead.core.answers import (
     View,
     Why,
 )
-from letterhead.core.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, quoted, shown
+from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, quoted, shown
 from letterhead.ports import Allowance
 from tests.rigs.processes import free_port
 

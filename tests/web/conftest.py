@@ -13,16 +13,16 @@ import uvicorn
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.accounts import Scope
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.ports import Notices
 from letterhead.web.app import create_app
-from letterhead.web.protocol import EnvelopeProtocol
+from letterhead.web.http_protocol import EnvelopeProtocol
 from letterhead.web.server import Server, send_at_once
 from letterhead.web.settings import WebSettings
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, World, opened
 
 OPERATOR_TOKEN = "an-operator-token-that-is-long-enough"

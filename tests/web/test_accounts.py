@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx2
 
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 NEW = {"name": "Zeta Ltd", "email": "dns@zeta.dev"}

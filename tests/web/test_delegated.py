@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from pingram import Pingram
 from pingram.models.domain_dns_check import DomainDnsCheck
 
-from letterhead.core.domain import OldKey
-from letterhead.core.plan import RecordId, Verdict
-from letterhead.core.watch import State, fresh
+from letterhead.core.domain.domain import OldKey
+from letterhead.core.domain.health import State, fresh
+from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.ports import Outcome
 from tests.rigs.processes import free_port
 from tests.web.conftest import Installation, running

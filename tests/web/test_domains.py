@@ -5,7 +5,7 @@ from datetime import datetime
 import httpx2
 import msgspec
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from letterhead.ports import Outcome
 from tests.web.conftest import Installation
 

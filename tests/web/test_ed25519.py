@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Scope
-from letterhead.core.watch import State, fresh
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.health import State, fresh
 from letterhead.ports import Outcome
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 

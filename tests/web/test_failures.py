@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations.failures import WRITES_BURST, Failures, neighbourhood
+from letterhead.operations.sign_in_throttle import WRITES_BURST, Failures, neighbourhood
 from letterhead.web.settings import WebSettings
-from letterhead.wiring import Stand
+from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, World, noon, opened
 
 SETTINGS = WebSettings(public_url="", failure_rate=1.0, failure_burst=5, share_failures=True)

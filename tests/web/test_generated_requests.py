@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 CHECKS = (

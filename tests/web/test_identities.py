@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from letterhead.adapters.providers.simulated import Mood
-from letterhead.core.identity import IdentityWish
+from letterhead.core.domain.provider_identity import IdentityWish
 from letterhead.core.secret import Secret
 from tests.web.conftest import Installation
 

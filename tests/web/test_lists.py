@@ -1,9 +1,9 @@
 """The list of domains, asked for again and again: never stale, never another's, never a private key from memory."""
 
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import Domain
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import Domain
 from letterhead.ports import Outcome, Page
-from letterhead.web.kept import Kept, KeptLists
+from letterhead.web.list_cache import Kept, KeptLists
 from tests.web.conftest import Installation
 
 

@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from benchmarks import seed
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import Domain
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import Domain
 from letterhead.operations.domains import key_purpose
 from letterhead.ports import Outcome, Page
 from letterhead.web.routes.domains import LONG, PIECE

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from letterhead.adapters.sns import SnsNotices
-from letterhead.core.records import zone_line
-from letterhead.web.bodies import LIMIT
+from letterhead.core.dns.records import zone_line
+from letterhead.web.request_body import LIMIT
 from tests.rigs import sns as rig
 from tests.rigs.sns import HOST, PATH, TOPIC, Sns, confirmation, notification, signer
 from tests.web.conftest import Installation, running

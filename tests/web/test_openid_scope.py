@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from letterhead.web.pages import VIEWS
 from tests.rigs.openid import OpenId, providing
 from tests.web.conftest import Installation, running

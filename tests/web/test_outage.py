@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import httpx2
 from msgspec.structs import replace
 
-from letterhead.core.domain import Domain
-from letterhead.core.plan import Verdict
+from letterhead.core.domain.domain import Domain
+from letterhead.core.plan.plan import Verdict
 from letterhead.ports import Outcome
 from tests.contracts.samples import checkup
 from tests.web.conftest import OPERATOR_TOKEN, Installation

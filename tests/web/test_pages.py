@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import httpx2
 import structlog
 
-from letterhead.core.accounts import Scope
-from letterhead.core.diagnosis import Severity
-from letterhead.core.domain import EventKind
-from letterhead.core.history import STATES
-from letterhead.core.setup_links import SetupLink, works
-from letterhead.core.webhooks import Fate
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.setup_links import SetupLink, works
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.domain.statistics import STATES
+from letterhead.core.findings.diagnosis import Severity
+from letterhead.core.public.webhooks import Fate
 from letterhead.operations.audit import audit_row
 from letterhead.web.pages import VIEWS
 from letterhead.web.pages.texts import catalogue

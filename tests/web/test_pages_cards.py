@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
-from letterhead.core.caches import NEGATIVE
-from letterhead.core.diagnosis import Finding, Severity
-from letterhead.core.plan import RecordId, Standing, Verdict
+from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.plan.plan import RecordId, Standing, Verdict
+from letterhead.core.zone.caching import NEGATIVE
 from letterhead.ports import Outcome
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation

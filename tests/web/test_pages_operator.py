@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from letterhead.core.lateness import SLOT, step_of
-from letterhead.operations.watching import CHECKS
+from letterhead.core.schedule.check_lag import SLOT, step_of
+from letterhead.operations.self_monitoring import CHECKS
 from letterhead.ports import Condition, Conditions, Quota, Use
 from letterhead.web.pages.operator import lasting
 from letterhead.web.pages.texts import Texts

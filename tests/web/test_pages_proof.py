@@ -4,7 +4,7 @@ import html
 import re
 from pathlib import Path
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from tests.rigs.proving import given_to
 from tests.web.conftest import running
 from tests.web.test_pages import csrf, sign_in

@@ -9,11 +9,11 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import Change, Event, EventKind, OldKey
-from letterhead.core.plan import RecordId, Verdict
-from letterhead.core.rotation import Stage
-from letterhead.core.watch import WIRE_STATUS, State
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import Change, Event, EventKind, OldKey
+from letterhead.core.domain.health import WIRE_STATUS, State
+from letterhead.core.plan.plan import RecordId, Verdict
+from letterhead.core.rotation.rotation import Stage
 from letterhead.ports import Outcome
 from letterhead.web.pages.texts import catalogue
 from tests.web.conftest import Installation

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from letterhead.core.history import Span
+from letterhead.core.domain.statistics import Span
 from letterhead.web.pages.pictures import WIDTH, areas, bars, timeline
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)

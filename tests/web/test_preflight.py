@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from tests.web.conftest import running
 
 HEAD = """$ORIGIN acme.dev.

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.core.accounts import Scope
+from letterhead.core.accounts.accounts import Scope
 from letterhead.operations.proofs import SEND_EVERY
-from tests.core.test_proof_hostile import HOSTILE
+from tests.core.test_hostile_messages import HOSTILE
 from tests.rigs.proving import given_to
 from tests.rigs.signing import OWN, message, sealed
 from tests.web.conftest import running

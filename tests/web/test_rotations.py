@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from pingram import Pingram
 from pingram.models.domain_dns_check import DomainDnsCheck
 
-from letterhead.core.accounts import Scope
-from letterhead.core.watch import State, fresh
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.health import State, fresh
 from letterhead.ports import Outcome
 from tests.web.conftest import Installation
 

@@ -9,8 +9,9 @@ import pytest
 import structlog
 
 from letterhead.errors import Fault, Kind
-from letterhead.web import document, problems
-from letterhead.web.endpoints import Access
+from letterhead.web import errors as problems
+from letterhead.web import openapi
+from letterhead.web.endpoint import Access
 from letterhead.web.routes import ENDPOINTS
 from tests.web.conftest import Installation
 
@@ -103,7 +104,7 @@ async def test_metrics(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, n
 async def test_document_is_the_committed_one(nobody: httpx2.AsyncClient) -> None:
     """docs/openapi.json is what is served: a change of the API shows in review.
 
-    To write it again: python -m letterhead.web.document > docs/openapi.json
+    To write it again: python -m letterhead.web.openapi > docs/openapi.json
     """
     served = await nobody.get("/openapi.json")
     assert served.text == COMMITTED.read_text("utf-8")
@@ -111,7 +112,7 @@ async def test_document_is_the_committed_one(nobody: httpx2.AsyncClient) -> None
 
 def test_document_says_all() -> None:
     """Every endpoint states every status that it can answer, with an example of the envelope for each code."""
-    described = document.describe(ENDPOINTS)
+    described = openapi.describe(ENDPOINTS)
     for endpoint in ENDPOINTS:
         responses = described["paths"][endpoint.path][endpoint.method.lower()]["responses"]
         wanted = {"204" if 204 in endpoint.statuses else "200", "500"} | (
@@ -127,7 +128,7 @@ def test_document_says_all() -> None:
 
 def test_document_closes_what_comes_in() -> None:
     """Shapes that come in say that they take no further fields."""
-    schemas = document.describe(ENDPOINTS)["components"]["schemas"]
+    schemas = openapi.describe(ENDPOINTS)["components"]["schemas"]
     for endpoint in ENDPOINTS:
         if endpoint.body:
             assert schemas[endpoint.body.__name__]["additionalProperties"] is False

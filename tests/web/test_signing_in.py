@@ -10,8 +10,8 @@ import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from letterhead.core.accounts import Scope
-from letterhead.core.apikeys import Mode, new_api_key
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.api_keys import Mode, new_api_key
 from letterhead.operations import accounts
 from tests.operations.world import OPERATOR
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running

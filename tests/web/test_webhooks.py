@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import EventKind
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import EventKind
 from letterhead.operations import checks, deliveries
-from letterhead.web.wire_events import EventName
+from letterhead.web.schemas_events import EventName
 from tests.web.conftest import Installation, running
 
 EMPTY_ZONE = """$ORIGIN acme.dev.

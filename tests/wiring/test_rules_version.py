@@ -8,7 +8,7 @@ import pytest
 
 from letterhead import core
 from letterhead.adapters.dns.hosts import TABLE
-from letterhead.wiring_dns import rules_version
+from letterhead.wiring.dns import rules_version
 
 CORE = Path(core.__path__[0])
 MODULES = sorted(path.relative_to(CORE).as_posix() for path in CORE.rglob("*.py"))

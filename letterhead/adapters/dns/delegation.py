@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import dns.rcode
 
 from letterhead.adapters.dns.cache import Cache
+from letterhead.adapters.dns.interpret import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.labels import ROOT, Name, lies_in, name_text
-from letterhead.adapters.dns.reading import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.transport import Address, Budget, first_telling, usable
 from letterhead.adapters.dns.wire import AAAA, NS, SOA, A, Message, Query, Record
-from letterhead.core.addresses import not_public, read_address
-from letterhead.core.answers import Nameserver, Unanswered, Why
-from letterhead.core.records import Address as AddressRecord
+from letterhead.core.dns.answers import Nameserver, Unanswered, Why
+from letterhead.core.dns.records import Address as AddressRecord
+from letterhead.core.names.ip_addresses import not_public, read_address
 
 MAX_SERVERS = 8  # names as well as addresses, of one zone
 PARENT_SERVERS = 3  # how many of a parent's servers we try for one referral

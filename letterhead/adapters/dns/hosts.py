@@ -1,11 +1,11 @@
-"""Knows where the table of DNS hosts lies and how it is read; what its fields mean is core's (`core/panels.py`)."""
+"""Read the table of DNS hosts; `core/plan/dns_hosts.py` says what its fields mean."""
 
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from letterhead.core.panels import DnsHost
+from letterhead.core.plan.dns_hosts import DnsHost
 
 TABLE = Path(__file__).parents[2] / "data" / "dns_hosts.toml"
 

@@ -12,12 +12,12 @@ import dns.exception
 
 from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.delegation import MAX_SERVERS, Cut, Delegations, Setup
+from letterhead.adapters.dns.interpret import TELLING, negative_ttl, resolver_answer
 from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
-from letterhead.adapters.dns.panel import Panel, in_turn
-from letterhead.adapters.dns.reading import TELLING, negative_ttl, resolver_answer
+from letterhead.adapters.dns.server_set import Panel, in_turn
 from letterhead.adapters.dns.transport import SILENT, Address, Budget, exchange
 from letterhead.adapters.dns.wire import SOA, Message, Query, type_number
-from letterhead.core.answers import (
+from letterhead.core.dns.answers import (
     THE_WAY,
     Answer,
     Delegated,

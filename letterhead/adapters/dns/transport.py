@@ -24,7 +24,7 @@ from letterhead.adapters.dns.wire import (
     question_packet,
     read_message,
 )
-from letterhead.core.answers import Unanswered, Why
+from letterhead.core.dns.answers import Unanswered, Why
 from letterhead.ports import Allowance
 
 TRIES = 2

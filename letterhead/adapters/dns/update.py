@@ -19,7 +19,7 @@ import dns.tsig
 import dns.update
 from dns.rdtypes.ANY.TXT import TXT
 
-from letterhead.core.records import split_text
+from letterhead.core.dns.records import split_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Condition

@@ -20,9 +20,9 @@ import dns.rdtypes.ANY.OPT
 import msgspec
 from dns.rdatatype import RdataType
 
+from letterhead.adapters.dns.dnspython_values import core_rdata
 from letterhead.adapters.dns.labels import NAME_LIMIT, Name, name_text, wire_form
-from letterhead.adapters.dns.presentation import core_rdata
-from letterhead.core.records import Address, Mx, Rdata, RRset, Soa, Target, Txt
+from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
 IN: Final = 1

@@ -18,11 +18,11 @@ import dns.zonefile
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from letterhead.adapters.dns.panel import alike
-from letterhead.adapters.dns.presentation import name_from, name_text, rrset
-from letterhead.adapters.dns.reading import MAX_ALIASES
+from letterhead.adapters.dns.dnspython_values import name_from, name_text, rrset
+from letterhead.adapters.dns.interpret import MAX_ALIASES
 from letterhead.adapters.dns.resolver import top_level
-from letterhead.core.answers import (
+from letterhead.adapters.dns.server_set import alike
+from letterhead.core.dns.answers import (
     Aliased,
     Answer,
     Delegated,
@@ -37,7 +37,7 @@ from letterhead.core.answers import (
     View,
     Why,
 )
-from letterhead.core.records import STRING_LIMIT
+from letterhead.core.dns.records import STRING_LIMIT
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance
 

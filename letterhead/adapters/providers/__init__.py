@@ -9,7 +9,7 @@ from types import MappingProxyType
 from letterhead.adapters import aws
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.identity import ReturnPath
+from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.ports import Provider
 
 Turn = Callable[[str, float], Awaitable[float | None]]

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from letterhead.core.identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.provider_identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Condition

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from letterhead.core.identity import (
+from letterhead.core.domain.provider_identity import (
     Holding,
     Identity,
     IdentityUnknown,

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from letterhead.adapters.fetching import Fetcher, Unfetched
+from letterhead.adapters.https_fetch import Fetcher, Unfetched
 from letterhead.adapters.sns import messages
 from letterhead.adapters.sns.messages import SnsMessage, Type, refused
-from letterhead.core.webhooks import Target
+from letterhead.core.public.webhooks import Target
 from letterhead.errors import Fault, Kind
 
 __all__ = ["SnsNotices"]

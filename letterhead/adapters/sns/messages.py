@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from letterhead.core.webhooks import Target
+from letterhead.core.public.webhooks import Target
 from letterhead.errors import Fault, Kind
 
 MOST_NAMES: Final = 20  # of one notice that are looked at

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session, storable
-from letterhead.adapters.storage.gathering import Gathering
-from letterhead.core.accounts import Account, ApiKey, Caller
+from letterhead.adapters.storage.write_batcher import Gathering
+from letterhead.core.accounts.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
 from letterhead.ports import AuditRow, KeptAudit
 

@@ -7,12 +7,12 @@ from typing import Final
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
-from letterhead.adapters.storage.eventids import EventIds
-from letterhead.adapters.storage.gathering import Gathering
 from letterhead.adapters.storage.reminders import remind
+from letterhead.adapters.storage.uuid7 import EventIds
 from letterhead.adapters.storage.webhooks import owe
-from letterhead.core.domain import Domain, Effect, Event
-from letterhead.core.limits import Limits, over_domains, over_pending
+from letterhead.adapters.storage.write_batcher import Gathering
+from letterhead.core.accounts.quotas import Limits, over_domains, over_pending
+from letterhead.core.domain.domain import Domain, Effect, Event
 from letterhead.errors import Fault, Kind
 from letterhead.ports import (
     AuditRow,

@@ -7,10 +7,10 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Engine, Row
 from letterhead.adapters.storage.engine import Session as Transaction
-from letterhead.core.accounts import Caller, Scope, Session
-from letterhead.core.domain import EventKind
-from letterhead.core.history import Move
-from letterhead.core.setup_links import SetupLink
+from letterhead.core.accounts.accounts import Caller, Scope, Session
+from letterhead.core.accounts.setup_links import SetupLink
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.domain.statistics import Move
 from letterhead.ports import AuditRow
 
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session
-from letterhead.core import reminders
-from letterhead.core.domain import Domain, Event
-from letterhead.core.outage import Silence
+from letterhead.core.domain.domain import Domain, Event
+from letterhead.core.schedule import reminders
+from letterhead.core.zone.resolver_outage import Silence
 from letterhead.ports import OwedReminder
 
 

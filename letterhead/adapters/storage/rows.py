@@ -10,12 +10,12 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.adapters.storage.engine import Row, Value, storable
-from letterhead.core.accounts import Account, ApiKey, Caller, Scope
-from letterhead.core.domain import Change, Domain, Effect, Event, EventKind, Slots
-from letterhead.core.domain import status as wire_status
-from letterhead.core.limits import Limits
-from letterhead.core.outage import Silence
-from letterhead.core.reminders import Reminder, ReminderKind
+from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.domain.domain import Change, Domain, Effect, Event, EventKind, Slots
+from letterhead.core.domain.domain import status as wire_status
+from letterhead.core.schedule.reminders import Reminder, ReminderKind
+from letterhead.core.zone.resolver_outage import Silence
 from letterhead.ports import AuditRow, Beside, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

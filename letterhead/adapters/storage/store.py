@@ -9,14 +9,14 @@ from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.accounts import Accounts
 from letterhead.adapters.storage.domains import Domains
 from letterhead.adapters.storage.engine import Engine
+from letterhead.adapters.storage.histograms import Tallies
+from letterhead.adapters.storage.leases import Work
 from letterhead.adapters.storage.pages import Pages
 from letterhead.adapters.storage.reminders import Reminders
 from letterhead.adapters.storage.retention import Retention
 from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
-from letterhead.adapters.storage.tallies import Tallies
 from letterhead.adapters.storage.webhooks import Webhooks
-from letterhead.adapters.storage.work import Work
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Store
 

@@ -9,9 +9,9 @@ import msgspec
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
 from letterhead.adapters.storage.engine import Engine, Row, Session, Value
-from letterhead.adapters.storage.eventids import EventIds
-from letterhead.core.domain import Domain, Event
-from letterhead.core.webhooks import EVERY, Fate, Ruling, Webhook
+from letterhead.adapters.storage.uuid7 import EventIds
+from letterhead.core.domain.domain import Domain, Event
+from letterhead.core.public.webhooks import EVERY, Fate, Ruling, Webhook
 from letterhead.ports import Attempt, AuditRow, Delivery, KeptWebhook, OwedDelivery
 
 LAST: Final = "~"  # behind every id

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from letterhead.cli.exits import Exit
+from letterhead.cli.exit_codes import Exit
 
 if TYPE_CHECKING:
     from letterhead.cli.demo.stage import Zones
@@ -23,7 +23,7 @@ BEAT = 0.5
 
 def demo() -> Exit:
     """Show domains in every state, one of which turns SUCCESS while you watch. Needs no network; keeps nothing."""
-    from letterhead.cli.serving import in_loop
+    from letterhead.cli.process import in_loop
 
     with tempfile.TemporaryDirectory(prefix="letterhead-demo-") as folder:
         in_loop(_demo(_settings(Path(folder))))
@@ -45,18 +45,19 @@ def _settings(folder: Path) -> "Settings":
 
 
 async def _demo(settings: "Settings") -> None:
-    from letterhead import wiring
     from letterhead.cli.demo.stage import Clock, Zones, live
     from letterhead.cli.demo.story import PARTS
     from letterhead.cli.logs import write_logs
-    from letterhead.cli.serving import address, curl, listen, open_first, serve_with
+    from letterhead.cli.process import address, listen
+    from letterhead.cli.serve import curl, open_first, serve_with
+    from letterhead.wiring import assemble
 
     write_logs(settings.log_format, quiet=True)
     clock, zones = Clock(), Zones()
-    moods = {part.sender: wiring.Mood(part.mood) for part in PARTS}
-    provider = wiring.SimulatedProvider(clock, moods=moods, settles_after=SETTLES_AFTER)
+    moods = {part.sender: assemble.Mood(part.mood) for part in PARTS}
+    provider = assemble.SimulatedProvider(clock, moods=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:
-        async with wiring.assembled(settings, wiring.Stand(resolver=zones, provider=provider, now=clock)) as deps:
+        async with assemble.assembled(settings, assemble.Stand(resolver=zones, provider=provider, now=clock)) as deps:
             account_id, key = await open_first(deps)
             await live(deps, clock, zones, account_id)
             where = address(settings.bind)
@@ -79,7 +80,7 @@ class Narrator:
     async def tell(self, stop: asyncio.Event) -> None:
         """Tells until it is over."""
         from letterhead.cli.demo.story import APPEARS, PARTS
-        from letterhead.core.domain import status
+        from letterhead.core.domain.domain import status
         from letterhead.ports import Page
 
         tales = {part.sender: part.tale for part in PARTS}

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from letterhead import wiring
 from letterhead.cli.demo.story import PARTS, Part, zone_text
-from letterhead.core.answers import Question, Reply
-from letterhead.core.limits import Limits
-from letterhead.core.plan import Plan
-from letterhead.operations import checks, identities, pool
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.dns.answers import Question, Reply
+from letterhead.core.plan.plan import Plan
+from letterhead.operations import checks, key_pool, provider_work
 from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
 from letterhead.ports import Allowance, Deps, Resolver
+from letterhead.wiring import assemble
 
 LEASE = timedelta(minutes=1)
 ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 1209600 600\n@ 3600 NS a.root.example.\n"
@@ -32,13 +32,13 @@ class Zones:
     """Answers from zone texts that change while it runs (implements `ports.Resolver`)."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    _now: Resolver = field(default_factory=wiring.ZoneFileResolver)
-    _root: Resolver = field(default_factory=lambda: wiring.ZoneFileResolver(ROOT))
+    _now: Resolver = field(default_factory=assemble.ZoneFileResolver)
+    _root: Resolver = field(default_factory=lambda: assemble.ZoneFileResolver(ROOT))
 
     def publish(self, name: str, plan: Plan) -> None:
         """Puts a zone of the story in the place of what the domain's zone was."""
         self.texts[plan.sender] = zone_text(name, plan)
-        self._now = wiring.ZoneFileResolver(*self.texts.values())
+        self._now = assemble.ZoneFileResolver(*self.texts.values())
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
         """Answers from the texts as they are now; the root is there for who asks whether anybody answers."""
@@ -50,7 +50,7 @@ class Zones:
 
 async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
     """Lives through the whole story, the oldest moment first, so that ids and events are in the order of time."""
-    while not await pool.fill(deps, len(PARTS)):
+    while not await key_pool.fill(deps, len(PARTS)):
         pass
     for moment in _moments():
         clock.ago = moment.ago
@@ -83,4 +83,4 @@ def _moments() -> list[_Moment]:
 async def _do_intents(deps: Deps) -> None:
     now = deps.now()
     for intent in await deps.store.claim_intents(now, now + LEASE, "demo", len(PARTS)):
-        await identities.perform(deps, intent)
+        await provider_work.perform(deps, intent)

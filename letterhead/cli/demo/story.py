@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 
-from letterhead.core.plan import Plan, PlannedRecord, RecordId
-from letterhead.core.records import quoted, split_text
+from letterhead.core.dns.records import quoted, split_text
+from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
 
 OTHER_KEY = (  # a real key, whose private half nobody kept
     "v=DKIM1; k=rsa; p="

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from letterhead.cli.client import Api, account_key, decoded, path_of
-from letterhead.cli.exits import Exit, Refused, told
+from letterhead.cli.exit_codes import Exit, Refused, told
 from letterhead.cli.export import files, formats
 from letterhead.cli.export.formats import KEYS, SecondKey, Signer
 from letterhead.errors import Fault, Kind

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from letterhead.core.accounts import Scope
-from letterhead.core.limits import resets_at
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.quotas import resets_at
 from letterhead.operations import accounts
 from letterhead.operations.accounts import NewKey
-from letterhead.web.answers import Answer
 from letterhead.web.pages.view import HOME, View, Visitor
+from letterhead.web.responses import Answer
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
 SCOPES = {scope.value: scope for scope in Scope}

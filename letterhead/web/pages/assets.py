@@ -3,8 +3,8 @@
 from hashlib import sha256
 
 from letterhead.errors import Kind
-from letterhead.web.answers import Answer
 from letterhead.web.pages.view import View, Visitor, Who
+from letterhead.web.responses import Answer
 
 
 async def asset(visitor: Visitor) -> Answer:

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from letterhead.core import caches, panels
-from letterhead.core.answers import Seen
-from letterhead.core.diagnosis import Finding, Severity
-from letterhead.core.panels import DnsHost
-from letterhead.core.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.dns.answers import Seen
+from letterhead.core.findings.diagnosis import Finding, Severity
+from letterhead.core.plan import dns_hosts
+from letterhead.core.plan.dns_hosts import DnsHost
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
 from letterhead.ports import Deps
 
-CACHED = frozenset({caches.NEGATIVE.code, caches.STALE.code})
+CACHED = frozenset({caching.NEGATIVE.code, caching.STALE.code})
 LAGS = "identity.provider-lags"
 GONE = frozenset({"dkim.removed"})  # says when it went, and not that something else is there
 
@@ -64,9 +65,9 @@ class Board:
 def board(deps: Deps, view: DomainView) -> Board:
     """Lays out a domain's records."""
     seen = view.checkup.snapshot.seen() if view.checkup else {}
-    delegated = panels.delegation(view.plan.sender, seen)
+    delegated = dns_hosts.delegation(view.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
-    panel = panels.host_of(servers, deps.hosts)
+    panel = dns_hosts.host_of(servers, deps.hosts)
     findings = view.checkup.findings if view.checkup else ()
     cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
     shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.notes)}
@@ -88,8 +89,8 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
     mine = [each for each in mine if each is not cached]
     return Card(
         record=record,
-        name=panels.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
-        value=panels.value_for(record, panel),
+        name=dns_hosts.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
+        value=dns_hosts.value_for(record, panel),
         priority=record.priority if panel is None or panel.priority_field else None,
         state=state,
         cached=cached,

@@ -1,19 +1,20 @@
 """Knows the page of one domain and its forms; each form is one operation of the API."""
 
-from letterhead.core import history, lifecycle, rotation, slots
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import Domain, mail_from_status, status
-from letterhead.core.names import DomainName
-from letterhead.core.setup_links import USUAL_DAYS, works
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.setup_links import USUAL_DAYS, works
+from letterhead.core.domain import lifecycle, statistics
+from letterhead.core.domain.domain import Domain, mail_from_status, status
+from letterhead.core.names.domain_names import DomainName
+from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import checks, domains, rotations, setup_links
 from letterhead.operations.setup_links import NewLink
-from letterhead.web.answers import Answer
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import board, marked
 from letterhead.web.pages.overview import MOVES
 from letterhead.web.pages.setup import outcome, zone_text
 from letterhead.web.pages.stream import stream
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
+from letterhead.web.responses import Answer
 
 EVENTS = 500
 LONGEST_DAYS = 90
@@ -30,7 +31,7 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
     domain, laid = view.domain, board(deps, view)
     events = await deps.store.events(visitor.account_id, domain.id, None, EVENTS)
     moves = [each for each in await deps.store.moves(visitor.account_id, MOVES) if each.domain_id == domain.id]
-    spans = history.spans(moves, now)
+    spans = statistics.spans(moves, now)
     t = visitor.desk.rendering.texts
     return visitor.show(
         "domain.html",
@@ -66,8 +67,8 @@ def _keys(domain: Domain) -> dict[str, object]:
         "switches_at": rotation.switches_at(domain),
         "coming": coming,
         "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
-        "free": slots.free(domain),
-        "may_start": coming is None and slots.free(domain) and domain.dkim.state in rotation.MAY_START,
+        "free": delegated_keys.free(domain),
+        "may_start": coming is None and delegated_keys.free(domain) and domain.dkim.state in rotation.MAY_START,
     }
 
 

@@ -6,17 +6,18 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 import structlog
 
-from letterhead.core.accounts import allows
+from letterhead.core.accounts.accounts import allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
-from letterhead.web import bodies, problems
-from letterhead.web.allowances import Buckets, too_many
-from letterhead.web.answers import Answer
-from letterhead.web.asgi import Request
+from letterhead.web import errors as problems
+from letterhead.web import request_body
 from letterhead.web.auth import address_of
-from letterhead.web.door import visit_of
+from letterhead.web.middleware import visit_of
 from letterhead.web.pages.view import HTML, Desk, View, Visitor, Who
+from letterhead.web.rate_limits import Buckets, too_many
+from letterhead.web.request import Request
+from letterhead.web.responses import Answer
 
 SESSION, FORM = "letterhead-session", "letterhead-form"
 FIELDS = 30
@@ -133,7 +134,7 @@ async def _form(visitor: Visitor) -> Mapping[str, str]:
     media = visitor.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/x-www-form-urlencoded":
         raise visitor.fault(Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
-    octets = await bodies.octets_of(visitor.request)
+    octets = await request_body.octets_of(visitor.request)
     try:
         fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError as bad:

@@ -6,10 +6,10 @@ import hmac
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.ports import SignIn, SignInAttempt
-from letterhead.web.answers import Answer
 from letterhead.web.pages.gate import SESSION, cookie
 from letterhead.web.pages.signing import form, ours
 from letterhead.web.pages.view import HOME, View, Visitor, Who
+from letterhead.web.responses import Answer
 
 ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"

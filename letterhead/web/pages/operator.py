@@ -3,18 +3,18 @@
 from collections import Counter
 from datetime import datetime
 
-from letterhead.core import lateness
-from letterhead.core.limits import Limits
+from letterhead.core.accounts.quotas import Limits
+from letterhead.core.schedule import check_lag
 from letterhead.errors import Fault
-from letterhead.operations import accounts, watching
+from letterhead.operations import accounts, self_monitoring
 from letterhead.operations.accounts import NewKey
-from letterhead.operations.watching import Watched
-from letterhead.web import problems
-from letterhead.web.answers import Answer
-from letterhead.web.endpoints import Call
+from letterhead.operations.self_monitoring import Watched
+from letterhead.web import errors as problems
+from letterhead.web.endpoint import Call
 from letterhead.web.pages import pictures
 from letterhead.web.pages.texts import Texts
 from letterhead.web.pages.view import View, Visitor, Who
+from letterhead.web.responses import Answer
 from letterhead.web.routes import service
 
 HOME = "/operator"
@@ -35,7 +35,7 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
     late = await visitor.deps.store.lateness(now)
-    seen, backlog = await watching.watched(visitor.deps), await visitor.deps.store.backlog(now)
+    seen, backlog = await self_monitoring.watched(visitor.deps), await visitor.deps.store.backlog(now)
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
     return visitor.show(
         "operator.html",
@@ -54,13 +54,13 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
 
 def _lag(t: Texts, seen: Watched) -> dict[str, object]:
     """Draws how late checks began in the last day, and says it in a sentence."""
-    slots = lateness.by_slot(seen.checks, seen.begins, SLOTS)
+    slots = check_lag.by_slot(seen.checks, seen.begins, SLOTS)
     whole: Counter[int] = sum(slots, Counter())
-    half, most = lateness.within(whole, 0.5), lateness.within(whole, 0.99)
+    half, most = check_lag.within(whole, 0.5), check_lag.within(whole, 0.99)
     if half is None or most is None:
         return {"said": t("lag.none"), "drawn": None, "begins": seen.begins}
     said = t("lag.said", number=whole.total(), half=lasting(t, half), most=lasting(t, most))
-    series = {name: [lateness.within(each, share) for each in slots] for name, share in SHARES.items()}
+    series = {name: [check_lag.within(each, share) for each in slots] for name, share in SHARES.items()}
     worst = max(value or 0.0 for value in series["most"])
     marks = {seconds: lasting(t, seconds) for seconds in MARKS if seconds <= MARKS[2] or seconds / 10 < worst}
     return {"said": said, "drawn": pictures.lines(series, marks, said), "begins": seen.begins}
@@ -79,7 +79,7 @@ def _provider(visitor: Visitor, seen: Watched, now: datetime) -> dict[str, objec
         {
             "name": each.name,
             "taken": each.taken,
-            "allowed": round(watching.DAY / each.every) if each.every else None,
+            "allowed": round(self_monitoring.DAY / each.every) if each.every else None,
             "wait": lasting(t, wait) if (wait := (each.next_at - now).total_seconds()) > 0 else None,
         }
         for each in seen.budgets

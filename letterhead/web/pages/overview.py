@@ -4,18 +4,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from letterhead.core import history, outage
-from letterhead.core.accounts import Scope
-from letterhead.core.catalogue import DIAGNOSES
-from letterhead.core.diagnosis import Severity
-from letterhead.core.domain import Domain, status
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.check.catalogue import DIAGNOSES
+from letterhead.core.domain import statistics
+from letterhead.core.domain.domain import Domain, status
+from letterhead.core.findings.diagnosis import Severity
+from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault
 from letterhead.operations import domains
 from letterhead.ports import Checkup, Page
-from letterhead.web import problems
-from letterhead.web.answers import Answer
+from letterhead.web import errors as problems
 from letterhead.web.pages import pictures
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
+from letterhead.web.responses import Answer
 
 AT_ONCE = 50
 DAYS = 30
@@ -52,7 +53,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
         search=search,
         problem=page.problem,
         here=_addresses(page, search),
-        outage=outage.ours(await visitor.deps.store.silence()),
+        outage=resolver_outage.ours(await visitor.deps.store.silence()),
         after=page.after,
         fault=fault,
         typed=typed,
@@ -92,11 +93,11 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
     moves = await visitor.deps.store.moves(visitor.account_id, MOVES)
     now = visitor.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t, waited = visitor.desk.rendering.texts, history.waits(moves)
-    steps = [t(f"picture.step_{number}") for number in range(len(history.STEPS))]
+    t, waited = visitor.desk.rendering.texts, statistics.waits(moves)
+    steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.areas(history.counts(moves, times), t("picture.over_time", days=DAYS)),
+        "over_time": pictures.areas(statistics.counts(moves, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
         "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }

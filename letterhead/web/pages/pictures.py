@@ -9,7 +9,7 @@ from math import log2
 
 from markupsafe import Markup
 
-from letterhead.core.history import Span
+from letterhead.core.domain.statistics import Span
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up

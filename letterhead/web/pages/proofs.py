@@ -1,13 +1,13 @@
 """Knows the pages of proofs: how a receiver sees one message of a domain."""
 
-from letterhead.core.accounts import Scope
-from letterhead.core.domain import Domain
-from letterhead.core.names import DomainName
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.domain.domain import Domain
+from letterhead.core.names.domain_names import DomainName
 from letterhead.operations import domains, proofs
 from letterhead.operations.proofs import Given, Judged, Sent
-from letterhead.web.answers import Answer
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
 from letterhead.web.proving import judged
+from letterhead.web.responses import Answer
 
 
 async def show(visitor: Visitor) -> Answer:

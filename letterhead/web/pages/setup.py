@@ -2,19 +2,19 @@
 
 from urllib.parse import quote
 
-from letterhead.core import rotation
-from letterhead.core.domain import Domain, wholly_verified
-from letterhead.core.names import DomainName
-from letterhead.core.records import zone_line
-from letterhead.core.rotation import Stage
-from letterhead.core.setup_links import SetupLink
-from letterhead.core.watch import State
+from letterhead.core.accounts.setup_links import SetupLink
+from letterhead.core.dns.records import zone_line
+from letterhead.core.domain.domain import Domain, wholly_verified
+from letterhead.core.domain.health import State
+from letterhead.core.names.domain_names import DomainName
+from letterhead.core.rotation import rotation
+from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
-from letterhead.web.answers import Answer
 from letterhead.web.pages.cards import Board, board, marked
 from letterhead.web.pages.stream import stream
 from letterhead.web.pages.view import View, Visitor, Who
+from letterhead.web.responses import Answer
 
 
 async def show_setup(visitor: Visitor) -> Answer:

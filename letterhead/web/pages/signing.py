@@ -4,10 +4,10 @@ import base64
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
-from letterhead.web import problems
-from letterhead.web.answers import Answer
+from letterhead.web import errors as problems
 from letterhead.web.pages.gate import FORM, SESSION, cookie
 from letterhead.web.pages.view import HOME, View, Visitor, Who
+from letterhead.web.responses import Answer
 
 OPERATOR_HOME = "/operator"
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from letterhead.errors import Fault, Kind
-from letterhead.web.answers import Answer
-from letterhead.web.asgi import STOPPING
 from letterhead.web.pages.view import Desk, Visitor
+from letterhead.web.request import STOPPING
+from letterhead.web.responses import Answer
 
 POLL, BEAT = 1.0, 10.0  # seconds between looks at the store, and between signs of life
 MOST = 20  # streams of one link, or of one account, in this process

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, urlencode
 
-from letterhead.core.accounts import Caller, Scope, Session, allows
+from letterhead.core.accounts.accounts import Caller, Scope, Session, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
 from letterhead.ports import Deps
-from letterhead.web.answers import Answer
-from letterhead.web.asgi import Request
-from letterhead.web.endpoints import House
+from letterhead.web.endpoint import House
 from letterhead.web.pages.rendering import Rendering
+from letterhead.web.request import Request
+from letterhead.web.responses import Answer
 
 HTML = "text/html; charset=utf-8"
 HOME = "/dashboard"

@@ -1,12 +1,12 @@
 """Knows the pages of webhooks: the endpoints of an account, and what became of each message."""
 
-from letterhead.core.accounts import Scope
-from letterhead.core.webhooks import EVERY, KINDS
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.public.webhooks import EVERY, KINDS
 from letterhead.errors import Fault
 from letterhead.operations import webhooks
-from letterhead.web import problems
-from letterhead.web.answers import Answer
+from letterhead.web import errors as problems
 from letterhead.web.pages.view import HOME, View, Visitor
+from letterhead.web.responses import Answer
 
 LIST = f"{HOME}/webhooks"
 ONE = f"{LIST}/{{webhookId}}"

@@ -1,6 +1,6 @@
 """Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
 
-from letterhead.web.endpoints import Endpoint
+from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (
     accounts,
     domains,

@@ -7,16 +7,16 @@ from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
 
-from letterhead.core.accounts import Scope
-from letterhead.core.catalogue import DIAGNOSES, like
-from letterhead.core.domain import Domain
+from letterhead.core.accounts.accounts import Scope
+from letterhead.core.check.catalogue import DIAGNOSES, like
+from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
 from letterhead.ports import Page
-from letterhead.web import tags, telling, wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
-from letterhead.web.kept import Kept
+from letterhead.web import etags, schemas, serialize
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.list_cache import Kept
+from letterhead.web.responses import Answer, json
 
 LONG, PIECE = 500, 64  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
 
@@ -27,8 +27,8 @@ async def list_domains(call: Call) -> Answer:
     Without parameters it is the whole array, from what is stored. `limit` makes pages, whose `Link` header (RFC 8288)
     leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
     """
-    query = call.query(wire.DomainsQuery)
-    if query == wire.DomainsQuery():
+    query = call.query(schemas.DomainsQuery)
+    if query == schemas.DomainsQuery():
         return await _all(call)
     listed, link = await _page(call, query)
     if query.refresh:
@@ -41,12 +41,12 @@ async def _all(call: Call) -> Answer:
     """Answers with the whole list, made anew only where a domain changed since it was made last."""
     secret, lists = _secret(call), call.house.lists
     kept = None if secret else lists.get(call.account_id)
-    if kept is not None or tags.asked(call.request):
+    if kept is not None or etags.asked(call.request):
         marks = await domains.list_marks(call.deps, call.account_id)
         same = kept is not None and kept.marks == marks
         tag = kept.tag if kept is not None and same else _tag_of(call, marks)
-        headers = tags.headers(tag, secret=secret)
-        if tags.known(call.request, tag):
+        headers = etags.headers(tag, secret=secret)
+        if etags.known(call.request, tag):
             return Answer(status=304, headers=headers)
         if kept is not None and same:
             return Answer(body=kept.body, headers=headers)
@@ -58,13 +58,13 @@ async def _all(call: Call) -> Answer:
     tag = _tag_of(call, marks)
     if not secret:
         lists.keep(call.account_id, Kept(marks, tag, body))
-    return Answer(body=body, headers=tags.headers(tag, secret=secret))
+    return Answer(body=body, headers=etags.headers(tag, secret=secret))
 
 
 async def _long(call: Call, *, secret: bool) -> Answer:
     """Answers with a long list, made while it is sent: the audit is written and the tag made before its first octet."""
     marks = await domains.list_marks(call.deps, call.account_id)
-    headers = tags.headers(_tag_of(call, marks), secret=secret)
+    headers = etags.headers(_tag_of(call, marks), secret=secret)
     keys = secret and await domains.may_open(call.deps, f"{len(marks)} domains", call.actor)
     return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=keys), headers)
 
@@ -87,7 +87,7 @@ async def _pieces(call: Call, wanted: Collection[str], *, keys: bool) -> AsyncGe
         listed = [each for each in read if each.id in wanted]
         shown = await domains.open_keys(call.deps, call.account_id, listed) if keys else {}
         if listed:
-            told = telling.encode([telling.domain(call.deps, each, shown.get(each.id)) for each in listed])
+            told = serialize.encode([serialize.domain(call.deps, each, shown.get(each.id)) for each in listed])
             yield opening + told[1:-1]
             opening = b","
         if len(read) < PIECE:
@@ -100,12 +100,14 @@ async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -
     """Writes a list of domains, with what the caller may see and wants to."""
     keys = await _private_keys(call, listed)
     shown = await _health(call, listed) if health else {}
-    return telling.encode([telling.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed])
+    return serialize.encode(
+        [serialize.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed]
+    )
 
 
 def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
     """Names the whole list by its domains' versions."""
-    return tags.of_marks(call.house.edition(), marks, secret=_secret(call))
+    return etags.of_marks(call.house.edition(), marks, secret=_secret(call))
 
 
 def _secret(call: Call) -> bool:
@@ -113,7 +115,7 @@ def _secret(call: Call) -> bool:
     return call.caller.scope is Scope.FULL and call.deps.policy.expose_private_dkim
 
 
-async def _page(call: Call, query: wire.DomainsQuery) -> tuple[list[Domain], str | None]:
+async def _page(call: Call, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
     """Lists what is wanted, and the address of the next page if there is one."""
     limit = query.limit or None
     page = Page(
@@ -152,7 +154,7 @@ def _code(problem: str) -> str:
     )
 
 
-def _link(call: Call, query: wire.DomainsQuery, last: str) -> str:
+def _link(call: Call, query: schemas.DomainsQuery, last: str) -> str:
     """Writes the address of the page behind `last` (RFC 8288)."""
     cursor = base64.urlsafe_b64encode(last.encode()).decode()
     kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
@@ -167,19 +169,19 @@ async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domai
     return await domains.private_keys(call.deps, call.account_id, listed, call.actor)
 
 
-async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, wire.Health]:
+async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
     checkups = await call.deps.store.checkups([each.id for each in listed])
     now = call.deps.now()
-    return {each.id: telling.health(each, checkups.get(each.id), now) for each in listed}
+    return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
 
 
 def _tagged(call: Call, body: bytes, *, link: str | None = None) -> Answer:
     """Answers with a strong ETag over the octets, or by 304 where the client has them already."""
-    tag = tags.of_octets(body)
-    headers = tags.headers(tag, secret=_secret(call))
+    tag = etags.of_octets(body)
+    headers = etags.headers(tag, secret=_secret(call))
     if link:
         headers["Link"] = link
-    if tags.known(call.request, tag):
+    if etags.known(call.request, tag):
         return Answer(body=b"", status=304, headers=headers)
     return Answer(body=body, headers=headers)
 
@@ -190,7 +192,7 @@ async def add_domain(call: Call) -> Answer:
     The same name again changes nothing. Nobody waits for DNS or for the provider. An `Idempotency-Key` (up to 255
     visible ASCII characters) makes a repeated request harmless for other fields too.
     """
-    asked = await call.body(wire.NewDomain)
+    asked = await call.body(schemas.NewDomain)
     wish = domains.Wish(
         sender=asked.sender,
         selector=None if asked.selector is UNSET else asked.selector,
@@ -207,7 +209,7 @@ async def _whole(call: Call) -> Answer:
     """Answers with all of the account's domains, without private keys."""
     listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
     if len(listed) <= LONG:
-        return json([telling.domain(call.deps, each) for each in listed])
+        return json([serialize.domain(call.deps, each) for each in listed])
     marks = await domains.list_marks(call.deps, call.account_id)
     return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=False), {})
 
@@ -220,14 +222,14 @@ async def show_domain(call: Call) -> Answer:
 
 async def _detail(call: Call, view: domains.DomainView) -> Answer:
     keys = await _private_keys(call, [view.domain])
-    body = telling.encode(telling.detail(call.deps, view, keys.get(view.domain.id)))
+    body = serialize.encode(serialize.detail(call.deps, view, keys.get(view.domain.id)))
     return _tagged(call, body)
 
 
 async def delete_domain(call: Call) -> Answer:
     """Deletes a sender domain: its identity is withdrawn, its private key destroyed, its selector never used again."""
     await domains.delete_domain(call.deps, call.account_id, call.part("sender"), call.actor)
-    return json(wire.Done(success=True))
+    return json(schemas.Done(success=True))
 
 
 async def start_verification(call: Call) -> Answer:
@@ -240,13 +242,13 @@ async def check_domain(call: Call) -> Answer:
     """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between."""
     await checks.check_now(call.deps, call.account_id, call.part("sender"))
     view = await domains.show_domain(call.deps, call.account_id, call.part("sender"))
-    return json(telling.detail(call.deps, view, None))
+    return json(serialize.detail(call.deps, view, None))
 
 
 async def check_dns(call: Call) -> Answer:
     """Looks at DNS now and changes nothing."""
     found = await checks.dns_check(call.deps, call.account_id, call.part("sender"))
-    return json(telling.dns_check(found))
+    return json(serialize.dns_check(found))
 
 
 async def preflight_domain(call: Call) -> Answer:
@@ -258,7 +260,7 @@ async def preflight_domain(call: Call) -> Answer:
     told = call.house.looked.get(asked)
     if told is None:
         found = await preflight.survey(call.deps, call.account_id, call.part("sender"))
-        told = call.house.looked.keep(asked, telling.encode(telling.preflight(found)))
+        told = call.house.looked.keep(asked, serialize.encode(serialize.preflight(found)))
     return Answer(body=told)
 
 
@@ -269,12 +271,12 @@ NAMES = tuple(kind for kind in Kind if kind.startswith("domain-"))
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/domains", serve=list_domains, access=Access.READ, topic="Sender domains",
-        answer=list[wire.SenderDomain], query=wire.DomainsQuery, headers=("If-None-Match",), statuses=(304,),
+        answer=list[schemas.SenderDomain], query=schemas.DomainsQuery, headers=("If-None-Match",), statuses=(304,),
         faults=(Kind.PARAMETER_INVALID, *PROVIDER),
     ),
     Endpoint(
         method="POST", path="/domains", serve=add_domain, access=Access.WRITE, topic="Sender domains",
-        answer=list[wire.SenderDomain], body=wire.NewDomain, headers=("Idempotency-Key",),
+        answer=list[schemas.SenderDomain], body=schemas.NewDomain, headers=("Idempotency-Key",),
         faults=(
             *NAMES, Kind.SELECTOR_INVALID, Kind.MAIL_FROM_INVALID, Kind.KEY_INVALID, Kind.PARAMETER_INVALID,
             Kind.USAGE_LIMIT_EXCEEDED, Kind.SELECTOR_USED, Kind.IDEMPOTENCY_KEY_REUSED,
@@ -282,26 +284,26 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET", path="/domains/{sender}", serve=show_domain, access=Access.READ, topic="Sender domains",
-        answer=wire.DomainDetail, headers=("If-None-Match",), statuses=(304,), faults=ONE,
+        answer=schemas.DomainDetail, headers=("If-None-Match",), statuses=(304,), faults=ONE,
     ),
     Endpoint(
         method="DELETE", path="/domains/{sender}", serve=delete_domain, access=Access.WRITE, topic="Sender domains",
-        answer=wire.Done, faults=(*ONE, Kind.CONFLICT), free=True,
+        answer=schemas.Done, faults=(*ONE, Kind.CONFLICT), free=True,
     ),
     Endpoint(
         method="POST", path="/domains/{sender}/start-verification", serve=start_verification, access=Access.WRITE,
-        topic="Sender domains", answer=list[wire.SenderDomain], faults=(*ONE, Kind.CONFLICT),
+        topic="Sender domains", answer=list[schemas.SenderDomain], faults=(*ONE, Kind.CONFLICT),
     ),
     Endpoint(
         method="POST", path="/domains/{sender}/check", serve=check_domain, access=Access.WRITE, topic="Sender domains",
-        answer=wire.DomainDetail, faults=(*ONE, Kind.CONFLICT, *PROVIDER),
+        answer=schemas.DomainDetail, faults=(*ONE, Kind.CONFLICT, *PROVIDER),
     ),
     Endpoint(
         method="GET", path="/domains/{sender}/dns-check", serve=check_dns, access=Access.READ, topic="Sender domains",
-        answer=wire.DomainDnsCheck, faults=ONE,
+        answer=schemas.DomainDnsCheck, faults=ONE,
     ),
     Endpoint(
         method="POST", path="/domains/{sender}/preflight", serve=preflight_domain, access=Access.READ,
-        topic="Sender domains", answer=wire.DomainPreflight, faults=NAMES,
+        topic="Sender domains", answer=schemas.DomainPreflight, faults=NAMES,
     ),
 )  # fmt: skip

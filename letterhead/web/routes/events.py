@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from letterhead.errors import Kind
 from letterhead.operations import events
 from letterhead.ports import DomainEvent
-from letterhead.web import telling_events as telling
-from letterhead.web import wire_events as wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import schemas_events as wire
+from letterhead.web import serialize_events as telling
+from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.links import next_page
+from letterhead.web.responses import Answer, json
 
 
 async def list_events(call: Call) -> Answer:

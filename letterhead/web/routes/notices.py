@@ -1,10 +1,10 @@
 """Knows the endpoint that the mail provider itself calls."""
 
 from letterhead.errors import Kind
-from letterhead.operations import notices
-from letterhead.web import bodies, wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.operations import provider_notifications
+from letterhead.web import request_body, schemas
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.responses import Answer, json
 
 
 async def take_provider_notice(call: Call) -> Answer:
@@ -13,14 +13,14 @@ async def take_provider_notice(call: Call) -> Answer:
     It only brings the next look at the domains that it names forward. A SubscriptionConfirmation is confirmed. 404
     unless LETTERHEAD_SES_NOTICE_TOPICS names topics. The body is JSON as SNS writes it, whatever its Content-Type.
     """
-    await notices.take(call.deps, await bodies.octets_of(call.request))
-    return json(wire.Message(message="taken"))
+    await provider_notifications.take(call.deps, await request_body.octets_of(call.request))
+    return json(schemas.Message(message="taken"))
 
 
 ENDPOINTS = (
     Endpoint(
         method="POST", path="/provider/notices", serve=take_provider_notice, access=Access.OPEN, topic="The service",
-        answer=wire.Message,
+        answer=schemas.Message,
         faults=(
             Kind.NOT_FOUND, Kind.BODY_TOO_LARGE, Kind.BODY_NOT_JSON, Kind.BODY_INVALID, Kind.NOTICE_REFUSED,
             Kind.TOO_MANY_REQUESTS, Kind.PROVIDER_FAILED,

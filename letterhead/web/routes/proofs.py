@@ -8,11 +8,11 @@ from msgspec import UnsetType
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, proofs
-from letterhead.web import telling_proofs
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import serialize_proofs
+from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.proving import judged
-from letterhead.web.wire_proofs import DomainProof, NewProof
+from letterhead.web.responses import Answer, json
+from letterhead.web.schemas_proofs import DomainProof, NewProof
 
 
 async def prove_domain(call: Call) -> Answer:
@@ -43,7 +43,7 @@ async def _judge(call: Call, asked: NewProof, raw: str) -> Answer:
         helo=_if_given(asked.helo),
     )
     found = await judged(call.house, call.account_id, call.part("sender"), given, call.actor)
-    return json(telling_proofs.domain_proof(found.proof.case.sender, found))
+    return json(serialize_proofs.domain_proof(found.proof.case.sender, found))
 
 
 def _if_given(text: str | UnsetType) -> str | None:
@@ -69,7 +69,7 @@ async def _send(call: Call) -> Answer:
     told = call.house.sent.get(named) if key else None
     if told is None:
         sent = await proofs.send(call.deps, call.account_id, call.part("sender"), call.actor, key)
-        told = msgspec.json.encode(telling_proofs.domain_proof(sent.sender, sent, now_sent=True))
+        told = msgspec.json.encode(serialize_proofs.domain_proof(sent.sender, sent, now_sent=True))
         if key:
             call.house.sent.keep(named, told)
     return Answer(body=told)
@@ -85,7 +85,7 @@ async def show_proof(call: Call) -> Answer:
     if told is None:
         domain = await domains.find_domain(call.deps, call.account_id, call.part("sender"))
         found = await proofs.look(call.deps, call.account_id, domain.sender, call.part("proofId"))
-        body = msgspec.json.encode(telling_proofs.domain_proof(domain.sender, found))
+        body = msgspec.json.encode(serialize_proofs.domain_proof(domain.sender, found))
         told = call.house.looked.keep(named, body)
     return Answer(body=told)
 

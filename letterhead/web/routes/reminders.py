@@ -4,11 +4,11 @@ from html import escape
 
 from msgspec.structs import replace
 
-from letterhead.core.accounts import Account
+from letterhead.core.accounts.accounts import Account
 from letterhead.errors import Kind
 from letterhead.operations import reminders
-from letterhead.web.answers import Answer
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.responses import Answer
 
 # The form goes back to where it came from; nothing else is loaded or run.
 POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

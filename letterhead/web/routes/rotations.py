@@ -4,9 +4,9 @@ from msgspec import UNSET, UnsetType
 
 from letterhead.errors import Kind
 from letterhead.operations import domains, rotations
-from letterhead.web import telling, wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import schemas, serialize
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.responses import Answer, json
 
 
 async def start_rotation(call: Call) -> Answer:
@@ -15,41 +15,41 @@ async def start_rotation(call: Call) -> Answer:
     Mail is signed with the old key until every authoritative server serves the new one. Asked for again while one is
     under way, nothing changes. The domain must be verified or at risk.
     """
-    asked = await call.body_if_any(wire.NewRotation)
+    asked = await call.body_if_any(schemas.NewRotation)
     wish = rotations.Wish(
         selector=None if asked.selector is UNSET else asked.selector,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
     )
     domain = await rotations.start(call.deps, call.account_id, call.part("sender"), wish, call.actor)
-    return json(telling.dkim_rotation(call.deps, domain))
+    return json(serialize.dkim_rotation(call.deps, domain))
 
 
 async def show_rotation(call: Call) -> Answer:
     """Shows how far a change of DKIM keys is, what is waited for, and which old records can be removed."""
     domain = await domains.find_domain(call.deps, call.account_id, call.part("sender"))
-    return json(telling.dkim_rotation(call.deps, domain))
+    return json(serialize.dkim_rotation(call.deps, domain))
 
 
 async def abandon_rotation(call: Call) -> Answer:
     """Abandons a change of DKIM keys before its switch, and destroys the new key; the old one goes on signing."""
     domain = await rotations.abandon(call.deps, call.account_id, call.part("sender"), call.actor)
-    return json(telling.dkim_rotation(call.deps, domain))
+    return json(serialize.dkim_rotation(call.deps, domain))
 
 
 TOPIC, PATH = "Sender domains", "/domains/{sender}/dkim-rotation"
 
 ENDPOINTS = (
     Endpoint(
-        method="POST", path=PATH, serve=start_rotation, access=Access.WRITE, topic=TOPIC, answer=wire.DkimRotation,
-        body=wire.NewRotation, body_optional=True,
+        method="POST", path=PATH, serve=start_rotation, access=Access.WRITE, topic=TOPIC, answer=schemas.DkimRotation,
+        body=schemas.NewRotation, body_optional=True,
         faults=(Kind.NOT_FOUND, Kind.CONFLICT, Kind.SELECTOR_INVALID, Kind.SELECTOR_USED, Kind.KEY_INVALID),
     ),
     Endpoint(
-        method="GET", path=PATH, serve=show_rotation, access=Access.READ, topic=TOPIC, answer=wire.DkimRotation,
+        method="GET", path=PATH, serve=show_rotation, access=Access.READ, topic=TOPIC, answer=schemas.DkimRotation,
         faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="DELETE", path=PATH, serve=abandon_rotation, access=Access.WRITE, topic=TOPIC,
-        answer=wire.DkimRotation, faults=(Kind.NOT_FOUND, Kind.CONFLICT),
+        answer=schemas.DkimRotation, faults=(Kind.NOT_FOUND, Kind.CONFLICT),
     ),
 )  # fmt: skip

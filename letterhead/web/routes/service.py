@@ -4,13 +4,13 @@ import asyncio
 import time
 from typing import Any
 
-from letterhead.core import outage
-from letterhead.core.answers import Question, Unanswered, View
+from letterhead.core.dns.answers import Question, Unanswered, View
+from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.ports import Allowance, Backlog
-from letterhead.web import wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import schemas
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.responses import Answer, json
 
 LATE = 300.0  # seconds: a check that is due so long means that no worker works
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
@@ -19,12 +19,12 @@ RESOLVER_EVERY, RESOLVER_SECONDS, RESOLVER_PACKETS = 10.0, 2.0, 4
 
 async def status(_call: Call) -> Answer:
     """Says that the service runs."""
-    return json(wire.Message(message="Letterhead is running."))
+    return json(schemas.Message(message="Letterhead is running."))
 
 
 async def health(_call: Call) -> Answer:
     """Says that the process lives; asks nothing of anybody."""
-    return json(wire.Message(message="alive"))
+    return json(schemas.Message(message="alive"))
 
 
 async def readiness(call: Call) -> Answer:
@@ -34,41 +34,41 @@ async def readiness(call: Call) -> Answer:
     return answer if told.ready else Answer(body=answer.body, status=503)
 
 
-async def health_of(call: Call) -> wire.Readiness:
+async def health_of(call: Call) -> schemas.Readiness:
     """Tells how the parts of the service are."""
     backlog, resolvers = await asyncio.gather(_backlog(call), _resolvers(call))
-    store = wire.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
-    return wire.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
+    store = schemas.Part(ok=True, detail="answers") if isinstance(backlog, Backlog) else backlog
+    return schemas.Readiness(ready=store.ok, store=store, worker=_worker(backlog), resolvers=resolvers)
 
 
-async def _backlog(call: Call) -> Backlog | wire.Part:
+async def _backlog(call: Call) -> Backlog | schemas.Part:
     try:
         return await call.deps.store.backlog(call.deps.now())
     except Fault as fault:
-        return wire.Part(ok=False, detail=fault.kind)
+        return schemas.Part(ok=False, detail=fault.kind)
 
 
-def _worker(backlog: Backlog | wire.Part) -> wire.Part:
+def _worker(backlog: Backlog | schemas.Part) -> schemas.Part:
     """Tells the worker by its work: in whatever process it runs, due checks do not wait long."""
     if not isinstance(backlog, Backlog):
-        return wire.Part(ok=False, detail="unknown while the store is out of reach")
+        return schemas.Part(ok=False, detail="unknown while the store is out of reach")
     if backlog.lag > LATE:
-        return wire.Part(ok=False, detail=f"a check has been due for {backlog.lag:.0f} s: does a worker run?")
-    return wire.Part(ok=True, detail=f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider")
+        return schemas.Part(ok=False, detail=f"a check has been due for {backlog.lag:.0f} s: does a worker run?")
+    return schemas.Part(ok=True, detail=f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider")
 
 
-async def _resolvers(call: Call) -> wire.Part:
+async def _resolvers(call: Call) -> schemas.Part:
     """Tells an outage by what the checks met, in whatever process; else whether the resolvers answer."""
     try:
         silence = await call.deps.store.silence()
     except Fault as fault:
-        return wire.Part(ok=False, detail=fault.kind)
-    if silence is not None and outage.ours(silence):
-        return wire.Part(ok=False, detail=f"degraded: {outage.sentence(silence)}")
+        return schemas.Part(ok=False, detail=fault.kind)
+    if silence is not None and resolver_outage.ours(silence):
+        return schemas.Part(ok=False, detail=f"degraded: {resolver_outage.sentence(silence)}")
     return await _probed(call)
 
 
-async def _probed(call: Call) -> wire.Part:
+async def _probed(call: Call) -> schemas.Part:
     """Asks the resolvers for the root's servers; anybody may ask us, so that only every 10 s."""
     now = time.monotonic()
     asked_at, part = call.house.parts.get("resolver", (-RESOLVER_EVERY, None))
@@ -78,13 +78,13 @@ async def _probed(call: Call) -> wire.Part:
     return part
 
 
-async def _ask_resolver(call: Call) -> wire.Part:
+async def _ask_resolver(call: Call) -> schemas.Part:
     allowance = Allowance(packets=RESOLVER_PACKETS, until=asyncio.get_running_loop().time() + RESOLVER_SECONDS)
     replies = (await call.deps.resolver.ask([ROOT], allowance)).get(ROOT, ())
     unanswered = [reply.answer.why for reply in replies if isinstance(reply.answer, Unanswered)]
     if replies and len(unanswered) < len(replies):
-        return wire.Part(ok=True, detail=f"{len(replies) - len(unanswered)} of {len(replies)} answer")
-    return wire.Part(ok=False, detail=", ".join(unanswered) or "none is set")
+        return schemas.Part(ok=True, detail=f"{len(replies) - len(unanswered)} of {len(replies)} answer")
+    return schemas.Part(ok=False, detail=", ".join(unanswered) or "none is set")
 
 
 async def metrics(call: Call) -> Answer:
@@ -115,14 +115,14 @@ async def docs(call: Call) -> Answer:
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/status", serve=status, access=Access.OPEN, topic="The service", answer=wire.Message,
+        method="GET", path="/status", serve=status, access=Access.OPEN, topic="The service", answer=schemas.Message,
     ),
     Endpoint(
-        method="GET", path="/healthz", serve=health, access=Access.OPEN, topic="The service", answer=wire.Message,
+        method="GET", path="/healthz", serve=health, access=Access.OPEN, topic="The service", answer=schemas.Message,
     ),
     Endpoint(
-        method="GET", path="/readyz", serve=readiness, access=Access.OPEN, topic="The service", answer=wire.Readiness,
-        statuses=(503,),
+        method="GET", path="/readyz", serve=readiness, access=Access.OPEN, topic="The service",
+        answer=schemas.Readiness, statuses=(503,),
     ),
     Endpoint(
         method="GET", path="/metrics", serve=metrics, access=Access.OPEN, topic="The service", media_type="text/plain",

@@ -2,9 +2,9 @@
 
 from letterhead.errors import Kind
 from letterhead.operations import setup_links
-from letterhead.web import telling, wire, wire_links
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import schemas, schemas_links, serialize
+from letterhead.web.endpoint import Access, Call, Endpoint
+from letterhead.web.responses import Answer, json
 
 
 async def make_setup_link(call: Call) -> Answer:
@@ -12,23 +12,23 @@ async def make_setup_link(call: Call) -> Answer:
 
     The address is told this once. It works for 14 days unless `expiresInDays` says otherwise.
     """
-    days = call.query(wire_links.NewSetupLinkQuery).expires_in_days
+    days = call.query(schemas_links.NewSetupLinkQuery).expires_in_days
     made = await setup_links.make_link(call.deps, call.account_id, call.part("sender"), days, call.actor)
-    return json(telling.made_link(made))
+    return json(serialize.made_link(made))
 
 
 async def list_setup_links(call: Call) -> Answer:
     """Lists the domain's set-up links without their addresses, ended ones too."""
     now = call.deps.now()
     listed = await setup_links.list_links(call.deps, call.account_id, call.part("sender"))
-    return json(wire_links.SetupLinks(setup_links=tuple(telling.setup_link(each, now) for each in listed)))
+    return json(schemas_links.SetupLinks(setup_links=tuple(serialize.setup_link(each, now) for each in listed)))
 
 
 async def revoke_setup_link(call: Call) -> Answer:
     """Revokes a set-up link: its page is gone at once."""
     part = call.part
     await setup_links.revoke_link(call.deps, call.account_id, part("sender"), part("linkId"), call.actor)
-    return json(wire.Message(message="The link is revoked."))
+    return json(schemas.Message(message="The link is revoked."))
 
 
 TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
@@ -36,15 +36,15 @@ TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
 ENDPOINTS = (
     Endpoint(
         method="POST", path=PATH, serve=make_setup_link, access=Access.WRITE, topic=TOPIC,
-        answer=wire_links.MadeSetupLink, query=wire_links.NewSetupLinkQuery,
+        answer=schemas_links.MadeSetupLink, query=schemas_links.NewSetupLinkQuery,
         faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
     ),
     Endpoint(
-        method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC, answer=wire_links.SetupLinks,
-        faults=(Kind.NOT_FOUND,),
+        method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC,
+        answer=schemas_links.SetupLinks, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="DELETE", path=f"{PATH}/{{linkId}}", serve=revoke_setup_link, access=Access.WRITE, topic=TOPIC,
-        answer=wire.Message, faults=(Kind.NOT_FOUND,), free=True,
+        answer=schemas.Message, faults=(Kind.NOT_FOUND,), free=True,
     ),
 )  # fmt: skip

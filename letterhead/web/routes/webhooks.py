@@ -1,14 +1,14 @@
 """Knows the endpoints of webhooks, in the shape that the clients know, and of what became of each message."""
 
-from letterhead.core.accounts import Scope, allows
+from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Kind
 from letterhead.operations import webhooks
 from letterhead.operations.webhooks import Shown
-from letterhead.web import telling_events as telling
-from letterhead.web import wire_events as wire
-from letterhead.web.answers import Answer, json
-from letterhead.web.endpoints import Access, Call, Endpoint
+from letterhead.web import schemas_events as wire
+from letterhead.web import serialize_events as telling
+from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.links import next_page
+from letterhead.web.responses import Answer, json
 
 SECRET = {"Cache-Control": "no-store"}
 

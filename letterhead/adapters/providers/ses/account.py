@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from letterhead.adapters.providers.ses.calls import Calls
+from letterhead.adapters.providers.ses.faults import DENIED, Trouble
 from letterhead.adapters.providers.ses.shapes import (
     AccountState,
     Answered,
@@ -13,8 +14,7 @@ from letterhead.adapters.providers.ses.shapes import (
     owner_tags,
     word_of,
 )
-from letterhead.adapters.providers.ses.troubles import DENIED, Trouble
-from letterhead.core.identity import Word
+from letterhead.core.domain.provider_identity import Word
 from letterhead.ports import Condition, Quota, Use
 
 PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain

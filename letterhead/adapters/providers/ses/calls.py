@@ -12,7 +12,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from letterhead.adapters.providers.ses.troubles import BUDGET, Trouble
+from letterhead.adapters.providers.ses.faults import BUDGET, Trouble
 
 TRIES: Final = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from letterhead.adapters.providers.ses.account import SesAccount
 from letterhead.adapters.providers.ses.calls import Calls
+from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NAME, NOT_FOUND, Trouble, fault_of, unknown_of
 from letterhead.adapters.providers.ses.shapes import (
     EXTERNAL,
     Answered,
@@ -18,8 +19,15 @@ from letterhead.adapters.providers.ses.shapes import (
     without,
 )
 from letterhead.adapters.providers.ses.tenants import Tenants
-from letterhead.adapters.providers.ses.troubles import ALREADY_EXISTS, NAME, NOT_FOUND, Trouble, fault_of, unknown_of
-from letterhead.core.identity import Holding, Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.provider_identity import (
+    Holding,
+    Identity,
+    IdentityWish,
+    Presence,
+    ProviderWord,
+    ReturnPath,
+    Word,
+)
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports import Condition
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from letterhead.core.identity import Holding, Identity, Obstacle, Presence, Word
+from letterhead.core.domain.provider_identity import Holding, Identity, Obstacle, Presence, Word
 
 OWNER_TAGS: Final = ("letterhead-installation", "letterhead-account", "letterhead-domain")
 EXTERNAL: Final = "EXTERNAL"  # a key of our own, not one that SES made

@@ -7,8 +7,8 @@ from typing import Final
 
 from letterhead.adapters.providers.ses.account import NOBODY, PATIENCE, Probes, SesAccount
 from letterhead.adapters.providers.ses.calls import Calls
+from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NOT_FOUND, Trouble
 from letterhead.adapters.providers.ses.shapes import OWNER_TAGS, Answered
-from letterhead.adapters.providers.ses.troubles import ALREADY_EXISTS, NOT_FOUND, Trouble
 
 NO_ARN: Final = f"arn:aws:ses:us-east-1:000000000000:identity/{NOBODY}"
 # As account.PROBES: a tenant's name has no dots, so that none is made.

@@ -1,0 +1,98 @@
+"""Knows what several servers of one zone say to one question; knows not how they were found."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from letterhead.adapters.dns.delegation import Cut, Setup
+from letterhead.adapters.dns.interpret import server_answer
+from letterhead.adapters.dns.labels import name_text
+from letterhead.adapters.dns.transport import SILENT, Budget, exchange
+from letterhead.adapters.dns.wire import Message, Query
+from letterhead.core.dns.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
+
+NOT_HEARD = SILENT | {Why.NOT_ASKED}
+
+
+class Panel:
+    """Asks servers of one zone the same question, side by side."""
+
+    def __init__(self, setup: Setup, budget: Budget, cut: Cut, query: Query) -> None:
+        self._setup, self._budget, self._cut, self._query = setup, budget, cut, query
+        self._asked: dict[tuple[str, str], asyncio.Task[Message | Unanswered]] = {}
+
+    def ask(self, servers: Iterable[tuple[str, str]]) -> None:
+        """Starts to ask servers, each given by name and address."""
+        for name, address in servers:
+            told = exchange((address, self._setup.port), self._query, self._budget, self._setup.per_try)
+            self._asked[name, address] = asyncio.create_task(told)
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Waits until all have answered, at most so long."""
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=seconds)
+
+    def heard(self) -> bool:
+        """Says whether any server was heard so far, whatever it said."""
+        return any(isinstance(told, Message) or told.why not in NOT_HEARD for told in self._told())
+
+    def agree(self) -> bool:
+        """Says whether all have answered, and alike."""
+        return len(self._told()) == len(self._asked) and alike([self._answer(told) for told in self._told()])
+
+    def referred(self) -> Message | None:
+        """Finds a referral, where no server answered with authority."""
+        messages = self._messages()
+        if any(message.authoritative for message in messages):
+            return None
+        return next((message for message in messages if message.authority), None)
+
+    def replies(self, view: View) -> tuple[Reply, ...]:
+        """Gives what each server said; all must have answered."""
+        return tuple(
+            Reply(perspective=self._perspective(view, *server), answer=self._answer(task.result()))
+            for server, task in self._asked.items()
+        )
+
+    def cancel(self) -> None:
+        """Gives up on those that have not answered."""
+        for task in self._asked.values():
+            task.cancel()
+
+    def _answer(self, told: Message | Unanswered) -> Answer:
+        return told if isinstance(told, Unanswered) else server_answer(told, self._query, self._cut.zone)
+
+    def _perspective(self, view: View, name: str, address: str) -> Perspective:
+        return Perspective(view=view, server=name, address=address, zone=name_text(self._cut.zone))
+
+    def _told(self) -> list[Message | Unanswered]:
+        return [task.result() for task in self._asked.values() if task.done()]
+
+    def _messages(self) -> list[Message]:
+        return [told for told in self._told() if isinstance(told, Message)]
+
+
+def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
+    """Lists each server's first address, then each one's second, and so on."""
+    deepest = max((len(server.addresses) for server in servers), default=0)
+    return [
+        (server.name, server.addresses[at]) for at in range(deepest) for server in servers if at < len(server.addresses)
+    ]
+
+
+def alike(answers: Iterable[Answer]) -> bool:
+    """Says whether these are answers, and all the same but for their TTLs."""
+    gists = {_gist(answer) for answer in answers}
+    return len(gists) == 1 and None not in gists
+
+
+def _gist(answer: Answer) -> object:
+    """Gives what two answers must share to be alike, TTLs aside; nothing for no answer."""
+    match answer:
+        case Unanswered():
+            return None
+        case Found():
+            return frozenset(answer.rrset.rdatas)
+        case Aliased():
+            return answer.target, answer.dangling
+        case _:
+            return type(answer)

@@ -1,0 +1,150 @@
+"""Knows how messages lie on the disk until they are handed over; knows neither SMTP nor what becomes of them.
+
+`<id>.mail` is one line of JSON (core.relayed.Envelope), then the message as it came; it never changes. `<id>.progress`,
+where there is one, says how far it is. Each is written elsewhere first, synced and renamed, so there is no half of one.
+A message is there as long as its `.mail` is.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from letterhead.core.relay.queue import Envelope, Progress, Queued, begun
+from letterhead.errors import Fault, Kind
+
+T = TypeVar("T")
+MAIL, PROGRESS, DRAFT = ".mail", ".progress", ".draft"
+NAME = "LETTERHEAD_RELAY_QUEUE"
+log = structlog.get_logger()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator["FolderQueue"]:
+    """Opens a queue and holds it alone; Fault `config-invalid` where it can't be had."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        detail = f"The relay's queue {folder} can't be opened: {error.strerror}."
+        raise Fault(Kind.CONFIG_INVALID, detail, f"Let {NAME} name a folder that this user may write to.") from error
+    try:
+        _lock(descriptor, folder)
+        yield FolderQueue(folder)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"The relay's queue {folder} is in use by another process.",
+            f"Stop the other relay, or give this one a folder of its own: {NAME}={folder}-2",
+        ) from error
+
+
+class FolderQueue:
+    """Keeps each message in a file of its own (implements `ports.MailQueue`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, queued: Queued, content: bytes) -> None:
+        """Keeps a message: on the disk when this returns, or not at all."""
+        head = msgspec.json.encode(queued.envelope) + b"\n"
+        await _in_thread(lambda: self._write(queued.envelope.id + MAIL, head, content))
+
+    async def content(self, message_id: str) -> bytes | None:
+        """Reads a message's text; nothing where it is gone."""
+        return await _in_thread(lambda: self._content(message_id))
+
+    async def note(self, message_id: str, progress: Progress) -> None:
+        """Notes how far a message is."""
+        await _in_thread(lambda: self._write(message_id + PROGRESS, msgspec.json.encode(progress)))
+
+    async def remove(self, message_id: str) -> None:
+        """Forgets a message; in this thread, so that nothing comes between the last word on it and its end."""
+        for end in (MAIL, PROGRESS):
+            with contextlib.suppress(OSError):
+                (self._folder / (message_id + end)).unlink(missing_ok=True)
+
+    async def owed(self) -> list[Queued]:
+        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
+        return await _in_thread(self._owed)
+
+    def _write(self, name: str, *pieces: bytes) -> None:
+        draft, path = self._folder / (name + DRAFT), self._folder / name
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                file.flush()
+                os.fsync(descriptor)
+            draft.rename(path)
+            self._sync()
+        except OSError:
+            for each in (draft, path) if name.endswith(MAIL) else (draft,):
+                with contextlib.suppress(OSError):
+                    each.unlink(missing_ok=True)
+            raise
+
+    def _sync(self) -> None:
+        """Makes a rename last: it is an entry of the folder."""
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _content(self, message_id: str) -> bytes | None:
+        try:
+            return (self._folder / (message_id + MAIL)).read_bytes().partition(b"\n")[2]
+        except FileNotFoundError:
+            return None
+
+    def _owed(self) -> list[Queued]:
+        for path in self._folder.glob(f"*{DRAFT}"):
+            path.unlink()
+        for path in self._folder.glob(f"*{PROGRESS}"):
+            if not path.with_suffix(MAIL).exists():
+                path.unlink()
+        return [queued for path in sorted(self._folder.glob(f"*{MAIL}")) if (queued := self._read(path)) is not None]
+
+    def _read(self, path: Path) -> Queued | None:
+        """Reads one message's envelope; a file that is none stays where it is, for a person to look at."""
+        try:
+            with path.open("rb") as file:
+                envelope = msgspec.json.decode(file.readline(), type=Envelope)
+            if envelope.id != path.stem:
+                raise ValueError("it was renamed")
+            progress = path.with_suffix(PROGRESS)
+            if not progress.exists():
+                return begun(envelope)
+            return Queued(envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=Progress))
+        except (ValueError, msgspec.MsgspecError) as error:
+            log.error("message.unreadable", file=path.name, problem=str(error))
+            return None
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise Fault(
+            Kind.STORAGE_UNAVAILABLE,
+            f"The relay's queue {'is full' if full else f'failed: {error.strerror}'}.",
+            f"Make room on the disk that {NAME} lies on, or look at what it says.",
+        ) from error

@@ -1,0 +1,228 @@
+"""Knows how the service's processes start and stop; what they do is the web's and the worker's business."""
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from letterhead import __version__
+from letterhead.cli.exit_codes import Exit
+from letterhead.cli.process import Neighbour, address, in_loop, listen, prepared
+from letterhead.errors import Fault, Kind
+
+if TYPE_CHECKING:
+    from letterhead.config import Settings
+    from letterhead.ports import Deps
+    from letterhead.relay import Ears
+    from letterhead.worker import WorkerSettings
+
+FIRST_KEY = "first-key"
+
+Ready = Callable[["Deps"], Awaitable[None]]
+
+
+def run() -> Exit:
+    """Start API, worker and pages on the embedded database.
+
+    The first start makes an account and a full-scope API key, prints the key once and keeps it in DATA_DIR/first-key.
+    """
+    settings = prepared()
+    in_loop(serving(settings, ready=lambda deps: _welcome(deps, settings)))
+    return Exit.OK
+
+
+def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True) -> Exit:
+    """Serve the API until SIGTERM.
+
+    Parameters
+    ----------
+    with_worker
+        Check domains in this process too. Without, run `letterhead worker` beside it.
+    """
+    in_loop(serving(prepared(), with_worker=with_worker))
+    return Exit.OK
+
+
+def worker() -> Exit:
+    """Check domains until SIGTERM; any number of these work beside each other on Postgres."""
+    in_loop(_working(prepared()))
+    return Exit.OK
+
+
+def migrate() -> Exit:
+    """Bring the database's schema to this version; does nothing where it is."""
+    from letterhead.wiring import assemble
+
+    url = assemble.database_url(prepared())
+    before = asyncio.run(_migrated(url))
+    print(f"The schema was {before}; it is current." if before != "current" else "The schema is current already.")
+    return Exit.OK
+
+
+async def _migrated(url: str) -> str:
+    from letterhead.wiring import assemble
+
+    before = await assemble.schema_state(url)
+    await assemble.migrate(url)
+    return before.value
+
+
+async def serving(
+    settings: "Settings",
+    *,
+    with_worker: bool = True,
+    ready: Ready | None = None,
+    neighbours: tuple[Neighbour, ...] = (),
+) -> None:
+    """Serves until SIGTERM or SIGINT, with what belongs beside it; `ready` is called once all is open."""
+    from letterhead.wiring import assemble
+
+    with ExitStack() as listening:
+        listener = listening.enter_context(listen(settings.bind))
+        ears = _relay_within(settings, listening)
+        async with AsyncExitStack() as opened:
+            deps = await opened.enter_async_context(assemble.assembled(settings))
+            if ready:
+                await ready(deps)
+            if ears is not None:
+                from letterhead.cli.relay import beside
+
+                neighbours = (*neighbours, await opened.enter_async_context(beside(deps, settings, ears)))
+            await serve_with(deps, settings, listener, with_worker=with_worker, neighbours=neighbours)
+
+
+def _relay_within(settings: "Settings", listening: ExitStack) -> "Ears | None":
+    """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
+    from letterhead.config import SqliteFile
+
+    if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
+        return None
+    from letterhead.cli.relay import opened
+
+    return opened(settings, listening)
+
+
+async def serve_with(
+    deps: "Deps",
+    settings: "Settings",
+    listener: socket.socket,
+    *,
+    with_worker: bool = True,
+    neighbours: tuple[Neighbour, ...] = (),
+) -> None:
+    """Serves what was opened elsewhere (the demo stands in for the outside world)."""
+    from letterhead import worker as working
+    from letterhead.config import PostgresServer
+    from letterhead.web.app import create_app
+    from letterhead.web.server import serve as serve_web
+    from letterhead.web.settings import WebSettings
+
+    app = create_app(
+        deps,
+        WebSettings(
+            public_url=settings.public_url.rstrip("/"),
+            operator_token=settings.operator_token,
+            rate=settings.rate_limit.per_second,
+            burst=settings.rate_limit.burst,
+            share_failures=isinstance(settings.database_url, PostgresServer),  # the others have one process
+            brand_name=settings.brand_name,
+            brand_logo=settings.brand_logo,
+            brand_colour=settings.brand_colour,
+            support=settings.support,
+            embed_origins=settings.embed_origins,
+        ),
+    )
+    if with_worker:
+        neighbours = (*neighbours, lambda stop: working.run(deps, _worker_settings(settings), stop))
+    await serve_web(app, listener, *neighbours)  # type: ignore[arg-type] # the same protocol in looser types
+
+
+def _worker_settings(settings: "Settings") -> "WorkerSettings":
+    from letterhead.worker import WorkerSettings
+
+    return WorkerSettings(checks=settings.check_concurrency, pooled_keys=settings.key_pool)
+
+
+async def _working(settings: "Settings") -> None:
+    from letterhead import worker as working
+    from letterhead.wiring import assemble
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with assemble.assembled(settings) as deps:
+        if settings.worker_metrics_bind is not None:
+            deps.meter.tell_at(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
+        await working.run(deps, _worker_settings(settings), stop)
+
+
+async def _welcome(deps: "Deps", settings: "Settings") -> None:
+    """Says where the service is and how to ask it; the first start makes the account that may."""
+    path, where = settings.data_dir / FIRST_KEY, address(settings.bind)
+    key = await first_key(deps, path)
+    print(f"Letterhead {__version__} runs on {where}; its data is in {settings.data_dir}. Ctrl-C stops it.")
+    if key:
+        print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
+        print(f"or open {where} in a browser, and sign in with the key.")
+    elif await asyncio.to_thread(path.exists):
+        kept = f"$(cat {shlex.quote(str(path.absolute()))})"
+        print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
+    else:
+        print(f"There are accounts, and no {path}: use a key that you kept, or set LETTERHEAD_OPERATOR_TOKEN")
+        print("and make an account of your own: letterhead accounts create --name … --email …")
+    sys.stdout.flush()
+
+
+def curl(key: str, where: str) -> str:
+    """Writes a line that lists the account's domains."""
+    return f'curl -H "Authorization: Bearer {key}" {where}/domains'
+
+
+async def first_key(deps: "Deps", path: Path) -> str | None:
+    """Opens the first account and keeps its key in a file of mode 0600; nothing where there is an account already."""
+    if await deps.store.accounts():
+        return None
+    # Kept before the account is written: cut off in between, the next start finds no account and makes another key.
+    _, key = await open_first(deps, lambda key: asyncio.to_thread(_keep, path, key))
+    return key
+
+
+def _keep(path: Path, key: str) -> None:
+    try:
+        _write(path, key)
+    except OSError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"Cannot keep the first API key in {path}: {error.strerror}.",
+            f"Move what is in its way, or let this user write to {path.parent}, then start again.",
+        ) from error
+
+
+def _write(path: Path, key: str) -> None:
+    path.unlink(missing_ok=True)  # of an earlier database
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(descriptor)
+
+
+async def open_first(deps: "Deps", keep: Callable[[str], Awaitable[None]] | None = None) -> tuple[str, str]:
+    """Opens the first account once its key's text is kept, and gives its id and that text."""
+    from letterhead.core.accounts.quotas import Limits
+    from letterhead.operations.accounts import open_account
+    from letterhead.operations.audit import Actor
+
+    account, made = await open_account(
+        deps, "first account", "postmaster@localhost", Limits(), Actor(name="operator"), keep=keep
+    )
+    return account.id, made.text

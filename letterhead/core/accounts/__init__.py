@@ -1,0 +1,1 @@
+"""Accounts, API keys, quotas and set-up links."""

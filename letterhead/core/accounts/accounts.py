@@ -1,0 +1,98 @@
+"""Knows who may ask for what: account, API key, scope. Knows neither how a key is checked nor where it is kept."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from letterhead.core.accounts.quotas import Limits
+from letterhead.errors import Fault, Kind
+
+EMAIL_LIMIT = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
+# RFC 5321 4.1.2: Dot-string and Domain. Quoted strings are left out: nobody means them, and they may hold anything.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+
+
+class Scope(StrEnum):
+    """Says what an API key may do."""
+
+    FULL = "full"  # all, private keys and other API keys too
+    WRITE = "write"
+    READ = "read"
+
+
+_REACH = {Scope.READ: 0, Scope.WRITE: 1, Scope.FULL: 2}
+
+
+def allows(held: Scope, needed: Scope) -> bool:
+    """Says whether a key of one scope may do what needs another."""
+    return _REACH[held] >= _REACH[needed]
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one account; `email` is where its reminders go, unless `reminders` says that none are wanted."""
+
+    id: str
+    name: str
+    email: str
+    limits: Limits
+    created_at: datetime
+    reminders: bool = True
+
+
+def parse_email(text: str) -> str:
+    """Reads an address that mail can go to and that can't break a header; Fault `parameter-invalid`."""
+    if len(text) <= EMAIL_LIMIT and _EMAIL.fullmatch(text):
+        return text
+    raise Fault(
+        Kind.PARAMETER_INVALID,
+        f"{text[:80]!r} is no e-mail address that we can write to.",
+        "Write it as name@host in plain ASCII, without quotes or spaces; a host in another script as xn--….",
+    )
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one API key without its secret; `masked` is what a person recognises it by."""
+
+    id: str
+    account_id: str
+    name: str
+    key_type: str  # "secret" or "public", as the clients say
+    scope: Scope
+    masked: str
+    environment_id: str | None = None
+    created_at: datetime
+    last_used_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Says who is asking: the account behind a valid key, and what it may use."""
+
+    account_id: str
+    key_id: str
+    scope: Scope
+    limits: Limits
+    ends_at: datetime | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
+
+    `mark` ties an operator's session to the token it was made with. Where somebody else signed the person in, it holds
+    their name there, which stands for a key's id.
+    """
+
+    caller: Caller | None = None
+    mark: bytes = b""
+    created_at: datetime
+    ends_at: datetime
+
+
+def signed_in(session: Session, now: datetime) -> bool:
+    """Says whether a session holds: it ends by itself, and with the key that it was opened with."""
+    key_ends = session.caller.ends_at if session.caller else None
+    return now < session.ends_at and (key_ends is None or now < key_ends)

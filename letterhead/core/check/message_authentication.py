@@ -1,0 +1,374 @@
+"""Knows how a receiver sees one message: DKIM, SPF, alignment and DMARC (RFC 9989), judged over what was seen in DNS.
+
+Asks nothing: says what is to be asked. `first_questions` until nothing is open, then `verified` once, then
+`later_questions`, then `judge`. What DNS did not tell is never taken for a failure.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from letterhead.core.dkim import signature as dkim_signature
+from letterhead.core.dkim import verify as dkim_verify
+from letterhead.core.dkim.verify import Verified
+from letterhead.core.dmarc import tree_walk
+from letterhead.core.dmarc.record import parse as parse_dmarc
+from letterhead.core.dmarc.tree_walk import Policy
+from letterhead.core.dns.answers import Question, Seen
+from letterhead.core.dns.lookup import txt_question
+from letterhead.core.message.auth_result import Judgement, Result, sentence
+from letterhead.core.message.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
+from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.spf import check_host as spf_check
+from letterhead.core.spf.check_host import SpfCheck
+from letterhead.core.spf.macros import client_of
+
+MOST_SIGNATURES: Final = 8  # RFC 6376 6.1: a verifier may stop at its own bound
+MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets
+
+
+class Told(StrEnum):
+    """Says where a part of the envelope is known from."""
+
+    GIVEN = "given"
+    RETURN_PATH = "return-path"
+    RECEIVED = "received"
+    NOWHERE = "nowhere"
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds how a message came: who handed it over, for which envelope sender (empty for a bounce), by which name."""
+
+    client_ip: str | None = None
+    client_told: Told = Told.NOWHERE
+    mail_from: str | None = None
+    mail_from_told: Told = Told.NOWHERE
+    helo: str | None = None
+    received: str | None = None
+    unknown: str | None = None  # why no client address can be judged
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Holds what is to be judged: a message that should be `sender`'s, as it came, now."""
+
+    sender: str
+    message: Message
+    envelope: Envelope
+    now: datetime
+
+    @cached_property
+    def signatures(self) -> tuple[dkim_signature.Signature, ...]:
+        """Reads the signatures that are looked at, the topmost first."""
+        fields = self.message.named("dkim-signature")[:MOST_SIGNATURES]
+        return tuple(dkim_signature.read(field) for field in fields)
+
+    @property
+    def skipped(self) -> int:
+        """Counts the signatures that are not looked at."""
+        return max(0, len(self.message.named("dkim-signature")) - MOST_SIGNATURES)
+
+    @cached_property
+    def authors(self) -> tuple[str | None, ...]:
+        """Lists the domains in the From field or fields, each once; nothing for one that DNS can't hold."""
+        listed = (domain_of(each) for field in self.message.named("from") for each in addresses(field.text))
+        return tuple(dict.fromkeys(listed))
+
+    @property
+    def from_domain(self) -> str | None:
+        """Names the domain whose policy applies; nothing where the From field names none, or several."""
+        one = len(self.message.named("from")) == 1 and len(self.authors) == 1
+        return self.authors[0] if one else None
+
+
+class DkimPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what was made of one signature; `aligned` is None where that could not be seen."""
+
+    verified: Verified
+    aligned: bool | None
+
+
+class SpfPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what SPF says; `identity` is "mailfrom", or "helo" for a bounce (RFC 7208 2.4)."""
+
+    judgement: Judgement
+    identity: str
+    domain: str | None = None
+    lookups: int = 0
+    aligned: bool | None = False
+
+
+class DmarcPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds DMARC's verdict, the policy behind it, and what becomes of the message: delivered, quarantined, …"""
+
+    judgement: Judgement
+    outcome: str
+    policy: Policy | None = None
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds how a receiver sees one message."""
+
+    case: Case
+    dkim: tuple[DkimPart, ...]
+    spf: SpfPart
+    dmarc: DmarcPart
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Says what else a reader must know, in sentences."""
+        case, said = self.case, list[str]()
+        author = case.from_domain
+        if author is not None and author != case.sender:
+            said.append(f"The message is from {author}, so this is the verdict on {author} and not on {case.sender}.")
+        if case.message.trouble is not None:
+            said.append(f"The message can't be read as a whole: {case.message.trouble}.")
+        if case.skipped:
+            said.append(f"{case.skipped} more signatures were not looked at: receivers look at a few.")
+        return tuple(said)
+
+
+# --- how it came -----------------------------------------------------------------------------------------------
+
+
+def envelope(message: Message, client_ip: str | None, mail_from: str | None, helo: str | None) -> Envelope:
+    """Puts the envelope together: what was given, else what the message's last servers wrote down."""
+    hop = last_public_hop(message)
+    written = return_path(message)
+    sender = mail_from if mail_from is not None else written
+    told = Told.GIVEN if mail_from is not None else Told.NOWHERE if written is None else Told.RETURN_PATH
+    if client_ip is not None:
+        address = read_address(client_ip)
+        return Envelope(
+            client_ip=str(address) if address else None,
+            client_told=Told.GIVEN,
+            mail_from=sender,
+            mail_from_told=told,
+            helo=helo or (hop.helo if hop and hop.address == client_ip else None),
+            unknown=None if address else "the clientIp that was given is no address",
+        )
+    return Envelope(
+        client_ip=hop.address if hop else None,
+        client_told=Told.RECEIVED if hop else Told.NOWHERE,
+        mail_from=sender,
+        mail_from_told=told,
+        helo=helo or (hop.helo if hop else None),
+        received=hop.text if hop else None,
+        unknown=None if hop else _why_unknown(message),
+    )
+
+
+def _why_unknown(message: Message) -> str:
+    for hop in hops(message):
+        address = read_address(hop.address) if hop.address else None
+        if address is not None:
+            return f"its Received fields name no public address: {address} is {not_public(address)}"
+    return "no Received field names the address that it came from"
+
+
+# --- what is to be asked ---------------------------------------------------------------------------------------
+
+
+def first_questions(case: Case, seen: Seen) -> tuple[Question, ...]:
+    """Asks for the keys, the policy of the From domain, and what SPF comes to."""
+    wanted = [each for each in map(dkim_verify.question, case.signatures) if each is not None]
+    author = case.from_domain
+    if author is not None:
+        # The domain's TXT tells whether it exists, which chooses between sp and np (RFC 9989 4.7).
+        wanted += [*map(tree_walk.question, tree_walk.walk(author)), txt_question(author)]
+    check = _spf(case, seen)[1]
+    wanted += check.wanted if check else ()
+    return _open(wanted, seen)
+
+
+def later_questions(case: Case, verified: tuple[Verified, ...], seen: Seen) -> tuple[Question, ...]:
+    """Asks which organisation the domains belong to that signed or sent the message."""
+    author, check = case.from_domain, _spf(case, seen)[1]
+    domains = dict.fromkeys([*(each.signature.domain for each in verified), check.domain if check else ""])
+    walked = [each for each in domains if author and each not in ("", author) and _related(each, author)]
+    return _open([tree_walk.question(name) for each in walked for name in tree_walk.walk(each)], seen)
+
+
+def _open(wanted: list[Question], seen: Seen) -> tuple[Question, ...]:
+    return tuple(each for each in dict.fromkeys(wanted) if each not in seen)
+
+
+def _counts(judgement: Judgement) -> bool:
+    return judgement.result in (Result.PASS, Result.TEMPERROR)
+
+
+def _related(one: str, other: str) -> bool:
+    return one.rpartition(".")[2] == other.rpartition(".")[2]
+
+
+# --- the judgement ---------------------------------------------------------------------------------------------
+
+
+def verified(case: Case, seen: Seen) -> tuple[Verified, ...]:
+    """Judges each signature."""
+    return tuple(dkim_verify.verify(case.message, each, seen, case.now) for each in case.signatures)
+
+
+def judge(case: Case, signatures: tuple[Verified, ...], seen: Seen) -> Proof:
+    """Judges the whole message."""
+    author = case.from_domain
+    policy = tree_walk.policy_in_force(author, seen) if author else None
+    strict_dkim, strict_spf = (policy.strict_dkim, policy.strict_spf) if policy else (False, False)
+    dkim = tuple(
+        DkimPart(verified=each, aligned=_aligned(each.signature.domain, author, strict_dkim, seen))
+        for each in signatures
+    )
+    identity, check = _spf(case, seen)
+    spf = SpfPart(judgement=_no_spf(case), identity=identity)
+    if check is not None:
+        aligned = _aligned(check.domain, author, strict_spf, seen)
+        judged = check.judgement
+        spf = SpfPart(judgement=judged, identity=identity, domain=check.domain, lookups=check.lookups, aligned=aligned)
+    return Proof(case=case, dkim=dkim, spf=spf, dmarc=_dmarc(case, policy, dkim, spf, seen))
+
+
+def _spf(case: Case, seen: Seen) -> tuple[str, SpfCheck | None]:
+    """Judges SPF; nothing where the envelope does not tell enough for it."""
+    envelope = case.envelope
+    if not envelope.mail_from:
+        identity, domain, sender = "helo", a_label(envelope.helo or ""), f"postmaster@{envelope.helo}"
+    else:
+        identity, domain, sender = "mailfrom", domain_of(envelope.mail_from), envelope.mail_from
+    if envelope.mail_from is None:
+        identity, domain = "mailfrom", None
+    if domain is None or envelope.client_ip is None:
+        return identity, None
+    client = client_of(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
+    return identity, spf_check.check_host(client, domain, seen)
+
+
+def _no_spf(case: Case) -> Judgement:
+    """Says why SPF can't be judged."""
+    envelope = case.envelope
+    if envelope.unknown is not None:
+        why, fix = envelope.unknown, "Give clientIp: the address of the server that handed the message over."
+    elif envelope.mail_from is None:
+        why = "the message has no Return-Path field, so its envelope sender is not known"
+        fix = "Give mailFrom: the address of the SMTP command MAIL FROM."
+    else:
+        why = "neither the envelope sender nor the name that the client gave is one that DNS can hold"
+        fix = "Give mailFrom, or helo for a bounce."
+    return Judgement(result=Result.NONE, why=f"SPF can't be judged: {why}.", fix=fix)
+
+
+def _aligned(domain: str, author: str | None, strict: bool, seen: Seen) -> bool | None:
+    """Says whether a domain is aligned with the From domain (RFC 9989 4.4); None where that could not be seen."""
+    if not author or not domain:
+        return False
+    if domain == author:
+        return True
+    if strict or not _related(domain, author):
+        return False
+    names = (*tree_walk.walk(domain), *tree_walk.walk(author))
+    if any(tree_walk.question(name) in seen and tree_walk.texts_at(name, seen) is None for name in names):
+        return None
+    return tree_walk.organisational_domain(domain, seen) == tree_walk.organisational_domain(author, seen)
+
+
+# --- DMARC -----------------------------------------------------------------------------------------------------
+
+OUTCOMES: Final = {"none": "delivered", "quarantine": "quarantined", "reject": "rejected"}
+
+
+def _dmarc(case: Case, policy: Policy | None, dkim: tuple[DkimPart, ...], spf: SpfPart, seen: Seen) -> DmarcPart:
+    author = case.from_domain
+    if author is None:
+        return DmarcPart(judgement=_no_author(case), outcome="rejected")
+    if _policy_unknown(author, policy, seen):
+        return DmarcPart(
+            judgement=_undecided(f"DNS did not answer for the DMARC policy of {author}"), outcome="deferred"
+        )
+    if policy is None:
+        return DmarcPart(judgement=_no_policy(author, seen), outcome="delivered")
+    parts = [(each.verified.judgement, each.aligned) for each in dkim] + [(spf.judgement, spf.aligned)]
+    if any(judgement.result is Result.PASS and aligned for judgement, aligned in parts):
+        return DmarcPart(judgement=_passed(author, dkim, spf), outcome="delivered", policy=policy)
+    if any(_counts(judgement) and aligned is not False for judgement, aligned in parts):
+        told = _undecided("DNS did not tell enough of what would have to pass")
+        return DmarcPart(judgement=told, outcome="deferred", policy=policy)
+    return DmarcPart(judgement=_failing(author, policy, dkim, spf), outcome=OUTCOMES[policy.applied], policy=policy)
+
+
+def _policy_unknown(author: str, policy: Policy | None, seen: Seen) -> bool:
+    """Says whether the record that applies may be one that DNS did not tell."""
+    silent = [name for name in tree_walk.walk(author) if tree_walk.texts_at(name, seen) is None]
+    own = policy is not None and not policy.inherited
+    return bool(silent) and not own
+
+
+def _no_author(case: Case) -> Judgement:
+    fields = len(case.message.named("from"))
+    if fields != 1:
+        why = "The message has no From field" if not fields else f"The message has {fields} From fields"
+    else:
+        several = len(case.authors) > 1
+        why = "The From field names several domains" if several else "The From field names no domain"
+    fix = f"Write one From field with one address at {case.sender}."
+    return Judgement(
+        result=Result.PERMERROR, why=f"{why}, so no policy can be found; many receivers reject it.", fix=fix
+    )
+
+
+def _undecided(why: str) -> Judgement:
+    fix = "Try again in some minutes; receivers do so too."
+    return Judgement(result=Result.TEMPERROR, why=f"{why}: receivers try again later.", fix=fix)
+
+
+def _no_policy(author: str, seen: Seen) -> Judgement:
+    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).current]
+    host = f"_dmarc.{author}"
+    if len(found) > 1:
+        why, code = f"{host} has {len(found)} DMARC records, which count as none", "dmarc.several-records"
+        fix = f"Leave exactly one DMARC record at {host}."
+    elif found:
+        why, code = f"The DMARC record at {host} can't be used: {found[0][:200]}", "dmarc.policy-missing"
+        fix = f"Correct it, for example to v=DMARC1; p=none; rua=mailto:postmaster@{author}"
+    else:
+        why, code = f"{author} has no DMARC policy, nor has a name above it", "dmarc.missing"
+        fix = f"Publish a TXT record at {host}, to begin with v=DMARC1; p=none; rua=mailto:postmaster@{author}"
+    return Judgement(result=Result.NONE, why=f"{why}: anybody may send as {author}.", code=code, fix=fix)
+
+
+def _passed(author: str, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
+    signed = [
+        each.verified.signature for each in dkim if each.aligned and each.verified.judgement.result is Result.PASS
+    ]
+    ways = [f"the signature of {signed[0].domain}"] if signed else []
+    if spf.aligned and spf.judgement.result is Result.PASS:
+        ways.append(f"SPF for {spf.domain}")
+    if len(ways) > 1:
+        why = sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
+        return Judgement(result=Result.PASS, why=why)
+    fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
+    return Judgement(result=Result.PASS, why=sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix)
+
+
+def _failing(author: str, policy: Policy, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
+    stray = [each.verified.signature.domain for each in dkim if each.verified.judgement.result is Result.PASS]
+    code = None
+    if stray:
+        why = f"the message is signed well, but by {', '.join(dict.fromkeys(stray))} and not by {author}"
+        fix = f"Have the signer sign with d={author}, or with a name that DMARC counts as the same organisation."
+        strict = policy.strict_dkim and any(_same_tree(each, author) for each in stray)
+        code, fix = ("dmarc.strict-dkim", f"{fix} adkim=s asks for {author} itself.") if strict else (None, fix)
+    elif spf.judgement.result is Result.PASS:
+        why = f"nothing but SPF passes, and that for {spf.domain}, which is not aligned with {author}"
+        fix = f"Sign the message with d={author}, or send it with a MAIL FROM domain below it."
+        code = "dmarc.strict-spf" if policy.strict_spf and _same_tree(spf.domain or "", author) else None
+    else:
+        why = "neither a signature nor SPF passes" if dkim else "there is no signature, and SPF does not pass"
+        fix = f"Have the server that sends it sign with d={author}; what is wrong is said at each part."
+    unsure = "; SPF could not be judged here" if spf.domain is None else ""
+    asked = f"{policy.name} asks for {policy.applied}"
+    return Judgement(result=Result.FAIL, why=sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
+
+
+def _same_tree(one: str, other: str) -> bool:
+    return f".{one}".endswith(f".{other}") or f".{other}".endswith(f".{one}")

@@ -1,0 +1,1 @@
+"""DMARC (RFC 9989): records, the tree walk, and what may be wrong with a policy."""

@@ -1,0 +1,1 @@
+"""DNS records, the answers to a question, and lookups that follow aliases."""

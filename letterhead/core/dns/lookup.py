@@ -1,0 +1,94 @@
+"""Look up what was seen of a name: follow aliases to the records behind them."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from letterhead.core.dns.answers import (
+    Aliased,
+    Answer,
+    Delegated,
+    Found,
+    NoData,
+    NxDomain,
+    Question,
+    Reply,
+    Seen,
+    Unanswered,
+    View,
+    Why,
+)
+from letterhead.core.dns.records import Rdata
+
+MAX_ALIASES = 8
+
+
+def follow(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
+    """Gives the replies to a question with each alias replaced by the replies at its target, in the same view."""
+    replies: list[Reply] = []
+    for reply in seen.get(question, ()):
+        target = elsewhere(reply.answer)
+        if target is None:
+            replies.append(reply)
+        elif depth == 0:
+            replies.append(_instead(reply, Unanswered(why=Why.CNAME_LOOP)))
+        else:
+            there = follow(seen, question_at(question, target), depth - 1)
+            replies.extend(there or [_instead(reply, Unanswered(why=Why.NOT_ASKED))])
+    return tuple(replies)
+
+
+def leads_out(seen: Seen, question: Question) -> bool:
+    """Says whether an alias leads out of the zone text that is read: the record itself is not in it."""
+    aliased = any(elsewhere(reply.answer) for reply in seen.get(question, ()))
+    ends = [reply.answer for reply in follow(seen, question)] if aliased else []
+    return bool(ends) and all(isinstance(each, Unanswered) and each.why is Why.NOT_HELD for each in ends)
+
+
+def elsewhere(answer: Answer) -> str | None:
+    """Names the alias's target that must be asked next, or nothing."""
+    return answer.target if isinstance(answer, Aliased) and not answer.dangling else None
+
+
+def question_at(question: Question, name: str) -> Question:
+    """Asks the same at another name; where an alias leads to, two servers of that zone are enough."""
+    view = View.TWO_SERVERS if question.view is View.EVERY_SERVER else question.view
+    return Question(name=name, rdtype=question.rdtype, view=view)
+
+
+def _instead(reply: Reply, answer: Answer) -> Reply:
+    return Reply(perspective=reply.perspective, answer=answer)
+
+
+def question(name: str, rdtype: str) -> Question:
+    """Asks one resolver."""
+    return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
+
+
+def txt_question(domain: str) -> Question:
+    """Asks one resolver for a domain's TXT."""
+    return question(domain, "TXT")
+
+
+class Nothing(StrEnum):
+    """Says why there are no records: there are none (a void lookup, RFC 7208 4.6.4), or nobody knows."""
+
+    VOID = "void"
+    UNKNOWN = "unknown"
+
+
+Seeing = tuple[Rdata, ...] | Nothing
+
+
+def look(seen: Seen, question: Question) -> Seeing:
+    """Gives the records that a question found."""
+    for reply in follow(seen, question):
+        match reply.answer:
+            case Found():
+                return reply.answer.rrset.rdatas
+            case NoData() | NxDomain() | Aliased():
+                return Nothing.VOID
+            case Unanswered() | Delegated():
+                continue
+            case _:
+                assert_never(reply.answer)
+    return Nothing.UNKNOWN

@@ -1,0 +1,86 @@
+"""Knows who holds a name when several accounts ask for it: DNS decides, proof is per claim, the incumbent wins ties.
+
+Knows no account by name: a challenger never learns who holds, a holder never who challenges.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, Step
+from letterhead.core.domain.evidence import Evidence, Sight
+from letterhead.core.domain.health import State, fresh
+
+TAKES_OVER_AFTER: Final = timedelta(
+    hours=24
+)  # between two checks that saw the challenger's record and not the holder's
+TOLD_AGAIN_AFTER: Final = timedelta(days=30)
+
+
+def contested(challenger: Domain, evidence: Evidence, incumbent: Sight, now: datetime) -> Domain:
+    """Notes on the challenger since when only its own record is seen; silence changes nothing."""
+    if Sight.UNANSWERED in (evidence.dkim, incumbent):
+        return challenger
+    alone = evidence.dkim is Sight.PRESENT and incumbent is Sight.MISSING
+    since = challenger.alone_since or now
+    return replace(challenger, alone_since=since if alone else None)
+
+
+def takes_over(challenger: Domain, evidence: Evidence, incumbent: Sight, now: datetime) -> bool:
+    """Says whether this check is the second, a day after the first, that saw the challenger's record alone."""
+    since = challenger.alone_since
+    alone = evidence.dkim is Sight.PRESENT and incumbent is Sight.MISSING
+    return alone and since is not None and now - since >= TAKES_OVER_AFTER
+
+
+def warned(incumbent: Domain, now: datetime) -> Step | None:
+    """Tells a holder that another valid claim was seen, once a month at most; nothing where it was told."""
+    told = incumbent.contested_at
+    if told is not None and now - told < TOLD_AGAIN_AFTER:
+        return None
+    event = Event(
+        kind=EventKind.CLAIM_CONTESTED,
+        at=now,
+        detail="another account published a valid record for this name; yours stays while your record is there",
+    )
+    return Step(domain=replace(incumbent, contested_at=now), events=(event,))
+
+
+def verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event:
+    """Tells a holder that another account verified a name above or below its own: both are claims of their own."""
+    where = "below" if verified.sender.endswith("." + neighbour.sender) else "above"
+    return Event(
+        kind=EventKind.CLAIM_CONTESTED,
+        at=now,
+        detail=f"another account verified {verified.sender}, a name {where} this one; this one stays yours",
+    )
+
+
+def yielded(incumbent: Domain, now: datetime) -> Step:
+    """Ends the holder's hold: its record is gone and another claim's is there; its identity is withdrawn."""
+    event = Event(
+        kind=EventKind.CLAIM_TRANSFERRED,
+        at=now,
+        detail="only another account's record was seen for 24 h, so the name went to it",
+    )
+    watch = incumbent.mail_from_watch
+    after = replace(
+        incumbent,
+        dkim=fresh(State.FAILED, now),
+        mail_from_watch=watch and fresh(State.FAILED, now),
+        held=False,
+        told_at=None,
+        rotation=None,
+    )
+    return Step(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.told_at else ())
+
+
+def won(challenger: Domain, now: datetime) -> Step:
+    """Gives the challenger the hold; its state follows from the evidence of the same check."""
+    event = Event(
+        kind=EventKind.CLAIM_TRANSFERRED,
+        at=now,
+        detail="only this account's record was seen for 24 h, so the name came to it",
+    )
+    return Step(domain=replace(challenger, held=True, alone_since=None), events=(event,))

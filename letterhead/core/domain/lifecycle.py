@@ -1,0 +1,377 @@
+"""Knows a sender domain's life: its states, what moves it between them, and what the provider is owed.
+
+The rules are two tables, `RULES` (moves) and `DUTIES` (work at the provider); `docs/lifecycle.md` is made from them.
+Knows nothing of how DNS was asked, of other accounts' claims beyond "somebody else holds the name", or of storage.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core.domain.domain import Change, Domain, Effect, Event, EventKind, Step
+from letterhead.core.domain.evidence import LOST, Evidence, Says, Sight, inconclusive, says_of_key, says_of_mail_from
+from letterhead.core.domain.health import (
+    APART,
+    SETTLED_AFTER,
+    WIRE_STATUS,
+    State,
+    Watch,
+    entered,
+    fresh,
+    heard,
+    looked,
+    missed,
+    present_for,
+)
+from letterhead.core.domain.provider_identity import Identity, Presence
+
+PENDING_FOR: Final = timedelta(hours=72)  # then an unproven claim rests as failed
+RESTART_EVERY: Final = timedelta(days=1)
+MISSES_TO_LOSE: Final = 6
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what a rule may look at: one watch, with this look taken in, and this look."""
+
+    watch: Watch
+    sight: Sight
+    says: Says
+    held_elsewhere: bool
+    told: bool
+    now: datetime
+
+
+def refused(case: Case) -> bool:
+    """Holds where the provider refuses for good what it was told."""
+    return case.told and case.says is Says.REFUSED
+
+
+def proven_and_agreed(case: Case) -> bool:
+    """Holds where our evidence and the provider agree, and nobody else holds the name."""
+    return case.sight is Sight.PRESENT and not case.held_elsewhere and case.says is Says.AGREES
+
+
+def ran_out(case: Case) -> bool:
+    """Holds after 72 h without proof; who only waits for the provider waits on, and no answer ends nothing."""
+    if case.now - case.watch.since < PENDING_FOR or case.sight is Sight.UNANSWERED:
+        return False
+    return case.sight is not Sight.PRESENT or case.held_elsewhere or case.says is Says.FOREIGN
+
+
+def missed_often(case: Case) -> bool:
+    """Holds where 2 of the last 3 looks missed, the first and the last of these 10 min apart."""
+    times = missed(case.watch)
+    return case.sight is Sight.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
+
+
+def lost_at_provider(case: Case) -> bool:
+    """Holds where DNS is right and two looks 10 min apart found that the provider lost it."""
+    return case.sight is Sight.PRESENT and case.says in LOST and case.watch.provider_lost
+
+
+def still_missing(case: Case) -> bool:
+    """Holds where the grace is over, this look misses as well, and at least 6 did."""
+    stops = case.watch.stops_sending_at
+    over = stops is not None and case.now >= stops
+    return over and case.sight is Sight.MISSING and case.watch.misses >= MISSES_TO_LOSE
+
+
+def settled(case: Case) -> bool:
+    """Holds where every look for 1 h found it, and the provider has it too."""
+    here = case.sight is Sight.PRESENT and present_for(case.watch, case.now) >= SETTLED_AFTER
+    return here and not case.watch.provider_lost and case.says not in LOST
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Says one move: from where, on what evidence, to where, and the event that tells it (of DKIM)."""
+
+    origin: State
+    when: Callable[[Case], bool]
+    to: State
+    event: EventKind
+    why: str
+
+
+def _rule(origin: State, when: Callable[[Case], bool], to: State, event: EventKind, why: str) -> Rule:
+    return Rule(origin=origin, when=when, to=to, event=event, why=why)
+
+
+# The first row that holds moves the watch; where none holds, nothing moves.
+RULES: Final = (
+    _rule(State.PENDING, refused, State.FAILED, EventKind.DOMAIN_FAILED, "the provider refuses it for good"),
+    _rule(
+        State.PENDING,
+        proven_and_agreed,
+        State.VERIFIED,
+        EventKind.DOMAIN_VERIFIED,
+        "the records are published and the provider agrees",
+    ),
+    _rule(State.PENDING, ran_out, State.FAILED, EventKind.DOMAIN_FAILED, "72 h passed without the records"),
+    _rule(
+        State.VERIFIED,
+        missed_often,
+        State.AT_RISK,
+        EventKind.DOMAIN_AT_RISK,
+        "2 of the last 3 checks missed the records, at least 10 min apart",
+    ),
+    _rule(
+        State.VERIFIED,
+        lost_at_provider,
+        State.AT_RISK,
+        EventKind.DOMAIN_AT_RISK,
+        "the records are right, but the provider lost it on two looks 10 min apart",
+    ),
+    _rule(
+        State.AT_RISK,
+        still_missing,
+        State.FAILED,
+        EventKind.DOMAIN_LOST,
+        "72 h after the first miss the records are still missing, on at least 6 checks",
+    ),
+    _rule(State.AT_RISK, settled, State.VERIFIED, EventKind.DOMAIN_RESTORED, "every check for 1 h found the records"),
+    _rule(
+        State.FAILED,
+        proven_and_agreed,
+        State.VERIFIED,
+        EventKind.DOMAIN_VERIFIED,
+        "the records are there again, the provider agrees and nobody else holds the name",
+    ),
+)
+ASKED: Final = {
+    State.DRAFT: "verification was asked for",
+    State.FAILED: "verification was asked for again",
+}
+
+
+def needs_telling(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
+    """Holds where the provider lacks what our evidence has proven; a loss is looked at twice before it is mended."""
+    dkim = says_of_key(evidence.provider, domain.selector)
+    if not _may_write(domain, evidence):
+        return False
+    if domain.told_at is None or dkim is Says.OTHERWISE:
+        return True
+    if dkim is Says.MISSING or domain.mail_from_watch is None:
+        return dkim is Says.MISSING and domain.dkim.state is not State.VERIFIED
+    mail_from = says_of_mail_from(evidence.provider, domain.mail_from)
+    lacking = mail_from is Says.MISSING and domain.mail_from_watch.state is not State.VERIFIED
+    return lacking or mail_from is Says.OTHERWISE
+
+
+def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
+    """Holds where the records are right and the provider had given up, at most daily."""
+    rested = domain.restarted_at is None or now - domain.restarted_at >= RESTART_EVERY
+    if not rested or not _may_write(domain, evidence):
+        return False
+    dkim = says_of_key(evidence.provider, domain.selector)
+    if dkim is Says.REFUSED:
+        return domain.dkim.state is State.AT_RISK
+    if dkim is Says.GAVE_UP:
+        return domain.dkim.state is not State.VERIFIED
+    gave_up = says_of_mail_from(evidence.provider, domain.mail_from) is Says.GAVE_UP
+    watch = domain.mail_from_watch
+    return gave_up and evidence.mail_from is Sight.PRESENT and watch is not None and watch.state is not State.VERIFIED
+
+
+def _may_write(domain: Domain, evidence: Evidence) -> bool:
+    """Keeps unproven claims, and identities that are not ours, away from the provider."""
+    ours = says_of_key(evidence.provider, domain.selector) is not Says.FOREIGN
+    return ours and domain.held and evidence.dkim is Sight.PRESENT
+
+
+class Duty(msgspec.Struct, frozen=True, kw_only=True):
+    """Says one piece of work that the provider is owed, and when; asked of the domain after its move."""
+
+    effect: Effect
+    when: Callable[[Domain, Evidence, datetime], bool]
+    why: str
+
+
+DUTIES: Final = (
+    Duty(
+        effect=Effect.REGISTER,
+        when=needs_telling,
+        why="DKIM is proven, and the provider was not told yet, lost it, or has another key or MAIL FROM domain",
+    ),
+    Duty(
+        effect=Effect.RESTART,
+        when=needs_restart,
+        why="the records are right and the provider had given up; at most once a day",
+    ),
+)
+
+
+def ask_verification(domain: Domain, now: datetime) -> Step:
+    """Starts verification of a draft, or again of a failed domain, with new 72 h; any other stays as it is.
+
+    The provider is told again once DKIM is seen: what it refused may have been mended since.
+    """
+    moves, watch = domain.dkim.state in ASKED, domain.mail_from_watch
+    events = []
+    if moves:
+        events.append(Event(kind=EventKind.DOMAIN_PENDING, at=now, detail=ASKED[domain.dkim.state]))
+    if watch is not None and watch.state is State.FAILED:
+        events.append(_changed(watch.state, State.PENDING, ASKED[watch.state], now))
+    after = replace(
+        domain,
+        dkim=_asked(domain.dkim, now),
+        mail_from_watch=watch and _asked(watch, now),
+        told_at=None if moves else domain.told_at,
+    )
+    return Step(domain=after, events=tuple(events))
+
+
+def _asked(watch: Watch, now: datetime) -> Watch:
+    return fresh(State.PENDING, now) if watch.state in ASKED else watch
+
+
+def delete(domain: Domain, now: datetime) -> Step:
+    """Ends a claim: the identity is withdrawn, and what our zone serves; keys and rows are the caller's to shred."""
+    event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
+    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.slots else (Effect.WITHDRAW,)
+    return Step(domain=replace(domain, held=False), events=(event,), effects=effects)
+
+
+def advance(domain: Domain, evidence: Evidence, now: datetime) -> Step:
+    """Takes in what one check learnt: moves each watch by the first rule that holds, then finds what is owed."""
+    dkim, rule = _moved(_dkim_case(domain, evidence, now))
+    mail_from, mail_rule = domain.mail_from_watch, None
+    if mail_from is not None:
+        mail_from, mail_rule = _moved(_mail_from_case(domain, mail_from, evidence, now))
+    after = replace(
+        _noted(domain, evidence, now),
+        dkim=dkim,
+        mail_from_watch=mail_from,
+        held=_holds(domain, evidence, dkim.state),
+        verified_at=now if rule and rule.event is EventKind.DOMAIN_VERIFIED else domain.verified_at,
+    )
+    events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
+    events += [_changed(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
+    if domain.held and not after.held and domain.told_at is not None:
+        return Step(domain=replace(after, told_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
+    effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
+    return Step(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
+
+
+def _changed(origin: State, to: State, why: str, now: datetime) -> Event:
+    """Tells a move of MAIL FROM, which has no event of its own since it never touches `status`."""
+    was, is_now = WIRE_STATUS[origin], WIRE_STATUS[to]
+    words = f"MAIL FROM domain: {was} to {is_now}, as {why}"
+    change = Change(record="mail_from", was=was, now=is_now)
+    return Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words, change=change)
+
+
+def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> Case:
+    return Case(
+        watch=domain.dkim,
+        sight=evidence.dkim,
+        says=says_of_key(evidence.provider, domain.selector),
+        held_elsewhere=evidence.held_elsewhere,
+        told=domain.told_at is not None,
+        now=now,
+    )
+
+
+def _mail_from_case(domain: Domain, watch: Watch, evidence: Evidence, now: datetime) -> Case:
+    return replace(
+        _dkim_case(domain, evidence, now),
+        watch=watch,
+        sight=evidence.mail_from or Sight.UNANSWERED,
+        says=says_of_mail_from(evidence.provider, domain.mail_from),
+    )
+
+
+def _moved(case: Case) -> tuple[Watch, Rule | None]:
+    """Takes the look in, then follows the first rule that holds."""
+    watch = heard(looked(case.watch, case.sight, case.now), case.says, case.now)
+    case = replace(case, watch=watch)
+    rule = next((rule for rule in RULES if rule.origin is watch.state and rule.when(case)), None)
+    return (entered(watch, rule.to, case.sight, case.now), rule) if rule else (watch, None)
+
+
+def _holds(domain: Domain, evidence: Evidence, to: State) -> bool:
+    """Says whether the claim holds the name: while verified or at risk, else while DKIM is proven."""
+    if to is State.VERIFIED or to is State.AT_RISK:
+        return True
+    match evidence.dkim:
+        case Sight.PRESENT:
+            return to is not State.DRAFT and not evidence.held_elsewhere
+        case Sight.MISSING:
+            return False
+        case Sight.DIVIDED | Sight.UNANSWERED:
+            return domain.held
+        case _:
+            assert_never(evidence.dkim)
+
+
+def _noted(domain: Domain, evidence: Evidence, now: datetime) -> Domain:
+    """Notes what was learnt beside the states: the provider's word, the time, how often we could not look."""
+    provider = evidence.provider
+    known = provider if isinstance(provider, Identity) else None
+    learnt = {evidence.dkim, evidence.mail_from} - {Sight.UNANSWERED, None}
+    return replace(
+        domain,
+        last_sync=now if learnt or known else domain.last_sync,
+        identity=known or domain.identity,
+        tokens=known.tokens if known and known.presence is Presence.OURS and known.tokens else domain.tokens,
+        attempts=domain.attempts + 1 if inconclusive(evidence) else 0,
+    )
+
+
+def _marked(domain: Domain, effects: tuple[Effect, ...], now: datetime) -> Domain:
+    """Writes down what was asked of the provider, in the same breath as the state that calls for it."""
+    return replace(
+        domain,
+        told_at=now if Effect.REGISTER in effects else domain.told_at,
+        restarted_at=now if Effect.RESTART in effects else domain.restarted_at,
+    )
+
+
+def may_send(domain: Domain, now: datetime) -> bool:
+    """Says whether mail may leave under the domain at this time."""
+    watch = domain.dkim
+    if watch.state is not State.AT_RISK:
+        return watch.state is State.VERIFIED
+    return not watch.provider_lost and (watch.stops_sending_at is None or now < watch.stops_sending_at)
+
+
+def diagram() -> str:
+    """Writes docs/lifecycle.md from the tables above: a Mermaid diagram, the rules, the work at the provider."""
+    asks = [(origin, State.PENDING, EventKind.DOMAIN_PENDING, why) for origin, why in ASKED.items()]
+    moves = asks + [(rule.origin, rule.to, rule.event, rule.why) for rule in RULES]
+    arrows = [f"    {origin} --> {to}: {event}" for origin, to, event in dict.fromkeys(move[:3] for move in moves)]
+    rows = [f"| {origin} | {why} | {to} | `{WIRE_STATUS[to]}` | `{event}` |" for origin, to, event, why in moves]
+    duties = [f"| {duty.effect} | {duty.why} |" for duty in DUTIES]
+    return _PAGE.format(arrows="\n".join(arrows), rows="\n".join(rows), duties="\n".join(duties))
+
+
+_PAGE: Final = """# Life of a sender domain
+
+Made from the tables in `letterhead/core/domain/lifecycle.py`; change those, then this page by `diagram()`.
+
+```mermaid
+stateDiagram-v2
+    [*] --> draft
+{arrows}
+```
+
+The first row that holds moves the domain; where none holds, nothing moves. An unanswered question, or a provider in
+trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: it moves `mailFromDomainStatus`, never
+`status`, and its moves are told as `record.changed`.
+
+| from | because | to | `status` | event |
+|---|---|---|---|---|
+{rows}
+
+## Work at the provider
+
+Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
+interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
+has its identity withdrawn.
+
+| work | when |
+|---|---|
+{duties}
+"""

@@ -1,0 +1,400 @@
+"""Knows what a domain name, a selector and a MAIL FROM name may look like; refuses the rest in a fixed order.
+
+Names are parsed once, at the border, into lower-case A-labels; a `DomainName` need not be looked at again.
+Refuses to know where the public suffix rules come from (they are passed in), and whether a name exists.
+Not the stdlib's `idna` codec and not UTS 46 mapping: both turn faß.de into fass.de, another owner's name.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from typing import Protocol
+
+import idna
+import msgspec
+
+from letterhead.core.names import mailbox_providers
+from letterhead.errors import Fault, Kind
+
+RAW_LIMIT = 1024  # characters as typed: counted before any work on them
+NAME_LIMIT = 253  # RFC 1035 3.1: 255 octets on the wire
+LABEL_LIMIT = 63  # RFC 1035 2.3.4
+LABELS_LIMIT = 10
+SELECTOR_ROOM = 32  # octets left free in front of `._domainkey.`; a longer selector is measured by itself
+SHOWN_LIMIT = 60
+
+# RFC 2606, 6761, 6762 (and its appendix G), 7686, 9476, ICANN's .internal and the names it never delegates
+SPECIAL_TLDS: frozenset[str] = frozenset(
+    {"alt", "corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain"}
+    | {"localhost", "mail", "onion", "private", "test"}
+)
+# RFC 2606 3; `arpa` holds home.arpa (RFC 8375) and the reverse trees
+RESERVED: frozenset[str] = SPECIAL_TLDS | {"arpa", "example.com", "example.net", "example.org"}
+
+_UNSEEN = frozenset(("Cc", "Cf", "Cn", "Cs", "Zl", "Zp", "Zs"))  # categories: control, format, …, spaces
+_RTL = frozenset(("R", "AL", "AN"))  # RFC 5893 1.4: what makes a Bidi domain name
+_ASCII_JUNK = re.compile(r"[!-,/:-@\[-`{-~]")  # what letters, digits, hyphens and dots leave over
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as inet_aton and browsers read it
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SELECTOR = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_HOST = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+_PLAIN_FIX = "Type the domain alone, such as acme.dev: letters, digits, hyphens and dots."
+
+
+class SuffixRules(Protocol):
+    """Answers with the public suffix that a name ends in, as `publicsuffixlist.PublicSuffixList` does."""
+
+    def publicsuffix(self, domain: str, accept_unknown: bool | None = None) -> str | None:
+        """Answers the suffix of an A-label name, None where no rule matches and `accept_unknown` is False."""
+
+
+class NameRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what decides which names an installation takes.
+
+    `icann` knows the registries' suffixes, `any_suffix` the private ones too (github.io). `forbidden` are our
+    own names as lower-case A-labels. `allow_special_use` lets a test installation use `.test` and the like.
+    """
+
+    icann: SuffixRules
+    any_suffix: SuffixRules
+    allow_special_use: bool = False
+    forbidden: frozenset[str] = frozenset()
+
+
+class DomainName(msgspec.Struct, frozen=True, order=True):
+    """Holds a parsed name: `ascii` in lower-case A-labels without a final dot; see `parse_domain`."""
+
+    ascii: str
+
+    def __str__(self) -> str:
+        return self.ascii
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Splits the name, leftmost label first."""
+        return tuple(self.ascii.split("."))
+
+    @property
+    def unicode(self) -> str:
+        """Writes the name with U-labels, to be shown beside `ascii`; a label that has none stays as it is."""
+        return ".".join(_u_label(label) for label in self.labels)
+
+    def parent(self) -> "DomainName | None":
+        """Answers the name without its first label, None for a single label."""
+        _, dot, rest = self.ascii.partition(".")
+        return DomainName(rest) if dot else None
+
+    def is_under(self, other: "DomainName") -> bool:
+        """Tells whether the name lies strictly below the other; no name lies below itself."""
+        return self.ascii.endswith(f".{other.ascii}")
+
+    def under(self, labels: str) -> str:
+        """Writes the owner name that has `labels` before this name, such as `lh1._domainkey.acme.dev`."""
+        return f"{labels}.{self.ascii}"
+
+
+def parse_domain(raw: object, rules: NameRules) -> DomainName:
+    """Parses a sender domain as somebody typed it; raises Fault(domain-…)."""
+    name = parse_anywhere(raw)
+    _refuse_place(name, rules)
+    return name
+
+
+def parse_anywhere(raw: object) -> DomainName:
+    """Parses a domain as somebody typed it, wherever it lies and whoever it belongs to; raises Fault(domain-…)."""
+    if not isinstance(raw, str):
+        raise Fault(Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".')
+    if not raw:
+        raise Fault(Kind.DOMAIN_REQUIRED, "The domain is empty.", "Type the domain you send from, such as acme.dev.")
+    name = _read(raw)
+    _refuse_oversize(name)
+    _refuse_address(name)
+    return name
+
+
+def parse_selector(raw: object, domain: DomainName) -> str:
+    """Parses a DKIM selector (RFC 6376 3.1) for that domain; raises Fault(selector-invalid)."""
+    fix = "Type one short word such as lh1: letters, digits and hyphens."
+    if not isinstance(raw, str) or not raw:
+        raise Fault(Kind.SELECTOR_INVALID, f"The selector is {_json_type(raw)}, not a word.", fix)
+    selector = raw.lower() if raw.isascii() else raw
+    if len(raw) > NAME_LIMIT or not _SELECTOR.fullmatch(selector):
+        word, owner, _ = selector[:RAW_LIMIT].partition("._domainkey")
+        if owner and len(word) <= NAME_LIMIT and _SELECTOR.fullmatch(word):
+            fix = f"Type {word} only: ._domainkey and the domain are added by us."
+        raise Fault(Kind.SELECTOR_INVALID, f"{shown(raw)} is not a selector.", fix)
+    if len(domain.under(f"{selector}._domainkey")) > NAME_LIMIT:
+        detail = f"{shown(selector)} is too long in front of ._domainkey.{domain.ascii}: names end at 253 octets."
+        raise Fault(Kind.SELECTOR_INVALID, detail, "Type a shorter selector, such as lh1.")
+    return selector
+
+
+def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> DomainName:
+    """Parses a MAIL FROM name, a label or a full name below the domain; raises Fault(mail-from-invalid)."""
+    fix = f"Type one label such as lh, or a name below the domain, such as {shown(domain.under('lh'))}."
+    if not isinstance(raw, str) or not raw:
+        raise Fault(Kind.MAIL_FROM_INVALID, f"The MAIL FROM name is {_json_type(raw)}, not a name.", fix)
+    try:
+        name = _read(raw)
+        if name.parent() is None:
+            name = _read(domain.under(name.ascii))
+        if name.is_under(domain):
+            _refuse_place(name, rules)
+    except Fault as refused:
+        detail = f"{shown(raw)} cannot be the MAIL FROM name. {refused.detail}"
+        raise Fault(Kind.MAIL_FROM_INVALID, detail, fix) from refused
+    if not name.is_under(domain):
+        raise Fault(Kind.MAIL_FROM_INVALID, f"{shown(raw)} does not lie below {shown(domain.ascii)}.", fix)
+    if registrable(name, rules) != registrable(domain, rules):  # RFC 7489 3.1.2: SPF would never align
+        detail = f"{shown(name.ascii)} lies under a shared suffix, so it cannot align with {shown(domain.ascii)}."
+        raise Fault(Kind.MAIL_FROM_INVALID, detail, fix)
+    return name
+
+
+def registrable(name: DomainName, rules: NameRules) -> DomainName:
+    """Answers the organisational domain, one label more than the public suffix; without one the name itself."""
+    suffix = _suffix(name, rules)
+    if suffix is None:
+        return name
+    return DomainName(".".join(name.labels[-(suffix.count(".") + 2) :]))
+
+
+def shown(text: str) -> str:
+    """Writes foreign text for a message: quoted, cut to 60 characters, what is not seen written as an escape."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])
+    cut = "…" if len(text) > SHOWN_LIMIT or len(escaped) > SHOWN_LIMIT else ""
+    return f"'{escaped[:SHOWN_LIMIT]}{cut}'"
+
+
+def _json_type(raw: object) -> str:
+    match raw:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "empty" if not raw else "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _read(raw: str) -> DomainName:
+    """Reads text as a host name of at most 253 octets, wherever it may lie."""
+    if len(raw) > RAW_LIMIT:  # first of all: normalising and IDNA cost time that a stranger would choose
+        detail = f"{shown(raw)} is {len(raw)} characters long; a domain has at most 253."
+        raise Fault(Kind.DOMAIN_TOO_LONG, detail, _PLAIN_FIX)
+    _refuse_unseen(raw)
+    text = _fold(raw).removesuffix(".")
+    _refuse_junk(text)
+    for label in text.split("."):
+        _refuse_label(label, raw)
+    name = DomainName(".".join(_a_label(label, raw) for label in text.split(".")))
+    _refuse_mixed_direction(name)
+    if len(name.ascii) > NAME_LIMIT:
+        detail = f"{shown(raw)} takes {len(name.ascii)} octets in DNS; a name has at most 253."
+        raise Fault(Kind.DOMAIN_TOO_LONG, detail, "Use a shorter name.")
+    return name
+
+
+def _fold(text: str) -> str:
+    # One character at a time (RFC 5895 2): lower() on the whole makes a final sigma where it sees fit.
+    # What folds to itself stays: of Cherokee, IDNA takes the capitals (RFC 5892 2.2). NFC again: lower() may decompose.
+    lowered = "".join(c if c.casefold() == c else c.lower() for c in unicodedata.normalize("NFC", text))
+    return unicodedata.normalize("NFC", lowered)
+
+
+def _refuse_unseen(raw: str) -> None:
+    for at, character in enumerate(raw, 1):
+        if unicodedata.category(character) in _UNSEEN:
+            what = "a space" if character == " " else f"U+{ord(character):04X}, a character that is not seen"
+            detail = f"{shown(raw)} has {what}, at position {at}; no domain has one."
+            raise Fault(Kind.DOMAIN_CHARSET, detail, _fix(raw, _PLAIN_FIX))
+
+
+def _refuse_junk(text: str) -> None:
+    if "*" in text.split("."):
+        detail = f"{shown(text)} is a wildcard; mail is sent from one domain at a time."
+        raise Fault(Kind.DOMAIN_WILDCARD, detail, _fix(text, "Type one domain, such as acme.dev."))
+    junk = _ASCII_JUNK.search(text)
+    if junk:
+        raise Fault(Kind.DOMAIN_INVALID, _why_not_host(text, junk[0]), _fix(text, _PLAIN_FIX))
+
+
+def _why_not_host(text: str, junk: str) -> str:
+    if _is_ipv6(text):
+        return f"{shown(text)} is an IP address, not a domain."
+    if "@" in text:
+        return f"{shown(text)} looks like a mail address, not a domain."
+    if "/" in text:
+        return f"{shown(text)} looks like a web address, not a domain."
+    if junk == "_":
+        return f"{shown(text)} has an underscore: such names hold records, no mail is sent from them."
+    return f"{shown(text)} has the character '{junk}', which no domain has."
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_label(label: str, raw: str) -> None:
+    if not label:
+        detail = f"{shown(raw)} has a dot at its start or two in a row."
+        raise Fault(Kind.DOMAIN_INVALID, detail, _fix(raw, _PLAIN_FIX))
+    if len(label) > LABEL_LIMIT:  # an A-label is never shorter than its U-label, so IDNA need not look at it
+        raise _label_too_long(label)
+    if label.startswith("-") or label.endswith("-"):
+        detail = f"{shown(label)} in {shown(raw)} starts or ends with a hyphen; RFC 1123 forbids it."
+        raise Fault(Kind.DOMAIN_INVALID, detail, "Take the hyphen away, or type the domain that you registered.")
+    if label[2:4] == "--" and not label.startswith("xn--"):  # RFC 5891 4.2.3.1
+        detail = f"{shown(label)} in {shown(raw)} has hyphens in third and fourth place, kept for names like xn--…"
+        raise Fault(Kind.DOMAIN_INVALID, detail, "Check the spelling: no registry gives such a name out.")
+
+
+def _label_too_long(label: str) -> Fault:
+    detail = f"{shown(label)} is too long: what stands between two dots has at most 63 octets in DNS."
+    return Fault(Kind.DOMAIN_TOO_LONG, detail, "Check the spelling, or use a shorter name.")
+
+
+def _a_label(label: str, raw: str) -> str:
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.IDNAError as refused:
+        if refused.code == "label_too_long":
+            raise _label_too_long(label) from refused
+        raise _not_idna(raw, label, refused) from refused
+
+
+def _not_idna(raw: str, label: str, refused: idna.IDNAError) -> Fault:
+    if isinstance(refused, idna.IDNABidiError):
+        why = f"the part {shown(label)} mixes directions of writing, so it can be misread (RFC 5893)"
+    elif refused.codepoint is not None:
+        sign = chr(refused.codepoint)
+        why = f"{shown(sign)} (U+{refused.codepoint:04X}) may not stand there in {shown(label)} (RFC 5892)"
+    else:
+        why = f"the part {shown(label)} is not a genuine internationalised label (RFC 5891)"
+    fix = "Copy the domain from your registrar, in its xn--… form if it has one."
+    return Fault(Kind.DOMAIN_INVALID_IDN, f"{shown(raw)} is not a domain: {why}.", _fix(raw, fix))
+
+
+def _refuse_mixed_direction(name: DomainName) -> None:
+    # RFC 5893 2: in a name with one right-to-left label, every label must satisfy the rule.
+    shape = name.unicode
+    if not any(unicodedata.bidirectional(character) in _RTL for character in shape):
+        return
+    for label in shape.split("."):
+        try:
+            idna.check_bidi(label, check_ltr=True)
+        except idna.IDNAError as refused:
+            raise _not_idna(shape, label, refused) from refused
+
+
+def _u_label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return idna.ulabel(label)
+    except UnicodeError:  # not one of ours: `ascii` was set by hand
+        return label
+
+
+def _refuse_oversize(name: DomainName) -> None:
+    if len(name.labels) > LABELS_LIMIT:
+        detail = f"{shown(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
+        raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
+    if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
+        room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
+        detail = f"{shown(name.ascii)} takes {len(name.ascii)} octets and leaves its DKIM record no room."
+        raise Fault(Kind.DOMAIN_TOO_LONG, detail, f"Use a name of at most {room} octets.")
+
+
+def _refuse_address(name: DomainName) -> None:
+    # No TLD is a number, while 127.1, 0177.0.0.1 and 0x7f000001 all reach 127.0.0.1: one rule.
+    if _NUMBER.fullmatch(name.labels[-1]):
+        detail = f"{shown(name.ascii)} ends in a number, so it reads as an IP address."
+        raise Fault(Kind.DOMAIN_IS_IP, detail, "Type the domain that the mail comes from, such as acme.dev.")
+
+
+def _refuse_place(name: DomainName, rules: NameRules) -> None:
+    """Refuses a name for where it lies: reserved, not public, a suffix, a mailbox provider's or our own."""
+    if not rules.allow_special_use:  # before the suffixes, of which .onion and home.arpa are also some
+        _refuse_reserved(name)
+    _refuse_suffix(name, rules)
+    _refuse_forbidden(name, rules)
+
+
+def _refuse_reserved(name: DomainName) -> None:
+    reserved = _first_at_or_above(name, RESERVED)
+    if reserved is not None:
+        detail = f"{shown(name.ascii)} lies in {reserved}, which is reserved and not in the public DNS."
+        raise Fault(Kind.DOMAIN_RESERVED, detail, "Use a domain that you registered.")
+
+
+def _refuse_suffix(name: DomainName, rules: NameRules) -> None:
+    suffix = _suffix(name, rules)
+    if suffix is None or name.parent() is None:
+        why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
+        detail = f"{shown(name.ascii)} {why}, so nobody can look it up."
+        raise Fault(Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling.")
+    if suffix != name.ascii:
+        return
+    fix = f"Type your own name below it, such as {shown(name.under('acme'))}."
+    if rules.icann.publicsuffix(name.ascii, accept_unknown=False) == name.ascii:
+        detail = f"{shown(name.ascii)} is a public suffix: names are registered below it."
+        raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
+    detail = f"{shown(name.ascii)} is shared: a service gives out the names below it."
+    raise Fault(Kind.DOMAIN_SHARED_SUFFIX, detail, fix)
+
+
+def _suffix(name: DomainName, rules: NameRules) -> str | None:
+    if rules.allow_special_use and name.labels[-1] in SPECIAL_TLDS:
+        return name.labels[-1]
+    return rules.any_suffix.publicsuffix(name.ascii, accept_unknown=False)
+
+
+def _refuse_forbidden(name: DomainName, rules: NameRules) -> None:
+    own = _first_at_or_above(name, rules.forbidden)
+    if own is not None:
+        detail = f"{shown(name.ascii)} lies in {own}, which belongs to this service."
+        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain of your own.")
+    if _first_at_or_above(name, mailbox_providers.NAMES) or _is_brand(name, rules):
+        detail = f"{shown(name.ascii)} is a mailbox provider's: only the provider can publish records there."
+        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
+
+
+def _first_at_or_above(name: DomainName, names: frozenset[str]) -> str | None:
+    labels = name.labels
+    above = (".".join(labels[at:]) for at in range(len(labels)))
+    return next((each for each in above if each in names), None)
+
+
+def _is_brand(name: DomainName, rules: NameRules) -> bool:
+    # By the registries' rules alone: yahoo.github.io is somebody else's.
+    suffix = rules.icann.publicsuffix(name.ascii, accept_unknown=False)
+    owned = name.labels[: -(suffix.count(".") + 1)] if suffix else ()
+    return owned[-1:] != () and owned[-1] in mailbox_providers.BRANDS
+
+
+def _fix(raw: str, otherwise: str) -> str:
+    likely = _likely_domain(raw)
+    return f"Type {likely} only." if likely else otherwise
+
+
+def _likely_domain(raw: str) -> str | None:
+    """Guesses the domain in a web address, a mail address or a record's name; only ever a hint."""
+    text = unicodedata.normalize("NFKC", _fold(raw)).strip()
+    text = re.sub(r"^[a-z]+:/*", "", text)  # http://, mailto:
+    text = re.split(r"[/?#]", text, maxsplit=1)[0].rpartition("@")[2]
+    text = text[text.rfind("_") :].partition(".")[2] if "_" in text else text  # lh1._domainkey.acme.dev
+    host = re.split(r"[^a-z0-9.-]", text.lstrip("*."), maxsplit=1)[0].strip(".-")
+    usable = len(host) <= NAME_LIMIT and _HOST.fullmatch(host) and host != raw
+    return host if usable else None

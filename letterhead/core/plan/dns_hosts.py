@@ -1,0 +1,117 @@
+"""Knows how DNS hosts' panels want a record typed, given a table of them; knows no host by name.
+
+The table is data (`letterhead/data/dns_hosts.toml`), read by wiring and passed in.
+"""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+from letterhead.core.dns.answers import Delegated, Question, Seen, View
+from letterhead.core.dns.records import STRING_LIMIT, quoted, split_text
+from letterhead.core.plan.plan import PlannedRecord, relative_name
+
+Fact = Literal["names", "apex", "long_txt", "priority_field", "where"]
+
+
+class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Describes one DNS host's form.
+
+    `nameservers` are the ends of its servers' names; a `*` stands for any part of one label (`awsdns-*.com`). `names`
+    says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself.
+    `long_txt` is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes`
+    says that every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the
+    form appends the zone to it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
+    the switch that must be off. `where` is the way to the form, `help` the host's own page about it. `source` and
+    `also` say where this was read, `checked` when, and `unsourced` which facts nobody has confirmed: there the row
+    holds what suits most panels.
+    """
+
+    id: str
+    name: str
+    nameservers: tuple[str, ...]
+    names: Literal["relative", "full"] = "relative"
+    apex: str = "@"
+    long_txt: Literal["whole", "split"] = "whole"
+    quotes: bool = False
+    final_dot: bool = False
+    priority_field: bool = True
+    where: str = "its DNS settings for the domain"
+    source: str
+    checked: str
+    also: tuple[str, ...] = ()
+    help: str | None = None
+    unsourced: tuple[Fact, ...] = ()
+    proxy: str | None = None
+    note: str | None = None
+
+
+def host_of(nameservers: Iterable[str], hosts: Sequence[DnsHost]) -> DnsHost | None:
+    """Finds the DNS host that most of the nameservers belong to."""
+    servers = list(nameservers)
+    counted = [(sum(_serves(host, server) for server in servers), host) for host in hosts]
+    most, host = max(counted, key=lambda each: each[0], default=(0, None))
+    return host if most * 2 > len(servers) else None
+
+
+def _serves(host: DnsHost, server: str) -> bool:
+    labels = server.lower().rstrip(".").split(".")
+    return any(_ends(labels, end.split(".")) for end in host.nameservers)
+
+
+def _ends(labels: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Compares label by label, so that a `*` never runs over a dot."""
+    end = labels[-len(pattern) :]
+    return len(end) == len(pattern) and all(map(fnmatchcase, end, pattern))
+
+
+def delegation(sender: str, seen: Seen) -> Delegated | None:
+    """Gives the delegation of the sender's zone, where it was seen."""
+    replies = seen.get(Question(name=sender, rdtype="NS", view=View.DELEGATION), ())
+    return next((reply.answer for reply in replies if isinstance(reply.answer, Delegated)), None)
+
+
+def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
+    """Writes an owner name as the panel's name field wants it."""
+    relative = relative_name(host, zone)
+    if panel is None:
+        return relative
+    if relative == "@":
+        return panel.apex or "(leave the name empty)"
+    return host if panel.names == "full" else relative
+
+
+def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
+    """Writes a value as the panel's value field wants it."""
+    if panel is None:
+        return record.value
+    if record.rdtype == "TXT":
+        return _text_for(record.value, panel)
+    target = f"{record.value}." if panel.final_dot else record.value
+    if record.priority is not None and not panel.priority_field:
+        return f"{record.priority} {target}"
+    return target
+
+
+def _text_for(value: str, panel: DnsHost) -> str:
+    if panel.long_txt == "split" and len(value) > STRING_LIMIT:
+        return " ".join(quoted(piece) for piece in split_text(value))
+    return quoted(value) if panel.quotes else value
+
+
+def place(panel: DnsHost | None, servers: Sequence[str]) -> str:
+    """Says where the records are edited."""
+    if panel is not None:
+        return f"at {panel.name} ({panel.where})"
+    return f"at your DNS host ({servers[0]})" if servers else "at your DNS host"
+
+
+def duration(seconds: int) -> str:
+    """Writes a span of time for a person."""
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = round(seconds / size)
+            return f"{count} {name}{'s' if count != 1 else ''}"
+    return "a minute"

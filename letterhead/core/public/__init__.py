@@ -1,0 +1,1 @@
+"""What others see of a domain: its representation in the API, and webhook payloads."""

@@ -1,0 +1,221 @@
+"""Knows webhooks: what an endpoint may look like, how a message is signed, what its answer means. Sends nothing.
+
+Signatures are those of Standard Webhooks 1.0 (https://www.standardwebhooks.com).
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.names.domain_names import SPECIAL_TLDS
+from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.schedule.check_schedule import retry_at
+from letterhead.core.secret import Secret, reveal
+from letterhead.errors import Fault, Kind
+
+EVERY: Final = "*"
+TEST: Final = "webhook.test"  # asked for by a person, never by a subscription
+KINDS: Final = tuple(kind.value for kind in EventKind)
+OLD_SECRET_LIVES: Final = timedelta(hours=24)
+SECRET_OCTETS: Final = 32
+PREFIX: Final = "whsec_"
+URL_LIMIT: Final = 2048
+LONGEST_WAIT: Final = timedelta(hours=24)  # that an endpoint may ask for
+_PORTS: Final = {"https": 443, "http": 80}
+# RFC 3986 3, without user and password (3.2.1) and without a fragment, which is never sent.
+_URL: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
+)
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # such a last label makes the whole an address, as inet_aton reads
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what the operator lets endpoints be beside HTTPS on the public Internet."""
+
+    http: bool = False
+    private: bool = False
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds an endpoint's URL in the parts that a request is made of; nobody parses the text again."""
+
+    scheme: str
+    host: str  # lower case, an IPv6 address without its brackets
+    port: int
+    path: str  # with the query
+
+    @property
+    def authority(self) -> str:
+        """Writes host and port as the header Host has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds one endpoint of an account; `events` are kinds of events, or `*` alone."""
+
+    id: str
+    account_id: str
+    url: str
+    events: tuple[str, ...]
+    created_at: datetime
+    old_secret_until: datetime | None = None
+    disabled_at: datetime | None = None
+    disabled_why: str | None = None
+
+
+def parse_target(url: str, reach: Reach) -> Target:
+    """Reads an endpoint's URL; Fault `webhook-url-invalid`, `webhook-not-https`, `webhook-not-public`."""
+    found = _URL.fullmatch(url) if len(url) <= URL_LIMIT else None
+    if found is None:
+        raise _invalid(url, "is no plain URL of at most 2048 characters: https://host/path, without user or fragment")
+    scheme = found["scheme"].lower()
+    if scheme not in _PORTS or (scheme == "http" and not reach.http):
+        detail = f"The webhook {_shown(url)} is not an https:// URL."
+        raise Fault(Kind.WEBHOOK_NOT_HTTPS, detail, "Give the endpoint TLS, and its URL with https://.")
+    host = found["host"].lower().removesuffix(".")
+    port = int(found["port"]) if found["port"] else _PORTS[scheme]
+    if not 0 < port < 65536:
+        raise _invalid(url, f"has the port {port}")
+    return Target(
+        scheme=scheme,
+        host=_parse_host(host, url, reach),
+        port=port,
+        path=(found["path"] or "/") + (found["query"] or ""),
+    )
+
+
+def _parse_host(host: str, url: str, reach: Reach) -> str:
+    address = read_address(host.strip("[]"))
+    if address is not None:
+        why = None if reach.private else not_public(address)
+        if why is not None:
+            raise _inside(url, f"{address} is not public: {why}")
+        return str(address)
+    last = host.rpartition(".")[2]
+    if host.startswith("[") or _NUMBER.fullmatch(last):
+        raise _invalid(url, "has an address in a spelling that we do not take")
+    if not _HOST.fullmatch(host):
+        raise _invalid(url, "has no valid host name")
+    if not reach.private and ("." not in host or last in SPECIAL_TLDS or last == "arpa"):
+        raise _inside(url, f"{host} is no name of the public DNS")
+    return host
+
+
+def _invalid(url: str, what: str) -> Fault:
+    return Fault(
+        Kind.WEBHOOK_URL_INVALID,
+        f"The webhook {_shown(url)} {what}.",
+        "Write it like https://hooks.acme.dev/letterhead; a host in another script as xn--….",
+    )
+
+
+def _inside(url: str, why: str) -> Fault:
+    return Fault(
+        Kind.WEBHOOK_NOT_PUBLIC,
+        f"The webhook {_shown(url)} can't be reached from here: {why}.",
+        "Use a host that has a public address; in a closed network the operator may set WEBHOOKS_ALLOW_PRIVATE.",
+    )
+
+
+def _shown(url: str) -> str:
+    return ascii(url[:120])
+
+
+def parse_events(asked: Iterable[str]) -> tuple[str, ...]:
+    """Reads a subscription: kinds of events, each once, in their own order, or `*` alone.
+
+    Fault `webhook-events-invalid`.
+    """
+    wanted = frozenset(asked)
+    unknown = sorted(wanted - {EVERY, *KINDS})
+    if unknown or not wanted:
+        detail = f"There is no event {unknown[0][:80]!r}." if unknown else "No event is subscribed to."
+        raise Fault(Kind.WEBHOOK_EVENTS_INVALID, detail, f"Choose from: * (all), {', '.join(KINDS)}.")
+    return (EVERY,) if EVERY in wanted else tuple(kind for kind in KINDS if kind in wanted)
+
+
+def new_secret(octets: bytes) -> Secret:
+    """Writes a signing secret from random octets."""
+    if len(octets) != SECRET_OCTETS:
+        raise ValueError(f"a signing secret is made from {SECRET_OCTETS} random octets, not {len(octets)}")
+    return Secret(f"{PREFIX}{base64.b64encode(octets).decode()}".encode())
+
+
+def signed(message_id: str, body: bytes, at: datetime, secrets: Sequence[Secret]) -> dict[str, str]:
+    """Gives the headers of a message: a signature by each secret, the newest first."""
+    seconds = str(int(at.timestamp()))
+    text = f"{message_id}.{seconds}.".encode() + body
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": " ".join(_signature(secret, text) for secret in secrets),
+    }
+
+
+def _signature(secret: Secret, text: bytes) -> str:
+    digest = hmac.digest(base64.b64decode(reveal(secret)[len(PREFIX) :]), text, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+class Replied(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what came of one attempt: the status if there was an answer, and its words or what went wrong instead."""
+
+    status: int | None
+    said: str
+    retry_after: str | None = None  # the header, as it came
+
+
+class Fate(StrEnum):
+    """Says how a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # tried for three days, or its endpoint is gone
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what follows from an attempt: how the delivery stands, when it is tried again, whether the endpoint ends."""
+
+    fate: Fate
+    due_at: datetime | None = None
+    gone: bool = False
+
+
+def judged(replied: Replied, failures: int, now: datetime, jitter: float) -> Ruling:
+    """Judges an attempt that came after so many failed ones; `jitter` lies between -1 and 1."""
+    status = replied.status
+    if status is not None and 200 <= status < 300:
+        return Ruling(fate=Fate.DELIVERED)
+    if status == 410:  # Standard Webhooks: the receiver wants no more
+        return Ruling(fate=Fate.FAILED, gone=True)
+    due = retry_at(failures + 1, now, jitter)
+    if due is None:
+        return Ruling(fate=Fate.FAILED)
+    return Ruling(fate=Fate.PENDING, due_at=max(due, now + _asked_wait(replied.retry_after, now)))
+
+
+def _asked_wait(header: str | None, now: datetime) -> timedelta:
+    """Reads Retry-After, in seconds or as a date (RFC 9110 10.2.3); nonsense asks for nothing."""
+    if header is None:
+        return timedelta(0)
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        return min(timedelta(seconds=int(header)), LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):  # the latter for a year of twenty digits
+        return timedelta(0)
+    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return min(max(until - now, timedelta(0)), LONGEST_WAIT)

@@ -1,0 +1,132 @@
+"""Knows what becomes of a message that the relay took: when it is tried again, and who must hear that it failed.
+
+Knows neither SMTP nor disks. What is written beside a queued message is `Envelope` and `Progress`: files of an older
+version are read by a newer one, so fields are added with a default, and never change their meaning.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import State
+from letterhead.core.names.email_addresses import safe_local
+
+# RFC 5321 4.5.4.1 asks for at least 30 minutes between tries "in general": the first ones are for greylisting.
+DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 3, 5, 10, 20, 30, 60, 120, 240))
+JITTER: Final = 0.2
+EXPIRED: Final = "4.4.7"  # RFC 3463 3.5: the time to deliver it ran out
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds what was known of a message when it was taken.
+
+    `author` is the domain of its From field. `sender` is the address that its client named in MAIL FROM, empty for the
+    null path; `reports_to` is where a failure is reported, empty where it is not: a report is never reported on.
+    """
+
+    id: str
+    account_id: str
+    key_id: str
+    author: str
+    sender: str
+    reports_to: str
+    recipients: tuple[str, ...]
+    accepted_at: datetime
+    utf8: bool = False
+    is_report: bool = False  # of ours, on another message
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds how far a message is: who still has not got it, and when it is tried again."""
+
+    recipients: tuple[str, ...]
+    due_at: datetime
+    attempts: int = 0
+    said: str = ""
+
+
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds a message in the queue, without its text."""
+
+    envelope: Envelope
+    progress: Progress
+
+
+class Word(StrEnum):
+    """Says what the next server did for one recipient."""
+
+    TAKEN = "taken"
+    LATER = "later"
+    REFUSED = "refused"  # for good
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds the next server's word for one recipient, and what it said."""
+
+    word: Word
+    said: str
+
+
+class After(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what follows from a try: whom it is tried for again, and for whom it failed for good."""
+
+    progress: Progress | None
+    taken: int
+    failed: Mapping[str, Answer]
+
+
+def begun(envelope: Envelope) -> Queued:
+    """Begins a message: due at once, for all."""
+    return Queued(envelope=envelope, progress=Progress(recipients=envelope.recipients, due_at=envelope.accepted_at))
+
+
+def after(queued: Queued, answers: Mapping[str, Answer], now: datetime, keep: timedelta, jitter: float) -> After:
+    """Judges a try; whoever was to be tried later is given up once the message is older than `keep`."""
+    by = {word: {to: answer for to, answer in answers.items() if answer.word is word} for word in Word}
+    failed, later = by[Word.REFUSED], by[Word.LATER]
+    if now - queued.envelope.accepted_at >= keep:
+        failed, later = failed | {to: _expired(answer) for to, answer in later.items()}, {}
+    progress = None
+    if later:
+        attempts = queued.progress.attempts + 1
+        due = now + _delay(attempts) * (1 + JITTER * jitter)
+        said = next(iter(later.values())).said
+        progress = Progress(recipients=tuple(later), due_at=due, attempts=attempts, said=said)
+    return After(progress=progress, taken=len(by[Word.TAKEN]), failed=failed)
+
+
+def postponed(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Takes every refusal for a later: its sender could not be told of it yet."""
+    words = {Word.TAKEN: Word.TAKEN}
+    return {to: replace(answer, word=words.get(answer.word, Word.LATER)) for to, answer in answers.items()}
+
+
+def for_all(queued: Queued, word: Word, said: str) -> dict[str, Answer]:
+    """Gives all recipients one answer."""
+    return dict.fromkeys(queued.progress.recipients, Answer(word=word, said=said))
+
+
+def _expired(answer: Answer) -> Answer:
+    return Answer(word=Word.REFUSED, said=f"{EXPIRED} given up after many tries; the last one: {answer.said}")
+
+
+def _delay(attempts: int) -> timedelta:
+    return DELAYS[min(attempts, len(DELAYS)) - 1]
+
+
+def return_path(domain: Domain, sender: str) -> str:
+    """Says what MAIL FROM to name: at the MAIL FROM domain while that is verified, else at the sender domain itself.
+
+    The local part stays, as far as any server takes it, so that bounces can be told apart. The null path stays null
+    (RFC 5321 4.5.5).
+    """
+    if not sender:
+        return ""
+    watch = domain.mail_from_watch
+    proven = domain.mail_from is not None and watch is not None and watch.state is State.VERIFIED
+    return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if proven else domain.sender}"

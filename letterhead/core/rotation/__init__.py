@@ -1,0 +1,1 @@
+"""The change of DKIM keys: propagation, delegated keys, the second key."""

@@ -1,0 +1,1 @@
+"""When to check, to retry and to remind, and how late checks start."""

@@ -1,0 +1,196 @@
+"""Knows what to say where nothing was learnt of a record: which servers did not tell, and why. Never "missing"."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, assert_never
+
+import msgspec
+
+from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, answered
+from letterhead.core.dns.lookup import follow, leads_out
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, Standing, rejected
+from letterhead.core.zone.delegation import home, ours
+
+TIMEOUT = Diagnosis(
+    code="zone.timeout",
+    severity=Severity.INCONCLUSIVE,
+    title="The DNS servers did not answer",
+    meaning="We asked and nothing came back, so we know neither that the record is there nor that it is missing.",
+    detail="No answer for {asked}: {reason}.",
+    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host that its servers for {host} do not "
+    "answer",
+    reference="RFC 1035 4.2.1",
+)
+SERVER_FAILURE = Diagnosis(
+    code="zone.server-failure",
+    severity=Severity.INCONCLUSIVE,
+    title="The DNS servers report a failure of their own",
+    meaning="The answer was SERVFAIL: the server has a problem with the zone and can't say what the record is.",
+    detail="SERVFAIL for {asked}: {reason}.",
+    fix="Nothing to change yet: we ask again soon. If it stays, tell your DNS host that {servers} fail for {host}",
+    reference="RFC 1035 4.1.1",
+)
+REFUSED = Diagnosis(
+    code="zone.refused",
+    severity=Severity.INCONCLUSIVE,
+    title="The DNS servers refuse to answer for this domain",
+    meaning="The servers that the domain is delegated to say that they are not in charge of it, or not for us.",
+    detail="Refused for {asked}: {reason}.",
+    fix="Check at your registrar that the nameservers of {host} are those of your DNS host; if they are, ask the host "
+    "why {servers} refuse",
+    reference="RFC 1035 4.1.1",
+)
+TCP_BLOCKED = Diagnosis(
+    code="zone.tcp-blocked",
+    severity=Severity.INCONCLUSIVE,
+    title="A long answer can't be fetched from the DNS servers",
+    meaning="Answers that don't fit into one packet are fetched over TCP, which these servers don't answer.",
+    detail="The answer for {asked} was cut off over UDP, and none came over TCP.",
+    fix="Ask your DNS host to open TCP port 53 on {servers}",
+    reference="RFC 7766 5",
+)
+TOO_LARGE = Diagnosis(
+    code="zone.answer-too-large",
+    severity=Severity.INCONCLUSIVE,
+    title="The answer is too large to be read",
+    meaning="The name holds far more data than any mail record needs; we don't read it all, and receivers may not "
+    "either.",
+    detail="The answer for {asked} is over 16 KB or 64 records.",
+    fix="Remove the records that don't belong at {asked} {where}",
+    reference="RFC 7208 3.4",
+)
+BOGUS = Diagnosis(
+    code="zone.dnssec-bogus",
+    severity=Severity.BLOCKING,
+    title="The domain's DNSSEC signatures are wrong",
+    meaning="Resolvers that check signatures throw the answer away, so for most receivers these records do not exist.",
+    detail="Without the check of signatures there is an answer for {asked}; with it, {servers} says: {reason}.",
+    fix="Ask your DNS host to sign {host} again; or remove the DS record at your registrar until it is mended",
+    reference="RFC 4035 5.5",
+)
+CNAME_LOOP = Diagnosis(
+    code="zone.cname-loop",
+    severity=Severity.BLOCKING,
+    title="The name's aliases lead in a circle",
+    meaning="A CNAME sends those who ask on to another name, and that one leads back. Nobody ever gets an answer.",
+    detail="The CNAMEs that begin at {asked} form a loop, or a chain of more than 8.",
+    fix="Delete the CNAME at {asked}, then add the record that belongs there {where}",
+    reference="RFC 1034 3.6.2",
+)
+OUR_RESOLVERS = Diagnosis(
+    code="resolver.failed",
+    severity=Severity.INCONCLUSIVE,
+    title="Our own resolvers could not tell the way to the domain's servers",
+    meaning="Before a domain's own DNS servers can be asked, resolvers must say which these are. The resolvers that "
+    "this check uses did not, so it says nothing about your domain.",
+    detail="The resolvers {servers} did not tell which servers {host} has: {reason}.",
+    fix="Nothing to change in your DNS. Whoever runs this check looks at the resolvers {servers} (letterhead doctor), "
+    "or asks others (letterhead check --resolver)",
+    reference="RFC 1034 5.3.1",
+)
+DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
+
+# Where servers differ in their trouble: what one says tells more than that another is silent.
+TELLING: Final = (
+    *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
+    *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+)
+
+
+class _Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """Holds why nothing was learnt of one record, and from whom; `zone` is the zone that they serve."""
+
+    standing: Standing
+    diagnosis: Diagnosis
+    reason: str
+    servers: tuple[str, ...]
+    zone: str
+
+
+def survey(scene: Scene) -> Iterable[Finding]:
+    """Finds what was not told: one finding for a zone, however many of its records are concerned."""
+    groups: dict[tuple[str, str], list[_Silence]] = {}
+    for standing in scene.standings:
+        for each in _silences(scene, standing):
+            groups.setdefault((each.diagnosis.code, _narrowed(scene, each)), []).append(each)
+    for (_, host), group in groups.items():
+        yield _told(scene, host, group)
+
+
+def _silences(scene: Scene, standing: Standing) -> Iterator[_Silence]:
+    record = standing.record
+    bogus = rejected(record, scene.seen)
+    if bogus:
+        yield _silence(scene, standing, bogus)
+        return
+    for view in AUTHORITATIVE:
+        replies = follow(scene.seen, _question(record, view))
+        if replies and not answered(replies) and not leads_out(scene.seen, _question(record, view)):
+            yield _silence(scene, standing, replies)
+            return
+    resolvers = scene.seen.get(_question(record, View.RECURSIVE), ())
+    if resolvers and all(_why(reply) in (Why.SERVER_FAILURE, Why.CNAME_LOOP) for reply in resolvers):
+        yield _silence(scene, standing, resolvers)
+
+
+def _question(record: PlannedRecord, view: View) -> Question:
+    return Question(name=record.host, rdtype=record.rdtype, view=view)
+
+
+def _why(reply: Reply) -> Why | None:
+    return reply.answer.why if isinstance(reply.answer, Unanswered) else None
+
+
+def _silence(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) -> _Silence:
+    troubles = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
+    worst = min(troubles, key=lambda each: TELLING.index(each.why))
+    lost = ours(replies)
+    told = scene.seen.get(_question(standing.record, View.RECURSIVE), ()) if lost else replies
+    return _Silence(
+        standing=standing,
+        diagnosis=OUR_RESOLVERS if lost else _by_reason(worst.why),
+        reason=worst.detail or worst.why.value,
+        servers=tuple(dict.fromkeys(reply.perspective.server for reply in told)),
+        zone=replies[0].perspective.zone or home(scene),
+    )
+
+
+def _narrowed(scene: Scene, silence: _Silence) -> str:
+    """Names the zone where the trouble is all of it, else the record's own name."""
+    if silence.diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED):
+        return silence.standing.record.host  # it is what this name holds
+    others = [each for each in scene.standings if each.record.host.endswith(f".{silence.zone}")]
+    return silence.zone if all(list(_silences(scene, each)) for each in others) else silence.standing.record.host
+
+
+def _told(scene: Scene, host: str, group: list[_Silence]) -> Finding:
+    first = group[0]
+    own = first.standing if host == first.standing.record.host else None
+    names = dict.fromkeys(each.standing.record.host for each in group)
+    sighting = Sighting(
+        places={"asked": ", ".join(names), "reason": first.reason},
+        host=host,
+        perspectives=tuple(dict.fromkeys(server for each in group for server in each.servers)),
+        evidence=tuple(f"{each.standing.record.rdtype} {each.standing.record.host}: {each.reason}" for each in group),
+    )
+    return finding(first.diagnosis, scene, own, sighting)
+
+
+def _by_reason(why: Why) -> Diagnosis:
+    match why:
+        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
+            return TIMEOUT
+        case Why.SERVER_FAILURE:
+            return SERVER_FAILURE
+        case Why.CNAME_LOOP:
+            return CNAME_LOOP
+        case Why.REFUSED | Why.LAME:
+            return REFUSED
+        case Why.TCP_BLOCKED:
+            return TCP_BLOCKED
+        case Why.TOO_LARGE:
+            return TOO_LARGE
+        case Why.BOGUS:
+            return BOGUS
+        case _:
+            assert_never(why)

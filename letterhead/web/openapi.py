@@ -1,0 +1,226 @@
+"""Knows how the list of endpoints becomes an OpenAPI 3.1 document, and that document a page for people."""
+
+import base64
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from letterhead import __version__
+from letterhead.errors import Kind
+from letterhead.web import errors as problems
+from letterhead.web import examples
+from letterhead.web.endpoint import Access, Endpoint, Page
+from letterhead.web.errors import ErrorEnvelope
+
+Json = dict[str, Any]
+
+TEMPLATES = Path(__file__).with_name("templates")
+REFERENCE = "#/components/schemas/{name}"
+
+SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
+BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
+EVERYWHERE = (Kind.STORAGE_UNAVAILABLE, Kind.INTERNAL)
+# The server itself answers these before any endpoint is known, in the same envelope.
+OF_THE_SERVER = (Kind.REQUEST_MALFORMED, Kind.REQUEST_TOO_SLOW, Kind.HEADERS_TOO_LARGE)
+
+INFO = {
+    "title": "Letterhead",
+    "version": __version__,
+    "summary": "Manages the domains that an application sends mail from.",
+    "description": (
+        "Every error of every route has one body, the ErrorEnvelope. Its `trackingId` also stands in the header "
+        "`X-Tracking-Id` of every answer and in the service's log. An optional field that has no value is absent."
+    ),
+}
+HEADERS = {
+    "If-None-Match": "The ETag of the answer that the client has; 304 if it is still the same.",
+    "Idempotency-Key": "Makes a repeated request harmless: 1 to 255 visible ASCII characters.",
+}
+PARTS = {
+    "sender": "acme.dev",
+    "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
+    "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "proofId": "proof3a5c1f0f5e2144d6a95b6e01a207b91e9a3c1f0f5e2144",
+    "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
+    "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",
+    "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
+}
+SECURITY_SCHEMES = {
+    "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key."},
+    "basic": {"type": "http", "scheme": "basic", "description": "User: the account id. Password: an API key."},
+    "operator": {"type": "http", "scheme": "bearer", "description": "The operator's token."},
+}
+
+
+def describe(endpoints: Sequence[Endpoint]) -> Json:
+    """Describes all endpoints as one OpenAPI 3.1 document."""
+    wanted: list[Any] = [ErrorEnvelope]
+    for endpoint in endpoints:
+        wanted.extend(shape for shape in (endpoint.answer, endpoint.body, endpoint.query) if shape is not None)
+    schemas, components = msgspec.json.schema_components(wanted, ref_template=REFERENCE)
+    named = {repr(shape): schema for shape, schema in zip(wanted, schemas, strict=True)}
+    queries = [endpoint.query.__name__ for endpoint in endpoints if endpoint.query]
+    paths: dict[str, Json] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, named, components)
+    return {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "servers": [{"url": "/"}],
+        "tags": [{"name": topic} for topic in dict.fromkeys(endpoint.topic for endpoint in endpoints)],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _open(schema) for name, schema in components.items() if name not in queries},
+            "examples": {kind.value: {"value": examples.envelope(kind)} for kind in _kinds(endpoints)},
+            "securitySchemes": SECURITY_SCHEMES,
+        },
+    }
+
+
+def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
+    """Lists every fault that can be answered, in the order of their codes."""
+    return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
+
+
+def _open(schema: Json) -> Json:
+    """Leaves the class's name away where it only repeats the key."""
+    return {key: value for key, value in schema.items() if key != "title"}
+
+
+def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
+    summary, _, more = (endpoint.serve.__doc__ or "").partition("\n")
+    operation: Json = {
+        "operationId": endpoint.serve.__name__,
+        "tags": [endpoint.topic],
+        "summary": summary,
+        "security": _security(endpoint.access),
+        "responses": _responses(endpoint, named),
+    }
+    if more.strip():
+        operation["description"] = " ".join(more.split())
+    parameters = list(_parameters(endpoint, components))
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        content = {"application/json": {"schema": named[repr(endpoint.body)]}}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
+    return operation
+
+
+def _security(access: Access) -> list[Json]:
+    match access:
+        case Access.OPEN:
+            return []
+        case Access.OPERATOR:
+            return [{"operator": []}]
+        case _:
+            return [{"apiKey": []}, {"basic": []}]
+
+
+def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
+    for part in endpoint.path.split("/"):
+        if part.startswith("{"):
+            name = part[1:-1]
+            schema = {"type": "string", "examples": [PARTS[name]]}
+            yield {"name": name, "in": "path", "required": True, "schema": schema}
+    if endpoint.query is not None:
+        for name, schema in components[endpoint.query.__name__]["properties"].items():
+            yield {"name": name, "in": "query", "schema": schema}
+    for name in endpoint.headers:
+        yield {"name": name, "in": "header", "description": HEADERS[name], "schema": {"type": "string"}}
+
+
+def kinds_of(endpoint: Endpoint) -> list[Kind]:
+    """Lists every fault that an endpoint can answer with."""
+    kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
+    if endpoint.body is not None:
+        kinds += BODY
+    if endpoint.access is not Access.OPEN:
+        kinds += SIGN_IN
+    if endpoint.access in (Access.READ, Access.WRITE, Access.FULL):
+        kinds += [Kind.SCOPE_MISSING] if endpoint.access is not Access.READ else []
+        kinds += [] if endpoint.free else [Kind.USAGE_LIMIT_EXCEEDED]
+    return list(dict.fromkeys(kinds))
+
+
+def _responses(endpoint: Endpoint, named: Json) -> Json:
+    if 204 in endpoint.statuses:
+        responses: Json = {"204": {"description": "Done", "headers": _headers()}}
+    else:
+        responses = {"200": _success(endpoint, named)}
+    if 304 in endpoint.statuses:
+        responses["304"] = {"description": "Not Modified", "headers": _headers()}
+    if 503 in endpoint.statuses:
+        responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
+    by_status: dict[int, list[Kind]] = {}
+    for kind in kinds_of(endpoint):
+        by_status.setdefault(problems.status_of(kind), []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        responses[str(status)] = _problem(status, kinds)
+    return responses
+
+
+def _headers() -> Json:
+    description = "The same as trackingId in errors and in the log."
+    return {"X-Tracking-Id": {"description": description, "schema": {"type": "string"}}}
+
+
+def _success(endpoint: Endpoint, named: Json) -> Json:
+    schema = {"type": "string"} if endpoint.answer is None else named[repr(endpoint.answer)]
+    return {
+        "description": "Successful response",
+        "headers": _headers(),
+        "content": {endpoint.media_type: {"schema": schema}},
+    }
+
+
+def _problem(status: int, kinds: Sequence[Kind]) -> Json:
+    """Describes one error status with an example of the envelope for each code."""
+    schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
+    shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
+    return {
+        "description": problems.title(status),
+        "headers": _headers(),
+        "content": {"application/json": {"schema": schema, "examples": shown}},
+    }
+
+
+def text(described: Json) -> bytes:
+    """Writes the document as it is served and committed."""
+    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def page(described: Json) -> Page:
+    """Makes the page for people."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
+
+    style = (TEMPLATES / "docs.css").read_text("utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    html = environment.get_template("docs.html").render(document=described, style=style, shown=_shown)
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
+    return Page(html=html.encode(), policy=policy)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def main() -> None:
+    """Writes the document to standard output, to be committed as docs/openapi.json."""
+    from letterhead.web.routes import ENDPOINTS
+
+    sys.stdout.buffer.write(text(describe(ENDPOINTS)))
+
+
+if __name__ == "__main__":
+    main()

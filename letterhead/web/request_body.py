@@ -1,0 +1,224 @@
+"""Knows how a request's body and query become values, and refuses all that two readers could read differently.
+
+At most 64 KB are read; JSON in UTF-8 alone; no doubled keys, NaN, lone surrogates, NUL, deep nesting or huge numbers.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, TypeVar, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from letterhead.errors import Fault, Kind
+from letterhead.web.request import Request
+
+LIMIT = 64 * 1024  # octets
+DEPTH = 32
+_DIGITS = 18  # a longer integer fits no field of ours, and reading one costs its square
+# A string may lack its end: if that had to be there, each quote of a body without one would be read to the end again.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+_UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(.*?)`")
+_PLACE = re.compile(r" - at `\$\.?(.*?)`$")
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def read_body(request: Request, shape: type[T]) -> T:
+    """Reads a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
+    _refuse_media_type(request)
+    return parse_body(await octets_of(request), shape)
+
+
+async def read_body_if_any(request: Request, shape: type[T]) -> T:
+    """Reads a JSON body likewise; none at all is one without fields."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return shape()
+    return await read_body(request, shape)
+
+
+def _refuse_media_type(request: Request) -> None:
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise Fault(
+            Kind.MEDIA_TYPE_UNSUPPORTED,
+            f"The body's Content-Type is {media[:80] or 'missing'!r}, not JSON in UTF-8.",
+            "Send JSON with the header `Content-Type: application/json`.",
+        )
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Fault(
+            Kind.MEDIA_TYPE_UNSUPPORTED, "The body is compressed.", "Send it as it is, without Content-Encoding."
+        )
+
+
+async def octets_of(request: Request) -> bytes:
+    """Reads a body of at most 64 KB; Fault `body-too-large`, `body-invalid`."""
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:12]) > LIMIT:
+        raise _too_large()
+    body = bytearray()
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":  # the client has gone: nobody reads the answer
+            raise Fault(Kind.BODY_INVALID, "The body broke off.", "Send the request again.")
+        body += message["body"]
+        if len(body) > LIMIT:
+            raise _too_large()
+        if not message["more_body"]:
+            return bytes(body)
+
+
+def _too_large() -> Fault:
+    return Fault(
+        Kind.BODY_TOO_LARGE, f"The body is larger than {LIMIT // 1024} KB.", f"Send at most {LIMIT // 1024} KB."
+    )
+
+
+def parse_body(octets: bytes, shape: type[T]) -> T:
+    """Parses the octets of a body strictly into its shape."""
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        raise _not_json(f"it is not UTF-8 at octet {bad.start}") from bad
+    _refuse_depth(text)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_no_doubles, parse_constant=_no_constant, parse_int=_integer, parse_float=_number
+        )
+    except ValueError as bad:
+        raise _not_json(str(bad)) from bad
+    if isinstance(value, dict):
+        _refuse_unsendable(value, shape)
+    elif any(_UNSENDABLE.search(text) for text in _texts(value)):
+        raise _not_json("it holds NUL or half a character, and is no object")
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as bad:
+        raise _misfit(str(bad), shape) from bad
+
+
+def _not_json(why: str) -> Fault:
+    return Fault(
+        Kind.BODY_NOT_JSON,
+        f"The body is not the JSON that we read: {why}.",
+        "Send one JSON object in UTF-8, each field once, plain numbers, at most 32 levels deep.",
+    )
+
+
+def _refuse_depth(text: str) -> None:
+    """Counts brackets before anything recursive reads them."""
+    depth = 0
+    for hit in _BRACKETS.finditer(text):
+        if hit[0] in "[{":
+            depth += 1
+        elif hit[0] in "]}":
+            depth -= 1
+        if depth > DEPTH:
+            raise _not_json(f"it is nested deeper than {DEPTH} levels")
+
+
+def _no_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for name, inner in pairs:
+        if name in value:
+            raise ValueError(f"the field {name[:80]!r} stands there twice")
+        value[name] = inner
+    return value
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"the number {digits[:20]}… is too large")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {digits[:20]} is too large")
+    return value
+
+
+def _refuse_unsendable(value: dict[str, object], shape: type[msgspec.Struct]) -> None:
+    """Refuses NUL and lone surrogates, but in fields that the core parses itself and answers with its own codes."""
+    own = {field.encode_name for field in msgspec.structs.fields(shape) if get_args(field.type)[:1] == (object,)}
+    for name, inner in value.items():
+        texts = [name] if name in own else [name, *_texts(inner)]
+        if any(_UNSENDABLE.search(text) for text in texts):
+            raise _not_json(f"the field {name[:80]!r} holds NUL or half a character")
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _texts(each)
+        case dict():
+            for name, each in value.items():
+                yield name
+                yield from _texts(each)
+        case _:
+            pass
+
+
+def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
+    """Turns a validation message into what happened and what to do."""
+    known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
+    unknown, missing, place = _UNKNOWN.search(message), _MISSING.search(message), _PLACE.search(message)
+    inside = f" in {place[1][:80]!r}" if place else ""
+    if unknown:
+        detail = f"The body has an unknown field {unknown[1][:80]!r}{inside}."
+        return Fault(Kind.BODY_INVALID, detail, f"The fields known here: {known}.")
+    if missing:
+        kind = Kind.DOMAIN_REQUIRED if missing[1] == "sender" else Kind.BODY_INVALID
+        return Fault(kind, f"The body lacks the field {missing[1]!r}{inside}.", f"The fields known here: {known}.")
+    what = _PLACE.sub("", message)
+    where = f"The body's field {place[1][:80]!r}" if place else "The body"
+    return Fault(
+        Kind.BODY_INVALID,
+        f"{where} does not fit: {what[0].lower()}{what[1:]}.",
+        "Look at /docs for the shape of this request.",
+    )
+
+
+def read_query(request: Request, shape: type[T]) -> T:
+    """Reads the known query parameters into their shape, the unknown are ignored; Fault `parameter-invalid`."""
+    return parse_query(request.scope["query_string"], shape)
+
+
+def parse_query(octets: bytes, shape: type[T]) -> T:
+    """Parses a query string."""
+    if not octets:
+        return shape()
+    known = {field.encode_name for field in msgspec.structs.fields(shape)}
+    given: dict[str, str] = {}
+    for name, value in parse_qsl(octets.decode("latin-1"), keep_blank_values=True, errors="surrogateescape"):
+        if name not in known:
+            continue
+        if name in given or _UNSENDABLE.search(value):
+            raise _bad_parameter(name, "it is given twice, or is not text in UTF-8")
+        given[name] = value
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as bad:
+        place = _PLACE.search(str(bad))
+        raise _bad_parameter(place[1] if place else "?", _PLACE.sub("", str(bad))) from bad
+
+
+def _bad_parameter(name: str, why: str) -> Fault:
+    return Fault(
+        Kind.PARAMETER_INVALID,
+        f"The query parameter {name!r} does not fit: {why[0].lower()}{why[1:]}.",
+        "Look at /docs for its values.",
+    )

@@ -1,0 +1,83 @@
+"""Knows how events, webhooks and their deliveries are told on the wire; decides nothing."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET
+
+from letterhead.core.public import representation
+from letterhead.core.public.webhooks import PREFIX
+from letterhead.operations.events import EventView
+from letterhead.operations.webhooks import Shown
+from letterhead.ports import Attempt, Delivery, DomainEvent
+from letterhead.web import schemas_events
+from letterhead.web.serialize import given, kept, standings
+
+MASKED = f"{PREFIX}…"
+
+
+def event(each: DomainEvent) -> schemas_events.EventOut:
+    """Tells an event."""
+    return schemas_events.EventOut(**_event(each))
+
+
+def _event(each: DomainEvent) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "kind": each.event.kind.value,
+        "at": each.event.at,
+        "detail": each.event.detail,
+        "domain": each.sender,
+        "change": representation.change(each.event.change),
+        "check_id": given(each.check_id),
+    }
+
+
+def event_detail(view: EventView) -> schemas_events.EventDetail:
+    """Tells an event with the check that it follows from."""
+    checkup, check_id = view.checkup, view.event.check_id
+    if checkup is None or check_id is None:
+        return schemas_events.EventDetail(**_event(view.event))
+    check = schemas_events.CheckOut(
+        id=check_id,
+        checked_at=checkup.taken_at,
+        records=standings(checkup.standings),
+        findings=checkup.findings,
+        snapshot=checkup.snapshot,
+    )
+    return schemas_events.EventDetail(**_event(view.event), check=check)
+
+
+def webhook(shown: Shown, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
+    """Tells a webhook; its secret to whoever may see it."""
+    each = shown.webhook
+    old = each.old_secret_until
+    return schemas_events.WebhookOut(
+        id=each.id,
+        webhook=each.url,
+        events=each.events,  # type: ignore[arg-type]
+        secret=shown.secret_text() if secret else MASKED,
+        created_at=kept(each.created_at),
+        old_secret_ends_at=kept(old) if old is not None and old > now else UNSET,
+        disabled_at=given(each.disabled_at),
+        disabled_why=given(each.disabled_why),
+    )
+
+
+def delivery(each: Delivery) -> schemas_events.DeliveryOut:
+    """Tells a delivery with its attempts."""
+    return schemas_events.DeliveryOut(
+        id=each.id,
+        kind=each.kind,  # type: ignore[arg-type]
+        at=each.at,
+        detail=each.detail,
+        state=each.fate.value,
+        next_attempt_at=given(each.due_at),
+        attempts=tuple(_attempt(attempt) for attempt in each.attempts),
+    )
+
+
+def _attempt(each: Attempt) -> schemas_events.AttemptOut:
+    return schemas_events.AttemptOut(
+        at=each.at, milliseconds=each.milliseconds, status=given(each.status), said=each.said
+    )

@@ -1,0 +1,81 @@
+"""Knows which adapters stand behind the signing relay's ports, and its TLS.
+
+Apart from wiring/assemble.py, so that dkimpy and an SMTP client are loaded by those alone who relay.
+"""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from letterhead.adapters import mail_queue
+from letterhead.adapters.dkim_signer import DkimSigner
+from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
+from letterhead.config import Settings, StartTls
+from letterhead.errors import Fault, Kind
+from letterhead.ports import Relaying
+
+
+@asynccontextmanager
+async def relaying(settings: Settings) -> AsyncIterator[Relaying]:
+    """Opens what the relay needs: the queue, which it holds alone, and the way to the smart host.
+
+    Fault `config-invalid` where no smart host is set, or the queue can't be had.
+    """
+    server = settings.relay_smarthost
+    if server is None:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            "LETTERHEAD_RELAY_SMARTHOST is not set, and the relay would not know where to hand mail to.",
+            "Write LETTERHEAD_RELAY_SMARTHOST=smtp://user:password@smtp.example.com:587",
+        )
+    host = settings.relay_host or socket.getfqdn()
+    smart_host = SmtpSmartHost(
+        SmartHostAddress(
+            host=server.host,
+            port=server.port,
+            implicit_tls=server.implicit_tls,
+            starttls=settings.relay_smarthost_starttls is StartTls.REQUIRED,
+            helo=host,
+            user=server.user,
+            password=server.password,
+        )
+    )
+    with mail_queue.opened(settings.relay_queue) as queue:
+        try:
+            yield Relaying(
+                queue=queue,
+                signer=DkimSigner(),
+                smart_host=smart_host,
+                host=host,
+                keep=timedelta(days=settings.relay_keep_days),
+                opened=set(),
+            )
+        finally:
+            await smart_host.close()
+
+
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """Loads the relay's certificate, where one is set; Fault `config-invalid` where it does not load."""
+    if settings.relay_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996, RFC 9325 3.1.1
+    try:
+        load_certificate(context, settings)
+    except (OSError, ssl.SSLError) as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"The relay's certificate {settings.relay_certificate} does not load: {error.strerror or error}.",
+            "Let LETTERHEAD_RELAY_CERTIFICATE and LETTERHEAD_RELAY_CERTIFICATE_KEY name a certificate and its own key, "
+            "both PEM and readable for the user that runs Letterhead.",
+        ) from error
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Loads the certificate as its files are now, for all connections that begin from now on."""
+    chain, key = settings.relay_certificate, settings.relay_certificate_key
+    assert chain is not None  # noqa: S101 the settings were checked
+    context.load_cert_chain(chain, key, password="")

@@ -1,0 +1,67 @@
+"""Judges a mail as a receiver does, over a zone that a test writes: name → type → records; what is listed is silent."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+
+from letterhead.core.check import message_authentication
+from letterhead.core.check.message_authentication import Case, Proof
+from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, Seen, Unanswered, Why
+from letterhead.core.dns.records import Address, Mx, Rdata, Target
+from letterhead.core.message import message
+from tests.core import samples
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+Zone = Mapping[str, Mapping[str, Iterable[str]]]
+
+
+def records(rdtype: str, values: Iterable[str]) -> tuple[Rdata, ...]:
+    """Makes RDATA of what a zone file would say."""
+    match rdtype:
+        case "TXT":
+            return samples.txt(*values)
+        case "MX":
+            return tuple(Mx(preference=int(each.split()[0]), exchange=each.split()[1]) for each in values)
+        case "PTR":
+            return tuple(Target(name=each) for each in values)
+        case _:
+            return tuple(Address(ip=each) for each in values)
+
+
+def answers(wanted: Iterable[Question], zone: Zone, silent: Collection[str] = ()) -> Seen:
+    """Answers questions from a zone."""
+    return {each: samples.replies(each.view, _answer(each, zone, silent)) for each in wanted}
+
+
+def _answer(question: Question, zone: Zone, silent: Collection[str]) -> Answer:
+    held = zone.get(question.name)
+    if question.name in silent:
+        return Unanswered(why=Why.TIMEOUT)
+    if held is None:
+        below = any(name.endswith(f".{question.name}") for name in zone)
+        return NoData(negative_ttl=60) if below else NxDomain(negative_ttl=60)
+    if question.rdtype not in held:
+        return NoData(negative_ttl=60)
+    return samples.found(question.name, question.rdtype, records(question.rdtype, held[question.rdtype]))
+
+
+def judged(
+    octets: bytes,
+    zone: Zone,
+    *,
+    silent: Collection[str] = (),
+    ip: str | None = None,
+    mail_from: str | None = None,
+    helo: str | None = None,
+    sender: str = "acme.dev",
+    now: datetime = NOW,
+) -> Proof:
+    """Judges a mail."""
+    read = message.parse(octets)
+    envelope = message_authentication.envelope(read, ip, mail_from, helo)
+    case = Case(sender=sender, message=read, envelope=envelope, now=now)
+    seen: dict[Question, tuple[Reply, ...]] = {}
+    while wanted := message_authentication.first_questions(case, seen):
+        seen |= answers(wanted, zone, silent)
+    signatures = message_authentication.verified(case, seen)
+    seen |= answers(message_authentication.later_questions(case, signatures, seen), zone, silent)
+    return message_authentication.judge(case, signatures, seen)
