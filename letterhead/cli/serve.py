@@ -122,9 +122,9 @@ async def serve_with(
     """Serves what was opened elsewhere (the demo stands in for the outside world)."""
     from letterhead import worker as working
     from letterhead.config import PostgresServer
+    from letterhead.web import WebSettings
     from letterhead.web.app import create_app
     from letterhead.web.server import serve as serve_web
-    from letterhead.web.settings import WebSettings
 
     app = create_app(
         deps,

@@ -83,6 +83,17 @@ async def list_marks(deps: Deps, account_id: str) -> list[tuple[str, int]]:
     return await deps.store.marks(account_id)
 
 
+async def list_checkups(deps: Deps, listed: Sequence[Domain]) -> Mapping[str, Checkup]:
+    """Return the last check of each of these domains, by the domain's id."""
+    return await deps.store.checkups([each.id for each in listed])
+
+
+async def find_version(deps: Deps, domain_id: str) -> int | None:
+    """Return the version of a domain, which each change raises; None where it is gone."""
+    domain = await deps.store.domain_by_id(domain_id)
+    return domain.version if domain else None
+
+
 async def find_domain(deps: Deps, account_id: str, raw: str) -> Domain:
     """Finds one of the account's domains by its name in any spelling; Fault `not-found`."""
     try:

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from uvicorn._types import ASGIApplication
 
+from letterhead.web import STOPPING
 from letterhead.web.http_protocol import EnvelopeProtocol
-from letterhead.web.request import STOPPING
 
 HANDSHAKE = 0.02  # seconds in which those who have begun to connect are in
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it

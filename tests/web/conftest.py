@@ -18,10 +18,10 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.ports.provider import Notices
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
 from letterhead.web.http_protocol import EnvelopeProtocol
 from letterhead.web.server import Server, send_at_once
-from letterhead.web.settings import WebSettings
 from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, World, opened
 
