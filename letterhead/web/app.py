@@ -8,12 +8,10 @@ from functools import cache
 from hashlib import sha256
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from letterhead.operations.checks import ON_DEMAND_EVERY
@@ -37,39 +35,31 @@ from letterhead.web.templating.environment import Templates
 PROOFS_AT_ONCE = 5  # of one domain, after a rest; then one in 5 s
 
 
-def create_app(deps: Deps, settings: WebSettings) -> Starlette:
+def create_app(deps: Deps, settings: WebSettings) -> Router:
     """Create the ASGI application."""
     state = _new_state(deps, settings)
     api, pages = JsonRenderer(), PageRenderer(state.templates)
+    unserved = Unserved(state, api, pages)
     # People type a final slash; programs are told that there is nothing.
     slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
-    resources = [*_resources(ENDPOINTS, api, state), *_resources((*PAGES, *slashed), pages, state)]
-
-    async def refuse(request: Request, refused: Exception) -> Response:
-        """Answer 404 and 405; as a page to people."""
-        if not isinstance(refused, HTTPException):
-            raise refused
-        context = RequestContext(state=state, request=request, log=request_log(request.scope))
-        renderer = pages if "text/html" in request.headers.get("accept", "") else api
-        method = "GET" if request.method == "HEAD" else request.method
-        fault = errors.fault_of_status(refused.status_code, method, request.scope["path"])
-        response = renderer.render_fault(context, fault)
-        response.headers.update(refused.headers or {})
-        return response
+    resources = [
+        Resource(endpoints, renderer, unserved)
+        for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages))
+        for endpoints in _by_path(table)
+    ]
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: object) -> AsyncIterator[None]:
         yield
         await state.usage.close()
 
-    app = Starlette(
+    return Router(
         routes=[ExactRoute(each.path, each) for each in sorted(resources, key=lambda each: "{" in each.path)],
-        middleware=[Middleware(RequestLogMiddleware, deps.meter, https=settings.public_url.startswith("https:"))],
-        exception_handlers={HTTPException: refuse},
+        redirect_slashes=False,
+        default=unserved,
         lifespan=lifespan,
+        middleware=[Middleware(RequestLogMiddleware, deps.meter, https=settings.public_url.startswith("https:"))],
     )
-    app.router.redirect_slashes = False
-    return app
 
 
 def _new_state(deps: Deps, settings: WebSettings) -> AppState:
@@ -96,11 +86,11 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
     )
 
 
-def _resources(endpoints: Iterable[Endpoint], renderer: Renderer, state: AppState) -> list["Resource"]:
+def _by_path(endpoints: Iterable[Endpoint]) -> Iterable[Sequence[Endpoint]]:
     by_path: dict[str, list[Endpoint]] = {}
     for endpoint in endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
-    return [Resource(each, renderer, state) for each in by_path.values()]
+    return by_path.values()
 
 
 class ExactRoute(Route):
@@ -111,11 +101,30 @@ class ExactRoute(Route):
         self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
 
 
+class Unserved:
+    """What answers where no endpoint does: 404, and 405 for the resources; as a page to people."""
+
+    def __init__(self, state: AppState, api: Renderer, pages: Renderer) -> None:
+        self.state, self._api, self._pages = state, api, pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 404."""
+        response = self.refuse(Request(scope, receive, send), 404)
+        await response(scope, receive, send)
+
+    def refuse(self, request: Request, status: int) -> Response:
+        """Return the response for a path or a method that there is not."""
+        context = RequestContext(state=self.state, request=request, log=request_log(request.scope))
+        renderer = self._pages if "text/html" in request.headers.get("accept", "") else self._api
+        method = "GET" if request.method == "HEAD" else request.method
+        return renderer.render_fault(context, errors.fault_of_status(status, method, request.scope["path"]))
+
+
 class Resource:
     """All endpoints at one path; an ASGI application that also answers HEAD, OPTIONS (RFC 9110 9.3.7) and 405."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], renderer: Renderer, state: AppState) -> None:
-        self.path, self._renderer, self._state = endpoints[0].path, renderer, state
+    def __init__(self, endpoints: Sequence[Endpoint], renderer: Renderer, unserved: Unserved) -> None:
+        self.path, self._renderer, self._unserved = endpoints[0].path, renderer, unserved
         self._endpoints = {each.method: each for each in endpoints}
         if "GET" in self._endpoints:
             self._endpoints["HEAD"] = self._endpoints["GET"]
@@ -133,8 +142,10 @@ class Resource:
             log.route = self.path
             return Response(status_code=204, headers=self._allow)
         if endpoint is None:
-            raise HTTPException(405, headers=self._allow)
-        context = RequestContext(state=self._state, request=request, log=log)
+            response = self._unserved.refuse(request, 405)
+            response.headers.update(self._allow)
+            return response
+        context = RequestContext(state=self._unserved.state, request=request, log=log)
         response = await access.serve(endpoint, self._renderer, context)
         return _without_stream(response) if method == "HEAD" else response
 

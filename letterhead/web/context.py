@@ -53,8 +53,7 @@ class AppState:
     streams: dict[str, int] = field(default_factory=dict)  # open event streams, by set-up link or account
 
 
-@dataclass(slots=True, kw_only=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, kw_only=True):
     """One request on its way to an operation: what was asked, and who asks once access was checked.
 
     `form` and `form_seed` are the pages': the fields of a form, and the cookie that its token is tied to.
@@ -66,7 +65,7 @@ class RequestContext:
     signed_in: Caller | None = None
     is_operator: bool = False
     session: Session | None = None
-    form: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = {}
     form_seed: str = ""
 
     @property

@@ -7,15 +7,17 @@ stale, in whatever process something changed. Private keys are never cached.
 from collections import OrderedDict
 from typing import NamedTuple
 
+from starlette.responses import Response
+
 Versions = list[tuple[str, int]]
 
 
 class CachedList(NamedTuple):
-    """One account's list as it was answered, with the ids and versions of the domains that it was made from."""
+    """One account's response, ready to be sent again, and the ids and versions of the domains that it was made from."""
 
     versions: Versions
     tag: str
-    body: bytes
+    response: Response
 
 
 class ListCache:
@@ -34,13 +36,13 @@ class ListCache:
 
     def keep(self, account_id: str, kept: CachedList) -> None:
         """Keep a list in place of the account's last one; a very large one is not worth its room."""
-        body = kept.body
+        body = kept.response.body
         before = self._lists.pop(account_id, None)
-        self._left += len(before.body) if before else 0
+        self._left += len(before.response.body) if before else 0
         if len(body) > self._octets // 16:
             return
         self._lists[account_id] = kept
         self._left -= len(body)
         while self._left < 0:
             _, oldest = self._lists.popitem(last=False)
-            self._left += len(oldest.body)
+            self._left += len(oldest.response.body)

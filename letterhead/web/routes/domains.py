@@ -47,20 +47,20 @@ async def _all(context: RequestContext) -> Response:
         versions = await domains.list_marks(context.deps, context.account_id)
         is_current = cached is not None and cached.versions == versions
         tag = cached.tag if cached is not None and is_current else _tag_of(context, versions)
-        headers = etags.headers(tag, secret=secret)
         if etags.is_known(context.request, tag):
-            return Response(status_code=304, headers=headers)
+            return Response(status_code=304, headers=etags.headers(tag, secret=secret))
         if cached is not None and is_current:
-            return Response(cached.body, headers=headers, media_type=JSON)
+            return cached.response
     listed = await domains.list_domains(context.deps, context.account_id, Page(limit=LONG + 1))
     if len(listed) > LONG:
         return await _long(context, secret=secret)
     body = await _list(context, listed)
     versions = [(each.id, each.version) for each in listed]
     tag = _tag_of(context, versions)
+    response = Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
     if not secret:
-        lists.keep(context.account_id, CachedList(versions, tag, body))
-    return Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
+        lists.keep(context.account_id, CachedList(versions, tag, response))
+    return response
 
 
 async def _long(context: RequestContext, *, secret: bool) -> Response:
