@@ -14,7 +14,7 @@ from letterhead.errors import Fault, Kind
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from letterhead.cli.process import Neighbour
+    from letterhead.cli.process import BackgroundTask
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
     from letterhead.relay import Ears, RelaySettings
@@ -53,7 +53,7 @@ async def _relaying(settings: "Settings") -> None:
 
 
 @asynccontextmanager
-async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[Neighbour]":
+async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[BackgroundTask]":
     """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
     from letterhead import relay as relaying
     from letterhead.wiring import relay as wiring_relay
