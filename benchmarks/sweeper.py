@@ -22,7 +22,7 @@ from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from letterhead.wiring import assemble
 
 
