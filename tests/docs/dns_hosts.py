@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core.check.catalogue import shortened
+from letterhead.core.check.catalogue import shorten
 from letterhead.core.plan.dns_hosts import DnsHost, Fact
 from letterhead.core.plan.plan import RecordId
 from tests.docs.host_fixes import SERVERS, missing_at
@@ -73,4 +73,4 @@ def _wrapped(item: str) -> str:
 def _said(host: DnsHost) -> str:
     found = missing_at(SERVERS[host.id])
     fixes = [found[record].fix for record in (RecordId.DKIM, RecordId.MAIL_FROM_MX)]
-    return "```text\n" + shortened("\n".join(fixes)) + "\n```"
+    return "```text\n" + shorten("\n".join(fixes)) + "\n```"
