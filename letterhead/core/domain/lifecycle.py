@@ -219,7 +219,7 @@ DUTIES: Final = (
     ProviderDuty(
         effect=Effect.REGISTER,
         when=needs_telling,
-        why="DKIM is proven, and the provider was not told yet, lost it, or has another key or MAIL FROM domain",
+        why="DKIM is proven, and the provider does not have the domain, or has another key or MAIL FROM domain",
     ),
     ProviderDuty(
         effect=Effect.RESTART,
@@ -375,7 +375,7 @@ def diagram() -> str:
 
 _PAGE: Final = """# Life of a sender domain
 
-Made from the tables in `letterhead/core/domain/lifecycle.py`; change those, then this page by `diagram()`.
+Generated from the tables in `letterhead/core/domain/lifecycle.py`: change those, then run `./dev docs`.
 
 ```mermaid
 stateDiagram-v2
@@ -383,9 +383,9 @@ stateDiagram-v2
 {arrows}
 ```
 
-The first row that holds moves the domain; where none holds, nothing moves. An unanswered question, or a provider in
-trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: it moves `mailFromDomainStatus`, never
-`status`, and its moves are told as `record.changed`.
+The first row whose condition is true changes the state; if none is, the state stays. An unanswered question, or an
+error of the provider, matches no row. MAIL FROM follows the same rows separately: it changes `mailFromDomainStatus`,
+never `status`, and its changes are reported as `record.changed`.
 
 | from | because | to | `status` | event |
 |---|---|---|---|---|
@@ -393,9 +393,9 @@ trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: 
 
 ## Work at the provider
 
-Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
-interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
-has its identity withdrawn.
+Only a check of the claim that holds the name, and only one that saw its DKIM record, requests work at the provider. If
+the work is interrupted, the next check requests it again. When a domain is deleted, or no longer holds its name, its
+identity is withdrawn.
 
 | work | when |
 |---|---|

@@ -347,10 +347,11 @@ def page() -> str:
 
 
 _PAGE: Final = """
-## Change of DKIM keys
+## DKIM key rotation
 
-Made from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs, whatever
-becomes of the new one. A new key that never appears never takes over, and asking never makes anything worse.
+Generated from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs,
+whatever happens to the new one. A new key whose record never appears never signs, and requesting a rotation never makes
+anything worse.
 
 ```mermaid
 stateDiagram-v2
@@ -363,14 +364,15 @@ stateDiagram-v2
 |---|---|---|
 {rows}
 
-The switch is told as `dkim.rotated`; `selector` and `privateDKIMKey` change with it, and the provider is told then and
-not before. "Everywhere" is every server that the zone is delegated to (up to eight), each by one of its addresses at
-least, and every resolver that answers; where nobody can ask the servers, all resolvers for 24 hours. A server that does
-not answer is waited for. The old private key is destroyed when its record can go; until that is gone,
-`dkim.old-selector-live` says so. Deleting the domain destroys all its keys; so does abandoning with the new one. While
-the provider's last word is that it signs with an old key, that key's week does not begin.
+The event of the switch is `dkim.rotated`. `selector` and `privateDKIMKey` change with it, and the new key is registered
+with the provider then and not before. "Everywhere" means every server that the zone is delegated to (up to eight), at
+one of its addresses at least, and every resolver that answers; if the servers cannot be reached, all resolvers for 24
+hours. The rotation waits for a server that does not answer. The old private key is destroyed when its record can be
+removed; until the record is removed, checks report `dkim.old-selector-live`. Deleting the domain destroys all its keys;
+abandoning a rotation destroys the new one. While the provider last reported that it signs with an old key, that key's
+week does not start.
 
-Where the keys lie in the operator's own zone ("delegated"), "everywhere" is every server of the customer's zone for the
-CNAME and every server of the operator's for the key. The old key is taken out of the zone instead of being shown as
-removable, and the next change can begin once it is gone.
+With delegated keys, in the operator's own zone, "everywhere" means every server of the customer's zone for the CNAME
+and every server of the operator's zone for the key. The old key is removed from the zone instead of being shown as
+removable, and the next rotation can start once it is removed.
 """
