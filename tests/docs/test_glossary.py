@@ -1,4 +1,4 @@
-"""The glossary and the code use the same words: each of its names is one in the code, each type of the core is in it."""
+"""The glossary and the code use the same words: its names are in the code, and each type of the core is in it."""
 
 import ast
 import re
