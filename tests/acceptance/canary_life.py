@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from letterhead.core.dns.records import split_text
-from tests.acceptance.test_processes import eventually
 from tests.rigs.canary import Key
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
+from tests.rigs.waiting import eventually
 from tests.rigs.webhook_receiver import Ledger
 
 PAGES = (

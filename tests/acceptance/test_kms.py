@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -53,7 +54,7 @@ def keys_of(installation: Installation, keys: str) -> None:
     installation.settings["LETTERHEAD_KEYS"] = keys
 
 
-def sql(installation: Installation, text: str) -> list[tuple[object, ...]]:
+def sql(installation: Installation, text: str) -> list[tuple[Any, ...]]:
     """Does something at the database itself."""
     url = installation.settings.get("LETTERHEAD_DATABASE_URL")
     if url:
@@ -64,7 +65,7 @@ def sql(installation: Installation, text: str) -> list[tuple[object, ...]]:
         return rows
 
 
-async def _at_postgres(url: str, text: str) -> list[tuple[object, ...]]:
+async def _at_postgres(url: str, text: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(url)
     try:
         return [tuple(row) for row in await connection.fetch(text)]
@@ -72,7 +73,7 @@ async def _at_postgres(url: str, text: str) -> list[tuple[object, ...]]:
         await connection.close()
 
 
-def vault(installation: Installation) -> list[tuple[object, ...]]:
+def vault(installation: Installation) -> list[tuple[Any, ...]]:
     """Reads what the vault holds."""
     return sql(installation, "SELECT name, blob FROM vault ORDER BY name")
 

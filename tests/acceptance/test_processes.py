@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Serving
 from tests.rigs.processes import free_port
+from tests.rigs.waiting import eventually
 
 KILLS = 6
 
@@ -29,16 +29,6 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab) ->
     migrated = made.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
     return made
-
-
-def eventually(holds: Callable[[], bool], seconds: float) -> bool:
-    """Waits until something holds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def senders(serving: Serving, key: str) -> set[str]:

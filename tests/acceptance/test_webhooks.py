@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_processes import eventually
 from tests.faults import promises
 from tests.rigs import webhook_receiver
 from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.waiting import eventually
 from tests.rigs.webhook_receiver import Ledger, Mood
 
 KILLS = promises.size("P4")

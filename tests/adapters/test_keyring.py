@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +27,7 @@ CANARY = b"canary-7Q2mZ-private-key-octets"
 PAIR = EnvelopeKeyring([NEW]).make_pair()
 
 
-def refused(kind: Kind, call, *arguments) -> Fault:  # type: ignore[no-untyped-def]
+def refused(kind: Kind, call: Callable[..., object], *arguments: object) -> Fault:
     with pytest.raises(Fault) as caught:
         call(*arguments)
     assert caught.value.kind is kind
@@ -143,7 +145,7 @@ def test_made_key_text_is_taken() -> None:
     keks = parse_keys(f" {text},\n")
     assert [kek.id for kek in keks] == [entry.partition(":")[0] for entry in text.split(",")]
     assert len(set(keks)) == len({kek.id for kek in keks}) == 2
-    assert all(len(reveal(kek.secret)) == 32 for kek in keks)
+    assert all(isinstance(kek, KeyEncryptionKey) and len(reveal(kek.secret)) == 32 for kek in keks)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +222,12 @@ def test_secret_is_never_shown(kind: str) -> None:
 def test_secret_is_never_serialised() -> None:
     """Encoders that were not told how refuse a secret instead of writing it."""
     secret = Secret(CANARY)
-    for encode in (json.dumps, msgspec.json.encode, msgspec.msgpack.encode, pickle.dumps, copy.deepcopy, bytes, vars):
+    encoders: tuple[Callable[[Any], object], ...] = (
+        json.dumps, msgspec.json.encode, msgspec.msgpack.encode, pickle.dumps, copy.deepcopy, bytes, vars,
+    )  # fmt: skip
+    for encode in encoders:
         with pytest.raises(TypeError) as caught:
-            encode(secret)  # type: ignore[operator]
+            encode(secret)
         assert "7Q2mZ" not in str(caught.value)
     with pytest.raises(TypeError):
         pickle.dumps(msgspec.structs.replace(PAIR, private_key=secret))

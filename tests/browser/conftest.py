@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
 from tests.rigs import browser as rig
 from tests.rigs.dns_lab import RESOLVER, DnsLab
@@ -77,16 +78,25 @@ class Desk:
 def watched(page: Page) -> list[str]:
     """Gathers what goes wrong in a page: uncaught errors, refused scripts and styles, dialogs."""
     errors: list[str] = []
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
+    def opened(dialog: Dialog) -> None:
+        errors.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
-    page.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss())[0])
+    page.on("console", told)
+    page.on("dialog", opened)
     return errors
 
 
-def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: object) -> Desk:
+def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: Any) -> Desk:
     """Opens an account and signs in with its key, as a person does."""
     key = key or service.open_account()
-    window = browser.new_context(**context)  # type: ignore[arg-type]
+    window = browser.new_context(**context)
     page = window.new_page()
     errors = watched(page)
     page.goto(f"{service.url}/sign-in")

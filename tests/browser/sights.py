@@ -185,7 +185,7 @@ def _faults(page: Page, hall: Gallery) -> Iterator[str]:
     for name, path in {"404: no page": "/dashboard/nothing", "404: no domain": "/dashboard/domains/no.example"}.items():
         page.goto(f"{hall.url}{path}")
         yield name
-    sane, hall.provider.return_path = hall.provider.return_path, "none"  # type: ignore[assignment]
+    sane, hall.provider.return_path = hall.provider.return_path, "none"  # type: ignore[assignment] # a bug
     page.goto(f"{hall.url}/dashboard/domains/mirror.example")
     hall.provider.return_path = sane
     assert page.get_by_text("500").is_visible()

@@ -1,9 +1,10 @@
 """Pages are light and fast, nothing jumps in them, and times are the reader's own."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from letterhead.core.dns.records import quoted, split_text
 from tests.browser.conftest import Desk, signed_in
@@ -26,6 +27,11 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
         yield hall
 
 
+def weighed(sizes: list[int], asked: Request) -> None:
+    """Notes the size of a response."""
+    sizes.append(asked.sizes()["responseBodySize"])
+
+
 def test_first_pages_are_light_and_fast(browser: Browser, service: Serving, sender: str) -> None:
     """Sign-in, set-up page and dashboard: all that one loads is under 100 KB, its HTML is there within 100 ms."""
     desk = signed_in(browser, service)
@@ -40,7 +46,7 @@ def test_first_pages_are_light_and_fast(browser: Browser, service: Serving, send
         window = browser.new_context(storage_state=None if "sign-in" in address else desk.context.storage_state())
         page = window.new_page()
         sizes: list[int] = []
-        page.on("requestfinished", lambda asked, sizes=sizes: sizes.append(asked.sizes()["responseBodySize"]))
+        page.on("requestfinished", partial(weighed, sizes))
         page.goto(address, wait_until="load")
         page.wait_for_timeout(200)
         assert len(sizes) >= 4, address

@@ -21,7 +21,9 @@ def test_revoked_link_closes_the_page_that_is_open(desk: Desk, browser: Browser,
     desk.page.get_by_role("button", name="Revoke").click()
     expect(desk.page.get_by_text("The link is revoked")).to_be_visible()
     expect(visitor.get_by_role("heading", level=1)).to_contain_text("This link has ended", timeout=20_000)
-    assert visitor.goto(link).status == 404  # type: ignore[union-attr]
+    gone = visitor.goto(link)
+    assert gone is not None
+    assert gone.status == 404
 
 
 def test_unknown_link_says_what_to_do(browser: Browser, desk: Desk) -> None:

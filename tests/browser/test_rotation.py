@@ -1,5 +1,7 @@
 """A key is changed from the pages alone, with real DNS behind them: started, handed over, published, seen."""
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -11,12 +13,15 @@ from tests.rigs.dns_lab import DnsLab
 pytestmark = pytest.mark.timeout(150)
 
 
+THEMES: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 360))
+
+
 def barriers(page: Page) -> list[object]:
     """Lists what axe-core finds on the page, in both themes and on a phone, and whether it is too wide there."""
     found: list[object] = []
     page.emulate_media(reduced_motion="reduce")
-    for theme, width in (("light", 1280), ("dark", 360)):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for theme, width in THEMES:
+        page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 800})
         found += [each["id"] for each in Axe().run(page).response["violations"]]
         if page.evaluate("document.documentElement.scrollWidth") > width:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.check import check
-from letterhead.core.dmarc.record import parse, reports, troubles
+from letterhead.core.dmarc.record import ReportUri, Trouble, parse, reports, troubles
 from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
 from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
 from letterhead.core.findings.diagnosis import Severity
@@ -49,7 +49,7 @@ def test_any_text_can_be_read(text: str) -> None:
     for tag in record.tags:
         assert text[tag.value_at : tag.value_at + len(tag.value)] == tag.value
         assert text[tag.start : tag.end].lower().startswith(tag.name)
-    spots = (*troubles(record), *reports(record, "rua"))
+    spots: list[Trouble | ReportUri] = [*troubles(record), *reports(record, "rua")]
     assert all(0 <= spot.start <= spot.end <= len(text) for spot in spots)
     assert record.asked_of("np", "sp", "p") in ("none", "quarantine", "reject")
 

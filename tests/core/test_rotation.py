@@ -1,6 +1,7 @@
 """The change of keys, row by row and at random: when the new key signs, and what may never make it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,9 +34,9 @@ def rotating(**more: object) -> Domain:
     return rotation.start(claim(State.VERIFIED, **more), "s2", "MIIC", T0, "asked for").domain
 
 
-def step(domain: Domain, spread: Spread | None, minutes: float, active: Sight = Sight.PRESENT, **more: object) -> Step:
+def step(domain: Domain, spread: Spread | None, minutes: float, active: Sight = Sight.PRESENT, **more: Any) -> Step:
     """Takes in one look, so many minutes after T0."""
-    seen = Look(active=active, spread=spread, **more)  # type: ignore[arg-type]
+    seen = Look(active=active, spread=spread, **more)
     return rotation.advance(Step(domain=domain), seen, T0 + minutes * MINUTE)
 
 

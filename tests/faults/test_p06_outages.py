@@ -24,10 +24,11 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.evidence import Evidence, Sight
 from letterhead.core.domain.health import State
 from letterhead.core.schedule import check_schedule
+from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.operations import checks, reminders
 from letterhead.operations.dns_questions import beside, known, look
 from letterhead.operations.domains import plan_of
-from letterhead.ports import Allowance, Handed, Letter, Post
+from letterhead.ports import Allowance, Handed, Post
 from letterhead.wiring.assemble import Stand
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon, opened

@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.conftest import Figures
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.waiting import until
 
 CLIENTS = 6
 OWED = "SELECT count(*) FROM domains WHERE lease_owner IS NOT NULL"
@@ -108,7 +110,7 @@ def test_sigterm_cuts_no_reply(installation: Installation, size: int, figures: F
     assert max(took) < 15
 
 
-def kept(installation: Installation, statement: str) -> set[str]:
+def kept(installation: Installation, statement: str) -> set[Any]:
     """Reads a column of the database that nobody has open."""
     with closing(sqlite3.connect(installation.folder / "letterhead.db")) as connection:
         return {row[0] for row in connection.execute(statement)}
@@ -132,12 +134,4 @@ def test_leases_go_back(installation: Installation, lab: DnsLab, figures: Figure
 
 def leased(installation: Installation) -> int:
     """Counts the leases that are in the database."""
-    return int(next(iter(kept(installation, OWED))))  # type: ignore[call-overload]
-
-
-def until(holds, seconds: float = 10) -> None:  # type: ignore[no-untyped-def]
-    """Waits until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    return int(next(iter(kept(installation, OWED))))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import State
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.core.rotation.rotation import Stage
@@ -141,7 +142,7 @@ async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Cl
         assert rotation.stage(await story.look(zone, minutes=10)) is Stage.SWITCHED
 
 
-def fetched(story: Story, domain: domains.Domain) -> None:
+def fetched(story: Story, domain: Domain) -> None:
     """Lets the second server fetch what the first holds."""
     assert domain.slots is not None
     for slot, text in story.held(domain).items():

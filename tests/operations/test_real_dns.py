@@ -9,7 +9,7 @@ from letterhead.core.domain.health import State
 from letterhead.core.plan.plan import PlannedRecord, RecordId, Verdict
 from letterhead.operations.domains import plan_of
 from tests.operations.world import Clock, World, opened
-from tests.rigs.dns_lab import DnsLab
+from tests.rigs.dns_lab import Authority, DnsLab
 
 
 def record(world: World, domain: Domain, record_id: RecordId) -> PlannedRecord:
@@ -19,14 +19,14 @@ def record(world: World, domain: Domain, record_id: RecordId) -> PlannedRecord:
     return found
 
 
-def publish(lab: DnsLab, planned: PlannedRecord, **where: object) -> None:
+def publish(lab: DnsLab, planned: PlannedRecord, *, only: Authority | None = None) -> None:
     """Publishes a planned record as it should be."""
     value = planned.value
     if planned.rdtype == "TXT":
         value = " ".join(f'"{piece}"' for piece in split_text(planned.value))
     elif planned.rdtype == "MX":
         value = f"{planned.priority} {planned.value}."
-    lab.publish(planned.host, planned.rdtype, value, **where)  # type: ignore[arg-type]
+    lab.publish(planned.host, planned.rdtype, value, only=only)
 
 
 async def verdict(world: World, sender: str, record_id: RecordId = RecordId.DKIM) -> Verdict:

@@ -9,8 +9,9 @@ import pytest
 
 from letterhead.relay import RelaySettings
 from tests.relay.wire import Wire
-from tests.relay.world import MESSAGE, Relay, running, until
+from tests.relay.world import MESSAGE, Relay, running
 from tests.rigs.smtp import Ledger
+from tests.rigs.waiting import until_async
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +74,7 @@ async def test_ends_cut_in_pieces(relay: Relay, ledger: Ledger, pieces: int) -> 
         return wire.reply()
 
     assert (await asyncio.to_thread(talk)).startswith(b"250 2.0.0 taken as msg_")
-    await until(lambda: ledger.taken)
+    await until_async(lambda: ledger.taken)
     assert ledger.taken[0].octets.endswith(b"this is it.\r\n.\r\n..two\r\n")
 
 
@@ -204,4 +205,4 @@ async def test_a_client_that_goes_early(relay: Relay, ledger: Ledger) -> None:
 
     await asyncio.to_thread(talk)
     assert (await relay.send())[-1][0] == 250
-    await until(lambda: ledger.taken and not relay.waiting())
+    await until_async(lambda: ledger.taken and not relay.waiting())

@@ -67,10 +67,12 @@ async def test_log_lines_carry_the_tracking_id(acme: httpx2.AsyncClient) -> None
     assert (line["route"], line["status"]) == ("/domains", 200)
 
 
-async def test_bug_hides_behind_a_fixed_sentence(house: Installation, acme: httpx2.AsyncClient) -> None:
+async def test_bug_hides_behind_a_fixed_sentence(
+    house: Installation, acme: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug is 500 with a fixed sentence; what it was stands in the log alone, with the same tracking id."""
     await acme.post("/domains", json={"sender": "acme.dev"})
-    house.provider.return_path = "not a return-path"  # type: ignore[assignment]
+    monkeypatch.setattr(house.provider, "return_path", "not a return-path")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         answer = await acme.get("/domains")
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")

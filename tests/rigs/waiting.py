@@ -1,0 +1,31 @@
+"""Wait until something holds that another task, thread or process brings about.
+
+The time limits only end a test that would wait for ever: they are far longer than what is waited for ever takes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+CEILING = 45.0  # seconds, on a machine that is busy with other things
+
+
+def eventually(holds: Callable[[], object], seconds: float = CEILING) -> bool:
+    """Wait until something holds, and return whether it came to."""
+    end = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(held)
+
+
+def until(holds: Callable[[], object], seconds: float = CEILING) -> None:
+    """Wait until something holds."""
+    assert eventually(holds, seconds), f"it did not come to hold within {seconds} s"
+
+
+async def until_async(holds: Callable[[], object], seconds: float = CEILING) -> None:
+    """Wait until something holds that a task of this loop brings about."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"it did not come to hold within {seconds} s"
+        await asyncio.sleep(0.02)
