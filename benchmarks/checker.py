@@ -18,7 +18,7 @@ from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.core.dns.answers import Question, Reply
-from letterhead.ports import Allowance, Resolver
+from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
 
 

@@ -18,7 +18,7 @@ from benchmarks.figures import Row, at_most, row
 from letterhead import config
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.wiring import assemble
 from tests.rigs import postgres
 from tests.rigs.letterhead import Installation

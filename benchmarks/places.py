@@ -14,7 +14,7 @@ import httpx2
 from benchmarks import floor, load
 from letterhead import config
 from letterhead.core.secret import reveal
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.wiring import assemble
 from letterhead.wiring import keyring as wiring_keys
 from tests.rigs.letterhead import Installation

@@ -16,7 +16,8 @@ from letterhead.core.accounts import api_keys
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import State, fresh
 from letterhead.operations.domains import key_purpose
-from letterhead.ports import Deps, KeyPair
+from letterhead.ports.deps import Deps
+from letterhead.ports.keyring import KeyPair
 from letterhead.wiring import assemble
 from tests.rigs.letterhead import Installation
 

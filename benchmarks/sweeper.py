@@ -22,7 +22,7 @@ from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from letterhead.wiring import assemble
 
 

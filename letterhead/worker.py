@@ -28,7 +28,11 @@ from letterhead.operations import (
     rotations,
     self_monitoring,
 )
-from letterhead.ports import Beside, Deps, Intent, OwedDelivery, OwedReminder
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Beside
+from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.reminders import OwedReminder
+from letterhead.ports.store.webhooks import OwedDelivery
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
 GATHER = 0.01  # seconds for more places to become free, so that one claim fills several

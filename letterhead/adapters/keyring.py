@@ -27,7 +27,7 @@ from letterhead.adapters.keyring_settings import KEY_OCTETS, WHERE, KeyEncryptio
 from letterhead.adapters.pem import EXPONENT, read_private_key
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import KeyPair
+from letterhead.ports.keyring import KeyPair
 
 VERSION = 1
 KEY_BITS = 2048  # what every provider takes

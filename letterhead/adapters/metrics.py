@@ -18,7 +18,8 @@ from letterhead.core.secret import Secret
 from letterhead.core.zone import resolver_outage
 from letterhead.core.zone.resolver_outage import Silence
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Backlog, Condition, Provider
+from letterhead.ports.provider import Condition, Provider
+from letterhead.ports.store.monitoring import Backlog
 
 T = TypeVar("T")
 

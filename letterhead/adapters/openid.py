@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Person, SignInAttempt
+from letterhead.ports.sign_in import Person, SignInAttempt
 
 SECONDS: Final = 10.0
 OCTETS: Final = 256 * 1024  # of an answer that are read

@@ -14,7 +14,7 @@ import aiosmtplib
 
 from letterhead.core.relay.queue import Answer, Word
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Handover
+from letterhead.ports.relay import Handover
 
 SECONDS = 60.0  # for each step of the conversation
 DATA_SECONDS = 600.0  # RFC 5321 4.5.3.2.6: whoever waits less sends twice what is only looked at for long

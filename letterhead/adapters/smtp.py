@@ -16,7 +16,7 @@ import aiosmtplib
 
 from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Handed, Post
+from letterhead.ports.mail import Handed, Post
 
 SECONDS = 20.0  # for each step of the conversation
 WIRE = SMTP.clone(cte_type="7bit")  # not every server takes 8BITMIME

@@ -16,7 +16,8 @@ from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
-    from letterhead.ports import Deps, Resolver
+    from letterhead.ports.deps import Deps
+    from letterhead.ports.resolver import Resolver
 
 SECONDS = 4.0  # for each question to the network
 PACKETS = 12
@@ -154,7 +155,7 @@ def _running(settings: "Settings") -> Line:
 
 
 async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:
-    from letterhead.ports import Allowance
+    from letterhead.ports.resolver import Allowance
 
     allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + SECONDS)
     return (await resolver.ask([question], allowance)).get(question, ())
@@ -183,7 +184,7 @@ async def _port53(resolver: "Resolver") -> Line:
 
 async def _mail(settings: "Settings") -> Line:
     """Signs in at the mail server, and sends nothing."""
-    from letterhead.ports import Post
+    from letterhead.ports.mail import Post
     from letterhead.wiring import assemble
 
     mailer, server = assemble.mailer(settings), settings.smtp_url

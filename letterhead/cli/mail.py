@@ -24,7 +24,7 @@ def test(address: str, /) -> Exit:
     from letterhead.cli.process import prepared
     from letterhead.core.accounts.accounts import parse_email
     from letterhead.core.schedule.reminder_mail import trial
-    from letterhead.ports import Post
+    from letterhead.ports.mail import Post
     from letterhead.wiring import assemble
 
     mailer = assemble.mailer(prepared(quiet=True))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from letterhead.cli.process import Neighbour
     from letterhead.config import Settings
-    from letterhead.ports import Deps
+    from letterhead.ports.deps import Deps
     from letterhead.relay import Ears, RelaySettings
 
 

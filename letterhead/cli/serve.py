@@ -21,7 +21,7 @@ from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
-    from letterhead.ports import Deps
+    from letterhead.ports.deps import Deps
     from letterhead.relay import Ears
     from letterhead.worker import WorkerSettings
 

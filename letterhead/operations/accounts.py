@@ -13,7 +13,8 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.ports import Deps, Page
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Page
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

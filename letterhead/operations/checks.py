@@ -31,7 +31,8 @@ from letterhead.operations import claims
 from letterhead.operations.dns_questions import allowance, beside, known, look
 from letterhead.operations.domains import RACES, busy, find_domain, plan_of
 from letterhead.operations.provider_work import owner_tag
-from letterhead.ports import Beside, Checkup, Deps, Outcome
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Beside, Checkup, Outcome
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
 Turn = Callable[[], Awaitable[None]]

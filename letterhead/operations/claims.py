@@ -15,7 +15,8 @@ from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations.audit import WORKER, audit_row
 from letterhead.operations.dns_questions import allowance, look
 from letterhead.operations.domains import plan_of
-from letterhead.ports import Deps, Notice, Outcome
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Notice, Outcome
 
 # Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
 HOLDS = (Sight.PRESENT, Sight.UNANSWERED, Sight.DIVIDED, Sight.MISSING)

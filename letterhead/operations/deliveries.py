@@ -12,7 +12,8 @@ from letterhead.errors import Fault
 from letterhead.operations.checks import jitter
 from letterhead.operations.domains import plan_of
 from letterhead.operations.webhooks import secret_purpose
-from letterhead.ports import Attempt, Deps, OwedDelivery
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.webhooks import Attempt, OwedDelivery
 
 SAID = 500  # characters of an answer that are kept
 

@@ -10,7 +10,9 @@ from letterhead.core.findings.diagnosis import History
 from letterhead.core.plan import cname_answers
 from letterhead.core.plan.plan import Plan
 from letterhead.core.rotation import rotation
-from letterhead.ports import Allowance, Beside, Deps, Resolver
+from letterhead.ports.deps import Deps
+from letterhead.ports.resolver import Allowance, Resolver
+from letterhead.ports.store.domains import Beside
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there

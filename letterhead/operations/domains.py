@@ -27,7 +27,9 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.operations.key_pool import pooled
-from letterhead.ports import Checkup, Claim, Claimed, Deps, NewDomain, NewKey, Outcome, Page, PooledKey
+from letterhead.ports.deps import Deps
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.domains import Checkup, Claim, Claimed, NewDomain, NewKey, Outcome, Page
 
 log = structlog.get_logger()
 

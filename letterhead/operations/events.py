@@ -4,7 +4,8 @@ import msgspec
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations.domains import find_domain
-from letterhead.ports import Checkup, Deps, DomainEvent
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Checkup, DomainEvent
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):

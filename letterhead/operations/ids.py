@@ -1,6 +1,6 @@
 """Knows how identifiers are made: ordered by time, and no two alike."""
 
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 
 def new_id(deps: Deps, kind: str) -> str:

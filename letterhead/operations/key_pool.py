@@ -3,7 +3,8 @@
 import asyncio
 
 from letterhead.operations.ids import new_id
-from letterhead.ports import Deps, KeyPair, PooledKey
+from letterhead.ports.deps import Deps
+from letterhead.ports.keyring import KeyPair, PooledKey
 
 BATCH = 4
 

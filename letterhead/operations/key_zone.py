@@ -4,7 +4,9 @@ import structlog
 
 from letterhead.core.rotation import delegated_keys
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Deps, Intent, Publisher
+from letterhead.ports.deps import Deps
+from letterhead.ports.provider import Publisher
+from letterhead.ports.store.leases import Intent
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import Plan, PlannedRecord, Verdict
 from letterhead.core.zone import topic
 from letterhead.operations.dns_questions import allowance, look
-from letterhead.ports import Resolver
+from letterhead.ports.resolver import Resolver
 
 # What mail services call their keys; each costs a packet.
 COMMON_SELECTORS = (

@@ -11,7 +11,7 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.names.domain_names import parse_domain
 from letterhead.operations.dns_questions import MAX_ROUNDS, allowance
 from letterhead.operations.domains import plan_of
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

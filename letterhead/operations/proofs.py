@@ -20,7 +20,9 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.dns_questions import allowance
 from letterhead.operations.domains import find_domain
-from letterhead.ports import Allowance, Deps, Post, Proving
+from letterhead.ports.deps import Deps
+from letterhead.ports.mail import Post, Proving
+from letterhead.ports.resolver import Allowance
 
 MAX_ROUNDS = 32  # ten SPF terms (RFC 7208 4.6.4), each with what it leads to, and the walk of an organisation
 PACKETS = 128  # a message with 8 signatures, and an SPF tree of its own, may need twice what a check does

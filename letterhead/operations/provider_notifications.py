@@ -5,7 +5,7 @@ from typing import Final
 
 from letterhead.core.domain.health import State
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 AGAIN: Final = timedelta(minutes=1)  # between a domain's last look and one that a notice asks for: there may be many
 

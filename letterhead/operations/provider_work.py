@@ -7,7 +7,8 @@ from letterhead.core.domain.provider_identity import IdentityWish
 from letterhead.errors import Fault
 from letterhead.operations import key_zone
 from letterhead.operations.domains import private_key
-from letterhead.ports import Deps, Intent
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.leases import Intent
 
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=15)

@@ -18,7 +18,7 @@ from letterhead.core.domain.provider_identity import Holding, Word
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
 from letterhead.operations.provider_work import owner_tag
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 EVERY = timedelta(days=1)
 ROUND = "reconcile"

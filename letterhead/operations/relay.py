@@ -28,7 +28,8 @@ from letterhead.operations import accounts
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.domains import key_purpose
 from letterhead.operations.ids import new_id
-from letterhead.ports import Deps, Relaying
+from letterhead.ports.deps import Deps
+from letterhead.ports.relay import Relaying
 
 RELAY: Final = "relay"
 _ADDRESS: Final = re.compile(r"[^\s<>\"'@,;:]+@")

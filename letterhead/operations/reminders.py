@@ -17,7 +17,9 @@ from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import change_account
 from letterhead.operations.audit import Actor
-from letterhead.ports import Deps, Handed, OwedReminder, Post
+from letterhead.ports.deps import Deps
+from letterhead.ports.mail import Handed, Post
+from letterhead.ports.store.reminders import OwedReminder
 
 PATH = "/reminders/opt-out/"
 

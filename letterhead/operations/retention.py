@@ -5,7 +5,7 @@ from datetime import timedelta
 import structlog
 
 from letterhead.operations.self_monitoring import KEPT
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 log = structlog.get_logger()
 

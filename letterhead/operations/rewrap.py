@@ -7,7 +7,7 @@ import msgspec
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 MOST = 500
 

@@ -22,7 +22,9 @@ from letterhead.operations.domains import (
     second_key,
 )
 from letterhead.operations.key_pool import pooled
-from letterhead.ports import Deps, NewKey, Outcome, PooledKey
+from letterhead.ports.deps import Deps
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.domains import NewKey, Outcome
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):

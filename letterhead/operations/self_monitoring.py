@@ -11,7 +11,9 @@ import msgspec
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.schedule.check_lag import SLOT, Tally, slot_of, step_of
-from letterhead.ports import Budget, Conditions, Deps
+from letterhead.ports.deps import Deps
+from letterhead.ports.provider import Conditions
+from letterhead.ports.store.monitoring import Budget
 
 CHECKS = "checks"
 ACCOUNT = "provider-account"

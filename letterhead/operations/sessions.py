@@ -14,7 +14,8 @@ from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, si
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports import Deps, Person, SignInAttempt
+from letterhead.ports.deps import Deps
+from letterhead.ports.sign_in import Person, SignInAttempt
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)

@@ -11,7 +11,7 @@ from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.checks import to_come
 from letterhead.operations.domains import DomainView, find_domain, view
 from letterhead.operations.ids import new_id
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 PATH = "/setup/"
 AGAIN = timedelta(seconds=5)  # so soon is a watched domain looked at again

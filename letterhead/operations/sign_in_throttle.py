@@ -13,7 +13,7 @@ import structlog
 
 from letterhead.errors import Fault
 from letterhead.operations.token_buckets import Buckets, too_many
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 log = structlog.get_logger()
 

@@ -16,7 +16,8 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.ports import Delivery, Deps, KeptWebhook
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.webhooks import Delivery, KeptWebhook
 
 MOST = 20  # endpoints of one account
 

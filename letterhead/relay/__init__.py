@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from letterhead.ports import Deps, Relaying
+from letterhead.ports.deps import Deps
+from letterhead.ports.relay import Relaying
 from letterhead.relay.delivery_loop import Outgoing
 from letterhead.relay.smtp_connection import Door, Doors
 from letterhead.relay.submission_handler import Letterbox

@@ -11,7 +11,8 @@ from letterhead.core.relay.queue import Queued
 from letterhead.errors import Fault
 from letterhead.operations import relay as operation
 from letterhead.operations.relay import Outcome
-from letterhead.ports import Deps, Relaying
+from letterhead.ports.deps import Deps
+from letterhead.ports.relay import Relaying
 
 log = structlog.get_logger()
 REST = (1.0, 60.0)  # seconds while the smart host is out of reach: the first, and the longest

@@ -16,7 +16,8 @@ from letterhead.operations import relay as operation
 from letterhead.operations.relay import Given
 from letterhead.operations.sign_in_throttle import Failures
 from letterhead.operations.token_buckets import Buckets
-from letterhead.ports import Deps, Relaying
+from letterhead.ports.deps import Deps
+from letterhead.ports.relay import Relaying
 from letterhead.relay.delivery_loop import Outgoing
 
 if TYPE_CHECKING:

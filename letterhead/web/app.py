@@ -11,7 +11,7 @@ import structlog
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.operations.proofs import SEND_EVERY
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web import errors as problems
 from letterhead.web import openapi
 from letterhead.web.access import Gate

@@ -15,7 +15,7 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
 from letterhead.operations.sign_in_throttle import Failures
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web.request import Request
 from letterhead.web.settings import WebSettings
 

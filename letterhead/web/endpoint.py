@@ -10,7 +10,7 @@ import msgspec
 from letterhead.core.accounts.accounts import Caller
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web import request_body, schemas
 from letterhead.web.auth import Credentials
 from letterhead.web.list_cache import KeptLists

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from letterhead.ports import Meter
+from letterhead.ports.meter import Meter
 from letterhead.web import errors
 from letterhead.web.request import Receive, Request, Scope, Send
 from letterhead.web.responses import Answer, Headers, headers_of, send_answer

@@ -19,7 +19,7 @@ from letterhead.errors import Fault
 from letterhead.operations.token_buckets import BUCKETS_KEPT as BUCKETS_KEPT
 from letterhead.operations.token_buckets import Buckets as Buckets
 from letterhead.operations.token_buckets import too_many as too_many
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 
 log = structlog.get_logger("letterhead.web")
 

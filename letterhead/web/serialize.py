@@ -24,7 +24,9 @@ from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, PrivateKeys, plan_of
 from letterhead.operations.preflight import Survey
 from letterhead.operations.setup_links import NewLink
-from letterhead.ports import AuditRow, Checkup, Deps
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.domains import Checkup
 from letterhead.web import schemas, schemas_links
 
 T = TypeVar("T")

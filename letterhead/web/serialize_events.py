@@ -9,7 +9,8 @@ from letterhead.core.public import representation
 from letterhead.core.public.webhooks import PREFIX
 from letterhead.operations.events import EventView
 from letterhead.operations.webhooks import Shown
-from letterhead.ports import Attempt, Delivery, DomainEvent
+from letterhead.ports.store.domains import DomainEvent
+from letterhead.ports.store.webhooks import Attempt, Delivery
 from letterhead.web import schemas_events
 from letterhead.web.serialize import given, kept, standings
 

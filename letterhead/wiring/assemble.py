@@ -31,20 +31,13 @@ from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import Reach
 from letterhead.core.secret import reveal
-from letterhead.ports import (
-    Deps,
-    Kept,
-    Mailer,
-    Notices,
-    Outbound,
-    Policy,
-    Provider,
-    Proving,
-    Publisher,
-    Resolver,
-    SignIn,
-    Store,
-)
+from letterhead.ports.deps import Deps, Kept, Policy
+from letterhead.ports.mail import Mailer, Proving
+from letterhead.ports.outbound import Outbound
+from letterhead.ports.provider import Notices, Provider, Publisher
+from letterhead.ports.resolver import Resolver
+from letterhead.ports.sign_in import SignIn
+from letterhead.ports.store import Store
 from letterhead.wiring import keyring as wiring_keys
 from letterhead.wiring.dns import ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
 from letterhead.wiring.keyring import kept_by_kms

@@ -9,7 +9,7 @@ from letterhead.adapters.keyring_settings import KeyEncryptionKey, KmsKey, Sourc
 from letterhead.config import Settings, key_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 
 SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
 

@@ -14,7 +14,7 @@ from letterhead.adapters.dkim_signer import DkimSigner
 from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
 from letterhead.config import Settings, StartTls
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Relaying
+from letterhead.ports.relay import Relaying
 
 
 @asynccontextmanager

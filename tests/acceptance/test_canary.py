@@ -19,7 +19,8 @@ from letterhead import config
 from letterhead.core.secret import reveal
 from letterhead.operations import checks, reminders
 from letterhead.operations.domains import key_purpose
-from letterhead.ports import Deps, Outcome, Page
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.domains import Outcome, Page
 from letterhead.wiring.assemble import Stand, assembled
 from tests.acceptance.canary_life import Life, exported, pem_of
 from tests.acceptance.test_kms import sql

@@ -23,7 +23,7 @@ from pingram.models.webhook_endpoint_upsert_request import WebhookEndpointUpsert
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.web.conftest import Installation, running
 
 

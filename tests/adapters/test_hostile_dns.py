@@ -29,7 +29,7 @@ from letterhead.core.dns.answers import (
     Why,
 )
 from letterhead.core.dns.records import Txt
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 from tests.rigs import hostile_dns
 from tests.rigs.hostile_dns import GOOD, MODES, RESOLVER, ROOT, SERVERS, HostileDns
 

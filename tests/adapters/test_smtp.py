@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from letterhead.adapters.smtp import MailServer, SmtpMailer
 from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.core.secret import Secret
-from letterhead.ports import Post
+from letterhead.ports.mail import Post
 from tests.rigs import smtp
 from tests.rigs.processes import free_port
 from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood

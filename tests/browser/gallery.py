@@ -33,7 +33,8 @@ from letterhead.operations import accounts, rotations
 from letterhead.operations.key_pool import pooled
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
-from letterhead.ports import Condition, Conditions, Outcome, Quota, Use
+from letterhead.ports.provider import Condition, Conditions, Quota, Use
+from letterhead.ports.store.domains import Outcome
 from letterhead.web.app import create_app
 from letterhead.web.settings import WebSettings
 from letterhead.wiring.assemble import Stand
@@ -257,6 +258,6 @@ async def _past(world: World) -> None:
 
 def names(gallery: Gallery) -> list[Domain]:
     """Lists the account's domains."""
-    from letterhead.ports import Page
+    from letterhead.ports.store.domains import Page
 
     return gallery.do(gallery.world.deps.store.domains(gallery.world.account.id, Page()))

@@ -13,7 +13,10 @@ from letterhead.core.domain.domain import Domain, Event, EventKind
 from letterhead.core.domain.health import State, fresh
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
-from letterhead.ports import AuditRow, Checkup, Claim, Claimed, NewDomain, PooledKey, Store
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store import Store
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.domains import Checkup, Claim, Claimed, NewDomain
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 _numbers = count(1)

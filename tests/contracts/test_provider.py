@@ -21,7 +21,7 @@ from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
 from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Provider
+from letterhead.ports.provider import Provider
 from tests.operations.ses_story import given_credentials
 from tests.rigs.ses_wire import Ill, Ses, running
 

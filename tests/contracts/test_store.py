@@ -15,7 +15,8 @@ from letterhead.core.domain.domain import Domain, Effect, EventKind
 from letterhead.core.domain.health import Look, State, Watch, fresh
 from letterhead.core.domain.provider_identity import Identity, Presence, Word
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Checkup, Claimed, Notice, Outcome, Page, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Checkup, Claimed, Notice, Outcome, Page
 from tests.contracts.samples import (
     NOW,
     Shop,

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, Effect, EventKind, Slots
-from letterhead.ports import Claimed, NewKey, Outcome
+from letterhead.ports.store.domains import Claimed, NewKey, Outcome
 from tests.contracts.samples import NOW, Shop, audit, domain, event, later, pooled_keys
 
 NAME = "example.com"

@@ -4,7 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from letterhead.core.schedule.check_lag import SLOT, Tally
-from letterhead.ports import Budget, Condition, Conditions, Quota, Store, Use
+from letterhead.ports.provider import Condition, Conditions, Quota, Use
+from letterhead.ports.store import Store
+from letterhead.ports.store.monitoring import Budget
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

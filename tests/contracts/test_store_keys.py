@@ -11,7 +11,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.core.public.webhooks import Webhook
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Claimed, NewDomain, NewKey, Outcome
+from letterhead.ports.store.domains import Claimed, NewDomain, NewKey, Outcome
 from tests.contracts.samples import NOW, Shop, audit, domain, event, pooled_keys
 
 NAME = "example.com"

@@ -5,7 +5,8 @@ import asyncio
 from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.ports import Outcome, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Outcome
 from tests.contracts.samples import NOW, Shop, audit, event, later
 
 Stores = tuple[Store, Store]

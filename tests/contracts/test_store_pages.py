@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.ports import Beside, Outcome
+from letterhead.ports.store.domains import Beside, Outcome
 from tests.contracts.samples import NOW, Shop, audit, event, fresh_id, later
 
 

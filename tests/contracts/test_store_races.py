@@ -10,7 +10,8 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Effect, EventKind
 from letterhead.core.domain.health import State, fresh
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Claimed, Outcome, Page, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Claimed, Outcome, Page
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later, pooled_keys
 
 Stores = tuple[Store, Store]

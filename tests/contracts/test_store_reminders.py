@@ -17,7 +17,9 @@ from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.core.domain.health import State, fresh
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, ReminderKind
-from letterhead.ports import Checkup, Outcome, OwedReminder, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Checkup, Outcome
+from letterhead.ports.store.reminders import OwedReminder
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, later
 from tests.rigs.postgres import Postgres
 

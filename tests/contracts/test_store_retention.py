@@ -9,7 +9,9 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Change, Domain, Event, EventKind
 from letterhead.core.public.webhooks import Fate, Ruling, Webhook
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Attempt, Outcome, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.webhooks import Attempt
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, fresh_id, later, pooled_keys
 
 

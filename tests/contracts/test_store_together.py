@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from letterhead.adapters.storage.write_batcher import Gathering
 from letterhead.errors import Fault
-from letterhead.ports import Outcome, Page, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Outcome, Page
 from tests.contracts.samples import Shop, audit, later
 
 AUDIT = "SELECT actor, account_id, action, subject, address, tracking_id, at FROM audit ORDER BY subject"

@@ -22,7 +22,8 @@ from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import EventKind
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Outcome, Page, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.domains import Outcome, Page
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later
 from tests.rigs.postgres import Postgres, running
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import State, fresh
 from letterhead.core.plan.plan import Verdict
-from letterhead.ports import Beside, Checkup, Outcome
+from letterhead.ports.store.domains import Beside, Checkup, Outcome
 from tests.contracts.samples import NOW, Shop, checkup, event, later
 
 

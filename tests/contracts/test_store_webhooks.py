@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Change, Domain, EventKind
 from letterhead.core.public.webhooks import Fate, Ruling, Webhook
-from letterhead.ports import Attempt, Outcome, OwedDelivery, Store
+from letterhead.ports.store import Store
+from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.webhooks import Attempt, OwedDelivery
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, fresh_id, later
 
 Stores = tuple[Store, Store]

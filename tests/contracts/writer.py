@@ -6,7 +6,7 @@ from itertools import count
 
 from letterhead.adapters.storage import open_store
 from letterhead.core.accounts.quotas import Limits
-from letterhead.ports import Claimed
+from letterhead.ports.store.domains import Claimed
 from tests.contracts.samples import Shop, domain, pooled_keys
 
 

@@ -17,7 +17,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import domains
 from letterhead.operations.domains import Wish
 from letterhead.operations.key_pool import pooled
-from letterhead.ports import Page
+from letterhead.ports.store.domains import Page
 from letterhead.wiring.assemble import Stand
 from tests.operations.world import World, opened
 from tests.rigs import chaos

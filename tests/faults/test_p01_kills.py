@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from letterhead.adapters.storage import open_store
-from letterhead.ports import Page
+from letterhead.ports.store.domains import Page
 from tests.faults import promises
 from tests.faults.conftest import Figures
 from tests.rigs import postgres as postgres_rig

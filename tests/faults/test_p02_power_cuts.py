@@ -19,7 +19,7 @@ from letterhead.adapters.storage.sqlite import WRITER, SqliteEngine
 from letterhead.adapters.storage.store import SqlStore
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.ports import Page
+from letterhead.ports.store.domains import Page
 from tests.contracts.samples import Shop, audit, domain, event, pooled_keys
 from tests.faults.conftest import Figures
 from tests.rigs.powercut import Disk

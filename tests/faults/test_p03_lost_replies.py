@@ -12,7 +12,7 @@ import pytest
 
 from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.operations.key_pool import pooled
-from letterhead.ports import Page
+from letterhead.ports.store.domains import Page
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon
 from tests.rigs import chaos

@@ -28,7 +28,8 @@ from letterhead.core.schedule.reminder_mail import Letter
 from letterhead.operations import checks, reminders
 from letterhead.operations.dns_questions import beside, known, look
 from letterhead.operations.domains import plan_of
-from letterhead.ports import Allowance, Handed, Post
+from letterhead.ports.mail import Handed, Post
+from letterhead.ports.resolver import Allowance
 from letterhead.wiring.assemble import Stand
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon, opened

@@ -9,7 +9,7 @@ from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.core.check import check
 from letterhead.core.plan.plan import Verdict
 from letterhead.operations import dns_questions
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 from tests.cases import case
 from tests.cases.case import Case
 from tests.rigs.zone_servers import serving

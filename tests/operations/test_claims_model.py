@@ -16,7 +16,8 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.provider_identity import Presence
 from letterhead.errors import Fault
 from letterhead.operations import checks, domains
-from letterhead.ports import Outcome, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.domains import Outcome
 from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 

@@ -19,7 +19,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import proofs
 from letterhead.operations.domains import plan_of, private_key
 from letterhead.operations.proofs import Given, Judged, Sent
-from letterhead.ports import Proving
+from letterhead.ports.mail import Proving
 from tests.operations.world import OPERATOR, Clock, World
 from tests.rigs import imap, smtp
 from tests.rigs.dns_lab import DnsLab

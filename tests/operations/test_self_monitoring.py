@@ -10,7 +10,7 @@ import pytest
 from letterhead import worker
 from letterhead.core.schedule.check_lag import slot_of
 from letterhead.operations import self_monitoring
-from letterhead.ports import Condition
+from letterhead.ports.provider import Condition
 from letterhead.wiring.assemble import Stand
 from tests.operations.world import Clock, WrittenDns, opened
 

@@ -19,7 +19,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, provider_work
 from letterhead.operations.audit import Actor
 from letterhead.operations.provider_work import owner_tag
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 from tests.faults import promises
 from tests.operations.ses_story import SesStory, given_credentials, ses_story
 from tests.operations.world import Clock

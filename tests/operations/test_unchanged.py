@@ -16,7 +16,7 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import State
 from letterhead.operations import checks
 from letterhead.operations.domains import plan_of
-from letterhead.ports import Beside, Outcome
+from letterhead.ports.store.domains import Beside, Outcome
 from letterhead.wiring.assemble import Stand
 from tests.operations.conftest import MAIL_FROM
 from tests.operations.world import Clock, World, WrittenDns, opened

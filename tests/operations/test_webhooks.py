@@ -13,7 +13,7 @@ from letterhead.core.domain.health import State
 from letterhead.core.public import webhooks as rules
 from letterhead.errors import Fault, Kind
 from letterhead.operations import deliveries, domains, webhooks
-from letterhead.ports import Delivery
+from letterhead.ports.store.webhooks import Delivery
 from letterhead.wiring.assemble import Stand
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 from tests.rigs import webhook_receiver

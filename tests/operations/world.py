@@ -19,7 +19,8 @@ from letterhead.core.plan.plan import PlannedRecord
 from letterhead.operations import accounts, checks, domains, provider_work
 from letterhead.operations.audit import Actor
 from letterhead.operations.domains import DomainView, Wish
-from letterhead.ports import Allowance, Deps
+from letterhead.ports.deps import Deps
+from letterhead.ports.resolver import Allowance
 from letterhead.wiring.assemble import Stand, assembled
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()

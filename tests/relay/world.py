@@ -15,7 +15,7 @@ from letterhead.adapters.dkim_signer import DkimSigner
 from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
 from letterhead.core.domain.health import State
 from letterhead.core.plan.plan import RecordId
-from letterhead.ports import Relaying
+from letterhead.ports.relay import Relaying
 from letterhead.relay import Ears, RelaySettings, run
 from letterhead.wiring.assemble import Stand
 from tests.operations.test_real_dns import record

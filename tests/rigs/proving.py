@@ -1,7 +1,8 @@
 """Stands in for the operator's path of proofs: takes them, and holds those that a test lets arrive."""
 
 from letterhead.core.schedule.reminder_mail import Letter
-from letterhead.ports import Deps, Handed, Post, Proving
+from letterhead.ports.deps import Deps
+from letterhead.ports.mail import Handed, Post, Proving
 
 TO = "proof@operator.example"
 

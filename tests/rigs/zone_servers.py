@@ -31,7 +31,7 @@ from letterhead.core.dns.answers import (
     Why,
 )
 from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, quoted, shown
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 from tests.rigs.processes import free_port
 
 SILENT = {Why.TIMEOUT, Why.UNREACHABLE, Why.TCP_BLOCKED, Why.MALFORMED, Why.NOT_ASKED}

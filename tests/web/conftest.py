@@ -18,7 +18,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
-from letterhead.ports import Notices
+from letterhead.ports.provider import Notices
 from letterhead.web.app import create_app
 from letterhead.web.http_protocol import EnvelopeProtocol
 from letterhead.web.server import Server, send_at_once

@@ -14,7 +14,7 @@ from pingram.models.domain_dns_check import DomainDnsCheck
 from letterhead.core.domain.domain import OldKey
 from letterhead.core.domain.health import State, fresh
 from letterhead.core.plan.plan import RecordId, Verdict
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.rigs.processes import free_port
 from tests.web.conftest import Installation, running
 from tests.web.test_pages import csrf, sign_in

@@ -6,7 +6,7 @@ import httpx2
 import msgspec
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.web.conftest import Installation
 
 LISTED = {"sender", "status", "lastSync", "createdAt", "selector", "verificationRecords", "mailFromDomainStatus"}

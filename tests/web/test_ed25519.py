@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.health import State, fresh
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 SECRET = {"privateEd25519Key"}

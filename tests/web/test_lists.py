@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Outcome, Page
+from letterhead.ports.store.domains import Outcome, Page
 from letterhead.web.list_cache import Kept, KeptLists
 from tests.web.conftest import Installation
 

@@ -15,7 +15,7 @@ from benchmarks import seed
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
 from letterhead.operations.domains import key_purpose
-from letterhead.ports import Outcome, Page
+from letterhead.ports.store.domains import Outcome, Page
 from letterhead.web.routes.domains import LONG, PIECE
 from tests.web.conftest import Installation, running
 

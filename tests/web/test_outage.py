@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.plan.plan import Verdict
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.contracts.samples import checkup
 from tests.web.conftest import OPERATOR_TOKEN, Installation
 from tests.web.test_pages import sign_in

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan.plan import RecordId, Standing, Verdict
 from letterhead.core.zone.caching import NEGATIVE
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 

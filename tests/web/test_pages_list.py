@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 from tests.web.test_pages import sign_in

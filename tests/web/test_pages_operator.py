@@ -7,7 +7,7 @@ import pytest
 
 from letterhead.core.schedule.check_lag import SLOT, step_of
 from letterhead.operations.self_monitoring import CHECKS
-from letterhead.ports import Condition, Conditions, Quota, Use
+from letterhead.ports.provider import Condition, Conditions, Quota, Use
 from letterhead.web.pages.operator import lasting
 from letterhead.web.pages.texts import Texts
 from tests.web.conftest import OPERATOR_TOKEN, Installation

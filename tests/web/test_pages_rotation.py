@@ -14,7 +14,7 @@ from letterhead.core.domain.domain import Change, Event, EventKind, OldKey
 from letterhead.core.domain.health import WIRE_STATUS, State
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.core.rotation.rotation import Stage
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from letterhead.web.pages.texts import catalogue
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in

@@ -10,7 +10,7 @@ from pingram.models.domain_dns_check import DomainDnsCheck
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.health import State, fresh
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import Outcome
 from tests.web.conftest import Installation
 
 PATH = "/domains/acme.dev/dkim-rotation"

@@ -29,7 +29,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 
 DNS_PORT = 53
 PER_QUESTION = 5.0  # seconds

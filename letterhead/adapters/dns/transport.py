@@ -25,7 +25,7 @@ from letterhead.adapters.dns.wire import (
     read_message,
 )
 from letterhead.core.dns.answers import Unanswered, Why
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 
 TRIES = 2
 MAX_STRAYS = 32  # packets that are not the answer, before we give the server up

@@ -22,7 +22,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from letterhead.core.dns.records import split_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import Condition
 
 UNSIGNED, UNREADABLE = "unsigned", "unreadable"  # answers that nobody can rely on
 HEADER: Final = 12  # octets

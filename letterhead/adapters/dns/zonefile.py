@@ -39,7 +39,7 @@ from letterhead.core.dns.answers import (
 )
 from letterhead.core.dns.records import STRING_LIMIT
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 
 TEXT = "zone text"  # who says it, where the text names no server
 RESOLVER = "@resolver"

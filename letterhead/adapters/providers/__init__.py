@@ -10,7 +10,7 @@ from letterhead.adapters import aws
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.provider_identity import ReturnPath
-from letterhead.ports import Provider
+from letterhead.ports.provider import Provider
 
 Turn = Callable[[str, float], Awaitable[float | None]]
 

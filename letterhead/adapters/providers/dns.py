@@ -7,7 +7,7 @@ from datetime import datetime
 from letterhead.core.domain.provider_identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import Condition
 
 
 class DnsProvider:

@@ -24,7 +24,7 @@ from letterhead.core.domain.provider_identity import (
 )
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import Condition
 
 SETTLES_AFTER = timedelta(seconds=20)
 FORGETS_AFTER = timedelta(minutes=10)

@@ -8,7 +8,7 @@ from letterhead.adapters.storage.engine import Engine, Session, storable
 from letterhead.adapters.storage.write_batcher import Gathering
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
-from letterhead.ports import AuditRow, KeptAudit
+from letterhead.ports.store.accounts import AuditRow, KeptAudit
 
 
 class Accounts:

@@ -14,8 +14,9 @@ from letterhead.adapters.storage.write_batcher import Gathering
 from letterhead.core.accounts.quotas import Limits, over_domains, over_pending
 from letterhead.core.domain.domain import Domain, Effect, Event
 from letterhead.errors import Fault, Kind
-from letterhead.ports import (
-    AuditRow,
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.domains import (
     Beside,
     Checkup,
     Claim,
@@ -25,7 +26,6 @@ from letterhead.ports import (
     NewKey,
     Outcome,
     Page,
-    PooledKey,
 )
 
 ALL: Final = 2**31 - 1

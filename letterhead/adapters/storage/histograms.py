@@ -8,7 +8,8 @@ import msgspec
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Session
 from letterhead.core.schedule.check_lag import Tally, slot_of
-from letterhead.ports import Budget, Condition, Conditions
+from letterhead.ports.provider import Condition, Conditions
+from letterhead.ports.store.monitoring import Budget
 
 
 class Tallies:

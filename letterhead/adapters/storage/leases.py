@@ -11,7 +11,9 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import Engine, Row, Session
 from letterhead.adapters.storage.histograms import add
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Backlog, Intent, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.monitoring import Backlog
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import Move
-from letterhead.ports import AuditRow
+from letterhead.ports.store.accounts import AuditRow
 
 
 class Pages:

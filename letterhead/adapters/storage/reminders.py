@@ -10,7 +10,7 @@ from letterhead.adapters.storage.engine import Engine, Session
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.schedule import reminders
 from letterhead.core.zone.resolver_outage import Silence
-from letterhead.ports import OwedReminder
+from letterhead.ports.store.reminders import OwedReminder
 
 
 async def remind(session: Session, domain: Domain, events: Iterable[Event]) -> None:

@@ -16,7 +16,11 @@ from letterhead.core.domain.domain import Change, Domain, Effect, Event, EventKi
 from letterhead.core.domain.domain import status as wire_status
 from letterhead.core.schedule.reminders import Reminder, ReminderKind
 from letterhead.core.zone.resolver_outage import Silence
-from letterhead.ports import AuditRow, Beside, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.accounts import AuditRow, KeptAudit
+from letterhead.ports.store.domains import Beside, Checkup, DomainEvent
+from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.reminders import OwedReminder
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)

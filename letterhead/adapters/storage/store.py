@@ -18,7 +18,7 @@ from letterhead.adapters.storage.secrets import Secrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.webhooks import Webhooks
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 
 SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")

@@ -12,7 +12,8 @@ from letterhead.adapters.storage.engine import Engine, Row, Session, Value
 from letterhead.adapters.storage.uuid7 import EventIds
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.public.webhooks import EVERY, Fate, Ruling, Webhook
-from letterhead.ports import Attempt, AuditRow, Delivery, KeptWebhook, OwedDelivery
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.webhooks import Attempt, Delivery, KeptWebhook, OwedDelivery
 
 LAST: Final = "~"  # behind every id
 

@@ -14,7 +14,7 @@ from letterhead.cli.exit_codes import Exit
 if TYPE_CHECKING:
     from letterhead.cli.demo.stage import Zones
     from letterhead.config import Settings
-    from letterhead.ports import Deps
+    from letterhead.ports.deps import Deps
 
 APPEARS_AFTER = 20.0  # seconds
 SETTLES_AFTER = timedelta(seconds=1)  # so long the simulated provider takes
@@ -81,7 +81,7 @@ class Narrator:
         """Tells until it is over."""
         from letterhead.cli.demo.story import APPEARS, PARTS
         from letterhead.core.domain.domain import status
-        from letterhead.ports import Page
+        from letterhead.ports.store.domains import Page
 
         tales = {part.sender: part.tale for part in PARTS}
         for domain in await self.deps.store.domains(self.account_id, Page()):

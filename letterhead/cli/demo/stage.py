@@ -10,7 +10,8 @@ from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.plan.plan import Plan
 from letterhead.operations import checks, key_pool, provider_work
 from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
-from letterhead.ports import Allowance, Deps, Resolver
+from letterhead.ports.deps import Deps
+from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
 
 LEASE = timedelta(minutes=1)

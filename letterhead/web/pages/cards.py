@@ -10,7 +10,7 @@ from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
 from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 CACHED = frozenset({caching.NEGATIVE.code, caching.STALE.code})
 LAGS = "identity.provider-lags"

@@ -5,7 +5,7 @@ import hmac
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
-from letterhead.ports import SignIn, SignInAttempt
+from letterhead.ports.sign_in import SignIn, SignInAttempt
 from letterhead.web.pages.gate import SESSION, cookie
 from letterhead.web.pages.signing import form, ours
 from letterhead.web.pages.view import HOME, View, Visitor, Who

@@ -12,7 +12,7 @@ from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault
 from letterhead.operations import domains
-from letterhead.ports import Checkup, Page
+from letterhead.ports.store.domains import Checkup, Page
 from letterhead.web import errors as problems
 from letterhead.web.pages import pictures
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path

@@ -12,7 +12,7 @@ from letterhead.core.check.catalogue import DIAGNOSES, like
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
-from letterhead.ports import Page
+from letterhead.ports.store.domains import Page
 from letterhead.web import etags, schemas, serialize
 from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.list_cache import Kept

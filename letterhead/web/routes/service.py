@@ -7,7 +7,8 @@ from typing import Any
 from letterhead.core.dns.answers import Question, Unanswered, View
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Allowance, Backlog
+from letterhead.ports.resolver import Allowance
+from letterhead.ports.store.monitoring import Backlog
 from letterhead.web import schemas
 from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.responses import Answer, json

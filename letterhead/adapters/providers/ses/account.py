@@ -15,7 +15,7 @@ from letterhead.adapters.providers.ses.shapes import (
     word_of,
 )
 from letterhead.core.domain.provider_identity import Word
-from letterhead.ports import Condition, Quota, Use
+from letterhead.ports.provider import Condition, Quota, Use
 
 PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain
 IDENTITIES: Final = 10_000  # in a region, as Amazon has it where nothing else was agreed; it can't be asked for

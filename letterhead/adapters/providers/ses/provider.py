@@ -29,7 +29,7 @@ from letterhead.core.domain.provider_identity import (
     Word,
 )
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Condition
+from letterhead.ports.provider import Condition
 
 MX_PRIORITY: Final = 10
 LOOK_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a turn: who looks can come back later
