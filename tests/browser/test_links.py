@@ -45,6 +45,7 @@ def test_a_link_shows_one_domain_and_nothing_else(desk: Desk, browser: Browser, 
     visitor.goto(link)
     assert f"other-{sender}" not in visitor.content()
     addresses = visitor.locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert addresses
     assert all(each.startswith(("#", "mailto:", "/setup/")) for each in addresses), addresses
     with visitor.expect_download() as download:
         visitor.get_by_role("link", name="Download a zone file").click()

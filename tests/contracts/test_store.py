@@ -1,5 +1,6 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -630,8 +631,9 @@ async def test_vault_keeps_the_first(store: Store) -> None:
 
 
 async def test_store_is_ready(store: Store) -> None:
-    """An open store says that it can be used."""
-    await store.ready()
+    """An open store says that it can be used: nothing is raised."""
+    (raised,) = await asyncio.gather(store.ready(), return_exceptions=True)
+    assert raised is None
 
 
 def test_values_are_whole() -> None:

@@ -100,7 +100,9 @@ def test_a_full_disk_is_told_and_got_over(disk: Disk, tmp_path: Path, figures: F
             disk.free(serving)
             waited = until_added(client)
             assert senders(client) == added | {name(200)}
-        assert all(each["privateDKIMKey"] for each in again(serving, key))
+        shown = again(serving, key)
+    assert {each["sender"] for each in shown} == added | {name(200)}
+    assert all(each["privateDKIMKey"] for each in shown)
     figures(refused=sum(each.status_code == 500 for each in refused), resumed_after_s=f"{waited:.2f}", how=disk.how)
     assert told == {"storage-unavailable"}
     assert waited <= RESUMES

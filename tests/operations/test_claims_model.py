@@ -36,6 +36,7 @@ class Walk:
     provider: SimulatedProvider
     chance: random.Random
     seen: set[str] = field(default_factory=set)  # selectors whose record a check found in DNS
+    holders: set[str] = field(default_factory=set)  # claims that ever held the name
 
     async def step(self) -> None:
         """Takes one step and holds the rules against what there is."""
@@ -94,6 +95,7 @@ class Walk:
         """Holds the four rules."""
         claims = await self.claims()
         holders = [each for each in claims if each.held]
+        self.holders |= {each.id for each in holders}
         assert len(holders) <= 1, "two holders"
         assert all(each.selector in self.seen for each in holders), "a holder whose key nobody saw"
         assert all(each.held for each in claims if each.dkim.state in ("verified", "at_risk")), "sends without holding"
@@ -115,6 +117,7 @@ async def test_the_rules_of_claims_hold(tmp_path: Path, seed: int) -> None:
         walk = Walk(worlds, dns, clock, provider, random.Random(seed))
         for _ in range(STEPS):
             await walk.step()
+    assert walk.holders, "the rules were held against nobody"
 
 
 async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
