@@ -47,15 +47,15 @@ HEAD = MESSAGE.encode()
 async def test_no_second_message_is_smuggled(relay: Relay, ledger: Ledger, end: bytes) -> None:
     """No end but CR LF . CR LF ends a message; one that holds a near miss is refused, and the conversation is over."""
 
-    def talk() -> tuple[bytes, bytes, bool]:
+    def talk() -> tuple[list[bytes], bool]:
         wire = Wire(relay.port)
         wire.begin(relay.world.key)
         wire.say(HEAD + b"x" + end + SECOND + b".\r\n")
-        return wire.reply(), wire.reply(), wire.ended()
+        return list(iter(wire.reply, b"")), wire.ended()
 
-    said, last, over = await asyncio.to_thread(talk)
+    (said, *last), over = await asyncio.to_thread(talk)
     assert said.startswith((b"550 5.6.0", b"500 5.5.2")), said
-    assert last == b"" or last.startswith(b"421 "), last
+    assert [each[:4] for each in last] in ([], [b"421 "]), last
     assert over
     assert not relay.waiting()
     assert not ledger.taken
