@@ -87,7 +87,7 @@ class EnvelopeKeyring:
                 "Restore the row from a backup, or give the domain a new key.",
             ) from error
 
-    def rewrapped(self, sealed: bytes) -> bytes | None:
+    def rewrap(self, sealed: bytes) -> bytes | None:
         """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
         parts = _parse(sealed)
         if parts.kek_id == self._first:

@@ -44,7 +44,7 @@ ALGORITHMS: Final = [
 
 SCOPES: Final = tuple(scope.value for scope in Scope)
 
-Shape = TypeVar("Shape")
+TokenShape = TypeVar("TokenShape")
 
 
 class Discovered(msgspec.Struct, frozen=True):
@@ -171,7 +171,9 @@ class OpenIdProvider:
         return claims
 
 
-async def _read(client: httpx2.AsyncClient, method: str, address: str, shape: type[Shape], **how: Any) -> Shape:
+async def _read(
+    client: httpx2.AsyncClient, method: str, address: str, shape: type[TokenShape], **how: Any
+) -> TokenShape:
     """Asks one address and reads its JSON; Fault `unauthorized` where it is refused, `provider-failed` otherwise."""
     try:
         async with asyncio.timeout(SECONDS):  # for all of it: an answer may come octet by octet

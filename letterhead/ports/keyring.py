@@ -40,7 +40,7 @@ class Keyring(Protocol):
         """Decrypts what `seal` made for the same purpose; Fault `keyring-wrong` where it does not open."""
         ...
 
-    def rewrapped(self, sealed: bytes) -> bytes | None:
+    def rewrap(self, sealed: bytes) -> bytes | None:
         """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
         ...
 

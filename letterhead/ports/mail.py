@@ -6,10 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminder_mail import Email
 
 
-class Post(StrEnum):
+class DeliveryResult(StrEnum):
     """Says what became of a message that was handed over."""
 
     ACCEPTED = "accepted"
@@ -18,26 +18,26 @@ class Post(StrEnum):
     UNKNOWN = "unknown"  # it broke off after the message went out: perhaps it was taken
 
 
-class Handed(msgspec.Struct, frozen=True, kw_only=True):
+class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what became of a message, with the server's own words or what happened to the connection."""
 
-    post: Post
+    post: DeliveryResult
     said: str
 
 
 class Mailer(Protocol):
     """Hands messages to a mail server."""
 
-    async def send(self, letter: Letter) -> Handed:
+    async def send(self, letter: Email) -> SendResult:
         """Hands one message over; trouble is a value, never raised."""
         ...
 
-    async def reach(self) -> Handed:
+    async def try_connection(self) -> SendResult:
         """Goes as far as a message would, sign-in and all, and sends none."""
         ...
 
 
-class Mailbox(Protocol):
+class MailboxReader(Protocol):
     """Reads the mailbox that proofs are sent to; changes nothing there."""
 
     async def find(self, token: str) -> bytes | None:
@@ -47,9 +47,9 @@ class Mailbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proving:
+class ProofSetup:
     """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
 
     to: str
     mailer: Mailer
-    mailbox: Mailbox | None = None
+    mailbox: MailboxReader | None = None

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from letterhead.core.zone.resolver_outage import Silence
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.store.monitoring import Backlog
 
 
@@ -14,26 +14,26 @@ class Meter(Protocol):
         """Names the form that `text` tells them in."""
         ...
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request; `route` is a template, never a path."""
         ...
 
-    def checked(self, outcome: str) -> None:
+    def count_check(self, outcome: str) -> None:
         """Counts one check by the status that it left, or "lost" where its work was thrown away."""
         ...
 
-    def relayed(self, outcome: str) -> None:
+    def count_relayed(self, outcome: str) -> None:
         """Counts one message of the relay: accepted, refused, sent, deferred or bounced."""
         ...
 
-    def queue_holds(self, messages: int) -> None:
+    def set_queue_size(self, messages: int) -> None:
         """Notes how many messages the relay has taken and not handed over."""
         ...
 
-    def tell_at(self, host: str, port: int) -> None:
+    def serve_metrics(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
         ...
 
-    def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
+    def text(self, backlog: Backlog | None, silence: ResolverOutage | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         ...

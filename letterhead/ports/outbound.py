@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from letterhead.core.public.webhooks import Replied, Target
+from letterhead.core.public.webhooks import HttpResult, WebhookTarget
 
 
 class Outbound(Protocol):
     """Sends a message to an endpoint of somebody else's, on the public Internet alone."""
 
-    async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Replied:
+    async def post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
         """Sends one POST and reads what came of it; trouble is a value, never raised. Redirects are not followed."""
         ...

@@ -7,7 +7,13 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.domain.provider_identity import Holding, IdentityWish, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.provider_identity import (
+    IdentityReport,
+    IdentityWish,
+    ProviderHolding,
+    ProviderStatus,
+    ReturnPath,
+)
 from letterhead.core.secret import Secret
 
 
@@ -19,7 +25,7 @@ class Quota(StrEnum):
     IDENTITIES = "identities"
 
 
-class Use(msgspec.Struct, frozen=True, kw_only=True):
+class QuotaUse(msgspec.Struct, frozen=True, kw_only=True):
     """Says how much of something is used and how much allowed; None where it is not told, or nothing limits it."""
 
     quota: Quota
@@ -27,20 +33,20 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     allowed: float | None = None
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class HealthItem(msgspec.Struct, frozen=True, kw_only=True):
     """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
 
     said: str
     ok: bool = True
     fix: str | None = None
-    uses: tuple[Use, ...] = ()
+    uses: tuple[QuotaUse, ...] = ()
 
 
-class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the provider's account was found to be at a time."""
 
     at: datetime
-    told: tuple[Condition, ...]
+    told: tuple[HealthItem, ...]
 
 
 class Provider(Protocol):
@@ -56,15 +62,15 @@ class Provider(Protocol):
         """Says what a MAIL FROM domain must point at; nothing where no MAIL FROM is planned."""
         ...
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Tells the provider's word on a domain; trouble is `IdentityUnknown`, never raised."""
         ...
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Makes the provider hold what is wished: idempotent, and never over somebody else's identity."""
         ...
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Starts the provider's own look at DNS again, where it had given up."""
         ...
 
@@ -72,11 +78,11 @@ class Provider(Protocol):
         """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
         ...
 
-    async def listed(self) -> Mapping[str, Word] | None:
+    async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
         """Lists all that the provider holds with its word on each, whoever put it there; None where it has no list."""
         ...
 
-    async def holding(self, sender: str) -> Holding | None:
+    async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Tells what the provider holds under a name, whoever put it there; nothing where there is nothing."""
         ...
 
@@ -87,11 +93,11 @@ class Provider(Protocol):
         """
         ...
 
-    async def account(self) -> Sequence[Condition]:
+    async def account_health(self) -> Sequence[HealthItem]:
         """Looks who we are at the provider, what it allows and what of it is used, in few calls. Never raises."""
         ...
 
-    async def conditions(self) -> Sequence[Condition]:
+    async def full_health(self) -> Sequence[HealthItem]:
         """Looks at the account and tries what we need to be allowed there: for a person who asks. Never raises."""
         ...
 
@@ -112,12 +118,12 @@ class Publisher(Protocol):
         """
         ...
 
-    async def conditions(self) -> Sequence[Condition]:
+    async def health(self) -> Sequence[HealthItem]:
         """Tries whether the zone could be written, and changes nothing. Never raises."""
         ...
 
 
-class Notices(Protocol):
+class ProviderNotifications(Protocol):
     """Reads what the mail provider sends by itself."""
 
     async def read(self, body: bytes) -> frozenset[str]:

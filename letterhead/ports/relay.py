@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.relay.queue import Answer, Progress, Queued
+from letterhead.core.relay.queue import DeliveryProgress, QueuedMessage, RecipientReply
 from letterhead.core.secret import Secret
 
 
@@ -17,7 +17,7 @@ class MailQueue(Protocol):
     Trouble with the disk is Fault `storage-unavailable`.
     """
 
-    async def put(self, queued: Queued, content: bytes) -> None:
+    async def put(self, queued: QueuedMessage, content: bytes) -> None:
         """Keeps a message: on the disk when this returns, or not at all."""
         ...
 
@@ -25,7 +25,7 @@ class MailQueue(Protocol):
         """Reads a message's text; nothing where it is gone."""
         ...
 
-    async def note(self, message_id: str, progress: Progress) -> None:
+    async def save_progress(self, message_id: str, progress: DeliveryProgress) -> None:
         """Notes how far a message is."""
         ...
 
@@ -33,12 +33,12 @@ class MailQueue(Protocol):
         """Forgets a message; one that is gone already is left so."""
         ...
 
-    async def owed(self) -> list[Queued]:
+    async def list_queued(self) -> list[QueuedMessage]:
         """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
         ...
 
 
-class Signer(Protocol):
+class MessageSigner(Protocol):
     """Signs messages."""
 
     def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
@@ -46,10 +46,10 @@ class Signer(Protocol):
         ...
 
 
-class Handover(msgspec.Struct, frozen=True, kw_only=True):
+class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the next server said for each recipient; `reached` is false where it never came to a message."""
 
-    answers: Mapping[str, Answer] = {}
+    answers: Mapping[str, RecipientReply] = {}
     reached: bool = True
     said: str = ""
 
@@ -57,7 +57,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 class SmartHost(Protocol):
     """Hands messages to the one server that sends them on."""
 
-    async def hand(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> Handover:
+    async def hand_over(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> RelayResult:
         """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
         ...
 
@@ -67,11 +67,11 @@ class SmartHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relaying:
+class RelayDeps:
     """Gathers what the signing relay needs beside `Deps`."""
 
     queue: MailQueue
-    signer: Signer
+    signer: MessageSigner
     smart_host: SmartHost
     host: str  # what the relay calls itself
     keep: timedelta  # how long a message is tried

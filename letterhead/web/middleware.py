@@ -103,7 +103,7 @@ class Door:
     def _note(self, visit: Visit, method: str, path: str) -> None:
         seconds = time.perf_counter() - visit.began
         known = method if method in METHODS else "other"
-        self._meter.answered(known, visit.route, visit.status, seconds)
+        self._meter.count_response(known, visit.route, visit.status, seconds)
         log.info(
             "request.answered",
             method=method[:20],

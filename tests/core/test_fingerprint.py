@@ -21,7 +21,7 @@ from letterhead.core.dns.answers import (
 )
 from letterhead.core.dns.records import RRset, Txt
 from letterhead.core.findings.diagnosis import History
-from letterhead.core.plan.plan import PlannedRecord, Standing, Verdict
+from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
 from tests.core import samples
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -83,11 +83,11 @@ def test_silence_has_no_basis() -> None:
 def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
     """Everything required must be there, by agreement; what is only recommended may stand as it likes."""
 
-    def standing(record: PlannedRecord) -> Standing:
-        return Standing(record=record, verdict=verdict, agreed=agreed)
+    def standing(record: PlannedRecord) -> RecordResult:
+        return RecordResult(record=record, verdict=verdict, agreed=agreed)
 
     first, *others = PLAN.records
-    there = [Standing(record=each, verdict=Verdict.PRESENT) for each in others]
+    there = [RecordResult(record=each, verdict=Verdict.PRESENT) for each in others]
     assert sound([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional

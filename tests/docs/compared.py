@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.core.check.catalogue import plain, shortened
+from letterhead.core.check.catalogue import plain, shorten
 from letterhead.core.findings.diagnosis import Finding
 
 TABLE = Path(__file__).parents[2] / "docs" / "compared.toml"
@@ -74,5 +74,5 @@ def _said(mistake: Mistake, finding: Finding | None) -> str:
     if finding is None:
         return f"`{mistake.code}`: not shown by a zone case yet"
     link = f"[`{finding.code}`](findings/{finding.code}.md)"
-    title, detail, fix = (plain(shortened(text)) for text in (finding.title, finding.detail, finding.fix.rstrip(".")))
+    title, detail, fix = (plain(shorten(text)) for text in (finding.title, finding.detail, finding.fix.rstrip(".")))
     return f"{link}<br>**{title}.** {detail}<br>*What to do:* {fix}."

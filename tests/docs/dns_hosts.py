@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core.check.catalogue import shortened
+from letterhead.core.check.catalogue import shorten
 from letterhead.core.plan.dns_hosts import DnsHost, Fact
 from letterhead.core.plan.plan import RecordId
 from tests.docs.host_fixes import SERVERS, missing_at
@@ -63,4 +63,4 @@ def _facts(host: DnsHost) -> Iterable[str]:
 def _said(host: DnsHost) -> str:
     found = missing_at(SERVERS[host.id])
     fixes = [found[record].fix for record in (RecordId.DKIM, RecordId.MAIL_FROM_MX)]
-    return "```text\n" + shortened("\n".join(fixes)) + "\n```"
+    return "```text\n" + shorten("\n".join(fixes)) + "\n```"

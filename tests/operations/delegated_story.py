@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import dns.rdatatype
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import PlannedRecord
 from letterhead.core.rotation import delegated_keys
 from letterhead.operations.domains import plan_of
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, opened
 from tests.rigs.dns_lab import KEY, NS1, Authority, DnsLab
 
@@ -64,7 +64,8 @@ class Story:
         """Reads what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
         assert domain.slots is not None
         found = {
-            slot: texts_at(at or self.lab.ns1, delegated_keys.target(domain.slots, slot)) for slot in ("lh1", "lh2")
+            slot: texts_at(at or self.lab.ns1, delegated_keys.cname_target(domain.slots, slot))
+            for slot in ("lh1", "lh2")
         }
         return {slot: texts[0] for slot, texts in found.items() if texts}
 
@@ -78,7 +79,7 @@ class Story:
         """Adds a domain and brings it to SUCCESS."""
         self.points(*self.records(await self.add(sender)).values())
         domain = await self.world.look(sender)
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
         return domain
 
     async def look(self, sender: str, **by: float) -> Domain:
@@ -115,8 +116,8 @@ def texts_at(server: Asked, name: str) -> list[str]:
 
 @asynccontextmanager
 async def delegated_story(
-    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Stand | None = None, /, **other: str
+    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Overrides | None = None, /, **other: str
 ) -> AsyncIterator[Story]:
     """Opens the installation in a folder."""
-    async with opened(folder, stand or Stand(now=clock), **settings_for(lab, zone, **other)) as world:
+    async with opened(folder, stand or Overrides(now=clock), **settings_for(lab, zone, **other)) as world:
         yield Story(world, lab, clock, zone)

@@ -17,8 +17,8 @@ from letterhead.core.domain.provider_identity import Presence
 from letterhead.errors import Fault
 from letterhead.operations import checks, domains
 from letterhead.ports.keyring import PooledKey
-from letterhead.ports.store.domains import Outcome
-from letterhead.wiring.assemble import Stand
+from letterhead.ports.store.domains import DomainUpdate
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
 NAME = "acme.test"
@@ -112,7 +112,7 @@ async def test_the_rules_of_claims_hold(tmp_path: Path, seed: int) -> None:
     """At most one holder, a holder's key was seen, only the holder is at the provider, silence changes nothing."""
     clock, dns = Clock(noon()), WrittenDns(NAME)
     provider = SimulatedProvider(clock)
-    async with opened(tmp_path, Stand(resolver=dns, provider=provider, now=clock)) as first:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=provider, now=clock)) as first:
         worlds = [first, *[await first.other(f"account{number}") for number in range(4)]]
         walk = Walk(worlds, dns, clock, provider, random.Random(seed))
         for _ in range(STEPS):
@@ -123,7 +123,7 @@ async def test_the_rules_of_claims_hold(tmp_path: Path, seed: int) -> None:
 async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
     """The answers to a name that is free and to one that another account holds are the same but for the own claim."""
     clock, dns = Clock(noon()), WrittenDns(NAME)
-    async with opened(tmp_path, Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as ours:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as ours:
         await ours.add(NAME)
         dns.publish(await ours.dkim(NAME))
         await ours.look(NAME)
@@ -142,7 +142,7 @@ async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
 async def test_adding_a_held_name_takes_no_other_time(tmp_path: Path) -> None:
     """How long `POST` takes tells nobody whether a name is held: the medians of 120 each, asked in turn, are alike."""
     clock, dns = Clock(noon()), WrittenDns(NAME)
-    async with opened(tmp_path, Stand(resolver=dns, now=clock), KEY_POOL="1") as ours:
+    async with opened(tmp_path, Overrides(resolver=dns, now=clock), KEY_POOL="1") as ours:
         pair = await asyncio.to_thread(ours.deps.keyring.make_pair)
         sealed = {f"k{n}": ours.deps.keyring.seal(pair.private_key, f"pool|k{n}") for n in range(400)}
         keys = [PooledKey(id=one, public_key=pair.public_key, sealed=sealed[one]) for one in sealed]
@@ -150,7 +150,7 @@ async def test_adding_a_held_name_takes_no_other_time(tmp_path: Path) -> None:
         theirs = await ours.other("globex")
         for number in range(120):
             domain = await ours.add(f"held{number}.dev")
-            assert await ours.deps.store.save(Outcome(domain=replace(domain, held=True)))
+            assert await ours.deps.store.save(DomainUpdate(domain=replace(domain, held=True)))
         took: dict[str, list[float]] = {"held": [], "free": []}
         for number in range(120):
             for kind in ("held", "free") if number % 2 else ("free", "held"):

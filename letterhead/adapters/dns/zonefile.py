@@ -21,7 +21,7 @@ from dns.rdatatype import RdataType
 from letterhead.adapters.dns.dnspython_values import name_from, name_text, rrset
 from letterhead.adapters.dns.interpret import MAX_ALIASES
 from letterhead.adapters.dns.resolver import top_level
-from letterhead.adapters.dns.server_set import alike
+from letterhead.adapters.dns.server_set import are_alike
 from letterhead.core.dns.answers import (
     Aliased,
     Answer,
@@ -109,7 +109,7 @@ class ZoneFileResolver:
     """
 
     def __init__(self, *texts: str) -> None:
-        self._zones = {zone.apex: zone for text in texts for zone in _Reader(text).zones()}
+        self._zones = {zone.apex: zone for text in texts for zone in _ZoneTextReader(text).zones()}
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class ZoneFileResolver:
             return (_reply(view, _unknown(name)),)
         servers = self._servers(zone.sets, zone.apex) or (Nameserver(name=TEXT, addresses=()),)
         replies = tuple(_reply(view, self._answer(server.name, name, rdtype, zone), server, zone) for server in servers)
-        enough = view is View.TWO_SERVERS and alike(reply.answer for reply in replies[:2])
+        enough = view is View.TWO_SERVERS and are_alike(reply.answer for reply in replies[:2])
         return replies[:1] if view is View.ONE_SERVER else replies[:2] if enough else replies
 
     def _answer(self, who: str, name: Name, rdtype: RdataType, within: _Zone | None) -> Answer:
@@ -210,7 +210,7 @@ class ZoneFileResolver:
         return tuple(dict.fromkeys(rdata.address for records in found for rdata in records))
 
 
-class _Reader:
+class _ZoneTextReader:
     """Splits a text into zones and asides, and leaves the records themselves to dnspython."""
 
     def __init__(self, text: str) -> None:

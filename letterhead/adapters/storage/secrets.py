@@ -9,7 +9,7 @@ from letterhead.ports.store.secrets import SealedSecret
 PLACES: Final = ("domain_keys", "key_pool", "spare_keys", "vault", "webhooks", "webhooks_before")
 
 
-class Secrets:
+class SqlSecrets:
     """Walks over every sealed secret that is stored."""
 
     def __init__(self, engine: Engine) -> None:

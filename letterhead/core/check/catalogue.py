@@ -43,7 +43,7 @@ def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
         f"## What it means\n\n{plain(diagnosis.meaning)}",
         f"## How it looks\n\n{_template(diagnosis.detail)}",
         f"## What to do\n\n{_template(diagnosis.fix).rstrip('.')}.",
-        f"## Reference\n\n{linked(diagnosis.reference)}",
+        f"## Reference\n\n{link_rfc(diagnosis.reference)}",
         *(_example(example) if example else ()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -111,7 +111,7 @@ def consequence(severity: Severity) -> str:
             assert_never(severity)
 
 
-def linked(reference: str) -> str:
+def link_rfc(reference: str) -> str:
     """Turns `RFC 6376 3.6.1` into a link to that section."""
     return re.sub(r"RFC (\d+)(?: ([\dA-Z]+(?:\.\d+)*))?", _link, reference)
 
@@ -141,12 +141,12 @@ def _example(example: Example) -> Iterable[str]:
     said = [f"{found.severity}: {found.title}", found.detail, f"expected: {found.expected}" if found.expected else ""]
     said += [f"observed: {value}" for value in found.observed]
     lines = "\n".join([*filter(None, said), f"fix: {found.fix}"])
-    yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shortened(example.zone)}\n```"
-    yield f"A check says:\n\n```text\n{shortened(lines)}\n```"
+    yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shorten(example.zone)}\n```"
+    yield f"A check says:\n\n```text\n{shorten(lines)}\n```"
     if example.others:
         yield "More zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """Cuts the middle out of keys, which nobody reads: for pages only, never for a value to publish."""
     return re.sub(r"[A-Za-z0-9+/]{60,}=*", lambda key: f"{key[0][:16]}…{key[0][-8:]}", text)

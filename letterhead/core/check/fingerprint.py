@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Seen
 from letterhead.core.findings.diagnosis import History
-from letterhead.core.plan.plan import RESOLVERS, Plan, Standing, Verdict
+from letterhead.core.plan.plan import RESOLVERS, Plan, RecordResult, Verdict
 
 
-def sound(standings: Iterable[Standing]) -> bool:
+def sound(standings: Iterable[RecordResult]) -> bool:
     """Says whether everything required is there: only then may a look's basis be kept."""
     return all(each.verdict is Verdict.PRESENT and each.agreed for each in standings if each.record.required)
 

@@ -5,12 +5,12 @@ from enum import StrEnum
 
 import msgspec
 
-from letterhead.core.domain.health import WIRE_STATUS, State, Watch
+from letterhead.core.domain.health import WIRE_STATUS, HealthState, RecordHealth
 from letterhead.core.domain.provider_identity import Identity
 from letterhead.core.plan.plan import RecordId, Verdict
 
 
-class Slots(msgspec.Struct, frozen=True, kw_only=True):
+class KeyDelegation(msgspec.Struct, frozen=True, kw_only=True):
     """Says where the operator's own zone serves the keys of a claim; `token` is that claim's alone, for ever."""
 
     zone: str
@@ -83,8 +83,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     created_at: datetime
     last_sync: datetime
-    dkim: Watch
-    mail_from_watch: Watch | None = None
+    dkim: RecordHealth
+    mail_from_watch: RecordHealth | None = None
     verified_at: datetime | None = None
     held: bool = False
     told_at: datetime | None = None
@@ -101,7 +101,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
-    slots: Slots | None = None
+    slots: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
     version: int = 0
 
@@ -123,7 +123,7 @@ class EventKind(StrEnum):
     CLAIM_TRANSFERRED = "claim.transferred"
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
     """Says which record stood how before and how it stands now: a planned record's verdict, or `mail_from`'s status."""
 
     record: str
@@ -137,7 +137,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     kind: EventKind
     at: datetime
     detail: str
-    change: Change | None = None
+    change: RecordChange | None = None
 
 
 class Effect(StrEnum):
@@ -149,7 +149,7 @@ class Effect(StrEnum):
     PUBLISH = "publish"  # make the operator's own zone serve the keys that the claim needs, and no others
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what follows from a look or a wish: the domain after it, what to tell, what to do outside."""
 
     domain: Domain
@@ -165,10 +165,10 @@ def status(domain: Domain) -> str:
 def mail_from_status(domain: Domain) -> str | None:
     """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
     watch = domain.mail_from_watch
-    return None if watch is None or watch.state is State.DRAFT else WIRE_STATUS[watch.state]
+    return None if watch is None or watch.state is HealthState.DRAFT else WIRE_STATUS[watch.state]
 
 
-def wholly_verified(domain: Domain) -> bool:
+def is_wholly_verified(domain: Domain) -> bool:
     """Says whether nothing is to be waited for: DKIM and, where there is one, the MAIL FROM domain are verified."""
     watches = (domain.dkim, domain.mail_from_watch)
-    return all(watch is None or watch.state is State.VERIFIED for watch in watches)
+    return all(watch is None or watch.state is HealthState.VERIFIED for watch in watches)

@@ -21,7 +21,7 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     tracking_id: str | None
 
 
-class KeptAudit(msgspec.Struct, frozen=True, kw_only=True):
+class StoredAuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a row of the audit with its number."""
 
     number: int
@@ -54,7 +54,7 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def caller(self, digest: bytes) -> Caller | None:
+    async def find_caller(self, digest: bytes) -> Caller | None:
         """Finds who owns an API key; ended keys too, with `ends_at`."""
         ...
 
@@ -78,6 +78,6 @@ class AccountStore(Protocol):
         """Appends to the audit."""
         ...
 
-    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[StoredAuditRow]:
         """Lists the audit of one account or of all, the newest first; `before` is a row's number."""
         ...

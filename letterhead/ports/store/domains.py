@@ -11,30 +11,30 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.domain.domain import Domain, Effect, Event
 from letterhead.core.findings.diagnosis import Finding
-from letterhead.core.plan.plan import RecordId, Standing, Verdict
-from letterhead.core.zone.resolver_outage import Silence
+from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+class NewDomainKey(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
 
     selector: str
     sealed: bytes
 
 
-class NewDomain(msgspec.Struct, frozen=True, kw_only=True):
+class DomainCreation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds all that one transaction writes for a new claim; `second_key` is the domain's Ed25519 key, if any."""
 
     domain: Domain
     sealed_key: bytes
-    second_key: NewKey | None = None
+    second_key: NewDomainKey | None = None
     events: tuple[Event, ...]
     effects: tuple[Effect, ...] = ()
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     """Asks the store for a new domain: `build` makes it from a pooled key, inside the transaction and without waiting.
 
     `own` is given where no pooled key is wanted. `idempotency` is the client's key and a digest of its request.
@@ -43,12 +43,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     now: datetime
-    build: Callable[[PooledKey], NewDomain]
+    build: Callable[[PooledKey], DomainCreation]
     own: PooledKey | None = None
     idempotency: tuple[str, bytes] | None = None
 
 
-class Claimed(StrEnum):
+class ClaimResult(StrEnum):
     """Says how a claim went."""
 
     ADDED = "added"
@@ -56,29 +56,29 @@ class Claimed(StrEnum):
     POOL_DRY = "pool-dry"  # no key made ahead is left
 
 
-class Checkup(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
     taken_at: datetime
-    standings: tuple[Standing, ...]
+    standings: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
     snapshot: Snapshot
 
     @property
-    def silent(self) -> bool:
+    def is_unanswered(self) -> bool:
         """Says whether nobody answered about the record that decides."""
         dkim = [each for each in self.standings if each.record.id is RecordId.DKIM]
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class RelatedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what is told of a domain because of another one."""
 
     domain: Domain
     event: Event
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one transaction writes after a check or an asked-for change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
@@ -90,17 +90,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: Domain
     events: tuple[Event, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[RelatedEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
-    checkup: Checkup | None = None
+    checkup: CheckResult | None = None
     basis: str | None = None
-    new_key: NewKey | None = None
-    second_key: NewKey | None = None
+    new_key: NewDomainKey | None = None
+    second_key: NewDomainKey | None = None
     signed_before: str | None = None
     shed: tuple[str, ...] = ()
 
 
-class Beside(msgspec.Struct, frozen=True, kw_only=True):
+class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a check wants to know beside the domain itself.
 
     `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are those that
@@ -112,7 +112,7 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
     basis: str | None = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Says which of an account's domains are wanted, in the order of their names; all of them by default."""
 
     limit: int | None = None
@@ -136,11 +136,11 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
 class DomainStore(Protocol):
     """Domains, their checks and events, and the keys that sign for them."""
 
-    async def domains(self, account_id: str, page: Page) -> list[Domain]:
+    async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
         """Lists an account's domains in the order of their names."""
         ...
 
-    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+    async def list_versions(self, account_id: str) -> list[tuple[str, int]]:
         """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
         ...
 
@@ -172,11 +172,11 @@ class DomainStore(Protocol):
         """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
         ...
 
-    async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
+    async def last_checks(self, domain_ids: Collection[str]) -> dict[str, CheckResult]:
         """Finds the last checks of domains; those never checked are left out."""
         ...
 
-    async def claim(self, claim: Claim, limits: Limits) -> Claimed:
+    async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
         """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
 
         Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
@@ -184,7 +184,7 @@ class DomainStore(Protocol):
         """
         ...
 
-    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
         changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key;
         `usage-limit-exceeded` where it leaves more claims without proof than the limits allow."""
@@ -195,7 +195,7 @@ class DomainStore(Protocol):
         again. Name, status and hold are as before. False where the domain has changed since it was read."""
         ...
 
-    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+    async def transfer(self, loser: DomainUpdate, winner: DomainUpdate, audit: Sequence[AuditRow]) -> bool:
         """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
         either domain has changed since it was read."""
         ...
@@ -207,7 +207,7 @@ class DomainStore(Protocol):
         """
         ...
 
-    async def beside(self, domains: Sequence[Domain]) -> dict[str, Beside]:
+    async def load_check_contexts(self, domains: Sequence[Domain]) -> dict[str, CheckContext]:
         """Finds what checks of domains want to know beside them, by the domains' ids."""
         ...
 
@@ -239,10 +239,10 @@ class DomainStore(Protocol):
         """Finds one event of an account."""
         ...
 
-    async def evidence(self, check_id: str) -> Checkup | None:
+    async def find_check(self, check_id: str) -> CheckResult | None:
         """Finds the check that events follow from."""
         ...
 
-    async def silence(self) -> Silence | None:
+    async def resolver_outage(self) -> ResolverOutage | None:
         """Counts the zones that fell silent since the last check that was answered; nothing where there is none."""
         ...

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.domain.domain import Domain, Effect, Slots
+from letterhead.core.domain.domain import Domain, Effect, KeyDelegation
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     attempts: int
-    slots: Slots | None = None
+    slots: KeyDelegation | None = None
 
 
 class LeaseStore(Protocol):
@@ -30,7 +30,7 @@ class LeaseStore(Protocol):
         """Leases due domains to `owner` until a time, the longest due first; each to one owner only."""
         ...
 
-    async def look_sooner(self, domain_id: str, due: datetime) -> None:
+    async def check_sooner(self, domain_id: str, due: datetime) -> None:
         """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched."""
         ...
 
@@ -53,11 +53,11 @@ class LeaseStore(Protocol):
         """Gives an intent back, to be claimed again at `due`, one attempt older."""
         ...
 
-    async def hand_back(self, owner: str, now: datetime) -> None:
+    async def release_leases(self, owner: str, now: datetime) -> None:
         """Ends all leases of an owner that stops."""
         ...
 
-    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+    async def take_rate_slot(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
         """Takes the next turn of a budget that all processes share and that gives one in each `every`.
 
         Nothing is taken where that would be after `latest`.

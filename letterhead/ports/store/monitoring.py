@@ -6,12 +6,12 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.domain.statistics import Move
-from letterhead.core.schedule.check_lag import Tally
-from letterhead.ports.provider import Conditions
+from letterhead.core.domain.statistics import StateChange
+from letterhead.core.schedule.check_lag import HistogramCount
+from letterhead.ports.provider import ProviderHealth
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
+class SharedRate(msgspec.Struct, frozen=True, kw_only=True):
     """Says how a budget that all processes share stands: one turn `every` so long, the next free one, how many went."""
 
     name: str
@@ -46,30 +46,30 @@ class MonitoringStore(Protocol):
         """Counts an account's domains by the wire's word for their state."""
         ...
 
-    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+    async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
         """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
         ...
 
-    async def tally(self, name: str, counted: Mapping[tuple[datetime, int], int]) -> None:
+    async def add_to_histogram(self, name: str, counted: Mapping[tuple[datetime, int], int]) -> None:
         """Adds to the numbers of a name, each by a time in its five minutes and by its step."""
         ...
 
-    async def tallies(self, name: str, since: datetime) -> list[Tally]:
+    async def load_histogram(self, name: str, since: datetime) -> list[HistogramCount]:
         """Lists the numbers of a name since a time, the oldest first; only those that are not nothing."""
         ...
 
-    async def budgets(self, since: datetime) -> list[Budget]:
+    async def shared_rates(self, since: datetime) -> list[SharedRate]:
         """Lists the budgets whose turns all processes take, with how many were taken since a time."""
         ...
 
-    async def keep_conditions(self, provider: str, conditions: Conditions) -> None:
+    async def save_provider_health(self, provider: str, conditions: ProviderHealth) -> None:
         """Keeps what a provider's account was found to be, in the place of what it was before."""
         ...
 
-    async def conditions(self, provider: str) -> Conditions | None:
+    async def provider_health(self, provider: str) -> ProviderHealth | None:
         """Tells what a provider's account was last found to be; nothing where nobody has looked."""
         ...
 
-    async def lateness(self, now: datetime) -> Sequence[int]:
+    async def count_overdue(self, now: datetime) -> Sequence[int]:
         """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         ...

@@ -8,7 +8,7 @@ import msgspec
 from letterhead.core.schedule.reminders import Reminder
 
 
-class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
+class DueReminder(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one reminder that is due, leased to the one who claimed it."""
 
     id: str
@@ -21,14 +21,14 @@ class OwedReminder(msgspec.Struct, frozen=True, kw_only=True):
 class ReminderStore(Protocol):
     """Reminders that are due, leased to whoever sends them."""
 
-    async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[OwedReminder]:
+    async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[DueReminder]:
         """Leases due reminders likewise, but for those that were handed over or settled.
 
         They are written by `claim` and `save` with the events and states they follow from, each once for ever.
         """
         ...
 
-    async def hand_over(self, reminder_id: str, owner: str, now: datetime) -> bool:
+    async def mark_handed_over(self, reminder_id: str, owner: str, now: datetime) -> bool:
         """Marks a reminder as handed over, before it is: from here on it is never claimed again.
 
         False where it is not leased to `owner` any more.

@@ -19,10 +19,10 @@ class RetentionStore(Protocol):
         """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         ...
 
-    async def prune_tallies(self, before: datetime) -> int:
+    async def prune_histograms(self, before: datetime) -> int:
         """Deletes the numbers of before a time, and says how many."""
         ...
 
-    async def prune_turns(self, before: datetime) -> int:
+    async def prune_rate_slots(self, before: datetime) -> int:
         """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
         ...

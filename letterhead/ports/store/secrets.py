@@ -24,6 +24,6 @@ class SecretStore(Protocol):
         """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
         ...
 
-    async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
+    async def installation_secret(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         ...

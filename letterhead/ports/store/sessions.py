@@ -27,7 +27,7 @@ class SessionStore(Protocol):
         """Ends a link at a time, unless it ended before; false where the domain has no such link."""
         ...
 
-    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+    async def note_page_open(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
         """Notes that somebody has a domain's page open until a time."""
         ...
 

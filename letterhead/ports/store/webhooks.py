@@ -5,12 +5,12 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.domain.domain import Change, Domain
-from letterhead.core.public.webhooks import Fate, Ruling, Webhook
+from letterhead.core.domain.domain import Domain, RecordChange
+from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webhook
 from letterhead.ports.store.accounts import AuditRow
 
 
-class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
+class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """Holds an endpoint as it is kept: its secrets open for the purpose `webhook|<account>|<id>`."""
 
     webhook: Webhook
@@ -18,24 +18,24 @@ class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
     old_sealed: bytes | None = None
 
 
-class OwedDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one message that an endpoint is owed, leased to `owner`; `id` is the event's, and the message's for ever.
 
     `domain` is as the event left it; a test has none.
     """
 
     id: str
-    kept: KeptWebhook
+    kept: StoredWebhook
     kind: str
     at: datetime
     detail: str
-    change: Change | None = None
+    change: RecordChange | None = None
     domain: Domain | None = None
     failures: int
     owner: str
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one attempt of a delivery: the status if there was an answer, its words or what went wrong instead."""
 
     at: datetime
@@ -51,19 +51,19 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     at: datetime
     detail: str
-    fate: Fate
+    fate: DeliveryStatus
     due_at: datetime | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[DeliveryAttempt, ...] = ()
 
 
 class WebhookStore(Protocol):
     """Webhook endpoints and the deliveries that they are owed."""
 
-    async def webhooks(self, account_id: str) -> list[KeptWebhook]:
+    async def webhooks(self, account_id: str) -> list[StoredWebhook]:
         """Lists an account's endpoints, the oldest first."""
         ...
 
-    async def webhook(self, account_id: str, webhook_id: str) -> KeptWebhook | None:
+    async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
         """Finds one of an account's endpoints."""
         ...
 
@@ -91,14 +91,14 @@ class WebhookStore(Protocol):
 
     async def claim_deliveries(
         self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
-    ) -> list[OwedDelivery]:
+    ) -> list[DueDelivery]:
         """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others.
 
         They are written with the events that they tell, one for each endpoint that wants them.
         """
         ...
 
-    async def attempted(self, owed: OwedDelivery, attempt: Attempt, ruling: Ruling) -> None:
+    async def record_attempt(self, owed: DueDelivery, attempt: DeliveryAttempt, ruling: RetryDecision) -> None:
         """Writes an attempt down with what follows from it, and ends the lease.
 
         One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.

@@ -7,7 +7,7 @@ from letterhead.core.dns.answers import Seen
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, RecordResult, Verdict, relative_name
 from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
 from letterhead.ports.deps import Deps
@@ -26,7 +26,7 @@ class Card:
     value: str
     priority: int | None
     state: str  # found, missing, gone, wrong, differs, silent, unseen
-    standing: Standing | None
+    standing: RecordResult | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
     cached: Finding | None = None  # says when everybody sees what is right already
@@ -112,7 +112,7 @@ def _says_missing(finding: Finding) -> bool:
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
-def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
+def _state(standing: RecordResult | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
     if standing is None:
         return "unseen"
     if not standing.agreed:

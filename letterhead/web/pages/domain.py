@@ -30,8 +30,8 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
     view = await domains.show_domain(deps, visitor.account_id, visitor.part("sender"))
     domain, laid = view.domain, board(deps, view)
     events = await deps.store.events(visitor.account_id, domain.id, None, EVENTS)
-    moves = [each for each in await deps.store.moves(visitor.account_id, MOVES) if each.domain_id == domain.id]
-    spans = statistics.spans(moves, now)
+    moves = [each for each in await deps.store.state_changes(visitor.account_id, MOVES) if each.domain_id == domain.id]
+    spans = statistics.state_periods(moves, now)
     t = visitor.desk.rendering.texts
     return visitor.show(
         "domain.html",
@@ -67,8 +67,10 @@ def _keys(domain: Domain) -> dict[str, object]:
         "switches_at": rotation.switches_at(domain),
         "coming": coming,
         "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
-        "free": delegated_keys.free(domain),
-        "may_start": coming is None and delegated_keys.free(domain) and domain.dkim.state in rotation.MAY_START,
+        "free": delegated_keys.is_selector_free(domain),
+        "may_start": coming is None
+        and delegated_keys.is_selector_free(domain)
+        and domain.dkim.state in rotation.MAY_START,
     }
 
 
