@@ -106,9 +106,10 @@ def test_keyboard_goes_all_the_way(browser: Browser, service: Serving, sender: s
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.dataset.copy !== undefined"):
             break
+    else:
+        pytest.fail("the copy buttons can't be reached")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     wanted = page.evaluate("document.activeElement.dataset.copy")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(200)
-    assert page.evaluate("navigator.clipboard.readText()") == wanted
+    page.wait_for_function("wanted => navigator.clipboard.readText().then(text => text === wanted)", arg=wanted)

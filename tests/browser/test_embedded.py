@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import signed_in, watched
+from tests.browser.conftest import signed_in, wait_in, watched
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.letterhead import Installation
 
@@ -64,5 +64,4 @@ def test_a_named_application_hears_when_it_is_done(
         stranger = browser.new_page()
         refused = watched(stranger)
         stranger.goto(origin.replace("127.0.0.1", "localhost"))
-        stranger.wait_for_timeout(500)
-        assert any("frame-ancestors" in each for each in refused)
+        wait_in(stranger, lambda: any("frame-ancestors" in each for each in refused))
