@@ -71,7 +71,7 @@ class Life:
             self.command()
             self.remember(client.delete(rotation))
             self.remember(client.delete(f"/domains/{self.zone}"))
-            assert eventually(lambda: len(self.receiver.received) >= 12, 30)
+            assert eventually(lambda: len(self.receiver.received) >= 12)
             self.remember(client.get(f"/webhooks/{hook['id']}/deliveries"), "deliveries")
 
     def add(self, client: httpx2.Client) -> None:
@@ -90,7 +90,7 @@ class Life:
             self.lab.publish(record["host"], "TXT", value)
         self.lab.flush()
         status = "/domains/" + self.zone
-        assert eventually(lambda: self.remember(client.post(f"{status}/check")).json()["status"] == "SUCCESS", 30)
+        assert eventually(lambda: self.remember(client.post(f"{status}/check")).json()["status"] == "SUCCESS")
         ders = [base64.b64decode(each["privateDKIMKey"]) for each in listed.values()]
         loaded = [load_der_private_key(der, None) for der in ders]
         self.shown = [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)]

@@ -85,7 +85,7 @@ def test_a_check_killed_in_the_middle_is_done_again(installation: Installation, 
     assert "checkedAt" not in before
     with installation.serving() as serving, serving.client(key) as client:
         client.post(f"/domains/{zone}/start-verification")
-        assert eventually(lambda: "checkedAt" in client.get(f"/domains/{zone}").json(), 20)
+        assert eventually(lambda: "checkedAt" in client.get(f"/domains/{zone}").json())
         found = client.get(f"/domains/{zone}").json()
     assert found["status"] == "PENDING"
     assert {each["verdict"] for each in found["records"]} == {"absent"}
@@ -108,7 +108,7 @@ def test_two_of_each_check_every_domain_once(tmp_path: Path, postgres_url: str, 
                 assert client.post("/domains", json={"sender": f"each-{number}.test"}).status_code == 200
         workers = [installation.worker(), installation.worker()]
         try:
-            assert eventually(lambda: _all_checked(two, key), 40)
+            assert eventually(lambda: _all_checked(two, key))
         finally:
             codes = [worker.stop() for worker in workers]
     assert codes == [0, 0]
@@ -133,7 +133,7 @@ def test_a_worker_alone_tells_its_own_numbers(tmp_path: Path, postgres_url: str,
             assert client.post("/domains", json={"sender": zone}).status_code == 200
         worker = installation.worker()
         try:
-            assert eventually(lambda: 'letterhead_checks_total{outcome="PENDING"}' in _numbers(port), 20)
+            assert eventually(lambda: 'letterhead_checks_total{outcome="PENDING"}' in _numbers(port))
         finally:
             worker.stop()
 

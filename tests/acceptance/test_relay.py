@@ -5,7 +5,6 @@ import base64
 import smtplib
 import socket
 import ssl
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,10 +70,7 @@ class Running:
                     value = each["recordValue"]
                     self.lab.publish(each["host"], "TXT", f'"{value[:200]}" "{value[200:]}"')
             self.lab.flush()
-            end = time.monotonic() + 30
-            while client.post(f"/domains/{sender}/check").json()["status"] != "SUCCESS":
-                assert time.monotonic() < end
-                time.sleep(0.2)
+            until(lambda: client.post(f"/domains/{sender}/check").json()["status"] == "SUCCESS")
 
     def private_key(self) -> rsa.RSAPrivateKey:
         """Reads the key of the one domain."""
@@ -308,7 +304,7 @@ class Story:
         assert await self.look(minutes=15) is Stage.SEEN
         self.ledger.mood = smtp.Mood.GREYLISTS  # these wait over the switch
         sending = asyncio.create_task(self.send(5))
-        await until_async(lambda: len(list(self.queue.glob("*.progress"))) == 5, 40)
+        await until_async(lambda: len(list(self.queue.glob("*.progress"))) == 5)
         assert await self.look(minutes=10) is Stage.SWITCHED
         self.ledger.mood = smtp.Mood.WILLING
         while not sending.done():  # a second try may have met the greylist before, and waits for another time

@@ -66,10 +66,10 @@ def test_any_text_can_be_read(text: str) -> None:
 )
 def test_reading_takes_linear_time(text: str) -> None:
     """16 KB of whatever takes no longer than its length asks for."""
-    began = time.perf_counter()
+    began = time.thread_time()
     record = parse(text)
     problems(record), reports(record, "rua")
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ async def test_nobody_sends_without_a_key(relay: Relay) -> None:
 
 async def test_connections_end(tmp_path: Path, ledger: Ledger) -> None:
     """So many from one address and no more; a silent one is closed, and makes room."""
-    tight = RelaySettings(max_size=100_000, connections=2, in_clear=True, clients_each=3, timeout=1.0)
+    tight = RelaySettings(max_size=100_000, connections=2, in_clear=True, clients_each=3, timeout=3.0)
     async with running(tmp_path, ledger, tight) as relay:
 
         def talk() -> tuple[list[bytes], bool, bytes]:

@@ -1,6 +1,6 @@
-"""Wait until something holds that another task, thread or process brings about.
+"""Wait until something holds that another task, thread or process brings about; judge how long something took.
 
-The time limits only end a test that would wait for ever: they are far longer than what is waited for ever takes.
+The time limits of waits only end a test that would wait for ever: they are far longer than what is waited for takes.
 """
 
 import asyncio
@@ -29,3 +29,16 @@ async def until_async(holds: Callable[[], object], seconds: float = CEILING) -> 
     while not holds():
         assert time.monotonic() < end, f"it did not come to hold within {seconds} s"
         await asyncio.sleep(0.02)
+
+
+def slowness() -> float:
+    """Return how much longer a computation takes here than the CPU time that it needs: 1.0 where nobody else works."""
+    began, used = time.perf_counter(), time.thread_time()
+    while time.thread_time() - used < 0.2:
+        pass
+    return max(1.0, (time.perf_counter() - began) / (time.thread_time() - used))
+
+
+def is_within(took: float, seconds: float) -> bool:
+    """Return whether something took no longer than it may, or than it may on a machine that is as busy as this one."""
+    return took <= seconds or took <= seconds * slowness()
