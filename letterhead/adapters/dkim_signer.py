@@ -7,7 +7,7 @@ act on are signed once more than they are there (RFC 6376 5.4.2, 8.15): nobody c
 import base64
 from collections import Counter
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 
 from letterhead.core.secret import Secret, reveal
 

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -40,9 +41,9 @@ def ledger(shown: Certificate) -> Iterator[Ledger]:
         yield server
 
 
-def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: object) -> SmtpMailer:
+def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: Any) -> SmtpMailer:
     """Makes a mailer that trusts one certificate."""
-    settings = {
+    settings: dict[str, Any] = {
         "host": "localhost",
         "port": ledger if isinstance(ledger, int) else ledger.port,
         "implicit_tls": False,
@@ -54,7 +55,7 @@ def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: object) -> 
         "seconds": 5.0,
         "trust": lambda: ssl.create_default_context(cafile=str(trusted.chain) if trusted else None),
     }
-    return SmtpMailer(MailServer(**(settings | how)), lambda: NOON)  # type: ignore[arg-type]
+    return SmtpMailer(MailServer(**(settings | how)), lambda: NOON)
 
 
 async def test_message_arrives_as_meant(ledger: Ledger, shown: Certificate) -> None:

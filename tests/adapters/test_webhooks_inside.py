@@ -126,7 +126,9 @@ def target(host: str, port: int) -> WebhookTarget:
 def test_there_are_31() -> None:
     """The promise names 31 tricks, all of them different, and the rig's own public address is one."""
     assert len(TRICKS) == len({host for host, _ in TRICKS.values()}) == 31
-    assert is_not_public(read_address(PUBLIC)) is None  # type: ignore[arg-type]
+    address = read_address(PUBLIC)
+    assert address is not None
+    assert is_not_public(address) is None
 
 
 @pytest.mark.parametrize("trick", TRICKS)

@@ -185,7 +185,7 @@ class Gallery:
 
 
 @contextmanager
-def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery]:
     """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -209,7 +209,7 @@ def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gall
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
@@ -224,7 +224,7 @@ async def _running(
             settings = WebSettings(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
-            )  # type: ignore[arg-type] # fmt: skip
+            )  # fmt: skip
             async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
 

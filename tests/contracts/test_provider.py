@@ -131,16 +131,18 @@ class ProviderContract:
 
     async def test_conditions_are_told(self, provider: Provider) -> None:
         """How the provider's account is can be asked at any time."""
-        assert all(each.said for each in await provider.full_health())
+        conditions = await provider.full_health()
+        assert conditions
+        assert all(each.said for each in conditions)
 
     async def test_return_path_is_usable(self, provider: Provider) -> None:
         """A MAIL FROM target is whole: host without final dot, sane priority, SPF terms without version or all."""
         path = provider.return_path
-        if path is not None:
-            assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
-            assert 0 <= path.mx_priority <= 65535
-            assert "v=spf1" not in path.spf
-            assert "all" not in path.spf.split()
+        assert path is not None
+        assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
+        assert 0 <= path.mx_priority <= 65535
+        assert "v=spf1" not in path.spf
+        assert "all" not in path.spf.split()
 
 
 class AccountProviderContract(ProviderContract):

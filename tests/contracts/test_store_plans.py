@@ -4,12 +4,13 @@ import os
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from letterhead.adapters.storage.statements import Dialect, statements
 
-HOT = {
+HOT: dict[str, dict[str, Any]] = {
     "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "problem": None, "limit": 10},
     "marks": {"account_id": "a7"},
     "domain": {"account_id": "a7", "sender": "d7.example"},
@@ -93,8 +94,8 @@ def filling(digest: str) -> list[str]:
 async def plans_of_postgres(url: str) -> dict[str, str]:
     """Asks PostgreSQL for its plans."""
     connection = await asyncpg.connect(url)
-    for statement in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
-        await connection.execute(statement)
+    for text in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
+        await connection.execute(text)
     plans = {}
     for name, statement in statements(Dialect.POSTGRES).items():
         if name in HOT:

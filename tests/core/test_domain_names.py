@@ -536,6 +536,7 @@ def test_any_text_is_parsed_once_or_refused(raw: str, allow: bool) -> None:
         assert name.kind in DOMAIN_KINDS
         return
     assert parse_domain(name.ascii, rules) == name
+    assert ".".join(name.labels) == name.ascii
     assert all(set(label) <= set(LDH) for label in name.labels)
     assert all(0 < len(label) <= 63 for label in name.labels)
     if not set(name.unicode) & {"\u200c", "\u200d"}:

@@ -40,6 +40,7 @@ PIECES = [
 def test_any_text_is_read(rest: str) -> None:
     """No text makes the parser raise, and each mark and term points into the text that it is about."""
     record = parse("v=spf1 " + rest)
+    assert record.text == "v=spf1 " + rest
     for term in record.terms:
         assert record.text[slice(*term.span)] == term.text
     for mark in record.marks:

@@ -69,9 +69,9 @@ async def test_the_lines_for_knot_are_enough_and_no_more(knot: Knot) -> None:
     assert condition.ok, condition.said
     name = f"lh1.k3v9qwx2mz7rtb5d.{ZONE}"
     await writer.publish({name: "v=DKIM1; p="}, timedelta(minutes=5))
-    assert texts_at(knot, name) == ["v=DKIM1; p="]  # type: ignore[arg-type]
+    assert texts_at(knot, name) == ["v=DKIM1; p="]
     await writer.publish({name: None}, timedelta(minutes=5))
-    assert texts_at(knot, name) == []  # type: ignore[arg-type]
+    assert texts_at(knot, name) == []
     other = dns.update.UpdateMessage(ZONE, keyring=dns.tsig.Key("letterhead", SECRET, "hmac-sha256"))
     other.add("www", 300, "A", "192.0.2.2")
     with contextlib.suppress(dns.tsig.PeerError):  # knot says so by an error of the key

@@ -39,7 +39,7 @@ async def test_all_401_are_alike(house: Installation, acme: httpx2.AsyncClient, 
         f"Bearer {OPERATOR_TOKEN}", f"Digest {house.keys['acme']}", f"Bearer {house.keys['acme'][:-1]}",
     ]  # fmt: skip
     answers = [await nobody.get("/domains")]
-    answers += [await nobody.get("/domains", headers={"Authorization": value.encode("latin-1")}) for value in values]
+    answers += [await nobody.get("/domains", headers=[(b"Authorization", value.encode("latin-1"))]) for value in values]
     assert {answer.status_code for answer in answers} == {401}
     assert len({str(without_tracking(answer)) for answer in answers}) == 1
     assert answers[0].headers["www-authenticate"] == "Bearer"
