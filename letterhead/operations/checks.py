@@ -77,7 +77,7 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that confirms the last one: `domain` differs in its times alone (decision 0017)."""
+    """A check that confirms the last one: `domain` differs in its times alone (decision 0012)."""
 
     domain: Domain
 

@@ -207,7 +207,7 @@ def test_names_answer_as_the_standards_say(raw: object) -> None:
     assert _answer(raw) == CASES[raw]
 
 
-def test_checks_come_in_the_designed_order() -> None:
+def test_checks_come_in_their_order() -> None:
     """Where a name breaks several rules, the first rule of the order speaks."""
     for raw, kind in [
         ("\u202e" * 1025, Kind.DOMAIN_TOO_LONG),  # length before charset

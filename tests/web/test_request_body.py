@@ -1,4 +1,4 @@
-"""Holds the reading of bodies to security.md: what two readers could read differently is refused with the envelope."""
+"""Holds the reading of bodies to docs/threat-model.md: what two readers could read differently is refused."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Holds signing in to security.md: who gets in, and that those who do not learn nothing."""
+"""Holds signing in to docs/threat-model.md: who gets in, and that those who do not learn nothing."""
 
 import asyncio
 import base64

@@ -275,7 +275,7 @@ class SqlDomains:
     ) -> None:
         """Keeps events with what is owed of them, and once for them all the checkup that they follow from.
 
-        The account is locked: its ids follow each other as its transactions do (docs/decisions/0016).
+        The account is locked: its ids follow each other as its transactions do (decision 0011).
         """
         ids = await self._next_ids(session, domain.account_id, events)
         evidence_id = ids[0] if ids and checkup is not None else None
