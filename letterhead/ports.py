@@ -1055,8 +1055,11 @@ class MailQueue(Protocol):
 class Signer(Protocol):
     """Signs messages."""
 
-    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
-        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret, at: datetime) -> bytes:
+        """Gives the message with a DKIM signature of this time before it.
+
+        Takes some milliseconds of CPU, so call it in a thread.
+        """
         ...
 
 

@@ -206,7 +206,7 @@ async def _signed(deps: Deps, relaying: Relaying, domain: Domain, content: bytes
         await deps.store.audit(audit_row(deps, actor, "private-key.open", f"{domain.selector} of {domain.sender}"))
         relaying.opened.add((domain.id, domain.selector))
     key = deps.keyring.unseal(sealed, key_purpose(domain))
-    return await asyncio.to_thread(relaying.signer.sign, content, domain.sender, domain.selector, key)
+    return await asyncio.to_thread(relaying.signer.sign, content, domain.sender, domain.selector, key, deps.now())
 
 
 async def _failed(deps: Deps, relaying: Relaying, queued: Queued, content: bytes, said: str) -> Tried:
