@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web.app import create_app
 from letterhead.web.settings import WebSettings
 

@@ -22,7 +22,7 @@ from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from letterhead.wiring import assemble
 
 
@@ -43,7 +43,7 @@ class Watched:
             self.began.setdefault(domain.sender, self._late(domain))
         return claimed
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: DomainUpdate) -> bool:
         saved: bool = await self._store.save(outcome)
         self.ended.setdefault(outcome.domain.sender, self._late(outcome.domain))
         return saved
@@ -56,7 +56,7 @@ async def main() -> None:
     count, start, each = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
-    async with assemble.assembled(settings) as deps:
+    async with assemble.open_deps(settings) as deps:
         stop = asyncio.Event()
         told, watched = Told(deps.meter, count, stop), Watched(deps.store, start, each)
         used = time.process_time()

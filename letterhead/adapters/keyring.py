@@ -27,7 +27,7 @@ from letterhead.adapters.keyring_settings import KEY_OCTETS, WHERE, KeyEncryptio
 from letterhead.adapters.pem import EXPONENT, read_private_key
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import KeyPair
+from letterhead.ports.keyring import KeyPair
 
 VERSION = 1
 KEY_BITS = 2048  # what every provider takes
@@ -87,7 +87,7 @@ class EnvelopeKeyring:
                 "Restore the row from a backup, or give the domain a new key.",
             ) from error
 
-    def rewrapped(self, sealed: bytes) -> bytes | None:
+    def rewrap(self, sealed: bytes) -> bytes | None:
         """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
         parts = _parse(sealed)
         if parts.kek_id == self._first:

@@ -42,10 +42,10 @@ class KmsKey:
     region: str
 
 
-Source = KeyEncryptionKey | KmsKey
+KeySource = KeyEncryptionKey | KmsKey
 
 
-def parse_keys(text: str) -> tuple[Source, ...]:
+def parse_keys(text: str) -> tuple[KeySource, ...]:
     """Reads `id:base64` and `id:kms:ARN` with commas between; Fault `config-invalid` names the problem, not the key."""
     entries = [entry.strip() for entry in text.strip().rstrip(",").split(",")]
     sources = tuple(_parse_entry(entry, place) for place, entry in enumerate(entries, 1))
@@ -61,7 +61,7 @@ def new_key_text() -> str:
     return f"k{os.urandom(4).hex()}:{base64.b64encode(os.urandom(KEY_OCTETS)).decode()}"
 
 
-def _parse_entry(entry: str, place: int) -> Source:
+def _parse_entry(entry: str, place: int) -> KeySource:
     kek_id, colon, rest = entry.partition(":")
     if not entry:
         raise _fault(f"entry {place} is empty")

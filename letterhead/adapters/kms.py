@@ -53,7 +53,7 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-async def make(key: KmsKey, context: Mapping[str, str]) -> bytes:
+async def make_key(key: KmsKey, context: Mapping[str, str]) -> bytes:
     """Has KMS make a key-encryption key, and gives it as only KMS can open it; Faults as for `opened`."""
     # Without plaintext: what is stored is then opened as at every later start, whichever process stored it first.
     made = await _asked(key, "generate_data_key_without_plaintext", KeySpec="AES_256", EncryptionContext=dict(context))
@@ -61,7 +61,7 @@ async def make(key: KmsKey, context: Mapping[str, str]) -> bytes:
     return blob
 
 
-async def opened(key: KmsKey, blob: bytes, context: Mapping[str, str]) -> KeyEncryptionKey:
+async def open_key(key: KmsKey, blob: bytes, context: Mapping[str, str]) -> KeyEncryptionKey:
     """Has KMS open what it made for the same context.
 
     Faults name id, ARN and AWS's own code: `unreachable` where it may go better later, else `keyring-wrong`.

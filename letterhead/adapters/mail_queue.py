@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from letterhead.core.relay.queue import Envelope, Progress, Queued, begun
+from letterhead.core.relay.queue import DeliveryProgress, Envelope, QueuedMessage, new_queued
 from letterhead.errors import Fault, Kind
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["FolderQueue"]:
+def open_queue(folder: Path) -> Iterator["FolderQueue"]:
     """Opens a queue and holds it alone; Fault `config-invalid` where it can't be had."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ class FolderQueue:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def put(self, queued: Queued, content: bytes) -> None:
+    async def put(self, queued: QueuedMessage, content: bytes) -> None:
         """Keeps a message: on the disk when this returns, or not at all."""
         head = msgspec.json.encode(queued.envelope) + b"\n"
         await _in_thread(lambda: self._write(queued.envelope.id + MAIL, head, content))
@@ -69,7 +69,7 @@ class FolderQueue:
         """Reads a message's text; nothing where it is gone."""
         return await _in_thread(lambda: self._content(message_id))
 
-    async def note(self, message_id: str, progress: Progress) -> None:
+    async def save_progress(self, message_id: str, progress: DeliveryProgress) -> None:
         """Notes how far a message is."""
         await _in_thread(lambda: self._write(message_id + PROGRESS, msgspec.json.encode(progress)))
 
@@ -79,7 +79,7 @@ class FolderQueue:
             with contextlib.suppress(OSError):
                 (self._folder / (message_id + end)).unlink(missing_ok=True)
 
-    async def owed(self) -> list[Queued]:
+    async def list_queued(self) -> list[QueuedMessage]:
         """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
         return await _in_thread(self._owed)
 
@@ -114,7 +114,7 @@ class FolderQueue:
         except FileNotFoundError:
             return None
 
-    def _owed(self) -> list[Queued]:
+    def _owed(self) -> list[QueuedMessage]:
         for path in self._folder.glob(f"*{DRAFT}"):
             path.unlink()
         for path in self._folder.glob(f"*{PROGRESS}"):
@@ -122,7 +122,7 @@ class FolderQueue:
                 path.unlink()
         return [queued for path in sorted(self._folder.glob(f"*{MAIL}")) if (queued := self._read(path)) is not None]
 
-    def _read(self, path: Path) -> Queued | None:
+    def _read(self, path: Path) -> QueuedMessage | None:
         """Reads one message's envelope; a file that is none stays where it is, for a person to look at."""
         try:
             with path.open("rb") as file:
@@ -131,8 +131,10 @@ class FolderQueue:
                 raise ValueError("it was renamed")
             progress = path.with_suffix(PROGRESS)
             if not progress.exists():
-                return begun(envelope)
-            return Queued(envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=Progress))
+                return new_queued(envelope)
+            return QueuedMessage(
+                envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=DeliveryProgress)
+            )
         except (ValueError, msgspec.MsgspecError) as error:
             log.error("message.unreadable", file=path.name, problem=str(error))
             return None

@@ -7,18 +7,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core.domain.provider_identity import (
-    Holding,
+    IdentityReport,
     IdentityUnknown,
     IdentityWish,
-    ProviderWord,
+    ProviderHolding,
+    ProviderStatus,
     ReturnPath,
-    Word,
 )
 from letterhead.core.secret import Secret
 from letterhead.core.zone import resolver_outage
-from letterhead.core.zone.resolver_outage import Silence
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Backlog, Condition, Provider
+from letterhead.ports.provider import HealthItem, Provider
+from letterhead.ports.store.monitoring import Backlog
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ class PrometheusMeter:
         self._relayed = Counter("letterhead_relay_messages", "Messages of the relay.", ("outcome",), registry=own)
         self._queued = Gauge("letterhead_relay_queue", "Messages taken and not handed over.", registry=own)
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts one request."""
         known = self._known.get((method, route, status))
         if known is None:
@@ -64,23 +65,23 @@ class PrometheusMeter:
         known[0].inc()
         known[1].observe(seconds)
 
-    def checked(self, outcome: str) -> None:
+    def count_check(self, outcome: str) -> None:
         """Counts one check."""
         self._checks.labels(outcome).inc()
 
-    def called(self, provider: str, call: str, outcome: str) -> None:
+    def count_call(self, provider: str, call: str, outcome: str) -> None:
         """Counts one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
 
-    def relayed(self, outcome: str) -> None:
+    def count_relayed(self, outcome: str) -> None:
         """Counts one message of the relay."""
         self._relayed.labels(outcome).inc()
 
-    def queue_holds(self, messages: int) -> None:
+    def set_queue_size(self, messages: int) -> None:
         """Notes how many messages wait in the relay."""
         self._queued.set(messages)
 
-    def tell_at(self, host: str, port: int) -> None:
+    def serve_metrics(self, host: str, port: int) -> None:
         """Tells all numbers to whoever asks there, in a thread of its own that ends with the process."""
         try:
             start_http_server(port, host, self._registry)
@@ -92,7 +93,7 @@ class PrometheusMeter:
                 "LETTERHEAD_RELAY_METRICS_BIND of a relay.",
             ) from error
 
-    def text(self, backlog: Backlog | None, silence: Silence | None) -> bytes:
+    def text(self, backlog: Backlog | None, silence: ResolverOutage | None) -> bytes:
         """Tells all numbers, with how much work waits where that is known, and who fell silent."""
         if backlog is not None:
             self._due.set(backlog.due)
@@ -102,7 +103,7 @@ class PrometheusMeter:
             self._reminders.set(backlog.reminders)
             self._deliveries.set(backlog.deliveries)
             self._silent.set(silence.zones if silence else 0)
-            self._outage.set(resolver_outage.ours(silence))
+            self._outage.set(resolver_outage.is_resolver_outage(silence))
         return generate_latest(self._registry)
 
 
@@ -122,17 +123,17 @@ class MeteredProvider:
         """Says what a MAIL FROM domain must point at."""
         return self._provider.return_path
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Tells the provider's word on a domain."""
-        word = await self._provider.look(sender, owner)
-        self._meter.called(self.name, "look", "unknown" if isinstance(word, IdentityUnknown) else "ok")
+        word = await self._provider.identity_report(sender, owner)
+        self._meter.count_call(self.name, "look", "unknown" if isinstance(word, IdentityUnknown) else "ok")
         return word
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Makes the provider hold what is wished."""
         return await self._counted("register", self._provider.register(wish, private_key))
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Starts the provider's own look at DNS again."""
         return await self._counted("restart", self._provider.restart(wish, private_key))
 
@@ -140,31 +141,31 @@ class MeteredProvider:
         """Deletes our identity."""
         await self._counted("withdraw", self._provider.withdraw(sender, owner))
 
-    async def listed(self) -> Mapping[str, Word] | None:
+    async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
         """Lists all that the provider holds."""
-        return await self._counted("listed", self._provider.listed())
+        return await self._counted("listed", self._provider.list_identities())
 
-    async def holding(self, sender: str) -> Holding | None:
+    async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Tells what the provider holds under a name."""
-        return await self._counted("holding", self._provider.holding(sender))
+        return await self._counted("holding", self._provider.find_holding(sender))
 
     async def adopt(self, sender: str, owner: str) -> None:
         """Puts our owner tag on what is there."""
         await self._counted("adopt", self._provider.adopt(sender, owner))
 
-    async def account(self) -> Sequence[Condition]:
+    async def account_health(self) -> Sequence[HealthItem]:
         """Looks who we are at the provider, what it allows and what of it is used."""
-        return await self._provider.account()
+        return await self._provider.account_health()
 
-    async def conditions(self) -> Sequence[Condition]:
+    async def full_health(self) -> Sequence[HealthItem]:
         """Looks how the provider's account is."""
-        return await self._provider.conditions()
+        return await self._provider.full_health()
 
     async def _counted(self, call: str, doing: Awaitable[T]) -> T:
         try:
             result = await doing
         except Fault as fault:
-            self._meter.called(self.name, call, fault.kind)
+            self._meter.count_call(self.name, call, fault.kind)
             raise
-        self._meter.called(self.name, call, "ok")
+        self._meter.count_call(self.name, call, "ok")
         return result

@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Person, SignInAttempt
+from letterhead.ports.sign_in import Person, SignInAttempt
 
 SECONDS: Final = 10.0
 OCTETS: Final = 256 * 1024  # of an answer that are read
@@ -44,7 +44,7 @@ ALGORITHMS: Final = [
 
 SCOPES: Final = tuple(scope.value for scope in Scope)
 
-Shape = TypeVar("Shape")
+TokenShape = TypeVar("TokenShape")
 
 
 class Discovered(msgspec.Struct, frozen=True):
@@ -171,7 +171,9 @@ class OpenIdProvider:
         return claims
 
 
-async def _read(client: httpx2.AsyncClient, method: str, address: str, shape: type[Shape], **how: Any) -> Shape:
+async def _read(
+    client: httpx2.AsyncClient, method: str, address: str, shape: type[TokenShape], **how: Any
+) -> TokenShape:
     """Asks one address and reads its JSON; Fault `unauthorized` where it is refused, `provider-failed` otherwise."""
     try:
         async with asyncio.timeout(SECONDS):  # for all of it: an answer may come octet by octet

@@ -16,8 +16,8 @@ from typing import Final
 import httpcore2
 
 from letterhead import __version__
-from letterhead.core.names.ip_addresses import not_public, read_address
-from letterhead.core.public.webhooks import Reach, Target
+from letterhead.core.names.ip_addresses import is_not_public, read_address
+from letterhead.core.public.webhooks import EgressPolicy, WebhookTarget
 
 CONNECT_SECONDS: Final = 5.0  # for each address
 DIALLED: Final = 4  # of a name's addresses: whoever names a thousand does not make us knock at a thousand doors
@@ -29,14 +29,14 @@ SOCKET_OPTION = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tupl
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
-class Inside(httpcore2.ConnectError):
+class PrivateAddress(httpcore2.ConnectError):
     """Says that a name leads to an address that is not public."""
 
 
 class PinnedBackend(httpcore2.AsyncNetworkBackend):
     """Connects to addresses that were judged, and to no other thing."""
 
-    def __init__(self, resolve: Resolve, reach: Reach, dial: httpcore2.AsyncNetworkBackend) -> None:
+    def __init__(self, resolve: Resolve, reach: EgressPolicy, dial: httpcore2.AsyncNetworkBackend) -> None:
         self._resolve, self._reach, self._dial = resolve, reach, dial
 
     async def connect_tcp(
@@ -62,23 +62,25 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         found = [str(literal)] if literal is not None else await self._resolve(host, port)
         for text in found:
             address = read_address(text.partition("%")[0])
-            why = "no address" if address is None else not_public(address)
+            why = "no address" if address is None else is_not_public(address)
             if why is not None and not (self._reach.private and address is not None):
                 # The address itself is not told: what names mean inside is nobody's business outside.
-                raise Inside(f"{host} leads to an address that is not public: {why}")
+                raise PrivateAddress(f"{host} leads to an address that is not public: {why}")
         return found
 
 
 class PinnedHttp:
     """Asks such hosts, each request over a connection of its own; follows nothing."""
 
-    def __init__(self, resolve: Resolve, reach: Reach, dial: httpcore2.AsyncNetworkBackend | None = None) -> None:
+    def __init__(
+        self, resolve: Resolve, reach: EgressPolicy, dial: httpcore2.AsyncNetworkBackend | None = None
+    ) -> None:
         self._backend = PinnedBackend(resolve, reach, dial or httpcore2.AnyIOBackend())
         self._trust = ssl.create_default_context()  # checks chain and host name
 
     @asynccontextmanager
     async def ask(
-        self, method: str, target: Target, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self, method: str, target: WebhookTarget, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> AsyncIterator[httpcore2.Response]:
         """Sends a request and gives the answer, whose body is still to be read."""
         url = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import aiosmtplib
 
-from letterhead.core.relay.queue import Answer, Word
+from letterhead.core.relay.queue import RecipientReply, ReplyClass
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Handover
+from letterhead.ports.relay import RelayResult
 
 SECONDS = 60.0  # for each step of the conversation
 DATA_SECONDS = 600.0  # RFC 5321 4.5.3.2.6: whoever waits less sends twice what is only looked at for long
@@ -46,12 +46,12 @@ class SmtpSmartHost:
         self._address = address
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
 
-    async def hand(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> Handover:
+    async def hand_over(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> RelayResult:
         """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
         try:
             client = await self._connected()
         except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
-            return Handover(reached=False, said=_said(error))
+            return RelayResult(reached=False, said=_said(error))
         try:
             handover = await _Transaction(client, self._address.data_seconds).run(sender, recipients, content, utf8)
         except BaseException:
@@ -61,7 +61,7 @@ class SmtpSmartHost:
             client.close()
         else:
             self._idle.append((client, time.monotonic()))
-        return handover or Handover(reached=False, said="the smart host ended the connection")
+        return handover or RelayResult(reached=False, said="the smart host ended the connection")
 
     async def close(self) -> None:
         """Ends the connections that are open."""
@@ -110,18 +110,18 @@ class _Transaction:
 
     def __init__(self, client: aiosmtplib.SMTP, data_seconds: float) -> None:
         self._client, self._data_seconds = client, data_seconds
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, RecipientReply] = {}
 
-    async def run(self, sender: str, recipients: Sequence[str], content: bytes, utf8: bool) -> Handover | None:
+    async def run(self, sender: str, recipients: Sequence[str], content: bytes, utf8: bool) -> RelayResult | None:
         """Gives the answers; None where the server ended the connection before it heard of the message."""
         lacking = self._lacking(content, utf8)
         if lacking is not None:
-            return self._same(recipients, Word.REFUSED, lacking)
+            return self._same(recipients, ReplyClass.REFUSED, lacking)
         try:
             await self._mail(sender, len(content), content, utf8)
         except aiosmtplib.SMTPResponseException as error:
             if error.code in NOT_THE_MESSAGE:
-                return Handover(reached=False, said=_said(error))
+                return RelayResult(reached=False, said=_said(error))
             return self._same(recipients, _word(error), _said(error))
         except (aiosmtplib.SMTPException, OSError):
             return None
@@ -141,18 +141,18 @@ class _Transaction:
         options += ["SMTPUTF8"] if utf8 else []
         await self._client.mail(sender, options=options, encoding="utf-8" if utf8 else "ascii")
 
-    async def _rest(self, recipients: Sequence[str], content: bytes, utf8: bool) -> Handover:
+    async def _rest(self, recipients: Sequence[str], content: bytes, utf8: bool) -> RelayResult:
         try:
             accepted = [each for each in recipients if await self._rcpt(each, utf8)]
             if accepted:
                 reply = await self._client.data(content, timeout=self._data_seconds)
-                self._same(accepted, Word.TAKEN, f"{reply.code} {reply.message}")
+                self._same(accepted, ReplyClass.TAKEN, f"{reply.code} {reply.message}")
         except aiosmtplib.SMTPResponseException as error:
             self._same(self._open(recipients), _word(error), _said(error))
         except (aiosmtplib.SMTPException, OSError) as error:  # perhaps it was taken: then it arrives twice
             self._client.close()
-            self._same(self._open(recipients), Word.LATER, _said(error))
-        return Handover(answers=self._answers)
+            self._same(self._open(recipients), ReplyClass.LATER, _said(error))
+        return RelayResult(answers=self._answers)
 
     def _open(self, recipients: Sequence[str]) -> list[str]:
         return [each for each in recipients if each not in self._answers]
@@ -161,19 +161,19 @@ class _Transaction:
         try:
             await self._client.rcpt(recipient, encoding="utf-8" if utf8 else "ascii")
         except aiosmtplib.SMTPRecipientRefused as error:
-            self._answers[recipient] = Answer(word=_word(error), said=_said(error))
+            self._answers[recipient] = RecipientReply(word=_word(error), said=_said(error))
             return False
         return True
 
-    def _same(self, recipients: Sequence[str], word: Word, said: str) -> Handover:
-        self._answers |= dict.fromkeys(recipients, Answer(word=word, said=said))
-        return Handover(answers=self._answers)
+    def _same(self, recipients: Sequence[str], word: ReplyClass, said: str) -> RelayResult:
+        self._answers |= dict.fromkeys(recipients, RecipientReply(word=word, said=said))
+        return RelayResult(answers=self._answers)
 
 
-def _word(error: aiosmtplib.SMTPResponseException) -> Word:
+def _word(error: aiosmtplib.SMTPResponseException) -> ReplyClass:
     """Judges a refusal; RFC 5321 4.5.3.1.10: some say 552 for too many recipients, and mean later."""
     too_many = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code == 552
-    return Word.LATER if error.code < 500 or too_many or error.code in NOT_THE_MESSAGE else Word.REFUSED
+    return ReplyClass.LATER if error.code < 500 or too_many or error.code in NOT_THE_MESSAGE else ReplyClass.REFUSED
 
 
 def _said(error: Exception) -> str:

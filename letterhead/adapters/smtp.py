@@ -14,9 +14,9 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminder_mail import Email
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Handed, Post
+from letterhead.ports.mail import DeliveryResult, SendResult
 
 SECONDS = 20.0  # for each step of the conversation
 WIRE = SMTP.clone(cte_type="7bit")  # not every server takes 8BITMIME
@@ -44,24 +44,24 @@ class SmtpMailer:
     def __init__(self, server: MailServer, now: Callable[[], datetime]) -> None:
         self._server, self._now = server, now
 
-    async def send(self, letter: Letter) -> Handed:
+    async def send(self, letter: Email) -> SendResult:
         """Hands one message over; trouble is a value, never raised."""
         octets = self.message(letter).as_bytes(policy=WIRE)
         bounces = letter.bounces or self._server.sender
         return await self._visit(lambda client: self._hand(client, bounces, letter.to, octets))
 
-    async def reach(self) -> Handed:
+    async def try_connection(self) -> SendResult:
         """Goes as far as a message would, sign-in and all, and sends none."""
         return await self._visit(_nothing)
 
-    async def _visit(self, deed: Callable[[aiosmtplib.SMTP], Awaitable[Handed]]) -> Handed:
+    async def _visit(self, deed: Callable[[aiosmtplib.SMTP], Awaitable[SendResult]]) -> SendResult:
         client = self._client()
         try:
             await client.connect()
             await self._sign_in(client)
         except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
             client.close()
-            return Handed(post=Post.LATER, said=_said(error))
+            return SendResult(post=DeliveryResult.LATER, said=_said(error))
         try:
             return await deed(client)
         finally:
@@ -84,21 +84,23 @@ class SmtpMailer:
         if user is not None and password is not None:
             await client.login(user, reveal(password).decode())
 
-    async def _hand(self, client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> Handed:
+    async def _hand(self, client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> SendResult:
         try:
             await client.mail(bounces)
             await client.rcpt(to)
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Handed(post=_before(error), said=_said(error))
+            return SendResult(post=_before(error), said=_said(error))
         try:
             answer = await client.data(octets)
         except aiosmtplib.SMTPResponseException as error:  # the server's own word: it did not take it
-            return Handed(post=Post.LATER if error.code < 500 else Post.REFUSED, said=_said(error))
+            return SendResult(
+                post=DeliveryResult.LATER if error.code < 500 else DeliveryResult.REFUSED, said=_said(error)
+            )
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Handed(post=Post.UNKNOWN, said=_said(error))
-        return Handed(post=Post.ACCEPTED, said=f"{answer.code} {answer.message}")
+            return SendResult(post=DeliveryResult.UNKNOWN, said=_said(error))
+        return SendResult(post=DeliveryResult.ACCEPTED, said=f"{answer.code} {answer.message}")
 
-    def message(self, letter: Letter) -> EmailMessage:
+    def message(self, letter: Email) -> EmailMessage:
         """Writes a letter as RFC 5322 has it; a line break in any header raises ValueError."""
         server, message = self._server, EmailMessage(policy=WIRE)
         for name, value in self._headers(letter).items():
@@ -110,7 +112,7 @@ class SmtpMailer:
         message.add_alternative(letter.html, subtype="html")
         return message
 
-    def _headers(self, letter: Letter) -> Mapping[str, str]:
+    def _headers(self, letter: Email) -> Mapping[str, str]:
         host = (letter.sender or self._server.sender).rpartition("@")[2]
         headers = {
             "Subject": letter.subject,
@@ -124,8 +126,8 @@ class SmtpMailer:
         return headers | {"List-Unsubscribe": f"<{letter.unsubscribe}>", "List-Unsubscribe-Post": one_click}
 
 
-async def _nothing(_client: aiosmtplib.SMTP) -> Handed:
-    return Handed(post=Post.ACCEPTED, said="the server lets us in")
+async def _nothing(_client: aiosmtplib.SMTP) -> SendResult:
+    return SendResult(post=DeliveryResult.ACCEPTED, said="the server lets us in")
 
 
 async def _farewell(client: aiosmtplib.SMTP) -> None:
@@ -136,10 +138,10 @@ async def _farewell(client: aiosmtplib.SMTP) -> None:
         client.close()
 
 
-def _before(error: Exception) -> Post:
+def _before(error: Exception) -> DeliveryResult:
     """Judges a refusal before the message: for good only where the server says so of this recipient."""
     refused = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code >= 500
-    return Post.REFUSED if refused else Post.LATER
+    return DeliveryResult.REFUSED if refused else DeliveryResult.LATER
 
 
 def _said(error: Exception) -> str:

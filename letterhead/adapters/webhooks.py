@@ -7,7 +7,7 @@ from typing import Final
 import httpcore2
 
 from letterhead.adapters.pinned_connections import PinnedHttp, Resolve
-from letterhead.core.public.webhooks import Reach, Replied, Target
+from letterhead.core.public.webhooks import EgressPolicy, HttpResult, WebhookTarget
 
 SECONDS: Final = 15.0  # for all of it: name, connection, TLS, request, answer
 OCTETS: Final = 64 * 1024  # of an answer's body that are read
@@ -18,7 +18,7 @@ class WebhookClient:
 
     def __init__(
         self,
-        reach: Reach,
+        reach: EgressPolicy,
         resolve: Resolve,
         *,
         dial: httpcore2.AsyncNetworkBackend | None = None,
@@ -27,23 +27,23 @@ class WebhookClient:
         self._http = PinnedHttp(resolve, reach, dial)
         self._seconds = seconds
 
-    async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Replied:
+    async def post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
         """Sends one POST and reads what came of it; trouble is a value, never raised. Redirects are not followed."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._post(target, headers, body)
         except TimeoutError:
-            return Replied(status=None, said=f"no whole answer within {self._seconds:g} s")
+            return HttpResult(status=None, said=f"no whole answer within {self._seconds:g} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
-            return Replied(status=None, said=_words(error))
+            return HttpResult(status=None, said=_words(error))
 
-    async def _post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Replied:
+    async def _post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
         head = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
         async with self._http.ask("POST", target, head, body) as answer:
             return await _read(answer)
 
 
-async def _read(answer: httpcore2.Response) -> Replied:
+async def _read(answer: httpcore2.Response) -> HttpResult:
     """Reads the first 64 KB of an answer, of which some words are kept."""
     octets = b""
     async for chunk in answer.aiter_stream():
@@ -55,7 +55,7 @@ async def _read(answer: httpcore2.Response) -> Replied:
     said = _printable(octets[:2000].decode("utf-8", "replace"))
     if 300 <= answer.status < 400:
         said = "a redirect, which is not followed"
-    return Replied(status=answer.status, said=said, retry_after=wait.decode("latin-1") if wait is not None else None)
+    return HttpResult(status=answer.status, said=said, retry_after=wait.decode("latin-1") if wait is not None else None)
 
 
 def _words(error: Exception) -> str:

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from letterhead.cli.tables import visible
 from letterhead.config import LogFormat
-from letterhead.core.secret import without_keys
+from letterhead.core.secret import redact_keys
 
 # Local variables of a traceback hold API keys and private keys: neither form ever shows them.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -48,7 +48,7 @@ def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
     """
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = without_keys(value)
+            event[name] = redact_keys(value)
     event = structlog.contextvars.merge_contextvars(logger, level, event)
     event = structlog.processors.add_log_level(logger, level, event)
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")

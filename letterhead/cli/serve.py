@@ -16,13 +16,13 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import Neighbour, address, in_loop, listen, prepared
+from letterhead.cli.process import BackgroundTask, address, listen, load_settings, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
-    from letterhead.ports import Deps
-    from letterhead.relay import Ears
+    from letterhead.ports.deps import Deps
+    from letterhead.relay import Listeners
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
@@ -35,8 +35,8 @@ def run() -> Exit:
 
     The first start makes an account and a full-scope API key, prints the key once and keeps it in DATA_DIR/first-key.
     """
-    settings = prepared()
-    in_loop(serving(settings, ready=lambda deps: _welcome(deps, settings)))
+    settings = load_settings()
+    run_in_loop(serving(settings, ready=lambda deps: _welcome(deps, settings)))
     return Exit.OK
 
 
@@ -48,13 +48,13 @@ def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True) ->
     with_worker
         Check domains in this process too. Without, run `letterhead worker` beside it.
     """
-    in_loop(serving(prepared(), with_worker=with_worker))
+    run_in_loop(serving(load_settings(), with_worker=with_worker))
     return Exit.OK
 
 
 def worker() -> Exit:
     """Check domains until SIGTERM; any number of these work beside each other on Postgres."""
-    in_loop(_working(prepared()))
+    run_in_loop(_working(load_settings()))
     return Exit.OK
 
 
@@ -62,7 +62,7 @@ def migrate() -> Exit:
     """Bring the database's schema to this version; does nothing where it is."""
     from letterhead.wiring import assemble
 
-    url = assemble.database_url(prepared())
+    url = assemble.database_url(load_settings())
     before = asyncio.run(_migrated(url))
     print(f"The schema was {before}; it is current." if before != "current" else "The schema is current already.")
     return Exit.OK
@@ -81,7 +81,7 @@ async def serving(
     *,
     with_worker: bool = True,
     ready: Ready | None = None,
-    neighbours: tuple[Neighbour, ...] = (),
+    neighbours: tuple[BackgroundTask, ...] = (),
 ) -> None:
     """Serves until SIGTERM or SIGINT, with what belongs beside it; `ready` is called once all is open."""
     from letterhead.wiring import assemble
@@ -90,25 +90,25 @@ async def serving(
         listener = listening.enter_context(listen(settings.bind))
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
-            deps = await opened.enter_async_context(assemble.assembled(settings))
+            deps = await opened.enter_async_context(assemble.open_deps(settings))
             if ready:
                 await ready(deps)
             if ears is not None:
-                from letterhead.cli.relay import beside
+                from letterhead.cli.relay import open_relay
 
-                neighbours = (*neighbours, await opened.enter_async_context(beside(deps, settings, ears)))
+                neighbours = (*neighbours, await opened.enter_async_context(open_relay(deps, settings, ears)))
             await serve_with(deps, settings, listener, with_worker=with_worker, neighbours=neighbours)
 
 
-def _relay_within(settings: "Settings", listening: ExitStack) -> "Ears | None":
+def _relay_within(settings: "Settings", listening: ExitStack) -> "Listeners | None":
     """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
     from letterhead.config import SqliteFile
 
     if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
         return None
-    from letterhead.cli.relay import opened
+    from letterhead.cli.relay import listen_for_relay
 
-    return opened(settings, listening)
+    return listen_for_relay(settings, listening)
 
 
 async def serve_with(
@@ -117,7 +117,7 @@ async def serve_with(
     listener: socket.socket,
     *,
     with_worker: bool = True,
-    neighbours: tuple[Neighbour, ...] = (),
+    neighbours: tuple[BackgroundTask, ...] = (),
 ) -> None:
     """Serves what was opened elsewhere (the demo stands in for the outside world)."""
     from letterhead import worker as working
@@ -159,9 +159,9 @@ async def _working(settings: "Settings") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with assemble.assembled(settings) as deps:
+    async with assemble.open_deps(settings) as deps:
         if settings.worker_metrics_bind is not None:
-            deps.meter.tell_at(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
+            deps.meter.serve_metrics(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
         await working.run(deps, _worker_settings(settings), stop)
 
 

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from letterhead.ports import AuditRow, Deps
+from letterhead.ports.deps import Deps
+from letterhead.ports.store.accounts import AuditRow
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

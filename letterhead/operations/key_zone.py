@@ -4,7 +4,9 @@ import structlog
 
 from letterhead.core.rotation import delegated_keys
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Deps, Intent, Publisher
+from letterhead.ports.deps import Deps
+from letterhead.ports.provider import Publisher
+from letterhead.ports.store.leases import Intent
 
 log = structlog.get_logger()
 
@@ -16,10 +18,10 @@ async def publish(deps: Deps, intent: Intent) -> None:
     """
     domain = await deps.store.domain_by_id(intent.domain_id)
     wanted = (
-        delegated_keys.texts(domain)
+        delegated_keys.zone_texts(domain)
         if domain is not None
-        else delegated_keys.nothing(intent.slots)
-        if intent.slots
+        else delegated_keys.no_texts(intent.key_delegation)
+        if intent.key_delegation
         else {}
     )
     if not wanted:

@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Final
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 AGAIN: Final = timedelta(minutes=1)  # between a domain's last look and one that a notice asks for: there may be many
 
 
-async def take(deps: Deps, body: bytes) -> None:
+async def accept_notification(deps: Deps, body: bytes) -> None:
     """Takes one notice; unknown names are passed over.
 
     Faults: `not-found` where none are expected, else those of `ports.Notices`.
@@ -29,8 +29,8 @@ async def _look_soon(deps: Deps, sender: str) -> None:
     """Brings the next look at whoever holds a name forward; the look alone moves its state."""
     holder = await deps.store.holder(sender)
     domain = await deps.store.domain_by_id(holder) if holder else None
-    if domain is None or domain.dkim.state is State.DRAFT:
+    if domain is None or domain.dkim.state is HealthState.DRAFT:
         return
     now = deps.now()
-    last = (await deps.store.checkups([domain.id])).get(domain.id)
-    await deps.store.look_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))
+    last = (await deps.store.last_checks([domain.id])).get(domain.id)
+    await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import structlog
 
 from letterhead.operations.self_monitoring import KEPT
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 
 log = structlog.get_logger()
 
@@ -20,8 +20,8 @@ async def prune(deps: Deps) -> bool:
         "deliveries": await store.prune_deliveries(now - kept.deliveries),
         "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
         "events": await store.prune_events(now - kept.events),
-        "tallies": await store.prune_tallies(now - KEPT),
-        "turns": await store.prune_turns(now - TURNS_KEPT),
+        "tallies": await store.prune_histograms(now - KEPT),
+        "turns": await store.prune_rate_slots(now - TURNS_KEPT),
     }
     if any(gone.values()):
         log.info("history.pruned", **gone)

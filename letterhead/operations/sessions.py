@@ -14,7 +14,8 @@ from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, si
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports import Deps, Person, SignInAttempt
+from letterhead.ports.deps import Deps
+from letterhead.ports.sign_in import Person, SignInAttempt
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)
@@ -66,7 +67,7 @@ def mark_of(deps: Deps, token: str) -> bytes:
 
 
 async def _open(deps: Deps, session: Session, actor: Actor) -> str:
-    token = base64.urlsafe_b64encode(deps.chance(TOKEN_OCTETS)).decode()
+    token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode()
     await deps.store.add_session(session, _digest(deps, token), audit_row(deps, actor, "session.open", actor.name))
     return token
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from letterhead.ports import Deps, Relaying
-from letterhead.relay.delivery_loop import Outgoing
-from letterhead.relay.smtp_connection import Door, Doors
-from letterhead.relay.submission_handler import Letterbox
+from letterhead.ports.deps import Deps
+from letterhead.ports.relay import RelayDeps
+from letterhead.relay.delivery_loop import DeliveryLoop
+from letterhead.relay.smtp_connection import SmtpConnection, SmtpConnections
+from letterhead.relay.submission_handler import SubmissionHandler
 
 log = structlog.get_logger()
 LEAVE_WITHIN = 15.0  # seconds in which messages that are being received may end
@@ -40,7 +41,7 @@ class RelaySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ears:
+class Listeners:
     """Holds where the relay listens: `plain` begins in clear and may turn to TLS, `secure` is TLS at once."""
 
     plain: socket.socket
@@ -49,17 +50,17 @@ class Ears:
     reload: Callable[[], bool]  # looks whether the certificate is another by now; true where it was loaded anew
 
 
-async def run(deps: Deps, relaying: Relaying, settings: RelaySettings, ears: Ears, stop: asyncio.Event) -> None:
+async def run(deps: Deps, relaying: RelayDeps, settings: RelaySettings, ears: Listeners, stop: asyncio.Event) -> None:
     """Takes mail and hands it on until `stop` is set; then ends the replies and the handovers under way."""
-    outgoing = Outgoing(deps, relaying, settings.connections)
+    outgoing = DeliveryLoop(deps, relaying, settings.connections)
     await outgoing.load()
-    doors = Doors(settings, ears.context)
-    letterbox = Letterbox(deps, relaying, settings, outgoing)
+    doors = SmtpConnections(settings, ears.context)
+    letterbox = SubmissionHandler(deps, relaying, settings, outgoing)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda: Door(doors, letterbox, secure=False), sock=ears.plain)]
+    servers = [await loop.create_server(lambda: SmtpConnection(doors, letterbox, secure=False), sock=ears.plain)]
     if ears.secure is not None:
         secure = await loop.create_server(
-            lambda: Door(doors, letterbox, secure=True), sock=ears.secure, ssl=ears.context
+            lambda: SmtpConnection(doors, letterbox, secure=True), sock=ears.secure, ssl=ears.context
         )
         servers.append(secure)
     log.info("relay.started", host=relaying.host, waiting=outgoing.waiting)
@@ -71,13 +72,13 @@ async def run(deps: Deps, relaying: Relaying, settings: RelaySettings, ears: Ear
     log.info("relay.stopped", waiting=outgoing.waiting)
 
 
-async def _leave(servers: Sequence[asyncio.Server], doors: Doors) -> None:
+async def _leave(servers: Sequence[asyncio.Server], doors: SmtpConnections) -> None:
     for server in servers:
         server.close()
     await doors.leave(LEAVE_WITHIN)
 
 
-async def _renew(ears: Ears, stop: asyncio.Event) -> None:
+async def _renew(ears: Listeners, stop: asyncio.Event) -> None:
     """Takes a renewed certificate without a restart; one that does not load leaves the old one in use."""
     while ears.context is not None and not stop.is_set():
         try:

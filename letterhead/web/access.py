@@ -6,7 +6,7 @@ from letterhead.operations.audit import Actor
 from letterhead.web.auth import address_of
 from letterhead.web.endpoint import Access, Call, Endpoint, House
 from letterhead.web.middleware import Visit, visit_of
-from letterhead.web.rate_limits import Buckets, rate_headers, too_many
+from letterhead.web.rate_limits import TokenBuckets, rate_headers, too_many
 from letterhead.web.request import Request
 from letterhead.web.responses import Answer
 
@@ -16,7 +16,7 @@ _SCOPES = {Access.READ: Scope.READ, Access.WRITE: Scope.WRITE, Access.FULL: Scop
 class Gate:
     """Lets requests through to their endpoints."""
 
-    def __init__(self, house: House, rates: Buckets) -> None:
+    def __init__(self, house: House, rates: TokenBuckets) -> None:
         self._house, self._rates = house, rates
 
     async def serve(self, endpoint: Endpoint, request: Request) -> Answer:

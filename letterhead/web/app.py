@@ -11,7 +11,7 @@ import structlog
 from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.operations.proofs import SEND_EVERY
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web import errors as problems
 from letterhead.web import openapi
 from letterhead.web.access import Gate
@@ -23,7 +23,7 @@ from letterhead.web.pages import VIEWS
 from letterhead.web.pages.gate import PageGate
 from letterhead.web.pages.rendering import Rendering
 from letterhead.web.pages.view import Desk, View
-from letterhead.web.rate_limits import Buckets, Recent, Usage
+from letterhead.web.rate_limits import Recent, TokenBuckets, Usage
 from letterhead.web.request import App, Request
 from letterhead.web.responses import Answer
 from letterhead.web.router import Refuse, Serve, Switch
@@ -45,7 +45,7 @@ PLACES: tuple[Endpoint | View, ...] = (
 def create_app(deps: Deps, settings: WebSettings) -> App:
     """Makes the ASGI app."""
     house = _house(deps, settings)
-    rates = Buckets(settings.rate, settings.burst, house.credentials.clock)
+    rates = TokenBuckets(settings.rate, settings.burst, house.credentials.clock)
     pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
     switch = Switch(PLACES, _serving(Gate(house, rates), pages), _misrouting(pages))
     return Door(switch, house.usage.close, deps.meter, https=settings.public_url.startswith("https:"))
@@ -62,7 +62,7 @@ def _house(deps: Deps, settings: WebSettings) -> House:
         credentials=credentials,
         looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
         sent=Recent(SEND_EVERY.total_seconds(), credentials.clock),
-        judging=Buckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
+        judging=TokenBuckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
         usage=Usage(deps.store, deps.now, settings.flush_every),
         document=text,
         page=cache(lambda: openapi.page(described())),

@@ -10,11 +10,11 @@ import msgspec
 from letterhead.core.accounts.accounts import Caller
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web import request_body, schemas
 from letterhead.web.auth import Credentials
 from letterhead.web.list_cache import KeptLists
-from letterhead.web.rate_limits import Buckets, Recent, Usage
+from letterhead.web.rate_limits import Recent, TokenBuckets, Usage
 from letterhead.web.request import Request
 from letterhead.web.responses import Answer
 from letterhead.web.settings import WebSettings
@@ -54,7 +54,7 @@ class House:
     lists: KeptLists
     looked: Recent
     sent: Recent  # proofs, by the client's own key for each
-    judging: Buckets  # proofs, by domain
+    judging: TokenBuckets  # proofs, by domain
     parts: dict[str, tuple[float, schemas.Part]] = field(default_factory=dict)  # how parts were when last asked
 
 

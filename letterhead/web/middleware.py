@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from letterhead.ports import Meter
+from letterhead.ports.meter import Meter
 from letterhead.web import errors
 from letterhead.web.request import Receive, Request, Scope, Send
 from letterhead.web.responses import Answer, Headers, headers_of, send_answer
@@ -103,7 +103,7 @@ class Door:
     def _note(self, visit: Visit, method: str, path: str) -> None:
         seconds = time.perf_counter() - visit.began
         known = method if method in METHODS else "other"
-        self._meter.answered(known, visit.route, visit.status, seconds)
+        self._meter.count_response(known, visit.route, visit.status, seconds)
         log.info(
             "request.answered",
             method=method[:20],

@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REFERENCE = "#/components/schemas/{name}"
+PUBLISHED_NAMES = {"PublicChange": "ToldChange"}  # generated clients keep the names of their types
 
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
@@ -193,8 +194,12 @@ def _problem(status: int, kinds: Sequence[Kind]) -> Json:
 
 
 def text(described: Json) -> bytes:
-    """Writes the document as it is served and committed."""
-    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
+    """Return the document as it is served and committed."""
+    written = json.dumps(described, indent=2, ensure_ascii=False)
+    for name, published in PUBLISHED_NAMES.items():
+        written = written.replace(f'{REFERENCE.format(name=name)}"', f'{REFERENCE.format(name=published)}"')
+        written = written.replace(f'"{name}": {{', f'"{published}": {{')
+    return written.encode() + b"\n"
 
 
 def page(described: Json) -> Page:

@@ -2,12 +2,12 @@
 
 from letterhead.operations import domains, proofs
 from letterhead.operations.audit import Actor
-from letterhead.operations.proofs import Given, Judged
+from letterhead.operations.proofs import AuthenticatedMessage, ReceivedMessage
 from letterhead.web.endpoint import House
 from letterhead.web.rate_limits import too_many
 
 
-async def judged(house: House, account_id: str, raw: str, given: Given, actor: Actor) -> Judged:
+async def judged(house: House, account_id: str, raw: str, given: ReceivedMessage, actor: Actor) -> AuthenticatedMessage:
     """Judges a message; Faults `not-found`, `too-many-requests`."""
     domain = await domains.find_domain(house.deps, account_id, raw)
     left = house.judging.take(domain.id)

@@ -17,9 +17,9 @@ from letterhead.core.accounts.accounts import Caller
 from letterhead.core.accounts.quotas import over_requests
 from letterhead.errors import Fault
 from letterhead.operations.token_buckets import BUCKETS_KEPT as BUCKETS_KEPT
-from letterhead.operations.token_buckets import Buckets as Buckets
+from letterhead.operations.token_buckets import TokenBuckets as TokenBuckets
 from letterhead.operations.token_buckets import too_many as too_many
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 
 log = structlog.get_logger("letterhead.web")
 
@@ -45,7 +45,7 @@ class Recent:
         return answer
 
 
-def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
+def rate_headers(buckets: TokenBuckets, left: float) -> dict[bytes, bytes]:
     """Tells a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
     return {

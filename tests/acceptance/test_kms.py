@@ -15,7 +15,7 @@ import pytest
 
 from letterhead import config
 from letterhead.core.secret import Secret, reveal
-from letterhead.wiring.assemble import assembled, migrate
+from letterhead.wiring.assemble import migrate, open_deps
 from tests.acceptance.test_rewrap import OLD, private_keys, rewrapping
 from tests.rigs import kms as rig
 from tests.rigs.kms import Kms
@@ -190,7 +190,7 @@ async def test_starts_at_once_agree(
     await migrate(postgres_url)
     settings = config.read(installation.settings, tmp_path)
     async with AsyncExitStack() as opened:
-        starts = [opened.enter_async_context(assembled(settings)) for _ in range(6)]
+        starts = [opened.enter_async_context(open_deps(settings)) for _ in range(6)]
         rings = [deps.keyring for deps in await asyncio.gather(*starts)]
         sealed = [ring.seal(Secret(b"canary"), "here") for ring in rings]
         assert all(reveal(ring.unseal(each, "here")) == b"canary" for ring in rings for each in sealed)

@@ -23,7 +23,7 @@ from pingram.models.webhook_endpoint_upsert_request import WebhookEndpointUpsert
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
-from letterhead.ports import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from tests.web.conftest import Installation, running
 
 
@@ -123,8 +123,8 @@ async def test_provider_and_bug(installation: Installation, client: Pingram) -> 
     """502 names the provider, 500 says a fixed sentence; both come as the client's ServiceException."""
     await client.domains.domains_add_domain(wish("throttled.dev"))
     domain = await installation.world.domain("throttled.dev")
-    told = msgspec.structs.replace(domain, told_at=installation.deps.now())
-    assert await installation.deps.store.save(Outcome(domain=told))
+    told = msgspec.structs.replace(domain, registered_at=installation.deps.now())
+    assert await installation.deps.store.save(DomainUpdate(domain=told))
     request = client.domains._domains_list_domains_serialize(
         _request_auth=None, _content_type=None, _headers=None, _host_index=0
     )

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from letterhead.adapters import mail_queue
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
-from letterhead.relay import Ears, run
-from letterhead.wiring.assemble import Stand
+from letterhead.relay import Listeners, run
+from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.relay.world import QUICK, parts_of, submit, until
@@ -246,15 +246,15 @@ async def test_no_message_fails_while_keys_change(lab: DnsLab, split_zone: str, 
     """With servers that disagree, and messages that waited: each one verifies when it is sent, and once more later."""
     clock = Clock(noon())
     dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
-    async with opened(tmp_path, Stand(now=clock), **dns) as world:
+    async with opened(tmp_path, Overrides(now=clock), **dns) as world:
         await world.add(split_zone)
         publish(lab, record(world, await world.domain(split_zone), RecordId.DKIM))
         lab.flush()
-        assert (await world.look(split_zone)).dkim.state is State.VERIFIED
+        assert (await world.look(split_zone)).dkim.state is HealthState.VERIFIED
         old = (await world.domain(split_zone)).selector
-        with mail_queue.opened(tmp_path / "relay") as queue, socket.create_server(("127.0.0.1", 0)) as listener:
+        with mail_queue.open_queue(tmp_path / "relay") as queue, socket.create_server(("127.0.0.1", 0)) as listener:
             stop, parts = asyncio.Event(), parts_of(queue, ledger)
-            ears = Ears(plain=listener, secure=None, context=None, reload=lambda: False)
+            ears = Listeners(plain=listener, secure=None, context=None, reload=lambda: False)
             task = asyncio.create_task(run(world.deps, parts, QUICK, ears, stop))
             story = Story(world, clock, lab, ledger, split_zone, listener.getsockname()[1], tmp_path / "relay")
             try:

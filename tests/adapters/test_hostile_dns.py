@@ -14,7 +14,7 @@ from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.transport import SILENT
-from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, belongs, question_packet, read_message
+from letterhead.adapters.dns.wire import TXT, DnsQuery, Malformed, TooLarge, belongs, question_packet, read_message
 from letterhead.core.dns.answers import (
     Aliased,
     Answer,
@@ -29,7 +29,7 @@ from letterhead.core.dns.answers import (
     Why,
 )
 from letterhead.core.dns.records import Txt
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 from tests.rigs import hostile_dns
 from tests.rigs.hostile_dns import GOOD, MODES, RESOLVER, ROOT, SERVERS, HostileDns
 
@@ -215,13 +215,13 @@ async def test_every_packet_is_counted(hostile: HostileDns, resolver: DnsResolve
 @pytest.mark.parametrize("mode", MODES)
 def test_no_answer_costs_more_cpu_than_allowed(mode: str) -> None:
     """Reading any one packet takes at most 20 ms of CPU."""
-    query = Query(name_from(f"s._domainkey.{mode}.test"), TXT, recursive=False)
+    query = DnsQuery(name_from(f"s._domainkey.{mode}.test"), TXT, recursive=False)
     asked = dns.message.from_wire(question_packet(7, query, edns=True))
     packets = [octets for by_tcp in (False, True) for _, octets in MODES[mode](asked, by_tcp)][:8]
     assert all(min(cpu(packet, query) for _ in range(3)) < CPU for packet in packets)
 
 
-def cpu(packet: bytes, query: Query) -> float:
+def cpu(packet: bytes, query: DnsQuery) -> float:
     began = time.thread_time()
     try:
         if belongs(packet, 7, query):

@@ -92,12 +92,12 @@ def test_old_key_reads_and_first_key_writes() -> None:
 def test_rewrapped_secret_no_longer_needs_the_old_key() -> None:
     """After a re-wrap the old key can go, the secret stays bound to its row, and a second run changes nothing."""
     both = EnvelopeKeyring([NEW, OLD])
-    again = both.rewrapped(EnvelopeKeyring([OLD]).seal(Secret(CANARY), PURPOSE))
+    again = both.rewrap(EnvelopeKeyring([OLD]).seal(Secret(CANARY), PURPOSE))
     assert again is not None
     assert reveal(EnvelopeKeyring([NEW]).unseal(again, PURPOSE)) == CANARY
     refused(Kind.KEYRING_WRONG, EnvelopeKeyring([NEW]).unseal, again, "elsewhere")
     refused(Kind.KEYRING_WRONG, EnvelopeKeyring([OLD]).unseal, again, PURPOSE)
-    assert both.rewrapped(again) is None
+    assert both.rewrap(again) is None
 
 
 def test_sentinel_names_the_key_that_is_missing() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from letterhead.core.dns.records import quoted, split_text
+from letterhead.core.dns.records import quote, split_text
 from tests.browser.conftest import Desk, signed_in
 from tests.browser.gallery import Gallery, hung
 from tests.browser.sights import sign_in
@@ -80,7 +80,7 @@ def publish(lab: DnsLab, fields: list[str], card: object) -> None:
     if priority:
         lab.publish(host, "MX", f"{priority[0]} {value}.")
     else:
-        lab.publish(host, "TXT", " ".join(quoted(piece) for piece in split_text(value)))
+        lab.publish(host, "TXT", " ".join(quote(piece) for piece in split_text(value)))
 
 
 @pytest.mark.parametrize(("zone", "offset"), [("America/New_York", -5), ("Asia/Kolkata", 5.5)])

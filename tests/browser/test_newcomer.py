@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from letterhead.core.dns.records import quoted, split_text
+from letterhead.core.dns.records import quote, split_text
 from tests.browser.conftest import Desk, watched
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
@@ -40,7 +40,7 @@ def type_in(lab: DnsLab, page: Page, zone: str, record_id: str, *, spoil: bool =
         value = f"{copied(page, card, 'priority')} {value}."
     else:
         value = value.replace("p=MII", "p=MIX") if spoil else value
-        value = " ".join(quoted(piece) for piece in split_text(value))
+        value = " ".join(quote(piece) for piece in split_text(value))
     lab.publish(host, rdtype, value)
     return host
 

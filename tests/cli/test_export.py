@@ -20,15 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.export import files, formats, signers_of
-from letterhead.cli.export.formats import PROGRAMS, TWICE, SecondKey, Signer
+from letterhead.cli.export.formats import PROGRAMS, TWICE, SecondKey, SigningDomain
 from letterhead.errors import Fault
 from tests.rigs.command import LETTERHEAD, environment, letterhead
 
 FOLDER = PurePosixPath("/etc/letterhead")
 SECOND = SecondKey(selector="ed1", forms={"key": "seed three\n", "pem": "pem three"})
 SIGNERS = [
-    Signer(sender="acme.dev", selector="lh1", pem="pem one", second=SECOND),
-    Signer(sender="mail.xn--bcher-kva.example", selector="2026-q4", pem="pem two"),
+    SigningDomain(sender="acme.dev", selector="lh1", pem="pem one", second=SECOND),
+    SigningDomain(sender="mail.xn--bcher-kva.example", selector="2026-q4", pem="pem two"),
 ]
 WANTED = {(each.sender, each.selector, each.pem) for each in SIGNERS}
 
@@ -142,8 +142,8 @@ def test_haraka_opens_one_folder_for_each_domain(tmp_path: Path) -> None:
     """Behind dkim/DOMAIN lie `private` and `selector` that belong together, whatever moment it is opened at."""
     keys, tables = formats.files_for("haraka", PurePosixPath(tmp_path), SIGNERS)
     assert tables == {}
-    files.placed(tmp_path, keys, None)
-    files.linked(tmp_path, formats.links_for("haraka", SIGNERS), None)
+    files.place_files(tmp_path, keys, None)
+    files.place_links(tmp_path, formats.links_for("haraka", SIGNERS), None)
     found = {
         (home.name, (home / "selector").read_text().strip(), (home / "private").read_text())
         for home in (tmp_path / "dkim").iterdir()
@@ -211,20 +211,20 @@ def test_nothing_is_written_through_links(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "keys").symlink_to(elsewhere)
     with pytest.raises(Fault, match="is a link"):
-        files.placed(folder, {"keys/acme.dev/lh1.pem": "secret"}, None)
+        files.place_files(folder, {"keys/acme.dev/lh1.pem": "secret"}, None)
     assert list(elsewhere.iterdir()) == []
     (elsewhere / "table").write_text("theirs")
     (folder / "KeyTable").symlink_to(elsewhere / "table")
-    assert files.placed(folder, {"KeyTable": "ours"}, None) == ["KeyTable"]
+    assert files.place_files(folder, {"KeyTable": "ours"}, None) == ["KeyTable"]
     assert ((elsewhere / "table").read_text(), (folder / "KeyTable").read_text()) == ("theirs", "ours")
 
 
 def test_a_file_that_others_can_read_is_mended(tmp_path: Path) -> None:
     """Modes are part of what is compared; nothing half-written stays behind."""
-    files.placed(tmp_path, {"keys/a.dev/lh1.pem": "secret"}, None)
+    files.place_files(tmp_path, {"keys/a.dev/lh1.pem": "secret"}, None)
     path = tmp_path / "keys/a.dev/lh1.pem"
     path.chmod(0o644)
-    assert files.placed(tmp_path, {"keys/a.dev/lh1.pem": "secret"}, None) == ["keys/a.dev/lh1.pem"]
+    assert files.place_files(tmp_path, {"keys/a.dev/lh1.pem": "secret"}, None) == ["keys/a.dev/lh1.pem"]
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["lh1.pem"]
 

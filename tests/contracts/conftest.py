@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.storage import migrate, open_store
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 from tests.contracts.samples import Shop
 from tests.rigs.postgres import Postgres
 

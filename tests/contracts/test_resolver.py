@@ -24,7 +24,7 @@ from letterhead.core.dns.answers import (
 )
 from letterhead.core.dns.records import Mx, Rdata, RRset, Target, Txt
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Allowance, Resolver
+from letterhead.ports.resolver import Allowance, Resolver
 from tests.rigs.dns_lab import BOGUS, RESOLVER, SIGNED, DnsLab
 
 ZONE, CHILD, SPLIT = "contract.test", "child.contract.test", "torn.test"

@@ -22,7 +22,8 @@ from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import EventKind
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Outcome, Page, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later
 from tests.rigs.postgres import Postgres, running
 
@@ -88,7 +89,7 @@ async def test_killed_process_loses_nothing(url: str, engine: str) -> None:
         async with open_store(url) as store:
             await store.ready()
             assert time.monotonic() - began < 3
-            kept = await store.domains(f"account-{run}", Page())
+            kept = await store.domains(f"account-{run}", DomainQuery())
             names = {one.sender for one in kept}
             assert acknowledged <= names
             assert {domain_id for domain_id, _ in await store.sealed_keys(f"account-{run}")} == names
@@ -123,7 +124,7 @@ async def test_full_disk_is_honest(migrated: dict[str, str], tmp_path: Path) -> 
                 with pytest.raises(Fault) as refused:
                     await store.pool_keys(big)
                 assert refused.value.kind is Kind.STORAGE_UNAVAILABLE
-            assert await store.domains(made.id, Page()) == [first]
+            assert await store.domains(made.id, DomainQuery()) == [first]
         assert (await store.backlog(NOW)).pooled_keys == 0
         await store.pool_keys(big)
         await shop.domain(made.id, "second.example")
@@ -280,7 +281,7 @@ async def test_events_keep_their_evidence(url: str) -> None:
         one = await shop.domain(made.id, "example.com")
         for version in range(6):
             told = (event(at=later(hours=version)),) * 2 if version == 3 else ()
-            outcome = Outcome(domain=replace(one, version=version), checkup=checkup(note=str(version)), events=told)
+            outcome = DomainUpdate(domain=replace(one, version=version), check=checkup(note=str(version)), events=told)
             assert await store.save(outcome)
     assert await counted(url, "evidence") == 1
     assert await counted(url, "checkups") == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, masked, new_api_key, well_formed
+from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, mask, new_api_key, well_formed
 from letterhead.core.secret import Secret
 
 OCTETS = st.binary(min_size=32, max_size=32)
@@ -59,7 +59,7 @@ def test_other_texts_are_no_keys(spoil) -> None:  # type: ignore[no-untyped-def]
 def test_masked_text_tells_little() -> None:
     """A list shows the mode and four characters of the thirty that count."""
     text, shown = new_api_key(Mode.TEST, SOME)
-    assert shown == masked(text) == text[:12] + "…"
+    assert shown == mask(text) == text[:12] + "…"
     assert not well_formed(shown)
 
 

@@ -43,7 +43,7 @@ def test_the_field_is_read_as_it_was_meant() -> None:
     """What our own verifier reads, and takes for signed, is what was signed."""
     signature = signature_of()
     message = parse(signed_field(signature, bytes(range(256))) + MESSAGE)
-    found = read(message.named("dkim-signature")[0])
+    found = read(message.fields_named("dkim-signature")[0])
     assert found.trouble is None
     for part in ("domain", "selector", "algorithm", "identity", "signed", "canon", "body_hash", "length", "made"):
         assert getattr(found, part) == getattr(signature, part), part

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.check import check
-from letterhead.core.dmarc.record import parse, reports, troubles
+from letterhead.core.dmarc.record import parse, problems, reports
 from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
 from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
 from letterhead.core.findings.diagnosis import Severity
@@ -49,7 +49,7 @@ def test_any_text_can_be_read(text: str) -> None:
     for tag in record.tags:
         assert text[tag.value_at : tag.value_at + len(tag.value)] == tag.value
         assert text[tag.start : tag.end].lower().startswith(tag.name)
-    spots = (*troubles(record), *reports(record, "rua"))
+    spots = (*problems(record), *reports(record, "rua"))
     assert all(0 <= spot.start <= spot.end <= len(text) for spot in spots)
     assert record.asked_of("np", "sp", "p") in ("none", "quarantine", "reject")
 
@@ -68,7 +68,7 @@ def test_reading_takes_linear_time(text: str) -> None:
     """16 KB of whatever takes no longer than its length asks for."""
     began = time.perf_counter()
     record = parse(text)
-    troubles(record), reports(record, "rua")
+    problems(record), reports(record, "rua")
     assert time.perf_counter() - began < 0.1
 
 
@@ -157,7 +157,7 @@ def test_the_policy_in_force(sender: str, seen: Seen, found: tuple[str, str] | N
     """RFC 9989 4.10.1: the domain's own record, else the organisational domain's, else the public suffix's."""
     policy = policy_in_force(sender, seen)
     assert (policy and (policy.domain, policy.asked)) == found
-    assert policy is None or policy.inherited is (policy.domain != sender)
+    assert policy is None or policy.is_inherited is (policy.domain != sender)
 
 
 def test_a_name_that_does_not_exist_has_its_own_policy() -> None:
@@ -233,11 +233,11 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
     try:
         theirs = oracle.parse_dmarc_record(text, "acme.dev")["tags"]
     except oracle.DMARCError:
-        assert record.duplicates or record.bad_policies or troubles(record)
+        assert record.duplicates or record.bad_policies or problems(record)
         return
     assert set(record.duplicates) <= {"other"}
     assert not record.bad_policies
-    assert not [each.why for each in troubles(record) if not each.why.startswith(("adkim", "aspf"))]
+    assert not [each.why for each in problems(record) if not each.why.startswith(("adkim", "aspf"))]
     if record.tag("p"):
         for names in (("p",), ("sp", "p"), ("np", "sp", "p")):
             assert record.asked_of(*names) == theirs[names[0]]["value"]

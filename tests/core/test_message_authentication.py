@@ -8,7 +8,7 @@ import pytest
 
 from letterhead.core.check import message_authentication
 from letterhead.core.check.catalogue import DIAGNOSES
-from letterhead.core.check.message_authentication import Proof, Told
+from letterhead.core.check.message_authentication import AuthReport, Provenance
 from letterhead.core.dkim import verify
 from letterhead.core.message import message
 from letterhead.core.spf import check_host
@@ -30,20 +30,20 @@ ZONE: Zone = {
 SIGNED = sealed(TEXT, OWN, "acme.dev", "lh1")
 
 
-def look(octets: bytes = SIGNED, zone: Zone | None = None, **rest: object) -> Proof:
+def look(octets: bytes = SIGNED, zone: Zone | None = None, **rest: object) -> AuthReport:
     """Judges a message that came from the usual server by the usual envelope sender."""
     changed = {**ZONE, **(zone or {})}
     held = {name: values for name, values in changed.items() if values}
     return judged(octets, held, **({"ip": IP, "mail_from": SENDER} | rest))  # type: ignore[arg-type]
 
 
-def words(found: Proof) -> tuple[str, str, str, str]:
+def words(found: AuthReport) -> tuple[str, str, str, str]:
     """Sums a proof up: DKIM, SPF, DMARC, and what becomes of the message."""
     dkim = found.dkim[0].verified.judgement.result.value if found.dkim else "none"
     return dkim, found.spf.judgement.result.value, found.dmarc.judgement.result.value, found.dmarc.outcome
 
 
-def codes(found: Proof) -> list[str]:
+def codes(found: AuthReport) -> list[str]:
     """Lists the findings that are named."""
     parts = [*(each.verified.judgement for each in found.dkim), found.spf.judgement, found.dmarc.judgement]
     return [part.code for part in parts if part.code]
@@ -367,8 +367,8 @@ def test_the_envelope_is_read_off_the_message() -> None:
     """Return-Path gives the sender; the topmost Received field with a public address the client, and it is told."""
     found = judged(b"Return-Path: <bounce@lh.acme.dev>\r\n" + INNER + PRIVATE + PUBLIC + SIGNED, ZONE)
     envelope = found.case.envelope
-    assert (envelope.client_ip, envelope.client_told, envelope.helo) == ("9.9.9.9", Told.RECEIVED, "out.acme.dev")
-    assert (envelope.mail_from, envelope.mail_from_told) == ("bounce@lh.acme.dev", Told.RETURN_PATH)
+    assert (envelope.client_ip, envelope.client_told, envelope.helo) == ("9.9.9.9", Provenance.RECEIVED, "out.acme.dev")
+    assert (envelope.mail_from, envelope.mail_from_told) == ("bounce@lh.acme.dev", Provenance.RETURN_PATH)
     assert "[9.9.9.9]" in (envelope.received or "")
     assert found.spf.judgement.result == "fail"
 

@@ -34,7 +34,7 @@ SILENT = Unanswered(why=Why.TIMEOUT)
 def test_all_servers_that_answer_must_agree(answers: list[object], verdict: Verdict, agreed: bool) -> None:
     """Present needs every authoritative server that answered; where they differ, the verdict is not yet."""
     seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *answers)  # type: ignore[arg-type]
-    standing = check.judged(RECORD, seen)
+    standing = check.judge_record(RECORD, seen)
     assert (standing.verdict, standing.agreed) == (verdict, agreed)
 
 
@@ -43,15 +43,15 @@ def test_no_trouble_is_ever_taken_for_missing(why: Why) -> None:
     """Whatever kept the answer from us, the record is "unanswered"."""
     trouble = Unanswered(why=why)
     seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, trouble, trouble)
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
 
 
 def test_resolvers_alone_can_only_say_present() -> None:
     """A routine check trusts a resolver's "present", and nothing else that it says."""
     present = samples.asked(RECORD.host, "TXT", View.RECURSIVE, RIGHT)
     absent = samples.asked(RECORD.host, "TXT", View.RECURSIVE, GONE)
-    assert check.judged(RECORD, present).verdict is Verdict.PRESENT
-    assert check.judged(RECORD, absent).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, present).verdict is Verdict.PRESENT
+    assert check.judge_record(RECORD, absent).verdict is Verdict.UNANSWERED
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_standing_in_resolvers_need_a_majority(answers: list[object], verdict: V
     """Where port 53 is closed, 2 of 3 resolvers must agree."""
     question = Question(name=RECORD.host, rdtype="TXT", view=View.EVERY_SERVER)
     seen = {question: samples.replies(View.RECURSIVE, *answers)}  # type: ignore[arg-type]
-    assert check.judged(RECORD, seen).verdict is verdict
+    assert check.judge_record(RECORD, seen).verdict is verdict
 
 
 def test_an_alias_is_followed_to_the_key() -> None:
     """A key behind a CNAME counts, since verifiers follow it; a target not asked yet is unanswered."""
     alias = Aliased(target="k.host.example", aliases=("k.host.example",), ttl=60)
     seen = dict(samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, alias))
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
     wanted = check.next_questions(PLAN, seen, thorough=True)
     assert Question(name="k.host.example", rdtype="TXT", view=View.TWO_SERVERS) in wanted
     seen |= samples.asked("k.host.example", "TXT", View.TWO_SERVERS, RIGHT)
-    assert check.judged(RECORD, seen).verdict is Verdict.PRESENT
+    assert check.judge_record(RECORD, seen).verdict is Verdict.PRESENT
 
 
 def test_an_alias_loop_ends() -> None:
@@ -87,7 +87,7 @@ def test_an_alias_loop_ends() -> None:
     there = Aliased(target="loop.example", aliases=("loop.example",), ttl=60)
     seen = dict(samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, there))
     seen |= samples.asked("loop.example", "TXT", View.TWO_SERVERS, back)
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
 
 
 def test_a_routine_check_goes_to_the_servers_only_in_doubt() -> None:
@@ -155,7 +155,7 @@ def test_the_mail_from_domain_has_one_mx(rdatas: tuple[object, ...], accepted: b
     record = PLAN.record(RecordId.MAIL_FROM_MX)
     assert record is not None
     seen = samples.asked(record.host, "MX", View.TWO_SERVERS, samples.found(record.host, "MX", rdatas))  # type: ignore[arg-type]
-    assert (check.judged(record, seen).verdict is Verdict.PRESENT) is accepted
+    assert (check.judge_record(record, seen).verdict is Verdict.PRESENT) is accepted
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_mail_from_domain_authorises_the_provider(texts: list[str], accepted
     record = PLAN.record(RecordId.MAIL_FROM_SPF)
     assert record is not None
     seen = samples.asked(record.host, "TXT", View.TWO_SERVERS, samples.found(record.host, "TXT", samples.txt(*texts)))
-    assert (check.judged(record, seen).verdict is Verdict.PRESENT) is accepted
+    assert (check.judge_record(record, seen).verdict is Verdict.PRESENT) is accepted
 
 
 def test_names_are_written_as_panels_want_them() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from letterhead.core.dns.answers import Question, Reply
-from letterhead.core.message.auth_result import Judgement
+from letterhead.core.message.auth_result import AuthResult
 from letterhead.core.spf.check_host import SpfCheck, check_host
 from letterhead.core.spf.macros import client_of, expand
 from tests.core.receiver import Zone, answers
@@ -208,5 +208,5 @@ def test_any_records_come_to_an_end(texts: list[str], sender: str) -> None:
     """Records that name each other anyhow come to a result within the lookups that are allowed."""
     zone = {f"{name}.test": {"TXT": [f"v=spf1 {text}"]} for name, text in zip("ab", texts[1:], strict=True)}
     done = check(f"v=spf1 {texts[0]}", "192.0.2.10", more=zone, sender=sender)
-    assert isinstance(done.judgement, Judgement)
+    assert isinstance(done.judgement, AuthResult)
     assert done.lookups <= 11

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.records import Address, Mx, Rdata
-from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, Break, Walk, walk
+from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, LookupTree, SpfErrorKind, count_lookups
 from letterhead.core.spf.record import parse, spf_texts
 from tests.core import samples
 
@@ -78,12 +78,12 @@ CLASSES = {
     oracle.SPFRedirectLoop: "loop",
 }
 BREAKS = {
-    Break.INCLUDE_LOOP: "loop",
-    Break.REDIRECT_LOOP: "loop",
-    Break.NO_RECORD: "none",
-    Break.SEVERAL_RECORDS: "several",
-    Break.FAULTY_RECORD: "syntax",
-    Break.MANY_EXCHANGES: "lookups",
+    SpfErrorKind.INCLUDE_LOOP: "loop",
+    SpfErrorKind.REDIRECT_LOOP: "loop",
+    SpfErrorKind.NO_RECORD: "none",
+    SpfErrorKind.SEVERAL_RECORDS: "several",
+    SpfErrorKind.FAULTY_RECORD: "syntax",
+    SpfErrorKind.MANY_EXCHANGES: "lookups",
 }
 
 
@@ -105,12 +105,12 @@ def ours(zone: Zone) -> Verdict:
     if len(found) != 1:
         return Verdict(frozenset({"several" if found else "none"}))
     seen: dict[Question, tuple[Reply, ...]] = {}
-    done = walk(ROOT, parse(found[0]), seen)
+    done = count_lookups(ROOT, parse(found[0]), seen)
     for _ in range(40):
         if not done.wanted:
             return _verdict(done)
         seen |= {question: samples.replies(View.ONE_RESOLVER, _answer(zone, question)) for question in done.wanted}
-        done = walk(ROOT, parse(found[0]), seen)
+        done = count_lookups(ROOT, parse(found[0]), seen)
     raise AssertionError("the walk has no end")
 
 
@@ -122,7 +122,7 @@ def _answer(zone: Zone, question: Question) -> Answer:
     return samples.found(question.name, question.rdtype, rdatas) if rdatas else NoData(negative_ttl=60)
 
 
-def _verdict(done: Walk) -> Verdict:
+def _verdict(done: LookupTree) -> Verdict:
     errors = {BREAKS[trouble.kind] for trouble in done.troubles}
     if done.record.permanent_error is not None:
         errors.add("syntax")

@@ -65,7 +65,7 @@ def knot(tmp_path: Path) -> Iterator[Knot]:
 async def test_the_lines_for_knot_are_enough_and_no_more(knot: Knot) -> None:
     """The doctor's trial passes, a key is written and taken away; any other type is refused to the same key."""
     writer = ZoneUpdates(ZONE, (knot.address, knot.port), "letterhead", "hmac-sha256", Secret(SECRET))
-    (condition,) = await writer.conditions()
+    (condition,) = await writer.health()
     assert condition.ok, condition.said
     name = f"lh1.k3v9qwx2mz7rtb5d.{ZONE}"
     await writer.publish({name: "v=DKIM1; p="}, timedelta(minutes=5))

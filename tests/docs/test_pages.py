@@ -41,11 +41,11 @@ def test_a_page_explains_its_code(code: str) -> None:
 def test_references_lead_to_the_rule() -> None:
     """An RFC is linked to the section that is cited."""
     assert (
-        catalogue.linked("RFC 6376 3.6.1") == "[RFC 6376 3.6.1](https://www.rfc-editor.org/rfc/rfc6376#section-3.6.1)"
+        catalogue.link_rfc("RFC 6376 3.6.1") == "[RFC 6376 3.6.1](https://www.rfc-editor.org/rfc/rfc6376#section-3.6.1)"
     )
-    assert catalogue.linked("RFC 7489 A.3") == "[RFC 7489 A.3](https://www.rfc-editor.org/rfc/rfc7489#appendix-A.3)"
-    assert catalogue.linked("RFC 9989") == "[RFC 9989](https://www.rfc-editor.org/rfc/rfc9989)"
-    assert catalogue.linked("SES: custom MAIL FROM") == "SES: custom MAIL FROM"
+    assert catalogue.link_rfc("RFC 7489 A.3") == "[RFC 7489 A.3](https://www.rfc-editor.org/rfc/rfc7489#appendix-A.3)"
+    assert catalogue.link_rfc("RFC 9989") == "[RFC 9989](https://www.rfc-editor.org/rfc/rfc9989)"
+    assert catalogue.link_rfc("SES: custom MAIL FROM") == "SES: custom MAIL FROM"
 
 
 @pytest.mark.parametrize("host", load_hosts(), ids=lambda host: host.id)

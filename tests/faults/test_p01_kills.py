@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from letterhead.adapters.storage import open_store
-from letterhead.ports import Page
+from letterhead.ports.store.domains import DomainQuery
 from tests.faults import promises
 from tests.faults.conftest import Figures
 from tests.rigs import postgres as postgres_rig
@@ -126,7 +126,7 @@ async def test_kill_9_of_a_writer_loses_nothing(tmp_path: Path, size: int, figur
         async with open_store(url) as store:
             await store.ready()
             waits.append(time.monotonic() - began)
-            names = {each.sender for each in await store.domains(f"account-{kill}", Page())}
+            names = {each.sender for each in await store.domains(f"account-{kill}", DomainQuery())}
             assert {domain_id for domain_id, _ in await store.sealed_keys(f"account-{kill}")} == names
         acked, lost = acked + len(told), lost + len(told - names)
     figures(kills=len(waits), acknowledged=acked, lost=lost, ready_s=times(waits))

@@ -19,7 +19,7 @@ from letterhead.adapters.storage.sqlite import WRITER, SqliteEngine
 from letterhead.adapters.storage.store import SqlStore
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.ports import Page
+from letterhead.ports.store.domains import DomainQuery
 from tests.contracts.samples import Shop, audit, domain, event, pooled_keys
 from tests.faults.conftest import Figures
 from tests.rigs.powercut import Disk
@@ -126,7 +126,7 @@ async def after(folder: Path, wreck: Mapping[str, bytes]) -> set[str]:
     """Opens what a cut left as the service does, and lists the domains; each is whole."""
     file = written(folder, wreck)
     async with open_store(f"sqlite:///{file}") as store:
-        names = {each.sender for each in await store.domains("acc", Page())}
+        names = {each.sender for each in await store.domains("acc", DomainQuery())}
         assert {f"{domain_id}.dev" for domain_id, _ in await store.sealed_keys("acc")} == names
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

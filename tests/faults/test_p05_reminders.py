@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from letterhead.core.domain.domain import EventKind
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.acceptance.test_processes import eventually
 from tests.faults.conftest import Figures
 from tests.operations.test_reminders import live, mail_settings, remind
@@ -45,7 +45,7 @@ def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledg
 async def due(folder: Path, url: str, many: int) -> None:
     """Adds domains yesterday, so that the first reminder of each is due."""
     yesterday = Clock(datetime.now(UTC) - timedelta(hours=25))
-    async with opened(folder, Stand(now=yesterday), DATABASE_URL=url) as world:
+    async with opened(folder, Overrides(now=yesterday), DATABASE_URL=url) as world:
         for number in range(many):
             await world.add(f"r{number}.test")
 
@@ -106,7 +106,7 @@ def test_workers_killed_while_they_remind(
 async def test_the_clock_jumps_by_a_month(tmp_path: Path, ledger: Ledger) -> None:
     """However the clock jumps, each step of each spell is reminded of once at most: two of pending, one of failing."""
     clock, dns, chance = Clock(noon()), WrittenDns(ZONE), random.Random(5)
-    async with opened(tmp_path, Stand(resolver=dns, now=clock), **mail_settings(ledger)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, now=clock), **mail_settings(ledger)) as world:
         await world.add(ZONE)
         for number in range(60):
             clock.at += chance.choice(JUMPS)

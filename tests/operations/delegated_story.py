@@ -10,11 +10,11 @@ from pathlib import Path
 import dns.rdatatype
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import PlannedRecord
 from letterhead.core.rotation import delegated_keys
 from letterhead.operations.domains import plan_of
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, opened
 from tests.rigs.dns_lab import KEY, NS1, Authority, DnsLab
 
@@ -61,9 +61,10 @@ class Story:
 
     def held(self, domain: Domain, at: Authority | None = None) -> dict[str, str]:
         """Reads what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
-        assert domain.slots is not None
+        assert domain.key_delegation is not None
         found = {
-            slot: texts_at(at or self.lab.ns1, delegated_keys.target(domain.slots, slot)) for slot in ("lh1", "lh2")
+            slot: texts_at(at or self.lab.ns1, delegated_keys.cname_target(domain.key_delegation, slot))
+            for slot in ("lh1", "lh2")
         }
         return {slot: texts[0] for slot, texts in found.items() if texts}
 
@@ -77,7 +78,7 @@ class Story:
         """Adds a domain and brings it to SUCCESS."""
         self.points(*self.records(await self.add(sender)).values())
         domain = await self.world.look(sender)
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
         return domain
 
     async def look(self, sender: str, **by: float) -> Domain:
@@ -88,7 +89,7 @@ class Story:
 
     async def found(self, sender: str) -> set[tuple[str, str]]:
         """Gives what the last check found of DKIM: codes with severities."""
-        checkup = (await self.world.view(sender)).checkup
+        checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return {(each.code, each.severity.value) for each in checkup.findings if each.code.startswith("dkim")}
 
@@ -108,8 +109,8 @@ def texts_at(server: Authority, name: str) -> list[str]:
 
 @asynccontextmanager
 async def delegated_story(
-    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Stand | None = None, **other: str
+    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Overrides | None = None, **other: str
 ) -> AsyncIterator[Story]:
     """Opens the installation in a folder."""
-    async with opened(folder, stand or Stand(now=clock), **settings_for(lab, zone, **other)) as world:
+    async with opened(folder, stand or Overrides(now=clock), **settings_for(lab, zone, **other)) as world:
         yield Story(world, lab, clock, zone)

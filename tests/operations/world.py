@@ -17,9 +17,10 @@ from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.plan.plan import PlannedRecord
 from letterhead.operations import accounts, checks, domains, provider_work
 from letterhead.operations.audit import Actor
-from letterhead.operations.domains import DomainView, Wish
-from letterhead.ports import Allowance, Deps
-from letterhead.wiring.assemble import Stand, assembled
+from letterhead.operations.domains import DomainRequest, DomainView
+from letterhead.ports.deps import Deps
+from letterhead.ports.resolver import Allowance
+from letterhead.wiring.assemble import Overrides, open_deps
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 OPERATOR = Actor(name="operator")
@@ -91,7 +92,7 @@ class World:
 
     async def add(self, sender: str, **wish: object) -> Domain:
         """Adds a domain and gives it as it is stored."""
-        asked = Wish(sender=sender, **wish)  # type: ignore[arg-type]
+        asked = DomainRequest(sender=sender, **wish)  # type: ignore[arg-type]
         await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
         return await self.domain(sender)
 
@@ -122,7 +123,7 @@ class World:
         """Does what is owed at the provider."""
         now = self.deps.now()
         for intent in await self.deps.store.claim_intents(now, now + timedelta(minutes=1), "test", 100):
-            await provider_work.perform(self.deps, intent)
+            await provider_work.perform_intent(self.deps, intent)
 
     async def events(self, sender: str | None = None) -> list[Event]:
         """Lists what happened, the oldest first."""
@@ -133,7 +134,7 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, stand: Stand | None = None, limits: Limits | None = None, **environment: str
+    folder: Path, stand: Overrides | None = None, limits: Limits | None = None, **environment: str
 ) -> AsyncIterator[World]:
     """Opens an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
     settings = config.read(
@@ -145,7 +146,7 @@ async def opened(
         },
         folder,
     )
-    async with assembled(settings, stand) as deps:
+    async with open_deps(settings, stand) as deps:
         account, made = await accounts.open_account(deps, "Acme", "dns@acme.test", limits or Limits(), OPERATOR)
         yield World(deps, account, made.text)
 

@@ -10,7 +10,7 @@ import pytest
 from letterhead.core.accounts.accounts import Scope
 from letterhead.operations import accounts, domains
 from letterhead.operations.audit import Actor
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from tests.operations.world import OPERATOR
 from tests.relay.world import ACME, MESSAGE, Relay, submit, until
 from tests.rigs.smtp import Ledger

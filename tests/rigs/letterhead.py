@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 
 from letterhead import config
-from letterhead.operations.key_pool import pooled
-from letterhead.wiring.assemble import assembled
+from letterhead.operations.key_pool import new_pooled_key
+from letterhead.wiring.assemble import open_deps
 from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")
@@ -54,9 +54,9 @@ class Installation:
 
     async def _stock(self, keys: int) -> None:
         settings = config.read(self.settings, self.folder)
-        async with assembled(settings) as deps:
+        async with open_deps(settings) as deps:
             pair = deps.keyring.make_pair()
-            await deps.store.pool_keys([pooled(deps, pair) for _ in range(keys)])
+            await deps.store.pool_keys([new_pooled_key(deps, pair) for _ in range(keys)])
 
     @contextmanager
     def serving(self, *words: str) -> Iterator["Serving"]:

@@ -17,12 +17,12 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
-from letterhead.ports import Notices
+from letterhead.ports.provider import ProviderNotifications
 from letterhead.web.app import create_app
 from letterhead.web.http_protocol import EnvelopeProtocol
 from letterhead.web.server import Server, send_at_once
 from letterhead.web.settings import WebSettings
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 
 OPERATOR_TOKEN = "an-operator-token-that-is-long-enough"
@@ -64,13 +64,13 @@ async def running(
     folder: Path,
     zones: str = "",
     limits: Limits | None = None,
-    notices: Notices | None = None,
+    notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
     **web: float,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Stand(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
+    stand = Overrides(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         send_at_once(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -2,7 +2,7 @@
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Outcome, Page
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.web.list_cache import Kept, KeptLists
 from tests.web.conftest import Installation
 
@@ -16,7 +16,7 @@ async def test_a_kept_list_is_never_stale(house: Installation) -> None:
         assert again.headers["etag"] == first.headers["etag"]
         domain = await only(house)
         changed = domain.__class__(**{**fields(domain), "tokens": ("seen-elsewhere",)})
-        assert await house.deps.store.save(Outcome(domain=changed))
+        assert await house.deps.store.save(DomainUpdate(domain=changed))
         last = await client.get("/domains", headers={"If-None-Match": first.headers["etag"]})
         assert (last.status_code, last.json()[0]["verificationTokens"]) == (200, ["seen-elsewhere"])
         await client.delete("/domains/acme.dev")
@@ -68,7 +68,7 @@ async def make(house: Installation) -> None:
 
 async def only(house: Installation) -> Domain:
     """Reads the one domain there is."""
-    [domain] = await house.deps.store.domains(house.accounts["acme"], Page())
+    [domain] = await house.deps.store.domains(house.accounts["acme"], DomainQuery())
     return domain
 
 

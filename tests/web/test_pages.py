@@ -16,7 +16,7 @@ from letterhead.core.accounts.setup_links import SetupLink, works
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import STATES
 from letterhead.core.findings.diagnosis import Severity
-from letterhead.core.public.webhooks import Fate
+from letterhead.core.public.webhooks import DeliveryStatus
 from letterhead.operations.audit import audit_row
 from letterhead.web.pages import VIEWS
 from letterhead.web.pages.texts import catalogue
@@ -339,5 +339,5 @@ def test_every_kind_of_event_has_its_text() -> None:
     there = catalogue("en")
     assert {f"event.{kind.value.replace('.', '-')}" for kind in EventKind} <= set(there)
     assert {f"state.{state}" for state in STATES.values()} <= set(there)
-    assert {f"fate.{fate.value}" for fate in Fate} <= set(there)
+    assert {f"fate.{fate.value}" for fate in DeliveryStatus} <= set(there)
     assert {f"severity.{severity.value}" for severity in Severity} <= set(there)

@@ -94,7 +94,7 @@ async def test_revoked_key_is_dead_within_a_second(house: Installation, acme: ht
     made = (await acme.post("/keys", json={"keyType": "secret", "name": "to go"})).json()
     async with house.client(made["key"]) as doomed:
         assert (await doomed.get("/domains")).status_code == 200
-        caller = await house.deps.store.caller(house.deps.digest(made["key"]))
+        caller = await house.deps.store.find_caller(house.deps.digest(made["key"]))
         assert caller is not None
         await accounts.end_key(house.deps, caller.account_id, caller.key_id, OPERATOR)
         await asyncio.sleep(1.0)

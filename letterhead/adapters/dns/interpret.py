@@ -3,7 +3,7 @@
 import dns.rcode
 
 from letterhead.adapters.dns.labels import Name, from_the_right, lies_in, name_text
-from letterhead.adapters.dns.wire import CNAME, NS, Message, Query, Record, rrset
+from letterhead.adapters.dns.wire import CNAME, NS, DnsMessage, DnsQuery, ResourceRecord, rrset
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Unanswered, Why
 from letterhead.core.dns.records import Soa
 
@@ -11,7 +11,7 @@ MAX_ALIASES = 8
 TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
-def resolver_answer(message: Message, query: Query) -> Answer:
+def resolver_answer(message: DnsMessage, query: DnsQuery) -> Answer:
     """Reads a recursive resolver's response: it has followed all aliases, so what it lacks is not there."""
     if message.rcode not in TELLING:
         return failure(message)
@@ -25,7 +25,7 @@ def resolver_answer(message: Message, query: Query) -> Answer:
     return _at_end(message, query, path, dangling=True)
 
 
-def server_answer(message: Message, query: Query, zone: Name) -> Answer:
+def server_answer(message: DnsMessage, query: DnsQuery, zone: Name) -> Answer:
     """Reads the response of a server that should have authority for `zone`, and believes it about that zone only."""
     if message.rcode not in TELLING:
         return failure(message)
@@ -43,19 +43,19 @@ def server_answer(message: Message, query: Query, zone: Name) -> Answer:
     return _at_end(message, query, path, dangling=settled)
 
 
-def failure(message: Message) -> Unanswered:
+def failure(message: DnsMessage) -> Unanswered:
     """Says why a response with an error code teaches nothing."""
     failed = message.rcode == dns.rcode.SERVFAIL
     return Unanswered(why=Why.SERVER_FAILURE if failed else Why.REFUSED, detail=message.rcode_text)
 
 
-def soa(message: Message) -> Record | None:
+def soa(message: DnsMessage) -> ResourceRecord | None:
     """Finds the SOA that came as the answer, or with a negative one."""
     records = (*message.answer, *message.authority)
     return next((record for record in records if isinstance(record.rdata, Soa)), None)
 
 
-def negative_ttl(message: Message) -> int:
+def negative_ttl(message: DnsMessage) -> int:
     """Says for how many seconds a negative answer is remembered (RFC 2308 5); 0 without an SOA."""
     record = soa(message)
     if record is None or not isinstance(record.rdata, Soa):
@@ -63,7 +63,7 @@ def negative_ttl(message: Message) -> int:
     return min(record.ttl, record.rdata.minimum)
 
 
-def alias_at(message: Message, name: Name) -> Name | None:
+def alias_at(message: DnsMessage, name: Name) -> Name | None:
     """Finds where a CNAME at the name points."""
     for record in message.answer:
         if record.rdtype == CNAME and record.owner == name and record.target is not None:
@@ -71,14 +71,14 @@ def alias_at(message: Message, name: Name) -> Name | None:
     return None
 
 
-def nameservers(records: tuple[Record, ...], zone: Name) -> tuple[Name, ...]:
+def nameservers(records: tuple[ResourceRecord, ...], zone: Name) -> tuple[Name, ...]:
     """Lists the servers that NS records name for a zone, in a stable order."""
     at_zone = (record for record in records if record.rdtype == NS and record.owner == zone)
     found = {record.target for record in at_zone if record.target is not None}
     return tuple(sorted(found, key=from_the_right))
 
 
-def referral(message: Message, zone: Name, name: Name) -> Name | None:
+def referral(message: DnsMessage, zone: Name, name: Name) -> Name | None:
     """Names the zone below `zone` and towards `name` that a server sends us on to, if it does."""
     for record in message.authority:
         below = record.owner != zone and lies_in(record.owner, zone)
@@ -87,12 +87,12 @@ def referral(message: Message, zone: Name, name: Name) -> Name | None:
     return None
 
 
-def end_of(query: Query, path: tuple[Name, ...]) -> Name:
+def end_of(query: DnsQuery, path: tuple[Name, ...]) -> Name:
     """Names the end of a chain of aliases."""
     return path[-1] if path else query.name
 
 
-def _aliases(message: Message, query: Query, zone: Name | None) -> tuple[Name, ...] | None:
+def _aliases(message: DnsMessage, query: DnsQuery, zone: Name | None) -> tuple[Name, ...] | None:
     """Follows the CNAMEs in the answer, not beyond `zone`; nothing where they loop or are too many."""
     path: list[Name] = []
     while query.rdtype != CNAME:
@@ -106,7 +106,7 @@ def _aliases(message: Message, query: Query, zone: Name | None) -> tuple[Name, .
     return tuple(path)
 
 
-def _at_end(message: Message, query: Query, path: tuple[Name, ...], *, dangling: bool) -> Answer:
+def _at_end(message: DnsMessage, query: DnsQuery, path: tuple[Name, ...], *, dangling: bool) -> Answer:
     """Reads the records at the end of the chain, and no others: not every record in an answer was asked for."""
     end = end_of(query, path)
     there = [record for record in message.answer if record.rdtype == query.rdtype and record.owner == end]
@@ -125,7 +125,7 @@ def _at_end(message: Message, query: Query, path: tuple[Name, ...], *, dangling:
     return NoData(negative_ttl=negative_ttl(message))
 
 
-def _aliased(message: Message, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
+def _aliased(message: DnsMessage, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
     ttl = min(record.ttl for record in message.answer if record.rdtype == CNAME)
     aliases = tuple(name_text(alias) for alias in path)
     return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling)

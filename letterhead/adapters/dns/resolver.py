@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 import dns.exception
 
 from letterhead.adapters.dns.cache import Cache
-from letterhead.adapters.dns.delegation import MAX_SERVERS, Cut, Delegations, Setup
+from letterhead.adapters.dns.delegation import MAX_SERVERS, Delegations, DnsSetup, ZoneCut
 from letterhead.adapters.dns.interpret import TELLING, negative_ttl, resolver_answer
 from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
-from letterhead.adapters.dns.server_set import Panel, in_turn
-from letterhead.adapters.dns.transport import SILENT, Address, Budget, exchange
-from letterhead.adapters.dns.wire import SOA, Message, Query, type_number
+from letterhead.adapters.dns.server_set import ServerSet, in_turn
+from letterhead.adapters.dns.transport import SILENT, QuestionBudget, SocketAddress, exchange
+from letterhead.adapters.dns.wire import SOA, DnsMessage, DnsQuery, type_number
 from letterhead.core.dns.answers import (
     THE_WAY,
     Answer,
@@ -29,7 +29,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 
 DNS_PORT = 53
 PER_QUESTION = 5.0  # seconds
@@ -59,7 +59,7 @@ class DnsResolver:
 
     def __init__(
         self,
-        resolvers: Sequence[Address],
+        resolvers: Sequence[SocketAddress],
         authoritative_port: int = 53,
         *,
         per_try_timeout: float = PER_TRY,
@@ -67,7 +67,7 @@ class DnsResolver:
         private_servers: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._setup = Setup(
+        self._setup = DnsSetup(
             tuple(resolvers),
             authoritative_port,
             per_try_timeout,
@@ -87,7 +87,7 @@ class DnsResolver:
         """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
         deadline = min(allowance.until, asyncio.get_running_loop().time() + PER_QUESTION)
         asked = list(dict.fromkeys(questions))
-        round_ = _Round(self._setup, Budget(allowance, deadline), self._port53, self._is_registry)
+        round_ = _Round(self._setup, QuestionBudget(allowance, deadline), self._port53, self._is_registry)
         try:
             replies = await asyncio.gather(*map(round_.answer, asked))
         finally:
@@ -118,10 +118,12 @@ class _Port53:
 class _Round:
     """Answers the questions that came together: they share one deadline, one allowance and what is found on the way."""
 
-    def __init__(self, setup: Setup, budget: Budget, port53: _Port53, is_registry: Callable[[str], bool]) -> None:
+    def __init__(
+        self, setup: DnsSetup, budget: QuestionBudget, port53: _Port53, is_registry: Callable[[str], bool]
+    ) -> None:
         self._setup, self._budget, self._port53, self._is_registry = setup, budget, port53, is_registry
         self._delegations = Delegations(setup, budget)
-        self._panels: list[Panel] = []
+        self._panels: list[ServerSet] = []
         self._probing = asyncio.Lock()
 
     def close(self) -> None:
@@ -157,8 +159,8 @@ class _Round:
                 break
         return tuple(replies)
 
-    async def _at_resolver(self, resolver: Address, name: Name, rdtype: int) -> Reply:
-        query = Query(name, rdtype, recursive=True)
+    async def _at_resolver(self, resolver: SocketAddress, name: Name, rdtype: int) -> Reply:
+        query = DnsQuery(name, rdtype, recursive=True)
         told = await exchange(resolver, query, self._budget, self._setup.per_try)
         answer = told if isinstance(told, Unanswered) else resolver_answer(told, query)
         if isinstance(answer, Unanswered) and answer.why is Why.SERVER_FAILURE:
@@ -167,11 +169,11 @@ class _Round:
             perspective=Perspective(view=View.RECURSIVE, server=resolver[0], address=resolver[0]), answer=answer
         )
 
-    async def _why_failed(self, resolver: Address, query: Query, failed: Unanswered) -> Unanswered:
+    async def _why_failed(self, resolver: SocketAddress, query: DnsQuery, failed: Unanswered) -> Unanswered:
         """Asks again with checking disabled: what succeeds then failed for its signatures (RFC 4035 3.2.2)."""
-        unchecked = Query(query.name, query.rdtype, recursive=True, checking_disabled=True)
+        unchecked = DnsQuery(query.name, query.rdtype, recursive=True, checking_disabled=True)
         told = await exchange(resolver, unchecked, self._budget, self._setup.per_try)
-        bogus = isinstance(told, Message) and told.rcode in TELLING
+        bogus = isinstance(told, DnsMessage) and told.rcode in TELLING
         return Unanswered(why=Why.BOGUS, detail=failed.detail) if bogus else failed
 
     async def _at_servers(self, question: Question, name: Name, rdtype: int) -> tuple[Reply, ...]:
@@ -183,25 +185,25 @@ class _Round:
         for _ in range(MAX_REFERRALS):
             if isinstance(cut, Unanswered):
                 return _unasked(question, cut)
-            panel = await self._panel(cut, Query(name, rdtype, recursive=False), question.view)
+            panel = await self._panel(cut, DnsQuery(name, rdtype, recursive=False), question.view)
             if panel is None:
                 return await self._at_resolvers(name, rdtype)
-            told = panel.referred()
+            told = panel.referral()
             below = self._delegations.below(cut, told, name) if told else None
             if below is None:
                 return panel.replies(question.view) or _unasked(question, NO_ADDRESS, cut)
             cut = below
         return _unasked(question, LOST, cut)
 
-    async def _panel(self, cut: Cut, query: Query, view: View) -> Panel | None:
+    async def _panel(self, cut: ZoneCut, query: DnsQuery, view: View) -> ServerSet | None:
         """Asks the servers of one zone; nothing where they are silent because port 53 is closed to this machine."""
-        panel = Panel(self._setup, self._budget, cut, query)
+        panel = ServerSet(self._setup, self._budget, cut, query)
         self._panels.append(panel)
         servers = in_turn(await self._delegations.servers(cut, MOST_ASKED.get(view, MAX_SERVERS)))
         first = FIRST_ASKED.get(view, len(servers))
         panel.ask(servers[:first])
         await panel.wait(self._setup.per_try)
-        if panel.heard():
+        if panel.has_answer():
             self._port53.note(closed=False)  # one zone's silence is its own when others answer
         elif servers and await self._probe():
             return None
@@ -221,8 +223,8 @@ class _Round:
         names = await self._delegations.nameservers_of(ROOT)
         if isinstance(names, Unanswered):
             return None
-        roots = in_turn(await self._delegations.servers(Cut(ROOT, names), ROOTS_PROBED))
-        query = Query(ROOT, SOA, recursive=False)
+        roots = in_turn(await self._delegations.servers(ZoneCut(ROOT, names), ROOTS_PROBED))
+        query = DnsQuery(ROOT, SOA, recursive=False)
         asked = (exchange((ip, self._setup.port), query, self._budget, PROBE_SECONDS) for _, ip in roots)
         told = await asyncio.gather(*asked)
         if any(isinstance(each, Unanswered) and each.why is Why.NOT_ASKED for each in told) or not told:
@@ -236,7 +238,7 @@ class _Round:
         perspective = Perspective(view=View.DELEGATION, server=THE_WAY, zone=zone)
         return Reply(perspective=perspective, answer=answer)
 
-    async def _way_to(self, cut: Cut, name: Name) -> Delegated | NxDomain:
+    async def _way_to(self, cut: ZoneCut, name: Name) -> Delegated | NxDomain:
         if not (cut.absent and self._is_registry(name_text(cut.zone))):
             return await self._delegated(cut)
         # The registry's own servers know better: a resolver may remember that a name does not exist after it does.
@@ -245,27 +247,27 @@ class _Round:
         remembered = negative_ttl(told) if told else cut.negative_ttl
         return await self._delegated(below) if below else NxDomain(negative_ttl=remembered, zone=name_text(cut.zone))
 
-    async def _delegated(self, cut: Cut) -> Delegated:
+    async def _delegated(self, cut: ZoneCut) -> Delegated:
         servers, parents = await asyncio.gather(self._delegations.servers(cut), self._parent_servers(cut))
         return Delegated(
             zone=name_text(cut.zone), servers=servers, negative_ttl=cut.negative_ttl, parent_servers=parents
         )
 
-    async def _parent_servers(self, cut: Cut) -> tuple[str, ...]:
+    async def _parent_servers(self, cut: ZoneCut) -> tuple[str, ...]:
         """Lists the servers that the parent zone names for this one; none where it can't be asked."""
         if cut.zone == ROOT:
             return ()
         above = await self._delegations.zone_of(cut.zone[1:])
-        told = await self._refer(above, cut.zone) if isinstance(above, Cut) else None
-        below = self._delegations.below(above, told, cut.zone) if isinstance(above, Cut) and told else None
+        told = await self._refer(above, cut.zone) if isinstance(above, ZoneCut) else None
+        below = self._delegations.below(above, told, cut.zone) if isinstance(above, ZoneCut) and told else None
         return tuple(name_text(name) for name in below.names[:MAX_SERVERS]) if below else ()
 
-    async def _refer(self, cut: Cut, name: Name) -> Message | None:
+    async def _refer(self, cut: ZoneCut, name: Name) -> DnsMessage | None:
         told = None if self._port53.closed else await self._delegations.refer(cut, name)
-        return told if isinstance(told, Message) and told.rcode in TELLING else None
+        return told if isinstance(told, DnsMessage) and told.rcode in TELLING else None
 
 
-def _unasked(question: Question, answer: Answer, cut: Cut | Unanswered | None = None) -> tuple[Reply, ...]:
+def _unasked(question: Question, answer: Answer, cut: ZoneCut | Unanswered | None = None) -> tuple[Reply, ...]:
     """Says why no server was asked; with the zone, where that is the zone's own trouble and not our resolvers'."""
-    zone = name_text(cut.zone) if isinstance(cut, Cut) else None
+    zone = name_text(cut.zone) if isinstance(cut, ZoneCut) else None
     return (Reply(perspective=Perspective(view=question.view, server=THE_WAY, zone=zone), answer=answer),)

@@ -3,22 +3,22 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from letterhead.adapters.dns.delegation import Cut, Setup
+from letterhead.adapters.dns.delegation import DnsSetup, ZoneCut
 from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_text
-from letterhead.adapters.dns.transport import SILENT, Budget, exchange
-from letterhead.adapters.dns.wire import Message, Query
+from letterhead.adapters.dns.transport import SILENT, QuestionBudget, exchange
+from letterhead.adapters.dns.wire import DnsMessage, DnsQuery
 from letterhead.core.dns.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
 
 NOT_HEARD = SILENT | {Why.NOT_ASKED}
 
 
-class Panel:
+class ServerSet:
     """Asks servers of one zone the same question, side by side."""
 
-    def __init__(self, setup: Setup, budget: Budget, cut: Cut, query: Query) -> None:
+    def __init__(self, setup: DnsSetup, budget: QuestionBudget, cut: ZoneCut, query: DnsQuery) -> None:
         self._setup, self._budget, self._cut, self._query = setup, budget, cut, query
-        self._asked: dict[tuple[str, str], asyncio.Task[Message | Unanswered]] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[DnsMessage | Unanswered]] = {}
 
     def ask(self, servers: Iterable[tuple[str, str]]) -> None:
         """Starts to ask servers, each given by name and address."""
@@ -31,15 +31,15 @@ class Panel:
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=seconds)
 
-    def heard(self) -> bool:
+    def has_answer(self) -> bool:
         """Says whether any server was heard so far, whatever it said."""
-        return any(isinstance(told, Message) or told.why not in NOT_HEARD for told in self._told())
+        return any(isinstance(told, DnsMessage) or told.why not in NOT_HEARD for told in self._told())
 
     def agree(self) -> bool:
         """Says whether all have answered, and alike."""
-        return len(self._told()) == len(self._asked) and alike([self._answer(told) for told in self._told()])
+        return len(self._told()) == len(self._asked) and are_alike([self._answer(told) for told in self._told()])
 
-    def referred(self) -> Message | None:
+    def referral(self) -> DnsMessage | None:
         """Finds a referral, where no server answered with authority."""
         messages = self._messages()
         if any(message.authoritative for message in messages):
@@ -58,17 +58,17 @@ class Panel:
         for task in self._asked.values():
             task.cancel()
 
-    def _answer(self, told: Message | Unanswered) -> Answer:
+    def _answer(self, told: DnsMessage | Unanswered) -> Answer:
         return told if isinstance(told, Unanswered) else server_answer(told, self._query, self._cut.zone)
 
     def _perspective(self, view: View, name: str, address: str) -> Perspective:
         return Perspective(view=view, server=name, address=address, zone=name_text(self._cut.zone))
 
-    def _told(self) -> list[Message | Unanswered]:
+    def _told(self) -> list[DnsMessage | Unanswered]:
         return [task.result() for task in self._asked.values() if task.done()]
 
-    def _messages(self) -> list[Message]:
-        return [told for told in self._told() if isinstance(told, Message)]
+    def _messages(self) -> list[DnsMessage]:
+        return [told for told in self._told() if isinstance(told, DnsMessage)]
 
 
 def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
@@ -79,7 +79,7 @@ def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
     ]
 
 
-def alike(answers: Iterable[Answer]) -> bool:
+def are_alike(answers: Iterable[Answer]) -> bool:
     """Says whether these are answers, and all the same but for their TTLs."""
     gists = {_gist(answer) for answer in answers}
     return len(gists) == 1 and None not in gists

@@ -16,27 +16,27 @@ import dns.rcode
 
 from letterhead.adapters.dns.wire import (
     MAX_OCTETS,
+    DnsMessage,
+    DnsQuery,
     Malformed,
-    Message,
-    Query,
     TooLarge,
     belongs,
     question_packet,
     read_message,
 )
 from letterhead.core.dns.answers import Unanswered, Why
-from letterhead.ports import Allowance
+from letterhead.ports.resolver import Allowance
 
 TRIES = 2
 MAX_STRAYS = 32  # packets that are not the answer, before we give the server up
 SILENT = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
 _WITHOUT_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP)  # RFC 6891 7: an old server's word for "what is an OPT?"
 
-Address = tuple[str, int]
+SocketAddress = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Budget:
+class QuestionBudget:
     """Holds what one question may still use: the check's allowance, and a deadline in seconds of the loop's clock."""
 
     allowance: Allowance
@@ -64,7 +64,7 @@ class Budget:
         return Unanswered(why=Why.NOT_ASKED, detail=detail)
 
 
-def usable(address: str) -> bool:
+def is_usable(address: str) -> bool:
     """Says whether this machine has a route to an address that may be a nameserver's; sends nothing."""
     ip = ipaddress.ip_address(address)
     if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
@@ -76,19 +76,21 @@ def usable(address: str) -> bool:
     return True
 
 
-async def exchange(server: Address, query: Query, budget: Budget, per_try: float) -> Message | Unanswered:
+async def exchange(
+    server: SocketAddress, query: DnsQuery, budget: QuestionBudget, per_try: float
+) -> DnsMessage | Unanswered:
     """Asks one server one question: at most two tries over UDP, then once over TCP where the answer was truncated."""
     try:
         with _connected(server) as sock:
             answer = await _Conversation(sock, server[0], query, budget, per_try).hold()
     except OSError as trouble:
         return Unanswered(why=Why.UNREACHABLE, detail=trouble.strerror or "the network refused")
-    if isinstance(answer, Message) and answer.truncated:
+    if isinstance(answer, DnsMessage) and answer.truncated:
         return await _over_tcp(server, query, budget, 2 * per_try)
     return answer
 
 
-def _connected(server: Address) -> socket.socket:
+def _connected(server: SocketAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -103,13 +105,15 @@ def _connected(server: Address) -> socket.socket:
 class _Conversation:
     """Asks over one UDP socket. A second try repeats the id, so that a late answer to the first is still heard."""
 
-    def __init__(self, sock: socket.socket, address: str, query: Query, budget: Budget, per_try: float) -> None:
+    def __init__(
+        self, sock: socket.socket, address: str, query: DnsQuery, budget: QuestionBudget, per_try: float
+    ) -> None:
         self._sock, self._address, self._query, self._budget, self._per_try = sock, address, query, budget, per_try
         self._id = secrets.randbits(16)
         self._loop = asyncio.get_running_loop()
         self._strays = 0
 
-    async def hold(self) -> Message | Unanswered:
+    async def hold(self) -> DnsMessage | Unanswered:
         edns, heard = True, None
         for attempt in range(TRIES):
             silent = attempt > 0 and heard is None
@@ -119,14 +123,14 @@ class _Conversation:
             elif attempt == 0:
                 return self._budget.left_over()
             heard = await self._hear(self._loop.time() + self._per_try)
-            if heard is not None and not (isinstance(heard, Message) and heard.rcode in _WITHOUT_EDNS and edns):
+            if heard is not None and not (isinstance(heard, DnsMessage) and heard.rcode in _WITHOUT_EDNS and edns):
                 return heard
             edns = edns and heard is None
         return heard or self._silence()
 
-    async def _hear(self, until: float) -> Message | Unanswered | None:
+    async def _hear(self, until: float) -> DnsMessage | Unanswered | None:
         """Waits for the answer; nothing where none came in time."""
-        heard: asyncio.Future[Message | Unanswered | None] = self._loop.create_future()
+        heard: asyncio.Future[DnsMessage | Unanswered | None] = self._loop.create_future()
         timer = self._loop.call_at(min(until, self._budget.deadline), _settle, heard, None)
         self._loop.add_reader(self._sock, self._listen, heard)
         try:
@@ -135,7 +139,7 @@ class _Conversation:
             self._loop.remove_reader(self._sock)
             timer.cancel()
 
-    def _listen(self, heard: "asyncio.Future[Message | Unanswered | None]") -> None:
+    def _listen(self, heard: "asyncio.Future[DnsMessage | Unanswered | None]") -> None:
         """Takes one packet; the wait ends with the answer, with too many strays, or where the network refuses."""
         if heard.done():
             return
@@ -159,12 +163,12 @@ class _Conversation:
         return Unanswered(why=Why.TIMEOUT, detail="no answer")
 
 
-def _settle(heard: "asyncio.Future[Message | Unanswered | None]", answer: Message | Unanswered | None) -> None:
+def _settle(heard: "asyncio.Future[DnsMessage | Unanswered | None]", answer: DnsMessage | Unanswered | None) -> None:
     if not heard.done():
         heard.set_result(answer)
 
 
-def _read(packet: bytes, packet_id: int, query: Query) -> Message | Unanswered | None:
+def _read(packet: bytes, packet_id: int, query: DnsQuery) -> DnsMessage | Unanswered | None:
     """Reads a packet; nothing where it is not the answer or can't be read."""
     if not belongs(packet, packet_id, query):
         return None
@@ -176,7 +180,9 @@ def _read(packet: bytes, packet_id: int, query: Query) -> Message | Unanswered |
         return None
 
 
-async def _over_tcp(server: Address, query: Query, budget: Budget, seconds: float) -> Message | Unanswered:
+async def _over_tcp(
+    server: SocketAddress, query: DnsQuery, budget: QuestionBudget, seconds: float
+) -> DnsMessage | Unanswered:
     if not budget.take():
         return budget.left_over()
     packet_id = secrets.randbits(16)
@@ -187,12 +193,12 @@ async def _over_tcp(server: Address, query: Query, budget: Budget, seconds: floa
     except (TimeoutError, OSError, EOFError):
         return Unanswered(why=Why.TCP_BLOCKED, detail="truncated over UDP, and nothing came over TCP")
     answer = _read(packet, packet_id, query)
-    if answer is None or (isinstance(answer, Message) and answer.truncated):
+    if answer is None or (isinstance(answer, DnsMessage) and answer.truncated):
         return Unanswered(why=Why.MALFORMED, detail="sent nothing over TCP that answers the question")
     return answer
 
 
-async def _by_stream(server: Address, packet: bytes) -> bytes:
+async def _by_stream(server: SocketAddress, packet: bytes) -> bytes:
     """Exchanges one message over TCP (RFC 1035 4.2.2); reads no more of an answer than shows that it is too large."""
     reader, writer = await asyncio.open_connection(*server)
     try:
@@ -206,12 +212,12 @@ async def _by_stream(server: Address, packet: bytes) -> bytes:
 
 
 async def first_telling(
-    servers: Sequence[Address], query: Query, budget: Budget, per_try: float
-) -> Message | Unanswered:
+    servers: Sequence[SocketAddress], query: DnsQuery, budget: QuestionBudget, per_try: float
+) -> DnsMessage | Unanswered:
     """Asks servers one after the other, the next one early where one is slow, until one of them tells something."""
     waiting = list(servers)
-    running: set[asyncio.Task[Message | Unanswered]] = set()
-    last: Message | Unanswered = Unanswered(why=Why.NO_SERVERS, detail="nobody to ask")
+    running: set[asyncio.Task[DnsMessage | Unanswered]] = set()
+    last: DnsMessage | Unanswered = Unanswered(why=Why.NO_SERVERS, detail="nobody to ask")
     try:
         while waiting or running:
             if waiting:
@@ -221,7 +227,7 @@ async def first_telling(
             )
             for task in done:
                 last = task.result()
-                if isinstance(last, Message) and last.rcode in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                if isinstance(last, DnsMessage) and last.rcode in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
                     return last
         return last
     finally:

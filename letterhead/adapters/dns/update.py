@@ -22,7 +22,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from letterhead.core.dns.records import split_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import HealthItem
 
 UNSIGNED, UNREADABLE = "unsigned", "unreadable"  # answers that nobody can rely on
 HEADER: Final = 12  # octets
@@ -101,7 +101,7 @@ class ZoneUpdates:
                 update.replace(owner, int(ttl.total_seconds()), _txt(text))
         await self._send(update)
 
-    async def conditions(self) -> Sequence[Condition]:
+    async def health(self) -> Sequence[HealthItem]:
         """Sends an update that is allowed to whoever may write, and deletes what is not there: nothing changes."""
         update = self._message()
         probe = dns.name.from_text(f"{PROBE}.{self.zone}")
@@ -110,8 +110,8 @@ class ZoneUpdates:
         try:
             await self._send(update)
         except Fault as fault:
-            return (Condition(said=fault.detail, ok=False, fix=fault.fix),)
-        return (Condition(said=f"{_shown(self._server)} lets us write the zone {self.zone}"),)
+            return (HealthItem(said=fault.detail, ok=False, fix=fault.fix),)
+        return (HealthItem(said=f"{_shown(self._server)} lets us write the zone {self.zone}"),)
 
     def _message(self) -> dns.update.UpdateMessage:
         return dns.update.UpdateMessage(self.zone, keyring=self._key)

@@ -53,7 +53,7 @@ class TooLarge(Exception):
     """Says that a message is larger than any that we need."""
 
 
-class Query(msgspec.Struct, frozen=True):
+class DnsQuery(msgspec.Struct, frozen=True):
     """Says what to put into a question packet; a recursive one asks for the AD bit (RFC 6840 5.7)."""
 
     name: Name
@@ -68,7 +68,7 @@ class Options(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
 
 
-class Record(msgspec.Struct, frozen=True):
+class ResourceRecord(msgspec.Struct, frozen=True):
     """Holds one resource record; `rdata` is missing where the type is none that we asked for or need.
 
     `target` is the name that a CNAME, NS or PTR holds, `canonical` the RDATA as it is compared (RFC 4034 6.2).
@@ -82,7 +82,7 @@ class Record(msgspec.Struct, frozen=True):
     canonical: bytes = b""
 
 
-class Message(msgspec.Struct, frozen=True):
+class DnsMessage(msgspec.Struct, frozen=True):
     """Holds what we read of a response; a truncated one holds no records."""
 
     rcode: int
@@ -90,9 +90,9 @@ class Message(msgspec.Struct, frozen=True):
     authentic: bool = False
     recursion_available: bool = False
     truncated: bool = False
-    answer: tuple[Record, ...] = ()
-    authority: tuple[Record, ...] = ()
-    additional: tuple[Record, ...] = ()
+    answer: tuple[ResourceRecord, ...] = ()
+    authority: tuple[ResourceRecord, ...] = ()
+    additional: tuple[ResourceRecord, ...] = ()
     errors: tuple[str, ...] = ()
 
     @property
@@ -113,7 +113,7 @@ def type_text(number: int) -> str:
     return RdataType.to_text(RdataType.make(number))
 
 
-def question_packet(packet_id: int, query: Query, *, edns: bool) -> bytes:
+def question_packet(packet_id: int, query: DnsQuery, *, edns: bool) -> bytes:
     """Writes a question, with an OPT record (RFC 6891) where `edns`."""
     flags = (_RD | _AD if query.recursive else 0) | (_CD if query.checking_disabled else 0)
     header = _HEADER.pack(packet_id, flags, 1, 0, 0, int(edns))
@@ -121,7 +121,7 @@ def question_packet(packet_id: int, query: Query, *, edns: bool) -> bytes:
     return header + _question(query) + option
 
 
-def belongs(packet: bytes, packet_id: int, query: Query) -> bool:
+def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
     """Says whether a packet is a response to this very question, by id, QR bit and question (RFC 5452 9.1)."""
     if len(packet) < _HEADER.size:
         return False
@@ -134,20 +134,20 @@ def belongs(packet: bytes, packet_id: int, query: Query) -> bool:
     return questions == 1 and packet[_HEADER.size : _HEADER.size + len(wanted)].lower() == wanted.lower()
 
 
-def read_message(packet: bytes, query: Query) -> Message:
+def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
     """Reads a response that belongs to the query; raises `TooLarge` or `Malformed`."""
     _, flags, questions, *counts = _HEADER.unpack_from(packet)
     if len(packet) > MAX_OCTETS or sum(counts) > MAX_RECORDS:
         raise TooLarge
     if flags & _TC:
-        return Message(rcode=flags & 0xF, truncated=True)
-    reader = _Reader(packet, query, asked=questions > 0)
+        return DnsMessage(rcode=flags & 0xF, truncated=True)
+    reader = _MessageReader(packet, query, asked=questions > 0)
     try:
         answer, authority, additional = (tuple([reader.record() for _ in range(count)]) for count in counts)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error) as trouble:
         raise Malformed(str(trouble)) from trouble
     extended, errors = _option(additional)
-    return Message(
+    return DnsMessage(
         rcode=extended << 4 | flags & 0xF,
         authoritative=bool(flags & _AA),
         authentic=bool(flags & _AD),
@@ -159,21 +159,21 @@ def read_message(packet: bytes, query: Query) -> Message:
     )
 
 
-def _question(query: Query) -> bytes:
+def _question(query: DnsQuery) -> bytes:
     return wire_form(query.name) + struct.pack("!HH", query.rdtype, IN)
 
 
-class _Reader:
+class _MessageReader:
     """Reads the records of one message in turn; each name, string and number lies within its record or is refused."""
 
-    def __init__(self, packet: bytes, query: Query, *, asked: bool) -> None:
+    def __init__(self, packet: bytes, query: DnsQuery, *, asked: bool) -> None:
         self._packet, self._labels = packet, 0
         self._wanted = _ALWAYS_READ | {query.rdtype}
         self._at = _HEADER.size + (len(_question(query)) if asked else 0)
         # Most names point at the question, which is known to be ours.
         self._known = {_HEADER.size: query.name} if asked else {}
 
-    def record(self) -> Record:
+    def record(self) -> ResourceRecord:
         packet = self._packet
         owner = self._name(len(packet))
         rdtype, rdclass, ttl, length = _RECORD.unpack_from(packet, self._at)
@@ -186,50 +186,50 @@ class _Reader:
         self._at = start
         # The class of an OPT is the sender's buffer size (RFC 6891 6.1.2).
         read = rdtype in self._wanted and (rdclass == IN or rdtype == OPT)
-        record = self._read(owner, rdtype, ttl, end) if read else Record(owner, rdtype, ttl)
+        record = self._read(owner, rdtype, ttl, end) if read else ResourceRecord(owner, rdtype, ttl)
         if read and self._at != end:
             raise ValueError("RDATA that is longer or shorter than its type")
         self._at = end
         return record
 
-    def _read(self, owner: Name, rdtype: int, ttl: int, end: int) -> Record:
+    def _read(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
         match rdtype:
             case 16:  # TXT
                 canonical = self._octets(end - self._at)
-                return Record(owner, rdtype, ttl, _text(canonical), None, canonical)
+                return ResourceRecord(owner, rdtype, ttl, _text(canonical), None, canonical)
             case 2 | 5 | 12:  # NS, CNAME, PTR
                 target = self._name(end)
-                return Record(owner, rdtype, ttl, Target(name=name_text(target)), target, wire_form(target))
+                return ResourceRecord(owner, rdtype, ttl, Target(name=name_text(target)), target, wire_form(target))
             case 15:  # MX
                 octets = self._octets(2)
                 host = self._name(end)
                 mx = Mx(preference=int.from_bytes(octets), exchange=name_text(host))
-                return Record(owner, rdtype, ttl, mx, None, octets + wire_form(host))
+                return ResourceRecord(owner, rdtype, ttl, mx, None, octets + wire_form(host))
             case 1 | 28:  # A, AAAA
                 octets = self._octets(4 if rdtype == A else 16)
-                return Record(owner, rdtype, ttl, Address(ip=_address(octets)), None, octets)
+                return ResourceRecord(owner, rdtype, ttl, Address(ip=_address(octets)), None, octets)
             case 6:
                 return self._soa(owner, ttl, end)
             case _:
                 return self._other(owner, rdtype, ttl, end)
 
-    def _soa(self, owner: Name, ttl: int, end: int) -> Record:
+    def _soa(self, owner: Name, ttl: int, end: int) -> ResourceRecord:
         primary, mailbox = self._name(end), self._name(end)
         octets = self._octets(_SOA.size)
         serial, *_, minimum = _SOA.unpack(octets)
         soa = Soa(primary=name_text(primary), serial=serial, minimum=minimum)
-        return Record(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
+        return ResourceRecord(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
 
-    def _other(self, owner: Name, rdtype: int, ttl: int, end: int) -> Record:
+    def _other(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
         """Leaves a rare type to dnspython."""
         start, self._at = self._at, end
         if rdtype == OPT and start == end:
-            return Record(owner, rdtype, ttl, Options())
+            return ResourceRecord(owner, rdtype, ttl, Options())
         number = RdataType.make(rdtype)
         rdata = dns.rdata.from_wire(dns.rdataclass.IN, number, self._packet, start, end - start)
         if isinstance(rdata, dns.rdtypes.ANY.OPT.OPT):
-            return Record(owner, rdtype, ttl, _options(rdata))
-        return Record(owner, rdtype, ttl, core_rdata(rdata), None, rdata.to_digestable())
+            return ResourceRecord(owner, rdtype, ttl, _options(rdata))
+        return ResourceRecord(owner, rdtype, ttl, core_rdata(rdata), None, rdata.to_digestable())
 
     def _octets(self, count: int) -> bytes:
         start, self._at = self._at, self._at + count
@@ -297,7 +297,7 @@ def _options(rdata: dns.rdtypes.ANY.OPT.OPT) -> Options:
     return Options(tuple(option.to_text()[:DETAIL_LIMIT] for option in told[:3]))
 
 
-def _option(additional: Iterable[Record]) -> tuple[int, tuple[str, ...]]:
+def _option(additional: Iterable[ResourceRecord]) -> tuple[int, tuple[str, ...]]:
     """Reads the upper bits of the response code and the extended errors out of the OPT record."""
     for record in additional:
         if isinstance(record.rdata, Options):
@@ -305,7 +305,7 @@ def _option(additional: Iterable[Record]) -> tuple[int, tuple[str, ...]]:
     return 0, ()
 
 
-def rrset(owner: Name, rdtype: int, ttl: int, records: Iterable[Record]) -> RRset:
+def rrset(owner: Name, rdtype: int, ttl: int, records: Iterable[ResourceRecord]) -> RRset:
     """Makes the core value of records of one owner and type: each RDATA once, in a stable order."""
     once = {record.canonical: record.rdata for record in records}
     rdatas = tuple(rdata for _, rdata in sorted(once.items()) if rdata is not None and not isinstance(rdata, Options))

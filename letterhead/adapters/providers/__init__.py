@@ -10,9 +10,9 @@ from letterhead.adapters import aws
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.provider_identity import ReturnPath
-from letterhead.ports import Provider
+from letterhead.ports.provider import Provider
 
-Turn = Callable[[str, float], Awaitable[float | None]]
+RateSlot = Callable[[str, float], Awaitable[float | None]]
 
 
 async def at_once(_account: str, _patience: float) -> float | None:
@@ -31,7 +31,7 @@ class ProviderSetup:
 
     clock: Callable[[], datetime]
     return_path: ReturnPath | None = None
-    turn: Turn = at_once
+    turn: RateSlot = at_once
     region: str | None = None
     endpoint: str | None = None
     bounce_without_mx: bool = False

@@ -4,10 +4,17 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from letterhead.core.domain.provider_identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.provider_identity import (
+    Identity,
+    IdentityReport,
+    IdentityWish,
+    Presence,
+    ProviderStatus,
+    ReturnPath,
+)
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import HealthItem
 
 
 class DnsProvider:
@@ -19,25 +26,25 @@ class DnsProvider:
         self._clock = clock
         self.return_path = return_path
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Agrees; `selector` stays open, since there is nobody who could hold another one."""
         return self._agree(None, None)
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Agrees to the wish; there is nobody to tell."""
         return self._agree(wish.selector, wish.mail_from)
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Agrees to the wish; there is nobody who could give up."""
         return self._agree(wish.selector, wish.mail_from)
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Does nothing; there is nothing to delete."""
 
-    async def listed(self) -> None:
+    async def list_identities(self) -> None:
         """Lists nothing; there is nobody who could have a list."""
 
-    async def holding(self, sender: str) -> None:
+    async def find_holding(self, sender: str) -> None:
         """Tells nothing; there is nobody who could hold anything."""
 
     async def adopt(self, sender: str, owner: str) -> None:
@@ -50,19 +57,19 @@ class DnsProvider:
             provider_code="NoProvider",
         )
 
-    async def account(self) -> tuple[Condition, ...]:
+    async def account_health(self) -> tuple[HealthItem, ...]:
         """Says that there is nobody to ask."""
-        return (Condition(said="dns: nothing outside to reach"),)
+        return (HealthItem(said="dns: nothing outside to reach"),)
 
-    async def conditions(self) -> tuple[Condition, ...]:
+    async def full_health(self) -> tuple[HealthItem, ...]:
         """Says the same."""
-        return await self.account()
+        return await self.account_health()
 
     def _agree(self, selector: str | None, mail_from: str | None) -> Identity:
         return Identity(
             presence=Presence.OURS,
-            dkim=Word.SUCCESS,
-            mail_from=Word.SUCCESS,
+            dkim=ProviderStatus.SUCCESS,
+            mail_from=ProviderStatus.SUCCESS,
             selector=selector,
             mail_from_name=mail_from,
             seen_at=self._clock(),

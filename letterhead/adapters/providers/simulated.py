@@ -13,18 +13,18 @@ from typing import assert_never
 import msgspec
 
 from letterhead.core.domain.provider_identity import (
-    Holding,
     Identity,
+    IdentityReport,
     IdentityUnknown,
     IdentityWish,
     Presence,
-    ProviderWord,
+    ProviderHolding,
+    ProviderStatus,
     ReturnPath,
-    Word,
 )
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Condition
+from letterhead.ports.provider import HealthItem
 
 SETTLES_AFTER = timedelta(seconds=20)
 FORGETS_AFTER = timedelta(minutes=10)
@@ -32,10 +32,10 @@ THROTTLE_CODE = "TooManyRequests"
 RETURN_PATH = ReturnPath(
     mx_host="feedback.mail-provider.example", mx_priority=10, spf="include:spf.mail-provider.example"
 )
-_REASONS = {Word.REFUSED: "DomainRefused", Word.GAVE_UP: "RecordsNotFound"}
+_REASONS = {ProviderStatus.REFUSED: "DomainRefused", ProviderStatus.GAVE_UP: "RecordsNotFound"}
 
 
-class Mood(StrEnum):
+class SimulatedBehaviour(StrEnum):
     """Says how the provider treats a domain; a label of the domain's name chooses it (`throttled.acme.example`)."""
 
     NORMAL = "normal"  # pending at first, then success
@@ -48,7 +48,7 @@ class Mood(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _SimulatedIdentity:
     wish: IdentityWish
     since: datetime
     restarted: bool = False
@@ -63,7 +63,7 @@ class SimulatedProvider:
         self,
         clock: Callable[[], datetime],
         return_path: ReturnPath | None = None,
-        moods: Mapping[str, Mood] | None = None,
+        moods: Mapping[str, SimulatedBehaviour] | None = None,
         settles_after: timedelta = SETTLES_AFTER,
         forgets_after: timedelta = FORGETS_AFTER,
     ) -> None:
@@ -72,31 +72,31 @@ class SimulatedProvider:
         self._moods = moods if moods is not None else {}
         self._settles_after = settles_after
         self._forgets_after = forgets_after
-        self._identities: dict[str, _Held] = {}
+        self._identities: dict[str, _SimulatedIdentity] = {}
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Tells what is held, as the domain's mood has it."""
-        if self._mood(sender) is Mood.THROTTLED:
+        if self._mood(sender) is SimulatedBehaviour.THROTTLED:
             return IdentityUnknown(provider_code=THROTTLE_CODE, detail=_throttled(sender))
         held = self._held(sender)
-        if self._mood(sender) is Mood.FOREIGN or (held and held.wish.owner != owner):
+        if self._mood(sender) is SimulatedBehaviour.FOREIGN or (held and held.wish.owner != owner):
             return self._without(Presence.FOREIGN)
         return self._ours(held) if held else self._without(Presence.ABSENT)
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:  # noqa: ARG002 - no key is kept
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:  # noqa: ARG002 - no key is kept
         """Holds the wish, from now on where it is a new one; what is somebody else's stays."""
         self._refuse_throttled(wish.sender)
         held = self._held(wish.sender)
         if self._may_write(wish.sender, wish.owner) and (held is None or held.wish != wish):
-            self._identities[wish.sender] = _Held(wish, self._clock())
-        return await self.look(wish.sender, wish.owner)
+            self._identities[wish.sender] = _SimulatedIdentity(wish, self._clock())
+        return await self.identity_report(wish.sender, wish.owner)
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Looks again where it had given up; else the same as `register`."""
         word = await self.register(wish, private_key)
-        if isinstance(word, Identity) and word.dkim is Word.GAVE_UP:
-            self._identities[wish.sender] = _Held(wish, self._clock(), restarted=True)
-        return await self.look(wish.sender, wish.owner)
+        if isinstance(word, Identity) and word.dkim is ProviderStatus.GAVE_UP:
+            self._identities[wish.sender] = _SimulatedIdentity(wish, self._clock(), restarted=True)
+        return await self.identity_report(wish.sender, wish.owner)
 
     async def withdraw(self, sender: str, owner: str) -> None:
         """Lets go of our identity; what is gone, or somebody else's, is left alone."""
@@ -104,18 +104,20 @@ class SimulatedProvider:
         if self._may_write(sender, owner):
             self._identities.pop(sender, None)
 
-    async def listed(self) -> Mapping[str, Word]:
+    async def list_identities(self) -> Mapping[str, ProviderStatus]:
         """Lists all that is held."""
         return {sender: self._word(held) for sender in tuple(self._identities) if (held := self._held(sender))}
 
-    async def holding(self, sender: str) -> Holding | None:
+    async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Tells what is held, whoever put it there."""
         self._refuse_throttled(sender)
         held = self._held(sender)
         if held is None:
-            return Holding() if self._mood(sender) is Mood.FOREIGN else None
+            return ProviderHolding() if self._mood(sender) is SimulatedBehaviour.FOREIGN else None
         wish = held.wish
-        return Holding(owner=wish.owner, selector=wish.selector, mail_from=wish.mail_from, said=self._word(held))
+        return ProviderHolding(
+            owner=wish.owner, selector=wish.selector, mail_from=wish.mail_from, said=self._word(held)
+        )
 
     async def adopt(self, sender: str, owner: str) -> None:
         """Puts another owner on what is held."""
@@ -131,31 +133,35 @@ class SimulatedProvider:
             )
         self._identities[sender] = replace(held, wish=msgspec.structs.replace(held.wish, owner=owner))
 
-    async def account(self) -> tuple[Condition, ...]:
+    async def account_health(self) -> tuple[HealthItem, ...]:
         """Says that there is nobody to ask."""
-        return (Condition(said="simulated: nothing outside to reach"),)
+        return (HealthItem(said="simulated: nothing outside to reach"),)
 
-    async def conditions(self) -> tuple[Condition, ...]:
+    async def full_health(self) -> tuple[HealthItem, ...]:
         """Says the same."""
-        return await self.account()
+        return await self.account_health()
 
-    def _mood(self, sender: str) -> Mood:
+    def _mood(self, sender: str) -> SimulatedBehaviour:
         if sender in self._moods:
             return self._moods[sender]
-        return next((mood for mood in Mood if mood.value in sender.split(".")), Mood.NORMAL)
+        return next((mood for mood in SimulatedBehaviour if mood.value in sender.split(".")), SimulatedBehaviour.NORMAL)
 
-    def _held(self, sender: str) -> _Held | None:
+    def _held(self, sender: str) -> _SimulatedIdentity | None:
         held = self._identities.get(sender)
-        if held and self._mood(sender) is Mood.FORGETS and self._clock() - held.since >= self._forgets_after:
+        if (
+            held
+            and self._mood(sender) is SimulatedBehaviour.FORGETS
+            and self._clock() - held.since >= self._forgets_after
+        ):
             return None
         return held
 
     def _may_write(self, sender: str, owner: str) -> bool:
         held = self._held(sender)
-        return self._mood(sender) is not Mood.FOREIGN and (held is None or held.wish.owner == owner)
+        return self._mood(sender) is not SimulatedBehaviour.FOREIGN and (held is None or held.wish.owner == owner)
 
     def _refuse_throttled(self, sender: str) -> None:
-        if self._mood(sender) is Mood.THROTTLED:
+        if self._mood(sender) is SimulatedBehaviour.THROTTLED:
             raise Fault(
                 Kind.PROVIDER_THROTTLED,
                 _throttled(sender),
@@ -164,12 +170,12 @@ class SimulatedProvider:
                 provider_code=THROTTLE_CODE,
             )
 
-    def _ours(self, held: _Held) -> Identity:
+    def _ours(self, held: _SimulatedIdentity) -> Identity:
         word = self._word(held)
         return Identity(
             presence=Presence.OURS,
             dkim=word,
-            mail_from=word if held.wish.mail_from else Word.NOT_STARTED,
+            mail_from=word if held.wish.mail_from else ProviderStatus.NOT_STARTED,
             selector=held.wish.selector,
             mail_from_name=held.wish.mail_from,
             tokens=(held.wish.selector,),
@@ -178,24 +184,35 @@ class SimulatedProvider:
         )
 
     def _without(self, presence: Presence) -> Identity:
-        return Identity(presence=presence, dkim=Word.NOT_STARTED, mail_from=Word.NOT_STARTED, seen_at=self._clock())
+        return Identity(
+            presence=presence,
+            dkim=ProviderStatus.NOT_STARTED,
+            mail_from=ProviderStatus.NOT_STARTED,
+            seen_at=self._clock(),
+        )
 
-    def _word(self, held: _Held) -> Word:
+    def _word(self, held: _SimulatedIdentity) -> ProviderStatus:
         settled = self._clock() - held.since >= self._settles_after
         mood = self._mood(held.wish.sender)
         match mood:
-            case Mood.PENDING:
-                return Word.PENDING
-            case Mood.REFUSES:
-                return Word.REFUSED
-            case Mood.GIVES_UP:
-                ending = Word.SUCCESS if held.restarted else Word.GAVE_UP
-            case Mood.NORMAL | Mood.FORGETS | Mood.THROTTLED | Mood.FOREIGN:
-                ending = Word.SUCCESS
+            case SimulatedBehaviour.PENDING:
+                return ProviderStatus.PENDING
+            case SimulatedBehaviour.REFUSES:
+                return ProviderStatus.REFUSED
+            case SimulatedBehaviour.GIVES_UP:
+                ending = ProviderStatus.SUCCESS if held.restarted else ProviderStatus.GAVE_UP
+            case (
+                SimulatedBehaviour.NORMAL
+                | SimulatedBehaviour.FORGETS
+                | SimulatedBehaviour.THROTTLED
+                | SimulatedBehaviour.FOREIGN
+            ):
+                ending = ProviderStatus.SUCCESS
             case _:
                 assert_never(mood)
-        return ending if settled else Word.PENDING
+        return ending if settled else ProviderStatus.PENDING
 
 
 def _throttled(sender: str) -> str:
-    return f"The simulated provider takes no calls about {sender} for now: its mood is {Mood.THROTTLED.value!r}."
+    mood = SimulatedBehaviour.THROTTLED.value
+    return f"The simulated provider takes no calls about {sender} for now: its mood is {mood!r}."

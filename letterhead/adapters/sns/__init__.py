@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from letterhead.adapters.https_fetch import Fetcher, Unfetched
+from letterhead.adapters.https_fetch import FetchFailed, HttpsFetcher
 from letterhead.adapters.sns import messages
-from letterhead.adapters.sns.messages import SnsMessage, Type, refused
-from letterhead.core.public.webhooks import Target
+from letterhead.adapters.sns.messages import SnsMessage, Type, new_refusal
+from letterhead.core.public.webhooks import WebhookTarget
 from letterhead.errors import Fault, Kind
 
 __all__ = ["SnsNotices"]
@@ -33,7 +33,7 @@ HASHES: Final = {"1": hashes.SHA1, "2": hashes.SHA256}
 class SnsNotices:
     """Reads the messages of some topics (implements `ports.Notices`)."""
 
-    def __init__(self, topics: Collection[str], fetcher: Fetcher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, topics: Collection[str], fetcher: HttpsFetcher, clock: Callable[[], datetime]) -> None:
         self._topics = frozenset(topics)
         self._fetcher, self._clock = fetcher, clock
         self._keys: dict[str, tuple[RSAPublicKey, datetime]] = {}
@@ -53,7 +53,7 @@ class SnsNotices:
         log.info("notice.read", type=message.type.value, topic=message.topic_arn)
         return messages.names_of(message)
 
-    async def _key(self, target: Target) -> RSAPublicKey:
+    async def _key(self, target: WebhookTarget) -> RSAPublicKey:
         place = f"{target.host}{target.path}"
         key, until = self._keys.get(place, (None, None))
         now = self._clock()
@@ -65,7 +65,7 @@ class SnsNotices:
         self._keys[place] = key, min(ends, now + KEPT_FOR)
         return key
 
-    async def _fetch(self, target: Target) -> bytes:
+    async def _fetch(self, target: WebhookTarget) -> bytes:
         now = self._clock()
         if len(self._fetched) == FETCHES and now - self._fetched[0] < FETCHES_IN:
             raise Fault(
@@ -77,7 +77,7 @@ class SnsNotices:
         self._fetched.append(now)
         try:
             return await self._fetcher.get(target)
-        except Unfetched as trouble:
+        except FetchFailed as trouble:
             raise Fault(
                 Kind.PROVIDER_FAILED,
                 f"{target.host} did not give what verifies or confirms the notice: {trouble}.",
@@ -92,9 +92,9 @@ def _key_of(pem: bytes, now: datetime) -> tuple[RSAPublicKey, datetime]:
         certificate = x509.load_pem_x509_certificate(pem)
         key = certificate.public_key()
     except ValueError as error:
-        raise refused("its certificate can't be read") from error
+        raise new_refusal("its certificate can't be read") from error
     if not isinstance(key, RSAPublicKey) or not _valid(certificate, now):
-        raise refused("its certificate is not valid now, or not of an RSA key")
+        raise new_refusal("its certificate is not valid now, or not of an RSA key")
     return key, certificate.not_valid_after_utc
 
 
@@ -105,9 +105,9 @@ def _valid(certificate: x509.Certificate, now: datetime) -> bool:
 def _verify(message: SnsMessage, key: RSAPublicKey) -> None:
     algorithm = HASHES.get(message.signature_version)
     if algorithm is None:
-        raise refused("its SignatureVersion is neither 1 nor 2")
+        raise new_refusal("its SignatureVersion is neither 1 nor 2")
     try:
         signature = base64.b64decode(message.signature, validate=True)
         key.verify(signature, messages.signed_text(message), PKCS1v15(), algorithm())
     except (ValueError, InvalidSignature) as error:
-        raise refused("its signature is wrong") from error
+        raise new_refusal("its signature is wrong") from error

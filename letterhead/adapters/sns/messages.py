@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from letterhead.core.public.webhooks import Target
+from letterhead.core.public.webhooks import WebhookTarget
 from letterhead.errors import Fault, Kind
 
 MOST_NAMES: Final = 20  # of one notice that are looked at
@@ -87,40 +87,40 @@ def signed_text(message: SnsMessage) -> bytes:
 def refuse_stranger(message: SnsMessage, topics: Collection[str]) -> None:
     """Refuses a message of a topic that nobody set; Fault `notice-refused`."""
     if message.topic_arn not in topics:
-        raise refused("it is of a topic that LETTERHEAD_SES_NOTICE_TOPICS does not name")
+        raise new_refusal("it is of a topic that LETTERHEAD_SES_NOTICE_TOPICS does not name")
 
 
-def certificate_of(message: SnsMessage) -> Target:
+def certificate_of(message: SnsMessage) -> WebhookTarget:
     """Says where the certificate lies: at SNS in the topic's region and nowhere else; Fault `notice-refused`."""
     target, query = _at_sns(message, message.signing_cert_url, "SigningCertURL")
     if query is not None or not _CERTIFICATE.fullmatch(target.path):
-        raise refused("its SigningCertURL is not that of a .pem file")
+        raise new_refusal("its SigningCertURL is not that of a .pem file")
     return target
 
 
-def confirmation_of(message: SnsMessage) -> Target:
+def confirmation_of(message: SnsMessage) -> WebhookTarget:
     """Says what confirms a subscription to the message's own topic, by the same rule; Fault `notice-refused`."""
     target, query = _at_sns(message, message.subscribe_url or "", "SubscribeURL")
     asked = parse_qs(query or "")
     if asked.get("Action") != ["ConfirmSubscription"] or asked.get("TopicArn") != [message.topic_arn]:
-        raise refused("its SubscribeURL does not confirm a subscription to its topic")
+        raise new_refusal("its SubscribeURL does not confirm a subscription to its topic")
     return target
 
 
-def _at_sns(message: SnsMessage, url: str, what: str) -> tuple[Target, str | None]:
+def _at_sns(message: SnsMessage, url: str, what: str) -> tuple[WebhookTarget, str | None]:
     found, topic = _URL.fullmatch(url), _TOPIC.fullmatch(message.topic_arn)
     if found is None or topic is None or found["host"] != _host(topic[1], topic[2]):
-        raise refused(f"its {what} is not at Amazon SNS in the topic's region")
+        raise new_refusal(f"its {what} is not at Amazon SNS in the topic's region")
     query = found["query"]
     path = found["path"] if query is None else f"{found['path']}?{query}"
-    return Target(scheme="https", host=found["host"], port=443, path=path), query
+    return WebhookTarget(scheme="https", host=found["host"], port=443, path=path), query
 
 
 def _host(partition: str, region: str) -> str:
     return f"sns.{region}.amazonaws.com" + (".cn" if partition == "aws-cn" else "")
 
 
-def refused(why: str) -> Fault:
+def new_refusal(why: str) -> Fault:
     """Makes the fault of a notice that is not taken; what came is not repeated."""
     return Fault(
         Kind.NOTICE_REFUSED,
@@ -135,7 +135,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     source_arn: str | None = None
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class IdentityRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Holds which identity somebody changed at SES, as CloudTrail tells."""
 
     email_identity: str | None = None
@@ -146,10 +146,10 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Holds the inside of an EventBridge event."""
 
     mail: Mail | None = None
-    request_parameters: Asked | None = None
+    request_parameters: IdentityRequest | None = None
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class SesNotification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Holds what a notice of SES (`mail`), or of EventBridge, tells of identities."""
 
     resources: tuple[str, ...] = ()
@@ -162,13 +162,13 @@ def names_of(message: SnsMessage) -> frozenset[str]:
     if message.type is not Type.NOTIFICATION:
         return frozenset()
     try:
-        told = msgspec.json.decode(message.message, type=Told)
+        told = msgspec.json.decode(message.message, type=SesNotification)
     except (msgspec.DecodeError, RecursionError):
         return frozenset()
     detail = told.detail or Detail()
     sources = [mail.source_arn for mail in (told.mail, detail.mail) if mail is not None]
     arns = (_IDENTITY.fullmatch(arn) for arn in (*told.resources, *sources) if arn is not None)
-    asked = detail.request_parameters or Asked()
+    asked = detail.request_parameters or IdentityRequest()
     plain = (_NAME.fullmatch(name) for name in (asked.email_identity, asked.identity) if name is not None)
     names = [found[1].lower() for found in arns if found] + [found[0].lower() for found in plain if found]
     return frozenset(names[:MOST_NAMES])

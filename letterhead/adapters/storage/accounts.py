@@ -4,24 +4,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import Engine, Session, storable
-from letterhead.adapters.storage.write_batcher import Gathering
+from letterhead.adapters.storage.engine import DatabaseSession, Engine, storable
+from letterhead.adapters.storage.write_batcher import WriteBatcher
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller
 from letterhead.errors import Fault, Kind
-from letterhead.ports import AuditRow, KeptAudit
+from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
 
 
-class Accounts:
+class SqlAccounts:
     """Keeps who may ask, and what they did."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._audits = Gathering[AuditRow, None](self._append_all)
+        self._audits = WriteBatcher[AuditRow, None](self._append_all)
 
     async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
         """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             values = rows.account_values(account)
             await session.rows("add_account", **values, created_at=rows.ms(account.created_at))
             await session.rows("add_key", **rows.key_values(key), digest=digest)
@@ -40,7 +40,7 @@ class Accounts:
     async def change_account(self, account: Account, audit: AuditRow) -> bool:
         """Writes name, email and limits; false where there is no such account."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             changed = await session.rows("change_account", **rows.account_values(account))
             return bool(changed) and await append(session, audit)
 
@@ -53,14 +53,14 @@ class Accounts:
         """
         return await self._engine.transact(lambda session: _deleted(session, account_id, audit))
 
-    async def caller(self, digest: bytes) -> Caller | None:
+    async def find_caller(self, digest: bytes) -> Caller | None:
         """Finds who owns an API key; ended keys too, with `ends_at`."""
         return next((rows.caller(row) for row in await self._engine.read("caller", digest=digest)), None)
 
     async def add_key(self, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
         """Adds an API key to an account."""
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             await session.rows("add_key", **rows.key_values(key), digest=digest)
             await append(session, audit)
 
@@ -73,7 +73,7 @@ class Accounts:
     async def end_key(self, account_id: str, key_id: str, at: datetime, audit: AuditRow) -> bool:
         """Ends a key at a time; false where the account has no such key."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             ended = await session.rows("end_key", account_id=account_id, id=key_id, at=rows.ms(at))
             return bool(ended) and await append(session, audit)
 
@@ -82,7 +82,7 @@ class Accounts:
     async def count_requests(self, month: str, made: Mapping[str, int], used: Mapping[str, datetime]) -> dict[str, int]:
         """Adds requests made to each account's month (`2026-11`), notes when keys were used, gives the new totals."""
 
-        async def work(session: Session) -> dict[str, int]:
+        async def work(session: DatabaseSession) -> dict[str, int]:
             # Sorted, so that two processes that count the same accounts don't wait for each other in a circle.
             for key_id, at in sorted(used.items()):
                 await session.rows("use_key", id=key_id, at=rows.ms(at))
@@ -103,7 +103,7 @@ class Accounts:
         await self._engine.write("append_audits", audits=rows.json(values))
         return [None] * len(audits)
 
-    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[KeptAudit]:
+    async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[StoredAuditRow]:
         """Lists the audit, the newest first; `before` is a row's number."""
         last = 2**62 if before is None else before
         if account_id is None:
@@ -112,19 +112,19 @@ class Accounts:
             found = await self._engine.read("audit_rows", account_id=account_id, before=last, limit=limit)
         return [rows.audit(row) for row in found]
 
-    async def vault(self, name: str, blob: bytes | None = None) -> bytes | None:
+    async def installation_secret(self, name: str, blob: bytes | None = None) -> bytes | None:
         """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
         if blob is not None:
             await self._engine.write("keep_in_vault", name=name, blob=blob)
         return next((row["blob"] for row in await self._engine.read("vault", name=name)), None)
 
 
-async def append(session: Session, audit: AuditRow) -> bool:
+async def append(session: DatabaseSession, audit: AuditRow) -> bool:
     """Appends to the audit within a transaction; true, always."""
     return bool(await session.rows("append_audit", **rows.audit_values(audit)))
 
 
-async def _deleted(session: Session, account_id: str, audit: AuditRow) -> bool:
+async def _deleted(session: DatabaseSession, account_id: str, audit: AuditRow) -> bool:
     if not await session.rows("lock_account", id=account_id):
         return False
     used = (await session.rows("count_domains", account_id=account_id))[0]["used"]

@@ -6,26 +6,26 @@ from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Clash, Engine, Session, storable
+from letterhead.adapters.storage.engine import ConstraintViolation, DatabaseSession, Engine, storable
 from letterhead.adapters.storage.reminders import remind
-from letterhead.adapters.storage.uuid7 import EventIds
+from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.adapters.storage.webhooks import owe
-from letterhead.adapters.storage.write_batcher import Gathering
+from letterhead.adapters.storage.write_batcher import WriteBatcher
 from letterhead.core.accounts.quotas import Limits, over_domains, over_pending
 from letterhead.core.domain.domain import Domain, Effect, Event
 from letterhead.errors import Fault, Kind
-from letterhead.ports import (
-    AuditRow,
-    Beside,
-    Checkup,
-    Claim,
-    Claimed,
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.domains import (
+    CheckContext,
+    CheckResult,
+    ClaimResult,
+    DomainCreation,
     DomainEvent,
-    NewDomain,
-    NewKey,
-    Outcome,
-    Page,
-    PooledKey,
+    DomainQuery,
+    DomainUpdate,
+    NewClaim,
+    NewDomainKey,
 )
 
 ALL: Final = 2**31 - 1
@@ -34,15 +34,15 @@ NEIGHBOURS: Final = 100  # who has more names below one name is told by these
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
-class Domains:
+class SqlDomains:
     """Keeps the claims of accounts to sender domains."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._event_ids = EventIds()
-        self._confirmed = Gathering(self._confirm_all, LINGER)
+        self._event_ids = Uuid7Generator()
+        self._confirmed = WriteBatcher(self._confirm_all, LINGER)
 
-    async def domains(self, account_id: str, page: Page) -> list[Domain]:
+    async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
         """Lists an account's domains in the order of their names."""
         found = await self._engine.read(
             "domains",
@@ -55,7 +55,7 @@ class Domains:
         )
         return [rows.domain(row) for row in found]
 
-    async def marks(self, account_id: str) -> list[tuple[str, int]]:
+    async def list_versions(self, account_id: str) -> list[tuple[str, int]]:
         """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
         return [(row["id"], row["version"]) for row in await self._engine.read("marks", account_id=account_id)]
 
@@ -101,15 +101,15 @@ class Domains:
         found = [rows.domain(row) for row in (*above, *below)]
         return [each for each in found if each.sender != domain.sender]
 
-    async def checkups(self, domain_ids: Collection[str]) -> dict[str, Checkup]:
+    async def last_checks(self, domain_ids: Collection[str]) -> dict[str, CheckResult]:
         """Finds the last checks of domains; those never checked are left out."""
         found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
-        return {row["domain_id"]: rows.checkup(row) for row in found}
+        return {row["domain_id"]: rows.check_result(row) for row in found}
 
-    async def beside(self, domains: Sequence[Domain]) -> dict[str, Beside]:
+    async def load_check_contexts(self, domains: Sequence[Domain]) -> dict[str, CheckContext]:
         """Finds what checks of domains want to know beside them, by the domains' ids."""
         wanted = rows.json([storable(domain.id) for domain in domains])
-        return {row["id"]: rows.beside(row) for row in await self._engine.read("beside", domain_ids=wanted)}
+        return {row["id"]: rows.check_context(row) for row in await self._engine.read("beside", domain_ids=wanted)}
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
         """Finds the sealed private key of a domain at one of its selectors."""
@@ -143,36 +143,36 @@ class Domains:
         found = await self._engine.read("event", account_id=account_id, id=event_id)
         return next((rows.domain_event(row) for row in found), None)
 
-    async def evidence(self, check_id: str) -> Checkup | None:
+    async def find_check(self, check_id: str) -> CheckResult | None:
         """Finds the check that events follow from."""
-        return next((rows.evidence(row) for row in await self._engine.read("evidence", id=check_id)), None)
+        return next((rows.stored_check(row) for row in await self._engine.read("evidence", id=check_id)), None)
 
-    async def claim(self, claim: Claim, limits: Limits) -> Claimed:
+    async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
         """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
 
         Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
         where the account is gone.
         """
 
-        async def work(session: Session) -> Claimed:
+        async def work(session: DatabaseSession) -> ClaimResult:
             if await _claimed_before(session, claim):
-                return Claimed.THERE
+                return ClaimResult.THERE
             await _refuse_too_many(session, claim.account_id, limits)
             key = claim.own or await _taken_key(session)
             if key is None:
-                return Claimed.POOL_DRY
+                return ClaimResult.POOL_DRY
             await self._add(session, claim.build(key))
             await _remember(session, claim)
-            return Claimed.ADDED
+            return ClaimResult.ADDED
 
         return await self._engine.transact(work)
 
-    async def save(self, outcome: Outcome, limits: Limits | None = None) -> bool:
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
         """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
         changed since it was read or another domain holds the name by now. Fault `usage-limit-exceeded`, with nothing
         written, where it leaves more claims without proof than the limits allow."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             saved = await self._saved(session, outcome)
             if saved and limits is not None:
                 await _in_turn(session, outcome.domain)
@@ -181,19 +181,19 @@ class Domains:
 
         try:
             saved = await self._engine.transact(work)
-        except Clash:  # the one constraint that a save can break: one holder of a name
+        except ConstraintViolation:  # the one constraint that a save can break: one holder of a name
             return False
-        if saved and outcome.shed:
+        if saved and outcome.keys_to_destroy:
             await self._engine.shred()
         return saved
 
     async def confirm(self, domain: Domain, at: datetime) -> bool:
         """Writes that a check at a time saw what the last one saw, and hands the lease back: the checkup stands, taken
         again. Name, status and hold are as before. False where the domain has changed since it was read."""
-        return await self._confirmed.add(rows.confirmed(domain, at))
+        return await self._confirmed.add(rows.new_confirmation(domain, at))
 
-    async def _confirm_all(self, confirmed: Sequence[rows.Confirmed]) -> list[bool]:
-        async def work(session: Session) -> set[str]:
+    async def _confirm_all(self, confirmed: Sequence[rows.Confirmation]) -> list[bool]:
+        async def work(session: DatabaseSession) -> set[str]:
             written = {row["id"] for row in await session.rows("confirm", domains=rows.json(confirmed))}
             there = [each for each in confirmed if each.whose in written]
             await session.rows("confirm_checkups", checkups=rows.json(there))
@@ -202,22 +202,22 @@ class Domains:
         written = await self._engine.transact(work)
         return [each.whose in written for each in confirmed]
 
-    async def transfer(self, loser: Outcome, winner: Outcome, audit: Sequence[AuditRow]) -> bool:
+    async def transfer(self, loser: DomainUpdate, winner: DomainUpdate, audit: Sequence[AuditRow]) -> bool:
         """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
         either domain has changed since it was read."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             if not await self._saved(session, loser) or not await self._saved(session, winner):
-                raise Clash  # undoes the half that was written
+                raise ConstraintViolation  # undoes the half that was written
             for row in audit:
                 await append(session, row)
             return True
 
         try:
             moved = await self._engine.transact(work)
-        except Clash:
+        except ConstraintViolation:
             return False
-        if loser.shed:
+        if loser.keys_to_destroy:
             await self._engine.shred()
         return moved
 
@@ -227,7 +227,7 @@ class Domains:
         False, with nothing written, where the domain is gone or has changed since it was read.
         """
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             # Keys and checkups go with the row.
             if not await session.rows("delete_domain", id=domain.id, version=domain.version):
                 return False
@@ -241,7 +241,7 @@ class Domains:
             await self._engine.shred()
         return deleted
 
-    async def _add(self, session: Session, new: NewDomain) -> None:
+    async def _add(self, session: DatabaseSession, new: DomainCreation) -> None:
         domain = new.domain
         await _use_selector(session, domain, domain.selector)
         owner = {"account_id": domain.account_id, "sender": domain.sender}
@@ -253,24 +253,26 @@ class Domains:
         await _owe(session, domain, new.effects)
         await remind(session, domain, new.events)
 
-    async def _saved(self, session: Session, outcome: Outcome) -> bool:
+    async def _saved(self, session: DatabaseSession, outcome: DomainUpdate) -> bool:
         domain = outcome.domain
-        values = rows.domain_values(rows.risen(domain))
+        values = rows.domain_values(rows.next_version(domain))
         if not await session.rows("save_domain", **values, read_version=domain.version):
             return False
         await _change_keys(session, outcome)
-        if outcome.checkup is not None:
-            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup, outcome.basis))
-        if outcome.events or outcome.notices:
-            await _in_turn(session, domain, *(each.domain for each in outcome.notices))
-        await self._tell(session, domain, outcome.events, outcome.checkup)
-        for notice in outcome.notices:
+        if outcome.check is not None:
+            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.check, outcome.fingerprint))
+        if outcome.events or outcome.related_events:
+            await _in_turn(session, domain, *(each.domain for each in outcome.related_events))
+        await self._tell(session, domain, outcome.events, outcome.check)
+        for notice in outcome.related_events:
             await self._tell(session, notice.domain, (notice.event,), None)
         await _owe(session, domain, outcome.effects)
         await remind(session, domain, outcome.events)
         return True
 
-    async def _tell(self, session: Session, domain: Domain, events: tuple[Event, ...], checkup: Checkup | None) -> None:
+    async def _tell(
+        self, session: DatabaseSession, domain: Domain, events: tuple[Event, ...], checkup: CheckResult | None
+    ) -> None:
         """Keeps events with what is owed of them, and once for them all the checkup that they follow from.
 
         The account is locked: its ids follow each other as its transactions do (docs/decisions/0016).
@@ -283,7 +285,7 @@ class Domains:
             await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
             await owe(session, domain, event, event_id)
 
-    async def _next_ids(self, session: Session, account_id: str, events: tuple[Event, ...]) -> list[str]:
+    async def _next_ids(self, session: DatabaseSession, account_id: str, events: tuple[Event, ...]) -> list[str]:
         ids: list[str] = []
         if events:
             (last,) = await session.rows("last_event", account_id=account_id)
@@ -292,22 +294,22 @@ class Domains:
         return ids
 
 
-async def _in_turn(session: Session, *domains: Domain) -> None:
+async def _in_turn(session: DatabaseSession, *domains: Domain) -> None:
     """Lets the transactions that tell an account something end one after the other; sorted, so that none waits in a
     circle."""
     for account_id in sorted({each.account_id for each in domains}):
         await session.rows("lock_account", id=account_id)
 
 
-async def _owe(session: Session, domain: Domain, effects: Sequence[Effect]) -> None:
+async def _owe(session: DatabaseSession, domain: Domain, effects: Sequence[Effect]) -> None:
     """Writes down work that is owed outside."""
     for effect in effects:
         await session.rows("add_intent", **rows.intent_values(domain, effect))
 
 
-async def _use_selector(session: Session, domain: Domain, selector: str) -> None:
+async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
     """Uses up a selector at this name, for ever; of slots it is the claim's token that never comes again."""
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
@@ -317,13 +319,13 @@ async def _use_selector(session: Session, domain: Domain, selector: str) -> None
         )
 
 
-async def _keep_spare(session: Session, domain: Domain, key: NewKey) -> None:
+async def _keep_spare(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:
     """Keeps a key beside the one that is the domain's own."""
     await _use_selector(session, domain, key.selector)
     await session.rows("add_spare_key", domain_id=domain.id, selector=key.selector, sealed=key.sealed)
 
 
-async def _change_keys(session: Session, outcome: Outcome) -> None:
+async def _change_keys(session: DatabaseSession, outcome: DomainUpdate) -> None:
     """Keeps a new key beside the one that signs, lets another one sign, destroys those that nobody needs."""
     domain, before = outcome.domain, outcome.signed_before
     for new in (outcome.new_key, outcome.second_key):
@@ -333,11 +335,11 @@ async def _change_keys(session: Session, outcome: Outcome) -> None:
         await session.rows("set_aside", domain_id=domain.id, selector=before)
         await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)
         await session.rows("shed_key", domain_id=domain.id, selector=domain.selector)
-    for selector in outcome.shed:
+    for selector in outcome.keys_to_destroy:
         await session.rows("shed_key", domain_id=domain.id, selector=selector)
 
 
-async def _claimed_before(session: Session, claim: Claim) -> bool:
+async def _claimed_before(session: DatabaseSession, claim: NewClaim) -> bool:
     """Tells whether the account has the domain, or had this request; claims of one account wait here for each other."""
     if not await session.rows("lock_account", id=claim.account_id):
         raise Fault(Kind.NOT_FOUND, f"The account {claim.account_id} is gone.", "Ask with a key of another account.")
@@ -357,7 +359,7 @@ async def _claimed_before(session: Session, claim: Claim) -> bool:
     return True
 
 
-async def _remember(session: Session, claim: Claim) -> None:
+async def _remember(session: DatabaseSession, claim: NewClaim) -> None:
     """Keeps the Idempotency-Key for a day, and forgets the account's older ones."""
     if claim.idempotency is None:
         return
@@ -368,7 +370,7 @@ async def _remember(session: Session, claim: Claim) -> None:
     await session.rows("remember_idempotency", account_id=claim.account_id, key=key, digest=digest, at=at)
 
 
-async def _refuse_too_many(session: Session, account_id: str, limits: Limits) -> None:
+async def _refuse_too_many(session: DatabaseSession, account_id: str, limits: Limits) -> None:
     await _refuse_unproven(session, account_id, limits, counted=0)
     if limits.domains is not None:
         over = over_domains(limits, (await session.rows("count_domains", account_id=account_id))[0]["used"])
@@ -376,7 +378,7 @@ async def _refuse_too_many(session: Session, account_id: str, limits: Limits) ->
             raise over.fault()
 
 
-async def _refuse_unproven(session: Session, account_id: str, limits: Limits, *, counted: int) -> None:
+async def _refuse_unproven(session: DatabaseSession, account_id: str, limits: Limits, *, counted: int) -> None:
     """Refuses one more claim without proof; `counted` is 1 where it stands among the account's already."""
     used = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
     over = over_pending(limits, used - counted)
@@ -384,5 +386,5 @@ async def _refuse_unproven(session: Session, account_id: str, limits: Limits, *,
         raise over.fault()
 
 
-async def _taken_key(session: Session) -> PooledKey | None:
+async def _taken_key(session: DatabaseSession) -> PooledKey | None:
     return next((rows.pooled_key(row) for row in await session.rows("take_key")), None)

@@ -5,39 +5,39 @@ from typing import Any, Protocol, TypeVar
 
 from letterhead.errors import Fault, Kind
 
-Value = str | int | bytes | None
+SqlValue = str | int | bytes | None
 T = TypeVar("T")
 
 
-class Row(Protocol):
+class DatabaseRow(Protocol):
     """Gives a column by its name."""
 
     def __getitem__(self, column: str, /) -> Any: ...
 
 
-class Session(Protocol):
+class DatabaseSession(Protocol):
     """Runs statements inside one transaction."""
 
-    async def rows(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement and gives what it selects or returns."""
         ...
 
 
-Work = Callable[[Session], Awaitable[T]]
+TransactionBody = Callable[[DatabaseSession], Awaitable[T]]
 
 
 class Engine(Protocol):
     """Runs statements; trouble of the database is Fault `storage-unavailable`, a broken constraint is `Clash`."""
 
-    async def read(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that only reads."""
         ...
 
-    async def write(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that writes, as a transaction of its own."""
         ...
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: TransactionBody[T]) -> T:
         """Runs work in one transaction, which may begin anew where others got in its way; work awaits only SQL."""
         ...
 
@@ -46,7 +46,7 @@ class Engine(Protocol):
         ...
 
 
-class Clash(Fault):
+class ConstraintViolation(Fault):
     """Says that a row breaks a constraint of the schema: what is unique is there, or what it belongs to is gone."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ def unavailable(what: str, why: object) -> Fault:
     )
 
 
-def storable(value: Value) -> Value:
+def storable(value: SqlValue) -> SqlValue:
     """Replaces what not every engine keeps in a text (NUL, lone surrogates), so that odd input is never an error."""
     if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value

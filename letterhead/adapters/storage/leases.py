@@ -8,15 +8,17 @@ import structlog
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import Engine, Row, Session
+from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine
 from letterhead.adapters.storage.histograms import add
 from letterhead.core.domain.domain import Domain
-from letterhead.ports import Backlog, Intent, PooledKey
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.monitoring import Backlog
 
 log = structlog.get_logger()
 
 
-class Work:
+class SqlLeases:
     """Gives out work with leases. A domain's row is its own job; an intent is a row that is gone when it is done."""
 
     def __init__(self, engine: Engine) -> None:
@@ -29,13 +31,13 @@ class Work:
         )
         return sorted(_readable(claimed), key=lambda domain: domain.next_check_at or now)
 
-    async def look_sooner(self, domain_id: str, due: datetime) -> None:
+    async def check_sooner(self, domain_id: str, due: datetime) -> None:
         """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched.
 
         The version stays: whoever saves a check meanwhile has looked, and knows better when to look again.
         """
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             for row in await session.rows("lock_domain", id=domain_id):
                 domain = rows.domain(row)
                 if domain.next_check_at is None or domain.next_check_at > due:
@@ -46,7 +48,7 @@ class Work:
     async def back_off(self, domain_id: str, due: datetime) -> None:
         """Puts a domain's next check off to `due` after a bug, and ends its lease."""
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             for row in await session.rows("lock_domain", id=domain_id):
                 domain = replace(rows.domain(row), next_check_at=due)
                 await session.rows("back_off", **rows.due_values(domain))
@@ -68,10 +70,10 @@ class Work:
         """Gives an intent back, to be claimed again at `due`, one attempt older."""
         await self._engine.write("postpone_intent", id=int(intent_id), due_at=rows.ms(due), reason=reason)
 
-    async def hand_back(self, owner: str, now: datetime) -> None:
+    async def release_leases(self, owner: str, now: datetime) -> None:
         """Ends all leases of an owner that stops."""
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             await session.rows("hand_back_domains", owner=owner, now=rows.ms(now))
             await session.rows("hand_back_intents", owner=owner)
             await session.rows("hand_back_reminders", owner=owner)
@@ -79,11 +81,11 @@ class Work:
 
         await self._engine.transact(work)
 
-    async def take_turn(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
+    async def take_rate_slot(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
         """Takes the next turn of a budget that gives one in each `every`; nothing where that is after `latest`."""
         spacing = every // timedelta(milliseconds=1)
 
-        async def work(session: Session) -> datetime | None:
+        async def work(session: DatabaseSession) -> datetime | None:
             for row in await session.rows(
                 "take_turn", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
             ):
@@ -96,7 +98,7 @@ class Work:
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
         """Adds keys made ahead."""
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             for key in keys:
                 await session.rows("pool_key", id=key.id, public_key=key.public_key, sealed=key.sealed)
 
@@ -120,7 +122,7 @@ class Work:
         await self._engine.read("revision")
 
 
-def _readable(claimed: Sequence[Row]) -> Iterator[Domain]:
+def _readable(claimed: Sequence[DatabaseRow]) -> Iterator[Domain]:
     """Reads domains but for those it can't, so that one row (a later version's, say) does not stop all work."""
     for row in claimed:
         try:

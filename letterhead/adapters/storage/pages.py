@@ -5,16 +5,16 @@ from datetime import datetime
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Engine, Row
-from letterhead.adapters.storage.engine import Session as Transaction
+from letterhead.adapters.storage.engine import DatabaseRow, Engine
+from letterhead.adapters.storage.engine import DatabaseSession as Transaction
 from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
-from letterhead.core.domain.statistics import Move
-from letterhead.ports import AuditRow
+from letterhead.core.domain.statistics import StateChange
+from letterhead.ports.store.accounts import AuditRow
 
 
-class Pages:
+class SqlSessions:
     """Keeps links, watchers and sessions; neither a link's token nor a session's."""
 
     def __init__(self, engine: Engine) -> None:
@@ -54,7 +54,7 @@ class Pages:
 
         return await self._engine.transact(work)
 
-    async def watch(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
+    async def note_page_open(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
         """Notes that somebody has a domain's page open until a time."""
 
         async def work(session: Transaction) -> None:
@@ -110,15 +110,16 @@ class Pages:
             row["status"]: row["number"] for row in await self._engine.read("count_statuses", account_id=account_id)
         }
 
-    async def moves(self, account_id: str, limit: int) -> Sequence[Move]:
+    async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
         """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
         found = await self._engine.read("moves", account_id=account_id, limit=limit)
         moves = [
-            Move(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"])) for row in found
+            StateChange(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"]))
+            for row in found
         ]
         return moves[::-1]
 
-    async def lateness(self, now: datetime) -> Sequence[int]:
+    async def count_overdue(self, now: datetime) -> Sequence[int]:
         """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
         row = (await self._engine.read("lateness", now=rows.ms(now)))[0]
         names = ("within_second", "within_ten", "within_minute", "within_five", "due")
@@ -126,7 +127,7 @@ class Pages:
         return [more - less for less, more in zip([0, *counted], counted, strict=False)]
 
 
-def _link(row: Row) -> SetupLink:
+def _link(row: DatabaseRow) -> SetupLink:
     return SetupLink(
         id=row["id"],
         account_id=row["account_id"],
@@ -137,7 +138,7 @@ def _link(row: Row) -> SetupLink:
     )
 
 
-def _caller(row: Row) -> Caller | None:
+def _caller(row: DatabaseRow) -> Caller | None:
     """Reads as whom somebody signed in: with a key, by a provider of identities (no key, but a mark), as operator."""
     if row["account_id"] is None:
         return None
@@ -151,7 +152,7 @@ def _caller(row: Row) -> Caller | None:
     )
 
 
-def _session(row: Row) -> Session:
+def _session(row: DatabaseRow) -> Session:
     return Session(
         caller=_caller(row),
         mark=row["mark"],

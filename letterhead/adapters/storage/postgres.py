@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import asyncpg
 
 from letterhead.adapters.storage import schema
-from letterhead.adapters.storage.engine import Clash, Row, Value, Work, storable, unavailable
+from letterhead.adapters.storage.engine import (
+    ConstraintViolation,
+    DatabaseRow,
+    SqlValue,
+    TransactionBody,
+    storable,
+    unavailable,
+)
 from letterhead.adapters.storage.statements import Dialect, Statement, statements
 
 if TYPE_CHECKING:
@@ -49,7 +56,7 @@ class PostgresSession:
         self._connection = connection
         self._known = known
 
-    async def rows(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement and gives what it selects or returns."""
         return await _rows(self._connection, self._known[statement], values)
 
@@ -61,7 +68,7 @@ class PostgresEngine:
         self._pool = pool
         self._known = statements(Dialect.POSTGRES)
 
-    async def read(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that only reads; once more where it was the first to learn that a connection is dead."""
         with _translated():
             try:
@@ -70,12 +77,12 @@ class PostgresEngine:
                 await self._pool.expire_connections()
                 return await _rows(self._pool, self._known[statement], values)
 
-    async def write(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that writes, as a transaction of its own."""
         with _translated():
             return await self._again(lambda: _rows(self._pool, self._known[statement], values))
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: TransactionBody[T]) -> T:
         """Runs work in one transaction, anew where it met another in a deadlock."""
         with _translated():
             return await self._again(lambda: self._once(work))
@@ -94,7 +101,7 @@ class PostgresEngine:
             await self._pool.expire_connections()  # the others are dead too, most likely
             raise
 
-    async def _once(self, work: Work[T]) -> T:
+    async def _once(self, work: TransactionBody[T]) -> T:
         async with self._pool.acquire(timeout=SECONDS) as connection, connection.transaction():
             return await work(PostgresSession(connection, self._known))
 
@@ -159,7 +166,9 @@ async def _nothing(connection: "Connection") -> None:
     """Resets nothing."""
 
 
-async def _rows(where: "Connection | Pool", statement: Statement, values: Mapping[str, Value]) -> Sequence[Row]:
+async def _rows(
+    where: "Connection | Pool", statement: Statement, values: Mapping[str, SqlValue]
+) -> Sequence[DatabaseRow]:
     return await where.fetch(statement.sql, *(storable(values[name]) for name in statement.parameters))
 
 
@@ -169,7 +178,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
-        raise Clash from error
+        raise ConstraintViolation from error
     except TROUBLE as error:
         raise unavailable("PostgreSQL", str(error) or type(error).__name__) from error
     except asyncpg.InterfaceError as error:

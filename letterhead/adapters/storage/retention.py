@@ -9,7 +9,7 @@ from letterhead.adapters.storage.engine import Engine
 AT_ONCE: Final = 500  # rows of one transaction, so that nobody waits long behind it
 
 
-class Retention:
+class SqlRetention:
     """Prunes events, the checks behind them, and deliveries; their ids begin with their time (RFC 9562 5.7)."""
 
     def __init__(self, engine: Engine) -> None:
@@ -28,7 +28,7 @@ class Retention:
         """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
         return await self._pruned("prune_deliveries", before)
 
-    async def prune_turns(self, before: datetime) -> int:
+    async def prune_rate_slots(self, before: datetime) -> int:
         """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
         return len(await self._engine.write("prune_turns", before=rows.ms(before), limit=AT_ONCE))
 

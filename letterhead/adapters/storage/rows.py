@@ -9,25 +9,29 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.adapters.storage.engine import Row, Value, storable
+from letterhead.adapters.storage.engine import DatabaseRow, SqlValue, storable
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.domain.domain import Change, Domain, Effect, Event, EventKind, Slots
+from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, KeyDelegation, RecordChange
 from letterhead.core.domain.domain import status as wire_status
 from letterhead.core.schedule.reminders import Reminder, ReminderKind
-from letterhead.core.zone.resolver_outage import Silence
-from letterhead.ports import AuditRow, Beside, Checkup, DomainEvent, Intent, KeptAudit, OwedReminder, PooledKey
+from letterhead.core.zone.resolver_outage import ResolverOutage
+from letterhead.ports.keyring import PooledKey
+from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
+from letterhead.ports.store.domains import CheckContext, CheckResult, DomainEvent
+from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.reminders import DueReminder
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
-Values = dict[str, Value]
+Values = dict[str, SqlValue]
 
 _domain = msgspec.json.Decoder(Domain)
-_checkup = msgspec.json.Decoder(Checkup)
-_change = msgspec.json.Decoder(Change)
+_checkup = msgspec.json.Decoder(CheckResult)
+_change = msgspec.json.Decoder(RecordChange)
 _strings = msgspec.json.Decoder(tuple[str, ...])
-_slots = msgspec.json.Decoder(Slots)
+_slots = msgspec.json.Decoder(KeyDelegation)
 
 
 def ms(at: datetime) -> int:
@@ -60,7 +64,7 @@ def maybe_json(value: object | None) -> str | None:
     return None if value is None else json(value)
 
 
-def change(stored: str | None) -> Change | None:
+def change(stored: str | None) -> RecordChange | None:
     """Reads which record changed, where one did."""
     return None if stored is None else _change.decode(stored)
 
@@ -81,14 +85,14 @@ def account_values(account: Account) -> Values:
     }
 
 
-def limits(row: Row) -> Limits:
+def limits(row: DatabaseRow) -> Limits:
     """Reads an account's limits."""
     return Limits(
         domains=row["domains_limit"], requests_per_month=row["requests_limit"], pending_claims=row["pending_limit"]
     )
 
 
-def account(row: Row) -> Account:
+def account(row: DatabaseRow) -> Account:
     """Reads an account."""
     return Account(
         id=row["id"],
@@ -110,7 +114,7 @@ def key_values(key: ApiKey) -> Values:
     return msgspec.structs.asdict(key) | {"scope": key.scope.value} | times
 
 
-def key(row: Row) -> ApiKey:
+def key(row: DatabaseRow) -> ApiKey:
     """Reads an API key."""
     return ApiKey(
         id=row["id"],
@@ -126,7 +130,7 @@ def key(row: Row) -> ApiKey:
     )
 
 
-def caller(row: Row) -> Caller:
+def caller(row: DatabaseRow) -> Caller:
     """Reads who owns a key."""
     return Caller(
         account_id=row["account_id"],
@@ -142,7 +146,7 @@ def audit_values(row: AuditRow) -> Values:
     return msgspec.structs.asdict(row) | {"at": ms(row.at)}
 
 
-def audit(row: Row) -> KeptAudit:
+def audit(row: DatabaseRow) -> StoredAuditRow:
     """Reads an audit row."""
     audited = AuditRow(
         at=time(row["at"]),
@@ -153,7 +157,7 @@ def audit(row: Row) -> KeptAudit:
         address=row["address"],
         tracking_id=row["tracking_id"],
     )
-    return KeptAudit(number=row["id"], row=audited)
+    return StoredAuditRow(number=row["id"], row=audited)
 
 
 # domains
@@ -164,7 +168,7 @@ def domain_values(domain: Domain) -> Values:
     return {
         "id": domain.id,
         "status": wire_status(domain),
-        "held": int(domain.held),
+        "held": int(domain.is_holder),
         "path": path(domain.sender),
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,
@@ -182,17 +186,17 @@ def due_values(domain: Domain) -> Values:
     return {"id": domain.id, "next_check_at": maybe_ms(domain.next_check_at), "life": json(domain)}
 
 
-def domain(row: Row) -> Domain:
+def domain(row: DatabaseRow) -> Domain:
     """Reads a domain."""
     return _domain.decode(row["life"])
 
 
-def risen(domain: Domain) -> Domain:
+def next_version(domain: Domain) -> Domain:
     """Gives the domain as its next version."""
     return replace(domain, version=domain.version + 1)
 
 
-class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a check that saw nothing new writes: the row of its domain, and when."""
 
     whose: str
@@ -203,40 +207,40 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
-def confirmed(domain: Domain, at: datetime) -> Confirmed:
+def new_confirmation(domain: Domain, at: datetime) -> Confirmation:
     """Gives the next version of a domain, `domain.version` being the one that was read."""
-    after = risen(domain)
+    after = next_version(domain)
     due = maybe_ms(after.next_check_at)
-    return Confirmed(whose=after.id, was=domain.version, version=after.version, due=due, life=json(after), at=ms(at))
+    return Confirmation(whose=after.id, was=domain.version, version=after.version, due=due, life=json(after), at=ms(at))
 
 
-def beside(row: Row) -> Beside:
+def check_context(row: DatabaseRow) -> CheckContext:
     """Reads what a check wants to know beside its domain."""
     used = _strings.decode(row["used"] or "[]")
-    return Beside(watched_until=maybe_time(row["until"]), used_selectors=used, basis=row["basis"])
+    return CheckContext(watched_until=maybe_time(row["until"]), used_selectors=used, fingerprint=row["basis"])
 
 
-def checkup(row: Row) -> Checkup:
+def check_result(row: DatabaseRow) -> CheckResult:
     """Reads a domain's last checkup: a later check may have confirmed it; its snapshot tells when it was new."""
-    found = evidence(row)
+    found = stored_check(row)
     heard_at = maybe_time(row["heard_at"])
     return found if heard_at is None or heard_at <= found.taken_at else replace(found, taken_at=heard_at)
 
 
-def evidence(row: Row) -> Checkup:
+def stored_check(row: DatabaseRow) -> CheckResult:
     """Reads a checkup that events follow from."""
     return _checkup.decode(row["body"])
 
 
-def checkup_values(domain: Domain, checkup: Checkup, basis: str | None) -> Values:
+def checkup_values(domain: Domain, checkup: CheckResult, basis: str | None) -> Values:
     """Gives the columns of a checkup."""
     taken_at = ms(checkup.taken_at)
     return {
         "domain_id": domain.id,
         "zone": domain.zone or domain.sender,
-        "heard_at": None if checkup.silent else taken_at,
-        "silent_since": taken_at if checkup.silent else None,
-        "version": risen(domain).version,
+        "heard_at": None if checkup.is_unanswered else taken_at,
+        "silent_since": taken_at if checkup.is_unanswered else None,
+        "version": next_version(domain).version,
         "basis": basis,
         "body": json(checkup),
     }
@@ -247,9 +251,9 @@ def problem(code: str) -> str:
     return f'"code":{json(storable(code))}'
 
 
-def silence(row: Row) -> Silence | None:
+def resolver_outage(row: DatabaseRow) -> ResolverOutage | None:
     """Reads how many zones are silent since when."""
-    return Silence(zones=row["zones"], since=time(row["since"])) if row["zones"] else None
+    return ResolverOutage(zones=row["zones"], since=time(row["since"])) if row["zones"] else None
 
 
 def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str | None) -> Values:
@@ -268,7 +272,7 @@ def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str |
     }
 
 
-def domain_event(row: Row) -> DomainEvent:
+def domain_event(row: DatabaseRow) -> DomainEvent:
     """Reads an event."""
     return DomainEvent(
         id=row["id"],
@@ -292,11 +296,11 @@ def intent_values(domain: Domain, effect: Effect) -> Values:
         "account_id": domain.account_id,
         "sender": domain.sender,
         "effect": effect.value,
-        "slots": maybe_json(domain.slots),
+        "slots": maybe_json(domain.key_delegation),
     }
 
 
-def intent(row: Row) -> Intent:
+def intent(row: DatabaseRow) -> Intent:
     """Reads an intent."""
     return Intent(
         id=str(row["id"]),
@@ -305,7 +309,7 @@ def intent(row: Row) -> Intent:
         account_id=row["account_id"],
         sender=row["sender"],
         attempts=row["attempts"],
-        slots=_slots.decode(row["slots"]) if row["slots"] else None,
+        key_delegation=_slots.decode(row["slots"]) if row["slots"] else None,
     )
 
 
@@ -321,9 +325,9 @@ def reminder_values(domain: Domain, reminder: Reminder) -> Values:
     }
 
 
-def owed_reminder(row: Row) -> OwedReminder:
+def due_reminder(row: DatabaseRow) -> DueReminder:
     """Reads a reminder that is due."""
-    return OwedReminder(
+    return DueReminder(
         id=str(row["id"]),
         domain_id=row["domain_id"],
         account_id=row["account_id"],
@@ -334,6 +338,6 @@ def owed_reminder(row: Row) -> OwedReminder:
     )
 
 
-def pooled_key(row: Row) -> PooledKey:
+def pooled_key(row: DatabaseRow) -> PooledKey:
     """Reads a key made ahead."""
     return PooledKey(id=row["id"], public_key=row["public_key"], sealed=row["sealed"])

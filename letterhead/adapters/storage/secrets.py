@@ -3,13 +3,13 @@
 from typing import Final
 
 from letterhead.adapters.storage.engine import Engine
-from letterhead.ports import SealedSecret
+from letterhead.ports.store.secrets import SealedSecret
 
 # A new table with sealed secrets gets a line here, and its two statements in sql/secrets.sql.
 PLACES: Final = ("domain_keys", "key_pool", "spare_keys", "vault", "webhooks", "webhooks_before")
 
 
-class Secrets:
+class SqlSecrets:
     """Walks over every sealed secret that is stored."""
 
     def __init__(self, engine: Engine) -> None:

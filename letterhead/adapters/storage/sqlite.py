@@ -17,7 +17,14 @@ from typing import Final, TypeVar
 import aiosqlite
 
 from letterhead.adapters.storage import schema
-from letterhead.adapters.storage.engine import Clash, Row, Value, Work, storable, unavailable
+from letterhead.adapters.storage.engine import (
+    ConstraintViolation,
+    DatabaseRow,
+    SqlValue,
+    TransactionBody,
+    storable,
+    unavailable,
+)
 from letterhead.adapters.storage.statements import Dialect, Statement, statements
 from letterhead.errors import Fault, Kind
 
@@ -49,7 +56,7 @@ class SqliteSession:
         self._connection = connection
         self._known = known
 
-    async def rows(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement and gives what it selects or returns."""
         stored = {name: storable(value) for name, value in values.items()}
         # One trip to the connection's thread; execute and fetchall would be two.
@@ -67,18 +74,18 @@ class SqliteEngine:
         self._readers = itertools.cycle([SqliteSession(reader, known) for reader in readers])
         self._turn = asyncio.Lock()
 
-    async def read(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that only reads."""
         with _translated(self._path):
             return await next(self._readers).rows(statement, **values)
 
-    async def write(self, statement: str, /, **values: Value) -> Sequence[Row]:
+    async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Runs one statement that writes, as a transaction of its own."""
         async with self._turn:
             with _translated(self._path):
                 return await self._writer.rows(statement, **values)
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: TransactionBody[T]) -> T:
         """Runs work in one transaction, after those before it."""
         async with self._turn:
             with _translated(self._path):
@@ -217,7 +224,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise Clash from error
+        raise ConstraintViolation from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in TROUBLE:
             raise unavailable(f"The database {path}", error) from error

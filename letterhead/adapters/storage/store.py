@@ -6,37 +6,39 @@ from pathlib import Path
 from typing import Final
 
 from letterhead.adapters.storage import schema
-from letterhead.adapters.storage.accounts import Accounts
-from letterhead.adapters.storage.domains import Domains
+from letterhead.adapters.storage.accounts import SqlAccounts
+from letterhead.adapters.storage.domains import SqlDomains
 from letterhead.adapters.storage.engine import Engine
-from letterhead.adapters.storage.histograms import Tallies
-from letterhead.adapters.storage.leases import Work
-from letterhead.adapters.storage.pages import Pages
-from letterhead.adapters.storage.reminders import Reminders
-from letterhead.adapters.storage.retention import Retention
-from letterhead.adapters.storage.secrets import Secrets
+from letterhead.adapters.storage.histograms import SqlHistograms
+from letterhead.adapters.storage.leases import SqlLeases
+from letterhead.adapters.storage.pages import SqlSessions
+from letterhead.adapters.storage.reminders import SqlReminders
+from letterhead.adapters.storage.retention import SqlRetention
+from letterhead.adapters.storage.secrets import SqlSecrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
-from letterhead.adapters.storage.webhooks import Webhooks
+from letterhead.adapters.storage.webhooks import SqlWebhooks
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Store
+from letterhead.ports.store import Store
 
 SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-class SqlStore(Accounts, Domains, Work, Reminders, Secrets, Webhooks, Pages, Retention, Tallies):
+class SqlStore(
+    SqlAccounts, SqlDomains, SqlLeases, SqlReminders, SqlSecrets, SqlWebhooks, SqlSessions, SqlRetention, SqlHistograms
+):
     """Keeps everything, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
-        Accounts.__init__(self, engine)
-        Domains.__init__(self, engine)
-        Work.__init__(self, engine)
-        Reminders.__init__(self, engine)
-        Pages.__init__(self, engine)
-        Secrets.__init__(self, engine)
-        Webhooks.__init__(self, engine)
-        Retention.__init__(self, engine)
-        Tallies.__init__(self, engine)
+        SqlAccounts.__init__(self, engine)
+        SqlDomains.__init__(self, engine)
+        SqlLeases.__init__(self, engine)
+        SqlReminders.__init__(self, engine)
+        SqlSessions.__init__(self, engine)
+        SqlSecrets.__init__(self, engine)
+        SqlWebhooks.__init__(self, engine)
+        SqlRetention.__init__(self, engine)
+        SqlHistograms.__init__(self, engine)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from uuid import UUID
 from letterhead.adapters.storage.rows import ms
 
 
-class EventIds:
+class Uuid7Generator:
     """Makes ids, each greater than the one before, even when the clock stands still or turns back.
 
     Another process's clock may be ahead: what is to sort behind an id of its names it.

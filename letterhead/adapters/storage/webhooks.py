@@ -8,18 +8,19 @@ import msgspec
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Engine, Row, Session, Value
-from letterhead.adapters.storage.uuid7 import EventIds
+from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine, SqlValue
+from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.core.domain.domain import Domain, Event
-from letterhead.core.public.webhooks import EVERY, Fate, Ruling, Webhook
-from letterhead.ports import Attempt, AuditRow, Delivery, KeptWebhook, OwedDelivery
+from letterhead.core.public.webhooks import EVERY, DeliveryStatus, RetryDecision, Webhook
+from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt, DueDelivery, StoredWebhook
 
 LAST: Final = "~"  # behind every id
 
 _life = msgspec.json.Decoder(Domain)
 
 
-async def owe(session: Session, domain: Domain, event: Event, event_id: str) -> None:
+async def owe(session: DatabaseSession, domain: Domain, event: Event, event_id: str) -> None:
     """Writes what the account's endpoints are owed of an event, in the event's own transaction."""
     await session.rows(
         "owe_deliveries",
@@ -34,17 +35,17 @@ async def owe(session: Session, domain: Domain, event: Event, event_id: str) -> 
     )
 
 
-class Webhooks:
+class SqlWebhooks:
     """Keeps endpoints, and gives their deliveries out with leases."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._trial_ids = engine, EventIds()
+        self._engine, self._trial_ids = engine, Uuid7Generator()
 
-    async def webhooks(self, account_id: str) -> list[KeptWebhook]:
+    async def webhooks(self, account_id: str) -> list[StoredWebhook]:
         """Lists an account's endpoints, the oldest first."""
         return [_webhook(row) for row in await self._engine.read("webhooks", account_id=account_id)]
 
-    async def webhook(self, account_id: str, webhook_id: str) -> KeptWebhook | None:
+    async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
         """Finds one of an account's endpoints."""
         found = await self._engine.read("webhook", account_id=account_id, id=webhook_id)
         return next((_webhook(row) for row in found), None)
@@ -52,7 +53,7 @@ class Webhooks:
     async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
         """Adds an endpoint; false where the account has `most` of them."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             await session.rows("lock_account", id=webhook.account_id)
             if len(await session.rows("webhooks", account_id=webhook.account_id)) >= most:
                 return False
@@ -82,8 +83,8 @@ class Webhooks:
             await self._engine.shred()
         return deleted
 
-    async def _audited(self, statement: str, audit: AuditRow, **values: Value) -> bool:
-        async def work(session: Session) -> bool:
+    async def _audited(self, statement: str, audit: AuditRow, **values: SqlValue) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             return bool(await session.rows(statement, **values)) and await append(session, audit)
 
         return await self._engine.transact(work)
@@ -98,14 +99,14 @@ class Webhooks:
 
     async def claim_deliveries(
         self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
-    ) -> list[OwedDelivery]:
+    ) -> list[DueDelivery]:
         """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others."""
-        wanted: dict[str, Value] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
+        wanted: dict[str, SqlValue] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
         if not await self._engine.read("glance_deliveries", now=rows.ms(now)):
             return []
 
-        async def work(session: Session) -> list[OwedDelivery]:
-            claimed: list[OwedDelivery] = []
+        async def work(session: DatabaseSession) -> list[DueDelivery]:
+            claimed: list[DueDelivery] = []
             for row in await session.rows("due_webhooks", **wanted):
                 free = min(places - await _leased(session, row["id"], now), limit - len(claimed))
                 if free > 0:
@@ -114,17 +115,17 @@ class Webhooks:
 
         return await self._engine.transact(work)
 
-    async def attempted(self, owed: OwedDelivery, attempt: Attempt, ruling: Ruling) -> None:
+    async def record_attempt(self, owed: DueDelivery, attempt: DeliveryAttempt, ruling: RetryDecision) -> None:
         """Writes an attempt down with what follows from it, and ends the lease.
 
         One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.
         """
         webhook_id = owed.kept.webhook.id
 
-        async def work(session: Session) -> None:
+        async def work(session: DatabaseSession) -> None:
             if not await session.rows("add_attempt", **_attempt_values(webhook_id, owed.id, attempt)):
                 return
-            delivered = ruling.fate is Fate.DELIVERED
+            delivered = ruling.fate is DeliveryStatus.DELIVERED
             await session.rows(
                 "settle_delivery",
                 webhook_id=webhook_id,
@@ -152,7 +153,7 @@ class Webhooks:
         found = await self._engine.read("delivery", webhook_id=webhook_id, id=delivery_id)
         return next(iter(await self._with_attempts(webhook_id, found)), None)
 
-    async def _with_attempts(self, webhook_id: str, found: Sequence[Row]) -> list[Delivery]:
+    async def _with_attempts(self, webhook_id: str, found: Sequence[DatabaseRow]) -> list[Delivery]:
         if not found:
             return []
         first, last = found[-1]["id"], found[0]["id"]
@@ -164,14 +165,14 @@ class Webhooks:
         return await self._audited("redeliver", audit, webhook_id=webhook_id, id=delivery_id)
 
 
-async def _leased(session: Session, webhook_id: str, now: datetime) -> int:
+async def _leased(session: DatabaseSession, webhook_id: str, now: datetime) -> int:
     leased: int = (await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now)))[0]["leased"]
     return leased
 
 
 async def _claimed(
-    session: Session, webhook_id: str, now: datetime, until: datetime, owner: str, limit: int
-) -> list[OwedDelivery]:
+    session: DatabaseSession, webhook_id: str, now: datetime, until: datetime, owner: str, limit: int
+) -> list[DueDelivery]:
     (kept,) = [_webhook(row) for row in await session.rows("webhook_by_id", id=webhook_id)]
     claimed = await session.rows(
         "claim_deliveries", webhook_id=webhook_id, now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
@@ -185,7 +186,7 @@ def _values(webhook: Webhook) -> rows.Values:
     return {"id": webhook.id, "account_id": webhook.account_id, "url": webhook.url, "events": events}
 
 
-def _webhook(row: Row) -> KeptWebhook:
+def _webhook(row: DatabaseRow) -> StoredWebhook:
     webhook = Webhook(
         id=row["id"],
         account_id=row["account_id"],
@@ -196,11 +197,11 @@ def _webhook(row: Row) -> KeptWebhook:
         disabled_at=rows.maybe_time(row["disabled_at"]),
         disabled_why=row["disabled_why"],
     )
-    return KeptWebhook(webhook=webhook, sealed=row["sealed"], old_sealed=row["old_sealed"])
+    return StoredWebhook(webhook=webhook, sealed=row["sealed"], old_sealed=row["old_sealed"])
 
 
-def _owed(row: Row, kept: KeptWebhook, owner: str) -> OwedDelivery:
-    return OwedDelivery(
+def _owed(row: DatabaseRow, kept: StoredWebhook, owner: str) -> DueDelivery:
+    return DueDelivery(
         id=row["id"],
         kept=kept,
         kind=row["kind"],
@@ -213,7 +214,7 @@ def _owed(row: Row, kept: KeptWebhook, owner: str) -> OwedDelivery:
     )
 
 
-def _attempt_values(webhook_id: str, delivery_id: str, attempt: Attempt) -> rows.Values:
+def _attempt_values(webhook_id: str, delivery_id: str, attempt: DeliveryAttempt) -> rows.Values:
     return {
         "webhook_id": webhook_id,
         "delivery_id": delivery_id,
@@ -224,9 +225,11 @@ def _attempt_values(webhook_id: str, delivery_id: str, attempt: Attempt) -> rows
     }
 
 
-def _delivery(row: Row, made: Iterable[Row]) -> Delivery:
+def _delivery(row: DatabaseRow, made: Iterable[DatabaseRow]) -> Delivery:
     attempts = tuple(
-        Attempt(at=rows.time(each["at"]), milliseconds=each["milliseconds"], status=each["status"], said=each["said"])
+        DeliveryAttempt(
+            at=rows.time(each["at"]), milliseconds=each["milliseconds"], status=each["status"], said=each["said"]
+        )
         for each in made
     )
     due_at = row["due_at"]
@@ -235,7 +238,7 @@ def _delivery(row: Row, made: Iterable[Row]) -> Delivery:
         kind=row["kind"],
         at=rows.time(row["at"]),
         detail=row["detail"],
-        fate=Fate(row["fate"]),
+        fate=DeliveryStatus(row["fate"]),
         due_at=max(rows.time(due_at), rows.time(row["at"])) if due_at is not None else None,
         attempts=attempts,
     )

@@ -8,7 +8,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Gathering(Generic[T, R]):
+class WriteBatcher(Generic[T, R]):
     """Writes items together: those that come while a write is under way share the next one. Each waits for its own.
 
     Where nobody hurries, each write waits `linger` seconds for more to come.

@@ -18,7 +18,7 @@ _RSA_ALGORITHM = bytes.fromhex("06092a864886f70d010101")  # RFC 3279 2.3.1: rsaE
 _SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
 
 
-class Tag(msgspec.Struct, frozen=True, kw_only=True):
+class KeyTag(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one tag without the white space around it; `span` is where it stands in the text."""
 
     name: str
@@ -29,9 +29,9 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the tags of a key record in their order."""
 
-    tags: tuple[Tag, ...]
+    tags: tuple[KeyTag, ...]
 
-    def tag(self, name: str) -> Tag | None:
+    def tag(self, name: str) -> KeyTag | None:
         """Finds the first tag of a name."""
         return next((tag for tag in self.tags if tag.name == name), None)
 
@@ -50,28 +50,28 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         return [tag.name for tag in self.tags]
 
     @property
-    def repeated(self) -> Tag | None:
+    def first_duplicate(self) -> KeyTag | None:
         """Finds the first tag that was there before: a duplicate makes the whole list invalid (RFC 6376 3.2)."""
         names = self.names
         return next((tag for at, tag in enumerate(self.tags) if tag.name in names[:at]), None)
 
     @property
-    def version_late(self) -> bool:
+    def has_late_version(self) -> bool:
         """Says whether the version stands elsewhere than first (RFC 6376 3.6.1)."""
         return "v" in self.names[1:]
 
     @property
-    def version_other(self) -> bool:
+    def has_other_version(self) -> bool:
         """Says whether the version is another than exactly DKIM1 (RFC 6376 3.6.1)."""
         return self.get("v", "DKIM1") != "DKIM1"
 
     @property
-    def for_mail(self) -> bool:
+    def is_for_mail(self) -> bool:
         """Says whether the key may sign mail (`s=`, RFC 6376 3.6.1)."""
         return bool({"*", "email"} & set(self.items("s", "*")))
 
     @property
-    def takes_sha256(self) -> bool:
+    def allows_sha256(self) -> bool:
         """Says whether the key may be used with sha256 (`h=`, RFC 6376 3.6.1)."""
         return "sha256" in self.items("h", "sha256")
 
@@ -79,7 +79,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_key_record(text: str) -> KeyRecord | None:
     """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
-    tags: list[Tag] = []
+    tags: list[KeyTag] = []
     start = 0
     parts = text.split(";")
     if not parts[-1].strip(FOLDING):  # one semicolon may end the list; anywhere else, nothing between two is no tag
@@ -93,12 +93,12 @@ def parse_key_record(text: str) -> KeyRecord | None:
     return KeyRecord(tags=tuple(tags)) if tags else None
 
 
-def _tag(name: str, value: str, part: str, start: int) -> Tag:
+def _tag(name: str, value: str, part: str, start: int) -> KeyTag:
     before = len(part) - len(part.lstrip(FOLDING))
-    return Tag(name=name, value=value, span=(start + before, start + len(part.rstrip(FOLDING))))
+    return KeyTag(name=name, value=value, span=(start + before, start + len(part.rstrip(FOLDING))))
 
 
-def unfolded(text: str) -> str:
+def without_whitespace(text: str) -> str:
     """Takes all folding white space out of a text, which base64 may hold anywhere (RFC 6376 3.6.1)."""
     return re.sub(r"[ \t\r\n]+", "", text)
 
@@ -106,16 +106,16 @@ def unfolded(text: str) -> str:
 def key_octets(record: KeyRecord) -> bytes | None:
     """Decodes `p=`; nothing where it is not base64."""
     try:
-        return base64.b64decode(unfolded(record.get("p")), validate=True)
+        return base64.b64decode(without_whitespace(record.get("p")), validate=True)
     except (binascii.Error, ValueError):  # ValueError: other than ASCII
         return None
 
 
-def usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
+def is_usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
     """Says whether a verifier would take this key for mail signed by it with sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
-    if record.repeated or record.version_late or record.version_other:
+    if record.first_duplicate or record.has_late_version or record.has_other_version:
         return False
-    fits = record.for_mail and record.takes_sha256
+    fits = record.is_for_mail and record.allows_sha256
     return fits and record.get("k", "rsa") == algorithm and _strong(key_octets(record) or b"", algorithm)
 
 

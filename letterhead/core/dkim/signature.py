@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from letterhead.core.dkim.key_record import FOLDING, KeyRecord, parse_key_record, unfolded
-from letterhead.core.message.message import Field, Message, a_label
+from letterhead.core.dkim.key_record import FOLDING, KeyRecord, parse_key_record, without_whitespace
+from letterhead.core.message.message import HeaderField, Message, a_label
 
 REQUIRED: Final = ("v", "a", "b", "bh", "d", "h", "s")  # RFC 6376 3.5
 CANONS: Final = ("simple", "relaxed")
@@ -28,7 +28,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     that it covers, `length` how much of the body, times are in seconds since 1970.
     """
 
-    field: Field
+    field: HeaderField
     domain: str = ""
     selector: str = ""
     algorithm: str = ""
@@ -48,7 +48,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-def read(field: Field) -> Signature:
+def read(field: HeaderField) -> Signature:
     """Reads a DKIM-Signature field."""
     tags = parse_key_record(field.value.decode("latin-1"))  # one grammar of tag lists for both (RFC 6376 3.2)
     if tags is None:
@@ -122,7 +122,7 @@ def _number(tags: KeyRecord, name: str) -> int | None:
 
 def _base64(text: str) -> bytes | None:
     try:
-        return base64.b64decode(unfolded(text), validate=True)
+        return base64.b64decode(without_whitespace(text), validate=True)
     except (binascii.Error, ValueError):  # ValueError: other than ASCII
         return None
 
@@ -161,9 +161,9 @@ def head_octets(message: Message, signature: Signature) -> bytes:
     return chosen + _canonical(_unsigned(signature.field), relaxed)
 
 
-def _chosen(message: Message, signature: Signature) -> Iterator[Field]:
+def _chosen(message: Message, signature: Signature) -> Iterator[HeaderField]:
     """Picks the fields that are named, from the bottom up; a name more often than there are fields picks nothing."""
-    below: dict[str, list[Field]] = {name: [] for name in signature.signed}
+    below: dict[str, list[HeaderField]] = {name: [] for name in signature.signed}
     for field in message.fields:
         if field.name in below:
             below[field.name].append(field)
@@ -181,7 +181,7 @@ def _canonical(raw: bytes, relaxed: bool) -> bytes:
     return name.strip(b" \t").lower() + b":" + flat.strip(b" ")
 
 
-def _unsigned(field: Field) -> bytes:
+def _unsigned(field: HeaderField) -> bytes:
     """Takes the value of `b=` out of a signature, with all white space around it (RFC 6376 3.7)."""
     at = 0
     for part in field.value.split(b";"):

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from letterhead.core.dkim.signature import Signature, body_octets
-from letterhead.core.message.message import Field, Message
+from letterhead.core.message.message import HeaderField, Message
 
 # Signed once more than they are there, none being there included.
 ALWAYS: Final = ("from", "to", "cc", "subject", "date", "message-id", "reply-to", "in-reply-to", "references")
@@ -36,7 +36,7 @@ COLUMNS: Final = 72  # RFC 5322 2.1.1 recommends 78; a longer line is a name tha
 def new_signature(message: Message, domain: str, selector: str, algorithm: str, at: datetime) -> Signature:
     """Return the signature that a message gets, still without `b=`: `head_octets` of both is what the key signs."""
     signature = Signature(
-        field=Field(name=NAME, raw=b""),
+        field=HeaderField(name=NAME, raw=b""),
         domain=domain,
         selector=selector,
         algorithm=algorithm,
@@ -46,7 +46,7 @@ def new_signature(message: Message, domain: str, selector: str, algorithm: str, 
         made=int(at.timestamp()),
     )
     signature = replace(signature, body_hash=hashlib.sha256(body_octets(message, signature)).digest())
-    return replace(signature, field=Field(name=NAME, raw=_unsigned_field(signature)))
+    return replace(signature, field=HeaderField(name=NAME, raw=_unsigned_field(signature)))
 
 
 def signed_field(signature: Signature, octets: bytes) -> bytes:

@@ -28,7 +28,7 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)+[a-z0-9-]{2,63}", re.IG
 _FAILURE_OPTIONS = re.compile(r"[01ds](?::[01ds])*", re.IGNORECASE)
 
 
-class Tag(msgspec.Struct, frozen=True, kw_only=True):
+class DmarcTag(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one `name=value`: the name in lower case, its place from `start` to `end`, its value from `value_at` on."""
 
     name: str
@@ -38,7 +38,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     value_at: int
 
 
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+class DmarcProblem(msgspec.Struct, frozen=True, kw_only=True):
     """Says what is wrong from `start` to `end`."""
 
     why: str
@@ -60,10 +60,10 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     current: bool
-    tags: tuple[Tag, ...]
-    broken: tuple[Trouble, ...] = ()
+    tags: tuple[DmarcTag, ...]
+    broken: tuple[DmarcProblem, ...] = ()
 
-    def tag(self, name: str) -> Tag | None:
+    def tag(self, name: str) -> DmarcTag | None:
         """Finds the first tag of a name."""
         return next((tag for tag in self.tags if tag.name == name), None)
 
@@ -83,7 +83,7 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.current and not self.duplicates
 
     @property
-    def bad_policies(self) -> tuple[Tag, ...]:
+    def bad_policies(self) -> tuple[DmarcTag, ...]:
         """Lists the policies that are none."""
         return tuple(tag for tag in self.tags if tag.name in POLICY_TAGS and tag.value.lower() not in POLICIES)
 
@@ -113,34 +113,34 @@ def parse(text: str) -> DmarcRecord:
             value_at = start + len(name) + 1 + len(value) - len(value.lstrip())
             tags.append(_tag(name, value, start, start + len(bare), value_at))
         elif bare:
-            broken.append(Trouble(why="this is not a tag with = and a value", start=start, end=start + len(bare)))
+            broken.append(DmarcProblem(why="this is not a tag with = and a value", start=start, end=start + len(bare)))
     return DmarcRecord(text=text, current=bool(_CURRENT.match(text)), tags=tuple(tags), broken=tuple(broken))
 
 
-def _tag(name: str, value: str, start: int, end: int, value_at: int) -> Tag:
-    return Tag(name=name.rstrip(BLANK).lower(), value=value.strip(), start=start, end=end, value_at=value_at)
+def _tag(name: str, value: str, start: int, end: int, value_at: int) -> DmarcTag:
+    return DmarcTag(name=name.rstrip(BLANK).lower(), value=value.strip(), start=start, end=end, value_at=value_at)
 
 
-def troubles(record: DmarcRecord) -> tuple[Trouble, ...]:
+def problems(record: DmarcRecord) -> tuple[DmarcProblem, ...]:
     """Lists what receivers ignore or take the default for (RFC 9989 4.8), policies and report addresses apart."""
     found = [*record.broken, *(each for tag in record.tags for each in _in_value(tag))]
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def _in_value(tag: Tag) -> list[Trouble]:
+def _in_value(tag: DmarcTag) -> list[DmarcProblem]:
     end = tag.value_at + len(tag.value)
     glued, odd = _GLUED.search(tag.value), _UNPRINTABLE.search(tag.value)
     if glued:
         at = tag.value_at + glued.start()
-        return [Trouble(why=f"there is no ; before “{glued[1]}=”", start=at, end=end)]
+        return [DmarcProblem(why=f"there is no ; before “{glued[1]}=”", start=at, end=end)]
     if odd:
         at = tag.value_at + odd.start()
-        return [Trouble(why="this character is not allowed", start=at, end=at + 1)]
+        return [DmarcProblem(why="this character is not allowed", start=at, end=at + 1)]
     allowed = WORDS.get(tag.name)
     if allowed and tag.value.lower() not in allowed:
-        return [Trouble(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)]
+        return [DmarcProblem(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)]
     if tag.name == "fo" and not _FAILURE_OPTIONS.fullmatch(tag.value.replace(" ", "")):
-        return [Trouble(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)]
+        return [DmarcProblem(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)]
     return []
 
 

@@ -6,14 +6,14 @@ import msgspec
 
 from letterhead.core.dmarc.record import POLICIES, DmarcRecord, parse
 from letterhead.core.dns.answers import Found, NxDomain, Question, Seen, Unanswered, View
-from letterhead.core.dns.lookup import follow
+from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Txt
 
 MOST_LABELS = 7  # RFC 9989 4.10: after the first look, no name has more; so there are eight looks at most
 TRUSTED_FIRST = (View.EVERY_SERVER, View.TWO_SERVERS, View.ONE_SERVER, View.ONE_RESOLVER, View.RECURSIVE)
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class DiscoveredPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Says which policy receivers are asked to apply to mail from `sender`, and why.
 
     `domain` is where the record was found, `name` its owner name, `asked` the policy of the tag that applies (`p`,
@@ -30,7 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     strict_spf: bool = False
 
     @property
-    def inherited(self) -> bool:
+    def is_inherited(self) -> bool:
         """Says whether another name's record applies."""
         return self.domain != self.sender
 
@@ -46,7 +46,7 @@ def question(domain: str, view: View = View.ONE_RESOLVER) -> Question:
     return Question(name=f"_dmarc.{domain}", rdtype="TXT", view=view)
 
 
-def policy_in_force(sender: str, seen: Seen) -> Policy | None:
+def policy_in_force(sender: str, seen: Seen) -> DiscoveredPolicy | None:
     """Finds the record that applies to mail from a domain; nothing where none does, or too little was seen."""
     if texts_at(sender, seen) is None:
         return None
@@ -58,12 +58,12 @@ def policy_in_force(sender: str, seen: Seen) -> Policy | None:
     return _policy(sender, domain, record, seen)
 
 
-def _policy(sender: str, domain: str, record: DmarcRecord, seen: Seen) -> Policy:
+def _policy(sender: str, domain: str, record: DmarcRecord, seen: Seen) -> DiscoveredPolicy:
     asked = record.asked_of(
         *(("p",) if domain == sender else ("sp", "p") if exists(sender, seen) else ("np", "sp", "p"))
     )
     milder = POLICIES[max(0, POLICIES.index(asked) - 1)]
-    return Policy(
+    return DiscoveredPolicy(
         sender=sender,
         domain=domain,
         name=f"_dmarc.{domain}",
@@ -83,7 +83,7 @@ def organisational_domain(domain: str, seen: Seen) -> str:
 def texts_at(domain: str, seen: Seen) -> tuple[str, ...] | None:
     """Gives the TXT at a domain's DMARC name; nothing where that is not known."""
     for view in TRUSTED_FIRST:
-        for reply in follow(seen, question(domain, view)):
+        for reply in follow_aliases(seen, question(domain, view)):
             if isinstance(reply.answer, Found):
                 return tuple(each.text for each in reply.answer.rrset.rdatas if isinstance(each, Txt))
             if not isinstance(reply.answer, Unanswered):

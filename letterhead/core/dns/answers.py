@@ -157,6 +157,6 @@ def snapshot_of(seen: Seen, taken_at: datetime) -> Snapshot:
     return Snapshot(taken_at=taken_at, exchanges=tuple(exchanges))
 
 
-def answered(replies: Iterable[Reply]) -> list[Reply]:
+def answering(replies: Iterable[Reply]) -> list[Reply]:
     """Keeps the replies that say something about the record."""
     return [reply for reply in replies if not isinstance(reply.answer, Unanswered)]

@@ -11,10 +11,10 @@ from letterhead.core.dns.answers import NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.records import Mx, Rdata
 from letterhead.core.findings import misplaced
 from letterhead.core.findings.candidate_names import rdatas_of
-from letterhead.core.findings.diagnosis import Diagnosis, Rule, Scene, Sighting, Topic
-from letterhead.core.findings.repairs import unescaped_name
+from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Topic
+from letterhead.core.findings.repairs import remove_name_escapes
 from letterhead.core.mail_from import diagnoses as faults
-from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 
 # The ends of the hosts to which large mailbox services have their customers' MX point.
 MAILBOX_HOSTS = (
@@ -58,7 +58,7 @@ def _wanted(record: PlannedRecord) -> str:
     return record.value.rstrip(".").lower()
 
 
-def _hosts(scene: Scene, standing: Standing) -> list[str]:
+def _hosts(scene: RuleInput, standing: RecordResult) -> list[str]:
     """Lists the MX hosts that are there instead of the planned one alone."""
     if standing.verdict is not Verdict.WRONG:
         return []
@@ -68,25 +68,25 @@ def _hosts(scene: Scene, standing: Standing) -> list[str]:
 # --- several, or none -----------------------------------------------------------------------------------------------
 
 
-def _null(scene: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if "" in _hosts(scene, standing) else None
+def _null(scene: RuleInput, standing: RecordResult) -> Match | None:
+    return Match() if "" in _hosts(scene, standing) else None
 
 
-def _extra(scene: Scene, standing: Standing) -> Sighting | None:
+def _extra(scene: RuleInput, standing: RecordResult) -> Match | None:
     """Holds where the planned MX, or what it was meant to be, is there among others."""
     hosts = _hosts(scene, standing)
     others = [host for host in hosts if host != _wanted(standing.record)]
     if len(hosts) < 2 or len(others) == len(hosts):
         return None
-    return Sighting(places={"others": ", ".join(others)})
+    return Match(places={"others": ", ".join(others)})
 
 
-def _in_use(scene: Scene, standing: Standing) -> Sighting | None:
+def _in_use(scene: RuleInput, standing: RecordResult) -> Match | None:
     """Holds where somebody else's mail service has the label: several hosts, or one of a mailbox service."""
     hosts = _hosts(scene, standing)
     ours = [host for host in hosts if any(_meant(host, standing.record) for _meant in _MEANT)]
     known = [host for host in hosts if _belongs(host, MAILBOX_HOSTS)]
-    return Sighting() if standing.record.exact and not ours and (len(hosts) > 1 or known) else None
+    return Match() if standing.record.exact and not ours and (len(hosts) > 1 or known) else None
 
 
 def _belongs(host: str, ends: Iterable[str]) -> bool:
@@ -98,7 +98,7 @@ def _belongs(host: str, ends: Iterable[str]) -> bool:
 
 def _address(host: str, record: PlannedRecord) -> bool:
     """Says whether a host is an IP address, also with our zone behind it."""
-    text = unescaped_name(host)
+    text = remove_name_escapes(host)
     above = record.host
     while above:
         text = text.removesuffix(f".{above}")
@@ -149,34 +149,34 @@ def _wrong_suffix(host: str, record: PlannedRecord) -> bool:
 _MEANT = (_zone_appended, _wrong_region, _wrong_suffix)
 
 
-def _one(diagnosis: Diagnosis, holds: Callable[[str, PlannedRecord], bool]) -> Rule:
+def _one(diagnosis: Diagnosis, holds: Callable[[str, PlannedRecord], bool]) -> DiagnosisRule:
     """Makes a rule of what the MX hosts that stand there tell, each for itself."""
 
-    def rule(scene: Scene, standing: Standing) -> Sighting | None:
+    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
         hit = next((host for host in _hosts(scene, standing) if holds(host, standing.record)), None)
-        return Sighting(places={"found": hit}) if hit is not None else None
+        return Match(places={"found": hit}) if hit is not None else None
 
-    return Rule(diagnosis=diagnosis, holds=rule)
+    return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _otherwise(_: Scene, standing: Standing) -> Sighting | None:
-    return Sighting() if standing.verdict is Verdict.WRONG else None
+def _otherwise(_: RuleInput, standing: RecordResult) -> Match | None:
+    return Match() if standing.verdict is Verdict.WRONG else None
 
 
 # --- advice on the right one ----------------------------------------------------------------------------------------
 
 
-def _priority(scene: Scene, standing: Standing) -> Sighting | None:
+def _priority(scene: RuleInput, standing: RecordResult) -> Match | None:
     record = standing.record
     if standing.verdict is not Verdict.PRESENT or record.priority is None:
         return None
     found = [rdata.preference for rdata in rdatas_of(scene, record) if isinstance(rdata, Mx)]
-    return Sighting(places={"found": str(found[0])}) if found and found[0] != record.priority else None
+    return Match(places={"found": str(found[0])}) if found and found[0] != record.priority else None
 
 
-def _asks(scene: Scene) -> Iterator[Question]:
+def _asks(scene: RuleInput) -> Iterator[Question]:
     """Asks for the addresses of the planned host, once it is published."""
-    standing = scene.standing(RecordId.MAIL_FROM_MX)
+    standing = scene.result_of(RecordId.MAIL_FROM_MX)
     if standing is not None and standing.verdict is Verdict.PRESENT:
         first, second = (_of_target(scene, standing, rdtype) for rdtype in ("A", "AAAA"))
         yield first
@@ -184,11 +184,11 @@ def _asks(scene: Scene) -> Iterator[Question]:
             yield second
 
 
-def _of_target(scene: Scene, standing: Standing, rdtype: str) -> Question:
+def _of_target(scene: RuleInput, standing: RecordResult, rdtype: str) -> Question:
     return Question(name=_target(scene, standing), rdtype=rdtype, view=View.ONE_RESOLVER)
 
 
-def _target(scene: Scene, standing: Standing) -> str:
+def _target(scene: RuleInput, standing: RecordResult) -> str:
     """Names the planned host; where none is planned, the one that is there and preferred."""
     found = [rdata for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
     if standing.record.exact or not found:
@@ -196,26 +196,26 @@ def _target(scene: Scene, standing: Standing) -> str:
     return min(found, key=lambda rdata: rdata.preference).exchange
 
 
-def _addresses(scene: Scene, standing: Standing) -> list[Reply]:
+def _addresses(scene: RuleInput, standing: RecordResult) -> list[Reply]:
     if standing.verdict is not Verdict.PRESENT:
         return []
     return [reply for rdtype in ("A", "AAAA") for reply in scene.seen.get(_of_target(scene, standing, rdtype), ())]
 
 
-def _cname(scene: Scene, standing: Standing) -> Sighting | None:
+def _cname(scene: RuleInput, standing: RecordResult) -> Match | None:
     for reply in _addresses(scene, standing):
         aliases = getattr(reply.answer, "aliases", ())
         if aliases:
             places = {"found": aliases[-1], "value": _target(scene, standing)}
-            return Sighting(places=places, observed=(f"CNAME {aliases[0]}",))
+            return Match(places=places, observed=(f"CNAME {aliases[0]}",))
     return None
 
 
-def _no_address(scene: Scene, standing: Standing) -> Sighting | None:
+def _no_address(scene: RuleInput, standing: RecordResult) -> Match | None:
     replies = _addresses(scene, standing)
     gone = any(isinstance(reply.answer, NxDomain) for reply in replies)
     empty = len(replies) > 1 and all(isinstance(reply.answer, NoData) for reply in replies)
-    return Sighting(places={"value": _target(scene, standing)}) if gone or empty else None
+    return Match(places={"value": _target(scene, standing)}) if gone or empty else None
 
 
 TOPIC = Topic(
@@ -224,20 +224,20 @@ TOPIC = Topic(
     accepts=accepts,
     explains=(
         *misplaced.rules("mail-from", accepts),
-        Rule(diagnosis=faults.MX_MISSING, holds=misplaced.absent),
-        Rule(diagnosis=faults.MX_NULL, holds=_null),
-        Rule(diagnosis=faults.MX_EXTRA, holds=_extra),
+        DiagnosisRule(diagnosis=faults.MX_MISSING, holds=misplaced.absent),
+        DiagnosisRule(diagnosis=faults.MX_NULL, holds=_null),
+        DiagnosisRule(diagnosis=faults.MX_EXTRA, holds=_extra),
         _one(faults.MX_IS_ADDRESS, _address),
-        Rule(diagnosis=faults.IN_USE, holds=_in_use),
+        DiagnosisRule(diagnosis=faults.IN_USE, holds=_in_use),
         _one(faults.MX_ZONE_APPENDED, _zone_appended),
         _one(faults.MX_WRONG_REGION, _wrong_region),
         _one(faults.MX_WRONG_SUFFIX, _wrong_suffix),
-        Rule(diagnosis=faults.MX_WRONG_HOST, holds=_otherwise),
+        DiagnosisRule(diagnosis=faults.MX_WRONG_HOST, holds=_otherwise),
     ),
     advises=(
-        Rule(diagnosis=faults.MX_PRIORITY, holds=_priority),
-        Rule(diagnosis=faults.MX_IS_CNAME, holds=_cname),
-        Rule(diagnosis=faults.MX_NO_ADDRESS, holds=_no_address),
+        DiagnosisRule(diagnosis=faults.MX_PRIORITY, holds=_priority),
+        DiagnosisRule(diagnosis=faults.MX_IS_CNAME, holds=_cname),
+        DiagnosisRule(diagnosis=faults.MX_NO_ADDRESS, holds=_no_address),
     ),
     probes=misplaced.probes,
     asks=_asks,

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Result(StrEnum):
+class ResultCode(StrEnum):
     """Says what a receiver notes of a signature, or of SPF or DMARC (RFC 8601 2.7)."""
 
     NONE = "none"
@@ -18,10 +18,10 @@ class Result(StrEnum):
     PERMERROR = "permerror"
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class AuthResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a result, why it is so, and what to do; `code` is the finding that explains it, where there is one."""
 
-    result: Result
+    result: ResultCode
     why: str
     code: str | None = None
     fix: str | None = None

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from letterhead.core.names.domain_names import parse_anywhere
-from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.errors import Fault
 
 MOST_FIELDS: Final = 2000  # no mail that anybody wrote has so many
@@ -24,7 +24,7 @@ _ADDRESS: Final = re.compile(r"(?<![\w.:])(?:IPv6:)?([0-9A-Fa-f.:]{3,45})(?![\w.
 _ASKABLE: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+")
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True):
+class HeaderField(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one header field: `raw` is all of it but the last line end, `name` its name in lower case."""
 
     name: str
@@ -44,11 +44,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a mail with CRLF at every line's end; `trouble` says what keeps it from being read as a whole."""
 
-    fields: tuple[Field, ...]
+    fields: tuple[HeaderField, ...]
     body: bytes
     trouble: str | None = None
 
-    def named(self, name: str) -> tuple[Field, ...]:
+    def fields_named(self, name: str) -> tuple[HeaderField, ...]:
         """Lists the fields of a name (in lower case), the topmost first."""
         return tuple(field for field in self.fields if field.name == name)
 
@@ -71,7 +71,7 @@ def parse(octets: bytes, most_fields: int = MOST_FIELDS) -> Message:
     return Message(fields=tuple(fields), body=body.replace(b"\n", b"\r\n"), trouble=trouble)
 
 
-def _fields(lines: list[bytes], most_fields: int) -> tuple[list[Field], int | None]:
+def _fields(lines: list[bytes], most_fields: int) -> tuple[list[HeaderField], int | None]:
     """Joins lines to fields, up to a line that belongs to none, whose number is given then."""
     gathered: list[tuple[str, list[bytes]]] = []
     for number, line in enumerate(lines):
@@ -87,8 +87,8 @@ def _fields(lines: list[bytes], most_fields: int) -> tuple[list[Field], int | No
     return _joined(gathered), None
 
 
-def _joined(gathered: list[tuple[str, list[bytes]]]) -> list[Field]:
-    return [Field(name=name, raw=b"\r\n".join(lines)) for name, lines in gathered]
+def _joined(gathered: list[tuple[str, list[bytes]]]) -> list[HeaderField]:
+    return [HeaderField(name=name, raw=b"\r\n".join(lines)) for name, lines in gathered]
 
 
 # --- whose mail it is ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def a_label(text: str) -> str | None:
 
 def return_path(message: Message) -> str | None:
     """Gives the envelope sender that the last server wrote down, empty for a bounce; nothing where it did not."""
-    written = message.named("return-path")
+    written = message.fields_named("return-path")
     return written[0].text.strip().removeprefix("<").removesuffix(">").strip() if written else None
 
 
@@ -152,7 +152,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 def hops(message: Message) -> Iterator[Hop]:
     """Reads the Received fields that name a sending host, the last server's first."""
-    for field in message.named("received")[:MOST_RECEIVED]:
+    for field in message.fields_named("received")[:MOST_RECEIVED]:
         text = field.text[:1000]
         hit = _FROM_HOST.match(_BY.split(text, maxsplit=1)[0])
         if hit is not None:
@@ -168,6 +168,6 @@ def last_public_hop(message: Message) -> Hop | None:
     """Finds the topmost hop from a public address: those above it are the receiver's own servers."""
     for hop in hops(message):
         address = read_address(hop.address) if hop.address else None
-        if address is not None and not_public(address) is None:
+        if address is not None and is_not_public(address) is None:
             return hop
     return None

@@ -13,23 +13,23 @@ from typing import Final
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen, View
-from letterhead.core.dns.lookup import Nothing, look
-from letterhead.core.dns.records import shown as rdata_shown
-from letterhead.core.findings.diagnosis import Diagnosis, Severity, Sighting
+from letterhead.core.dns.lookup import NoRecords, seen_records
+from letterhead.core.dns.records import display_texts as rdata_shown
+from letterhead.core.findings.diagnosis import Diagnosis, Match, Severity
 from letterhead.core.spf import diagnoses as told
 from letterhead.core.spf.lookups import (
     MAX_LOOKUPS,
     MAX_SHOWN,
     MAX_VOIDS,
-    Branch,
-    Break,
-    Trouble,
-    Walk,
-    flat,
-    shown,
-    walk,
+    LookupTerm,
+    LookupTree,
+    SpfError,
+    SpfErrorKind,
+    count_lookups,
+    display_term,
+    flatten,
 )
-from letterhead.core.spf.record import Fault, Mark, SpfRecord, Term, is_spf, merged, parse
+from letterhead.core.spf.record import MarkedPart, SpfRecord, SyntaxProblem, Term, is_spf, merge_records, parse
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
 MAX_TOLD: Final = 3  # findings of one code about one record: more would only bury the others
@@ -42,10 +42,10 @@ PRIVATE: Final = tuple(
         *("::1/128", "fc00::/7", "fe80::/10"),  # RFC 4291 2.5.3, RFC 4193, RFC 4291 2.5.6
     )
 )
-Told = Iterator[tuple[Diagnosis, Sighting]]
+Matches = Iterator[tuple[Diagnosis, Match]]
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class SpfText(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Holds one name's TXT texts.
 
     `own` are the provider's terms and `value` the text to publish, where it is planned; `needless` are records that
@@ -70,32 +70,32 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return parse(self.spf[0]) if len(self.spf) == 1 else None
 
     @cached_property
-    def walk(self) -> Walk | None:
+    def walk(self) -> LookupTree | None:
         """Walks the one SPF record."""
-        return walk(self.host, self.record, self.seen) if self.record else None
+        return count_lookups(self.host, self.record, self.seen) if self.record else None
 
     @property
     def wanted(self) -> tuple[Question, ...]:
         """Says what the walk still has to ask."""
         return self.walk.wanted if self.walk else ()
 
-    def sees(self, span: tuple[int, int] | None = None, evidence: Iterable[str] = (), **places: str) -> Sighting:
+    def sees(self, span: tuple[int, int] | None = None, evidence: Iterable[str] = (), **places: str) -> Match:
         """Makes a sighting at the one SPF record, or at all of them."""
         mend = f": its value should be {self.value}" if self.value else ""
-        return Sighting(
+        return Match(
             places={"mend": mend, "whose": "", **places}, observed=self.spf, span=span, evidence=tuple(evidence)
         )
 
-    def marks(self, term: Term, **places: str) -> Sighting:
+    def marks(self, term: Term, **places: str) -> Match:
         """Makes a sighting that points at one term."""
-        return self.sees(span=term.span, part=shown(term), **places)
+        return self.sees(span=term.span, part=display_term(term), **places)
 
 
-def faults(subject: Subject) -> Told:
+def faults(subject: SpfText) -> Matches:
     """Tells what makes receivers give up, and what they take for no record at all."""
     if len(subject.spf) > 1:
         needed = [text for text in subject.spf if text not in subject.needless]
-        expected = subject.value or merged(needed or subject.spf)
+        expected = subject.value or merge_records(needed or subject.spf)
         yield told.SEVERAL_RECORDS, subject.sees(count=str(len(subject.spf)), expected=expected)
     if not subject.spf:
         yield from _lookalikes(subject)
@@ -104,7 +104,7 @@ def faults(subject: Subject) -> Told:
         yield from _broken(subject, subject.walk)
 
 
-def advice(subject: Subject) -> Told:
+def advice(subject: SpfText) -> Matches:
     """Tells all that is wrong or unwise, each diagnosis a few times at most; of an unreadable record only why."""
     times: dict[str, int] = {}
     for diagnosis, sighting in _all(subject):
@@ -113,10 +113,10 @@ def advice(subject: Subject) -> Told:
             yield diagnosis, sighting
 
 
-def _all(subject: Subject) -> Told:
+def _all(subject: SpfText) -> Matches:
     yield from faults(subject)
-    old = look(subject.seen, old_type_question(subject.host))
-    if not isinstance(old, Nothing) and subject.spf:
+    old = seen_records(subject.seen, old_type_question(subject.host))
+    if not isinstance(old, NoRecords) and subject.spf:
         yield told.TYPE_99, msgspec.structs.replace(subject.sees(), observed=rdata_shown(old))
     if subject.spf:
         yield from _beside(subject)
@@ -138,7 +138,7 @@ _POLICY: Final = re.compile(r"(?:include|ip4|ip6|redirect|exists|mx|a)[:=]|[-~?+
 _BARE: Final = re.compile(r"\W{0,3}v\W{0,3}spf\W?[0-9]?\W{0,3}", re.IGNORECASE)
 
 
-def _lookalikes(subject: Subject) -> Told:
+def _lookalikes(subject: SpfText) -> Matches:
     """Tells of texts that were meant as the SPF record, where there is no real one."""
     for text in subject.texts:
         if _SENDER_ID.match(text):
@@ -147,7 +147,7 @@ def _lookalikes(subject: Subject) -> Told:
             yield told.BAD_VERSION, _of_text(subject, text)
 
 
-def _beside(subject: Subject) -> Told:
+def _beside(subject: SpfText) -> Matches:
     """Tells of texts beside a real record, which receivers skip."""
     for text in subject.texts:
         if _SENDER_ID.match(text):
@@ -160,7 +160,7 @@ def _looks_like_spf(text: str) -> bool:
     return _BARE.fullmatch(text) is not None or bool(_VERSION_LIKE.match(text) and _POLICY.search(text))
 
 
-def _of_text(subject: Subject, text: str) -> Sighting:
+def _of_text(subject: SpfText, text: str) -> Match:
     first = re.match(r"\s*\S*", text)
     return msgspec.structs.replace(subject.sees(), observed=(text,), span=first.span() if first else None)
 
@@ -168,44 +168,44 @@ def _of_text(subject: Subject, text: str) -> Sighting:
 # --- what receivers can't read ---------------------------------------------------------------------------------
 
 _BY_MARK: Final = {
-    Fault.SYNTAX: told.SYNTAX,
-    Fault.UNKNOWN_MECHANISM: told.UNKNOWN_MECHANISM,
-    Fault.BAD_ADDRESS: told.BAD_ADDRESS,
-    Fault.DOUBTFUL: told.SYNTAX,
+    SyntaxProblem.SYNTAX: told.SYNTAX,
+    SyntaxProblem.UNKNOWN_MECHANISM: told.UNKNOWN_MECHANISM,
+    SyntaxProblem.BAD_ADDRESS: told.BAD_ADDRESS,
+    SyntaxProblem.DOUBTFUL: told.SYNTAX,
 }
 _BY_BREAK: Final = {
-    Break.INCLUDE_LOOP: told.INCLUDE_LOOP,
-    Break.REDIRECT_LOOP: told.REDIRECT_LOOP,
-    Break.NO_RECORD: told.TARGET_MISSING,
-    Break.SEVERAL_RECORDS: told.BROKEN,
-    Break.FAULTY_RECORD: told.BROKEN,
+    SpfErrorKind.INCLUDE_LOOP: told.INCLUDE_LOOP,
+    SpfErrorKind.REDIRECT_LOOP: told.REDIRECT_LOOP,
+    SpfErrorKind.NO_RECORD: told.TARGET_MISSING,
+    SpfErrorKind.SEVERAL_RECORDS: told.BROKEN,
+    SpfErrorKind.FAULTY_RECORD: told.BROKEN,
 }
 
 
-def _marked(subject: Subject, record: SpfRecord) -> Told:
+def _marked(subject: SpfText, record: SpfRecord) -> Matches:
     """Tells of the fault that ends the reading, else of what the grammar allows and nobody means."""
     for mark in (record.permanent_error,) if record.permanent_error else record.marks:
         sighting = subject.sees(span=mark.span, part=_part(record, mark), why=mark.why)
-        softer = Severity.WARNING if mark.fault is Fault.DOUBTFUL else None
+        softer = Severity.WARNING if mark.fault is SyntaxProblem.DOUBTFUL else None
         yield _BY_MARK[mark.fault], msgspec.structs.replace(sighting, severity=softer)
 
 
-def _part(record: SpfRecord, mark: Mark) -> str:
+def _part(record: SpfRecord, mark: MarkedPart) -> str:
     """Cuts out the offending part; octets that are UTF-8 are shown as who typed them saw them."""
     part = record.text[slice(*mark.span)][:MAX_SHOWN]
     return part.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
-def _broken(subject: Subject, seen: Walk) -> Told:
+def _broken(subject: SpfText, seen: LookupTree) -> Matches:
     for trouble in seen.troubles:
-        if trouble.kind is Break.MANY_EXCHANGES:
+        if trouble.kind is SpfErrorKind.MANY_EXCHANGES:
             continue
         first = _first_term(seen, trouble)
-        several = trouble.kind is Break.SEVERAL_RECORDS
+        several = trouble.kind is SpfErrorKind.SEVERAL_RECORDS
         sighting = subject.sees(
             span=first.span,
             evidence=[" → ".join(trouble.path)],
-            part=shown(first),
+            part=display_term(first),
             chain=" → ".join(trouble.path),
             target=trouble.path[-1],
             why="there is more than one SPF record" if several else f"the SPF record is faulty: {trouble.why}",
@@ -214,7 +214,7 @@ def _broken(subject: Subject, seen: Walk) -> Told:
         yield _BY_BREAK[trouble.kind], sighting
 
 
-def _first_term(seen: Walk, trouble: Trouble) -> Term:
+def _first_term(seen: LookupTree, trouble: SpfError) -> Term:
     """Finds the term of the record itself that leads to a trouble further down."""
     if len(trouble.path) <= 2:
         return trouble.term
@@ -222,23 +222,23 @@ def _first_term(seen: Walk, trouble: Trouble) -> Term:
     return next((branch.term for branch in followed), trouble.term)
 
 
-def _whose(subject: Subject, term: Term) -> str:
+def _whose(subject: SpfText, term: Term) -> str:
     ours = term.canonical in subject.own
-    return f" {shown(term)} is the mail provider's own record: tell its support." if ours else ""
+    return f" {display_term(term)} is the mail provider's own record: tell its support." if ours else ""
 
 
-def _deeper(trouble: Trouble) -> str:
+def _deeper(trouble: SpfError) -> str:
     return f" The record of {trouble.path[-2]} names it, not yours." if len(trouble.path) > 2 else ""
 
 
 # --- what it costs ---------------------------------------------------------------------------------------------
 
 
-def _costs(subject: Subject, seen: Walk) -> Told:
+def _costs(subject: SpfText, seen: LookupTree) -> Matches:
     if seen.lookups > MAX_LOOKUPS:
         yield told.TOO_MANY_LOOKUPS, _too_many(subject, seen)
     for trouble in seen.troubles:
-        if trouble.kind is Break.MANY_EXCHANGES:
+        if trouble.kind is SpfErrorKind.MANY_EXCHANGES:
             yield told.TOO_MANY_LOOKUPS, _many_exchanges(subject, trouble)
     if len(seen.voids) > MAX_VOIDS:
         yield told.VOID_LOOKUPS, subject.sees(count=str(len(seen.voids)), part=", ".join(seen.voids))
@@ -247,43 +247,43 @@ def _costs(subject: Subject, seen: Walk) -> Told:
         yield told.DUPLICATE_INCLUDE, subject.marks(twice)
 
 
-def _too_many(subject: Subject, seen: Walk) -> Sighting:
+def _too_many(subject: SpfText, seen: LookupTree) -> Match:
     dearest = max(seen.branches, key=lambda branch: (branch.cost, branch.term.canonical not in subject.own))
     ours = sum(branch.cost for branch in seen.branches if branch.term.canonical in subject.own)
     sighting = subject.sees(
         span=dearest.term.span,
         evidence=seen.lines,
         count=f"{'' if seen.complete else 'at least '}{min(seen.lookups, 999)}",
-        part=shown(dearest.term),
+        part=display_term(dearest.term),
         dearest=str(min(dearest.cost, 999)),
         whose=_whose(subject, dearest.term),
-        first="" if subject.value else f", beginning with {shown(dearest.term)}",
+        first="" if subject.value else f", beginning with {display_term(dearest.term)}",
     )
     if ours <= MAX_LOOKUPS:
         return sighting
-    first = f"; {shown(dearest.term)} alone needs too many: tell the mail provider's support"
+    first = f"; {display_term(dearest.term)} alone needs too many: tell the mail provider's support"
     return msgspec.structs.replace(sighting, places={**sighting.places, "first": first, "mend": ""})
 
 
-def _many_exchanges(subject: Subject, trouble: Trouble) -> Sighting:
+def _many_exchanges(subject: SpfText, trouble: SpfError) -> Match:
     return subject.sees(
         evidence=[f"{trouble.path[0]} has {trouble.why} MX"],
         count=trouble.why,
-        part=shown(trouble.term),
+        part=display_term(trouble.term),
         dearest=trouble.why,
         first=f", or fewer MX at {trouble.path[0]}",
     )
 
 
-def _named_twice(branches: tuple[Branch, ...]) -> Term | None:
+def _named_twice(branches: tuple[LookupTerm, ...]) -> Term | None:
     """Finds an include of the record itself that the tree reaches before or elsewhere, too."""
     includes = [branch for branch in branches if branch.term.name == "include" and not branch.term.has_macros]
-    names: dict[str, Branch] = {}
+    names: dict[str, LookupTerm] = {}
     for branch in includes:
         if branch.name in names:
             return branch.term
         names[branch.name] = branch
-    for inner in itertools.islice(flat(below for branch in includes for below in branch.branches), MAX_COMPARED):
+    for inner in itertools.islice(flatten(below for branch in includes for below in branch.branches), MAX_COMPARED):
         if inner.term.name == "include" and inner.name in names:
             return names[inner.name].term
     return None
@@ -292,8 +292,8 @@ def _named_twice(branches: tuple[Branch, ...]) -> Term | None:
 # --- what is unwise --------------------------------------------------------------------------------------------
 
 
-def _unwise(subject: Subject, record: SpfRecord) -> Told:
-    for term in record.evaluated:
+def _unwise(subject: SpfText, record: SpfRecord) -> Matches:
+    for term in record.evaluated_terms:
         if term.name == "ptr":
             yield told.PTR, subject.marks(term)
         elif term.matches_all and term.qualifier == "+":
@@ -311,7 +311,7 @@ def _unwise(subject: Subject, record: SpfRecord) -> Told:
         yield told.TOO_LONG, subject.sees(count=str(len(record.text)))
 
 
-def text_after_all(subject: Subject, record: SpfRecord) -> Sighting | None:
+def text_after_all(subject: SpfText, record: SpfRecord) -> Match | None:
     """Sees the mechanisms that stand after `all`."""
     if not record.unread or record.all is None:
         return None

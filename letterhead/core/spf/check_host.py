@@ -10,19 +10,19 @@ from typing import Final
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
-from letterhead.core.dns.lookup import Nothing, Seeing, look, question
+from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records
 from letterhead.core.dns.records import Address, Mx, Target
-from letterhead.core.message.auth_result import Judgement, Result, sentence
-from letterhead.core.spf.lookups import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, shown
+from letterhead.core.message.auth_result import AuthResult, ResultCode, sentence
+from letterhead.core.spf.lookups import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, display_term
 from letterhead.core.spf.macros import Client, expand, wants_name
-from letterhead.core.spf.record import Fault, SpfRecord, Term, parse, spf_texts
+from letterhead.core.spf.record import SpfRecord, SyntaxProblem, Term, parse, spf_texts
 
 MAX_NAMES: Final = 10  # RFC 7208 4.6.4: of a client's reverse names
-QUALIFIERS: Final = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}
+QUALIFIERS: Final = {"+": ResultCode.PASS, "-": ResultCode.FAIL, "~": ResultCode.SOFTFAIL, "?": ResultCode.NEUTRAL}
 CODES: Final = {
-    Fault.SYNTAX: "spf.syntax",
-    Fault.UNKNOWN_MECHANISM: "spf.unknown-mechanism",
-    Fault.BAD_ADDRESS: "spf.bad-address",
+    SyntaxProblem.SYNTAX: "spf.syntax",
+    SyntaxProblem.UNKNOWN_MECHANISM: "spf.unknown-mechanism",
+    SyntaxProblem.BAD_ADDRESS: "spf.bad-address",
 }
 
 
@@ -30,7 +30,7 @@ class SpfCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what SPF says of one mail; while something is `wanted` it says nothing yet."""
 
     domain: str
-    judgement: Judgement
+    judgement: AuthResult
     lookups: int = 0
     wanted: tuple[Question, ...] = ()
 
@@ -45,52 +45,52 @@ class _Open(Exception):
 class _Broken(Exception):
     """Ends an evaluation by an error of the record's or of DNS's."""
 
-    def __init__(self, judgement: Judgement) -> None:
+    def __init__(self, judgement: AuthResult) -> None:
         self.judgement = judgement
 
 
 class _Match(msgspec.Struct, frozen=True, kw_only=True):
     """Says how one record ended: by a term, or by its end."""
 
-    result: Result
+    result: ResultCode
     term: Term | None = None
 
 
 def check_host(client: Client, domain: str, seen: Seen) -> SpfCheck:
     """Judges whether the client may send for a domain."""
-    visit = _Visit(client, seen)
+    visit = _Evaluation(client, seen)
     try:
         judgement = _told(client, domain, visit.host(domain, ()))
     except _Open as still:
-        unknown = Judgement(result=Result.TEMPERROR, why=_silent(still.wanted[0]))
+        unknown = AuthResult(result=ResultCode.TEMPERROR, why=_silent(still.wanted[0]))
         return SpfCheck(domain=domain, judgement=unknown, lookups=visit.lookups, wanted=still.wanted)
     except _Broken as broken:
         judgement = broken.judgement
     return SpfCheck(domain=domain, judgement=judgement, lookups=visit.lookups)
 
 
-def _told(client: Client, domain: str, match: _Match) -> Judgement:
+def _told(client: Client, domain: str, match: _Match) -> AuthResult:
     """Says in words how the evaluation ended."""
-    term = f"“{shown(match.term)}”" if match.term else "its end"
+    term = f"“{display_term(match.term)}”" if match.term else "its end"
     of = f"the SPF record of {domain}"
     network = f"ip{'6' if ':' in client.ip else '4'}:{client.ip}"
     allow = f"Send through a server that {of} names, or add {network} (or its service's include:) to it."
     match match.result:
-        case Result.PASS if match.term is not None and match.term.matches_all:
+        case ResultCode.PASS if match.term is not None and match.term.matches_all:
             why = sentence(f"{of} lets every server in the world pass: {term}")
             fix = "End it in ~all, and name the servers that send."
-            return Judgement(result=Result.PASS, why=why, code="spf.plus-all", fix=fix)
-        case Result.PASS:
-            return Judgement(result=Result.PASS, why=f"{client.ip} may send: {term} in {of} lets it pass.")
-        case Result.NONE:
+            return AuthResult(result=ResultCode.PASS, why=why, code="spf.plus-all", fix=fix)
+        case ResultCode.PASS:
+            return AuthResult(result=ResultCode.PASS, why=f"{client.ip} may send: {term} in {of} lets it pass.")
+        case ResultCode.NONE:
             fix = f"Publish an SPF record at {domain} that names the servers which send."
-            return Judgement(result=Result.NONE, why=f"{domain} has no SPF record.", code=_MISSING, fix=fix)
-        case Result.FAIL | Result.SOFTFAIL:
-            weight = "must not" if match.result is Result.FAIL else "should not"
-            return Judgement(result=match.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
+            return AuthResult(result=ResultCode.NONE, why=f"{domain} has no SPF record.", code=_MISSING, fix=fix)
+        case ResultCode.FAIL | ResultCode.SOFTFAIL:
+            weight = "must not" if match.result is ResultCode.FAIL else "should not"
+            return AuthResult(result=match.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
         case _:
             why = sentence(f"{of} says nothing of {client.ip}: it came to {term}")
-            return Judgement(result=Result.NEUTRAL, why=why, code=None if match.term else "spf.no-all", fix=allow)
+            return AuthResult(result=ResultCode.NEUTRAL, why=why, code=None if match.term else "spf.no-all", fix=allow)
 
 
 _MISSING: Final = "mail-from.spf-missing"
@@ -100,7 +100,7 @@ def _silent(asked: Question) -> str:
     return f"DNS did not answer for the {asked.rdtype} of {asked.name}; receivers try again later."
 
 
-class _Visit:
+class _Evaluation:
     """Evaluates records for one client, and counts what that costs."""
 
     def __init__(self, client: Client, seen: Seen) -> None:
@@ -113,13 +113,13 @@ class _Visit:
         """Evaluates a domain's record; `path` are the domains whose records led here."""
         record = self._record(domain)
         if record is None:
-            return _Match(result=Result.NONE)
-        for term in record.evaluated:
+            return _Match(result=ResultCode.NONE)
+        for term in record.evaluated_terms:
             if term.modifier:
                 return self._below(term, domain, path)
             if self._matches(term, domain, path):
                 return _Match(result=QUALIFIERS[term.qualifier], term=term)
-        return _Match(result=Result.NEUTRAL)  # RFC 7208 4.7
+        return _Match(result=ResultCode.NEUTRAL)  # RFC 7208 4.7
 
     def _record(self, domain: str) -> SpfRecord | None:
         there = self._ask(domain, "TXT")
@@ -142,11 +142,11 @@ class _Visit:
         if target in (*path, domain):
             code = "spf.include-loop" if term.name == "include" else "spf.redirect-loop"
             chain = " → ".join((*path, domain, target))
-            raise _permanent(f"the SPF records lead in a circle: {chain}", code, f"Take “{shown(term)}” out.")
+            raise _permanent(f"the SPF records lead in a circle: {chain}", code, f"Take “{display_term(term)}” out.")
         match = self.host(target, (*path, domain))
-        if match.result is Result.NONE:  # RFC 7208 5.2 and 6.1
-            why = f"“{shown(term)}” in the SPF record of {domain} leads to {target or 'no name'}, which has none"
-            raise _permanent(why, "spf.include-missing", f"Take “{shown(term)}” out, or correct its name.")
+        if match.result is ResultCode.NONE:  # RFC 7208 5.2 and 6.1
+            why = f"“{display_term(term)}” in the SPF record of {domain} leads to {target or 'no name'}, which has none"
+            raise _permanent(why, "spf.include-missing", f"Take “{display_term(term)}” out, or correct its name.")
         return match
 
     def _matches(self, term: Term, domain: str, path: tuple[str, ...]) -> bool:
@@ -157,7 +157,7 @@ class _Visit:
                 network = ip_network(term.network or "", strict=False)
                 return network.version == self._ip.version and self._ip in network
             case "include":
-                return self._below(term, domain, path).result is Result.PASS
+                return self._below(term, domain, path).result is ResultCode.PASS
             case _:
                 return self._finds(term, domain)
 
@@ -184,9 +184,9 @@ class _Visit:
             why = f"the SPF record of {domain} needs more than {MAX_LOOKUPS} lookups with all that it includes"
             raise _permanent(why, "spf.too-many-lookups", "Take out the includes of services that you no longer use.")
 
-    def _counted(self, there: Seeing) -> Seeing:
+    def _counted(self, there: SeenRecords) -> SeenRecords:
         """Counts a term that found nothing (RFC 7208 4.6.4)."""
-        if there is Nothing.VOID:
+        if there is NoRecords.VOID:
             self._voids += 1
             if self._voids > MAX_VOIDS:
                 why = f"more than {MAX_VOIDS} terms of the SPF record lead to names that hold nothing"
@@ -199,22 +199,22 @@ class _Visit:
         name = self._name(domain) if wants_name(term.spec) else ""
         return expand(term.spec, self._client, domain, name)
 
-    def _ask(self, name: str, rdtype: str) -> Seeing:
+    def _ask(self, name: str, rdtype: str) -> SeenRecords:
         """Gives what was seen, where DNS told it."""
         there = self._asked([name], rdtype)[0]
-        if there is Nothing.UNKNOWN:
-            why = _silent(question(name, rdtype))
+        if there is NoRecords.UNKNOWN:
+            why = _silent(resolver_question(name, rdtype))
             fix = "Try again in some minutes; if it stays so, look at the nameservers of that name."
-            raise _Broken(Judgement(result=Result.TEMPERROR, why=why, fix=fix))
+            raise _Broken(AuthResult(result=ResultCode.TEMPERROR, why=why, fix=fix))
         return there
 
-    def _asked(self, names: Sequence[str], rdtype: str) -> list[Seeing]:
+    def _asked(self, names: Sequence[str], rdtype: str) -> list[SeenRecords]:
         """Gives what was seen of several names, that of a name which DNS can't hold being nothing (RFC 7208 4.3)."""
-        questions = {name: question(name, rdtype) for name in names if ASKABLE.fullmatch(name)}
+        questions = {name: resolver_question(name, rdtype) for name in names if ASKABLE.fullmatch(name)}
         missing = [each for each in questions.values() if each not in self._seen]
         if missing:
             raise _Open(missing)
-        return [look(self._seen, questions[name]) if name in questions else Nothing.VOID for name in names]
+        return [seen_records(self._seen, questions[name]) if name in questions else NoRecords.VOID for name in names]
 
     def _exchanges(self, target: str) -> list[str]:
         there = self._ask(target, "MX")
@@ -233,7 +233,7 @@ class _Visit:
             rdata.ip for there in seen if isinstance(there, tuple) for rdata in there if isinstance(rdata, Address)
         ]
         if not found:
-            self._counted(Nothing.VOID)
+            self._counted(NoRecords.VOID)
         return found
 
     def _holds(self, addresses: Sequence[str], term: Term) -> bool:
@@ -248,7 +248,7 @@ class _Visit:
         seen = self._asked(names, self._client.address_type)
         return [name for name, there in zip(names, seen, strict=True) if self._leads_back(there)]
 
-    def _leads_back(self, there: Seeing) -> bool:
+    def _leads_back(self, there: SeenRecords) -> bool:
         rdatas = there if isinstance(there, tuple) else ()
         return any(isinstance(rdata, Address) and ip_address(rdata.ip) == self._ip for rdata in rdatas)
 
@@ -260,4 +260,4 @@ class _Visit:
 
 
 def _permanent(why: str, code: str, fix: str) -> _Broken:
-    return _Broken(Judgement(result=Result.PERMERROR, why=sentence(why), code=code, fix=fix))
+    return _Broken(AuthResult(result=ResultCode.PERMERROR, why=sentence(why), code=code, fix=fix))

@@ -18,10 +18,10 @@ ALL: Final = "all"
 LOOKUPS: Final = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})  # RFC 7208 4.6.4
 NAMED: Final = frozenset({"include", "exists", "redirect", "exp"})  # these need a domain
 MECHANISMS: Final = frozenset({ALL, "include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
-Span = tuple[int, int]
+TextSpan = tuple[int, int]
 
 
-class Fault(StrEnum):
+class SyntaxProblem(StrEnum):
     """Says what is wrong with a part of a record; all but "doubtful" are a permanent error (RFC 7208 4.6)."""
 
     SYNTAX = "syntax"
@@ -30,11 +30,11 @@ class Fault(StrEnum):
     DOUBTFUL = "doubtful"  # the grammar allows it, and nobody can have meant it
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class MarkedPart(msgspec.Struct, frozen=True, kw_only=True):
     """Points at a part of a record: `span` are offsets from and to, `why` goes on after “…” as a sentence."""
 
-    fault: Fault
-    span: Span
+    fault: SyntaxProblem
+    span: TextSpan
     why: str
 
 
@@ -47,7 +47,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     text: str
-    span: Span
+    span: TextSpan
     qualifier: str = "+"
     modifier: bool = False
     domain: str | None = None
@@ -87,12 +87,12 @@ class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     text: str
     terms: tuple[Term, ...]
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[MarkedPart, ...] = ()
 
     @property
-    def permanent_error(self) -> Mark | None:
+    def permanent_error(self) -> MarkedPart | None:
         """Gives the mark that makes receivers give up on the record, if any (RFC 7208 4.6)."""
-        return next((mark for mark in self.marks if mark.fault is not Fault.DOUBTFUL), None)
+        return next((mark for mark in self.marks if mark.fault is not SyntaxProblem.DOUBTFUL), None)
 
     @cached_property
     def all(self) -> Term | None:
@@ -105,7 +105,7 @@ class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return next((term for term in self.terms if term.name == "redirect"), None)
 
     @cached_property
-    def evaluated(self) -> tuple[Term, ...]:
+    def evaluated_terms(self) -> tuple[Term, ...]:
         """Keeps the terms that receivers evaluate, in their order: mechanisms up to `all`, else the redirect last."""
         directives = [term for term in self.terms if not term.modifier]
         if self.all is not None:
@@ -137,16 +137,18 @@ def spf_texts(rdatas: Iterable[Rdata]) -> list[str]:
 def parse(text: str) -> SpfRecord:
     """Reads a record up to its first permanent error; raises for no text, in linear time."""
     terms: list[Term] = []
-    marks: list[Mark] = []
+    marks: list[MarkedPart] = []
     once: set[str] = set()
     for found in _WORDS.finditer(text, len("v=spf1")):
         read = _term(found[0], found.start())
         if isinstance(read, Term) and read.modifier and read.name in ("redirect", "exp"):
             if read.name in once:  # RFC 7208 6
-                read = _mark(Fault.SYNTAX, found[0], found.start(), f"is a second {read.name}=, and one is allowed")
+                read = _mark(
+                    SyntaxProblem.SYNTAX, found[0], found.start(), f"is a second {read.name}=, and one is allowed"
+                )
             else:
                 once.add(read.name)
-        if isinstance(read, Mark):
+        if isinstance(read, MarkedPart):
             marks.append(_explained(read, text))
             break
         terms.append(read)
@@ -156,7 +158,7 @@ def parse(text: str) -> SpfRecord:
     return SpfRecord(text=text, terms=tuple(terms), marks=tuple(marks))
 
 
-def merged(records: Sequence[str]) -> str:
+def merge_records(records: Sequence[str]) -> str:
     """Makes one record of several: each term once, in order, and the mildest of their endings."""
     terms = [term for text in records for term in text.split(" ")[1:] if term]
     endings = [term for term in terms if _ENDING.fullmatch(term)]
@@ -183,20 +185,20 @@ _GLUED: Final = re.compile(r"(?:include|exists|redirect|ip4|ip6|mx|a)[:=]", re.I
 _ODD: Final = re.compile(r"[^a-z0-9._-]")
 
 
-def _mark(fault: Fault, word: str, start: int, why: str) -> Mark:
-    return Mark(fault=fault, span=(start, start + len(word)), why=why)
+def _mark(fault: SyntaxProblem, word: str, start: int, why: str) -> MarkedPart:
+    return MarkedPart(fault=fault, span=(start, start + len(word)), why=why)
 
 
-def _term(word: str, start: int) -> Term | Mark:
+def _term(word: str, start: int) -> Term | MarkedPart:
     shape = _TERM.fullmatch(word)
     if shape is None:
-        return _mark(Fault.SYNTAX, word, start, _shapeless(word))
+        return _mark(SyntaxProblem.SYNTAX, word, start, _shapeless(word))
     qualifier, written, separator, value = shape.groups()
     name = written.lower()
     if separator == "=":
         return _modifier(word, start, name, value, qualifier)
     if name not in MECHANISMS:
-        return _mark(Fault.UNKNOWN_MECHANISM, word, start, _meant(name))
+        return _mark(SyntaxProblem.UNKNOWN_MECHANISM, word, start, _meant(name))
     return _mechanism(word, start, name, qualifier or "+", (separator or "") + (value or ""))
 
 
@@ -225,9 +227,9 @@ _SLIPS: Final = {
 }
 
 
-def _modifier(word: str, start: int, name: str, value: str, qualifier: str) -> Term | Mark:
+def _modifier(word: str, start: int, name: str, value: str, qualifier: str) -> Term | MarkedPart:
     if qualifier:
-        return _mark(Fault.SYNTAX, word, start, f"may not have the “{qualifier}” before it")
+        return _mark(SyntaxProblem.SYNTAX, word, start, f"may not have the “{qualifier}” before it")
     if name in NAMED and name not in MECHANISMS:
         trouble = _domain_trouble(value)
         if trouble is not None:
@@ -235,22 +237,22 @@ def _modifier(word: str, start: int, name: str, value: str, qualifier: str) -> T
     elif _MACRO_STRING.fullmatch(value) is None:
         # RFC 7208 12: unknown-modifier = name "=" macro-string; ignored, but not whatever it holds
         return _mark(
-            Fault.SYNTAX, word, start, "holds a “%” that begins no macro, or a character that may not be there"
+            SyntaxProblem.SYNTAX, word, start, "holds a “%” that begins no macro, or a character that may not be there"
         )
     return Term(name=name, text=word, span=(start, start + len(word)), modifier=True, domain=_plain(value))
 
 
-def _mechanism(word: str, start: int, name: str, qualifier: str, rest: str) -> Term | Mark:
+def _mechanism(word: str, start: int, name: str, qualifier: str, rest: str) -> Term | MarkedPart:
     """Reads what follows a mechanism's name, `rest`, with its `:` or `/`."""
     span = (start, start + len(word))
     if name == ALL:
         if rest:
-            return _mark(Fault.SYNTAX, word, start, "must be “all” and nothing more")
+            return _mark(SyntaxProblem.SYNTAX, word, start, "must be “all” and nothing more")
         return Term(name=name, text=word, span=span, qualifier=qualifier)
     if name in ("ip4", "ip6"):
         network = _network(name, rest[1:]) if rest.startswith(":") else None
         if network is None:
-            return _mark(Fault.BAD_ADDRESS, word, start, _address_trouble(name, rest[1:]))
+            return _mark(SyntaxProblem.BAD_ADDRESS, word, start, _address_trouble(name, rest[1:]))
         return Term(name=name, text=word, span=span, qualifier=qualifier, network=network)
     domain, trouble = _domain(name, rest)
     if trouble is not None:
@@ -258,7 +260,7 @@ def _mechanism(word: str, start: int, name: str, qualifier: str, rest: str) -> T
     return Term(name=name, text=word, span=span, qualifier=qualifier, domain=domain)
 
 
-def _domain(name: str, rest: str) -> tuple[str | None, tuple[Fault, str] | None]:
+def _domain(name: str, rest: str) -> tuple[str | None, tuple[SyntaxProblem, str] | None]:
     """Reads `:domain-spec` and, for a and mx, the prefix lengths after it."""
     if not rest and name not in NAMED:
         return None, None
@@ -266,29 +268,29 @@ def _domain(name: str, rest: str) -> tuple[str | None, tuple[Fault, str] | None]
         lengths = _CIDR.search(rest)
         if lengths is not None and lengths[0]:
             if int(lengths[1] or 0) > 32 or int(lengths[2] or 0) > 128:
-                return None, (Fault.BAD_ADDRESS, "has a prefix length over /32, or over //128 for IPv6")
+                return None, (SyntaxProblem.BAD_ADDRESS, "has a prefix length over /32, or over //128 for IPv6")
             rest = rest[: lengths.start()]
         elif _ANY_CIDR.search(rest):
-            return None, (Fault.BAD_ADDRESS, "ends in something that is no prefix length, such as /24")
+            return None, (SyntaxProblem.BAD_ADDRESS, "ends in something that is no prefix length, such as /24")
     if not rest and name not in NAMED:
         return None, None
     if not rest.startswith(":"):
-        return None, (Fault.SYNTAX, f"must be written as {name}:domain, with nothing else in it")
+        return None, (SyntaxProblem.SYNTAX, f"must be written as {name}:domain, with nothing else in it")
     return _plain(rest[1:]), _domain_trouble(rest[1:])
 
 
-def _domain_trouble(domain: str) -> tuple[Fault, str] | None:
+def _domain_trouble(domain: str) -> tuple[SyntaxProblem, str] | None:
     """Says why a text is no domain-spec (RFC 7208 7.1)."""
     if not domain:
-        return Fault.SYNTAX, "has no domain directly after it"
+        return SyntaxProblem.SYNTAX, "has no domain directly after it"
     if _ADDRESS_LIKE.fullmatch(domain):
-        return Fault.BAD_ADDRESS, "holds an address where a domain must stand; addresses go after ip4: or ip6:"
+        return SyntaxProblem.BAD_ADDRESS, "holds an address where a domain must stand; addresses go after ip4: or ip6:"
     if _MACRO_STRING.fullmatch(domain) is None:
-        return Fault.SYNTAX, "holds a “%” that begins no macro, or a character that may not be there"
+        return SyntaxProblem.SYNTAX, "holds a “%” that begins no macro, or a character that may not be there"
     if _EXP_ONLY.search(domain):
-        return Fault.SYNTAX, "has a macro that only the text of an explanation may have"
+        return SyntaxProblem.SYNTAX, "has a macro that only the text of an explanation may have"
     if not _TOP_LABEL.search(domain) and not _ENDS_IN_MACRO.search(domain):
-        return Fault.SYNTAX, "does not end in a domain name such as example.com"
+        return SyntaxProblem.SYNTAX, "does not end in a domain name such as example.com"
     return None
 
 
@@ -320,7 +322,7 @@ def _address_trouble(name: str, text: str) -> str:
     return "holds no whole and valid address"
 
 
-def _explained(mark: Mark, text: str) -> Mark:
+def _explained(mark: MarkedPart, text: str) -> MarkedPart:
     """Adds what the neighbour tells: a space after the colon, or one that is lacking."""
     word = text[slice(*mark.span)]
     if word.endswith((":", "=")) and mark.span[1] < len(text.rstrip(" ")):
@@ -328,7 +330,7 @@ def _explained(mark: Mark, text: str) -> Mark:
     glued = re.search(r".[-+?~]all$", word, re.IGNORECASE)
     if glued is not None:
         at = mark.span[0] + glued.start() + 1
-        return Mark(fault=Fault.SYNTAX, span=(at, mark.span[1]), why="needs a space before it")
+        return MarkedPart(fault=SyntaxProblem.SYNTAX, span=(at, mark.span[1]), why="needs a space before it")
     odd = re.search(r"[,;\"']|[^\x20-\x7e]+", word)
     if odd is not None:
         at, to = mark.span[0] + odd.start(), mark.span[0] + odd.end()
@@ -336,14 +338,16 @@ def _explained(mark: Mark, text: str) -> Mark:
         why = (
             "may not stand here: only spaces separate the parts" if odd[0].isascii() and odd[0].isprintable() else alien
         )
-        return Mark(fault=Fault.SYNTAX, span=(at, to), why=why)
+        return MarkedPart(fault=SyntaxProblem.SYNTAX, span=(at, to), why=why)
     return mark
 
 
-def _doubt(term: Term) -> Mark | None:
+def _doubt(term: Term) -> MarkedPart | None:
     """Says why a term that the grammar allows can't be what was meant."""
     if term.modifier and term.name in MECHANISMS:
-        return Mark(fault=Fault.DOUBTFUL, span=term.span, why=f"is skipped by receivers: {term.name}: has a colon")
+        return MarkedPart(
+            fault=SyntaxProblem.DOUBTFUL, span=term.span, why=f"is skipped by receivers: {term.name}: has a colon"
+        )
     if term.domain is None or term.has_macros or (term.modifier and term.name not in NAMED):
         return None
     odd = _ODD.search(term.domain)
@@ -352,8 +356,12 @@ def _doubt(term: Term) -> Mark | None:
     start, end = term.span
     if odd[0] in ",;":
         at = start + term.text.index(odd[0])
-        return Mark(fault=Fault.DOUBTFUL, span=(at, at + 1), why="may not stand here: only spaces separate the parts")
+        return MarkedPart(
+            fault=SyntaxProblem.DOUBTFUL, span=(at, at + 1), why="may not stand here: only spaces separate the parts"
+        )
     glued = _GLUED.search(term.text, term.text.index(":") + 1 if not term.modifier else term.text.index("=") + 1)
     if glued is not None:
-        return Mark(fault=Fault.DOUBTFUL, span=(start + glued.start(), end), why="needs a space before it")
-    return Mark(fault=Fault.DOUBTFUL, span=term.span, why=f"holds “{odd[0]}”, which no domain name has")
+        return MarkedPart(
+            fault=SyntaxProblem.DOUBTFUL, span=(start + glued.start(), end), why="needs a space before it"
+        )
+    return MarkedPart(fault=SyntaxProblem.DOUBTFUL, span=term.span, why=f"holds “{odd[0]}”, which no domain name has")

@@ -6,12 +6,12 @@ from math import ceil
 from typing import Final
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View
-from letterhead.core.dns.lookup import follow
-from letterhead.core.dns.records import Rdata, shown
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
+from letterhead.core.dns.lookup import follow_aliases
+from letterhead.core.dns.records import Rdata, display_texts
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.dns_hosts import duration
-from letterhead.core.plan.plan import AUTHORITATIVE, Standing, Verdict
-from letterhead.core.zone.delegation import direct, home
+from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict
+from letterhead.core.zone.delegation import is_direct, zone_question
 
 NEGATIVE = Diagnosis(
     code="zone.negative-cached",
@@ -50,22 +50,22 @@ DIAGNOSES = (NEGATIVE, STALE, LONG)
 LONG_AFTER: Final = 3600  # seconds
 
 
-def survey(scene: Scene) -> Iterable[Finding]:
+def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what is right at the zone's servers and not seen everywhere yet."""
-    for standing in scene.standings:
+    for standing in scene.results:
         if standing.verdict is Verdict.PRESENT and standing.agreed and _with_authority(scene, standing):
             yield from _remembered(scene, standing)
     yield from _long(scene)
 
 
-def _with_authority(scene: Scene, standing: Standing) -> bool:
-    replies = direct(scene, standing.record)
+def _with_authority(scene: RuleInput, standing: RecordResult) -> bool:
+    replies = is_direct(scene, standing.record)
     return any(reply.perspective.view is not View.RECURSIVE for reply in replies)
 
 
-def _remembered(scene: Scene, standing: Standing) -> Iterator[Finding]:
+def _remembered(scene: RuleInput, standing: RecordResult) -> Iterator[Finding]:
     record = standing.record
-    replies = follow(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE))
+    replies = follow_aliases(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE))
     right = _right(scene, standing)
     missing = [reply for reply in replies if isinstance(reply.answer, NxDomain | NoData)]
     old = [reply for reply in replies if _outdated(reply.answer, right)]
@@ -74,11 +74,11 @@ def _remembered(scene: Scene, standing: Standing) -> Iterator[Finding]:
             yield finding(diagnosis, scene, standing, _sighting(scene, group))
 
 
-def _right(scene: Scene, standing: Standing) -> set[frozenset[Rdata]]:
+def _right(scene: RuleInput, standing: RecordResult) -> set[frozenset[Rdata]]:
     """Gathers what the servers with authority hold."""
     record = standing.record
     questions = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
-    answers = (reply.answer for question in questions for reply in follow(scene.seen, question))
+    answers = (reply.answer for question in questions for reply in follow_aliases(scene.seen, question))
     return {frozenset(answer.rrset.rdatas) for answer in answers if isinstance(answer, Found)}
 
 
@@ -92,8 +92,8 @@ def _outdated(answer: Answer, right: set[frozenset[Rdata]]) -> bool:
             return False
 
 
-def _sighting(scene: Scene, replies: list[Reply]) -> Sighting:
-    return Sighting(
+def _sighting(scene: RuleInput, replies: list[Reply]) -> Match:
+    return Match(
         places={"when": _when(scene.history.taken_at, max(_left(reply.answer) for reply in replies))},
         observed=tuple(dict.fromkeys(text for reply in replies for text in _shown(reply.answer))),
         perspectives=tuple(dict.fromkeys(reply.perspective.server for reply in replies)),
@@ -106,7 +106,7 @@ def _sighting(scene: Scene, replies: list[Reply]) -> Sighting:
 def _shown(answer: Answer) -> tuple[str, ...]:
     match answer:
         case Found():
-            return shown(answer.rrset.rdatas)
+            return display_texts(answer.rrset.rdatas)
         case Aliased():
             return (f"CNAME {answer.target}",)
         case _:
@@ -136,10 +136,10 @@ def _when(taken_at: datetime | None, seconds: int) -> str:
     return f"at {then:%H:%M} UTC" if then.date() == taken_at.astimezone(UTC).date() else f"at {then:%Y-%m-%d %H:%M} UTC"
 
 
-def _long(scene: Scene) -> Iterator[Finding]:
-    absent = [each.record for each in scene.standings if each.verdict is Verdict.ABSENT and each.agreed]
-    answers = [reply.answer for record in absent for reply in direct(scene, record)]
+def _long(scene: RuleInput) -> Iterator[Finding]:
+    absent = [each.record for each in scene.results if each.verdict is Verdict.ABSENT and each.agreed]
+    answers = [reply.answer for record in absent for reply in is_direct(scene, record)]
     longest = max((each.negative_ttl for each in answers if isinstance(each, NxDomain | NoData)), default=0)
     if longest > LONG_AFTER:
-        sighting = Sighting(places={"span": duration(longest)}, host=home(scene), observed=())
+        sighting = Match(places={"span": duration(longest)}, host=zone_question(scene), observed=())
         yield finding(LONG, scene, None, sighting)

@@ -15,7 +15,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, finding
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, finding
 from letterhead.core.plan.dns_hosts import delegation
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, Verdict
 
@@ -86,13 +86,13 @@ QUIET: Final = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
 ADDRESSES: Final = ("A", "AAAA")
 
 
-def home(scene: Scene) -> str:
+def zone_question(scene: RuleInput) -> str:
     """Names the zone that holds the sender, as seen, else as planned."""
     seen = delegation(scene.plan.sender, scene.seen)
     return seen.zone if seen is not None and "." in seen.zone else scene.plan.zone
 
 
-def survey(scene: Scene) -> Iterable[Finding]:
+def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what is wrong with the servers and with the way to them."""
     yield from _nobody(scene)
     yield from _faulty(scene)
@@ -101,17 +101,17 @@ def survey(scene: Scene) -> Iterable[Finding]:
     yield from _subzones(scene)
 
 
-def asks(scene: Scene) -> Iterable[Question]:
+def asks(scene: RuleInput) -> Iterable[Question]:
     """Asks whether a server without address has none, and where a name went that the zone's servers do not tell."""
     for name in _addressless(scene):
         yield from (_address(name, rdtype) for rdtype in ADDRESSES)
-    told = [standing for standing in scene.standings if standing.verdict is not Verdict.UNANSWERED]
-    for standing in scene.standings if told else ():
+    told = [standing for standing in scene.results if standing.verdict is not Verdict.UNANSWERED]
+    for standing in scene.results if told else ():
         if standing.verdict is Verdict.UNANSWERED:
             yield _way_to(standing.record.host)
 
 
-def direct(scene: Scene, record: PlannedRecord) -> tuple[Reply, ...]:
+def is_direct(scene: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:
     """Gives what the servers with authority said themselves of a planned name, no alias followed."""
     for view in AUTHORITATIVE:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
@@ -120,12 +120,12 @@ def direct(scene: Scene, record: PlannedRecord) -> tuple[Reply, ...]:
     return ()
 
 
-def _said(scene: Scene) -> Iterator[Reply]:
+def _said(scene: RuleInput) -> Iterator[Reply]:
     for record in scene.plan.records:
-        yield from (each for each in direct(scene, record) if each.perspective.view is not View.RECURSIVE)
+        yield from (each for each in is_direct(scene, record) if each.perspective.view is not View.RECURSIVE)
 
 
-def ours(replies: Iterable[Reply]) -> bool:
+def is_resolver_failure(replies: Iterable[Reply]) -> bool:
     """Says whether it was our own resolvers that failed: no zone was found whose servers could have been asked."""
     failed = [reply for reply in replies if reply.perspective.server == THE_WAY and reply.perspective.zone is None]
     reasons = {reply.answer.why for reply in failed if isinstance(reply.answer, Unanswered)}
@@ -140,19 +140,19 @@ def _whys(answers: Iterable[Answer]) -> set[Why | None]:
 # --- nobody is in charge ---------------------------------------------------------------------------------------
 
 
-def _nobody(scene: Scene) -> Iterator[Finding]:
+def _nobody(scene: RuleInput) -> Iterator[Finding]:
     said = list(_said(scene))
     whys = _whys(reply.answer for reply in said)
     undelegated = _undelegated(scene, said)
     # The resolvers can't find out either, and say so: it is no outage of ours.
-    if undelegated or (said and whys <= HELPLESS and not ours(said) and _resolvers(scene) <= FAILING):
+    if undelegated or (said and whys <= HELPLESS and not is_resolver_failure(said) and _resolvers(scene) <= FAILING):
         reason = "it is not delegated" if undelegated else _reason(said)
         servers = tuple(dict.fromkeys(each.perspective.server for each in said if each.perspective.zone))
-        sighting = Sighting(places={"reason": reason}, host=home(scene), perspectives=servers)
+        sighting = Match(places={"reason": reason}, host=zone_question(scene), perspectives=servers)
         yield finding(NO_NAMESERVERS, scene, None, sighting)
 
 
-def _undelegated(scene: Scene, said: list[Reply]) -> bool:
+def _undelegated(scene: RuleInput, said: list[Reply]) -> bool:
     """Says whether the registry itself answers for the name."""
     seen = delegation(scene.plan.sender, scene.seen)
     if seen is None or "." in seen.zone or "." not in scene.plan.sender:
@@ -160,7 +160,7 @@ def _undelegated(scene: Scene, said: list[Reply]) -> bool:
     return all(each.perspective.zone == seen.zone for each in said)
 
 
-def _resolvers(scene: Scene) -> set[Why | None]:
+def _resolvers(scene: RuleInput) -> set[Why | None]:
     questions = (Question(name=each.host, rdtype=each.rdtype, view=View.RECURSIVE) for each in scene.plan.records)
     return _whys(reply.answer for question in questions for reply in scene.seen.get(question, ())) or {None}
 
@@ -173,11 +173,11 @@ def _reason(replies: Iterable[Reply]) -> str:
 # --- one server of several -------------------------------------------------------------------------------------
 
 
-def _faulty(scene: Scene) -> Iterator[Finding]:
+def _faulty(scene: RuleInput) -> Iterator[Finding]:
     """Finds servers that never answered while others did."""
     by_server: dict[str, list[Reply]] = {}
     for reply in _said(scene):
-        if reply.perspective.zone == home(scene):
+        if reply.perspective.zone == zone_question(scene):
             by_server.setdefault(reply.perspective.server, []).append(reply)
     whys = {server: _whys(each.answer for each in replies) for server, replies in by_server.items()}
     if not any(None in each for each in whys.values()):
@@ -188,12 +188,12 @@ def _faulty(scene: Scene) -> Iterator[Finding]:
                 yield _of_server(diagnosis, scene, server, _reason(by_server[server]))
 
 
-def _of_server(diagnosis: Diagnosis, scene: Scene, server: str, reason: str = "") -> Finding:
-    sighting = Sighting(places={"reason": reason}, host=home(scene), perspectives=(server,))
+def _of_server(diagnosis: Diagnosis, scene: RuleInput, server: str, reason: str = "") -> Finding:
+    sighting = Match(places={"reason": reason}, host=zone_question(scene), perspectives=(server,))
     return finding(diagnosis, scene, None, sighting)
 
 
-def _addressless(scene: Scene) -> list[str]:
+def _addressless(scene: RuleInput) -> list[str]:
     seen = delegation(scene.plan.sender, scene.seen)
     return [server.name for server in seen.servers if not server.addresses] if seen else []
 
@@ -202,7 +202,7 @@ def _address(name: str, rdtype: str) -> Question:
     return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
 
 
-def _unresolvable(scene: Scene) -> Iterator[Finding]:
+def _unresolvable(scene: RuleInput) -> Iterator[Finding]:
     for name in _addressless(scene):
         replies = [scene.seen.get(_address(name, rdtype), ()) for rdtype in ADDRESSES]
         if all(each and isinstance(each[0].answer, NxDomain | NoData) for each in replies):
@@ -212,14 +212,14 @@ def _unresolvable(scene: Scene) -> Iterator[Finding]:
 # --- who is listed where ---------------------------------------------------------------------------------------
 
 
-def _mismatched(scene: Scene) -> Iterator[Finding]:
+def _mismatched(scene: RuleInput) -> Iterator[Finding]:
     seen = delegation(scene.plan.sender, scene.seen)
     own = {server.name for server in seen.servers} if seen else set()
     parent = set(seen.parent_servers) if seen else set()
     if own and parent and own != parent:
-        sighting = Sighting(
+        sighting = Match(
             places={"parent": ", ".join(sorted(parent)), "own": ", ".join(sorted(own))},
-            host=home(scene),
+            host=zone_question(scene),
             observed=tuple(sorted(own)),
             perspectives=tuple(sorted(own ^ parent)),
         )
@@ -230,26 +230,26 @@ def _way_to(host: str) -> Question:
     return Question(name=host, rdtype="NS", view=View.DELEGATION)
 
 
-def _subzones(scene: Scene) -> Iterator[Finding]:
+def _subzones(scene: RuleInput) -> Iterator[Finding]:
     """Finds names that were handed over, where what should be there is not."""
-    lost = [each.record for each in scene.standings if each.verdict is not Verdict.PRESENT]
+    lost = [each.record for each in scene.results if each.verdict is not Verdict.PRESENT]
     zones: dict[str, tuple[PlannedRecord, tuple[str, ...]]] = {}
     for record in lost:
         for zone, servers in (*_serving(scene, record), *_delegated(scene, record)):
             if zone.endswith(f".{scene.plan.sender}"):
                 zones.setdefault(zone, (record, servers))
     for zone, (record, servers) in zones.items():
-        sighting = Sighting(places={"asked": record.host}, host=zone, perspectives=servers)
+        sighting = Match(places={"asked": record.host}, host=zone, perspectives=servers)
         yield finding(SUBZONE, scene, None, sighting)
 
 
-def _serving(scene: Scene, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
-    replies = [each for each in direct(scene, record) if each.perspective.zone]
+def _serving(scene: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
+    replies = [each for each in is_direct(scene, record) if each.perspective.zone]
     if replies:
         yield replies[0].perspective.zone or "", tuple(dict.fromkeys(each.perspective.server for each in replies))
 
 
-def _delegated(scene: Scene, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _delegated(scene: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
     for reply in scene.seen.get(_way_to(record.host), ()):
         if isinstance(reply.answer, Delegated):
             yield reply.answer.zone, tuple(server.name for server in reply.answer.servers)

@@ -14,7 +14,7 @@ from letterhead.core.findings.diagnosis import Diagnosis, Finding, Severity
 SEVERAL: Final = 3  # zones; two may well share one DNS host that is down
 
 
-class Silence(msgspec.Struct, frozen=True, kw_only=True):
+class ResolverOutage(msgspec.Struct, frozen=True, kw_only=True):
     """Counts the zones that fell silent since the last check that was answered, and says when the first did.
 
     `zones` is a lower bound: storage stops counting where it is many.
@@ -24,12 +24,12 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
-def ours(silence: Silence | None) -> bool:
+def is_resolver_outage(silence: ResolverOutage | None) -> bool:
     """Says whether a silence is an outage of our own resolvers or network."""
     return silence is not None and silence.zones >= SEVERAL
 
 
-def sentence(silence: Silence) -> str:
+def sentence(silence: ResolverOutage) -> str:
     """Tells an outage to an operator."""
     return (
         f"nothing was answered since {silence.since:%Y-%m-%dT%H:%M:%SZ}, in {silence.zones} zones or more: our own "
@@ -51,7 +51,7 @@ OUTAGE = Diagnosis(
 DIAGNOSES: Final = (OUTAGE,)
 
 
-def finding(sender: str, silence: Silence) -> Finding:
+def finding(sender: str, silence: ResolverOutage) -> Finding:
     """Says of one domain that it is our silence that its check met."""
     since = silence.since.strftime("%Y-%m-%d %H:%M UTC")
     return Finding(

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Question, View
-from letterhead.core.dns.records import shown
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Scene, Severity, Sighting, Topic, finding
+from letterhead.core.dns.records import display_texts
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
-from letterhead.core.plan.plan import PlannedRecord, Standing, Verdict
+from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, unanswered
-from letterhead.core.zone.delegation import direct, home
+from letterhead.core.zone.delegation import is_direct, zone_question
 
 NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 
@@ -67,26 +67,26 @@ CNAME_AT_APEX = Diagnosis(
 )
 
 
-def survey(scene: Scene) -> Iterable[Finding]:
+def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what is wrong with the zone itself."""
     yield from _never_public(scene)
     yield from _unregistered(scene)
     yield from delegation.survey(scene)
     yield from unanswered.survey(scene)
     yield from _alias_at_apex(scene)
-    for standing in scene.standings:
+    for standing in scene.results:
         if not standing.agreed:
             yield finding(DISAGREE, scene, standing)
     yield from _wildcards(scene)
     yield from caching.survey(scene)
 
 
-def asks(scene: Scene) -> Iterable[Question]:
+def asks(scene: RuleInput) -> Iterable[Question]:
     """Asks for what hides or makes up records, and for what is doubtful about the zone's servers."""
     yield from delegation.asks(scene)
-    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.standings):
+    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.results):
         yield _apex(scene)
-    for standing in scene.standings:
+    for standing in scene.results:
         if _doubtful(scene, standing):
             yield _beside(standing.record)
 
@@ -94,37 +94,37 @@ def asks(scene: Scene) -> Iterable[Question]:
 # --- names that do not exist -----------------------------------------------------------------------------------
 
 
-def _delegation(scene: Scene) -> list[Answer]:
+def _delegation(scene: RuleInput) -> list[Answer]:
     asked = Question(name=scene.plan.sender, rdtype="NS", view=View.DELEGATION)
     return [reply.answer for reply in scene.seen.get(asked, ())]
 
 
-def _unregistered(scene: Scene) -> Iterator[Finding]:
+def _unregistered(scene: RuleInput) -> Iterator[Finding]:
     if any(isinstance(answer, NxDomain) for answer in _delegation(scene)):
         yield finding(NOT_REGISTERED, scene)
 
 
-def _never_public(scene: Scene) -> Iterator[Finding]:
+def _never_public(scene: RuleInput) -> Iterator[Finding]:
     """Holds for a reserved name, unless such names are at home here."""
     labels = scene.plan.sender.split(".")
     above = (".".join(labels[at:]) for at in range(len(labels)))
     reserved = next((name for name in above if name in RESERVED), None)
     if reserved is not None and not scene.history.special_use and _delegation(scene):
-        yield finding(SPECIAL_USE, scene, None, Sighting(places={"reserved": reserved}))
+        yield finding(SPECIAL_USE, scene, None, Match(places={"reserved": reserved}))
 
 
 # --- what hides or makes up records ----------------------------------------------------------------------------
 
 
-def _apex(scene: Scene) -> Question:
+def _apex(scene: RuleInput) -> Question:
     return Question(name=scene.plan.zone, rdtype="CNAME", view=View.ONE_SERVER)
 
 
-def _alias_at_apex(scene: Scene) -> Iterator[Finding]:
+def _alias_at_apex(scene: RuleInput) -> Iterator[Finding]:
     for reply in scene.seen.get(_apex(scene), ()):
         if isinstance(reply.answer, Found):
-            targets = shown(reply.answer.rrset.rdatas)
-            sighting = Sighting(places={"target": ", ".join(targets)}, host=scene.plan.zone, observed=targets)
+            targets = display_texts(reply.answer.rrset.rdatas)
+            sighting = Match(places={"target": ", ".join(targets)}, host=scene.plan.zone, observed=targets)
             yield finding(CNAME_AT_APEX, scene, None, sighting)
 
 
@@ -133,28 +133,28 @@ def _beside(record: PlannedRecord) -> Question:
     return Question(name=f"{NOBODY}.{parent}", rdtype=record.rdtype, view=View.ONE_SERVER)
 
 
-def _doubtful(scene: Scene, standing: Standing) -> bool:
+def _doubtful(scene: RuleInput, standing: RecordResult) -> bool:
     """Says whether there is an answer that is not the right one."""
     lacking = standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG)
-    return lacking and any(isinstance(each.answer, Found | Aliased) for each in direct(scene, standing.record))
+    return lacking and any(isinstance(each.answer, Found | Aliased) for each in is_direct(scene, standing.record))
 
 
-def _wildcards(scene: Scene) -> Iterator[Finding]:
+def _wildcards(scene: RuleInput) -> Iterator[Finding]:
     """Finds planned names at which only a wildcard speaks: one finding, however many there are."""
-    made_up = [standing for standing in scene.standings if _made_up(scene, standing)]
+    made_up = [standing for standing in scene.results if _made_up(scene, standing)]
     if made_up:
         names = dict.fromkeys(standing.record.host for standing in made_up)
         observed = dict.fromkeys(text for standing in made_up for text in _observed(scene, standing))
         asked = ", ".join(names)
         yield finding(
-            WILDCARD, scene, None, Sighting(places={"asked": asked}, host=home(scene), observed=tuple(observed))
+            WILDCARD, scene, None, Match(places={"asked": asked}, host=zone_question(scene), observed=tuple(observed))
         )
 
 
-def _made_up(scene: Scene, standing: Standing) -> bool:
+def _made_up(scene: RuleInput, standing: RecordResult) -> bool:
     if not _doubtful(scene, standing):
         return False
-    there = {_gist(each.answer) for each in direct(scene, standing.record)}
+    there = {_gist(each.answer) for each in is_direct(scene, standing.record)}
     beside = {_gist(each.answer) for each in scene.seen.get(_beside(standing.record), ())}
     return bool((there & beside) - {None})
 
@@ -170,8 +170,8 @@ def _gist(answer: Answer) -> object:
             return None
 
 
-def _observed(scene: Scene, standing: Standing) -> tuple[str, ...]:
-    answers = [each.answer for each in direct(scene, standing.record)]
+def _observed(scene: RuleInput, standing: RecordResult) -> tuple[str, ...]:
+    answers = [each.answer for each in is_direct(scene, standing.record)]
     aliases = tuple(
         f"CNAME {each.aliases[0]}" for each in answers if isinstance(each, Found | Aliased) and each.aliases
     )

@@ -5,11 +5,11 @@ from typing import Final, assert_never
 
 import msgspec
 
-from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, answered
-from letterhead.core.dns.lookup import follow, leads_out
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Scene, Severity, Sighting, finding
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, Standing, rejected
-from letterhead.core.zone.delegation import home, ours
+from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, answering
+from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, rejecting_replies
+from letterhead.core.zone.delegation import is_resolver_failure, zone_question
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -97,35 +97,35 @@ TELLING: Final = (
 )
 
 
-class _Silence(msgspec.Struct, frozen=True, kw_only=True):
+class _UnansweredRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Holds why nothing was learnt of one record, and from whom; `zone` is the zone that they serve."""
 
-    standing: Standing
+    standing: RecordResult
     diagnosis: Diagnosis
     reason: str
     servers: tuple[str, ...]
     zone: str
 
 
-def survey(scene: Scene) -> Iterable[Finding]:
+def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what was not told: one finding for a zone, however many of its records are concerned."""
-    groups: dict[tuple[str, str], list[_Silence]] = {}
-    for standing in scene.standings:
+    groups: dict[tuple[str, str], list[_UnansweredRecord]] = {}
+    for standing in scene.results:
         for each in _silences(scene, standing):
             groups.setdefault((each.diagnosis.code, _narrowed(scene, each)), []).append(each)
     for (_, host), group in groups.items():
         yield _told(scene, host, group)
 
 
-def _silences(scene: Scene, standing: Standing) -> Iterator[_Silence]:
+def _silences(scene: RuleInput, standing: RecordResult) -> Iterator[_UnansweredRecord]:
     record = standing.record
-    bogus = rejected(record, scene.seen)
+    bogus = rejecting_replies(record, scene.seen)
     if bogus:
         yield _silence(scene, standing, bogus)
         return
     for view in AUTHORITATIVE:
-        replies = follow(scene.seen, _question(record, view))
-        if replies and not answered(replies) and not leads_out(scene.seen, _question(record, view)):
+        replies = follow_aliases(scene.seen, _question(record, view))
+        if replies and not answering(replies) and not leaves_zone_text(scene.seen, _question(record, view)):
             yield _silence(scene, standing, replies)
             return
     resolvers = scene.seen.get(_question(record, View.RECURSIVE), ())
@@ -141,33 +141,33 @@ def _why(reply: Reply) -> Why | None:
     return reply.answer.why if isinstance(reply.answer, Unanswered) else None
 
 
-def _silence(scene: Scene, standing: Standing, replies: tuple[Reply, ...]) -> _Silence:
+def _silence(scene: RuleInput, standing: RecordResult, replies: tuple[Reply, ...]) -> _UnansweredRecord:
     troubles = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
     worst = min(troubles, key=lambda each: TELLING.index(each.why))
-    lost = ours(replies)
+    lost = is_resolver_failure(replies)
     told = scene.seen.get(_question(standing.record, View.RECURSIVE), ()) if lost else replies
-    return _Silence(
+    return _UnansweredRecord(
         standing=standing,
         diagnosis=OUR_RESOLVERS if lost else _by_reason(worst.why),
         reason=worst.detail or worst.why.value,
         servers=tuple(dict.fromkeys(reply.perspective.server for reply in told)),
-        zone=replies[0].perspective.zone or home(scene),
+        zone=replies[0].perspective.zone or zone_question(scene),
     )
 
 
-def _narrowed(scene: Scene, silence: _Silence) -> str:
+def _narrowed(scene: RuleInput, silence: _UnansweredRecord) -> str:
     """Names the zone where the trouble is all of it, else the record's own name."""
     if silence.diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED):
         return silence.standing.record.host  # it is what this name holds
-    others = [each for each in scene.standings if each.record.host.endswith(f".{silence.zone}")]
+    others = [each for each in scene.results if each.record.host.endswith(f".{silence.zone}")]
     return silence.zone if all(list(_silences(scene, each)) for each in others) else silence.standing.record.host
 
 
-def _told(scene: Scene, host: str, group: list[_Silence]) -> Finding:
+def _told(scene: RuleInput, host: str, group: list[_UnansweredRecord]) -> Finding:
     first = group[0]
     own = first.standing if host == first.standing.record.host else None
     names = dict.fromkeys(each.standing.record.host for each in group)
-    sighting = Sighting(
+    sighting = Match(
         places={"asked": ", ".join(names), "reason": first.reason},
         host=host,
         perspectives=tuple(dict.fromkeys(server for each in group for server in each.servers)),

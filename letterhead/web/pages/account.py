@@ -5,7 +5,7 @@ from datetime import timedelta
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import resets_at
 from letterhead.operations import accounts
-from letterhead.operations.accounts import NewKey
+from letterhead.operations.accounts import NewApiKey
 from letterhead.web.pages.view import HOME, View, Visitor
 from letterhead.web.responses import Answer
 
@@ -19,7 +19,7 @@ async def keys(visitor: Visitor) -> Answer:
     return await _keys(visitor)
 
 
-async def _keys(visitor: Visitor, made: NewKey | None = None) -> Answer:
+async def _keys(visitor: Visitor, made: NewApiKey | None = None) -> Answer:
     listed = await accounts.list_keys(visitor.deps, visitor.account_id)
     return visitor.show("keys.html", keys=list(reversed(listed)), made=made, now=visitor.deps.now())
 

@@ -30,8 +30,8 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
     view = await domains.show_domain(deps, visitor.account_id, visitor.part("sender"))
     domain, laid = view.domain, board(deps, view)
     events = await deps.store.events(visitor.account_id, domain.id, None, EVENTS)
-    moves = [each for each in await deps.store.moves(visitor.account_id, MOVES) if each.domain_id == domain.id]
-    spans = statistics.spans(moves, now)
+    moves = [each for each in await deps.store.state_changes(visitor.account_id, MOVES) if each.domain_id == domain.id]
+    spans = statistics.state_periods(moves, now)
     t = visitor.desk.rendering.texts
     return visitor.show(
         "domain.html",
@@ -44,7 +44,7 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
         board=laid,
         marked=marked,
         outcome=outcome(view, laid),
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         provider=deps.provider.name,
         timeline=pictures.timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
@@ -67,8 +67,10 @@ def _keys(domain: Domain) -> dict[str, object]:
         "switches_at": rotation.switches_at(domain),
         "coming": coming,
         "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
-        "free": delegated_keys.free(domain),
-        "may_start": coming is None and delegated_keys.free(domain) and domain.dkim.state in rotation.MAY_START,
+        "free": delegated_keys.is_selector_free(domain),
+        "may_start": coming is None
+        and delegated_keys.is_selector_free(domain)
+        and domain.dkim.state in rotation.MAY_START,
     }
 
 
@@ -107,13 +109,13 @@ async def start_rotation(visitor: Visitor) -> Answer:
     """Starts a change of DKIM keys."""
     sender = visitor.part("sender")
     domain = await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
-    return _back(visitor, "rotation_started_delegated" if domain.slots else "rotation_started")
+    return _back(visitor, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
 async def abandon_rotation(visitor: Visitor) -> Answer:
     """Abandons the change of DKIM keys that is under way."""
     domain = await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
-    return _back(visitor, "rotation_abandoned_delegated" if domain.slots else "rotation_abandoned")
+    return _back(visitor, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
 async def ask_delete(visitor: Visitor) -> Answer:

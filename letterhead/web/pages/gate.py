@@ -15,7 +15,7 @@ from letterhead.web import request_body
 from letterhead.web.auth import address_of
 from letterhead.web.middleware import visit_of
 from letterhead.web.pages.view import HTML, Desk, View, Visitor, Who
-from letterhead.web.rate_limits import Buckets, too_many
+from letterhead.web.rate_limits import TokenBuckets, too_many
 from letterhead.web.request import Request
 from letterhead.web.responses import Answer
 
@@ -28,7 +28,7 @@ log = structlog.get_logger("letterhead.web")
 class PageGate:
     """Lets requests through to their pages; every refusal is a page too."""
 
-    def __init__(self, desk: Desk, rates: Buckets) -> None:
+    def __init__(self, desk: Desk, rates: TokenBuckets) -> None:
         self._desk, self._rates = desk, rates
 
     async def serve(self, view: View, request: Request) -> Answer:

@@ -5,7 +5,7 @@ import hmac
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
-from letterhead.ports import SignIn, SignInAttempt
+from letterhead.ports.sign_in import SignIn, SignInAttempt
 from letterhead.web.pages.gate import SESSION, cookie
 from letterhead.web.pages.signing import form, ours
 from letterhead.web.pages.view import HOME, View, Visitor, Who
@@ -17,7 +17,7 @@ START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 async def leave(visitor: Visitor) -> Answer:
     """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
-    seed = base64.urlsafe_b64encode(visitor.deps.chance(24)).decode()
+    seed = base64.urlsafe_b64encode(visitor.deps.random_octets(24)).decode()
     # A link and no form: the policy's form-action would hold for where a form is led on to.
     address = await _provider(visitor).address(_attempt(visitor, seed))
     answer = Answer(body=b"", status=303, headers={"Location": address})

@@ -7,8 +7,8 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.schedule import check_lag
 from letterhead.errors import Fault
 from letterhead.operations import accounts, self_monitoring
-from letterhead.operations.accounts import NewKey
-from letterhead.operations.self_monitoring import Watched
+from letterhead.operations.accounts import NewApiKey
+from letterhead.operations.self_monitoring import ServiceHealth
 from letterhead.web import errors as problems
 from letterhead.web.endpoint import Call
 from letterhead.web.pages import pictures
@@ -31,11 +31,11 @@ async def overview(visitor: Visitor) -> Answer:
     return await _shown(visitor)
 
 
-async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | None = None) -> Answer:
+async def _shown(visitor: Visitor, made: NewApiKey | None = None, fault: Fault | None = None) -> Answer:
     call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
     t, now = visitor.desk.rendering.texts, visitor.deps.now()
-    late = await visitor.deps.store.lateness(now)
-    seen, backlog = await self_monitoring.watched(visitor.deps), await visitor.deps.store.backlog(now)
+    late = await visitor.deps.store.count_overdue(now)
+    seen, backlog = await self_monitoring.service_health(visitor.deps), await visitor.deps.store.backlog(now)
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
     return visitor.show(
         "operator.html",
@@ -52,15 +52,15 @@ async def _shown(visitor: Visitor, made: NewKey | None = None, fault: Fault | No
     )
 
 
-def _lag(t: Texts, seen: Watched) -> dict[str, object]:
+def _lag(t: Texts, seen: ServiceHealth) -> dict[str, object]:
     """Draws how late checks began in the last day, and says it in a sentence."""
-    slots = check_lag.by_slot(seen.checks, seen.begins, SLOTS)
+    slots = check_lag.group_by_slot(seen.checks, seen.begins, SLOTS)
     whole: Counter[int] = sum(slots, Counter())
-    half, most = check_lag.within(whole, 0.5), check_lag.within(whole, 0.99)
+    half, most = check_lag.share_within(whole, 0.5), check_lag.share_within(whole, 0.99)
     if half is None or most is None:
         return {"said": t("lag.none"), "drawn": None, "begins": seen.begins}
     said = t("lag.said", number=whole.total(), half=lasting(t, half), most=lasting(t, most))
-    series = {name: [check_lag.within(each, share) for each in slots] for name, share in SHARES.items()}
+    series = {name: [check_lag.share_within(each, share) for each in slots] for name, share in SHARES.items()}
     worst = max(value or 0.0 for value in series["most"])
     marks = {seconds: lasting(t, seconds) for seconds in MARKS if seconds <= MARKS[2] or seconds / 10 < worst}
     return {"said": said, "drawn": pictures.lines(series, marks, said), "begins": seen.begins}
@@ -72,7 +72,7 @@ def lasting(t: Texts, seconds: float) -> str:
     return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")
 
 
-def _provider(visitor: Visitor, seen: Watched, now: datetime) -> dict[str, object]:
+def _provider(visitor: Visitor, seen: ServiceHealth, now: datetime) -> dict[str, object]:
     """Gathers what the provider's account allows and has used, and the turns of calls that all processes share."""
     t = visitor.desk.rendering.texts
     turns = [

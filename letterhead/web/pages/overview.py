@@ -12,7 +12,7 @@ from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault
 from letterhead.operations import domains
-from letterhead.ports import Checkup, Page
+from letterhead.ports.store.domains import CheckResult, DomainQuery
 from letterhead.web import errors as problems
 from letterhead.web.pages import pictures
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
@@ -31,7 +31,7 @@ async def overview(visitor: Visitor) -> Answer:
 
 async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", *, delegated: bool = False) -> Answer:
     wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
-    page = Page(
+    page = DomainQuery(
         limit=AT_ONCE + 1,
         after=visitor.query("after") or None,
         status=wanted if wanted in STATUSES else None,
@@ -39,7 +39,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
         problem=code if code in DIAGNOSES else None,
     )
     listed = await domains.list_domains(visitor.deps, visitor.account_id, page)
-    checkups = await visitor.deps.store.checkups([each.id for each in listed])
+    checkups = await visitor.deps.store.last_checks([each.id for each in listed])
     counts = await visitor.deps.store.count_statuses(visitor.account_id)
     return visitor.show(
         "overview.html",
@@ -53,7 +53,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
         search=search,
         problem=page.problem,
         here=_addresses(page, search),
-        outage=resolver_outage.ours(await visitor.deps.store.silence()),
+        outage=resolver_outage.is_resolver_outage(await visitor.deps.store.resolver_outage()),
         after=page.after,
         fault=fault,
         typed=typed,
@@ -63,7 +63,7 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
     )
 
 
-def _addresses(page: Page, search: str) -> Callable[..., str]:
+def _addresses(page: DomainQuery, search: str) -> Callable[..., str]:
     """Makes what writes the list's address as it is filtered now, but for what is named; None leaves a filter away."""
     now = {"status": page.status, "problem": page.problem, "q": search or None}
 
@@ -74,7 +74,7 @@ def _addresses(page: Page, search: str) -> Callable[..., str]:
     return address
 
 
-def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[str, object]:
+def _row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
     """Gives a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
@@ -90,14 +90,14 @@ def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[st
 
 async def _pictures(visitor: Visitor) -> dict[str, object]:
     """Draws how the account's domains fared."""
-    moves = await visitor.deps.store.moves(visitor.account_id, MOVES)
+    moves = await visitor.deps.store.state_changes(visitor.account_id, MOVES)
     now = visitor.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t, waited = visitor.desk.rendering.texts, statistics.waits(moves)
+    t, waited = visitor.desk.rendering.texts, statistics.waiting_times(moves)
     steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.areas(statistics.counts(moves, times), t("picture.over_time", days=DAYS)),
+        "over_time": pictures.areas(statistics.count_by_state(moves, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
         "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
@@ -106,7 +106,7 @@ async def _pictures(visitor: Visitor) -> dict[str, object]:
 async def add(visitor: Visitor) -> Answer:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
     typed, delegated = visitor.form.get("sender", "").strip(), "delegated" in visitor.form
-    wish = domains.Wish(sender=typed, delegated=delegated)
+    wish = domains.DomainRequest(sender=typed, delegated=delegated)
     try:
         await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, wish)
         added = await domains.find_domain(visitor.deps, visitor.account_id, typed)

@@ -4,7 +4,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
 from letterhead.core.names.domain_names import DomainName
 from letterhead.operations import domains, proofs
-from letterhead.operations.proofs import Given, Judged, Sent
+from letterhead.operations.proofs import AuthenticatedMessage, ProofSent, ReceivedMessage
 from letterhead.web.pages.view import HOME, View, Visitor, domain_path
 from letterhead.web.proving import judged
 from letterhead.web.responses import Answer
@@ -18,7 +18,7 @@ async def show(visitor: Visitor) -> Answer:
 async def judge(visitor: Visitor) -> Answer:
     """Judges the message that was given."""
     domain, form = await _domain(visitor), visitor.form
-    given = Given(
+    given = ReceivedMessage(
         octets=form.get("raw", "").encode("utf-8", "replace"),
         client_ip=form.get("clientIp", "").strip()[:45] or None,
         mail_from=form.get("mailFrom", "").strip()[:320] or None,
@@ -36,7 +36,7 @@ async def send(visitor: Visitor) -> Answer:
 async def look(visitor: Visitor) -> Answer:
     """Looks for a message that was sent, and shows the verdict once it has arrived."""
     domain = await _domain(visitor)
-    found = await proofs.look(visitor.deps, visitor.account_id, domain.sender, visitor.part("proofId"))
+    found = await proofs.find_proof(visitor.deps, visitor.account_id, domain.sender, visitor.part("proofId"))
     return _shown(visitor, domain, found=found)
 
 
@@ -44,13 +44,13 @@ async def _domain(visitor: Visitor) -> Domain:
     return await domains.find_domain(visitor.deps, visitor.account_id, visitor.part("sender"))
 
 
-def _shown(visitor: Visitor, domain: Domain, *, found: Sent | Judged | None = None) -> Answer:
+def _shown(visitor: Visitor, domain: Domain, *, found: ProofSent | AuthenticatedMessage | None = None) -> Answer:
     return visitor.show(
         "proof.html",
         domain=domain,
         unicode=DomainName(domain.sender).unicode,
-        sent=found if isinstance(found, Sent) else None,
-        proof=found.proof if isinstance(found, Judged) else None,
+        sent=found if isinstance(found, ProofSent) else None,
+        proof=found.proof if isinstance(found, AuthenticatedMessage) else None,
         may_send=visitor.deps.proving is not None,
     )
 

@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.dns.records import zone_line
-from letterhead.core.domain.domain import Domain, wholly_verified
-from letterhead.core.domain.health import State
+from letterhead.core.domain.domain import Domain, is_wholly_verified
+from letterhead.core.domain.health import HealthState
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
@@ -19,9 +19,9 @@ from letterhead.web.responses import Answer
 
 async def show_setup(visitor: Visitor) -> Answer:
     """Shows the records of the link's domain; opening the page makes us look."""
-    link = await setup_links.linked(visitor.deps, visitor.part("token"))
-    await setup_links.watch(visitor.deps, link)
-    view = await setup_links.shown(visitor.deps, link)
+    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
+    await setup_links.note_page_open(visitor.deps, link)
+    view = await setup_links.show_linked_domain(visitor.deps, link)
     laid = board(visitor.deps, view).without_advice()
     url = f"{visitor.desk.house.settings.public_url}{setup_links.PATH}{visitor.part('token')}"
     return visitor.show(
@@ -32,7 +32,7 @@ async def show_setup(visitor: Visitor) -> Answer:
         plan=view.plan,
         board=laid,
         marked=marked,
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, laid),
         old_hosts=_removable(view.domain),
         link=link,
@@ -44,13 +44,13 @@ async def show_setup(visitor: Visitor) -> Answer:
 
 def outcome(view: DomainView, laid: Board) -> str:
     """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
-    if wholly_verified(view.domain):
-        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.slots is None
+    if is_wholly_verified(view.domain):
+        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.key_delegation is None
         return "next" if waits else "done"
     match view.domain.dkim.state:
-        case State.AT_RISK:
+        case HealthState.AT_RISK:
             return "risk"
-        case State.FAILED if not laid.complete:
+        case HealthState.FAILED if not laid.complete:
             return "ended"
         case _:
             return "provider" if laid.complete else "waiting"
@@ -58,7 +58,7 @@ def outcome(view: DomainView, laid: Board) -> str:
 
 def _removable(domain: Domain) -> list[str]:
     """Names the records of old keys that can be deleted, in full: panels show what is there in several ways."""
-    return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable(domain)]
+    return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable_selectors(domain)]
 
 
 def _mail(visitor: Visitor, view: DomainView, url: str) -> str:
@@ -72,8 +72,8 @@ def _mail(visitor: Visitor, view: DomainView, url: str) -> str:
 
 async def zone_file(visitor: Visitor) -> Answer:
     """Gives the records as text for a zone file."""
-    link = await setup_links.linked(visitor.deps, visitor.part("token"))
-    return zone_text(await setup_links.shown(visitor.deps, link))
+    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
+    return zone_text(await setup_links.show_linked_domain(visitor.deps, link))
 
 
 def zone_text(view: DomainView) -> Answer:
@@ -85,11 +85,11 @@ def zone_text(view: DomainView) -> Answer:
 
 async def news(visitor: Visitor) -> Answer:
     """Streams news of the link's domain, and has it looked at every 5 s while the page is open."""
-    link = await setup_links.linked(visitor.deps, visitor.part("token"))
+    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
 
     async def stays() -> bool:
-        held: SetupLink = await setup_links.linked(visitor.deps, visitor.part("token"))
-        await setup_links.watch(visitor.deps, held)
+        held: SetupLink = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
+        await setup_links.note_page_open(visitor.deps, held)
         return True
 
     return stream(visitor, link.id, link.domain_id, stays)

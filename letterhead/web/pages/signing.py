@@ -33,7 +33,7 @@ def form(visitor: Visitor, fault: Fault | None = None) -> Answer:
     """Shows the form to sign in, with what went wrong."""
     fresh = not visitor.seed
     if fresh:
-        visitor.seed = base64.urlsafe_b64encode(visitor.deps.chance(18)).decode()
+        visitor.seed = base64.urlsafe_b64encode(visitor.deps.random_octets(18)).decode()
     status = problems.status_of(fault.kind) if fault else 200
     answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"), openid=visitor.deps.sign_in)
     if fresh:

@@ -9,7 +9,7 @@ from letterhead.core.accounts.accounts import Caller, Scope, Session, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.operations.audit import Actor
-from letterhead.ports import Deps
+from letterhead.ports.deps import Deps
 from letterhead.web.endpoint import House
 from letterhead.web.pages.rendering import Rendering
 from letterhead.web.request import Request

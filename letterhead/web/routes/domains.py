@@ -12,7 +12,7 @@ from letterhead.core.check.catalogue import DIAGNOSES, like
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
-from letterhead.ports import Page
+from letterhead.ports.store.domains import DomainQuery
 from letterhead.web import etags, schemas, serialize
 from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.list_cache import Kept
@@ -50,7 +50,7 @@ async def _all(call: Call) -> Answer:
             return Answer(status=304, headers=headers)
         if kept is not None and same:
             return Answer(body=kept.body, headers=headers)
-    listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
+    listed = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) > LONG:
         return await _long(call, secret=secret)
     body = await _list(call, listed)
@@ -83,7 +83,7 @@ async def _pieces(call: Call, wanted: Collection[str], *, keys: bool) -> AsyncGe
     """
     opening, after = b"[", ""
     while True:
-        read = await domains.list_domains(call.deps, call.account_id, Page(limit=PIECE, after=after))
+        read = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=PIECE, after=after))
         listed = [each for each in read if each.id in wanted]
         shown = await domains.open_keys(call.deps, call.account_id, listed) if keys else {}
         if listed:
@@ -118,7 +118,7 @@ def _secret(call: Call) -> bool:
 async def _page(call: Call, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
     """Lists what is wanted, and the address of the next page if there is one."""
     limit = query.limit or None
-    page = Page(
+    page = DomainQuery(
         limit=limit + 1 if limit else None,  # one more than wanted tells whether there is a next page
         after=_after(query.cursor) if query.cursor else None,
         status=query.status or None,
@@ -170,7 +170,7 @@ async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domai
 
 
 async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
-    checkups = await call.deps.store.checkups([each.id for each in listed])
+    checkups = await call.deps.store.last_checks([each.id for each in listed])
     now = call.deps.now()
     return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
 
@@ -193,7 +193,7 @@ async def add_domain(call: Call) -> Answer:
     visible ASCII characters) makes a repeated request harmless for other fields too.
     """
     asked = await call.body(schemas.NewDomain)
-    wish = domains.Wish(
+    wish = domains.DomainRequest(
         sender=asked.sender,
         selector=None if asked.selector is UNSET else asked.selector,
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
@@ -207,7 +207,7 @@ async def add_domain(call: Call) -> Answer:
 
 async def _whole(call: Call) -> Answer:
     """Answers with all of the account's domains, without private keys."""
-    listed = await domains.list_domains(call.deps, call.account_id, Page(limit=LONG + 1))
+    listed = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) <= LONG:
         return json([serialize.domain(call.deps, each) for each in listed])
     marks = await domains.list_marks(call.deps, call.account_id)
@@ -259,7 +259,7 @@ async def preflight_domain(call: Call) -> Answer:
     asked = f"{call.account_id} {call.part('sender')}"
     told = call.house.looked.get(asked)
     if told is None:
-        found = await preflight.survey(call.deps, call.account_id, call.part("sender"))
+        found = await preflight.run_preflight(call.deps, call.account_id, call.part("sender"))
         told = call.house.looked.keep(asked, serialize.encode(serialize.preflight(found)))
     return Answer(body=told)
 

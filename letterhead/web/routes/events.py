@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from letterhead.errors import Kind
 from letterhead.operations import events
-from letterhead.ports import DomainEvent
+from letterhead.ports.store.domains import DomainEvent
 from letterhead.web import schemas_events as wire
 from letterhead.web import serialize_events as telling
 from letterhead.web.endpoint import Access, Call, Endpoint

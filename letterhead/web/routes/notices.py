@@ -13,7 +13,7 @@ async def take_provider_notice(call: Call) -> Answer:
     It only brings the next look at the domains that it names forward. A SubscriptionConfirmation is confirmed. 404
     unless LETTERHEAD_SES_NOTICE_TOPICS names topics. The body is JSON as SNS writes it, whatever its Content-Type.
     """
-    await provider_notifications.take(call.deps, await request_body.octets_of(call.request))
+    await provider_notifications.accept_notification(call.deps, await request_body.octets_of(call.request))
     return json(schemas.Message(message="taken"))
 
 

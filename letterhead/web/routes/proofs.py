@@ -36,7 +36,7 @@ async def prove_domain(call: Call) -> Answer:
 
 
 async def _judge(call: Call, asked: NewProof, raw: str) -> Answer:
-    given = proofs.Given(
+    given = proofs.ReceivedMessage(
         octets=_octets(raw, asked.encoding),
         client_ip=_if_given(asked.client_ip),
         mail_from=_if_given(asked.mail_from),
@@ -84,7 +84,7 @@ async def show_proof(call: Call) -> Answer:
     told = call.house.looked.get(named)
     if told is None:
         domain = await domains.find_domain(call.deps, call.account_id, call.part("sender"))
-        found = await proofs.look(call.deps, call.account_id, domain.sender, call.part("proofId"))
+        found = await proofs.find_proof(call.deps, call.account_id, domain.sender, call.part("proofId"))
         body = msgspec.json.encode(serialize_proofs.domain_proof(domain.sender, found))
         told = call.house.looked.keep(named, body)
     return Answer(body=told)

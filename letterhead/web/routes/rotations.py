@@ -16,7 +16,7 @@ async def start_rotation(call: Call) -> Answer:
     under way, nothing changes. The domain must be verified or at risk.
     """
     asked = await call.body_if_any(schemas.NewRotation)
-    wish = rotations.Wish(
+    wish = rotations.RotationRequest(
         selector=None if asked.selector is UNSET else asked.selector,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
     )

@@ -7,7 +7,8 @@ from typing import Any
 from letterhead.core.dns.answers import Question, Unanswered, View
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
-from letterhead.ports import Allowance, Backlog
+from letterhead.ports.resolver import Allowance
+from letterhead.ports.store.monitoring import Backlog
 from letterhead.web import schemas
 from letterhead.web.endpoint import Access, Call, Endpoint
 from letterhead.web.responses import Answer, json
@@ -60,10 +61,10 @@ def _worker(backlog: Backlog | schemas.Part) -> schemas.Part:
 async def _resolvers(call: Call) -> schemas.Part:
     """Tells an outage by what the checks met, in whatever process; else whether the resolvers answer."""
     try:
-        silence = await call.deps.store.silence()
+        silence = await call.deps.store.resolver_outage()
     except Fault as fault:
         return schemas.Part(ok=False, detail=fault.kind)
-    if silence is not None and resolver_outage.ours(silence):
+    if silence is not None and resolver_outage.is_resolver_outage(silence):
         return schemas.Part(ok=False, detail=f"degraded: {resolver_outage.sentence(silence)}")
     return await _probed(call)
 
@@ -94,7 +95,7 @@ async def metrics(call: Call) -> Answer:
     backlog = await _backlog(call)
     meter = call.deps.meter
     if isinstance(backlog, Backlog):
-        return Answer(body=meter.text(backlog, await call.deps.store.silence()), media_type=meter.media_type)
+        return Answer(body=meter.text(backlog, await call.deps.store.resolver_outage()), media_type=meter.media_type)
     return Answer(body=meter.text(None, None), media_type=meter.media_type)
 
 

@@ -3,7 +3,7 @@
 from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Kind
 from letterhead.operations import webhooks
-from letterhead.operations.webhooks import Shown
+from letterhead.operations.webhooks import RevealedWebhook
 from letterhead.web import schemas_events as wire
 from letterhead.web import serialize_events as telling
 from letterhead.web.endpoint import Access, Call, Endpoint
@@ -20,11 +20,11 @@ async def list_webhooks(call: Call) -> Answer:
     return Answer(body=json(told).body, headers=SECRET)
 
 
-def _told(call: Call, shown: Shown) -> wire.WebhookOut:
+def _told(call: Call, shown: RevealedWebhook) -> wire.WebhookOut:
     return telling.webhook(shown, call.deps.now(), secret=allows(call.caller.scope, Scope.WRITE))
 
 
-def _one(call: Call, shown: Shown) -> Answer:
+def _one(call: Call, shown: RevealedWebhook) -> Answer:
     return Answer(body=json(_told(call, shown)).body, headers=SECRET)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from letterhead.adapters import aws
 from letterhead.adapters.providers.ses.account import PROBES, SesAccount
-from letterhead.adapters.providers.ses.calls import Calls, Turn
+from letterhead.adapters.providers.ses.calls import AwsCalls, WaitForSlot
 from letterhead.adapters.providers.ses.provider import SesProvider
 from letterhead.adapters.providers.ses.tenants import TENANT_PROBES, Tenants
 from letterhead.errors import Fault, Kind
@@ -24,7 +24,7 @@ ANSWER_WITHIN: Final = 10.0
 async def open_ses(
     *,
     clock: Callable[[], datetime],
-    turn: Turn,
+    turn: WaitForSlot,
     region: str | None = None,
     endpoint: str | None = None,
     bounce_without_mx: bool = False,
@@ -47,8 +47,8 @@ async def open_ses(
             made = session.create_client(service, region_name=where, endpoint_url=url, config=config)
             return await opened.enter_async_context(made)
 
-        calls = Calls(await client("sesv2", endpoint), turn=turn, account=f"ses:{where}", pause=pause)
-        identities = Calls(await client("sts", None), turn=turn, account=f"sts:{where}", pause=pause)
+        calls = AwsCalls(await client("sesv2", endpoint), turn=turn, account=f"ses:{where}", pause=pause)
+        identities = AwsCalls(await client("sts", None), turn=turn, account=f"sts:{where}", pause=pause)
         account = SesAccount(calls, identities, where, PROBES + TENANT_PROBES if tenants else PROBES)
         yield SesProvider(
             calls,

@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from letterhead.adapters.providers.ses.calls import Calls
-from letterhead.adapters.providers.ses.faults import DENIED, Trouble
+from letterhead.adapters.providers.ses.calls import AwsCalls
+from letterhead.adapters.providers.ses.faults import DENIED, SesError
 from letterhead.adapters.providers.ses.shapes import (
     AccountState,
-    Answered,
     CallerIdentity,
+    EmptyResult,
     ListedIdentity,
     ListedPage,
     owner_tags,
     word_of,
 )
-from letterhead.core.domain.provider_identity import Word
-from letterhead.ports import Condition, Quota, Use
+from letterhead.core.domain.provider_identity import ProviderStatus
+from letterhead.ports.provider import HealthItem, Quota, QuotaUse
 
 PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain
 IDENTITIES: Final = 10_000  # in a region, as Amazon has it where nothing else was agreed; it can't be asked for
@@ -49,11 +49,11 @@ SANDBOX = (
 class SesAccount:
     """Asks about the account as a whole."""
 
-    def __init__(self, ses: Calls, sts: Calls, region: str, probes: Probes = PROBES) -> None:
+    def __init__(self, ses: AwsCalls, sts: AwsCalls, region: str, probes: Probes = PROBES) -> None:
         self._ses, self._sts, self._region, self._probes = ses, sts, region, probes
         self._prefix: str | None = None  # of ARNs: a process has one AWS account
 
-    async def listed(self) -> dict[str, Word]:
+    async def listed(self) -> dict[str, ProviderStatus]:
         """Lists all domains of the account, a thousand at a time."""
         return {
             each.identity_name.lower(): word_of(each.verification_status)
@@ -74,7 +74,7 @@ class SesAccount:
     async def tag(self, sender: str, owner: str) -> None:
         """Writes our owner tag over whatever owner tag is there."""
         arn = await self.arn(sender)
-        await self._ses("tag_resource", Answered, PATIENCE, ResourceArn=arn, Tags=owner_tags(owner))
+        await self._ses("tag_resource", EmptyResult, PATIENCE, ResourceArn=arn, Tags=owner_tags(owner))
 
     async def arn(self, sender: str) -> str:
         """Names an identity as tags and tenants do."""
@@ -86,65 +86,67 @@ class SesAccount:
     async def _caller(self) -> CallerIdentity:
         return await self._sts("get_caller_identity", CallerIdentity, PATIENCE)
 
-    async def standing(self) -> list[Condition]:
+    async def standing(self) -> list[HealthItem]:
         """Tells who we are, how the account stands, and how many identities it has."""
         told = await self._known()
         return [*told, await self._counted()] if len(told) > 1 else told
 
-    async def conditions(self) -> list[Condition]:
+    async def conditions(self) -> list[HealthItem]:
         """Tells who we are, how the account stands, and which actions are missing."""
         told = await self._known()
         return [*told, await self._permissions()] if len(told) > 1 else told
 
-    async def _known(self) -> list[Condition]:
+    async def _known(self) -> list[HealthItem]:
         try:
             caller = await self._caller()
             state = await self._ses("get_account", AccountState, PATIENCE)
-        except Trouble as trouble:
-            return [Condition(said=f"SES in {self._region}: {trouble.said}", ok=False, fix=trouble.fix)]
-        who = Condition(said=f"SES in {self._region}, AWS account {caller.account}, as {caller.arn}")
+        except SesError as trouble:
+            return [HealthItem(said=f"SES in {self._region}: {trouble.said}", ok=False, fix=trouble.fix)]
+        who = HealthItem(said=f"SES in {self._region}, AWS account {caller.account}, as {caller.arn}")
         return [who, _standing(state)]
 
-    async def _counted(self) -> Condition:
+    async def _counted(self) -> HealthItem:
         try:
             number = len([each async for each in self._identities()])
-        except Trouble as trouble:
-            return Condition(said=f"the identities could not be counted: {trouble.said}", ok=False, fix=trouble.fix)
-        use = Use(quota=Quota.IDENTITIES, used=number, allowed=IDENTITIES)
-        return Condition(said=f"{number} identities of {IDENTITIES}, unless Amazon has agreed to more", uses=(use,))
+        except SesError as trouble:
+            return HealthItem(said=f"the identities could not be counted: {trouble.said}", ok=False, fix=trouble.fix)
+        use = QuotaUse(quota=Quota.IDENTITIES, used=number, allowed=IDENTITIES)
+        return HealthItem(said=f"{number} identities of {IDENTITIES}, unless Amazon has agreed to more", uses=(use,))
 
-    async def _permissions(self) -> Condition:
+    async def _permissions(self) -> HealthItem:
         missing, untold = [], []
         for method, parameters in self._probes:
             try:
-                await self._ses(method, Answered, PATIENCE, **parameters)
-            except Trouble as trouble:
+                await self._ses(method, EmptyResult, PATIENCE, **parameters)
+            except SesError as trouble:
                 missing += [_action(method)] if trouble.code.startswith(DENIED) else []
                 untold += [_action(method)] if trouble.passes else []
         if missing:
             said = f"not allowed: {', '.join(missing)}"
-            return Condition(said=said, ok=False, fix="Allow these to the AWS user or role: docs/ses.md has the policy")
+            return HealthItem(
+                said=said, ok=False, fix="Allow these to the AWS user or role: docs/ses.md has the policy"
+            )
         if untold:
-            return Condition(said=f"could not be tried: {', '.join(untold)}", ok=False, fix="Run it again in a minute")
-        return Condition(said="every action that Letterhead needs is allowed")
+            return HealthItem(said=f"could not be tried: {', '.join(untold)}", ok=False, fix="Run it again in a minute")
+        return HealthItem(said="every action that Letterhead needs is allowed")
 
 
 def _action(method: str) -> str:
     return "ses:" + "".join(part.capitalize() for part in method.split("_"))
 
 
-def _standing(state: AccountState) -> Condition:
+def _standing(state: AccountState) -> HealthItem:
     quota = state.send_quota
     limited = quota.max24_hour_send >= 0  # -1 says that nothing does
     most = f"{quota.max24_hour_send:.0f}" if limited else "any number of"
     uses = (
-        Use(quota=Quota.MAILS, used=quota.sent_last24_hours, allowed=quota.max24_hour_send if limited else None),
-        Use(quota=Quota.RATE, allowed=quota.max_send_rate),
+        QuotaUse(quota=Quota.MAILS, used=quota.sent_last24_hours, allowed=quota.max24_hour_send if limited else None),
+        QuotaUse(quota=Quota.RATE, allowed=quota.max_send_rate),
     )
     said = f"{most} mails a day, {quota.max_send_rate:g} a second; {quota.sent_last24_hours:.0f} sent in the last 24 h"
     if not state.sending_enabled or state.enforcement_status == "SHUTDOWN":
         fix = "See the SES console, account dashboard: AWS says there why, and how to appeal"
-        return Condition(said=f"sending is off ({state.enforcement_status}); {said}", ok=False, fix=fix, uses=uses)
+        return HealthItem(said=f"sending is off ({state.enforcement_status}); {said}", ok=False, fix=fix, uses=uses)
     if not state.production_access_enabled:
-        return Condition(said=f"sandbox: {said}", ok=False, fix=SANDBOX, uses=uses)
-    return Condition(said=f"production, {state.enforcement_status.lower()}: {said}", uses=uses)
+        return HealthItem(said=f"sandbox: {said}", ok=False, fix=SANDBOX, uses=uses)
+    return HealthItem(said=f"production, {state.enforcement_status.lower()}: {said}", uses=uses)

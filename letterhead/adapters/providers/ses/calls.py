@@ -12,7 +12,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from letterhead.adapters.providers.ses.faults import BUDGET, Trouble
+from letterhead.adapters.providers.ses.faults import BUDGET, SesError
 
 TRIES: Final = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
@@ -20,11 +20,11 @@ NONSENSE: Final = "UnreadableAnswer"
 # What botocore's parser raises where JSON is of another form than its model says, or too deep for it.
 STUMBLES: Final = (AttributeError, TypeError, LookupError, RuntimeError)
 
-Shape = TypeVar("Shape")
-Turn = Callable[[str, float], Awaitable[float | None]]
+AwsShape = TypeVar("AwsShape")
+WaitForSlot = Callable[[str, float], Awaitable[float | None]]
 
 
-class Calls:
+class AwsCalls:
     """Calls one AWS service; every trouble is a `Trouble`, every answer a shape that was checked.
 
     `account` names the budget that all processes share, `pause` stands in for waiting in tests.
@@ -34,7 +34,7 @@ class Calls:
         self,
         client: Any,  # botocore makes its methods at run time
         *,
-        turn: Turn,
+        turn: WaitForSlot,
         account: str,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
@@ -43,13 +43,13 @@ class Calls:
         self._account = account
         self._pause = pause or asyncio.sleep
 
-    async def __call__(self, method: str, shape: type[Shape], patience: float, /, **parameters: object) -> Shape:
+    async def __call__(self, method: str, shape: type[AwsShape], patience: float, /, **parameters: object) -> AwsShape:
         """Calls one method; `patience` is for how many seconds it may wait for its turn."""
         for tried in range(TRIES):
             await self._wait_turn(patience)
             try:
                 return _read(await self._once(method, parameters), shape)
-            except Trouble as trouble:
+            except SesError as trouble:
                 if not trouble.passes or tried == TRIES - 1:
                     raise
             # Full jitter: SES never says Retry-After, and callers who were refused together must not return together.
@@ -60,7 +60,7 @@ class Calls:
     async def _wait_turn(self, patience: float) -> None:
         wait = await self._turn(self._account, patience)
         if wait is None:
-            raise Trouble(BUDGET, "the calls that this service may make are taken for now", wait=patience)
+            raise SesError(BUDGET, "the calls that this service may make are taken for now", wait=patience)
         if wait > 0:
             await self._pause(wait)
 
@@ -70,18 +70,18 @@ class Calls:
         except ClientError as error:
             raise _refusal(error) from None
         except ParamValidationError:  # its text repeats what was sent
-            raise Trouble("ParamValidationError", "SES can't have a domain of such a name or form") from None
+            raise SesError("ParamValidationError", "SES can't have a domain of such a name or form") from None
         except (ResponseParserError, *STUMBLES):
-            raise Trouble(NONSENSE, "the answer could not be read") from None
+            raise SesError(NONSENSE, "the answer could not be read") from None
         except (BotoCoreError, OSError, ValueError) as error:
-            raise Trouble(type(error).__name__, _unsent(error)) from None
+            raise SesError(type(error).__name__, _unsent(error)) from None
 
 
-def _refusal(error: ClientError) -> Trouble:
+def _refusal(error: ClientError) -> SesError:
     answer = error.response
     told = answer.get("Error", {})
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return Trouble(str(told.get("Code") or status or NONSENSE), str(told.get("Message") or ""), status)
+    return SesError(str(told.get("Code") or status or NONSENSE), str(told.get("Message") or ""), status)
 
 
 def _unsent(error: Exception) -> str:
@@ -89,8 +89,8 @@ def _unsent(error: Exception) -> str:
     return str(error) if isinstance(error, BotoCoreError) else "the call could not be made or its answer was cut short"
 
 
-def _read(answer: object, shape: type[Shape]) -> Shape:
+def _read(answer: object, shape: type[AwsShape]) -> AwsShape:
     try:
         return msgspec.convert(answer, shape)
     except msgspec.ValidationError as error:
-        raise Trouble(NONSENSE, f"the answer could not be read: {error}") from None
+        raise SesError(NONSENSE, f"the answer could not be read: {error}") from None

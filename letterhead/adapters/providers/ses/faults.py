@@ -62,7 +62,7 @@ _ACTION: Final = re.compile(r"not authorized to perform: (ses:\w+|sts:\w+)")
 _UNSAID: Final = re.compile(r"[A-Za-z0-9+/=]{64,}|arn:aws[\w*/:.@+=,-]*|\b\d{12}\b")
 
 
-class Trouble(Exception):
+class SesError(Exception):
     """Says that SES did not do it, in its own code and words, or in our own where it did not answer."""
 
     def __init__(self, code: str, said: str, status: int | None = None, wait: float | None = None) -> None:
@@ -95,7 +95,7 @@ def _permission(said: str) -> str:
     return f"Allow {action} to the service's AWS user or role: docs/ses.md has the least policy that it needs."
 
 
-def fault_of(trouble: Trouble, sender: str) -> Fault:
+def fault_of(trouble: SesError, sender: str) -> Fault:
     """Makes a fault of it, for whoever asked for something to be done."""
     return Fault(
         _kind(trouble),
@@ -107,12 +107,12 @@ def fault_of(trouble: Trouble, sender: str) -> Fault:
     )
 
 
-def _kind(trouble: Trouble) -> Kind:
+def _kind(trouble: SesError) -> Kind:
     if trouble.code in THROTTLED or trouble.code == BUDGET:
         return Kind.PROVIDER_THROTTLED
     return Kind.PROVIDER_FAILED if trouble.passes else Kind.PROVIDER_REFUSED
 
 
-def unknown_of(trouble: Trouble) -> IdentityUnknown:
+def unknown_of(trouble: SesError) -> IdentityUnknown:
     """Makes a word of it that moves no domain, for a look."""
     return IdentityUnknown(provider_code=trouble.code, detail=trouble.said, fix=trouble.fix)

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from letterhead.adapters.providers.ses.account import SesAccount
-from letterhead.adapters.providers.ses.calls import Calls
-from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NAME, NOT_FOUND, Trouble, fault_of, unknown_of
+from letterhead.adapters.providers.ses.calls import AwsCalls
+from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NAME, NOT_FOUND, SesError, fault_of, unknown_of
 from letterhead.adapters.providers.ses.shapes import (
     EXTERNAL,
-    Answered,
-    Held,
+    EmptyResult,
+    SesIdentity,
     holding_of,
     identity_of,
     owner_tags,
@@ -20,16 +20,16 @@ from letterhead.adapters.providers.ses.shapes import (
 )
 from letterhead.adapters.providers.ses.tenants import Tenants
 from letterhead.core.domain.provider_identity import (
-    Holding,
     Identity,
+    IdentityReport,
     IdentityWish,
     Presence,
-    ProviderWord,
+    ProviderHolding,
+    ProviderStatus,
     ReturnPath,
-    Word,
 )
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports import Condition
+from letterhead.ports.provider import HealthItem
 
 MX_PRIORITY: Final = 10
 LOOK_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a turn: who looks can come back later
@@ -45,7 +45,7 @@ class SesProvider:
 
     def __init__(
         self,
-        ses: Calls,
+        ses: AwsCalls,
         account: SesAccount,
         *,
         clock: Callable[[], datetime],
@@ -64,18 +64,18 @@ class SesProvider:
         host = f"feedback-smtp.{self._region}.amazonses.com"
         return ReturnPath(mx_host=host, mx_priority=MX_PRIORITY, spf="include:amazonses.com")
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Tells what SES holds of the domain; trouble is `IdentityUnknown`."""
         try:
             return await _bounded(self._look(sender, owner))
-        except Trouble as trouble:
+        except SesError as trouble:
             return unknown_of(trouble)
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Makes SES hold what is wished; what is held so already is not written again."""
         return await _translated(wish.sender, self._register(wish, private_key, again=False))
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
         """Puts key and MAIL FROM again where SES had given up on them, which starts its 72 hours anew."""
         return await _translated(wish.sender, self._register(wish, private_key, again=True))
 
@@ -83,11 +83,11 @@ class SesProvider:
         """Deletes the identity if it carries our tag."""
         await _translated(sender, self._withdraw(sender, owner))
 
-    async def listed(self) -> Mapping[str, Word]:
+    async def list_identities(self) -> Mapping[str, ProviderStatus]:
         """Lists all domains of the account and region."""
         return await _translated("the list of identities", self._account.listed(), within=LIST_WITHIN)
 
-    async def holding(self, sender: str) -> Holding | None:
+    async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Tells what SES holds under a name, whoever put it there."""
         held = await _translated(sender, self._held(sender))
         return None if held is None else holding_of(held)
@@ -96,11 +96,11 @@ class SesProvider:
         """Puts our owner tag on what is there, and it into its tenant; key and MAIL FROM stay until the next look."""
         await _translated(sender, self._adopt(sender, owner))
 
-    async def account(self) -> Sequence[Condition]:
+    async def account_health(self) -> Sequence[HealthItem]:
         """Tells who we are at AWS, how the account stands, what it allows and what of it is used."""
         return await self._account.standing()
 
-    async def conditions(self) -> Sequence[Condition]:
+    async def full_health(self) -> Sequence[HealthItem]:
         """Tells who we are at AWS, how the account stands, and which actions are missing."""
         return await self._account.conditions()
 
@@ -113,10 +113,10 @@ class SesProvider:
         held = await self._held(sender, patience)
         return without(Presence.ABSENT, self._clock()) if held is None else identity_of(held, owner, self._clock())
 
-    async def _held(self, sender: str, patience: float = WRITE_PATIENCE) -> Held | None:
+    async def _held(self, sender: str, patience: float = WRITE_PATIENCE) -> SesIdentity | None:
         try:
-            return await self._ses("get_email_identity", Held, patience, EmailIdentity=sender)
-        except Trouble as trouble:
+            return await self._ses("get_email_identity", SesIdentity, patience, EmailIdentity=sender)
+        except SesError as trouble:
             if trouble.code == NOT_FOUND:
                 return None
             raise
@@ -135,7 +135,7 @@ class SesProvider:
             return identity_of(held, wish.owner, self._clock())
         return await self._look(wish.sender, wish.owner, WRITE_PATIENCE)
 
-    async def _created(self, wish: IdentityWish, private_key: Secret) -> Held | None:
+    async def _created(self, wish: IdentityWish, private_key: Secret) -> SesIdentity | None:
         """Makes the identity with key and tag in one call; one that came meanwhile is judged by its tag."""
         try:
             await self._write(
@@ -144,12 +144,12 @@ class SesProvider:
                 DkimSigningAttributes=_signing(wish, private_key),
                 Tags=owner_tags(wish.owner),
             )
-        except Trouble as trouble:
+        except SesError as trouble:
             if trouble.code != ALREADY_EXISTS:
                 raise
         return await self._held(wish.sender)
 
-    async def _put_key(self, held: Held, wish: IdentityWish, private_key: Secret, *, again: bool) -> bool:
+    async def _put_key(self, held: SesIdentity, wish: IdentityWish, private_key: Secret, *, again: bool) -> bool:
         dkim = held.dkim_attributes
         ours = dkim.signing_attributes_origin == EXTERNAL and held.selector == wish.selector
         idle = dkim.status == "NOT_STARTED" or (again and dkim.status == "FAILED")
@@ -164,7 +164,7 @@ class SesProvider:
             await self._write("put_email_identity_dkim_attributes", wish.sender, SigningEnabled=True)
         return not ours or idle or not dkim.signing_enabled
 
-    async def _put_mail_from(self, held: Held, wish: IdentityWish, *, again: bool) -> bool:
+    async def _put_mail_from(self, held: SesIdentity, wish: IdentityWish, *, again: bool) -> bool:
         now = held.mail_from_attributes
         behaviour = self._on_mx_failure if wish.mail_from else now.behavior_on_mx_failure
         there = (now.mail_from_domain, now.behavior_on_mx_failure) == (wish.mail_from or "", behaviour)
@@ -189,12 +189,12 @@ class SesProvider:
     async def _delete(self, sender: str) -> None:
         try:
             await self._write("delete_email_identity", sender)
-        except Trouble as trouble:
+        except SesError as trouble:
             if trouble.code != NOT_FOUND:
                 raise
 
     async def _write(self, method: str, sender: str, **parameters: object) -> None:
-        await self._ses(method, Answered, WRITE_PATIENCE, EmailIdentity=sender, **parameters)
+        await self._ses(method, EmptyResult, WRITE_PATIENCE, EmailIdentity=sender, **parameters)
 
 
 def _signing(wish: IdentityWish, private_key: Secret) -> dict[str, str]:
@@ -211,11 +211,11 @@ async def _bounded(doing: Awaitable[T], within: float | None = None) -> T:
         async with asyncio.timeout(seconds):
             return await doing
     except TimeoutError:
-        raise Trouble("Timeout", f"it took longer than {seconds:.0f} seconds") from None
+        raise SesError("Timeout", f"it took longer than {seconds:.0f} seconds") from None
 
 
 async def _translated(sender: str, doing: Awaitable[T], within: float | None = None) -> T:
     try:
         return await _bounded(doing, within)
-    except Trouble as trouble:
+    except SesError as trouble:
         raise fault_of(trouble, sender) from None

@@ -7,18 +7,18 @@ from typing import Final
 
 import msgspec
 
-from letterhead.core.domain.provider_identity import Holding, Identity, Obstacle, Presence, Word
+from letterhead.core.domain.provider_identity import Identity, Obstacle, Presence, ProviderHolding, ProviderStatus
 
 OWNER_TAGS: Final = ("letterhead-installation", "letterhead-account", "letterhead-domain")
 EXTERNAL: Final = "EXTERNAL"  # a key of our own, not one that SES made
 
-WORDS: Final[Mapping[str, Word]] = MappingProxyType(
+WORDS: Final[Mapping[str, ProviderStatus]] = MappingProxyType(
     {
-        "NOT_STARTED": Word.NOT_STARTED,
-        "PENDING": Word.PENDING,
-        "SUCCESS": Word.SUCCESS,
-        "TEMPORARY_FAILURE": Word.TEMPORARY_FAILURE,
-        "FAILED": Word.GAVE_UP,  # after 72 hours; it looks again when the key is put again
+        "NOT_STARTED": ProviderStatus.NOT_STARTED,
+        "PENDING": ProviderStatus.PENDING,
+        "SUCCESS": ProviderStatus.SUCCESS,
+        "TEMPORARY_FAILURE": ProviderStatus.TEMPORARY_FAILURE,
+        "FAILED": ProviderStatus.GAVE_UP,  # after 72 hours; it looks again when the key is put again
     }
 )
 OBSTACLES: Final[Mapping[str, Obstacle]] = MappingProxyType(
@@ -31,18 +31,18 @@ OBSTACLES: Final[Mapping[str, Obstacle]] = MappingProxyType(
 )
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+class EmptyResult(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """Is an answer of which nothing is wanted but that it came; the others add what they read of theirs."""
 
 
-class Tag(Answered, frozen=True, kw_only=True):
+class SesTag(EmptyResult, frozen=True, kw_only=True):
     """Holds one tag of an identity."""
 
     key: str
     value: str = ""
 
 
-class Dkim(Answered, frozen=True, kw_only=True):
+class Dkim(EmptyResult, frozen=True, kw_only=True):
     """Tells how an identity signs; with a key of ours the one token is its selector."""
 
     signing_enabled: bool = True
@@ -51,7 +51,7 @@ class Dkim(Answered, frozen=True, kw_only=True):
     signing_attributes_origin: str = ""
 
 
-class MailFrom(Answered, frozen=True, kw_only=True):
+class MailFrom(EmptyResult, frozen=True, kw_only=True):
     """Tells an identity's MAIL FROM; where none is set there is only what happens without an MX."""
 
     mail_from_domain: str = ""
@@ -59,19 +59,19 @@ class MailFrom(Answered, frozen=True, kw_only=True):
     behavior_on_mx_failure: str = "USE_DEFAULT_VALUE"
 
 
-class Verification(Answered, frozen=True, kw_only=True):
+class Verification(EmptyResult, frozen=True, kw_only=True):
     """Tells when SES last looked at DNS and what it stumbled over."""
 
     last_checked_timestamp: datetime | None = None
     error_type: str | None = None
 
 
-class Held(Answered, frozen=True, kw_only=True):
+class SesIdentity(EmptyResult, frozen=True, kw_only=True):
     """Is the answer to GetEmailIdentity."""
 
     dkim_attributes: Dkim = Dkim()
     mail_from_attributes: MailFrom = MailFrom()
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[SesTag, ...] = ()
     verification_info: Verification = Verification()
 
     @property
@@ -86,7 +86,7 @@ class Held(Answered, frozen=True, kw_only=True):
         return self.dkim_attributes.tokens[0] if self.dkim_attributes.tokens else None
 
 
-class ListedIdentity(Answered, frozen=True, kw_only=True):
+class ListedIdentity(EmptyResult, frozen=True, kw_only=True):
     """Is one line of the list of identities."""
 
     identity_type: str = "DOMAIN"
@@ -94,14 +94,14 @@ class ListedIdentity(Answered, frozen=True, kw_only=True):
     verification_status: str = "NOT_STARTED"
 
 
-class ListedPage(Answered, frozen=True, kw_only=True):
+class ListedPage(EmptyResult, frozen=True, kw_only=True):
     """Is the answer to ListEmailIdentities."""
 
     email_identities: tuple[ListedIdentity, ...] = ()
     next_token: str | None = None
 
 
-class SendQuota(Answered, frozen=True, kw_only=True):
+class SendQuota(EmptyResult, frozen=True, kw_only=True):
     """Tells how much the account may send."""
 
     max24_hour_send: float = msgspec.field(default=0.0, name="Max24HourSend")
@@ -109,7 +109,7 @@ class SendQuota(Answered, frozen=True, kw_only=True):
     sent_last24_hours: float = msgspec.field(default=0.0, name="SentLast24Hours")
 
 
-class AccountState(Answered, frozen=True, kw_only=True):
+class AccountState(EmptyResult, frozen=True, kw_only=True):
     """Is the answer to GetAccount."""
 
     production_access_enabled: bool = False
@@ -118,16 +118,16 @@ class AccountState(Answered, frozen=True, kw_only=True):
     send_quota: SendQuota = SendQuota()
 
 
-class CallerIdentity(Answered, frozen=True, kw_only=True):
+class CallerIdentity(EmptyResult, frozen=True, kw_only=True):
     """Is the answer of STS to who we are."""
 
     account: str
     arn: str
 
 
-def holding_of(held: Held) -> Holding:
+def holding_of(held: SesIdentity) -> ProviderHolding:
     """Tells what is there, whoever put it there."""
-    return Holding(
+    return ProviderHolding(
         owner=held.owner,
         selector=held.selector,
         mail_from=held.mail_from_attributes.mail_from_domain or None,
@@ -142,10 +142,12 @@ def owner_tags(owner: str) -> list[dict[str, str]]:
 
 def without(presence: Presence, now: datetime) -> Identity:
     """Says that there is nothing of ours: what is somebody else's is not told."""
-    return Identity(presence=presence, dkim=Word.NOT_STARTED, mail_from=Word.NOT_STARTED, seen_at=now)
+    return Identity(
+        presence=presence, dkim=ProviderStatus.NOT_STARTED, mail_from=ProviderStatus.NOT_STARTED, seen_at=now
+    )
 
 
-def identity_of(held: Held, owner: str, now: datetime) -> Identity:
+def identity_of(held: SesIdentity, owner: str, now: datetime) -> Identity:
     """Tells in neutral words what SES holds, as seen by an owner."""
     if held.owner != owner:
         return without(Presence.FOREIGN, now)
@@ -154,8 +156,8 @@ def identity_of(held: Held, owner: str, now: datetime) -> Identity:
     reason = checked.error_type or None
     return Identity(
         presence=Presence.OURS,
-        dkim=word_of(dkim.status) if dkim.signing_enabled else Word.NOT_STARTED,
-        mail_from=word_of(mail_from.mail_from_domain_status) if named else Word.NOT_STARTED,
+        dkim=word_of(dkim.status) if dkim.signing_enabled else ProviderStatus.NOT_STARTED,
+        mail_from=word_of(mail_from.mail_from_domain_status) if named else ProviderStatus.NOT_STARTED,
         selector=held.selector,
         mail_from_name=named,
         tokens=dkim.tokens,
@@ -168,6 +170,6 @@ def identity_of(held: Held, owner: str, now: datetime) -> Identity:
     )
 
 
-def word_of(said: str) -> Word:
+def word_of(said: str) -> ProviderStatus:
     """Reads one of SES's words; one that we do not know is no news."""
-    return WORDS.get(said, Word.TEMPORARY_FAILURE)
+    return WORDS.get(said, ProviderStatus.TEMPORARY_FAILURE)

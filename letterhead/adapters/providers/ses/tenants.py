@@ -6,9 +6,9 @@ A tenant has sending status and reputation of its own, so that one account's bou
 from typing import Final
 
 from letterhead.adapters.providers.ses.account import NOBODY, PATIENCE, Probes, SesAccount
-from letterhead.adapters.providers.ses.calls import Calls
-from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NOT_FOUND, Trouble
-from letterhead.adapters.providers.ses.shapes import OWNER_TAGS, Answered
+from letterhead.adapters.providers.ses.calls import AwsCalls
+from letterhead.adapters.providers.ses.faults import ALREADY_EXISTS, NOT_FOUND, SesError
+from letterhead.adapters.providers.ses.shapes import OWNER_TAGS, EmptyResult
 
 NO_ARN: Final = f"arn:aws:ses:us-east-1:000000000000:identity/{NOBODY}"
 # As account.PROBES: a tenant's name has no dots, so that none is made.
@@ -21,7 +21,7 @@ TENANT_PROBES: Final[Probes] = (
 )
 
 
-class Resources(Answered, frozen=True, kw_only=True):
+class Resources(EmptyResult, frozen=True, kw_only=True):
     """Is the answer to ListTenantResources."""
 
     tenant_resources: tuple[dict[str, str], ...] = ()
@@ -30,7 +30,7 @@ class Resources(Answered, frozen=True, kw_only=True):
 class Tenants:
     """Keeps identities with their accounts' tenants; every step can be taken again."""
 
-    def __init__(self, ses: Calls, account: SesAccount) -> None:
+    def __init__(self, ses: AwsCalls, account: SesAccount) -> None:
         self._ses, self._account = ses, account
 
     async def join(self, sender: str, owner: str) -> None:
@@ -39,7 +39,7 @@ class Tenants:
         if await self._done("create_tenant_resource_association", **parameters):
             return
         await self._done("create_tenant", TenantName=tenant_of(owner), Tags=_tags(owner))
-        await self._ses("create_tenant_resource_association", Answered, PATIENCE, **parameters)
+        await self._ses("create_tenant_resource_association", EmptyResult, PATIENCE, **parameters)
 
     async def leave(self, sender: str, owner: str) -> None:
         """Takes an identity out of its tenant, before it is deleted."""
@@ -51,7 +51,7 @@ class Tenants:
         name = tenant_of(owner)
         try:
             held = await self._ses("list_tenant_resources", Resources, PATIENCE, TenantName=name, PageSize=1)
-        except Trouble as trouble:
+        except SesError as trouble:
             if trouble.code == NOT_FOUND:
                 return
             raise
@@ -61,8 +61,8 @@ class Tenants:
     async def _done(self, method: str, **parameters: object) -> bool:
         """Does one thing, which may be done already; false where something that it needs, or ends, is not there."""
         try:
-            await self._ses(method, Answered, PATIENCE, **parameters)
-        except Trouble as trouble:
+            await self._ses(method, EmptyResult, PATIENCE, **parameters)
+        except SesError as trouble:
             if trouble.code not in (ALREADY_EXISTS, NOT_FOUND):
                 raise
             return trouble.code == ALREADY_EXISTS

@@ -1,0 +1,1 @@
+"""What the operations need of the outside world, as protocols: one file a port, and no implementation of any."""

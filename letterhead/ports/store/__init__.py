@@ -1,0 +1,28 @@
+"""Storage, as narrow protocols: an operation names those that it needs."""
+
+from typing import Protocol
+
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.monitoring import MonitoringStore
+from letterhead.ports.store.reminders import ReminderStore
+from letterhead.ports.store.retention import RetentionStore
+from letterhead.ports.store.secrets import SecretStore
+from letterhead.ports.store.sessions import SessionStore
+from letterhead.ports.store.webhooks import WebhookStore
+
+
+class Store(
+    AccountStore,
+    DomainStore,
+    LeaseStore,
+    ReminderStore,
+    WebhookStore,
+    SessionStore,
+    MonitoringStore,
+    SecretStore,
+    RetentionStore,
+    Protocol,
+):
+    """Keeps everything. Each method is one transaction; storage trouble is Fault `storage-unavailable`."""
