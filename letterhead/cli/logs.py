@@ -38,8 +38,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("asyncio", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -41,8 +41,11 @@ class MailQueue(Protocol):
 class MessageSigner(Protocol):
     """Signs messages."""
 
-    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
-        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret, at: datetime) -> bytes:
+        """Return the message with a DKIM signature of this time before it.
+
+        Takes some milliseconds of CPU, so call it in a thread.
+        """
         ...
 
 

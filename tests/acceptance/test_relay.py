@@ -70,7 +70,12 @@ class Running:
                     value = each["recordValue"]
                     self.lab.publish(each["host"], "TXT", f'"{value[:200]}" "{value[200:]}"')
             self.lab.flush()
-            until(lambda: client.post(f"/domains/{sender}/check").json()["status"] == "SUCCESS")
+
+            def is_verified() -> bool:
+                checked = client.post(f"/domains/{sender}/check").json()
+                return {checked["status"], checked.get("mailFromDomainStatus")} == {"SUCCESS"}
+
+            until(is_verified)
 
     def private_key(self) -> rsa.RSAPrivateKey:
         """Reads the key of the one domain."""

@@ -17,7 +17,7 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import EventKind
@@ -356,18 +356,3 @@ async def test_migrating_at_once(postgres_url: str) -> None:
     """Of several that migrate at once one does it, and the others find it done."""
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     assert await schema_state(postgres_url) is SchemaState.CURRENT
-
-
-def test_head_is_the_last_migration() -> None:
-    """The revision that this version wants is the head of the migrations that it ships."""
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory(str(ROOT / "letterhead" / "adapters" / "storage" / "migrations"))
-    assert scripts.get_current_head() == schema.HEAD
-    assert tuple(one.revision for one in scripts.walk_revisions())[::-1] == schema.REVISIONS
-
-
-def test_opening_does_not_load_alembic() -> None:
-    """Only migrating pays for Alembic."""
-    code = "import sys; import letterhead.adapters.storage; sys.exit('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

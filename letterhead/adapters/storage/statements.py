@@ -5,7 +5,7 @@ uncommented for it, a comment for the other.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ _MARKED: Final = re.compile(r"/\*(sqlite|postgresql)\s(.*?)\*/", re.DOTALL)
 
 
 class Dialect(StrEnum):
-    """Names the engines, as Alembic does."""
+    """Names the engines, as their parts of a text are marked."""
 
     SQLITE = "sqlite"
     POSTGRES = "postgresql"
@@ -37,11 +37,6 @@ class Statement:
 def for_engine(script: str, dialect: str) -> str:
     """Uncomments what is meant for one engine, and drops what is meant for the other."""
     return _MARKED.sub(lambda marked: marked[2] if marked[1] == dialect else "", script)
-
-
-def one_by_one(script: str) -> Iterator[str]:
-    """Splits a script at its empty lines, since a trigger has semicolons of its own."""
-    return (part for part in (part.strip().removesuffix(";") for part in re.split(r"\n\s*\n", script)) if part)
 
 
 def statements(dialect: Dialect) -> Mapping[str, Statement]:

@@ -65,7 +65,7 @@ async def migrate(url: str) -> None:
 
 
 async def schema_state(url: str) -> schema.SchemaState:
-    """Tells how the schema stands to this version, without loading Alembic."""
+    """Tells how the schema stands to this version."""
     path = _path(url)
     if path is not None:
         return schema.state_of(await revision_of_sqlite(path))

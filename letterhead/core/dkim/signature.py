@@ -132,17 +132,18 @@ def _base64(text: str) -> bytes | None:
 
 def body_octets(message: Message, signature: Signature) -> bytes:
     """Gives the octets of the body that the signature's `bh=` is the hash of."""
-    body = message.body if signature.canon[1] == "simple" else _relaxed_body(message.body)
-    body = _ended(body) if body or signature.canon[1] == "simple" else body
+    body = _ended(message.body if signature.canon[1] == "simple" else _relaxed_body(message.body))
+    if body == b"\r\n" and signature.canon[1] == "relaxed":
+        body = b""  # RFC 6376 3.4.4: of nothing but empty lines nothing is left
     return body if signature.length is None else body[: signature.length]
 
 
 def _relaxed_body(body: bytes) -> bytes:
-    """Writes a body as RFC 6376 3.4.4 has it; one of nothing but empty lines is empty."""
-    lines = [_BLANKS.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return b"".join(line + b"\r\n" for line in lines)
+    """Reduce the white space of a body as RFC 6376 3.4.4 does, and end its last line."""
+    flat = body.replace(b"\t", b" ")
+    while b"  " in flat:  # halves each run: far cheaper than an expression that looks at every octet
+        flat = flat.replace(b"  ", b" ")
+    return (flat + b"\r\n").replace(b" \r\n", b"\r\n")
 
 
 def _ended(body: bytes) -> bytes:

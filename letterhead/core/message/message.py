@@ -53,7 +53,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(field for field in self.fields if field.name == name)
 
 
-def parse(octets: bytes) -> Message:
+def parse(octets: bytes, most_fields: int = MOST_FIELDS) -> Message:
     """Reads a mail; lines may end in CRLF or in LF alone, as files have them."""
     text = octets.replace(b"\r\n", b"\n")
     if text.startswith(b"\n"):
@@ -61,17 +61,17 @@ def parse(octets: bytes) -> Message:
     else:
         head, _, body = text.partition(b"\n\n")
     lines = head.removesuffix(b"\n").split(b"\n") if head else []
-    fields, stray = _fields(lines)
+    fields, stray = _fields(lines, most_fields)
     trouble = None
     if stray is not None:  # as most servers do: what is no field ends the header
         body = b"\n".join(lines[stray:]) + b"\n\n" + body
         trouble = f"line {stray + 1} is no header field, so the body begins there"
-    if len(fields) > MOST_FIELDS:
-        fields, trouble = fields[:MOST_FIELDS], f"it has more than {MOST_FIELDS} header fields"
+    if len(fields) > most_fields:
+        fields, trouble = fields[:most_fields], f"it has more than {most_fields} header fields"
     return Message(fields=tuple(fields), body=body.replace(b"\n", b"\r\n"), trouble=trouble)
 
 
-def _fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
+def _fields(lines: list[bytes], most_fields: int) -> tuple[list[HeaderField], int | None]:
     """Joins lines to fields, up to a line that belongs to none, whose number is given then."""
     gathered: list[tuple[str, list[bytes]]] = []
     for number, line in enumerate(lines):
@@ -82,7 +82,7 @@ def _fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
             gathered[-1][1].append(line)
         elif number > 0 or not line.startswith(b"From "):  # the line that begins a mail in an mbox file
             return _joined(gathered), number
-        if len(gathered) > MOST_FIELDS:
+        if len(gathered) > most_fields:
             break
     return _joined(gathered), None
 
