@@ -11,9 +11,9 @@ from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Finding
 from letterhead.core.plan.plan import RecordResult, Verdict
 
 
-def texts(scene: RuleInput, standing: RecordResult) -> list[str]:
+def texts(rule_input: RuleInput, result: RecordResult) -> list[str]:
     """Gives the TXT at the planned name."""
-    return [rdata.text for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Txt)]
+    return [rdata.text for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Txt)]
 
 
 def at_tag(record: KeyRecord, name: str, **places: str) -> Match | None:
@@ -25,8 +25,8 @@ def at_tag(record: KeyRecord, name: str, **places: str) -> Match | None:
 def _advice(diagnosis: Diagnosis, holds: Callable[[KeyRecord], Match | None]) -> DiagnosisRule:
     """Makes a rule of what the tags of the planned key, where it is present, tell."""
 
-    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
-        found = texts(scene, standing) if standing.verdict is Verdict.PRESENT else []
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        found = texts(rule_input, result) if result.verdict is Verdict.PRESENT else []
         theirs = parse_key_record(found[0]) if len(found) == 1 else None
         return holds(theirs) if theirs else None
 
@@ -42,20 +42,20 @@ def _weak(theirs: KeyRecord) -> Match | None:
     return at_tag(theirs, "p", bits=str(bits)) if bits is not None and bits < WEAK_BITS else None
 
 
-def old(scene: RuleInput) -> Iterator[Question]:
+def old(rule_input: RuleInput) -> Iterator[Question]:
     """Asks for the keys that were rotated out."""
-    for selector in scene.history.old_selectors:
-        name = f"{selector}._domainkey.{scene.plan.sender}"
+    for selector in rule_input.history.old_selectors:
+        name = f"{selector}._domainkey.{rule_input.plan.sender}"
         yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
 
 
-def old_live(scene: RuleInput) -> Iterator[Finding]:
-    for question in old(scene):
-        found = [rdata.text for rdata in answers_at(scene, question.name, "TXT") if isinstance(rdata, Txt)]
+def old_live(rule_input: RuleInput) -> Iterator[Finding]:
+    for question in old(rule_input):
+        found = [rdata.text for rdata in answers_at(rule_input, question.name, "TXT") if isinstance(rdata, Txt)]
         keys = [text for text in found if (record := parse_key_record(text)) and record.get("p")]
         if keys:
-            sighting = Match(host=question.name, places={"old": question.name}, observed=tuple(keys))
-            yield finding(faults.OLD_SELECTOR_LIVE, scene, sighting=sighting)
+            match = Match(host=question.name, places={"old": question.name}, observed=tuple(keys))
+            yield finding(faults.OLD_SELECTOR_LIVE, rule_input, None, match)
 
 
 ADVISES = (

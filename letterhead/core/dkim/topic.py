@@ -87,20 +87,20 @@ def _is_ours(text: str, record: PlannedRecord) -> bool:
 # --- the whole set at the name --------------------------------------------------------------------------------------
 
 
-def _several(scene: RuleInput, standing: RecordResult) -> Match | None:
-    texts = texts_of(scene, standing)
-    if standing.verdict is not Verdict.WRONG or len(texts) < 2 or not any(_like_a_key(text) for text in texts):
+def _several(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    texts = texts_of(rule_input, result)
+    if result.verdict is not Verdict.WRONG or len(texts) < 2 or not any(_like_a_key(text) for text in texts):
         return None
-    joined = any(_is_ours(text, standing.record) for text in _orders(texts, standing.record))
+    joined = any(_is_ours(text, result.record) for text in _orders(texts, result.record))
     how = "together they are one value that was cut into records" if joined else "a receiver may take any of them"
     return Match(places={"count": str(len(texts)), "how": how})
 
 
-def _not_dkim(scene: RuleInput, standing: RecordResult) -> Match | None:
-    texts = texts_of(scene, standing)
-    if standing.verdict is not Verdict.WRONG or any(_like_a_key(text) for text in texts):
+def _not_dkim(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    texts = texts_of(rule_input, result)
+    if result.verdict is not Verdict.WRONG or any(_like_a_key(text) for text in texts):
         return None
-    middle = _key(standing.record)[50:90]
+    middle = _key(result.record)[50:90]
     return None if middle and any(middle in without_whitespace(text) for text in texts) else Match()
 
 
@@ -115,14 +115,14 @@ def _key(record: PlannedRecord) -> str:
     return without_whitespace(ours.get("p")) if ours else ""
 
 
-def _misordered(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _misordered(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where the strings of the record give the right value in another order, or once each."""
-    rdatas = rdatas_of(scene, standing.record)
-    if standing.verdict is not Verdict.WRONG or len(rdatas) != 1 or not isinstance(rdatas[0], Txt):
+    rdatas = rdatas_of(rule_input, result.record)
+    if result.verdict is not Verdict.WRONG or len(rdatas) != 1 or not isinstance(rdatas[0], Txt):
         return None
     strings = rdatas[0].strings
-    tries = _orders(list(dict.fromkeys(strings)), standing.record)
-    if any(_is_ours(text, standing.record) for text in tries) or _rotated(rdatas[0].text, standing.record):
+    tries = _orders(list(dict.fromkeys(strings)), result.record)
+    if any(_is_ours(text, result.record) for text in tries) or _rotated(rdatas[0].text, result.record):
         return Match(observed=tuple(quote(string) for string in strings))
     return None
 
@@ -154,11 +154,11 @@ _Parsed = Callable[[KeyRecord, PlannedRecord], Match | None]
 def _spoilt(diagnosis: Diagnosis, holds: _Spoilt) -> DiagnosisRule:
     """Makes a rule of what one wrong text, alone at its name, tells."""
 
-    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
-        texts = texts_of(scene, standing)
-        if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT" or len(texts) != 1:
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        texts = texts_of(rule_input, result)
+        if result.verdict is not Verdict.WRONG or result.record.rdtype != "TXT" or len(texts) != 1:
             return None
-        return holds(texts[0], standing.record)
+        return holds(texts[0], result.record)
 
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
@@ -309,51 +309,51 @@ def _far_too_weak(theirs: KeyRecord, record: PlannedRecord) -> Match | None:
     return at_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
 
 
-def _otherwise(scene: RuleInput, standing: RecordResult) -> Match | None:
-    if standing.verdict is not Verdict.WRONG or standing.record.rdtype != "TXT":
+def _otherwise(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    if result.verdict is not Verdict.WRONG or result.record.rdtype != "TXT":
         return None
-    keys = [parse_key_record(text) for text in texts_of(scene, standing)]
+    keys = [parse_key_record(text) for text in texts_of(rule_input, result)]
     bits = rsa_bits(key_octets(keys[0]) or b"") if keys and keys[0] else None
     return Match(places={"held": f"a key of {bits} bits" if bits else "another key"})
 
 
-def _other_target(_: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if standing.verdict is Verdict.WRONG and standing.record.rdtype == "CNAME" else None
+def _other_target(_: RuleInput, result: RecordResult) -> Match | None:
+    return Match() if result.verdict is Verdict.WRONG and result.record.rdtype == "CNAME" else None
 
 
-def _removed(scene: RuleInput, standing: RecordResult) -> Match | None:
-    last = scene.history.present_until if standing.record.id is RecordId.DKIM else None
-    if last is None or misplaced.absent(scene, standing) is None:
+def _removed(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    last = rule_input.history.present_until if result.record.id is RecordId.DKIM else None
+    if last is None or misplaced.absent(rule_input, result) is None:
         return None
     return Match(places={"last": f"{last:%Y-%m-%d %H:%M} UTC"})
 
 
-def _second_absent(scene: RuleInput, standing: RecordResult) -> Match | None:
-    return misplaced.absent(scene, standing) if standing.record.id in ED25519_KEYS else None
+def _second_absent(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    return misplaced.absent(rule_input, result) if result.record.id in ED25519_KEYS else None
 
 
-def _not_alias(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _not_alias(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where a key itself stands in the place of the planned alias."""
-    record = standing.record
-    if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
+    record = result.record
+    if record.rdtype != "CNAME" or result.verdict is not Verdict.ABSENT:
         return None
-    texts = (rdata.text for rdata in answers_at(scene, record.host, "TXT") if isinstance(rdata, Txt))
+    texts = (rdata.text for rdata in answers_at(rule_input, record.host, "TXT") if isinstance(rdata, Txt))
     keys = tuple(text for text in texts if _like_a_key(text))
     return Match(observed=keys) if keys else None
 
 
-def _survey(scene: RuleInput) -> Iterator[Finding]:
+def _survey(rule_input: RuleInput) -> Iterator[Finding]:
     """Finds what belongs to no record that the customer publishes."""
-    if not scene.plan.served:  # where we publish the keys ourselves, no old one is the customer's to delete
-        yield from old_live(scene)
-    for theirs in scene.served:
+    if not rule_input.plan.served:  # where we publish the keys ourselves, no old one is the customer's to delete
+        yield from old_live(rule_input)
+    for theirs in rule_input.served:
         record = theirs.record
-        alias = scene.result_of(record.id)
+        alias = rule_input.result_of(record.id)
         leads_here = alias is not None and alias.agreed and alias.verdict is Verdict.PRESENT
         if record.required and leads_here and theirs.verdict in (Verdict.ABSENT, Verdict.WRONG):
             places = {"target": record.host, "held": " | ".join(theirs.observed) or "nothing"}
             seen = Match(host=record.host, observed=theirs.observed, perspectives=theirs.dissenting, places=places)
-            yield finding(faults.NOT_SERVED, scene, sighting=seen)
+            yield finding(faults.NOT_SERVED, rule_input, None, seen)
 
 
 TOPIC = Topic(

@@ -33,14 +33,14 @@ def texts_of(rdatas: Sequence[Rdata]) -> list[str]:
     return [rdata.text for rdata in rdatas if isinstance(rdata, Txt)]
 
 
-def records_in(standing: RecordResult) -> list[DmarcRecord]:
+def records_in(result: RecordResult) -> list[DmarcRecord]:
     """Reads the DMARC records at the planned name."""
-    return [record for record in map(parse, standing.observed) if record.current]
+    return [record for record in map(parse, result.observed) if record.current]
 
 
-def one_record(standing: RecordResult) -> DmarcRecord | None:
+def one_record(result: RecordResult) -> DmarcRecord | None:
     """Reads the DMARC record at the planned name, where there is exactly one."""
-    records = records_in(standing)
+    records = records_in(result)
     return records[0] if len(records) == 1 else None
 
 
@@ -51,16 +51,16 @@ def match_of_part(record: DmarcRecord, spot: DmarcProblem | DmarcTag, **places: 
     return Match(places={"part": part, "at": str(spot.start + 1), **places}, observed=(record.text,), span=span)
 
 
-def match_ignored_part(_: RuleInput, standing: RecordResult) -> Match | None:
+def match_ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
     """Holds where a part of the record can't be read, and receivers go on without it."""
-    record = one_record(standing)
+    record = one_record(result)
     found = problems(record)[:1] if record else ()
     return match_of_part(record, found[0], trouble=found[0].why) if record and found else None
 
 
-def no_policy(_: RuleInput, standing: RecordResult) -> Match | None:
+def no_policy(_: RuleInput, result: RecordResult) -> Match | None:
     """Holds where the record has no `p`."""
-    record = one_record(standing)
+    record = one_record(result)
     if record is None or record.tag("p") is not None or record.broken:
         return None  # what can't be read was the policy, most likely, and is told by itself
     effect = "act as if it were p=none" if record.enforceable else "ignore the record"
@@ -73,9 +73,9 @@ def no_policy(_: RuleInput, standing: RecordResult) -> Match | None:
 def _advice(holds: Callable[[DmarcRecord], Match | None]) -> Callable[[RuleInput, RecordResult], Match | None]:
     """Looks at the domain's own record, unless it is word for word what we asked for."""
 
-    def advise(_: RuleInput, standing: RecordResult) -> Match | None:
-        record = one_record(standing) if standing.verdict is Verdict.PRESENT else None
-        return holds(record) if record and not _ours(record, standing.record) else None
+    def advise(_: RuleInput, result: RecordResult) -> Match | None:
+        record = one_record(result) if result.verdict is Verdict.PRESENT else None
+        return holds(record) if record and not _ours(record, result.record) else None
 
     return advise
 
@@ -141,9 +141,9 @@ def _troubled(record: DmarcRecord, tag: DmarcTag) -> bool:
 def _in_force(
     holds: Callable[[RuleInput, DiscoveredPolicy], Match | None],
 ) -> Callable[[RuleInput, RecordResult], Match | None]:
-    def advise(scene: RuleInput, _: RecordResult) -> Match | None:
-        policy = policy_in_force(scene.plan.sender, scene.seen)
-        return holds(scene, policy) if policy else None
+    def advise(rule_input: RuleInput, _: RecordResult) -> Match | None:
+        policy = policy_in_force(rule_input.plan.sender, rule_input.seen)
+        return holds(rule_input, policy) if policy else None
 
     return advise
 
@@ -152,28 +152,28 @@ def _seen_in(policy: DiscoveredPolicy, **places: str) -> Match:
     return Match(places={"found": policy.name, **places}, observed=(policy.text,))
 
 
-def _strict_spf(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    hosts = [each.host for each in scene.plan.records if each.id is RecordId.MAIL_FROM_SPF]
-    apart = policy.strict_spf and hosts and hosts[0] != scene.plan.sender
+def _strict_spf(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    hosts = [each.host for each in rule_input.plan.records if each.id is RecordId.MAIL_FROM_SPF]
+    apart = policy.strict_spf and hosts and hosts[0] != rule_input.plan.sender
     return _seen_in(policy, mail_from=hosts[0]) if apart else None
 
 
-def _strict_dkim(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    signers = [each.host.partition("._domainkey.")[2] for each in scene.plan.records if each.id is RecordId.DKIM]
-    apart = policy.strict_dkim and signers and signers[0] not in ("", scene.plan.sender)
+def _strict_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    signers = [each.host.partition("._domainkey.")[2] for each in rule_input.plan.records if each.id is RecordId.DKIM]
+    apart = policy.strict_dkim and signers and signers[0] not in ("", rule_input.plan.sender)
     return _seen_in(policy, signer=signers[0]) if apart else None
 
 
-def _rejects_early(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    dkim = scene.result_of(RecordId.DKIM)
+def _rejects_early(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    dkim = rule_input.result_of(RecordId.DKIM)
     unsigned = dkim is not None and dkim.verdict in (Verdict.ABSENT, Verdict.WRONG)
     return _seen_in(policy) if unsigned and policy.asked == "reject" else None
 
 
-def _unauthorised(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    for host in destinations(scene, policy):
+def _unauthorised(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    for host in destinations(rule_input, policy):
         asked = authorisation_name(policy, host)
-        replies = scene.seen.get(asked, ())
+        replies = rule_input.seen.get(asked, ())
         if not replies or isinstance(replies[0].answer, Unanswered):
             continue
         answer = replies[0].answer
@@ -188,13 +188,13 @@ def authorisation_name(policy: DiscoveredPolicy, host: str) -> Question:
     return Question(name=f"{policy.domain}._report._dmarc.{host}", rdtype="TXT", view=View.ONE_RESOLVER)
 
 
-def destinations(scene: RuleInput, policy: DiscoveredPolicy) -> list[str]:
+def destinations(rule_input: RuleInput, policy: DiscoveredPolicy) -> list[str]:
     """Lists the hosts that get reports and belong to somebody else: another organisational domain."""
-    own = organisational_domain(policy.domain, scene.seen)
+    own = organisational_domain(policy.domain, rule_input.seen)
     return [
         host
         for host in hosts(policy)
-        if not are_near(host, policy.domain) or organisational_domain(host, scene.seen) != own
+        if not are_near(host, policy.domain) or organisational_domain(host, rule_input.seen) != own
     ]
 
 
@@ -223,7 +223,7 @@ def _used(
     holds: Callable[[RuleInput, RecordResult], Match | None],
 ) -> Callable[[RuleInput, RecordResult], Match | None]:
     """Looks at a record that receivers use; of one that they don't, the same is told as the reason why not."""
-    return lambda scene, standing: holds(scene, standing) if standing.verdict is Verdict.PRESENT else None
+    return lambda rule_input, result: holds(rule_input, result) if result.verdict is Verdict.PRESENT else None
 
 
 ADVISES = (

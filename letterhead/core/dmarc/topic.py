@@ -65,9 +65,9 @@ def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 # --- what is there ---------------------------------------------------------------------------------------------
 
 
-def _meant(standing: RecordResult) -> list[DmarcRecord]:
+def _meant(result: RecordResult) -> list[DmarcRecord]:
     """Reads what was meant as one and is none."""
-    texts = [text for text in standing.observed if _MEANT.search(text) and not text.lower().startswith("v=spf1")]
+    texts = [text for text in result.observed if _MEANT.search(text) and not text.lower().startswith("v=spf1")]
     return [record for record in map(parse, texts) if not record.current]
 
 
@@ -78,16 +78,16 @@ def _version_last(record: DmarcRecord) -> bool:
 # --- why a record is not one that receivers use ----------------------------------------------------------------
 
 
-def _several(_: RuleInput, standing: RecordResult) -> Match | None:
-    records = records_in(standing)
+def _several(_: RuleInput, result: RecordResult) -> Match | None:
+    records = records_in(result)
     return Match(observed=tuple(each.text for each in records)) if len(records) > 1 else None
 
 
 def _elsewhere(names: Callable[[RuleInput], Iterable[str]]) -> Callable[[RuleInput, RecordResult], Match | None]:
-    def holds(scene: RuleInput, standing: RecordResult) -> Match | None:
-        if standing.verdict is Verdict.ABSENT:
-            for name in names(scene):
-                texts = [text for text in _texts_at(scene, name) if parse(text).current]
+    def holds(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        if result.verdict is Verdict.ABSENT:
+            for name in names(rule_input):
+                texts = [text for text in _texts_at(rule_input, name) if parse(text).current]
                 if texts:
                     return Match(places={"found": name}, observed=tuple(texts), evidence=(f"found at {name}",))
         return None
@@ -95,46 +95,46 @@ def _elsewhere(names: Callable[[RuleInput], Iterable[str]]) -> Callable[[RuleInp
     return holds
 
 
-def _texts_at(scene: RuleInput, name: str) -> list[str]:
-    replies = follow_aliases(scene.seen, Question(name=name, rdtype="TXT", view=View.ONE_SERVER))
+def _texts_at(rule_input: RuleInput, name: str) -> list[str]:
+    replies = follow_aliases(rule_input.seen, Question(name=name, rdtype="TXT", view=View.ONE_SERVER))
     return [text for each in replies if isinstance(each.answer, Found) for text in texts_of(each.answer.rrset.rdatas)]
 
 
-def _wrong_names(scene: RuleInput) -> list[str]:
+def _wrong_names(rule_input: RuleInput) -> list[str]:
     """Names the domain itself, and what the record of a MAIL FROM domain that exists would be called."""
-    hosts = [each.host for each in scene.plan.records if each.id is RecordId.MAIL_FROM_SPF]
-    bounces = [host for host in hosts if exists(host, scene.seen)]
-    return [scene.plan.sender, *(f"_dmarc.{host}" for host in bounces)]
+    hosts = [each.host for each in rule_input.plan.records if each.id is RecordId.MAIL_FROM_SPF]
+    bounces = [host for host in hosts if exists(host, rule_input.seen)]
+    return [rule_input.plan.sender, *(f"_dmarc.{host}" for host in bounces)]
 
 
-def _parent(scene: RuleInput) -> list[str]:
-    return [scene.plan.zone] if scene.plan.zone != scene.plan.sender else []
+def _parent(rule_input: RuleInput) -> list[str]:
+    return [rule_input.plan.zone] if rule_input.plan.zone != rule_input.plan.sender else []
 
 
-def _inherits(scene: RuleInput, standing: RecordResult) -> Match | None:
-    policy = policy_in_force(scene.plan.sender, scene.seen)
-    if policy is None or not policy.is_inherited or _meant(standing) or records_in(standing):
+def _inherits(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    policy = policy_in_force(rule_input.plan.sender, rule_input.seen)
+    if policy is None or not policy.is_inherited or _meant(result) or records_in(result):
         return None
     places = {"found": policy.name, "policy": policy.applied}
     return Match(places=places, observed=(policy.text,), evidence=(f"found at {policy.name}",))
 
 
-def _missing(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _missing(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where there is nothing, and where whatever is there has nothing to do with DMARC."""
-    known = all(texts_at(name, scene.seen) is not None for name in walk(scene.plan.sender))
+    known = all(texts_at(name, rule_input.seen) is not None for name in walk(rule_input.plan.sender))
     above = ", and none above it that applies" if known else ""
-    return None if _meant(standing) or records_in(standing) else Match(places={"above": above})
+    return None if _meant(result) or records_in(result) else Match(places={"above": above})
 
 
-def _misordered(_: RuleInput, standing: RecordResult) -> Match | None:
-    for record in _meant(standing):
+def _misordered(_: RuleInput, result: RecordResult) -> Match | None:
+    for record in _meant(result):
         if _version_last(record):
             return match_of_part(record, record.tags[0], trouble="the first tag must be v=DMARC1")
     return None
 
 
-def _bad_version(_: RuleInput, standing: RecordResult) -> Match | None:
-    for record in _meant(standing):
+def _bad_version(_: RuleInput, result: RecordResult) -> Match | None:
+    for record in _meant(result):
         version = record.tags[0] if record.tags and record.tags[0].name == "v" else None
         if version is None and record.tags and not _begins_broken(record):
             return match_of_part(record, record.tags[0])
@@ -149,17 +149,17 @@ def _begins_broken(record: DmarcRecord) -> bool:
     return bool(record.broken) and record.broken[0].start < record.tags[0].start
 
 
-def _unreadable(_: RuleInput, standing: RecordResult) -> Match | None:
+def _unreadable(_: RuleInput, result: RecordResult) -> Match | None:
     """Holds for what was meant as a record and is none, and for one whose other tags can't be read."""
-    for record in _meant(standing):
+    for record in _meant(result):
         first = record.broken[:1] or record.tags[:1]
         if first:
             return match_of_part(record, first[0], trouble="it must begin with v=DMARC1 and a semicolon")
-    return match_ignored_part(_, standing)
+    return match_ignored_part(_, result)
 
 
-def _duplicated(_: RuleInput, standing: RecordResult) -> Match | None:
-    record = one_record(standing)
+def _duplicated(_: RuleInput, result: RecordResult) -> Match | None:
+    record = one_record(result)
     if record is None or not record.duplicates:
         return None
     name = record.duplicates[0]
@@ -167,8 +167,8 @@ def _duplicated(_: RuleInput, standing: RecordResult) -> Match | None:
     return match_of_part(record, second, tag=name)
 
 
-def _bad_policy(_: RuleInput, standing: RecordResult) -> Match | None:
-    record = one_record(standing)
+def _bad_policy(_: RuleInput, result: RecordResult) -> Match | None:
+    record = one_record(result)
     bad = record.bad_policies[:1] if record else ()
     return match_of_part(record, bad[0]) if record and bad else None
 
@@ -176,32 +176,32 @@ def _bad_policy(_: RuleInput, standing: RecordResult) -> Match | None:
 # --- what to ask -----------------------------------------------------------------------------------------------
 
 
-def probes(scene: RuleInput, standing: RecordResult) -> Iterable[Question]:
+def probes(rule_input: RuleInput, result: RecordResult) -> Iterable[Question]:
     """Asks where a DMARC record may have ended up instead."""
-    yield from misplaced.probes(scene, standing)
-    if standing.verdict is Verdict.ABSENT:
-        for name in (*_wrong_names(scene), *_parent(scene)):
+    yield from misplaced.probes(rule_input, result)
+    if result.verdict is Verdict.ABSENT:
+        for name in (*_wrong_names(rule_input), *_parent(rule_input)):
             yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
 
 
-def asks(scene: RuleInput) -> Iterable[Question]:
+def asks(rule_input: RuleInput) -> Iterable[Question]:
     """Walks up the tree where the domain has no record of its own, and asks whether others take its reports."""
-    standing = scene.result_of(RecordId.DMARC)
-    if standing is None or standing.verdict is Verdict.UNANSWERED:
+    result = rule_input.result_of(RecordId.DMARC)
+    if result is None or result.verdict is Verdict.UNANSWERED:
         return
-    if standing.verdict is not Verdict.PRESENT:
-        yield from map(question, walk(scene.plan.sender)[1:])
-    policy = policy_in_force(scene.plan.sender, scene.seen)
+    if result.verdict is not Verdict.PRESENT:
+        yield from map(question, walk(rule_input.plan.sender)[1:])
+    policy = policy_in_force(rule_input.plan.sender, rule_input.seen)
     for host in hosts(policy) if policy else ():
-        yield from _authorisation(scene, policy, host) if policy else ()
+        yield from _authorisation(rule_input, policy, host) if policy else ()
 
 
-def _authorisation(scene: RuleInput, policy: DiscoveredPolicy, host: str) -> Iterable[Question]:
+def _authorisation(rule_input: RuleInput, policy: DiscoveredPolicy, host: str) -> Iterable[Question]:
     """Asks whose host it is where it may be the domain's own, then whether somebody else's takes the reports."""
     names = dict.fromkeys((*walk(host), *walk(policy.domain))) if are_near(host, policy.domain) else ()
-    walked = [question(name) for name in names if name != scene.plan.sender]
+    walked = [question(name) for name in names if name != rule_input.plan.sender]
     yield from walked
-    if all(each in scene.seen for each in walked) and host in destinations(scene, policy):
+    if all(each in rule_input.seen for each in walked) and host in destinations(rule_input, policy):
         yield authorisation_name(policy, host)
 
 

@@ -58,35 +58,35 @@ def _wanted(record: PlannedRecord) -> str:
     return record.value.rstrip(".").lower()
 
 
-def _hosts(scene: RuleInput, standing: RecordResult) -> list[str]:
+def _hosts(rule_input: RuleInput, result: RecordResult) -> list[str]:
     """Lists the MX hosts that are there instead of the planned one alone."""
-    if standing.verdict is not Verdict.WRONG:
+    if result.verdict is not Verdict.WRONG:
         return []
-    return [rdata.exchange for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
+    return [rdata.exchange for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Mx)]
 
 
 # --- several, or none -----------------------------------------------------------------------------------------------
 
 
-def _null(scene: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if "" in _hosts(scene, standing) else None
+def _null(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    return Match() if "" in _hosts(rule_input, result) else None
 
 
-def _extra(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _extra(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where the planned MX, or what it was meant to be, is there among others."""
-    hosts = _hosts(scene, standing)
-    others = [host for host in hosts if host != _wanted(standing.record)]
+    hosts = _hosts(rule_input, result)
+    others = [host for host in hosts if host != _wanted(result.record)]
     if len(hosts) < 2 or len(others) == len(hosts):
         return None
     return Match(places={"others": ", ".join(others)})
 
 
-def _in_use(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _in_use(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where somebody else's mail service has the label: several hosts, or one of a mailbox service."""
-    hosts = _hosts(scene, standing)
-    ours = [host for host in hosts if any(_meant(host, standing.record) for _meant in _MEANT)]
+    hosts = _hosts(rule_input, result)
+    ours = [host for host in hosts if any(_meant(host, result.record) for _meant in _MEANT)]
     known = [host for host in hosts if _belongs(host, MAILBOX_HOSTS)]
-    return Match() if standing.record.exact and not ours and (len(hosts) > 1 or known) else None
+    return Match() if result.record.exact and not ours and (len(hosts) > 1 or known) else None
 
 
 def _belongs(host: str, ends: Iterable[str]) -> bool:
@@ -152,70 +152,72 @@ _MEANT = (_zone_appended, _wrong_region, _wrong_suffix)
 def _one(diagnosis: Diagnosis, holds: Callable[[str, PlannedRecord], bool]) -> DiagnosisRule:
     """Makes a rule of what the MX hosts that stand there tell, each for itself."""
 
-    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
-        hit = next((host for host in _hosts(scene, standing) if holds(host, standing.record)), None)
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        hit = next((host for host in _hosts(rule_input, result) if holds(host, result.record)), None)
         return Match(places={"found": hit}) if hit is not None else None
 
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _otherwise(_: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if standing.verdict is Verdict.WRONG else None
+def _otherwise(_: RuleInput, result: RecordResult) -> Match | None:
+    return Match() if result.verdict is Verdict.WRONG else None
 
 
 # --- advice on the right one ----------------------------------------------------------------------------------------
 
 
-def _priority(scene: RuleInput, standing: RecordResult) -> Match | None:
-    record = standing.record
-    if standing.verdict is not Verdict.PRESENT or record.priority is None:
+def _priority(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    record = result.record
+    if result.verdict is not Verdict.PRESENT or record.priority is None:
         return None
-    found = [rdata.preference for rdata in rdatas_of(scene, record) if isinstance(rdata, Mx)]
+    found = [rdata.preference for rdata in rdatas_of(rule_input, record) if isinstance(rdata, Mx)]
     return Match(places={"found": str(found[0])}) if found and found[0] != record.priority else None
 
 
-def _asks(scene: RuleInput) -> Iterator[Question]:
+def _asks(rule_input: RuleInput) -> Iterator[Question]:
     """Asks for the addresses of the planned host, once it is published."""
-    standing = scene.result_of(RecordId.MAIL_FROM_MX)
-    if standing is not None and standing.verdict is Verdict.PRESENT:
-        first, second = (_of_target(scene, standing, rdtype) for rdtype in ("A", "AAAA"))
+    result = rule_input.result_of(RecordId.MAIL_FROM_MX)
+    if result is not None and result.verdict is Verdict.PRESENT:
+        first, second = (_of_target(rule_input, result, rdtype) for rdtype in ("A", "AAAA"))
         yield first
-        if any(isinstance(reply.answer, NoData) for reply in scene.seen.get(first, ())):
+        if any(isinstance(reply.answer, NoData) for reply in rule_input.seen.get(first, ())):
             yield second
 
 
-def _of_target(scene: RuleInput, standing: RecordResult, rdtype: str) -> Question:
-    return Question(name=_target(scene, standing), rdtype=rdtype, view=View.ONE_RESOLVER)
+def _of_target(rule_input: RuleInput, result: RecordResult, rdtype: str) -> Question:
+    return Question(name=_target(rule_input, result), rdtype=rdtype, view=View.ONE_RESOLVER)
 
 
-def _target(scene: RuleInput, standing: RecordResult) -> str:
+def _target(rule_input: RuleInput, result: RecordResult) -> str:
     """Names the planned host; where none is planned, the one that is there and preferred."""
-    found = [rdata for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
-    if standing.record.exact or not found:
-        return _wanted(standing.record)
+    found = [rdata for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Mx)]
+    if result.record.exact or not found:
+        return _wanted(result.record)
     return min(found, key=lambda rdata: rdata.preference).exchange
 
 
-def _addresses(scene: RuleInput, standing: RecordResult) -> list[Reply]:
-    if standing.verdict is not Verdict.PRESENT:
+def _addresses(rule_input: RuleInput, result: RecordResult) -> list[Reply]:
+    if result.verdict is not Verdict.PRESENT:
         return []
-    return [reply for rdtype in ("A", "AAAA") for reply in scene.seen.get(_of_target(scene, standing, rdtype), ())]
+    return [
+        reply for rdtype in ("A", "AAAA") for reply in rule_input.seen.get(_of_target(rule_input, result, rdtype), ())
+    ]
 
 
-def _cname(scene: RuleInput, standing: RecordResult) -> Match | None:
-    for reply in _addresses(scene, standing):
+def _cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    for reply in _addresses(rule_input, result):
         aliases = getattr(reply.answer, "aliases", ())
         if aliases:
-            places = {"found": aliases[-1], "value": _target(scene, standing)}
+            places = {"found": aliases[-1], "value": _target(rule_input, result)}
             return Match(places=places, observed=(f"CNAME {aliases[0]}",))
     return None
 
 
-def _no_address(scene: RuleInput, standing: RecordResult) -> Match | None:
-    replies = _addresses(scene, standing)
+def _no_address(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    replies = _addresses(rule_input, result)
     gone = any(isinstance(reply.answer, NxDomain) for reply in replies)
     empty = len(replies) > 1 and all(isinstance(reply.answer, NoData) for reply in replies)
-    return Match(places={"value": _target(scene, standing)}) if gone or empty else None
+    return Match(places={"value": _target(rule_input, result)}) if gone or empty else None
 
 
 TOPIC = Topic(

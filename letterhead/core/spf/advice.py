@@ -107,10 +107,10 @@ def faults(subject: SpfText) -> Matches:
 def advice(subject: SpfText) -> Matches:
     """Tells all that is wrong or unwise, each diagnosis a few times at most; of an unreadable record only why."""
     times: dict[str, int] = {}
-    for diagnosis, sighting in _all(subject):
+    for diagnosis, match in _all(subject):
         times[diagnosis.code] = times.get(diagnosis.code, 0) + 1
         if times[diagnosis.code] <= MAX_TOLD:
-            yield diagnosis, sighting
+            yield diagnosis, match
 
 
 def _all(subject: SpfText) -> Matches:
@@ -185,9 +185,9 @@ _BY_BREAK: Final = {
 def _marked(subject: SpfText, record: SpfRecord) -> Matches:
     """Tells of the fault that ends the reading, else of what the grammar allows and nobody means."""
     for mark in (record.permanent_error,) if record.permanent_error else record.marks:
-        sighting = subject.sees(span=mark.span, part=_part(record, mark), why=mark.why)
+        match = subject.sees(span=mark.span, part=_part(record, mark), why=mark.why)
         softer = Severity.WARNING if mark.fault is SyntaxProblem.DOUBTFUL else None
-        yield _BY_MARK[mark.fault], msgspec.structs.replace(sighting, severity=softer)
+        yield _BY_MARK[mark.fault], msgspec.structs.replace(match, severity=softer)
 
 
 def _part(record: SpfRecord, mark: MarkedPart) -> str:
@@ -202,7 +202,7 @@ def _broken(subject: SpfText, seen: LookupTree) -> Matches:
             continue
         first = _first_term(seen, trouble)
         several = trouble.kind is SpfErrorKind.SEVERAL_RECORDS
-        sighting = subject.sees(
+        match = subject.sees(
             span=first.span,
             evidence=[" → ".join(trouble.path)],
             part=display_term(first),
@@ -211,7 +211,7 @@ def _broken(subject: SpfText, seen: LookupTree) -> Matches:
             why="there is more than one SPF record" if several else f"the SPF record is faulty: {trouble.why}",
             whose=_whose(subject, first) or _deeper(trouble),
         )
-        yield _BY_BREAK[trouble.kind], sighting
+        yield _BY_BREAK[trouble.kind], match
 
 
 def _first_term(seen: LookupTree, trouble: SpfError) -> Term:
@@ -250,7 +250,7 @@ def _costs(subject: SpfText, seen: LookupTree) -> Matches:
 def _too_many(subject: SpfText, seen: LookupTree) -> Match:
     dearest = max(seen.branches, key=lambda branch: (branch.cost, branch.term.canonical not in subject.own))
     ours = sum(branch.cost for branch in seen.branches if branch.term.canonical in subject.own)
-    sighting = subject.sees(
+    match = subject.sees(
         span=dearest.term.span,
         evidence=seen.lines,
         count=f"{'' if seen.complete else 'at least '}{min(seen.lookups, 999)}",
@@ -260,9 +260,9 @@ def _too_many(subject: SpfText, seen: LookupTree) -> Match:
         first="" if subject.value else f", beginning with {display_term(dearest.term)}",
     )
     if ours <= MAX_LOOKUPS:
-        return sighting
+        return match
     first = f"; {display_term(dearest.term)} alone needs too many: tell the mail provider's support"
-    return msgspec.structs.replace(sighting, places={**sighting.places, "first": first, "mend": ""})
+    return msgspec.structs.replace(match, places={**match.places, "first": first, "mend": ""})
 
 
 def _many_exchanges(subject: SpfText, trouble: SpfError) -> Match:

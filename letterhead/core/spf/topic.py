@@ -70,40 +70,40 @@ def unknown(mail_from: str) -> PlannedRecord:
 # --- whom the topic speaks of ----------------------------------------------------------------------------------
 
 
-def _at_mail_from(scene: RuleInput, standing: RecordResult) -> SpfText:
-    record = standing.record
+def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
+    record = result.record
     return SpfText(
         host=record.host,
-        texts=tuple(texts(_rdatas(scene, standing))),
-        seen=scene.seen,
+        texts=tuple(texts(_rdatas(rule_input, result))),
+        seen=rule_input.seen,
         own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, scene.panel) if record.exact else None,
+        value=value_for(record, rule_input.panel) if record.exact else None,
     )
 
 
-def _rdatas(scene: RuleInput, standing: RecordResult) -> Sequence[Rdata]:
+def _rdatas(rule_input: RuleInput, result: RecordResult) -> Sequence[Rdata]:
     """Gives what one server holds, of those that the verdict follows: two servers' records are not two records."""
-    record, present = standing.record, standing.verdict is Verdict.PRESENT
+    record, present = result.record, result.verdict is Verdict.PRESENT
     for view in (*AUTHORITATIVE, View.RECURSIVE):
-        replies = follow_aliases(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
+        replies = follow_aliases(rule_input.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
         for reply in answering(replies):
             if isinstance(reply.answer, Found) and accepts(record, reply.answer.rrset.rdatas) is present:
                 return reply.answer.rrset.rdatas
     return ()
 
 
-def _at_sender(scene: RuleInput) -> SpfText:
+def _at_sender(rule_input: RuleInput) -> SpfText:
     """Looks at the domain itself; a planned record that was put there by mistake is told as such, not as a second."""
-    there = seen_records(scene.seen, txt_question(scene.plan.sender))
+    there = seen_records(rule_input.seen, txt_question(rule_input.plan.sender))
     found = texts(there) if not isinstance(there, NoRecords) else []
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    if standing is None:
-        return SpfText(host=scene.plan.sender, texts=tuple(found), seen=scene.seen)
-    ours = {term.canonical for term in planned_terms(standing.record)}
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    if result is None:
+        return SpfText(host=rule_input.plan.sender, texts=tuple(found), seen=rule_input.seen)
+    ours = {term.canonical for term in planned_terms(result.record)}
     needless = tuple(text for text in found if _only(text, ours))
-    if _elsewhere(scene, standing) and len([text for text in found if is_spf(text)]) > len(needless) > 0:
+    if _elsewhere(rule_input, result) and len([text for text in found if is_spf(text)]) > len(needless) > 0:
         found = [text for text in found if text not in needless]
-    return SpfText(host=scene.plan.sender, texts=tuple(found), seen=scene.seen, needless=needless)
+    return SpfText(host=rule_input.plan.sender, texts=tuple(found), seen=rule_input.seen, needless=needless)
 
 
 def _only(text: str, terms: set[str]) -> bool:
@@ -116,70 +116,70 @@ def _only(text: str, terms: set[str]) -> bool:
 def _tells(diagnosis: Diagnosis) -> DiagnosisRule:
     """Makes a rule of one of the faults that a record can have in itself or below it."""
 
-    def holds(scene: RuleInput, standing: RecordResult) -> Match | None:
-        if standing.verdict is not Verdict.WRONG or is_synthesised(scene, standing.record):
+    def holds(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        if result.verdict is not Verdict.WRONG or is_synthesised(rule_input, result.record):
             return None
-        told = spf_advice.faults(_at_mail_from(scene, standing))
-        sighting = next((sighting for each, sighting in told if each is diagnosis), None)
-        return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+        told = spf_advice.faults(_at_mail_from(rule_input, result))
+        match = next((match for each, match in told if each is diagnosis), None)
+        return replace(match, severity=Severity.BLOCKING) if match else None
 
     return DiagnosisRule(diagnosis=diagnosis, holds=holds)
 
 
-def _after_all(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _after_all(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where the planned terms are there, and after `all`."""
-    subject = _at_mail_from(scene, standing)
+    subject = _at_mail_from(rule_input, result)
     record = subject.record
     if record is None or not {term.canonical for term in record.unread}.issuperset(subject.own):
         return None
-    sighting = spf_advice.text_after_all(subject, record)
-    return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+    match = spf_advice.text_after_all(subject, record)
+    return replace(match, severity=Severity.BLOCKING) if match else None
 
 
-def _spaced(_: RuleInput, standing: RecordResult) -> Match | None:
+def _spaced(_: RuleInput, result: RecordResult) -> Match | None:
     """Holds where a right record begins with a space; one inside is a fault of the grammar, told with its place."""
-    for text in standing.observed:
-        if text != text.lstrip() and accepts(standing.record, (Txt(strings=split_text(text.lstrip())),)):
+    for text in result.observed:
+        if text != text.lstrip() and accepts(result.record, (Txt(strings=split_text(text.lstrip())),)):
             return Match(observed=(text,), span=(0, len(text) - len(text.lstrip())))
     return None
 
 
-def _nothing_there(scene: RuleInput, standing: RecordResult) -> bool:
+def _nothing_there(rule_input: RuleInput, result: RecordResult) -> bool:
     """Says whether nobody published an SPF record at the name; what a wildcard answers is nobody's doing there."""
-    made = standing.verdict is Verdict.WRONG and is_synthesised(scene, standing.record)
-    return made or not any(map(is_spf, standing.observed))
+    made = result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record)
+    return made or not any(map(is_spf, result.observed))
 
 
-def _elsewhere(scene: RuleInput, standing: RecordResult) -> Match | None:
+def _elsewhere(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Holds where the MAIL FROM domain has no SPF record, and the domain, or its zone, has the provider's terms."""
-    if standing.verdict not in (Verdict.ABSENT, Verdict.WRONG) or not _nothing_there(scene, standing):
+    if result.verdict not in (Verdict.ABSENT, Verdict.WRONG) or not _nothing_there(rule_input, result):
         return None
-    plan = scene.plan
+    plan = rule_input.plan
     for name in dict.fromkeys((plan.sender, plan.zone)):
-        found = seen_records(scene.seen, txt_question(name))
-        held = [text for text in spf_texts(found if not isinstance(found, NoRecords) else ()) if _holds(text, standing)]
+        found = seen_records(rule_input.seen, txt_question(name))
+        held = [text for text in spf_texts(found if not isinstance(found, NoRecords) else ()) if _holds(text, result)]
         if held:
-            return Match(places={"found": name, "part": _named(standing)}, observed=tuple(held))
+            return Match(places={"found": name, "part": _named(result)}, observed=tuple(held))
     return None
 
 
-def _holds(text: str, standing: RecordResult) -> bool:
+def _holds(text: str, result: RecordResult) -> bool:
     terms = {term.canonical for term in parse(text).terms}
-    ours = {term.canonical for term in planned_terms(standing.record)}
+    ours = {term.canonical for term in planned_terms(result.record)}
     return bool(ours) and terms >= ours
 
 
-def _named(standing: RecordResult) -> str:
-    return " ".join(term.text for term in planned_terms(standing.record))
+def _named(result: RecordResult) -> str:
+    return " ".join(term.text for term in planned_terms(result.record))
 
 
-def _missing(scene: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if _nothing_there(scene, standing) else None
+def _missing(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    return Match() if _nothing_there(rule_input, result) else None
 
 
-def _provider_missing(_: RuleInput, standing: RecordResult) -> Match | None:
-    observed = tuple(text for text in standing.observed if is_spf(text))
-    return Match(places={"part": _named(standing)}, observed=observed) if observed else None
+def _provider_missing(_: RuleInput, result: RecordResult) -> Match | None:
+    observed = tuple(text for text in result.observed if is_spf(text))
+    return Match(places={"part": _named(result)}, observed=observed) if observed else None
 
 
 PLACEMENT: Final = {rule.diagnosis.code: rule for rule in misplaced.rules("mail-from", accepts)}
@@ -199,36 +199,36 @@ EXPLAINS: Final = (
 # --- what is asked and told beside it --------------------------------------------------------------------------
 
 
-def asks(scene: RuleInput) -> Iterable[Question]:
+def asks(rule_input: RuleInput) -> Iterable[Question]:
     """Asks for the sender's own SPF record and for what the includes of both records lead to."""
-    yield txt_question(scene.plan.sender)
-    yield spf_advice.old_type_question(scene.plan.sender)
-    yield from _at_sender(scene).wanted
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    if standing is None:
+    yield txt_question(rule_input.plan.sender)
+    yield spf_advice.old_type_question(rule_input.plan.sender)
+    yield from _at_sender(rule_input).wanted
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    if result is None:
         return
-    if standing.verdict is Verdict.ABSENT:
-        yield txt_question(scene.plan.zone)
-    if standing.verdict is Verdict.PRESENT:
-        yield spf_advice.old_type_question(standing.record.host)
-    if standing.verdict in (Verdict.PRESENT, Verdict.WRONG):
-        yield from _at_mail_from(scene, standing).wanted
+    if result.verdict is Verdict.ABSENT:
+        yield txt_question(rule_input.plan.zone)
+    if result.verdict is Verdict.PRESENT:
+        yield spf_advice.old_type_question(result.record.host)
+    if result.verdict in (Verdict.PRESENT, Verdict.WRONG):
+        yield from _at_mail_from(rule_input, result).wanted
 
 
-def survey(scene: RuleInput) -> Iterator[Finding]:
+def survey(rule_input: RuleInput) -> Iterator[Finding]:
     """Tells what is wrong below a planned record that is right in itself, and gives advice on the sender's own."""
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    present = standing is not None and standing.verdict is Verdict.PRESENT and standing.agreed
-    if standing is not None and present:
-        for diagnosis, sighting in spf_advice.advice(_at_mail_from(scene, standing)):
-            yield finding(diagnosis, scene, standing, sighting)
-    sender = _at_sender(scene)
-    for diagnosis, sighting in spf_advice.advice(sender):
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    present = result is not None and result.verdict is Verdict.PRESENT and result.agreed
+    if result is not None and present:
+        for diagnosis, match in spf_advice.advice(_at_mail_from(rule_input, result)):
+            yield finding(diagnosis, rule_input, result, match)
+    sender = _at_sender(rule_input)
+    for diagnosis, match in spf_advice.advice(sender):
         softer = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
-        yield finding(diagnosis, scene, None, replace(sighting, host=sender.host, severity=softer))
-    if standing is not None and present and sender.record is not None and _holds(sender.record.text, standing):
-        told = Match(places={"part": _named(standing)}, observed=(sender.record.text,), host=sender.host)
-        yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, scene, None, told)
+        yield finding(diagnosis, rule_input, None, replace(match, host=sender.host, severity=softer))
+    if result is not None and present and sender.record is not None and _holds(sender.record.text, result):
+        told = Match(places={"part": _named(result)}, observed=(sender.record.text,), host=sender.host)
+        yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, rule_input, None, told)
 
 
 TOPIC = Topic(
