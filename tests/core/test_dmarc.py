@@ -51,7 +51,7 @@ def test_any_text_can_be_read(text: str) -> None:
         assert text[tag.start : tag.end].lower().startswith(tag.name)
     spots = (*problems(record), *reports(record, "rua"))
     assert all(0 <= spot.start <= spot.end <= len(text) for spot in spots)
-    assert record.asked_of("np", "sp", "p") in ("none", "quarantine", "reject")
+    assert record.policy_of("np", "sp", "p") in ("none", "quarantine", "reject")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_reading_takes_linear_time(text: str) -> None:
 )
 def test_only_what_begins_with_the_version_is_a_record(text: str, current: bool) -> None:
     """RFC 9989 4.7: v first, DMARC1 in capitals, then a semicolon or the end; all else is ignored as a whole."""
-    assert parse(text).current is current
+    assert parse(text).is_dmarc is current
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_only_what_begins_with_the_version_is_a_record(text: str, current: bool)
 )
 def test_a_record_needs_a_policy_or_an_address(text: str, enforceable: bool) -> None:
     """RFC 9989 4.10.1: without good policies receivers act as if p=none, and only where reports are wanted."""
-    assert parse(text).enforceable is enforceable
+    assert parse(text).is_enforceable is enforceable
 
 
 # --- the walk --------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
     RFC 9989 4.8 has the default taken for each, so here it is advice. Addresses are left out: it asks DNS about them.
     """
     record = parse(text)
-    assert record.current
+    assert record.is_dmarc
     try:
         theirs = oracle.parse_dmarc_record(text, "acme.dev")["tags"]
     except oracle.DMARCError:
@@ -240,7 +240,7 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
     assert not [each.why for each in problems(record) if not each.why.startswith(("adkim", "aspf"))]
     if record.tag("p"):
         for names in (("p",), ("sp", "p"), ("np", "sp", "p")):
-            assert record.asked_of(*names) == theirs[names[0]]["value"]
+            assert record.policy_of(*names) == theirs[names[0]]["value"]
 
 
 def test_dmarc_blocks_nothing() -> None:

@@ -328,7 +328,7 @@ def _undecided(why: str) -> AuthResult:
 
 
 def _no_policy(author: str, seen: Seen) -> AuthResult:
-    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).current]
+    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).is_dmarc]
     host = f"_dmarc.{author}"
     if len(found) > 1:
         why, code = f"{host} has {len(found)} DMARC records, which count as none", "dmarc.several-records"
