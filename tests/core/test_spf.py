@@ -86,7 +86,7 @@ def _seconds(text: str) -> float:
 def test_the_offending_part_is_marked(text: str, fault: SyntaxProblem, part: str) -> None:
     """A fault points at the very characters that are wrong."""
     mark = parse(text).marks[0]
-    assert (mark.fault, text[slice(*mark.span)]) == (fault, part)
+    assert (mark.problem, text[slice(*mark.span)]) == (fault, part)
 
 
 def test_a_well_formed_macro_is_never_a_fault() -> None:
@@ -217,10 +217,10 @@ def test_silence_is_nobodys_fault() -> None:
     for why in Why:
         seen: Seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, Unanswered(why=why))
         done = count_lookups("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
-        assert (done.troubles, done.wanted, done.complete) == ((), (), False)
+        assert (done.errors, done.wanted, done.complete) == ((), (), False)
     seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, NoData(negative_ttl=60))
     done = count_lookups("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
-    assert [trouble.kind for trouble in done.troubles] == [SpfErrorKind.NO_RECORD]
+    assert [trouble.kind for trouble in done.errors] == [SpfErrorKind.NO_RECORD]
 
 
 @pytest.mark.parametrize("name", ["x\\.example", "a@b.example", "-%%.example", "a" * 64 + ".example", "a..example"])
@@ -247,4 +247,4 @@ def test_a_hostile_record_gives_few_findings() -> None:
     subject = spf_advice.SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
     codes = [diagnosis.code for diagnosis, _ in spf_advice.advice(subject)]
     assert {"spf.private-address", "spf.ptr", "spf.include-loop", "spf.plus-all"} <= set(codes)
-    assert max(codes.count(code) for code in codes) <= spf_advice.MAX_TOLD
+    assert max(codes.count(code) for code in codes) <= spf_advice.MAX_OF_CODE

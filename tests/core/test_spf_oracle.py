@@ -123,7 +123,7 @@ def _answer(zone: Zone, question: Question) -> Answer:
 
 
 def _verdict(done: LookupTree) -> Verdict:
-    errors = {BREAKS[trouble.kind] for trouble in done.troubles}
+    errors = {BREAKS[trouble.kind] for trouble in done.errors}
     if done.record.permanent_error is not None:
         errors.add("syntax")
     if done.lookups > MAX_LOOKUPS:
