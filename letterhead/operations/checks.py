@@ -212,7 +212,7 @@ async def _silence(deps: Deps, domain: Domain, evidence: Evidence) -> tuple[Find
     """Says that the silence is our own where this check was silent and others before it were."""
     silence = await deps.store.resolver_outage() if evidence.dkim is RecordState.UNANSWERED else None
     return (
-        (resolver_outage.finding(domain.sender, silence),)
+        (resolver_outage.outage_finding(domain.sender, silence),)
         if silence is not None and resolver_outage.is_resolver_outage(silence)
         else ()
     )

@@ -47,7 +47,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-def read(field: HeaderField) -> Signature:
+def parse_signature(field: HeaderField) -> Signature:
     """Parse a DKIM-Signature field."""
     tags = parse_key_record(field.value.decode("latin-1"))  # one grammar of tag lists for both (RFC 6376 3.2)
     if tags is None:

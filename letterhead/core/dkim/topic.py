@@ -38,7 +38,7 @@ _BEGINS_AGAIN = re.compile(r"(?<=[^;])(?:v=DKIM1|k=rsa|p=)")
 _FOREIGN = ("v=spf", "spf2", "v=dmarc", "v=bimi", "v=sts", "v=tlsrpt")
 
 
-def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
+def planned_record(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
     """Return the key record to publish; `public_key` is base64 of a SubjectPublicKeyInfo.
 
     Where `ahead` of a rotation, no mail depends on the record yet.
@@ -52,7 +52,7 @@ def planned(sender: str, selector: str, public_key: str, *, ahead: bool = False)
     )
 
 
-def planned_ed25519(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
+def planned_ed25519_record(sender: str, selector: str, public_key: str, *, ahead: bool = False) -> PlannedRecord:
     """Return the record of a second key (RFC 8463 4), of base64 of 32 octets; no mail depends on it."""
     return PlannedRecord(
         id=RecordId.DKIM_ED25519_NEXT if ahead else RecordId.DKIM_ED25519,
@@ -63,9 +63,9 @@ def planned_ed25519(sender: str, selector: str, public_key: str, *, ahead: bool 
     )
 
 
-def unknown(sender: str, selector: str) -> PlannedRecord:
+def unplanned_record(sender: str, selector: str) -> PlannedRecord:
     """Return the key record to look for where the key is not known: any that receivers accept will do."""
-    return replace(planned(sender, selector, ""), exact=False)
+    return replace(planned_record(sender, selector, ""), exact=False)
 
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:

@@ -17,7 +17,16 @@ from letterhead.core.dmarc.diagnoses import (
     TAG_ORDER,
     UNKNOWN_TAG,
 )
-from letterhead.core.dmarc.record import KNOWN, REMOVED, DmarcProblem, DmarcRecord, DmarcTag, parse, problems, reports
+from letterhead.core.dmarc.record import (
+    KNOWN,
+    REMOVED,
+    DmarcProblem,
+    DmarcRecord,
+    DmarcTag,
+    parse_dmarc_record,
+    problems,
+    reports,
+)
 from letterhead.core.dmarc.tree_walk import DiscoveredPolicy, organisational_domain, policy_in_force
 from letterhead.core.dns.answers import Found, Question, Unanswered, View
 from letterhead.core.dns.records import Rdata, Txt
@@ -35,7 +44,7 @@ def texts_of(rdatas: Sequence[Rdata]) -> list[str]:
 
 def records_of(result: RecordResult) -> list[DmarcRecord]:
     """Return the DMARC records at the planned name."""
-    return [record for record in map(parse, result.observed) if record.is_dmarc]
+    return [record for record in map(parse_dmarc_record, result.observed) if record.is_dmarc]
 
 
 def single_record(result: RecordResult) -> DmarcRecord | None:
@@ -77,7 +86,7 @@ def _record_rule(diagnosis: Diagnosis, match_record: Callable[[DmarcRecord], Mat
         record = single_record(result) if result.verdict is Verdict.PRESENT else None
         if record is None:
             return None
-        ours = [(tag.name, tag.value) for tag in parse(result.record.value).tags]
+        ours = [(tag.name, tag.value) for tag in parse_dmarc_record(result.record.value).tags]
         return match_record(record) if [(tag.name, tag.value) for tag in record.tags] != ours else None
 
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
@@ -177,7 +186,7 @@ def unauthorised_reports(rule_input: RuleInput, policy: DiscoveredPolicy) -> Mat
             continue
         answer = replies[0].answer
         texts = texts_of(answer.rrset.rdatas) if isinstance(answer, Found) else []
-        if not any(parse(text).is_dmarc for text in texts):
+        if not any(parse_dmarc_record(text).is_dmarc for text in texts):
             return _match_at(policy, target=host, leave=question.name)
     return None
 
@@ -199,7 +208,7 @@ def external_report_hosts(rule_input: RuleInput, policy: DiscoveredPolicy) -> li
 
 def report_hosts(policy: DiscoveredPolicy) -> list[str]:
     """Return the hosts that get reports, without the policy's own domain."""
-    record = parse(policy.text)
+    record = parse_dmarc_record(policy.text)
     found = [uri.host for name in ("rua", "ruf") for uri in reports(record, name)]
     others = [host for host in dict.fromkeys(found) if host and host != policy.domain]
     fitting = [host for host in others if len(authorisation_question(policy, host).name) <= NAME_LIMIT]

@@ -101,7 +101,7 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
-def parse(text: str) -> DmarcRecord:
+def parse_dmarc_record(text: str) -> DmarcRecord:
     """Parse a text as a tag list."""
     tags, unparsed, at = [], [], 0
     for piece in text.split(";"):

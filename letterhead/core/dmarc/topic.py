@@ -31,7 +31,7 @@ from letterhead.core.dmarc.diagnoses import (
     SYNTAX,
     TAG_ORDER,
 )
-from letterhead.core.dmarc.record import DmarcRecord, parse
+from letterhead.core.dmarc.record import DmarcRecord, parse_dmarc_record
 from letterhead.core.dmarc.tree_walk import exists, policy_in_force, question, texts_at, walk
 from letterhead.core.dns.answers import Found, Question, View
 from letterhead.core.dns.lookup import follow_aliases
@@ -44,21 +44,21 @@ from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Ver
 _MEANT = re.compile(r"dmarc|(?:\A|;)\s*(?:p\s*=\s*(?:none|quarantine|reject)|rua\s*=)", re.IGNORECASE)
 
 
-def planned(sender: str) -> PlannedRecord:
+def planned_record(sender: str) -> PlannedRecord:
     """Return the DMARC record that is advised where there is none."""
     return PlannedRecord(
         id=RecordId.DMARC, host=f"_dmarc.{sender}", rdtype="TXT", value="v=DMARC1; p=none;", required=False
     )
 
 
-def unknown(sender: str) -> PlannedRecord:
+def unplanned_record(sender: str) -> PlannedRecord:
     """Return the DMARC record to begin with where nobody planned one; any that receivers use will do."""
-    return replace(planned(sender), value=f"v=DMARC1; p=none; rua=mailto:postmaster@{sender}")
+    return replace(planned_record(sender), value=f"v=DMARC1; p=none; rua=mailto:postmaster@{sender}")
 
 
 def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Return whether there is one record that receivers use as written: the policy is the owner's business."""
-    records = [record for record in map(parse, texts_of(rdatas)) if record.is_dmarc]
+    records = [record for record in map(parse_dmarc_record, texts_of(rdatas)) if record.is_dmarc]
     return len(records) == 1 and records[0].is_enforceable and not records[0].bad_policies
 
 
@@ -68,7 +68,7 @@ def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 def _invalid_records(result: RecordResult) -> list[DmarcRecord]:
     """Return the texts that were meant as DMARC records and are none."""
     texts = [text for text in result.observed if _MEANT.search(text) and not text.lower().startswith("v=spf1")]
-    return [record for record in map(parse, texts) if not record.is_dmarc]
+    return [record for record in map(parse_dmarc_record, texts) if not record.is_dmarc]
 
 
 def several_records(_: RuleInput, result: RecordResult) -> Match | None:
@@ -84,7 +84,7 @@ def _found_at_rule(diagnosis: Diagnosis, names: Callable[[RuleInput], Iterable[s
         for name in names(rule_input) if result.verdict is Verdict.ABSENT else ():
             replies = follow_aliases(rule_input.seen, Question(name=name, rdtype="TXT", view=View.ONE_SERVER))
             rrsets = [reply.answer.rrset for reply in replies if isinstance(reply.answer, Found)]
-            texts = [text for rrset in rrsets for text in texts_of(rrset.rdatas) if parse(text).is_dmarc]
+            texts = [text for rrset in rrsets for text in texts_of(rrset.rdatas) if parse_dmarc_record(text).is_dmarc]
             if texts:
                 return Match(places={"found": name}, observed=tuple(texts), evidence=(f"found at {name}",))
         return None

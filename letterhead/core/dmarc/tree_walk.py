@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from letterhead.core.dmarc.record import POLICIES, DmarcRecord, parse
+from letterhead.core.dmarc.record import POLICIES, DmarcRecord, parse_dmarc_record
 from letterhead.core.dns.answers import Found, NxDomain, Question, Seen, Unanswered, View
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Txt
@@ -92,7 +92,7 @@ def _records(domain: str, seen: Seen) -> dict[str, DmarcRecord]:
     """Return the valid records of a walk, which ends at the first with `psd`, by domain."""
     records: dict[str, DmarcRecord] = {}
     for name in walk(domain):
-        found = [record for record in map(parse, texts_at(name, seen) or ()) if record.is_dmarc]
+        found = [record for record in map(parse_dmarc_record, texts_at(name, seen) or ()) if record.is_dmarc]
         if len(found) == 1 and found[0].is_valid:  # RFC 9989 4.10: several at one name are all discarded
             records[name] = found[0]
             if found[0].keyword("psd") in ("y", "n"):

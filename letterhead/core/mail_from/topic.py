@@ -32,12 +32,12 @@ _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*")  # 
 _ENDINGS = frozenset({"com", "net", "org", "io", "eu", "de", "email", "cloud"})
 
 
-def planned(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
+def planned_record(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
     """Return the MX that the customer must publish at the MAIL FROM domain."""
     return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value=mx_host, priority=mx_priority)
 
 
-def unknown(mail_from: str) -> PlannedRecord:
+def unplanned_record(mail_from: str) -> PlannedRecord:
     """Return the MX record to look for where its host is not known: any hosts that can take bounces will do."""
     return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value="", exact=False)
 

@@ -27,6 +27,6 @@ class AuthResult(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
 
 
-def sentence(text: str) -> str:
+def to_sentence(text: str) -> str:
     """Return a clause as a sentence: with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."

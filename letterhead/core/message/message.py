@@ -53,7 +53,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(field for field in self.fields if field.name == name)
 
 
-def parse(octets: bytes) -> Message:
+def parse_message(octets: bytes) -> Message:
     """Parse a message; lines may end in CRLF or in LF alone, as in files."""
     text = octets.replace(b"\r\n", b"\n")
     if text.startswith(b"\n"):
@@ -92,7 +92,7 @@ def _parse_fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
 # --- sender and route ------------------------------------------------------------------------------------------
 
 
-def addresses(text: str) -> tuple[str, ...]:
+def parse_addresses(text: str) -> tuple[str, ...]:
     """Return the addresses in a field, without display names and comments (RFC 5322 3.4)."""
     found: list[str] = []
     bare: list[str] = []
@@ -148,7 +148,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def hops(message: Message) -> Iterator[Hop]:
+def received_hops(message: Message) -> Iterator[Hop]:
     """Yield the Received fields that name a sending host, the last server's first."""
     for field in message.fields_named("received")[:MOST_RECEIVED]:
         text = field.text[:1000]
@@ -164,7 +164,7 @@ def _first_address(text: str) -> str | None:
 
 def last_public_hop(message: Message) -> Hop | None:
     """Return the topmost hop from a public address: those above it are the receiver's own servers."""
-    for hop in hops(message):
+    for hop in received_hops(message):
         address = read_address(hop.address) if hop.address else None
         if address is not None and is_not_public(address) is None:
             return hop

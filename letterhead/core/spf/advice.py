@@ -29,7 +29,7 @@ from letterhead.core.spf.lookups import (
     display_term,
     flatten,
 )
-from letterhead.core.spf.record import SpfRecord, SyntaxProblem, Term, is_spf, merge_records, parse
+from letterhead.core.spf.record import SpfRecord, SyntaxProblem, Term, is_spf, merge_records, parse_spf_record
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
 MAX_OF_CODE: Final = 3  # findings of one code about one record: more would only bury the others
@@ -67,7 +67,7 @@ class SpfText(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def record(self) -> SpfRecord | None:
         """Return the SPF record; None where there is none, or several."""
-        return parse(self.spf[0]) if len(self.spf) == 1 else None
+        return parse_spf_record(self.spf[0]) if len(self.spf) == 1 else None
 
     @cached_property
     def tree(self) -> LookupTree | None:
@@ -91,7 +91,7 @@ class SpfText(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.match(span=term.span, part=display_term(term), **places)
 
 
-def faults(subject: SpfText) -> Matches:
+def find_faults(subject: SpfText) -> Matches:
     """Yield what is a permanent error, and what receivers take for no record at all."""
     if len(subject.spf) > 1:
         needed = [text for text in subject.spf if text not in subject.needless]
@@ -104,9 +104,9 @@ def faults(subject: SpfText) -> Matches:
         yield from find_tree_errors(subject, subject.tree)
 
 
-def advice(subject: SpfText) -> Matches:
+def find_advice(subject: SpfText) -> Matches:
     """Yield all that is wrong or unwise, at most `MAX_OF_CODE` of each code; of an unreadable record only its fault."""
-    found = list(faults(subject))
+    found = list(find_faults(subject))
     old = seen_records(subject.seen, old_type_question(subject.host))
     if not isinstance(old, NoRecords) and subject.spf:
         found.append((diagnoses.TYPE_99, msgspec.structs.replace(subject.match(), observed=display_texts(old))))

@@ -12,10 +12,10 @@ import msgspec
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records
 from letterhead.core.dns.records import Address, Mx, Rdata, Target
-from letterhead.core.message.auth_result import AuthResult, ResultCode, sentence
+from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
 from letterhead.core.spf.lookups import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, display_term
 from letterhead.core.spf.macros import Client, expand, needs_name
-from letterhead.core.spf.record import SyntaxProblem, Term, parse, spf_texts
+from letterhead.core.spf.record import SyntaxProblem, Term, parse_spf_record, spf_texts
 
 MAX_NAMES: Final = 10  # RFC 7208 4.6.4: of a client's reverse names
 QUALIFIERS: Final = {"+": ResultCode.PASS, "-": ResultCode.FAIL, "~": ResultCode.SOFTFAIL, "?": ResultCode.NEUTRAL}
@@ -78,7 +78,7 @@ def _describe(client: Client, domain: str, match: _Match) -> AuthResult:
     allow = f"Send through a server that {of} names, or add {network} (or its service's include:) to it."
     match match.result:
         case ResultCode.PASS if match.term is not None and match.term.matches_all:
-            why = sentence(f"{of} lets every server in the world pass: {term}")
+            why = to_sentence(f"{of} lets every server in the world pass: {term}")
             fix = "End it in ~all, and name the servers that send."
             return AuthResult(result=ResultCode.PASS, why=why, code="spf.plus-all", fix=fix)
         case ResultCode.PASS:
@@ -90,7 +90,7 @@ def _describe(client: Client, domain: str, match: _Match) -> AuthResult:
             weight = "must not" if match.result is ResultCode.FAIL else "should not"
             return AuthResult(result=match.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
         case _:
-            why = sentence(f"{of} says nothing of {client.ip}: it came to {term}")
+            why = to_sentence(f"{of} says nothing of {client.ip}: it came to {term}")
             return AuthResult(result=ResultCode.NEUTRAL, why=why, code=None if match.term else "spf.no-all", fix=allow)
 
 
@@ -115,7 +115,7 @@ class _Evaluation:
         if len(found) > 1:
             why = f"{domain} has {len(found)} SPF records, and one is allowed"
             raise _permerror(why, "spf.several-records", f"Leave one SPF record at {domain}, with the terms of all.")
-        record = parse(found[0])
+        record = parse_spf_record(found[0])
         mark = record.permanent_error
         if mark is not None:
             part = record.text[slice(*mark.span)][:80]
@@ -240,4 +240,4 @@ def _rdatas(seen: SeenRecords) -> tuple[Rdata, ...]:
 
 
 def _permerror(why: str, code: str, fix: str) -> _EvaluationError:
-    return _EvaluationError(AuthResult(result=ResultCode.PERMERROR, why=sentence(why), code=code, fix=fix))
+    return _EvaluationError(AuthResult(result=ResultCode.PERMERROR, why=to_sentence(why), code=code, fix=fix))

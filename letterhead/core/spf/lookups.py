@@ -14,7 +14,7 @@ import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records, txt_question
-from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse, spf_texts
+from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse_spf_record, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
 MAX_VOIDS: Final = 2  # RFC 7208 4.6.4
@@ -163,7 +163,7 @@ class _TreeWalker:
         if len(records) != 1:
             self._add_error(SpfErrorKind.SEVERAL_RECORDS if records else SpfErrorKind.NO_RECORD, term, path)
             return None
-        record = parse(records[0])
+        record = parse_spf_record(records[0])
         mark = record.permanent_error
         if mark is not None:
             offending = record.text[slice(*mark.span)][:MAX_SHOWN]

@@ -25,7 +25,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         return "AAAA" if ":" in self.ip else "A"
 
 
-def client_of(ip: str, helo: str, mail_from: str) -> Client:
+def new_client(ip: str, helo: str, mail_from: str) -> Client:
     """Return a client with a mapped IPv4 address as IPv4 (RFC 7208 5) and a local part in its sender (4.3)."""
     address = ip_address(ip)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

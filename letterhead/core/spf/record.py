@@ -135,7 +135,7 @@ def spf_texts(rdatas: Iterable[Rdata]) -> list[str]:
 
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
-def parse(text: str) -> SpfRecord:
+def parse_spf_record(text: str) -> SpfRecord:
     """Parse a record up to its first permanent error, in linear time; no text raises."""
     terms: list[Term] = []
     marks: list[MarkedPart] = []

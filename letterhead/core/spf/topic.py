@@ -29,15 +29,15 @@ from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Re
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import diagnoses as spf_diagnoses
 from letterhead.core.spf.advice import SpfText
-from letterhead.core.spf.record import Term, is_spf, parse, spf_texts, texts
+from letterhead.core.spf.record import Term, is_spf, parse_spf_record, spf_texts, texts
 
 
-def planned(mail_from: str, terms: str) -> PlannedRecord:
+def planned_record(mail_from: str, terms: str) -> PlannedRecord:
     """Return the SPF record to publish at the MAIL FROM domain; `terms` authorise the provider (`include:…`)."""
     return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value=f"v=spf1 {terms} ~all")
 
 
-def unknown(mail_from: str) -> PlannedRecord:
+def unplanned_record(mail_from: str) -> PlannedRecord:
     """Return the SPF record to look for where the provider's terms are not known: any without an error will do."""
     return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value="v=spf1 ", exact=False)
 
@@ -48,7 +48,7 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     They must be evaluated before a term that matches every server.
     """
     found = spf_texts(rdatas)
-    spf = parse(found[0]) if len(found) == 1 else None
+    spf = parse_spf_record(found[0]) if len(found) == 1 else None
     if spf is None or spf.permanent_error is not None:
         return False
     passing: set[str] = set()
@@ -63,7 +63,7 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 
 def planned_terms(record: PlannedRecord) -> list[Term]:
     """Return the terms that authorise the provider."""
-    return [term for term in parse(record.value).evaluated_terms if term.name != "all"]
+    return [term for term in parse_spf_record(record.value).evaluated_terms if term.name != "all"]
 
 
 # --- the records that are examined -----------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def _at_sender(rule_input: RuleInput) -> SpfText:
     if result is None:
         return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen)
     ours = {term.canonical for term in planned_terms(result.record)}
-    records = {text: parse(text) for text in found if is_spf(text)}
+    records = {text: parse_spf_record(text) for text in found if is_spf(text)}
     needless = tuple(
         text
         for text in found
@@ -118,7 +118,7 @@ def _fault_rule(diagnosis: Diagnosis) -> DiagnosisRule:
     def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
         if result.verdict is not Verdict.WRONG or is_synthesised(rule_input, result.record):
             return None
-        faults = spf_advice.faults(_at_mail_from(rule_input, result))
+        faults = spf_advice.find_faults(_at_mail_from(rule_input, result))
         match = next((match for fault, match in faults if fault is diagnosis), None)
         return replace(match, severity=Severity.BLOCKING) if match else None
 
@@ -164,7 +164,7 @@ def on_apex(rule_input: RuleInput, result: RecordResult) -> Match | None:
 
 
 def _has_planned_terms(text: str, result: RecordResult) -> bool:
-    terms = {term.canonical for term in parse(text).terms}
+    terms = {term.canonical for term in parse_spf_record(text).terms}
     ours = {term.canonical for term in planned_terms(result.record)}
     return bool(ours) and terms >= ours
 
@@ -221,10 +221,10 @@ def survey(rule_input: RuleInput) -> Iterator[Finding]:
     result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
     present = result is not None and result.verdict is Verdict.PRESENT and result.agreed
     if result is not None and present:
-        for diagnosis, match in spf_advice.advice(_at_mail_from(rule_input, result)):
+        for diagnosis, match in spf_advice.find_advice(_at_mail_from(rule_input, result)):
             yield finding(diagnosis, rule_input, result, match)
     sender = _at_sender(rule_input)
-    for diagnosis, match in spf_advice.advice(sender):
+    for diagnosis, match in spf_advice.find_advice(sender):
         severity = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
         yield finding(diagnosis, rule_input, None, replace(match, host=sender.host, severity=severity))
     if result is not None and present and sender.record is not None and _has_planned_terms(sender.record.text, result):

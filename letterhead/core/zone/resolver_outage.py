@@ -29,7 +29,7 @@ def is_resolver_outage(outage: ResolverOutage | None) -> bool:
     return outage is not None and outage.zones >= SEVERAL
 
 
-def sentence(outage: ResolverOutage) -> str:
+def outage_text(outage: ResolverOutage) -> str:
     """Describe an outage to an operator, in one sentence."""
     return (
         f"nothing was answered since {outage.since:%Y-%m-%dT%H:%M:%SZ}, in {outage.zones} zones or more: our own "
@@ -51,7 +51,7 @@ OUTAGE = Diagnosis(
 DIAGNOSES: Final = (OUTAGE,)
 
 
-def finding(sender: str, outage: ResolverOutage) -> Finding:
+def outage_finding(sender: str, outage: ResolverOutage) -> Finding:
     """Return the finding that tells a domain's owner of the outage."""
     since = outage.since.strftime("%Y-%m-%d %H:%M UTC")
     return Finding(
