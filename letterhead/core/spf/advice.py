@@ -284,9 +284,9 @@ def find_unwise_terms(subject: SpfText, record: SpfRecord) -> Matches:
 
 def text_after_all(subject: SpfText, record: SpfRecord) -> Match | None:
     """Match the mechanisms after `all`, which are never evaluated."""
-    if not record.unread or record.all is None:
+    if not record.terms_after_all or record.all is None:
         return None
-    start, end = record.unread[0].span[0], record.unread[-1].span[1]
+    start, end = record.terms_after_all[0].span[0], record.terms_after_all[-1].span[1]
     part = record.text[start:end]
     return subject.match(span=(start, end), part=part[:MAX_SHOWN], all=record.all.text)
 

@@ -113,7 +113,7 @@ class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return (*directives, self.redirect) if self.redirect else tuple(directives)  # RFC 7208 6.1: it comes last
 
     @cached_property
-    def unread(self) -> tuple[Term, ...]:
+    def terms_after_all(self) -> tuple[Term, ...]:
         """Return the mechanisms after `all`."""
         end = self.all
         return () if end is None else tuple(term for term in self.terms if not term.modifier and term.span > end.span)

@@ -129,7 +129,7 @@ def planned_terms_after_all(rule_input: RuleInput, result: RecordResult) -> Matc
     """Match a record with the planned terms after `all`."""
     subject = _at_mail_from(rule_input, result)
     record = subject.record
-    if record is None or not {term.canonical for term in record.unread}.issuperset(subject.own):
+    if record is None or not {term.canonical for term in record.terms_after_all}.issuperset(subject.own):
         return None
     match = spf_advice.text_after_all(subject, record)
     return replace(match, severity=Severity.BLOCKING) if match else None
