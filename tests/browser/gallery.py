@@ -133,9 +133,9 @@ class Gallery:
 
         async def write() -> None:
             view = await self.world.view(sender)
-            assert view.checkup is not None
-            done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
-            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, checkup=done))
+            assert view.last_check is not None
+            done = replace(view.last_check, findings=(*view.last_check.findings, *findings))
+            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, check=done))
 
         self.do(write())
 
@@ -158,7 +158,7 @@ class Gallery:
         domain = self.do(self.world.domain(sender))
         assert domain.rotation is not None
         now = self.world.deps.now()
-        self.change(sender, rotation=replace(domain.rotation, seen_since=now, looked_at=now))
+        self.change(sender, rotation=replace(domain.rotation, seen_since=now, checked_at=now))
 
     def switched(self, sender: str) -> None:
         """Has the domain sign with a newer key: one record before it is needed for a while, another can go."""
@@ -175,11 +175,11 @@ class Gallery:
             now = datetime.now(UTC)
             for sender in senders:
                 view = await self.world.view(sender)
-                assert view.checkup is not None
-                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
-                done = replace(view.checkup, standings=unheard, taken_at=now)
+                assert view.last_check is not None
+                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.last_check.results)
+                done = replace(view.last_check, results=unheard, taken_at=now)
                 domain = replace(view.domain, zone=sender)
-                assert await self.world.deps.store.save(DomainUpdate(domain=domain, checkup=done))
+                assert await self.world.deps.store.save(DomainUpdate(domain=domain, check=done))
 
         self.do(write())
 

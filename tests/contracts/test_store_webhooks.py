@@ -111,7 +111,7 @@ async def test_an_event_leads_to_its_check(shop: Shop) -> None:
     """Events of one check lead to it, whole; those of a person to none, and other accounts' are not found."""
     webhook, domain = await owed_domain(shop)
     seen, told = checkup(), (event(EventKind.DOMAIN_FAILED), event(EventKind.RECORD_CHANGED))
-    assert await shop.store.save(DomainUpdate(domain=domain, events=told, checkup=seen))
+    assert await shop.store.save(DomainUpdate(domain=domain, events=told, check=seen))
     first, *others = await shop.store.events(webhook.account_id, domain.id, None, 9)
     assert first.check_id is None
     (check_id,) = {each.check_id for each in others}

@@ -43,6 +43,15 @@ from letterhead.ports.resolver import Allowance
 
 TEXT = "zone text"  # who says it, where the text names no server
 RESOLVER = "@resolver"
+# How real servers put it (transport.py, interpret.py) that they do not answer.
+DETAILS = {
+    Why.TIMEOUT: "no answer",
+    Why.UNREACHABLE: "Connection refused",
+    Why.SERVER_FAILURE: "SERVFAIL",
+    Why.BOGUS: "SERVFAIL",
+    Why.REFUSED: "REFUSED",
+    Why.LAME: "answers without authority",
+}
 DEFAULT_TTL = 3600
 # What is seen beside a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
 BESIDE_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
@@ -105,10 +114,12 @@ class _Zone:
 class ZoneFileResolver:
     """Answers from the text of zones. Fault `parameter-invalid` names the line that can't be read.
 
-    A text without any SOA is read as the one zone that its first $ORIGIN names, as panels export it.
+    A text without any SOA is read as the one zone that its first $ORIGIN names, as panels export it. `resolver` names
+    the resolver in whose name it answers recursive questions.
     """
 
-    def __init__(self, *texts: str) -> None:
+    def __init__(self, *texts: str, resolver: str = TEXT) -> None:
+        self._resolver = Nameserver(name=resolver, addresses=())
         self._zones = {zone.apex: zone for text in texts for zone in _ZoneTextReader(text).zones()}
 
     @property
@@ -134,7 +145,7 @@ class ZoneFileResolver:
             return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(trouble))),)
         match question.view:
             case View.RECURSIVE | View.ONE_RESOLVER:
-                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None)),)
+                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None), self._resolver),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
             case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
@@ -159,7 +170,8 @@ class ZoneFileResolver:
             if zone is None or (within is not None and zone is not within):
                 return _aliased(path, ttl, dangling=False, hides=hides) if path else _unknown(at)
             if who in zone.silent:
-                return Unanswered(why=zone.silent[who], detail="as the zone text says")
+                why = zone.silent[who]
+                return Unanswered(why=why, detail=DETAILS.get(why, why.value))
             node = zone.node(who, at)
             if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in BESIDE_ALIAS):
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])

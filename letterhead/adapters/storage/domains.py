@@ -183,7 +183,7 @@ class SqlDomains:
             saved = await self._engine.transact(work)
         except ConstraintViolation:  # the one constraint that a save can break: one holder of a name
             return False
-        if saved and outcome.shed:
+        if saved and outcome.keys_to_destroy:
             await self._engine.shred()
         return saved
 
@@ -217,7 +217,7 @@ class SqlDomains:
             moved = await self._engine.transact(work)
         except ConstraintViolation:
             return False
-        if loser.shed:
+        if loser.keys_to_destroy:
             await self._engine.shred()
         return moved
 
@@ -259,12 +259,12 @@ class SqlDomains:
         if not await session.rows("save_domain", **values, read_version=domain.version):
             return False
         await _change_keys(session, outcome)
-        if outcome.checkup is not None:
-            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.checkup, outcome.basis))
-        if outcome.events or outcome.notices:
-            await _in_turn(session, domain, *(each.domain for each in outcome.notices))
-        await self._tell(session, domain, outcome.events, outcome.checkup)
-        for notice in outcome.notices:
+        if outcome.check is not None:
+            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.check, outcome.fingerprint))
+        if outcome.events or outcome.related_events:
+            await _in_turn(session, domain, *(each.domain for each in outcome.related_events))
+        await self._tell(session, domain, outcome.events, outcome.check)
+        for notice in outcome.related_events:
             await self._tell(session, notice.domain, (notice.event,), None)
         await _owe(session, domain, outcome.effects)
         await remind(session, domain, outcome.events)
@@ -309,7 +309,7 @@ async def _owe(session: DatabaseSession, domain: Domain, effects: Sequence[Effec
 
 async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
     """Uses up a selector at this name, for ever; of slots it is the claim's token that never comes again."""
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
@@ -335,7 +335,7 @@ async def _change_keys(session: DatabaseSession, outcome: DomainUpdate) -> None:
         await session.rows("set_aside", domain_id=domain.id, selector=before)
         await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)
         await session.rows("shed_key", domain_id=domain.id, selector=domain.selector)
-    for selector in outcome.shed:
+    for selector in outcome.keys_to_destroy:
         await session.rows("shed_key", domain_id=domain.id, selector=selector)
 
 

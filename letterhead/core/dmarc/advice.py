@@ -61,7 +61,7 @@ def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str
 
 
 def ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
-    """Match a part of the record that receivers can't parse, and ignore."""
+    """Match a part of the record that receivers can't parse_dmarc_record, and ignore."""
     record = single_record(result)
     found = problems(record)[:1] if record else ()
     return match_part(record, found[0], trouble=found[0].why) if record and found else None

@@ -85,7 +85,7 @@ def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
         texts=tuple(texts(rdatas)),
         seen=rule_input.seen,
         own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, rule_input.panel) if record.exact else None,
+        value=value_for(record, rule_input.dns_host) if record.exact else None,
     )
 
 

@@ -52,7 +52,7 @@ LONG_AFTER: Final = 3600  # seconds
 
 def survey(rule_input: RuleInput) -> Iterable[Finding]:
     """Find what is right at the zone's servers and not seen at every resolver yet."""
-    for result in rule_input.standings:
+    for result in rule_input.results:
         if result.verdict is Verdict.PRESENT and result.agreed:
             replies = authoritative_replies(rule_input, result.record)
             if any(reply.perspective.view is not View.RECURSIVE for reply in replies):
@@ -114,7 +114,7 @@ def _expiry_text(taken_at: datetime | None, seconds: int) -> str:
 
 def find_long_negative_ttl(rule_input: RuleInput) -> Iterator[Finding]:
     """Find that resolvers cache for more than an hour that an absent record is missing (RFC 2308 5)."""
-    absent = [each.record for each in rule_input.standings if each.verdict is Verdict.ABSENT and each.agreed]
+    absent = [each.record for each in rule_input.results if each.verdict is Verdict.ABSENT and each.agreed]
     answers = [reply.answer for record in absent for reply in authoritative_replies(rule_input, record)]
     longest = max((each.negative_ttl for each in answers if isinstance(each, NxDomain | NoData)), default=0)
     if longest > LONG_AFTER:

@@ -108,9 +108,9 @@ def questions(rule_input: RuleInput) -> Iterable[Question]:
     """Ask for addresses of the servers that have none, and for the delegation of names that got no answer."""
     for name in _servers_without_address(rule_input):
         yield from (_address_question(name, rdtype) for rdtype in ADDRESSES)
-    if all(result.verdict is Verdict.UNANSWERED for result in rule_input.standings):
+    if all(result.verdict is Verdict.UNANSWERED for result in rule_input.results):
         return
-    for result in rule_input.standings:
+    for result in rule_input.results:
         if result.verdict is Verdict.UNANSWERED:
             yield _delegation_question(result.record.host)
 
@@ -225,7 +225,7 @@ def _delegation_question(host: str) -> Question:
 def find_subzones(rule_input: RuleInput) -> Iterator[Finding]:
     """Find the zones below the sender that hold names whose planned record is not present."""
     zones: dict[str, tuple[PlannedRecord, tuple[str, ...]]] = {}
-    for record in (each.record for each in rule_input.standings if each.verdict is not Verdict.PRESENT):
+    for record in (each.record for each in rule_input.results if each.verdict is not Verdict.PRESENT):
         for zone, servers in _zones_of(rule_input, record):
             if zone.endswith(f".{rule_input.plan.sender}"):
                 zones.setdefault(zone, (record, servers))

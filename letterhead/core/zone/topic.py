@@ -73,7 +73,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
     yield from delegation.survey(rule_input)
     yield from unanswered.survey(rule_input)
     yield from find_cname_at_apex(rule_input)
-    for result in rule_input.standings:
+    for result in rule_input.results:
         if not result.agreed:
             yield finding(DISAGREE, rule_input, result)
     yield from find_wildcards(rule_input)
@@ -83,9 +83,9 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
 def questions(rule_input: RuleInput) -> Iterable[Question]:
     """Ask for what hides or makes up records, and for the state of the zone's nameservers."""
     yield from delegation.questions(rule_input)
-    if any(result.verdict is not Verdict.UNANSWERED for result in rule_input.standings):
+    if any(result.verdict is not Verdict.UNANSWERED for result in rule_input.results):
         yield _apex_question(rule_input)
-    for result in rule_input.standings:
+    for result in rule_input.results:
         if _has_other_answer(rule_input, result):
             yield _wildcard_question(result)
 
@@ -140,7 +140,7 @@ def find_wildcards(rule_input: RuleInput) -> Iterator[Finding]:
     """Find planned names at which only a wildcard answers (RFC 4592): one finding, however many names there are."""
     names: dict[str, None] = {}
     observed: dict[str, None] = {}
-    for result in rule_input.standings:
+    for result in rule_input.results:
         if not _has_other_answer(rule_input, result):
             continue
         answers = [each.answer for each in authoritative_replies(rule_input, result.record)]

@@ -110,7 +110,7 @@ class _UnansweredRecord(msgspec.Struct, frozen=True, kw_only=True):
 def survey(rule_input: RuleInput) -> Iterable[Finding]:
     """Find the records without an answer: one finding a zone, however many of its records are concerned."""
     groups: dict[tuple[str, str], list[_UnansweredRecord]] = {}
-    for result in rule_input.standings:
+    for result in rule_input.results:
         replies = _failed_replies(rule_input, result.record)
         if replies:
             unanswered = _unanswered_record(rule_input, result, replies)
@@ -156,7 +156,7 @@ def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tup
     diagnosis = OUR_RESOLVERS if by_resolvers else _diagnosis_of(worst.why)
     asked = rule_input.seen.get(_question(record, View.RECURSIVE), ()) if by_resolvers else replies
     zone = replies[0].perspective.zone or zone_name(rule_input)
-    in_zone = (each.record for each in rule_input.standings if each.record.host.endswith(f".{zone}"))
+    in_zone = (each.record for each in rule_input.results if each.record.host.endswith(f".{zone}"))
     of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED)  # caused by what this one name holds
     return _UnansweredRecord(
         result=result,

@@ -60,14 +60,14 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
 
     taken_at: datetime
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
     snapshot: Snapshot
 
     @property
     def is_unanswered(self) -> bool:
         """Says whether nobody answered about the record that decides."""
-        dkim = [each for each in self.standings if each.record.id is RecordId.DKIM]
+        dkim = [each for each in self.results if each.record.id is RecordId.DKIM]
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
@@ -90,14 +90,14 @@ class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: Domain
     events: tuple[Event, ...] = ()
-    notices: tuple[RelatedEvent, ...] = ()
+    related_events: tuple[RelatedEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
-    checkup: CheckResult | None = None
-    basis: str | None = None
+    check: CheckResult | None = None
+    fingerprint: str | None = None
     new_key: NewDomainKey | None = None
     second_key: NewDomainKey | None = None
     signed_before: str | None = None
-    shed: tuple[str, ...] = ()
+    keys_to_destroy: tuple[str, ...] = ()
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
 
     watched_until: datetime | None = None
     used_selectors: tuple[str, ...] = ()
-    basis: str | None = None
+    fingerprint: str | None = None
 
 
 class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
