@@ -169,7 +169,7 @@ async def _decide(deps: Deps, domain: Domain, data: CheckData) -> Unchanged | Ch
     update = _update_of(deps, domain, transition, data)
     outage = await deps.store.resolver_outage() if data.evidence.dkim is RecordState.UNANSWERED else None
     if outage is not None and resolver_outage.is_resolver_outage(outage):
-        data = replace(data, outage=(resolver_outage.finding(domain.sender, outage),))
+        data = replace(data, outage=(resolver_outage.outage_finding(domain.sender, outage),))
     data = replace(data, provider=tuple(provider_findings.findings(domain, data.evidence, data.at)))
     if data.same_answers and contest is None and data.follows_from_dns and _is_quiet(domain, update):
         return Unchanged(domain=update.domain)

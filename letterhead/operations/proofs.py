@@ -78,7 +78,7 @@ async def judge(deps: Deps, account_id: str, raw: str, given: ReceivedMessage, a
 
 async def authenticate_message(deps: Deps, sender: str, given: ReceivedMessage) -> AuthenticatedMessage:
     """Judges a message."""
-    now, read = deps.now(), message.parse(given.octets)
+    now, read = deps.now(), message.parse_message(given.octets)
     envelope = message_authentication.envelope(read, given.client_ip, given.mail_from, given.helo)
     case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)

@@ -410,7 +410,7 @@ def test_a_bounce_is_judged_by_its_helo() -> None:
 )
 def test_addresses(text: str, found: list[str]) -> None:
     """Names, comments, quotes, groups and routes around an address are seen through."""
-    assert list(message.addresses(text)) == found
+    assert list(message.parse_addresses(text)) == found
 
 
 def test_a_domain_of_other_letters() -> None:

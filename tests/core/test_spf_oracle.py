@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.records import Address, Mx, Rdata, Txt
 from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, LookupTree, SpfErrorKind, count_lookups
-from letterhead.core.spf.record import parse, spf_texts
+from letterhead.core.spf.record import parse_spf_record, spf_texts
 from tests.core import samples
 
 ROOT = "d0.example"
@@ -107,12 +107,12 @@ def ours(zone: Zone) -> Verdict:
     if len(found) != 1:
         return Verdict(frozenset({"several" if found else "none"}))
     seen: dict[Question, tuple[Reply, ...]] = {}
-    done = count_lookups(ROOT, parse(found[0]), seen)
+    done = count_lookups(ROOT, parse_spf_record(found[0]), seen)
     for _ in range(40):
         if not done.wanted:
             return _verdict(done)
         seen |= {question: samples.replies(View.ONE_RESOLVER, _answer(zone, question)) for question in done.wanted}
-        done = count_lookups(ROOT, parse(found[0]), seen)
+        done = count_lookups(ROOT, parse_spf_record(found[0]), seen)
     raise AssertionError("the walk has no end")
 
 
@@ -125,7 +125,7 @@ def _answer(zone: Zone, question: Question) -> Answer:
 
 
 def _verdict(done: LookupTree) -> Verdict:
-    errors = {BREAKS[trouble.kind] for trouble in done.troubles}
+    errors = {BREAKS[trouble.kind] for trouble in done.errors}
     if done.record.permanent_error is not None:
         errors.add("syntax")
     if done.lookups > MAX_LOOKUPS:
