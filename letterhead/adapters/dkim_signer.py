@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from letterhead.core.dkim.signature import head_octets
 from letterhead.core.dkim.signing import new_signature, signed_field
-from letterhead.core.message.message import parse
+from letterhead.core.message.message import parse_message
 from letterhead.core.secret import Secret, reveal
 
 
@@ -21,7 +21,9 @@ class DkimSigner:
         """Return the message with a DKIM signature before it; `private_key` is PKCS #8."""
         # Its primes were looked at when it was made or taken, and it is sealed since; to do so again costs 35 ms.
         key = load_der_private_key(reveal(private_key), None, unsafe_skip_rsa_key_validation=True)
-        message = parse(content, most_fields=sys.maxsize)  # who signs must see every field that a receiver may see
+        message = parse_message(
+            content, most_fields=sys.maxsize
+        )  # who signs must see every field that a receiver may see
         match key:
             case rsa.RSAPrivateKey():
                 signature = new_signature(message, domain, selector, "rsa-sha256", at)
