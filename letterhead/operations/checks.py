@@ -78,7 +78,7 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
         """Says what all findings follow from, where that is what is seen and planned alone."""
         if self.asides or not sound((*self.stands.standings, *self.stands.served)):
             return None
-        return basis(deps.rules, self.plan, self.seen, self.history)
+        return basis(deps.rules_version, self.plan, self.seen, self.history)
 
     @property
     def asides(self) -> bool:
@@ -106,7 +106,7 @@ async def check(
 
     def as_before(seen: Seen) -> bool:
         nonlocal same
-        same = told.basis is not None and told.basis == basis(deps.rules, plan, seen, history)
+        same = told.fingerprint is not None and told.fingerprint == basis(deps.rules_version, plan, seen, history)
         return same
 
     limits = allowance(deps.policy.check_seconds)
@@ -140,7 +140,7 @@ async def _follow(deps: Deps, domain: Domain, saw: CheckData, evidence: Evidence
     else:
         saw = replace(saw, stands=checkup.judge_all(saw.plan, saw.seen)) if way.same else saw
         notices = await claims.notices(deps, step, saw.at)
-        outcome = replace(outcome, checkup=saw.checkup(deps), basis=saw.basis(deps), notices=notices)
+        outcome = replace(outcome, check=saw.checkup(deps), fingerprint=saw.basis(deps), related_events=notices)
         kept = await (deps.store.save(outcome) if contest is None else claims.settle(deps, contest, outcome))
     deps.meter.count_check(status(outcome.domain) if kept else "lost")
     return kept
@@ -169,7 +169,7 @@ def _step(domain: Domain, challenger: Domain, saw: CheckData, evidence: Evidence
 def _quiet(before: Domain, outcome: DomainUpdate) -> bool:
     """Says whether nothing follows from a check but that it was made."""
     after = outcome.domain
-    tells = outcome.events or outcome.effects or outcome.shed or outcome.signed_before is not None
+    tells = outcome.events or outcome.effects or outcome.selectors_to_destroy or outcome.previous_selector is not None
     return not tells and (status(after), after.held) == (status(before), before.held)
 
 
@@ -238,8 +238,8 @@ def _outcome(deps: Deps, before: Domain, step: Transition, saw: CheckData, *, pa
         domain=domain,
         events=step.events,
         effects=step.effects,
-        signed_before=before.selector if before.selector != domain.selector else None,
-        shed=rotation.keys_to_destroy(before, domain),
+        previous_selector=before.selector if before.selector != domain.selector else None,
+        selectors_to_destroy=rotation.keys_to_destroy(before, domain),
     )
 
 

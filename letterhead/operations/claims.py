@@ -93,7 +93,7 @@ async def settle(deps: Deps, contest: ClaimContest, outcome: DomainUpdate) -> bo
             domain=replace(yielded.domain, next_check_at=now),
             events=yielded.events,
             effects=(*yielded.effects, *delegated_keys.pending_effects(loser, yielded.domain)),
-            shed=rotation.keys_to_destroy(loser, yielded.domain),
+            selectors_to_destroy=rotation.keys_to_destroy(loser, yielded.domain),
         ),
         replace(outcome, events=(*won.events, *outcome.events)),
         rows,

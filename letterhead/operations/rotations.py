@@ -114,7 +114,7 @@ def _outcome(deps: Deps, before: Domain, step: Transition, new_key: NewDomainKey
         events=step.events,
         effects=delegated_keys.pending_effects(before, after),
         new_key=new_key,
-        shed=rotation.keys_to_destroy(before, after),
+        selectors_to_destroy=rotation.keys_to_destroy(before, after),
     )
 
 

@@ -116,13 +116,13 @@ async def test_silence_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (caught.value.kind, caught.value.provider_code) == (Kind.UNREACHABLE, "TimeoutError")
 
 
-@pytest.mark.parametrize("call", ["_ses(ProviderSetup(clock=None))", "aws.require('LETTERHEAD_KEYS has AWS KMS')"])
+@pytest.mark.parametrize("call", ["_open_ses(ProviderSetup(clock=None))", "aws.require('LETTERHEAD_KEYS has AWS KMS')"])
 def test_without_amazons_client(call: str) -> None:
     """Whoever lacks the extra is told which one, and sees no traceback of an import."""
     code = (
         "import sys; sys.modules['aiobotocore'] = sys.modules['botocore'] = None\n"
         "from letterhead.adapters import aws\n"
-        "from letterhead.adapters.providers import ProviderSetup, _ses\n"
+        "from letterhead.adapters.providers import ProviderSetup, _open_ses\n"
         "from letterhead.errors import Fault\n"
         f"try: {call}\nexcept Fault as fault: print(fault.kind, fault.fix)"
     )

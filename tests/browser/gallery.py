@@ -135,7 +135,7 @@ class Gallery:
             view = await self.world.view(sender)
             assert view.checkup is not None
             done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
-            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, checkup=done))
+            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, check=done))
 
         self.do(write())
 
@@ -179,7 +179,7 @@ class Gallery:
                 unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
                 done = replace(view.checkup, standings=unheard, taken_at=now)
                 domain = replace(view.domain, zone=sender)
-                assert await self.world.deps.store.save(DomainUpdate(domain=domain, checkup=done))
+                assert await self.world.deps.store.save(DomainUpdate(domain=domain, check=done))
 
         self.do(write())
 
@@ -250,7 +250,7 @@ async def _past(world: World) -> None:
     uses = (QuotaUse(quota=Quota.MAILS, used=12_345, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
     sandbox = HealthItem(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
     counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
-    await store.save_provider_health("simulated", ProviderHealth(at=now, told=(sandbox, counted)))
+    await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
     await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
     domain = await world.domain("lighthouse.example")
     changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")

@@ -155,7 +155,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.EXISTS
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -165,7 +165,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_EMPTY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -179,7 +179,7 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1))
-        is ClaimResult.THERE
+        is ClaimResult.EXISTS
     )
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2))
@@ -227,7 +227,7 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
     assert await shop.store.claim(first, Limits()) is ClaimResult.ADDED
-    assert await shop.store.claim(first, Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(first, Limits()) is ClaimResult.EXISTS
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, Limits())
@@ -290,9 +290,9 @@ async def test_domains_are_filtered_by_a_problem(shop: Shop) -> None:
     made = await shop.account()
     one, two = await shop.domain(made.id, "one.example"), await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "never.example")
-    assert await shop.store.save(DomainUpdate(domain=one, checkup=checkup()))
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup()))
     posing = replace(checkup().findings[0], code="spf.missing", detail='"code":"dkim.missing"')
-    assert await shop.store.save(DomainUpdate(domain=two, checkup=replace(checkup(), findings=(posing,))))
+    assert await shop.store.save(DomainUpdate(domain=two, check=replace(checkup(), findings=(posing,))))
 
     async def found(problem: str) -> list[str]:
         return [one.sender for one in await shop.store.domains(made.id, DomainQuery(problem=problem))]
@@ -400,7 +400,7 @@ async def test_save_writes_all(shop: Shop) -> None:
         domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), held=True, next_check_at=later(minutes=1)),
         events=(event(EventKind.DOMAIN_VERIFIED), event(EventKind.RECORD_CHANGED)),
         effects=(Effect.REGISTER, Effect.RESTART),
-        checkup=seen,
+        check=seen,
     )
     assert await shop.store.save(outcome)
     saved = await shop.store.domain(made.id, "example.com")
@@ -419,7 +419,7 @@ async def test_stale_save_writes_nothing(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     assert await shop.store.save(DomainUpdate(domain=replace(one, check_reason="first")))
     late = DomainUpdate(
-        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), checkup=checkup()
+        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), check=checkup()
     )
     assert not await shop.store.save(late)
     kept = await shop.store.domain_by_id(one.id)
@@ -462,7 +462,7 @@ async def test_holders_of_names_around(shop: Shop) -> None:
     found = await shop.store.held_around(one)
     assert [each.sender for each in found] == ["example.com", "a.b.example.com"]
     told = RelatedEvent(domain=found[0], event=event(EventKind.CLAIM_CONTESTED))
-    assert await shop.store.save(DomainUpdate(domain=one, notices=(told,)))
+    assert await shop.store.save(DomainUpdate(domain=one, related_events=(told,)))
     last = (await shop.store.events(theirs.id, found[0].id, None, 10))[-1]
     assert (last.sender, last.event) == ("example.com", told.event)
     assert await shop.store.domain_by_id(found[0].id) == found[0]
@@ -474,7 +474,7 @@ async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     for version, note in enumerate(["first", "second", "third"]):
         events = (event(),) if note == "second" else ()
-        saved = DomainUpdate(domain=replace(one, version=version), checkup=checkup(note=note), events=events)
+        saved = DomainUpdate(domain=replace(one, version=version), check=checkup(note=note), events=events)
         assert await shop.store.save(saved)
     found: CheckResult = (await shop.store.last_checks([one.id]))[one.id]
     assert found.findings[0].detail == "third"
@@ -484,7 +484,7 @@ async def test_deleting_leaves_the_story(shop: Shop) -> None:
     """A deleted domain is gone with key and checkup; its events stay, and the identity is withdrawn once."""
     made = await shop.account()
     one = await shop.domain(made.id, "example.com", held=True)
-    assert await shop.store.save(DomainUpdate(domain=one, checkup=checkup(), events=(event(),)))
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup(), events=(event(),)))
     gone = event(EventKind.DOMAIN_DELETED)
     assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit()), "read before the save"
     one = replace(one, version=one.version + 1)

@@ -70,6 +70,8 @@ async def test_slots_come_again(shop: Shop) -> None:
         key = NewDomainKey(selector="lh2", sealed=f"key {version}".encode())
         assert await shop.store.save(DomainUpdate(domain=replace(one, version=version), new_key=key))
         assert await shop.store.sealed_key(one.id, "lh2") == key.sealed
-        assert await shop.store.save(DomainUpdate(domain=replace(one, version=version + 1), shed=("lh2",)))
+        assert await shop.store.save(
+            DomainUpdate(domain=replace(one, version=version + 1), selectors_to_destroy=("lh2",))
+        )
         assert await shop.store.sealed_key(one.id, "lh2") is None
     assert (await shop.store.load_check_contexts([one]))[one.id].used_selectors == ()

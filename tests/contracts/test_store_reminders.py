@@ -156,7 +156,7 @@ async def test_silence_is_counted_in_zones(shop: Shop) -> None:
 
     async def look(name: str, minutes: float, hears: bool = False) -> None:
         domain = names[name]
-        assert await shop.store.save(DomainUpdate(domain=domain, checkup=silent(minutes, hears)))
+        assert await shop.store.save(DomainUpdate(domain=domain, check=silent(minutes, hears)))
         names[name] = replace(domain, version=domain.version + 1)
 
     assert await shop.store.resolver_outage() is None

@@ -29,7 +29,7 @@ def entered(kind: EventKind, days: float) -> Event:
 async def live(shop: Shop, made: Domain, *events: Event) -> Domain:
     """Saves a check for each event, one after the other."""
     for event in events:
-        assert await shop.store.save(DomainUpdate(domain=made, events=(event,), checkup=checkup(event.at)))
+        assert await shop.store.save(DomainUpdate(domain=made, events=(event,), check=checkup(event.at)))
         made = replace(made, version=made.version + 1)
     return made
 

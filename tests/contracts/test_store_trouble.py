@@ -281,9 +281,7 @@ async def test_events_keep_their_evidence(url: str) -> None:
         one = await shop.domain(made.id, "example.com")
         for version in range(6):
             told = (event(at=later(hours=version)),) * 2 if version == 3 else ()
-            outcome = DomainUpdate(
-                domain=replace(one, version=version), checkup=checkup(note=str(version)), events=told
-            )
+            outcome = DomainUpdate(domain=replace(one, version=version), check=checkup(note=str(version)), events=told)
             assert await store.save(outcome)
     assert await counted(url, "evidence") == 1
     assert await counted(url, "checkups") == 1

@@ -83,7 +83,7 @@ async def both(world: World) -> bool:
     store = world.deps.store
     domain = await world.domain(SENDER)
     told = (await store.load_check_contexts([domain]))[domain.id]
-    short, long = await way(world, told), await way(world, replace(told, basis=None))
+    short, long = await way(world, told), await way(world, replace(told, fingerprint=None))
     assert long.confirmed is None
     assert long.saved is not None
     if short.confirmed is None:
@@ -91,14 +91,19 @@ async def both(world: World) -> bool:
         assert await store.save(short.saved)
         return False
     after, at = short.confirmed
-    assert (long.saved.events, long.saved.effects, long.saved.notices, long.saved.shed) == ((), (), (), ())
+    assert (long.saved.events, long.saved.effects, long.saved.related_events, long.saved.selectors_to_destroy) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert after == long.saved.domain
     assert await store.confirm(after, at)
-    stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.checkup
+    stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.check
     assert judged is not None
     assert (stands.taken_at, stands.standings, stands.findings) == (judged.taken_at, judged.standings, judged.findings)
     told_again = (await store.load_check_contexts([domain]))[domain.id]
-    assert told_again.basis == told.basis == long.saved.basis
+    assert told_again.fingerprint == told.fingerprint == long.saved.fingerprint
     return True
 
 
@@ -147,7 +152,7 @@ async def test_rules_that_changed_are_asked_again(ours: World, dns: WrittenDns, 
     await verified(ours, dns, clock)
     await both(ours)
     assert await both(ours)
-    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules="others"))
+    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules_version="others"))
     assert not await both(upgraded)
     assert await both(upgraded)
 
