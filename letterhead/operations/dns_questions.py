@@ -66,7 +66,7 @@ def load_history(deps: Deps, domain: Domain, beside: CheckContext) -> History:
     is not told.
     """
     wanted = rotation.held_keys(domain)
-    used = beside.used_selectors if domain.held else ()
+    used = beside.used_selectors if domain.is_holder else ()
     left = [
         *rotation.selectors_leaving(domain),
         *used,

@@ -63,7 +63,7 @@ class DomainView(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: Domain
     plan: Plan
-    checkup: CheckResult | None
+    last_check: CheckResult | None
 
 
 def plan_of(deps: Deps, domain: Domain) -> Plan:
@@ -76,7 +76,7 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         mail_from_name=domain.mail_from,
         path=deps.provider.return_path,
         rotation=domain.rotation,
-        home=domain.slots,
+        home=domain.key_delegation,
         ed25519=domain.ed25519,
     )
 
@@ -119,7 +119,7 @@ async def show_domain(deps: Deps, account_id: str, raw: str) -> DomainView:
 async def view(deps: Deps, domain: Domain) -> DomainView:
     """Puts a domain together with its last check and its plan."""
     checkups = await deps.store.last_checks([domain.id])
-    return DomainView(domain=domain, plan=plan_of(deps, domain), checkup=checkups.get(domain.id))
+    return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=checkups.get(domain.id))
 
 
 async def add_domain(
@@ -187,8 +187,8 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             created_at=now,
             last_sync=now,
             dkim=draft,
-            mail_from_watch=draft if self.mail_from else None,
-            slots=self.slots,
+            mail_from_health=draft if self.mail_from else None,
+            key_delegation=self.slots,
             ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
@@ -269,7 +269,9 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
 
 def key_purpose(domain: Domain, selector: str | None = None) -> str:
     """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
-    claim = f".{domain.slots.token}" if domain.slots else ""  # where each claim has the same two selectors
+    claim = (
+        f".{domain.key_delegation.token}" if domain.key_delegation else ""
+    )  # where each claim has the same two selectors
     return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}{claim}"
 
 

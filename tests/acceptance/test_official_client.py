@@ -123,7 +123,7 @@ async def test_provider_and_bug(installation: Installation, client: Pingram) -> 
     """502 names the provider, 500 says a fixed sentence; both come as the client's ServiceException."""
     await client.domains.domains_add_domain(wish("throttled.dev"))
     domain = await installation.world.domain("throttled.dev")
-    told = msgspec.structs.replace(domain, told_at=installation.deps.now())
+    told = msgspec.structs.replace(domain, registered_at=installation.deps.now())
     assert await installation.deps.store.save(DomainUpdate(domain=told))
     request = client.domains._domains_list_domains_serialize(
         _request_auth=None, _content_type=None, _headers=None, _host_index=0

@@ -121,7 +121,7 @@ async def test_what_lasts_is_tried_four_times(ses: Ses, provider: SesProvider) -
 
 async def test_a_slow_answer_ends(ses: Ses, provider: SesProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come is trouble, not a hang."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.WITHIN", 0.2)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.SECONDS", 0.2)
     ses.fate = lambda operation: Ill(delay=1.0)
     word = await provider.identity_report("acme.dev", WISH.owner)
     assert isinstance(word, IdentityUnknown)

@@ -133,8 +133,8 @@ class Gallery:
 
         async def write() -> None:
             view = await self.world.view(sender)
-            assert view.checkup is not None
-            done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
+            assert view.last_check is not None
+            done = replace(view.last_check, findings=(*view.last_check.findings, *findings))
             assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, check=done))
 
         self.do(write())
@@ -158,7 +158,7 @@ class Gallery:
         domain = self.do(self.world.domain(sender))
         assert domain.rotation is not None
         now = self.world.deps.now()
-        self.change(sender, rotation=replace(domain.rotation, seen_since=now, looked_at=now))
+        self.change(sender, rotation=replace(domain.rotation, seen_since=now, checked_at=now))
 
     def switched(self, sender: str) -> None:
         """Has the domain sign with a newer key: one record before it is needed for a while, another can go."""
@@ -175,9 +175,9 @@ class Gallery:
             now = datetime.now(UTC)
             for sender in senders:
                 view = await self.world.view(sender)
-                assert view.checkup is not None
-                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
-                done = replace(view.checkup, standings=unheard, taken_at=now)
+                assert view.last_check is not None
+                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.last_check.results)
+                done = replace(view.last_check, results=unheard, taken_at=now)
                 domain = replace(view.domain, zone=sender)
                 assert await self.world.deps.store.save(DomainUpdate(domain=domain, check=done))
 
@@ -213,7 +213,7 @@ async def _running(
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -32,6 +32,7 @@ from letterhead.operations.dns_questions import ask_until_answered
 from tests.core import samples
 
 FOLDER = Path(__file__).parent
+RESOLVER = "192.0.2.53"  # the address by which findings name the resolver (RFC 5737)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,6 @@ def examine(case: Case) -> tuple[CheckJudgement, int]:
 
 
 async def _examine(case: Case) -> tuple[CheckJudgement, int]:
-    resolver = ZoneFileResolver(case.text)
+    resolver = ZoneFileResolver(case.text, resolver=RESOLVER)
     seen = await ask_until_answered(resolver, case.plan, case.history, thorough=True)
     return check.examine(case.plan, seen, history=case.history), len(seen)

@@ -271,7 +271,7 @@ class TestSimulated(AccountProviderContract):
 
     @pytest.fixture
     def troubled(self, clock: HandTurnedClock) -> Provider:
-        return SimulatedProvider(clock, moods={WISH.sender: SimulatedBehaviour.THROTTLED})
+        return SimulatedProvider(clock, behaviours={WISH.sender: SimulatedBehaviour.THROTTLED})
 
 
 class TestSes(AccountProviderContract):

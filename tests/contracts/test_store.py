@@ -334,7 +334,7 @@ watches = st.builds(
     RecordHealth,
     state=st.sampled_from(HealthState),
     since=times,
-    looks=st.lists(st.builds(Observation, at=times, present=st.booleans()), max_size=3).map(tuple),
+    observations=st.lists(st.builds(Observation, at=times, present=st.booleans()), max_size=3).map(tuple),
     first_miss_at=st.none() | times,
     misses=st.integers(0, 1000),
     stops_sending_at=st.none() | times,
@@ -359,10 +359,10 @@ lives = st.fixed_dictionaries(
         "created_at": times,
         "last_sync": times,
         "dkim": watches,
-        "mail_from_watch": st.none() | watches,
+        "mail_from_health": st.none() | watches,
         "verified_at": st.none() | times,
-        "held": st.booleans(),
-        "told_at": st.none() | times,
+        "is_holder": st.booleans(),
+        "registered_at": st.none() | times,
         "identity": st.none() | identities,
         "restarted_at": st.none() | times,
         "tokens": st.lists(texts, max_size=3).map(tuple),
@@ -397,7 +397,7 @@ async def test_save_writes_all(shop: Shop) -> None:
     assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [one]
     seen = checkup(NOW)
     outcome = DomainUpdate(
-        domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), held=True, next_check_at=later(minutes=1)),
+        domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True, next_check_at=later(minutes=1)),
         events=(event(EventKind.DOMAIN_VERIFIED), event(EventKind.RECORD_CHANGED)),
         effects=(Effect.REGISTER, Effect.RESTART),
         check=seen,
@@ -433,13 +433,13 @@ async def test_stale_save_writes_nothing(shop: Shop) -> None:
 async def test_one_holder_of_a_name(shop: Shop) -> None:
     """The second to hold a name is told so, with nothing written; once the first lets go, it may."""
     mine, theirs = await shop.account(), await shop.account()
-    first = await shop.domain(mine.id, "example.com", held=True)
+    first = await shop.domain(mine.id, "example.com", is_holder=True)
     second = await shop.domain(theirs.id, "example.com")
-    wish = DomainUpdate(domain=replace(second, held=True), events=(event(EventKind.DOMAIN_VERIFIED),))
+    wish = DomainUpdate(domain=replace(second, is_holder=True), events=(event(EventKind.DOMAIN_VERIFIED),))
     assert not await shop.store.save(wish)
     assert await shop.store.holder("example.com") == first.id
     assert len(await shop.store.events(theirs.id, None, None, 10)) == 1
-    assert await shop.store.save(DomainUpdate(domain=replace(first, held=False)))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, is_holder=False)))
     assert await shop.store.holder("example.com") is None
     assert await shop.store.save(wish)
     assert await shop.store.holder("example.com") == second.id
@@ -456,8 +456,8 @@ async def test_holders_of_names_around(shop: Shop) -> None:
         "c.example.com",
         "xb.example.com",
     ):
-        await shop.domain(theirs.id, name, held=name != "c.example.com")
-    await shop.domain(mine.id, "d.b.example.com", held=True)
+        await shop.domain(theirs.id, name, is_holder=name != "c.example.com")
+    await shop.domain(mine.id, "d.b.example.com", is_holder=True)
     one = await shop.domain(mine.id, "b.example.com")
     found = await shop.store.held_around(one)
     assert [each.sender for each in found] == ["example.com", "a.b.example.com"]
@@ -483,7 +483,7 @@ async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
 async def test_deleting_leaves_the_story(shop: Shop) -> None:
     """A deleted domain is gone with key and checkup; its events stay, and the identity is withdrawn once."""
     made = await shop.account()
-    one = await shop.domain(made.id, "example.com", held=True)
+    one = await shop.domain(made.id, "example.com", is_holder=True)
     assert await shop.store.save(DomainUpdate(domain=one, check=checkup(), events=(event(),)))
     gone = event(EventKind.DOMAIN_DELETED)
     assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit()), "read before the save"

@@ -75,14 +75,14 @@ async def test_keys_change_places_and_the_old_one_goes_when_shed(shop: Shop) -> 
     assert await shop.store.save(DomainUpdate(domain=after, previous_selector="old"))
     assert await kept(shop, domain) == keys
     after = replace(after, version=after.version + 1)
-    assert await shop.store.save(DomainUpdate(domain=after, selectors_to_destroy=("old",)))
+    assert await shop.store.save(DomainUpdate(domain=after, keys_to_destroy=("old",)))
     assert await kept(shop, domain) == {"new": b"new key"}
 
 
 async def test_an_abandoned_key_is_gone(shop: Shop) -> None:
     """Shed before the switch, the new key is gone and the old one signs on."""
     domain = await holding(shop)
-    assert await shop.store.save(DomainUpdate(domain=domain, selectors_to_destroy=("new",)))
+    assert await shop.store.save(DomainUpdate(domain=domain, keys_to_destroy=("new",)))
     assert set(await kept(shop, domain)) == {"old"}
 
 
@@ -92,7 +92,7 @@ async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
     keys, stale = await kept(shop, domain), replace(domain, version=domain.version - 1)
     for outcome in (
         DomainUpdate(domain=replace(stale, selector="new"), previous_selector="old"),
-        DomainUpdate(domain=stale, selectors_to_destroy=("new",)),
+        DomainUpdate(domain=stale, keys_to_destroy=("new",)),
         DomainUpdate(domain=stale, new_key=NewDomainKey(selector="third", sealed=b"third")),
     ):
         assert not await shop.store.save(outcome)

@@ -144,7 +144,7 @@ async def test_one_of_many_holds_a_name(stores: Stores, shop: Shop) -> None:
     """Of many claims that are proven at once one holds the name; the others are told."""
     claims = [await shop.domain((await shop.account()).id, "example.com") for _ in range(8)]
     wishes = [
-        DomainUpdate(domain=replace(one, held=True, dkim=new_health(HealthState.VERIFIED, NOW)), events=(event(),))
+        DomainUpdate(domain=replace(one, is_holder=True, dkim=new_health(HealthState.VERIFIED, NOW)), events=(event(),))
         for one in claims
     ]
     went = await asyncio.gather(*(stores[number % 2].save(wish) for number, wish in enumerate(wishes)))

@@ -146,7 +146,7 @@ def silent(minutes: float, hears: bool = False) -> CheckResult:
     """Makes a checkup in which nobody answered about the DKIM record, or somebody did."""
     made = checkup(later(minutes=minutes))
     verdict = Verdict.ABSENT if hears else Verdict.UNANSWERED
-    return replace(made, standings=tuple(replace(each, verdict=verdict) for each in made.standings))
+    return replace(made, results=tuple(replace(each, verdict=verdict) for each in made.results))
 
 
 async def test_silence_is_counted_in_zones(shop: Shop) -> None:

@@ -15,14 +15,14 @@ from tests.contracts.samples import NOW, Shop, checkup, event, later
 def heard() -> CheckResult:
     """Makes a checkup in which the record that decides was there."""
     seen = checkup()
-    return replace(seen, standings=tuple(replace(each, verdict=Verdict.PRESENT) for each in seen.standings))
+    return replace(seen, results=tuple(replace(each, verdict=Verdict.PRESENT) for each in seen.results))
 
 
 async def kept(shop: Shop, sender: str = "example.com") -> Domain:
     """Adds a verified domain with a checkup that has a basis."""
     made = await shop.account()
     one = await shop.domain(made.id, sender)
-    verified = replace(one, dkim=new_health(HealthState.VERIFIED, NOW), held=True)
+    verified = replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True)
     assert await shop.store.save(DomainUpdate(domain=verified, check=heard(), fingerprint="b"))
     return replace(verified, version=one.version + 1)
 
@@ -78,7 +78,7 @@ async def test_a_confirmation_ends_a_silence(shop: Shop) -> None:
     domain = await kept(shop)
     quiet = await kept(shop, "quiet.example.net")
     silent = replace(
-        heard(), taken_at=later(minutes=1), standings=(replace(heard().standings[0], verdict=Verdict.UNANSWERED),)
+        heard(), taken_at=later(minutes=1), results=(replace(heard().results[0], verdict=Verdict.UNANSWERED),)
     )
     assert await shop.store.save(DomainUpdate(domain=quiet, check=silent))
     assert (await shop.store.resolver_outage()) is not None

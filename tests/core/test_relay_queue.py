@@ -48,7 +48,7 @@ def domain(mail_from: str | None, state: HealthState | None) -> Domain:
         created_at=NOW,
         last_sync=NOW,
         dkim=new_health(HealthState.VERIFIED, NOW),
-        mail_from_watch=None if state is None else new_health(state, NOW),
+        mail_from_health=None if state is None else new_health(state, NOW),
     )
 
 

@@ -172,7 +172,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
     assert (await states(world), len(await world.events())) == (before, told)
     assert sent.letters == []
     assert (await world.deps.store.backlog(clock.at)).intents == 0
-    findings = (await world.view(ZONES[0])).checkup
+    findings = (await world.view(ZONES[0])).last_check
     assert findings is not None
     assert "resolver.outage" in {each.code for each in findings.findings}
     dns.failure = None
@@ -180,7 +180,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
         clock.turn(minutes=1)
         await work(world)
     for zone in ZONES:
-        checkup_of = (await world.view(zone)).checkup
+        checkup_of = (await world.view(zone)).last_check
         assert checkup_of is not None
         assert checkup_of.taken_at > end, f"{zone} was not looked at within a quarter of an hour"
     assert (await states(world), len(await world.events())) == (before, told)

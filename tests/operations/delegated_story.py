@@ -61,9 +61,9 @@ class Story:
 
     def held(self, domain: Domain, at: Authority | None = None) -> dict[str, str]:
         """Reads what a server of our zone holds for a domain, by slot; nothing where there is nothing."""
-        assert domain.slots is not None
+        assert domain.key_delegation is not None
         found = {
-            slot: texts_at(at or self.lab.ns1, delegated_keys.cname_target(domain.slots, slot))
+            slot: texts_at(at or self.lab.ns1, delegated_keys.cname_target(domain.key_delegation, slot))
             for slot in ("lh1", "lh2")
         }
         return {slot: texts[0] for slot, texts in found.items() if texts}
@@ -89,7 +89,7 @@ class Story:
 
     async def found(self, sender: str) -> set[tuple[str, str]]:
         """Gives what the last check found of DKIM: codes with severities."""
-        checkup = (await self.world.view(sender)).checkup
+        checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return {(each.code, each.severity.value) for each in checkup.findings if each.code.startswith("dkim")}
 

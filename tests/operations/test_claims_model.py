@@ -93,16 +93,18 @@ class Walk:
     async def rules(self) -> None:
         """Holds the four rules."""
         claims = await self.claims()
-        holders = [each for each in claims if each.held]
+        holders = [each for each in claims if each.is_holder]
         assert len(holders) <= 1, "two holders"
         assert all(each.selector in self.seen for each in holders), "a holder whose key nobody saw"
-        assert all(each.held for each in claims if each.dkim.state in ("verified", "at_risk")), "sends without holding"
+        assert all(each.is_holder for each in claims if each.dkim.state in ("verified", "at_risk")), (
+            "sends without holding"
+        )
         owners = {each.id: each for each in claims}
         identity = self.provider._identities.get(NAME)
         if identity is not None:
             owner = owners.get(identity.wish.owner.rpartition("/")[2])
             assert owner is not None, "an identity of a claim that is gone"
-            assert owner.held, "an identity of a claim that does not hold"
+            assert owner.is_holder, "an identity of a claim that does not hold"
 
 
 @pytest.mark.parametrize("seed", range(WALKS))
@@ -129,9 +131,9 @@ async def test_a_challenger_sees_nothing_of_the_holder(tmp_path: Path) -> None:
         before = await theirs.view(NAME)
         await theirs.look(NAME)
         after = await theirs.view(NAME)
-    assert before.checkup is None
-    assert after.checkup is not None
-    assert {each.code for each in after.checkup.findings if each.record == "dkim"} == {"dkim.missing"}
+    assert before.last_check is None
+    assert after.last_check is not None
+    assert {each.code for each in after.last_check.findings if each.record == "dkim"} == {"dkim.missing"}
     word = after.domain.identity
     assert word is None or not (isinstance(word, Identity) and word.presence is Presence.FOREIGN)
 
@@ -147,7 +149,7 @@ async def test_adding_a_held_name_takes_no_other_time(tmp_path: Path) -> None:
         theirs = await ours.other("globex")
         for number in range(120):
             domain = await ours.add(f"held{number}.dev")
-            assert await ours.deps.store.save(DomainUpdate(domain=replace(domain, held=True)))
+            assert await ours.deps.store.save(DomainUpdate(domain=replace(domain, is_holder=True)))
         took: dict[str, list[float]] = {"held": [], "free": []}
         for number in range(120):
             for kind in ("held", "free") if number % 2 else ("free", "held"):

@@ -24,7 +24,7 @@ async def test_a_worker_writes_down_how_late_checks_began(tmp_path: Path, dns: W
         working = asyncio.create_task(worker.run(world.deps, worker.WorkerSettings(pooled_keys=0), stop))
         for _ in range(400):
             await asyncio.sleep(0.05)
-            if (await world.view("acme.test")).checkup is not None:
+            if (await world.view("acme.test")).last_check is not None:
                 break
         stop.set()
         await asyncio.wait_for(working, 10)

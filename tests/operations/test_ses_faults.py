@@ -42,7 +42,7 @@ ILLS = (
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
     """Opens an installation whose patience is short, so that an hour passes in seconds."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.ANSWER_WITHIN", 0.15)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.READ_SECONDS", 0.15)
     monkeypatch.setattr("letterhead.adapters.providers.ses.calls.FIRST_PAUSE", 0.001)
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story

@@ -74,7 +74,7 @@ async def way(world: World, told: CheckContext) -> Watching:
     """Looks at the domain without writing what follows."""
     watching = Watching(world.deps.store)
     deps = with_parts(world.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
-    assert await checks.check(deps, await world.domain(SENDER), told=told)
+    assert await checks.check(deps, await world.domain(SENDER), context=told)
     return watching
 
 
@@ -91,7 +91,7 @@ async def both(world: World) -> bool:
         assert await store.save(short.saved)
         return False
     after, at = short.confirmed
-    assert (long.saved.events, long.saved.effects, long.saved.related_events, long.saved.selectors_to_destroy) == (
+    assert (long.saved.events, long.saved.effects, long.saved.related_events, long.saved.keys_to_destroy) == (
         (),
         (),
         (),
@@ -101,7 +101,7 @@ async def both(world: World) -> bool:
     assert await store.confirm(after, at)
     stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.check
     assert judged is not None
-    assert (stands.taken_at, stands.standings, stands.findings) == (judged.taken_at, judged.standings, judged.findings)
+    assert (stands.taken_at, stands.results, stands.findings) == (judged.taken_at, judged.results, judged.findings)
     told_again = (await store.load_check_contexts([domain]))[domain.id]
     assert told_again.fingerprint == told.fingerprint == long.saved.fingerprint
     return True
@@ -167,5 +167,5 @@ async def test_a_new_key_is_never_confirmed(ours: World, dns: WrittenDns, clock:
     told = (await ours.deps.store.load_check_contexts([domain]))[domain.id]
     deps = with_parts(ours.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
     other = replace(domain, public_key=domain.public_key.replace("A", "B", 3))
-    assert await checks.check(deps, other, told=told)
+    assert await checks.check(deps, other, context=told)
     assert watching.confirmed is None

@@ -19,7 +19,7 @@ async def verified(house: Installation, acme: httpx2.AsyncClient) -> None:
     await acme.post("/domains", json={"sender": "acme.dev"})
     domain = await house.world.domain("acme.dev")
     watch = new_health(HealthState.VERIFIED, house.deps.now())
-    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, held=True)))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, is_holder=True)))
 
 
 async def listed(client: httpx2.AsyncClient) -> dict[str, object]:

@@ -43,6 +43,15 @@ from letterhead.ports.resolver import Allowance
 
 TEXT = "zone text"  # the server of a reply, where the text names none
 RESOLVER = "@resolver"
+# The texts of transport.py and interpret.py for servers that do not answer.
+DETAILS = {
+    Why.TIMEOUT: "no answer",
+    Why.UNREACHABLE: "Connection refused",
+    Why.SERVER_FAILURE: "SERVFAIL",
+    Why.BOGUS: "SERVFAIL",
+    Why.REFUSED: "REFUSED",
+    Why.LAME: "answers without authority",
+}
 DEFAULT_TTL = 3600
 # What is visible together with a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
 ALLOWED_AT_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
@@ -100,10 +109,12 @@ class _Zone:
 class ZoneFileResolver:
     """The implementation of `Resolver` on zone text; it raises Fault `parameter-invalid` for a line that can't be read.
 
-    A text without any SOA is read as the one zone that its first $ORIGIN names, as DNS hosts export it.
+    A text without any SOA is read as the one zone that its first $ORIGIN names, as DNS hosts export it. `resolver` is
+    the name of the resolver that answers recursive questions.
     """
 
-    def __init__(self, *texts: str) -> None:
+    def __init__(self, *texts: str, resolver: str = TEXT) -> None:
+        self._resolver = Nameserver(name=resolver, addresses=())
         self._zones = {zone.apex: zone for text in texts for zone in _ZoneTextReader(text).zones()}
 
     @property
@@ -129,7 +140,7 @@ class ZoneFileResolver:
             return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(error))),)
         match question.view:
             case View.RECURSIVE | View.ONE_RESOLVER:
-                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None)),)
+                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None), self._resolver),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
             case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
@@ -154,7 +165,8 @@ class ZoneFileResolver:
             if zone is None or (within is not None and zone is not within):
                 return _aliased(path, ttl, dangling=False, hides=hides) if path else _unknown(at)
             if who in zone.failures:
-                return Unanswered(why=zone.failures[who], detail="as the zone text says")
+                why = zone.failures[who]
+                return Unanswered(why=why, detail=DETAILS.get(why, why.value))
             node = zone.node(who, at)
             if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in ALLOWED_AT_ALIAS):
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])

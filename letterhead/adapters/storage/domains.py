@@ -196,7 +196,7 @@ class SqlDomains:
             saved = await self._engine.transact(work)
         except ConstraintViolation:  # the one constraint that a save can break: one holder of a name
             return False
-        if saved and update.selectors_to_destroy:
+        if saved and update.keys_to_destroy:
             await self._engine.shred()
         return saved
 
@@ -235,7 +235,7 @@ class SqlDomains:
             moved = await self._engine.transact(work)
         except ConstraintViolation:
             return False
-        if loser.selectors_to_destroy:
+        if loser.keys_to_destroy:
             await self._engine.shred()
         return moved
 
@@ -283,7 +283,7 @@ class SqlDomains:
             await session.rows("add_previous_key", domain_id=domain.id, selector=update.previous_selector)
             await session.rows("set_signing_key", domain_id=domain.id, selector=domain.selector)
             await session.rows("delete_spare_key", domain_id=domain.id, selector=domain.selector)
-        for selector in update.selectors_to_destroy:
+        for selector in update.keys_to_destroy:
             await session.rows("delete_spare_key", domain_id=domain.id, selector=selector)
         if update.check is not None:
             await session.rows("save_check", **rows.check_values(domain, update.check, update.fingerprint))
@@ -333,7 +333,7 @@ async def _add_intents(session: DatabaseSession, domain: Domain, effects: Sequen
 
 async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
     """Mark a selector as used at this name for ever; delegated selectors repeat, with a new token in the claim."""
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(

@@ -168,7 +168,7 @@ def domain_values(domain: Domain) -> Values:
     return {
         "id": domain.id,
         "status": wire_status(domain),
-        "held": int(domain.held),
+        "held": int(domain.is_holder),
         "path": path(domain.sender),
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,
@@ -298,7 +298,7 @@ def intent_values(domain: Domain, effect: Effect) -> Values:
         "account_id": domain.account_id,
         "sender": domain.sender,
         "effect": effect.value,
-        "slots": maybe_json(domain.slots),
+        "slots": maybe_json(domain.key_delegation),
     }
 
 
@@ -311,7 +311,7 @@ def intent(row: DatabaseRow) -> Intent:
         account_id=row["account_id"],
         sender=row["sender"],
         attempts=row["attempts"],
-        slots=_slots.decode(row["slots"]) if row["slots"] else None,
+        key_delegation=_slots.decode(row["slots"]) if row["slots"] else None,
     )
 
 

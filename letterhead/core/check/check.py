@@ -53,13 +53,13 @@ _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records
 class CheckJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how each planned record stands, what was found, and how what our own zone must serve stands."""
 
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
     served: tuple[RecordResult, ...] = ()
 
     def standing(self, record_id: RecordId) -> RecordResult | None:
         """Finds how one planned record stands."""
-        return next((standing for standing in self.standings if standing.record.id == record_id), None)
+        return next((standing for standing in self.results if standing.record.id == record_id), None)
 
 
 def plan_for(
@@ -148,12 +148,12 @@ def _probes(scene: RuleInput) -> Iterable[Question]:
     """Asks what the topics want to know beside the planned records; nothing where one fault explains all."""
     if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _surveyed(scene)):
         return
-    for standing in scene.standings:
+    for standing in scene.results:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield from topic.probes(scene, standing)
     # Where nothing was told of any record, all that is worth asking is whether there is anybody to tell.
-    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.standings)
+    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.results)
     for topic in (zone.TOPIC,) if silent else TOPICS:
         if topic.asks is not None:
             yield from topic.asks(scene)
@@ -165,9 +165,9 @@ def _scene(plan: Plan, seen: Seen, stands: CheckJudgement, hosts: Sequence[DnsHo
     return RuleInput(
         plan=plan,
         seen=seen,
-        standings=stands.standings,
+        results=stands.results,
         served=stands.served,
-        panel=host_of(nameservers, hosts),
+        dns_host=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
     )
@@ -269,13 +269,13 @@ def judge_all(plan: Plan, seen: Seen) -> CheckJudgement:
     """Judges every planned record, and what our own zone must serve; finds nothing yet."""
     standings = tuple([judge_record(record, seen) for record in plan.records])
     return CheckJudgement(
-        standings=standings, findings=(), served=tuple([judge_record(record, seen) for record in plan.served])
+        results=standings, findings=(), served=tuple([judge_record(record, seen) for record in plan.served])
     )
 
 
 def all_there(plan: Plan) -> CheckJudgement:
     """Says how the required records stand where a look has the basis of a sound one, without judging them again."""
-    return CheckJudgement(standings=_there(plan.records), findings=(), served=_there(plan.served))
+    return CheckJudgement(results=_there(plan.records), findings=(), served=_there(plan.served))
 
 
 def _there(records: Iterable[PlannedRecord]) -> tuple[RecordResult, ...]:
@@ -294,7 +294,7 @@ def list_findings(
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
-        for standing in scene.standings
+        for standing in scene.results
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]

@@ -23,13 +23,13 @@ def note_challenge(challenger: Domain, evidence: Evidence, incumbent: RecordStat
     if RecordState.UNANSWERED in (evidence.dkim, incumbent):
         return challenger
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
-    since = challenger.alone_since or now
-    return replace(challenger, alone_since=since if alone else None)
+    since = challenger.challenger_only_since or now
+    return replace(challenger, challenger_only_since=since if alone else None)
 
 
 def is_transferred(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> bool:
     """Says whether this check is the second, a day after the first, that saw the challenger's record alone."""
-    since = challenger.alone_since
+    since = challenger.challenger_only_since
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
     return alone and since is not None and now - since >= TAKES_OVER_AFTER
 
@@ -64,16 +64,16 @@ def release_hold(incumbent: Domain, now: datetime) -> Transition:
         at=now,
         detail="only another account's record was seen for 24 h, so the name went to it",
     )
-    watch = incumbent.mail_from_watch
+    watch = incumbent.mail_from_health
     after = replace(
         incumbent,
         dkim=new_health(HealthState.FAILED, now),
-        mail_from_watch=watch and new_health(HealthState.FAILED, now),
-        held=False,
-        told_at=None,
+        mail_from_health=watch and new_health(HealthState.FAILED, now),
+        is_holder=False,
+        registered_at=None,
         rotation=None,
     )
-    return Transition(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.told_at else ())
+    return Transition(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.registered_at else ())
 
 
 def take_hold(challenger: Domain, now: datetime) -> Transition:
@@ -83,4 +83,4 @@ def take_hold(challenger: Domain, now: datetime) -> Transition:
         at=now,
         detail="only this account's record was seen for 24 h, so the name came to it",
     )
-    return Transition(domain=replace(challenger, held=True, alone_since=None), events=(event,))
+    return Transition(domain=replace(challenger, is_holder=True, challenger_only_since=None), events=(event,))

@@ -43,18 +43,18 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
 
 
-class RecordHealth(msgspec.Struct, frozen=True, kw_only=True):
+class RecordHealth(msgspec.Struct, frozen=True, kw_only=True, rename={"observations": "looks"}):
     """Holds what must be remembered of one watched thing (DKIM, MAIL FROM) between checks.
 
-    `since` is when the state was entered; pending's 72 h run from it. `looks` are the last 3 that count for the loss
-    rule; `first_miss_at`, `misses` and `stops_sending_at` tell of the present spell at risk. `present_since` starts
-    the unbroken run of presence. `provider_lost_at` is the first look at which the provider had lost it since its last
-    success, `provider_lost` says that a later look agreed. `found_at` is the last look of all that found it.
+    `since` is when the state was entered; pending's 72 h run from it. `observations` are the last 3 that count for the
+    loss rule; `first_miss_at`, `misses` and `stops_sending_at` describe the present spell at risk. `present_since`
+    starts the unbroken run of presence. `provider_lost_at` is the first check at which the provider had lost it since
+    its last success, `provider_lost` says that a later check agreed. `found_at` is the last check of all that found it.
     """
 
     state: HealthState
     since: datetime
-    looks: tuple[Observation, ...] = ()
+    observations: tuple[Observation, ...] = ()
     first_miss_at: datetime | None = None
     misses: int = 0
     stops_sending_at: datetime | None = None
@@ -90,7 +90,7 @@ def _found(watch: RecordHealth, now: datetime) -> RecordHealth:
     """Adds a look that found it; an hour of these ends a spell of misses, even where the provider is still to come."""
     found = replace(
         watch,
-        looks=_with(watch, Observation(at=now, present=True)),
+        observations=_with(watch, Observation(at=now, present=True)),
         present_since=watch.present_since or now,
         found_at=now,
     )
@@ -101,11 +101,11 @@ def _found(watch: RecordHealth, now: datetime) -> RecordHealth:
 
 def _missing(watch: RecordHealth, now: datetime) -> RecordHealth:
     """Adds a look that missed; misses in quick succession (somebody presses the button) are one piece of evidence."""
-    last = watch.looks[-1] if watch.looks else None
+    last = watch.observations[-1] if watch.observations else None
     again = last is not None and not last.present and now - last.at < APART
     after = replace(
         watch,
-        looks=watch.looks if again else _with(watch, Observation(at=now, present=False)),
+        observations=watch.observations if again else _with(watch, Observation(at=now, present=False)),
         present_since=None,
     )
     if watch.state is not HealthState.AT_RISK:
@@ -116,13 +116,13 @@ def _missing(watch: RecordHealth, now: datetime) -> RecordHealth:
 
 def _with(watch: RecordHealth, look: Observation) -> tuple[Observation, ...]:
     """Keeps the last three looks, without misses too old to tell of today."""
-    fresh_enough = [old for old in watch.looks if old.present or look.at - old.at <= MISS_REMEMBERED]
+    fresh_enough = [old for old in watch.observations if old.present or look.at - old.at <= MISS_REMEMBERED]
     return (*fresh_enough, look)[-LOOKS_KEPT:]
 
 
 def missed_at(watch: RecordHealth) -> list[datetime]:
     """Gives the times of the remembered misses, oldest first."""
-    return [look.at for look in watch.looks if not look.present]
+    return [look.at for look in watch.observations if not look.present]
 
 
 def present_for(watch: RecordHealth, now: datetime) -> timedelta:
@@ -146,11 +146,14 @@ def enter(watch: RecordHealth, to: HealthState, sight: RecordState, now: datetim
     """Enters a state, with what it must remember of the way there."""
     after = RecordHealth(state=to, since=now, present_since=watch.present_since, found_at=watch.found_at)
     if to is HealthState.VERIFIED:
-        return replace(after, looks=(Observation(at=now, present=True),))
+        return replace(after, observations=(Observation(at=now, present=True),))
     if to is not HealthState.AT_RISK:
         return after
     after = replace(
-        after, looks=watch.looks, provider_lost_at=watch.provider_lost_at, provider_lost=watch.provider_lost
+        after,
+        observations=watch.observations,
+        provider_lost_at=watch.provider_lost_at,
+        provider_lost=watch.provider_lost,
     )
     if sight is RecordState.PRESENT:
         return replace(after, present_since=now)  # the hour of presence runs from here

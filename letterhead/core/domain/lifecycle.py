@@ -45,9 +45,9 @@ MISSES_TO_LOSE: Final = 6
 class LifecycleInput(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a rule may look at: one watch, with this look taken in, and this look."""
 
-    watch: RecordHealth
-    sight: RecordState
-    says: ProviderOpinion
+    health: RecordHealth
+    seen: RecordState
+    opinion: ProviderOpinion
     held_elsewhere: bool
     told: bool
     now: datetime
@@ -55,43 +55,43 @@ class LifecycleInput(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_refused(case: LifecycleInput) -> bool:
     """Holds where the provider refuses for good what it was told."""
-    return case.told and case.says is ProviderOpinion.REFUSED
+    return case.told and case.opinion is ProviderOpinion.REFUSED
 
 
 def is_proven_and_agreed(case: LifecycleInput) -> bool:
     """Holds where our evidence and the provider agree, and nobody else holds the name."""
-    return case.sight is RecordState.PRESENT and not case.held_elsewhere and case.says is ProviderOpinion.AGREES
+    return case.seen is RecordState.PRESENT and not case.held_elsewhere and case.opinion is ProviderOpinion.AGREES
 
 
 def has_run_out(case: LifecycleInput) -> bool:
     """Holds after 72 h without proof; who only waits for the provider waits on, and no answer ends nothing."""
-    if case.now - case.watch.since < PENDING_FOR or case.sight is RecordState.UNANSWERED:
+    if case.now - case.health.since < PENDING_FOR or case.seen is RecordState.UNANSWERED:
         return False
-    return case.sight is not RecordState.PRESENT or case.held_elsewhere or case.says is ProviderOpinion.FOREIGN
+    return case.seen is not RecordState.PRESENT or case.held_elsewhere or case.opinion is ProviderOpinion.FOREIGN
 
 
 def is_missed_often(case: LifecycleInput) -> bool:
     """Holds where 2 of the last 3 looks missed, the first and the last of these 10 min apart."""
-    times = missed_at(case.watch)
-    return case.sight is RecordState.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
+    times = missed_at(case.health)
+    return case.seen is RecordState.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
 
 
 def is_lost_at_provider(case: LifecycleInput) -> bool:
     """Holds where DNS is right and two looks 10 min apart found that the provider lost it."""
-    return case.sight is RecordState.PRESENT and case.says in LOST and case.watch.provider_lost
+    return case.seen is RecordState.PRESENT and case.opinion in LOST and case.health.provider_lost
 
 
 def is_still_missing(case: LifecycleInput) -> bool:
     """Holds where the grace is over, this look misses as well, and at least 6 did."""
-    stops = case.watch.stops_sending_at
+    stops = case.health.stops_sending_at
     over = stops is not None and case.now >= stops
-    return over and case.sight is RecordState.MISSING and case.watch.misses >= MISSES_TO_LOSE
+    return over and case.seen is RecordState.MISSING and case.health.misses >= MISSES_TO_LOSE
 
 
 def is_settled(case: LifecycleInput) -> bool:
     """Holds where every look for 1 h found it, and the provider has it too."""
-    here = case.sight is RecordState.PRESENT and present_for(case.watch, case.now) >= SETTLED_AFTER
-    return here and not case.watch.provider_lost and case.says not in LOST
+    here = case.seen is RecordState.PRESENT and present_for(case.health, case.now) >= SETTLED_AFTER
+    return here and not case.health.provider_lost and case.opinion not in LOST
 
 
 class LifecycleRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,12 +172,12 @@ def needs_telling(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
     dkim = opinion_on_key(evidence.provider, domain.selector)
     if not _may_write(domain, evidence):
         return False
-    if domain.told_at is None or dkim is ProviderOpinion.OTHERWISE:
+    if domain.registered_at is None or dkim is ProviderOpinion.OTHERWISE:
         return True
-    if dkim is ProviderOpinion.MISSING or domain.mail_from_watch is None:
+    if dkim is ProviderOpinion.MISSING or domain.mail_from_health is None:
         return dkim is ProviderOpinion.MISSING and domain.dkim.state is not HealthState.VERIFIED
     mail_from = opinion_on_mail_from(evidence.provider, domain.mail_from)
-    lacking = mail_from is ProviderOpinion.MISSING and domain.mail_from_watch.state is not HealthState.VERIFIED
+    lacking = mail_from is ProviderOpinion.MISSING and domain.mail_from_health.state is not HealthState.VERIFIED
     return lacking or mail_from is ProviderOpinion.OTHERWISE
 
 
@@ -192,7 +192,7 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
     if dkim is ProviderOpinion.GAVE_UP:
         return domain.dkim.state is not HealthState.VERIFIED
     gave_up = opinion_on_mail_from(evidence.provider, domain.mail_from) is ProviderOpinion.GAVE_UP
-    watch = domain.mail_from_watch
+    watch = domain.mail_from_health
     return (
         gave_up
         and evidence.mail_from is RecordState.PRESENT
@@ -204,7 +204,7 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
 def _may_write(domain: Domain, evidence: Evidence) -> bool:
     """Keeps unproven claims, and identities that are not ours, away from the provider."""
     ours = opinion_on_key(evidence.provider, domain.selector) is not ProviderOpinion.FOREIGN
-    return ours and domain.held and evidence.dkim is RecordState.PRESENT
+    return ours and domain.is_holder and evidence.dkim is RecordState.PRESENT
 
 
 class ProviderDuty(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +219,7 @@ DUTIES: Final = (
     ProviderDuty(
         effect=Effect.REGISTER,
         when=needs_telling,
-        why="DKIM is proven, and the provider was not told yet, lost it, or has another key or MAIL FROM domain",
+        why="DKIM is proven, and the provider does not have the domain, or has another key or MAIL FROM domain",
     ),
     ProviderDuty(
         effect=Effect.RESTART,
@@ -234,7 +234,7 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
 
     The provider is told again once DKIM is seen: what it refused may have been mended since.
     """
-    moves, watch = domain.dkim.state in ASKED, domain.mail_from_watch
+    moves, watch = domain.dkim.state in ASKED, domain.mail_from_health
     events = []
     if moves:
         events.append(Event(kind=EventKind.DOMAIN_PENDING, at=now, detail=ASKED[domain.dkim.state]))
@@ -243,8 +243,8 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
     after = replace(
         domain,
         dkim=_asked(domain.dkim, now),
-        mail_from_watch=watch and _asked(watch, now),
-        told_at=None if moves else domain.told_at,
+        mail_from_health=watch and _asked(watch, now),
+        registered_at=None if moves else domain.registered_at,
     )
     return Transition(domain=after, events=tuple(events))
 
@@ -256,27 +256,27 @@ def _asked(watch: RecordHealth, now: datetime) -> RecordHealth:
 def delete(domain: Domain, now: datetime) -> Transition:
     """Ends a claim: the identity is withdrawn, and what our zone serves; keys and rows are the caller's to shred."""
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
-    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.slots else (Effect.WITHDRAW,)
-    return Transition(domain=replace(domain, held=False), events=(event,), effects=effects)
+    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.key_delegation else (Effect.WITHDRAW,)
+    return Transition(domain=replace(domain, is_holder=False), events=(event,), effects=effects)
 
 
 def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
     """Takes in what one check learnt: moves each watch by the first rule that holds, then finds what is owed."""
     dkim, rule = _moved(_dkim_case(domain, evidence, now))
-    mail_from, mail_rule = domain.mail_from_watch, None
+    mail_from, mail_rule = domain.mail_from_health, None
     if mail_from is not None:
         mail_from, mail_rule = _moved(_mail_from_case(domain, mail_from, evidence, now))
     after = replace(
         _noted(domain, evidence, now),
         dkim=dkim,
-        mail_from_watch=mail_from,
-        held=_holds(domain, evidence, dkim.state),
+        mail_from_health=mail_from,
+        is_holder=_holds(domain, evidence, dkim.state),
         verified_at=now if rule and rule.event is EventKind.DOMAIN_VERIFIED else domain.verified_at,
     )
     events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
     events += [_changed(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
-    if domain.held and not after.held and domain.told_at is not None:
-        return Transition(domain=replace(after, told_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
+    if domain.is_holder and not after.is_holder and domain.registered_at is not None:
+        return Transition(domain=replace(after, registered_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
     effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
     return Transition(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
 
@@ -291,11 +291,11 @@ def _changed(origin: HealthState, to: HealthState, why: str, now: datetime) -> E
 
 def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> LifecycleInput:
     return LifecycleInput(
-        watch=domain.dkim,
-        sight=evidence.dkim,
-        says=opinion_on_key(evidence.provider, domain.selector),
-        held_elsewhere=evidence.held_elsewhere,
-        told=domain.told_at is not None,
+        health=domain.dkim,
+        seen=evidence.dkim,
+        opinion=opinion_on_key(evidence.provider, domain.selector),
+        held_elsewhere=evidence.is_held_elsewhere,
+        told=domain.registered_at is not None,
         now=now,
     )
 
@@ -303,18 +303,18 @@ def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> LifecycleIn
 def _mail_from_case(domain: Domain, watch: RecordHealth, evidence: Evidence, now: datetime) -> LifecycleInput:
     return replace(
         _dkim_case(domain, evidence, now),
-        watch=watch,
-        sight=evidence.mail_from or RecordState.UNANSWERED,
-        says=opinion_on_mail_from(evidence.provider, domain.mail_from),
+        health=watch,
+        seen=evidence.mail_from or RecordState.UNANSWERED,
+        opinion=opinion_on_mail_from(evidence.provider, domain.mail_from),
     )
 
 
 def _moved(case: LifecycleInput) -> tuple[RecordHealth, LifecycleRule | None]:
     """Takes the look in, then follows the first rule that holds."""
-    watch = apply_provider(observe(case.watch, case.sight, case.now), case.says, case.now)
-    case = replace(case, watch=watch)
+    watch = apply_provider(observe(case.health, case.seen, case.now), case.opinion, case.now)
+    case = replace(case, health=watch)
     rule = next((rule for rule in RULES if rule.origin is watch.state and rule.when(case)), None)
-    return (enter(watch, rule.to, case.sight, case.now), rule) if rule else (watch, None)
+    return (enter(watch, rule.to, case.seen, case.now), rule) if rule else (watch, None)
 
 
 def _holds(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
@@ -323,11 +323,11 @@ def _holds(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
         return True
     match evidence.dkim:
         case RecordState.PRESENT:
-            return to is not HealthState.DRAFT and not evidence.held_elsewhere
+            return to is not HealthState.DRAFT and not evidence.is_held_elsewhere
         case RecordState.MISSING:
             return False
         case RecordState.DIVIDED | RecordState.UNANSWERED:
-            return domain.held
+            return domain.is_holder
         case _:
             assert_never(evidence.dkim)
 
@@ -350,7 +350,7 @@ def _marked(domain: Domain, effects: tuple[Effect, ...], now: datetime) -> Domai
     """Writes down what was asked of the provider, in the same breath as the state that calls for it."""
     return replace(
         domain,
-        told_at=now if Effect.REGISTER in effects else domain.told_at,
+        registered_at=now if Effect.REGISTER in effects else domain.registered_at,
         restarted_at=now if Effect.RESTART in effects else domain.restarted_at,
     )
 
@@ -375,7 +375,7 @@ def diagram() -> str:
 
 _PAGE: Final = """# Life of a sender domain
 
-Made from the tables in `letterhead/core/domain/lifecycle.py`; change those, then this page by `diagram()`.
+Generated from the tables in `letterhead/core/domain/lifecycle.py`: change those, then run `./dev docs`.
 
 ```mermaid
 stateDiagram-v2
@@ -383,9 +383,9 @@ stateDiagram-v2
 {arrows}
 ```
 
-The first row that holds moves the domain; where none holds, nothing moves. An unanswered question, or a provider in
-trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: it moves `mailFromDomainStatus`, never
-`status`, and its moves are told as `record.changed`.
+The first row whose condition is true changes the state; if none is, the state stays. An unanswered question, or an
+error of the provider, matches no row. MAIL FROM follows the same rows separately: it changes `mailFromDomainStatus`,
+never `status`, and its changes are reported as `record.changed`.
 
 | from | because | to | `status` | event |
 |---|---|---|---|---|
@@ -393,9 +393,9 @@ trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: 
 
 ## Work at the provider
 
-Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
-interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
-has its identity withdrawn.
+Only a check of the claim that holds the name, and only one that saw its DKIM record, requests work at the provider. If
+the work is interrupted, the next check requests it again. When a domain is deleted, or no longer holds its name, its
+identity is withdrawn.
 
 | work | when |
 |---|---|

@@ -101,15 +101,15 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: Plan
     seen: Seen
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     served: tuple[RecordResult, ...] = ()
-    panel: DnsHost | None = None
+    dns_host: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()
 
     def result_of(self, record_id: RecordId) -> RecordResult | None:
         """Finds how one planned record stands."""
-        return next((standing for standing in self.standings if standing.record.id == record_id), None)
+        return next((standing for standing in self.results if standing.record.id == record_id), None)
 
 
 class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,11 +161,11 @@ def finding(
         "sender": scene.plan.sender,
         "zone": scene.plan.zone,
         "host": host,
-        "name": name_for(record.host if record else host, scene.plan.zone, scene.panel),
+        "name": name_for(record.host if record else host, scene.plan.zone, scene.dns_host),
         "observed": " | ".join(observed),
         "servers": ", ".join(servers),
-        "where": place(scene.panel, scene.nameservers),
-        **(_of_record(record, scene.panel) if record else {}),
+        "where": place(scene.dns_host, scene.nameservers),
+        **(_of_record(record, scene.dns_host) if record else {}),
         **sight.places,
     }
     return Finding(

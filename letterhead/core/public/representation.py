@@ -95,7 +95,7 @@ def values(each: Domain, plan: Plan) -> dict[str, Any]:
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
         "reminder_sent_at": UNSET if each.reminder_sent_at is None else each.reminder_sent_at,
         "verification_records": _records(plan),
-        "dkim_mode": "delegated" if each.slots else UNSET,
+        "dkim_mode": "delegated" if each.key_delegation else UNSET,
     }
 
 

@@ -133,6 +133,6 @@ def return_path(domain: Domain, sender: str) -> str:
     """
     if not sender:
         return ""
-    watch = domain.mail_from_watch
+    watch = domain.mail_from_health
     proven = domain.mail_from is not None and watch is not None and watch.state is HealthState.VERIFIED
     return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if proven else domain.sender}"

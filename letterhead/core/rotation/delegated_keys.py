@@ -63,7 +63,7 @@ def _key(slots: KeyDelegation, selector: str, public_key: str, *, ahead: bool) -
 
 def zone_texts(domain: Domain) -> dict[str, str]:
     """Says what the zone must hold for a claim, by name: each key that mail may still depend on, else a revoked one."""
-    slots = domain.slots
+    slots = domain.key_delegation
     if slots is None:
         return {}
     old = {each.selector: each.public_key for each in domain.old_keys if not each.safe}
@@ -88,4 +88,4 @@ def pending_effects(before: Domain, after: Domain) -> tuple[Effect, ...]:
 
 def is_selector_free(domain: Domain) -> bool:
     """Says whether a new key finds a place: always, but for two slots of which the other is still needed."""
-    return domain.slots is None or not domain.old_keys
+    return domain.key_delegation is None or not domain.old_keys

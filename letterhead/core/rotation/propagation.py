@@ -20,14 +20,14 @@ from letterhead.core.plan.plan import PlannedRecord, at_resolvers, rejecting_rep
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """Says where one look found the new key missing, and who did not answer; servers by name, resolvers by address."""
 
-    lacking: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
+    missing_at: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     by_resolvers: bool = False
 
     @property
     def is_everywhere(self) -> bool:
         """Says whether everybody answered and has it."""
-        return not self.lacking and not self.silent
+        return not self.missing_at and not self.unreachable
 
 
 NOBODY = ("nobody was asked",)
@@ -62,8 +62,8 @@ def propagation_of(record: PlannedRecord, seen: Seen) -> Propagation:
         *(each for each in answering(at_resolvers(record, seen)) if not _has(record, each)),
     ]
     return Propagation(
-        lacking=tuple(dict.fromkeys([*without, *(each.perspective.server for each in doubtful)])),
-        silent=tuple(server for server, said in conclusive.items() if not said) if told else NOBODY,
+        missing_at=tuple(dict.fromkeys([*without, *(each.perspective.server for each in doubtful)])),
+        unreachable=tuple(server for server, said in conclusive.items() if not said) if told else NOBODY,
         by_resolvers=by_resolvers,
     )
 

@@ -47,30 +47,30 @@ class RotationInput(msgspec.Struct, frozen=True, kw_only=True):
 
     since: datetime
     now: datetime
-    spread: Propagation = Propagation(silent=NOBODY)
+    propagation: Propagation = Propagation(unreachable=NOBODY)
     old: RecordState = RecordState.UNANSWERED
     held_elsewhere: bool = False
 
 
 def is_everywhere(turn: RotationInput) -> bool:
     """Holds where every server has the new key."""
-    return turn.spread.is_everywhere
+    return turn.propagation.is_everywhere
 
 
 def is_missing_somewhere(turn: RotationInput) -> bool:
     """Holds where some server, or a resolver, is without the new key; silence proves nothing."""
-    return bool(turn.spread.lacking)
+    return bool(turn.propagation.missing_at)
 
 
 def is_settled(turn: RotationInput) -> bool:
     """Holds where every look for long enough, this one too, found the new key everywhere."""
-    settles = SETTLES_BY_RESOLVERS if turn.spread.by_resolvers else SETTLES
-    return turn.spread.is_everywhere and turn.now - turn.since >= settles and not turn.held_elsewhere
+    settles = SETTLES_BY_RESOLVERS if turn.propagation.by_resolvers else SETTLES
+    return turn.propagation.is_everywhere and turn.now - turn.since >= settles and not turn.held_elsewhere
 
 
 def is_new_key_alone(turn: RotationInput) -> bool:
     """Holds where every server has the new key and none the old one: mail fails until the new one signs."""
-    return turn.spread.is_everywhere and turn.old is RecordState.MISSING and not turn.held_elsewhere
+    return turn.propagation.is_everywhere and turn.old is RecordState.MISSING and not turn.held_elsewhere
 
 
 def is_old_key_aged(turn: RotationInput) -> bool:
@@ -128,7 +128,7 @@ def stage(domain: Domain) -> Stage:
     if not domain.old_keys:
         return Stage.NONE
     # What lies in our own zone we take away ourselves: there is no stage at which a customer can.
-    needed = domain.slots is not None or any(not old.safe for old in domain.old_keys)
+    needed = domain.key_delegation is not None or any(not old.safe for old in domain.old_keys)
     return Stage.SWITCHED if needed else Stage.REMOVABLE
 
 
@@ -145,7 +145,9 @@ def start(domain: Domain, selector: str, public_key: str, now: datetime, why: st
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
     after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
     host = topic.planned(domain.sender, selector, public_key).host
-    until = f"every server serves it by way of {host}" if domain.slots else f"the TXT record {host} is published"
+    until = (
+        f"every server serves it by way of {host}" if domain.key_delegation else f"the TXT record {host} is published"
+    )
     words = f"a new DKIM key was made ({why}); it takes over once {until}"
     return Transition(domain=after, events=(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words),))
 
@@ -154,7 +156,7 @@ def abandon(domain: Domain, now: datetime) -> Transition:
     """Ends a rotation before its switch; nothing where there is none."""
     if domain.rotation is None:
         return Transition(domain=domain)
-    after = "it is taken out of our zone" if domain.slots else "its record can be removed"
+    after = "it is taken out of our zone" if domain.key_delegation else "its record can be removed"
     words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; {after}"
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
     return Transition(domain=replace(domain, rotation=None, verdicts=_without_next(domain.verdicts)), events=(event,))
@@ -169,7 +171,7 @@ class KeyObservation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one check saw of the domain's keys: the new one, the active one, those before."""
 
     active: RecordState
-    spread: Propagation | None = None
+    propagation: Propagation | None = None
     old: Mapping[str, RecordState] = {}
     held_elsewhere: bool = False
 
@@ -177,13 +179,13 @@ class KeyObservation(msgspec.Struct, frozen=True, kw_only=True):
 def advance(step: Transition, look: KeyObservation, now: datetime) -> Transition:
     """Takes in what one check saw of the keys, after the domain itself has moved: the switch, and what follows."""
     domain = replace(step.domain, old_keys=_aged(step.domain, look, now))
-    if domain.rotation is None or look.spread is None:
+    if domain.rotation is None or look.propagation is None:
         return replace(step, domain=domain)
-    noted = _noted(domain.rotation, look.spread, now)
+    noted = _noted(domain.rotation, look.propagation, now)
     turn = RotationInput(
         since=noted.seen_since or noted.started_at,
         now=now,
-        spread=look.spread,
+        propagation=look.propagation,
         old=look.active,
         held_elsewhere=look.held_elsewhere,
     )
@@ -198,7 +200,11 @@ def advance(step: Transition, look: KeyObservation, now: datetime) -> Transition
 
 def _noted(rotation: Rotation, spread: Propagation, now: datetime) -> Rotation:
     return replace(
-        rotation, looked_at=now, lacking=spread.lacking, silent=spread.silent, by_resolvers=spread.by_resolvers
+        rotation,
+        checked_at=now,
+        missing_at=spread.missing_at,
+        unreachable=spread.unreachable,
+        by_resolvers=spread.by_resolvers,
     )
 
 
@@ -220,11 +226,11 @@ def _switched(step: Transition, rotation: Rotation, rule: RotationRule, now: dat
             *domain.old_keys,
             OldKey(selector=domain.selector, replaced_at=now, public_key=domain.public_key),
         ),
-        told_at=now if domain.held and domain.told_at is not None else domain.told_at,
+        registered_at=now if domain.is_holder and domain.registered_at is not None else domain.registered_at,
     )
     words = f"mail is signed with the key at the selector {after.selector} instead of {domain.selector}, as {rule.why}"
     event = Event(kind=EventKind.DKIM_ROTATED, at=now, detail=words)
-    owed = (Effect.REGISTER,) if domain.held and domain.told_at is not None else ()
+    owed = (Effect.REGISTER,) if domain.is_holder and domain.registered_at is not None else ()
     return Transition(
         domain=after,
         events=(*step.events, event),
@@ -271,7 +277,7 @@ def selectors_leaving(domain: Domain) -> tuple[str, ...]:
 
 def removable_selectors(domain: Domain) -> tuple[str, ...]:
     """Names the old selectors whose records the customer can delete: those that `dkim.old-selector-live` is about."""
-    return selectors_leaving(domain) if domain.slots is None else ()
+    return selectors_leaving(domain) if domain.key_delegation is None else ()
 
 
 def old_record_states(domain: Domain, seen: Seen) -> dict[str, RecordState]:
@@ -307,7 +313,7 @@ def waits_for(domain: Domain) -> str:
             return _missing(domain, coming)
         case Stage.SEEN, Rotation():
             return "Every server serves the new key. It takes over once every look for a while has found it there."
-        case Stage.SWITCHED, _ if domain.slots is not None:
+        case Stage.SWITCHED, _ if domain.key_delegation is not None:
             return "Mail is signed with the new key. Leave both CNAMEs in place: the old key is taken away by itself."
         case Stage.SWITCHED, _:
             return "Mail is signed with the new key. Leave the old record in place: mail signed with it is under way."
@@ -321,13 +327,13 @@ def waits_for(domain: Domain) -> str:
 def _missing(domain: Domain, coming: Rotation) -> str:
     host = topic.planned(domain.sender, coming.selector, coming.public_key).host
     told = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         there = f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay."
         told = f"{there} Until then mail is signed with the old key."
-    if coming.looked_at is None:
+    if coming.checked_at is None:
         return told
-    without = f" Without it: {', '.join(coming.lacking)}." if coming.lacking else ""
-    silent = f" Not answering: {', '.join(coming.silent)}." if coming.silent else ""
+    without = f" Without it: {', '.join(coming.missing_at)}." if coming.missing_at else ""
+    silent = f" Not answering: {', '.join(coming.unreachable)}." if coming.unreachable else ""
     return told + without + silent
 
 
@@ -341,10 +347,11 @@ def page() -> str:
 
 
 _PAGE: Final = """
-## Change of DKIM keys
+## DKIM key rotation
 
-Made from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs, whatever
-becomes of the new one. A new key that never appears never takes over, and asking never makes anything worse.
+Generated from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs,
+whatever happens to the new one. A new key whose record never appears never signs, and requesting a rotation never makes
+anything worse.
 
 ```mermaid
 stateDiagram-v2
@@ -357,14 +364,15 @@ stateDiagram-v2
 |---|---|---|
 {rows}
 
-The switch is told as `dkim.rotated`; `selector` and `privateDKIMKey` change with it, and the provider is told then and
-not before. "Everywhere" is every server that the zone is delegated to (up to eight), each by one of its addresses at
-least, and every resolver that answers; where nobody can ask the servers, all resolvers for 24 hours. A server that does
-not answer is waited for. The old private key is destroyed when its record can go; until that is gone,
-`dkim.old-selector-live` says so. Deleting the domain destroys all its keys; so does abandoning with the new one. While
-the provider's last word is that it signs with an old key, that key's week does not begin.
+The event of the switch is `dkim.rotated`. `selector` and `privateDKIMKey` change with it, and the new key is registered
+with the provider then and not before. "Everywhere" means every server that the zone is delegated to (up to eight), at
+one of its addresses at least, and every resolver that answers; if the servers cannot be reached, all resolvers for 24
+hours. The rotation waits for a server that does not answer. The old private key is destroyed when its record can be
+removed; until the record is removed, checks report `dkim.old-selector-live`. Deleting the domain destroys all its keys;
+abandoning a rotation destroys the new one. While the provider last reported that it signs with an old key, that key's
+week does not start.
 
-Where the keys lie in the operator's own zone ("delegated"), "everywhere" is every server of the customer's zone for the
-CNAME and every server of the operator's for the key. The old key is taken out of the zone instead of being shown as
-removable, and the next change can begin once it is gone.
+With delegated keys, in the operator's own zone, "everywhere" means every server of the customer's zone for the CNAME
+and every server of the operator's zone for the key. The old key is removed from the zone instead of being shown as
+removable, and the next rotation can start once it is removed.
 """

@@ -37,7 +37,7 @@ def _looked(sender: str, key: Ed25519Key | None, seen: Seen, now: datetime) -> E
     if key is None:
         return None
     spread = propagation_of(topic.planned_ed25519(sender, key.selector, key.public_key), seen)
-    if spread.lacking:
+    if spread.missing_at:
         return replace(key, seen_since=None, live=False)
     if not spread.is_everywhere:  # silence proves nothing
         return key

@@ -88,7 +88,7 @@ def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedel
         return None, "draft: looked at on request"
     if domain.attempts and (domain.attempts <= PATIENCE or not _rests(domain, now)):
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
-    watches = [watch for watch in (domain.dkim, domain.mail_from_watch) if watch is not None]
+    watches = [watch for watch in (domain.dkim, domain.mail_from_health) if watch is not None]
     if setup_page_open:
         return WATCHED, "somebody has the setup page open"
     waits = [*(_pace(watch, now) for watch in watches), *_of_keys(domain, now)]

@@ -77,7 +77,7 @@ def _at_mail_from(scene: RuleInput, standing: RecordResult) -> SpfText:
         texts=tuple(texts(_rdatas(scene, standing))),
         seen=scene.seen,
         own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, scene.panel) if record.exact else None,
+        value=value_for(record, scene.dns_host) if record.exact else None,
     )
 
 

@@ -52,7 +52,7 @@ LONG_AFTER: Final = 3600  # seconds
 
 def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what is right at the zone's servers and not seen everywhere yet."""
-    for standing in scene.standings:
+    for standing in scene.results:
         if standing.verdict is Verdict.PRESENT and standing.agreed and _with_authority(scene, standing):
             yield from _remembered(scene, standing)
     yield from _long(scene)
@@ -137,7 +137,7 @@ def _when(taken_at: datetime | None, seconds: int) -> str:
 
 
 def _long(scene: RuleInput) -> Iterator[Finding]:
-    absent = [each.record for each in scene.standings if each.verdict is Verdict.ABSENT and each.agreed]
+    absent = [each.record for each in scene.results if each.verdict is Verdict.ABSENT and each.agreed]
     answers = [reply.answer for record in absent for reply in is_direct(scene, record)]
     longest = max((each.negative_ttl for each in answers if isinstance(each, NxDomain | NoData)), default=0)
     if longest > LONG_AFTER:

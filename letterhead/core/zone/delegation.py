@@ -105,8 +105,8 @@ def asks(scene: RuleInput) -> Iterable[Question]:
     """Asks whether a server without address has none, and where a name went that the zone's servers do not tell."""
     for name in _addressless(scene):
         yield from (_address(name, rdtype) for rdtype in ADDRESSES)
-    told = [standing for standing in scene.standings if standing.verdict is not Verdict.UNANSWERED]
-    for standing in scene.standings if told else ():
+    told = [standing for standing in scene.results if standing.verdict is not Verdict.UNANSWERED]
+    for standing in scene.results if told else ():
         if standing.verdict is Verdict.UNANSWERED:
             yield _way_to(standing.record.host)
 
@@ -232,7 +232,7 @@ def _way_to(host: str) -> Question:
 
 def _subzones(scene: RuleInput) -> Iterator[Finding]:
     """Finds names that were handed over, where what should be there is not."""
-    lost = [each.record for each in scene.standings if each.verdict is not Verdict.PRESENT]
+    lost = [each.record for each in scene.results if each.verdict is not Verdict.PRESENT]
     zones: dict[str, tuple[PlannedRecord, tuple[str, ...]]] = {}
     for record in lost:
         for zone, servers in (*_serving(scene, record), *_delegated(scene, record)):

@@ -74,7 +74,7 @@ def survey(scene: RuleInput) -> Iterable[Finding]:
     yield from delegation.survey(scene)
     yield from unanswered.survey(scene)
     yield from _alias_at_apex(scene)
-    for standing in scene.standings:
+    for standing in scene.results:
         if not standing.agreed:
             yield finding(DISAGREE, scene, standing)
     yield from _wildcards(scene)
@@ -84,9 +84,9 @@ def survey(scene: RuleInput) -> Iterable[Finding]:
 def asks(scene: RuleInput) -> Iterable[Question]:
     """Asks for what hides or makes up records, and for what is doubtful about the zone's servers."""
     yield from delegation.asks(scene)
-    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.standings):
+    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.results):
         yield _apex(scene)
-    for standing in scene.standings:
+    for standing in scene.results:
         if _doubtful(scene, standing):
             yield _beside(standing.record)
 
@@ -141,7 +141,7 @@ def _doubtful(scene: RuleInput, standing: RecordResult) -> bool:
 
 def _wildcards(scene: RuleInput) -> Iterator[Finding]:
     """Finds planned names at which only a wildcard speaks: one finding, however many there are."""
-    made_up = [standing for standing in scene.standings if _made_up(scene, standing)]
+    made_up = [standing for standing in scene.results if _made_up(scene, standing)]
     if made_up:
         names = dict.fromkeys(standing.record.host for standing in made_up)
         observed = dict.fromkeys(text for standing in made_up for text in _observed(scene, standing))

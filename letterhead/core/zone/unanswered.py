@@ -110,7 +110,7 @@ class _UnansweredRecord(msgspec.Struct, frozen=True, kw_only=True):
 def survey(scene: RuleInput) -> Iterable[Finding]:
     """Finds what was not told: one finding for a zone, however many of its records are concerned."""
     groups: dict[tuple[str, str], list[_UnansweredRecord]] = {}
-    for standing in scene.standings:
+    for standing in scene.results:
         for each in _silences(scene, standing):
             groups.setdefault((each.diagnosis.code, _narrowed(scene, each)), []).append(each)
     for (_, host), group in groups.items():
@@ -159,7 +159,7 @@ def _narrowed(scene: RuleInput, silence: _UnansweredRecord) -> str:
     """Names the zone where the trouble is all of it, else the record's own name."""
     if silence.diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED):
         return silence.standing.record.host  # it is what this name holds
-    others = [each for each in scene.standings if each.record.host.endswith(f".{silence.zone}")]
+    others = [each for each in scene.results if each.record.host.endswith(f".{silence.zone}")]
     return silence.zone if all(list(_silences(scene, each)) for each in others) else silence.standing.record.host
 
 

@@ -60,14 +60,14 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """A check of a domain, stored as JSON: the result of each record, the findings, and all replies of DNS."""
 
     taken_at: datetime
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
     snapshot: Snapshot
 
     @property
     def is_unanswered(self) -> bool:
         """Return whether no server answered for the DKIM record, which decides."""
-        dkim = [each for each in self.standings if each.record.id is RecordId.DKIM]
+        dkim = [each for each in self.results if each.record.id is RecordId.DKIM]
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
@@ -85,7 +85,7 @@ class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
     that survives the process. `fingerprint` is of the inputs of `check`. `related_events` are of other domains, which
     do not change. `new_key` and `second_key` are stored under selectors never used before at this name.
     `previous_selector` is the one that signed until now, where the key at `domain.selector` takes over. The keys at
-    `selectors_to_destroy` are destroyed.
+    `keys_to_destroy` are destroyed.
     """
 
     domain: Domain
@@ -97,7 +97,7 @@ class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
     new_key: NewDomainKey | None = None
     second_key: NewDomainKey | None = None
     previous_selector: str | None = None
-    selectors_to_destroy: tuple[str, ...] = ()
+    keys_to_destroy: tuple[str, ...] = ()
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sender: str
     attempts: int
-    slots: KeyDelegation | None = None
+    key_delegation: KeyDelegation | None = None
 
 
 class LeaseStore(Protocol):

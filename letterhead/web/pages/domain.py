@@ -44,7 +44,7 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
         board=laid,
         marked=marked,
         outcome=outcome(view, laid),
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         provider=deps.provider.name,
         timeline=pictures.timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
@@ -109,13 +109,13 @@ async def start_rotation(visitor: Visitor) -> Answer:
     """Starts a change of DKIM keys."""
     sender = visitor.part("sender")
     domain = await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
-    return _back(visitor, "rotation_started_delegated" if domain.slots else "rotation_started")
+    return _back(visitor, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
 async def abandon_rotation(visitor: Visitor) -> Answer:
     """Abandons the change of DKIM keys that is under way."""
     domain = await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
-    return _back(visitor, "rotation_abandoned_delegated" if domain.slots else "rotation_abandoned")
+    return _back(visitor, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
 async def ask_delete(visitor: Visitor) -> Answer:

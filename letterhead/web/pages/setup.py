@@ -32,7 +32,7 @@ async def show_setup(visitor: Visitor) -> Answer:
         plan=view.plan,
         board=laid,
         marked=marked,
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, laid),
         old_hosts=_removable(view.domain),
         link=link,
@@ -45,7 +45,7 @@ async def show_setup(visitor: Visitor) -> Answer:
 def outcome(view: DomainView, laid: Board) -> str:
     """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
     if is_wholly_verified(view.domain):
-        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.slots is None
+        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.key_delegation is None
         return "next" if waits else "done"
     match view.domain.dkim.state:
         case HealthState.AT_RISK:
