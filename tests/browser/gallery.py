@@ -213,7 +213,7 @@ async def _running(
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -250,7 +250,7 @@ async def _past(world: World) -> None:
     uses = (QuotaUse(quota=Quota.MAILS, used=12_345, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
     sandbox = HealthItem(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
     counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
-    await store.save_provider_health("simulated", ProviderHealth(at=now, told=(sandbox, counted)))
+    await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
     await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
     domain = await world.domain("lighthouse.example")
     changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")

@@ -14,7 +14,7 @@ import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
 from letterhead.adapters.keyring_settings import KeyEncryptionKey
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
@@ -273,7 +273,7 @@ class TestSimulated(AccountProviderContract):
 
     @pytest.fixture
     def troubled(self, clock: HandTurnedClock) -> Provider:
-        return SimulatedProvider(clock, moods={WISH.sender: SimulatedBehaviour.THROTTLED})
+        return SimulatedProvider(clock, behaviours={WISH.sender: SimulatedBehaviour.THROTTLED})
 
 
 class TestSes(AccountProviderContract):
@@ -285,7 +285,7 @@ class TestSes(AccountProviderContract):
 
     @pytest.fixture
     async def provider(self, ses: Ses, clock: HandTurnedClock) -> AsyncIterator[Provider]:
-        async with open_ses(clock=clock, turn=at_once, region="eu-west-1", endpoint=ses.url, pause=no_pause) as opened:
+        async with open_ses(ProviderSetup(clock=clock, region="eu-west-1", endpoint=ses.url), no_pause) as opened:
             yield opened
 
     @pytest.fixture

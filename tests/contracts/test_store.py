@@ -157,7 +157,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.EXISTS
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -167,7 +167,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_EMPTY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -181,7 +181,7 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1))
-        is ClaimResult.THERE
+        is ClaimResult.EXISTS
     )
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2))
@@ -229,7 +229,7 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
     assert await shop.store.claim(first, Limits()) is ClaimResult.ADDED
-    assert await shop.store.claim(first, Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(first, Limits()) is ClaimResult.EXISTS
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, Limits())

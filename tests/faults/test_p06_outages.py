@@ -237,11 +237,11 @@ class Sent:
     async def send(self, letter: Email) -> SendResult:
         """Takes one letter."""
         self.letters.append(letter)
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
     async def try_connection(self) -> SendResult:
         """Says that it is there."""
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
 
 async def work(world: World) -> None:

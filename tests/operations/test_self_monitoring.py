@@ -32,7 +32,7 @@ async def test_a_worker_writes_down_how_late_checks_began(tmp_path: Path, dns: W
         seen = await self_monitoring.service_health(world.deps)
         assert [(each.at, each.step, each.number) for each in seen.checks] == [(slot_of(clock()), 9, 1)]
         assert seen.conditions is not None
-        assert [each.said for each in seen.conditions.told] == ["dns: nothing outside to reach"]
+        assert [each.said for each in seen.conditions.items] == ["dns: nothing outside to reach"]
 
 
 async def test_what_could_not_be_written_is_kept(tmp_path: Path, dns: WrittenDns, clock: Clock) -> None:
@@ -60,7 +60,7 @@ async def test_the_account_is_asked_once_in_a_quarter_of_an_hour(tmp_path: Path,
         told = await world.deps.store.provider_health("dns")
         assert told is not None
         assert told.at == clock()
-        assert told.told == (HealthItem(said="dns: nothing outside to reach"),)
+        assert told.items == (HealthItem(said="dns: nothing outside to reach"),)
 
 
 async def test_only_a_day_is_told(tmp_path: Path, dns: WrittenDns, clock: Clock) -> None:

@@ -153,7 +153,7 @@ async def test_rules_that_changed_are_asked_again(ours: World, dns: WrittenDns, 
     await verified(ours, dns, clock)
     await both(ours)
     assert await both(ours)
-    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules="others"))
+    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules_version="others"))
     assert not await both(upgraded)
     assert await both(upgraded)
 
