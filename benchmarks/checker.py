@@ -46,8 +46,8 @@ class Told:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._meter, name)
 
-    def checked(self, outcome: str) -> None:
-        self._meter.checked(outcome)
+    def count_check(self, outcome: str) -> None:
+        self._meter.count_check(outcome)
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self._left -= 1
         if self._left == 0:
@@ -58,12 +58,12 @@ class Told:
 async def main() -> None:
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
-    async with assemble.assembled(settings) as deps:
+    async with assemble.open_deps(settings) as deps:
         stop = asyncio.Event()
         told, counted = Told(deps.meter, int(sys.argv[1]), stop), Counted(deps.resolver)
         began, used = time.perf_counter(), time.process_time()
         await worker.run(
-            replace(deps, meter=told, resolver=counted),  # type: ignore[arg-type] # it passes on all that it is not
+            replace(deps, meter=told, resolver=counted),
             worker.WorkerSettings(checks=settings.check_concurrency, pooled_keys=0),
             stop,
         )

@@ -72,7 +72,7 @@ async def _measured(installation: Installation, url: str, keys: list[seed.Keys],
     write_logs(LogFormat.JSON, quiet=True)
     chosen = random.Random(7)
     async with (
-        assemble.assembled(config.read(installation.settings, Path())) as deps,
+        assemble.open_deps(config.read(installation.settings, Path())) as deps,
         asyncpg.create_pool(url, min_size=1, max_size=1) as pool,
     ):
         pepper = await places.pepper(deps)
@@ -99,5 +99,5 @@ async def _claims(deps: Deps) -> float:
         claimed = await deps.store.claim_due(now, now + timedelta(seconds=90), "bench", CLAIMED)
         took.append((time.perf_counter() - began) * 1000)
         assert len(claimed) == CLAIMED
-        await deps.store.hand_back("bench", now)
+        await deps.store.release_leases("bench", now)
     return statistics.median(took)

@@ -40,7 +40,7 @@ def pepper_of(installation: Installation) -> str:
     """Gives the pepper of an installation that nobody serves, so that the floor looks up the same digests."""
 
     async def read() -> bytes:
-        async with assemble.assembled(config.read(installation.settings, Path())) as deps:
+        async with assemble.open_deps(config.read(installation.settings, Path())) as deps:
             return await pepper(deps)
 
     return asyncio.run(read()).hex()
@@ -48,7 +48,7 @@ def pepper_of(installation: Installation) -> str:
 
 async def pepper(deps: Deps) -> bytes:
     """Gives the pepper of the API keys' digests."""
-    sealed = await deps.store.vault(wiring_keys.PEPPER)
+    sealed = await deps.store.installation_secret(wiring_keys.PEPPER)
     if sealed is None:
         raise RuntimeError("there is no pepper")
     return reveal(deps.keyring.unseal(sealed, wiring_keys.PEPPER))

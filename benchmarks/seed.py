@@ -14,7 +14,7 @@ from letterhead import config
 from letterhead.adapters.storage import rows
 from letterhead.core.accounts import api_keys
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.operations.domains import key_purpose
 from letterhead.ports.deps import Deps
 from letterhead.ports.keyring import KeyPair
@@ -24,7 +24,7 @@ from tests.rigs.letterhead import Installation
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 STRIDE = 0.6180339887498949  # its multiples, without their whole parts, fill a day evenly in any order
 LATER = datetime(2036, 1, 1, tzinfo=UTC)  # nothing is due while we measure
-STATES = (State.VERIFIED, State.PENDING, State.FAILED)
+STATES = (HealthState.VERIFIED, HealthState.PENDING, HealthState.FAILED)
 FLAT = (
     "CREATE TABLE floor_keys (digest BYTEA PRIMARY KEY, account_id TEXT NOT NULL)",
     "CREATE TABLE floor_domains (account_id TEXT NOT NULL, sender TEXT NOT NULL, status TEXT NOT NULL, "
@@ -76,7 +76,7 @@ def seed(installation: Installation, wanted: Wanted) -> list[Keys]:
 async def seeded(installation: Installation, wanted: Wanted) -> list[Keys]:
     """Does the same within an event loop."""
     settings = config.read(installation.settings, Path())
-    async with assemble.assembled(settings) as deps:
+    async with assemble.open_deps(settings) as deps:
         keys = [_keys(number) for number in range(wanted.first, wanted.first + wanted.accounts)]
         pair = deps.keyring.make_pair()
         tables = list(_tables(deps, wanted, keys, pair))
@@ -100,7 +100,8 @@ def domain(number: int, place: int, public_key: str, *, due: datetime = LATER) -
     return Domain(
         id=f"dom_{number}_{place}", account_id=f"acc_{number}", sender=sender, selector=f"sel{place % 1000}",
         public_key=public_key, mail_from=f"bounce.{sender}", zone=sender, created_at=born, last_sync=born,
-        dkim=fresh(state, born), mail_from_watch=fresh(state, born), tokens=tuple(f"{n:032x}" for n in range(3)),
+        dkim=new_health(state, born), mail_from_health=new_health(state, born),
+        tokens=tuple(f"{n:032x}" for n in range(3)),
         next_check_at=due, check_reason="routine",
     )  # fmt: skip
 

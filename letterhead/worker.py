@@ -29,10 +29,10 @@ from letterhead.operations import (
     self_monitoring,
 )
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.domains import Beside
+from letterhead.ports.store.domains import CheckContext
 from letterhead.ports.store.leases import Intent
-from letterhead.ports.store.reminders import OwedReminder
-from letterhead.ports.store.webhooks import OwedDelivery
+from letterhead.ports.store.reminders import DueReminder
+from letterhead.ports.store.webhooks import DueDelivery
 
 POLL = 0.5  # seconds between looks at the queue when there was nothing to do
 GATHER = 0.01  # seconds for more places to become free, so that one claim fills several
@@ -47,7 +47,7 @@ AFTER_A_BUG = timedelta(minutes=5)
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
 
 Job = TypeVar("Job")
-Due = tuple[Domain, Beside | None]
+Due = tuple[Domain, CheckContext | None]
 log = structlog.get_logger()
 
 
@@ -63,7 +63,7 @@ class WorkerSettings:
     pooled_keys: int = 64
 
 
-class Turns:
+class FairScheduler:
     """Lets one check take the CPU in each turn of the event loop, in the order of asking.
 
     Answers to many checks come at the same moment. What else the loop has to do, requests above all, runs between
@@ -94,7 +94,7 @@ class Turns:
 
 async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Works until `stop` is set, then lets the work under way end and hands back what was only claimed."""
-    owner = f"worker-{deps.chance(6).hex()}"
+    owner = f"worker-{deps.random_octets(6).hex()}"
     log.info("worker.started", worker=owner)
 
     def claim_checks(free: int) -> Awaitable[Sequence[Due]]:
@@ -103,24 +103,24 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     def claim_intents(free: int) -> Awaitable[Sequence[Intent]]:
         return deps.store.claim_intents(deps.now(), deps.now() + LEASE, owner, free)
 
-    def claim_reminders(free: int) -> Awaitable[Sequence[OwedReminder]]:
+    def claim_reminders(free: int) -> Awaitable[Sequence[DueReminder]]:
         return deps.store.claim_reminders(deps.now(), deps.now() + LEASE, owner, free)
 
-    def claim_deliveries(free: int, *, failing: bool) -> Awaitable[Sequence[OwedDelivery]]:
+    def claim_deliveries(free: int, *, failing: bool) -> Awaitable[Sequence[DueDelivery]]:
         now, each = deps.now(), settings.deliveries_each
         return deps.store.claim_deliveries(now, now + DELIVERY_LEASE, owner, free, failing=failing, places=each)
 
     begun: self_monitoring.Begun = Counter()
-    turns = Turns()
+    turns = FairScheduler()
 
     def check(due: Due) -> Awaitable[None]:
-        self_monitoring.note(begun, due[0], deps.now())
+        self_monitoring.count_lag(begun, due[0], deps.now())
         return _check(deps, due, turns)
 
-    def deliver(owed: OwedDelivery) -> Awaitable[None]:
+    def deliver(owed: DueDelivery) -> Awaitable[None]:
         return _deliver(deps, owed)
 
-    def remind(owed: OwedReminder) -> Awaitable[None]:
+    def remind(owed: DueReminder) -> Awaitable[None]:
         return _remind(deps, owed, owner)
 
     async with asyncio.TaskGroup() as group:
@@ -136,7 +136,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         group.create_task(_keep_watch(deps, begun, stop))
         group.create_task(_keep_account(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
-        await deps.store.hand_back(owner, deps.now())
+        await deps.store.release_leases(owner, deps.now())
     log.info("worker.stopped", worker=owner)
 
 
@@ -175,8 +175,8 @@ async def _claimed(claim: Callable[[int], Awaitable[Sequence[Job]]], free: int, 
 async def _claim_checks(deps: Deps, owner: str, free: int) -> Sequence[Due]:
     """Claims due domains, with what their checks want to know beside them."""
     domains = await deps.store.claim_due(deps.now(), deps.now() + LEASE, owner, free)
-    told = await deps.store.beside(domains) if domains else {}
-    return [(domain, told.get(domain.id)) for domain in domains]
+    contexts = await deps.store.load_check_contexts(domains) if domains else {}
+    return [(domain, contexts.get(domain.id)) for domain in domains]
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
@@ -184,13 +184,13 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
 
 
-async def _check(deps: Deps, due: Due, turns: Turns) -> None:
+async def _check(deps: Deps, due: Due, turns: FairScheduler) -> None:
     """Checks one domain; a bug in it backs this one domain off and leaves the rest alone."""
-    domain, told = due
+    domain, context = due
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
             await turns.next()
-            saved = await checks.check(deps, domain, told=told, turn=turns.next)
+            saved = await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
             log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
@@ -205,7 +205,7 @@ async def _perform(deps: Deps, intent: Intent) -> None:
     """Does one piece of work at the provider; a bug in it gives it back for later."""
     with structlog.contextvars.bound_contextvars(domain=intent.sender, domain_id=intent.domain_id):
         try:
-            await provider_work.perform(deps, intent)
+            await provider_work.perform_intent(deps, intent)
         except Fault as fault:
             log.warning("intent.interrupted", effect=intent.effect, kind=fault.kind, detail=fault.detail)
         except Exception:
@@ -214,7 +214,7 @@ async def _perform(deps: Deps, intent: Intent) -> None:
                 await deps.store.postpone_intent(intent.id, deps.now() + AFTER_A_BUG, "our own fault")
 
 
-async def _remind(deps: Deps, owed: OwedReminder, owner: str) -> None:
+async def _remind(deps: Deps, owed: DueReminder, owner: str) -> None:
     """Sends one reminder; after a bug its lease runs out, and it is tried again unless it was handed over."""
     with structlog.contextvars.bound_contextvars(domain_id=owed.domain_id, reminder=owed.id):
         try:
@@ -225,9 +225,9 @@ async def _remind(deps: Deps, owed: OwedReminder, owner: str) -> None:
             log.exception("reminder.broken")
 
 
-async def _deliver(deps: Deps, owed: OwedDelivery) -> None:
+async def _deliver(deps: Deps, owed: DueDelivery) -> None:
     """Makes one attempt; after a bug its lease runs out, and it is made again."""
-    with structlog.contextvars.bound_contextvars(webhook=owed.kept.webhook.id, delivery=owed.id):
+    with structlog.contextvars.bound_contextvars(webhook=owed.stored.webhook.id, delivery=owed.id):
         try:
             await deliveries.deliver(deps, owed)
         except Fault as fault:
@@ -282,7 +282,7 @@ async def _keep_watch(deps: Deps, begun: self_monitoring.Begun, stop: asyncio.Ev
         await _pause(stop, WRITE_DOWN_EVERY)
         stopping = stop.is_set()
         try:
-            await self_monitoring.write_down(deps, begun)
+            await self_monitoring.save_histogram(deps, begun)
         except Fault as fault:
             log.warning("watch.interrupted", kind=fault.kind, detail=fault.detail)
 

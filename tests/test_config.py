@@ -13,15 +13,15 @@ from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
     TABLE,
-    Endpoint,
     Exposure,
+    HostPort,
     ImapServer,
     LogFormat,
-    Mailbox,
     MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
+    SenderAddress,
     Setting,
     Settings,
     SmtpServer,
@@ -96,7 +96,7 @@ def test_defaults_work(folder: Path) -> None:
     assert settings == Settings(
         data_dir=Path("data"),
         database_url=SqliteFile(Path("data/letterhead.db")),
-        bind=Endpoint("127.0.0.1", 8025),
+        bind=HostPort("127.0.0.1", 8025),
         public_url="http://127.0.0.1:8025",
         provider=ProviderName.DNS,
         ses_region=None,
@@ -125,7 +125,7 @@ def test_defaults_work(folder: Path) -> None:
         mail_sender=None,
         relay_smarthost=None,
         relay_smarthost_starttls=StartTls.REQUIRED,
-        relay_bind=Endpoint("127.0.0.1", 8587),
+        relay_bind=HostPort("127.0.0.1", 8587),
         relay_tls_bind=None,
         relay_certificate=None,
         relay_certificate_key=None,
@@ -196,16 +196,16 @@ GOOD = [
     ("DATABASE_URL", "postgresql://u:p@h:5433/d?sslmode=require", "postgresql://u:p@h:5433/d?sslmode=require"),
     ("DATABASE_URL", "postgres://h/d", "postgresql://h/d"),
     ("DATABASE_URL", "postgresql:///d?host=/run/postgresql", "postgresql:///d?host=/run/postgresql"),
-    ("BIND", "0.0.0.0:80", Endpoint("0.0.0.0", 80)),
-    ("BIND", "[::1]:8025", Endpoint("::1", 8025)),
-    ("BIND", "[0:0::1]:8025", Endpoint("::1", 8025)),
-    ("BIND", "LocalHost:8025", Endpoint("localhost", 8025)),
+    ("BIND", "0.0.0.0:80", HostPort("0.0.0.0", 80)),
+    ("BIND", "[::1]:8025", HostPort("::1", 8025)),
+    ("BIND", "[0:0::1]:8025", HostPort("::1", 8025)),
+    ("BIND", "LocalHost:8025", HostPort("localhost", 8025)),
     ("PUBLIC_URL", "https://l.example.com/", "https://l.example.com"),
     ("PUBLIC_URL", "http://l.example.com:81/mail/", "http://l.example.com:81/mail"),
     ("PROVIDER", "Simulated", ProviderName.SIMULATED),
     ("SES_REGION", "us-gov-west-1", "us-gov-west-1"),
     ("SES_MX_FAILURE", "reject", MxFailure.REJECT),
-    ("DNS_RESOLVERS", "1.1.1.1", (Endpoint("1.1.1.1", 53),)),
+    ("DNS_RESOLVERS", "1.1.1.1", (HostPort("1.1.1.1", 53),)),
     ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
     ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
     ("ALLOW_SPECIAL_USE", "yes", True),
@@ -221,7 +221,7 @@ GOOD = [
     ("MAIL_FROM_LABEL", "Bounce", "bounce"),
     ("SES_NOTICE_TOPICS", f"{TOPIC},{TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     ("DKIM_ZONE", "Keys.Example.net.", "keys.example.net"),
-    ("DKIM_ZONE_SERVER", "[2001:db8::53]:53", Endpoint("2001:db8::53", 53)),
+    ("DKIM_ZONE_SERVER", "[2001:db8::53]:53", HostPort("2001:db8::53", 53)),
     (
         "DKIM_ZONE_TSIG",
         f"Update_1.Example.net.:HMAC-SHA384:{TSIG_SECRET}",
@@ -233,8 +233,8 @@ GOOD = [
     ("SMTP_URL", "smtp://[::1]:25/", SmtpServer(host="::1", port=25, implicit_tls=False)),
     ("SMTP_STARTTLS", "Never", StartTls.NEVER),
     ("PROOF_IMAP_URL", "imaps://u:p%40ss@mail.example.net", "imaps://u:p@ss@mail.example.net:993"),
-    ("MAIL_SENDER", "dns@example.net", Mailbox(address="dns@example.net")),
-    ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", Mailbox(address="dns@example.net", name="Bücher, Ltd")),
+    ("MAIL_SENDER", "dns@example.net", SenderAddress(address="dns@example.net")),
+    ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", SenderAddress(address="dns@example.net", name="Bücher, Ltd")),
     ("KEY_POOL", "1", 1),
     ("RATE_LIMIT", "5/s", RateLimit(5, 10)),
     ("RATE_LIMIT", "5/s burst 5", RateLimit(5, 5)),
@@ -246,7 +246,7 @@ GOOD = [
 def test_right_value_is_read(name: str, text: str, value: object, folder: Path) -> None:
     """Each form that a person would write is read into one typed value."""
     if value is None:
-        value = (Endpoint("127.0.0.1", 5353), Endpoint("::1", 53), Endpoint("::1", 54), Endpoint("2001:db8::1", 53))
+        value = (HostPort("127.0.0.1", 5353), HostPort("::1", 53), HostPort("::1", 54), HostPort("2001:db8::1", 53))
     settings = read(with_settings(**{**BESIDE, name: f" {text} "}), folder)
     assert open_value(getattr(settings, name.lower())) == value
 
@@ -432,7 +432,7 @@ def test_environment_beats_file_beats_default(folder: Path) -> None:
     settings = read(environ, folder)
     assert settings.bind.port == 2
     assert (settings.key_pool, settings.allow_special_use, settings.mail_from_label) == (7, True, "file")
-    assert settings.dns_resolvers == (Endpoint("127.0.0.1", 53), Endpoint("::1", 53))
+    assert settings.dns_resolvers == (HostPort("127.0.0.1", 53), HostPort("::1", 53))
     sources = {row.name.removeprefix(PREFIX): row.source for row in rows(environ, folder)}
     assert sources["BIND"] == "environment"
     assert sources["KEY_POOL"] == str(folder / "letterhead.toml")
@@ -584,7 +584,7 @@ def test_key_file_open_to_all_is_refused(folder: Path) -> None:
     with pytest.raises(Fault, match="mode 0644"):
         key_text(settings, new_key_text)
     path.chmod(0o660)
-    assert key_text(settings, new_key_text)
+    assert reveal(key_text(settings, new_key_text)).decode() == path.read_text().strip()
 
 
 def test_folder_that_is_a_file_is_told(folder: Path) -> None:
@@ -611,14 +611,14 @@ def test_system_resolvers(text: str | None, hosts: list[str], folder: Path) -> N
     path = folder / "resolv.conf"
     if text is not None:
         path.write_text(text)
-    assert system_resolvers(path) == tuple(Endpoint(host, 53) for host in hosts)
+    assert system_resolvers(path) == tuple(HostPort(host, 53) for host in hosts)
 
 
 def test_settings_do_not_change(folder: Path) -> None:
     """Nobody changes a setting after the start."""
     settings = read({}, folder)
     with pytest.raises(AttributeError):
-        settings.key_pool = 1  # type: ignore[misc]
+        settings.key_pool = 1  # type: ignore[misc] # this is what must fail
     assert msgspec.structs.replace(settings, key_pool=1).key_pool == 1
 
 

@@ -67,7 +67,7 @@ async def test_a_list_is_near_its_floor(tmp_path: Path) -> None:
     installation = places.installation(tmp_path)
     keys = await seed.seeded(installation, seed.Wanted(accounts=20, sealed=True))
     read, full = [each.read for each in keys], [each.full for each in keys]
-    async with assemble.assembled(config.read(installation.settings, Path())) as deps:
+    async with assemble.open_deps(config.read(installation.settings, Path())) as deps:
         bare = asking.asked(floor.app(floor.from_sqlite(tmp_path / "letterhead.db"), await places.pepper(deps)))
         kept, made = asking.ours(deps), asking.ours(deps, kept_lists=0)
         sides = [(bare, read), (kept, read), (made, read), (made, full)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from letterhead import __version__
-from letterhead.cli.exit_codes import Exit, Refused, told
+from letterhead.cli.exit_codes import ApiRefused, Exit, report_fault
 from letterhead.errors import Fault
 
 SERVER, CLIENT, OWN = "Server", "Client of the HTTP API", "This command"
@@ -65,8 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except CycloptsError:  # printed already, with the usage
         return Exit.USAGE
-    except (Fault, Refused) as trouble:
-        return told(trouble)
+    except (Fault, ApiRefused) as trouble:
+        return report_fault(trouble)
     except BrokenPipeError:  # `letterhead domains list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the last flush complains
         return Exit.OK

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from letterhead.cli.client import Api, decoded, operator_token, path_of
+from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import ago, columns, console
@@ -53,7 +53,7 @@ def create(
     if as_json:
         print(answer.decode())
         return Exit.OK
-    made = decoded(answer)
+    made = decode_json(answer)
     print(made["key"])
     console(stderr=True).print(f"Opened {made['accountId']}. Its key above is shown this once: keep it now.")
     return Exit.OK
@@ -111,7 +111,7 @@ def audit(account_id: str | None = None, /, *, limit: int = 50, as_json: AsJson 
         return Exit.OK
     rows = [
         (row["at"][:19].replace("T", " "), row["actor"], row.get("address", "-"), row["action"], row["subject"])
-        for row in decoded(answer)
+        for row in decode_json(answer)
     ]
     console().print(columns(("WHEN", "WHO", "FROM", "DID", "TO"), rows))
     return Exit.OK
@@ -126,7 +126,7 @@ def _show(answer: bytes, as_json: bool) -> Exit:
     if as_json:
         print(answer.decode())
         return Exit.OK
-    accounts = decoded(answer)
+    accounts = decode_json(answer)
     rows = [_row(each) for each in (accounts if isinstance(accounts, list) else [accounts])]
     console().print(columns(HEADER, rows))
     return Exit.OK

@@ -14,7 +14,7 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from letterhead.operations.one_off_checks import Conclusion, Inquiry, Outlook
+    from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps, OneOffResult
 
 EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
 
@@ -66,7 +66,7 @@ def check(
     return _told(asyncio.run(inspect(outlook, inquiry)), as_json=as_json)
 
 
-def _told(conclusion: "Conclusion", *, as_json: bool) -> Exit:
+def _told(conclusion: "OneOffResult", *, as_json: bool) -> Exit:
     from letterhead.cli import conclusions
     from letterhead.cli.tables import console
 
@@ -80,13 +80,13 @@ def _told(conclusion: "Conclusion", *, as_json: bool) -> Exit:
 # --- what was asked for -----------------------------------------------------------------------------------------------
 
 
-def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "Inquiry":
+def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
     from letterhead.core.names.domain_names import parse_anywhere
-    from letterhead.operations.one_off_checks import Inquiry
+    from letterhead.operations.one_off_checks import OneOffCheck
 
     name = parse_anywhere(domain).ascii
-    return Inquiry(
+    return OneOffCheck(
         sender=name,
         records=read_expected(expect) if expect is not None else (),
         selectors=_selectors(selectors, name),
@@ -120,12 +120,12 @@ def _alone(resolvers: Sequence[str], port: int | None) -> None:
 # --- where to look ----------------------------------------------------------------------------------------------------
 
 
-def _in_text(path: Path, inquiry: "Inquiry") -> "tuple[Outlook, Inquiry]":
+def _in_text(path: Path, inquiry: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
     """Answers from a zone file; the selectors that it holds need not be guessed."""
     from msgspec.structs import replace
 
     from letterhead.cli.plans import read_text
-    from letterhead.operations.one_off_checks import Outlook
+    from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
@@ -137,7 +137,7 @@ def _in_text(path: Path, inquiry: "Inquiry") -> "tuple[Outlook, Inquiry]":
         holds = f"holds {', '.join(text.zones)}" if text.zones else "holds no zone"
         fix = f"Name the file of the zone that {sender} lies in; it begins with $ORIGIN and the zone's name."
         raise Fault(Kind.CONFIG_INVALID, f"{path} {holds}, which says nothing about {sender}.", fix)
-    outlook = Outlook(resolver=text, hosts=load_hosts(), now=_now, special_use=_special_use())
+    outlook = OneOffDeps(resolver=text, hosts=load_hosts(), now=_now, special_use=_special_use())
     if inquiry.records or inquiry.selectors:
         return outlook, inquiry
     end = f"._domainkey.{sender}"
@@ -146,16 +146,16 @@ def _in_text(path: Path, inquiry: "Inquiry") -> "tuple[Outlook, Inquiry]":
     )
 
 
-def _at_servers(resolvers: Sequence[str], port: int | None) -> "Outlook":
+def _at_servers(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
     from letterhead.config import system_resolvers
-    from letterhead.operations.one_off_checks import Outlook
+    from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")
     addresses = [_address(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
     laboratory = bool(resolvers) or port is not None
-    return Outlook(
+    return OneOffDeps(
         resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
         hosts=load_hosts(),
         now=_now,

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import msgspec
 
-from letterhead.cli.exit_codes import Refused
+from letterhead.cli.exit_codes import ApiRefused
 from letterhead.errors import Fault, Kind
 
 DEFAULT_URL = "http://127.0.0.1:8025"
@@ -129,19 +129,19 @@ def _unreachable(url: str, trouble: Exception) -> Fault:
     return Fault(Kind.UNREACHABLE, f"No server answers at {url}: {trouble}.", fix)
 
 
-def _refused(status: int, content: bytes) -> Refused:
+def _refused(status: int, content: bytes) -> ApiRefused:
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
     except msgspec.DecodeError:
-        return Refused(
+        return ApiRefused(
             f"http-{status}",
             f"The server answered {status}, and not in the words of Letterhead.",
             "Check that LETTERHEAD_URL is the address of a Letterhead server, and what a proxy in front of it says.",
         )
     error = envelope.error
-    return Refused(error.code, error.message, error.fix, envelope.tracking_id)
+    return ApiRefused(error.code, error.message, error.fix, envelope.tracking_id)
 
 
-def decoded(content: bytes) -> Any:
+def decode_json(content: bytes) -> Any:
     """Reads JSON that the API answered."""
     return msgspec.json.decode(content)

@@ -9,8 +9,8 @@ from rich.text import Text
 from letterhead.cli.report import finding, verdicts
 from letterhead.cli.tables import STYLES, visible
 from letterhead.core.findings.diagnosis import Finding
-from letterhead.core.plan.plan import Standing
-from letterhead.operations.one_off_checks import Conclusion
+from letterhead.core.plan.plan import RecordResult
+from letterhead.operations.one_off_checks import OneOffResult
 
 _SAID = {
     "pass": ("Nothing blocks.", "bold green"),
@@ -19,20 +19,20 @@ _SAID = {
 }
 
 
-def as_json(conclusion: Conclusion) -> str:
+def as_json(conclusion: OneOffResult) -> str:
     """Writes a conclusion as JSON; every key is always there, null where there is nothing to say."""
     shape = {
         "domain": conclusion.sender,
         "checkedAt": conclusion.checked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "dnsHost": conclusion.dns_host,
         "verdict": conclusion.verdict,
-        "records": [_record(each) for each in conclusion.examination.standings],
+        "records": [_record(each) for each in conclusion.examination.results],
         "findings": [_finding(each) for each in conclusion.examination.findings],
     }
     return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode()
 
 
-def _record(standing: Standing) -> dict[str, Any]:
+def _record(standing: RecordResult) -> dict[str, Any]:
     record = standing.record
     value = record.value if record.priority is None else f"{record.priority} {record.value}"
     return {
@@ -60,27 +60,27 @@ def _finding(each: Finding) -> dict[str, Any]:
     }
 
 
-def as_text(conclusion: Conclusion) -> Text:
+def as_text(conclusion: OneOffResult) -> Text:
     """Tells a conclusion on a terminal: the records, each finding, the sum."""
     head = Text(conclusion.sender, style="bold").append(f"  {_where(conclusion)}", style="")
-    records = verdicts({"records": [_row(each) for each in conclusion.examination.standings]})
+    records = verdicts({"records": [_row(each) for each in conclusion.examination.results]})
     findings = [finding(msgspec.to_builtins(each)) for each in conclusion.examination.findings]
     parts = [head, records, *findings, *_guess(conclusion), _sum(conclusion)]
     return Text("\n\n").join(parts)
 
 
-def _where(conclusion: Conclusion) -> str:
+def _where(conclusion: OneOffResult) -> str:
     return f"DNS at {conclusion.dns_host}" if conclusion.dns_host else ""
 
 
-def _row(standing: Standing) -> dict[str, Any]:
+def _row(standing: RecordResult) -> dict[str, Any]:
     return {**_record(standing), "observed": standing.observed}
 
 
-def _guess(conclusion: Conclusion) -> list[Text]:
+def _guess(conclusion: OneOffResult) -> list[Text]:
     if not conclusion.guessed:
         return []
-    found = [each.record.host.partition("._domainkey")[0] for each in conclusion.examination.standings]
+    found = [each.record.host.partition("._domainkey")[0] for each in conclusion.examination.results]
     names = ", ".join(name for name in found if name in conclusion.guessed)
     said = f"There are keys at {names}." if names else "None of them has a key, which says nothing about others."
     return [
@@ -90,7 +90,7 @@ def _guess(conclusion: Conclusion) -> list[Text]:
     ]
 
 
-def _sum(conclusion: Conclusion) -> Text:
+def _sum(conclusion: OneOffResult) -> Text:
     findings = conclusion.examination.findings
     counted = {each: sum(found.severity == each for found in findings) for each in ("blocking", "warning", "tip")}
     numbers = ", ".join(f"{number} {_plural(each, number)}" for each, number in counted.items() if number)

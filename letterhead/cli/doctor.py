@@ -28,7 +28,7 @@ FAR = Question(name="iana.org", rdtype="NS", view=View.EVERY_SERVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class DoctorLine:
     """Says how one part is; `fix` where it is not ok."""
 
     part: str
@@ -39,9 +39,9 @@ class Line:
 
 def doctor() -> Exit:
     """Look at database, schema, keys, provider, resolvers, port 53, mail and clock: each line ok, or what to do."""
-    from letterhead.cli.process import prepared
+    from letterhead.cli.process import load_settings
 
-    return Exit.OK if asyncio.run(_examine(prepared(quiet=True))) else Exit.NOT_GOOD
+    return Exit.OK if asyncio.run(_examine(load_settings(quiet=True))) else Exit.NOT_GOOD
 
 
 async def _examine(settings: "Settings") -> bool:
@@ -52,7 +52,7 @@ async def _examine(settings: "Settings") -> bool:
     return good
 
 
-def _show(line: Line) -> None:
+def _show(line: DoctorLine) -> None:
     text = word("ok" if line.ok else "no")
     text.append(f"{'':{4 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
     if line.fix:
@@ -60,7 +60,7 @@ def _show(line: Line) -> None:
     console().print(text)
 
 
-async def _lines(settings: "Settings") -> AsyncIterator[Line]:
+async def _lines(settings: "Settings") -> AsyncIterator[DoctorLine]:
     from letterhead.wiring import assemble
 
     yield (schema := await _schema(settings))
@@ -77,7 +77,7 @@ async def _lines(settings: "Settings") -> AsyncIterator[Line]:
         yield line
 
 
-async def _schema(settings: "Settings") -> Line:
+async def _schema(settings: "Settings") -> DoctorLine:
     from letterhead.wiring import assemble
 
     try:
@@ -85,9 +85,11 @@ async def _schema(settings: "Settings") -> Line:
     except Fault as fault:
         return _wrong("database", fault)
     if state in (assemble.SchemaState.CURRENT, assemble.SchemaState.NEWER):
-        return Line(part="database", said=f"{_named(settings)} answers; its schema is {state}")
+        return DoctorLine(part="database", said=f"{_named(settings)} answers; its schema is {state}")
     said = f"{_named(settings)} answers; its schema is {state}"
-    return Line(part="database", said=said, ok=False, fix="letterhead migrate (`letterhead run` does it by itself)")
+    return DoctorLine(
+        part="database", said=said, ok=False, fix="letterhead migrate (`letterhead run` does it by itself)"
+    )
 
 
 def _named(settings: "Settings") -> str:
@@ -97,45 +99,45 @@ def _named(settings: "Settings") -> str:
     return str(where.path) if isinstance(where, SqliteFile) else "PostgreSQL"
 
 
-async def _opened(settings: "Settings") -> AsyncIterator[Line]:
+async def _opened(settings: "Settings") -> AsyncIterator[DoctorLine]:
     """Opens the installation as a server does, which tries the keys; one that runs on the embedded database has."""
     from letterhead.wiring import assemble
 
     try:
-        async with assemble.assembled(settings) as deps:
+        async with assemble.open_deps(settings) as deps:
             kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
-            yield Line(part="keys", said=f"they open what is sealed in the database{how}")
+            yield DoctorLine(part="keys", said=f"they open what is sealed in the database{how}")
             yield await _work(deps)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
-            yield Line(part="keys", said="a server runs on the embedded database: it has tried them")
+            yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")
             yield await asyncio.to_thread(_running, settings)
         else:
             yield _wrong("keys", fault)
 
 
-async def _work(deps: "Deps") -> Line:
+async def _work(deps: "Deps") -> DoctorLine:
     backlog = await deps.store.backlog(deps.now())
     said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
     if backlog.lag > 300:
         late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
-        return Line(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
-    return Line(part="worker", said=said)
+        return DoctorLine(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
+    return DoctorLine(part="worker", said=said)
 
 
-async def _provider(settings: "Settings") -> list[Line]:
+async def _provider(settings: "Settings") -> list[DoctorLine]:
     from letterhead.wiring import assemble
 
     try:
         async with assemble.lone_provider(settings) as provider:
-            conditions = await provider.conditions()
+            conditions = await provider.full_health()
     except Fault as fault:
         return [_wrong("provider", fault)]
-    return [Line(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
+    return [DoctorLine(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
 
 
-def _running(settings: "Settings") -> Line:
+def _running(settings: "Settings") -> DoctorLine:
     """Asks the server that runs how it is."""
     import httpx2
 
@@ -147,11 +149,13 @@ def _running(settings: "Settings") -> Line:
         answer = httpx2.get(url, timeout=SECONDS, trust_env=urlsplit(url).hostname not in LOCAL)
     except httpx2.HTTPError as error:
         said = f"the process that owns the database does not answer at {url}: {error}"
-        return Line(part="server", said=said, ok=False, fix="Look at its log; LETTERHEAD_BIND must be the server's own")
+        return DoctorLine(
+            part="server", said=said, ok=False, fix="Look at its log; LETTERHEAD_BIND must be the server's own"
+        )
     if answer.is_success:
-        return Line(part="server", said=f"{url} says ready")
+        return DoctorLine(part="server", said=f"{url} says ready")
     fix = f"Ask it for the reason: curl {url}"
-    return Line(part="server", said=f"{url} says {answer.status_code}: not ready", ok=False, fix=fix)
+    return DoctorLine(part="server", said=f"{url} says {answer.status_code}: not ready", ok=False, fix=fix)
 
 
 async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:
@@ -161,57 +165,57 @@ async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:
     return (await resolver.ask([question], allowance)).get(question, ())
 
 
-async def _resolvers(resolver: "Resolver") -> Line:
+async def _resolvers(resolver: "Resolver") -> DoctorLine:
     replies = await _ask(resolver, ROOT)
     silent = [f"{reply.perspective.server} ({_why(reply)})" for reply in replies if _silent(reply)]
     if replies and not silent:
-        return Line(part="resolvers", said=f"{', '.join(reply.perspective.server for reply in replies)} answer")
+        return DoctorLine(part="resolvers", said=f"{', '.join(reply.perspective.server for reply in replies)} answer")
     said = f"no answer from {', '.join(silent)}" if silent else "none is set"
     fix = "Check LETTERHEAD_DNS_RESOLVERS, or /etc/resolv.conf where it is not set; without network this is expected"
-    return Line(part="resolvers", said=said, ok=False, fix=fix)
+    return DoctorLine(part="resolvers", said=said, ok=False, fix=fix)
 
 
-async def _port53(resolver: "Resolver") -> Line:
+async def _port53(resolver: "Resolver") -> DoctorLine:
     """Asks servers with authority: without them the resolvers stand in, which is slower to see a change."""
     replies = await _ask(resolver, FAR)
     direct = [reply for reply in replies if reply.perspective.view is View.EVERY_SERVER and not _silent(reply)]
     if direct:
-        return Line(part="port 53", said=f"{direct[0].perspective.server} answers from outside")
+        return DoctorLine(part="port 53", said=f"{direct[0].perspective.server} answers from outside")
     why = _why(replies[0]) if replies and _silent(replies[0]) else "the resolvers stand in"
     fix = "Allow UDP and TCP to port 53 of any address, or live with resolvers alone: changes are then seen later"
-    return Line(part="port 53", said=f"no authoritative server can be asked: {why}", ok=False, fix=fix)
+    return DoctorLine(part="port 53", said=f"no authoritative server can be asked: {why}", ok=False, fix=fix)
 
 
-async def _mail(settings: "Settings") -> Line:
+async def _mail(settings: "Settings") -> DoctorLine:
     """Signs in at the mail server, and sends nothing."""
-    from letterhead.ports.mail import Post
+    from letterhead.ports.mail import DeliveryResult
     from letterhead.wiring import assemble
 
     mailer, server = assemble.mailer(settings), settings.smtp_url
     if mailer is None or server is None:
-        return Line(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
-    where, reached = f"{server.host}:{server.port}", await mailer.reach()
-    if reached.post is Post.ACCEPTED:
-        return Line(part="mail", said=f"{where}: {reached.said}")
+        return DoctorLine(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
+    where, reached = f"{server.host}:{server.port}", await mailer.try_connection()
+    if reached.result is DeliveryResult.ACCEPTED:
+        return DoctorLine(part="mail", said=f"{where}: {reached.said}")
     fix = "Check LETTERHEAD_SMTP_URL: host, port, user, password, and that the certificate is valid for the host"
-    return Line(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)
+    return DoctorLine(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)
 
 
-async def _key_zone(settings: "Settings", resolver: "Resolver") -> list[Line]:
+async def _key_zone(settings: "Settings", resolver: "Resolver") -> list[DoctorLine]:
     """Tries to write the zone that customers' CNAMEs lead to, and whether the world finds it."""
     from letterhead.wiring import assemble
 
     publisher = assemble.publisher(settings)
     if publisher is None:
         return []
-    tried = [Line(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.conditions()]
+    tried = [DoctorLine(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.health()]
     zone = Question(name=publisher.zone, rdtype="SOA", view=View.RECURSIVE)
     replies = [each for each in await _ask(resolver, zone) if not _silent(each)]
     lost = [each.perspective.server for each in replies if not isinstance(each.answer, Found)]
     if lost:
         said = f"{', '.join(lost)} finds no zone {publisher.zone}"
         fix = f"Delegate {publisher.zone} to its servers by NS records in the zone above it"
-        tried.append(Line(part="key zone", said=said, ok=False, fix=fix))
+        tried.append(DoctorLine(part="key zone", said=said, ok=False, fix=fix))
     return tried
 
 
@@ -223,7 +227,7 @@ def _why(reply: Reply) -> str:
     return (reply.answer.detail or reply.answer.why.value) if isinstance(reply.answer, Unanswered) else "it answers"
 
 
-def _clock(settings: "Settings") -> Line:
+def _clock(settings: "Settings") -> DoctorLine:
     """Compares with the Date of whatever stands at PUBLIC_URL, where that is another machine; asks no stranger."""
     import httpx2
 
@@ -231,17 +235,19 @@ def _clock(settings: "Settings") -> Line:
 
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if urlsplit(settings.public_url).hostname in LOCAL:
-        return Line(part="clock", said=f"{now}, not compared: LETTERHEAD_PUBLIC_URL is this machine")
+        return DoctorLine(part="clock", said=f"{now}, not compared: LETTERHEAD_PUBLIC_URL is this machine")
     try:
         began = time.time()
         date = httpx2.head(settings.public_url, timeout=SECONDS).headers["Date"]
         skew = (began + time.time()) / 2 - parsedate_to_datetime(date).timestamp() - 0.5  # Date has whole seconds
     except (httpx2.HTTPError, KeyError, ValueError) as error:
-        return Line(part="clock", said=f"{now}, not compared: {settings.public_url} gives no date ({error})")
+        return DoctorLine(part="clock", said=f"{now}, not compared: {settings.public_url} gives no date ({error})")
     said = f"{now}, {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} {settings.public_url}"
     ok = abs(skew) <= SKEW
-    return Line(part="clock", said=said, ok=ok, fix=None if ok else "Run a time service: timedatectl set-ntp true")
+    return DoctorLine(
+        part="clock", said=said, ok=ok, fix=None if ok else "Run a time service: timedatectl set-ntp true"
+    )
 
 
-def _wrong(part: str, fault: Fault) -> Line:
-    return Line(part=part, said=fault.detail, ok=False, fix=fault.fix)
+def _wrong(part: str, fault: Fault) -> DoctorLine:
+    return DoctorLine(part=part, said=fault.detail, ok=False, fix=fault.fix)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from letterhead.cli import proofs
-from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.report import change_of_keys, listed, report, surveyed, to_publish, zone_text
+from letterhead.cli.report import change_of_keys, list_text, preflight_text, report, to_publish, zone_text
 from letterhead.cli.tables import console
 from letterhead.errors import Fault, Kind
 
@@ -36,7 +36,7 @@ def _shown(answer: bytes, private_keys: bool) -> str:
     """Gives an answer as it may be printed: terminals, their logs and pipes are no place for a private key unasked."""
     if private_keys:
         return answer.decode()
-    found = decoded(answer)
+    found = decode_json(answer)
     for domain in found if isinstance(found, list) else [found]:
         for name in _PRIVATE:
             domain.pop(name, None)
@@ -71,8 +71,8 @@ def list_domains(
         answer = api.call("GET", path_of("domains"), query=asked)
     if as_json:
         print(_shown(answer, private_keys))
-    elif domains := decoded(answer):
-        console().print(listed(domains))
+    elif domains := decode_json(answer):
+        console().print(list_text(domains))
     elif status or search or problem:
         console().print("No domain fits. All of them: letterhead domains list")
     else:
@@ -122,7 +122,7 @@ def add(
         body["startVerification"] = False
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains"), body)
-        added = None if as_json else _added(api, decoded(answer), sender)
+        added = None if as_json else _added(api, decode_json(answer), sender)
     if added is None:
         print(answer.decode())
     elif zone_file:
@@ -136,7 +136,7 @@ def _added(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[str, An
     """Finds the new domain in the list; one that was spelt otherwise (`bücher.example`) is asked for by its name."""
     spelt = sender.lower().removesuffix(".")
     found = next((domain for domain in domains if domain["sender"] == spelt), None)
-    return found or decoded(api.call("GET", path_of("domains", sender)))
+    return found or decode_json(api.call("GET", path_of("domains", sender)))
 
 
 def _read(path: Path) -> str:
@@ -173,9 +173,9 @@ def show(
     if as_json:
         print(_shown(answer, private_keys))
     elif zone_file:
-        print(zone_text(decoded(answer)))
+        print(zone_text(decode_json(answer)))
     else:
-        console().print(report(decoded(answer)))
+        console().print(report(decode_json(answer)))
     return Exit.OK
 
 
@@ -195,7 +195,7 @@ def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = 
             answer = api.call("GET", path_of("domains", sender, "dns-check"))
         else:
             answer = api.call("POST", path_of("domains", sender, "check"))
-    found: dict[str, Any] = decoded(answer)
+    found: dict[str, Any] = decode_json(answer)
     if as_json:
         print(answer.decode())
     else:
@@ -212,7 +212,7 @@ def preflight(sender: str, /, *, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
     else:
-        console().print(surveyed(decoded(answer)))
+        console().print(preflight_text(decode_json(answer)))
     return Exit.OK
 
 
@@ -249,8 +249,8 @@ def proof(
     given = {name: value for name, value in envelope.items() if value is not None}
     body = given | (proofs.source(raw) if raw is not None else {})
     with Api(account_key()) as api:
-        answer = proofs.asked(api, sender, body, wait)
-    told: dict[str, Any] = decoded(answer)
+        answer = proofs.ask_for_proof(api, sender, body, wait)
+    told: dict[str, Any] = decode_json(answer)
     if as_json:
         print(answer.decode())
     else:
@@ -314,7 +314,7 @@ def _rotation(answer: bytes, as_json: bool) -> Exit:
     if as_json:
         print(answer.decode())
     else:
-        console().print(change_of_keys(decoded(answer)))
+        console().print(change_of_keys(decode_json(answer)))
     return Exit.OK
 
 

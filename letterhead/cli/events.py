@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import columns, console
@@ -28,7 +28,7 @@ def events(
     if as_json:
         print(answer.decode())
         return Exit.OK
-    listed = decoded(answer)
+    listed = decode_json(answer)
     console().print(columns(("WHEN", "DOMAIN", "EVENT", "WHAT HAPPENED"), [_row(each) for each in listed]))
     if len(listed) == limit:
         console(stderr=True).print(f"There may be more: letterhead events --after {listed[-1]['id']}")

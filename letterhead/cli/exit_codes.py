@@ -36,7 +36,7 @@ _OF_FAULT = {
 }
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """Says that the API refused a request, in the words of its error envelope.
 
     `code` is a text and no `Kind`: a newer server may know more of them than this command.
@@ -50,9 +50,9 @@ class Refused(Exception):
         self.tracking_id = tracking_id
 
 
-def told(trouble: Fault | Refused) -> Exit:
+def report_fault(trouble: Fault | ApiRefused) -> Exit:
     """Prints what happened and what to do on stderr, and gives the exit code that says it to a script."""
-    if isinstance(trouble, Refused):
+    if isinstance(trouble, ApiRefused):
         _print(trouble.code, trouble.message, trouble.fix)
         if trouble.tracking_id:
             print(f"tracking id: {trouble.tracking_id}", file=sys.stderr)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from letterhead.cli.client import Api, decoded, operator_token, path_of
+from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import columns, console
@@ -25,7 +25,7 @@ def reconcile(*, apply: ApplyIt = False, as_json: AsJson = False) -> Exit:
     """
     with Api(operator_token()) as api:
         answer = api.call("POST", path_of("identities", "reconcile"), {"apply": apply})
-    found = decoded(answer)
+    found = decode_json(answer)
     faults = [each for each in found["differences"] if each["differs"] != "stranger" and not each["mended"]]
     if as_json:
         print(answer.decode())
@@ -63,7 +63,7 @@ def adopt(domain: str, /, *, apply: ApplyIt = False, as_json: AsJson = False) ->
     if as_json:
         print(answer.decode())
         return Exit.OK
-    done = decoded(answer)
+    done = decode_json(answer)
     rows = [(what, done[key].get("now", "-"), done[key].get("then", "-")) for what, key in _PARTS]
     console().print(columns(("", "NOW", "THEN"), rows))
     after = "Adopted; key and MAIL FROM follow at the next check." if apply else "Nothing was changed. Do it: --apply"

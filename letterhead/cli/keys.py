@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from letterhead.cli.client import Api, account_key, decoded, operator_token, path_of
+from letterhead.cli.client import Api, account_key, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import ago, columns, console
 
@@ -24,7 +24,7 @@ def list_keys(*, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
         return Exit.OK
-    rows = [_row(key) for key in decoded(answer)["keys"]]
+    rows = [_row(key) for key in decode_json(answer)["keys"]]
     console().print(columns(("ID", "KEY", "NAME", "TYPE", "STATE", "CREATED", "LAST USED"), rows))
     return Exit.OK
 
@@ -72,7 +72,7 @@ def create(
     if as_json:
         print(answer.decode())
         return Exit.OK
-    made = decoded(answer)
+    made = decode_json(answer)
     print(made["key"])
     console(stderr=True).print(f"Made the key {made['id']}. Its text above is shown this once: keep it now.")
     return Exit.OK
@@ -91,7 +91,7 @@ def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit
     """
     with Api(account_key()) as api:
         answer = api.call("DELETE", path_of("keys", key_id), query={"endsInDays": str(in_days) if in_days else None})
-    print(answer.decode() if as_json else decoded(answer)["message"])
+    print(answer.decode() if as_json else decode_json(answer)["message"])
     return Exit.OK
 
 
@@ -120,7 +120,7 @@ def _rewrapped(api: Api, batch: int) -> int:
     done, after = 0, ""
     while True:
         query = {"after": after or None, "limit": str(batch)}
-        told: dict[str, Any] = decoded(api.call("POST", path_of("secrets", "rewrap"), query=query))
+        told: dict[str, Any] = decode_json(api.call("POST", path_of("secrets", "rewrap"), query=query))
         done += int(told["rewrapped"])
         if "after" not in told:
             return done

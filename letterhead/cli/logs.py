@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from letterhead.cli.tables import visible
 from letterhead.config import LogFormat
-from letterhead.core.secret import without_keys
+from letterhead.core.secret import redact_keys
 
 # Local variables of a traceback hold API keys and private keys: neither form ever shows them.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -28,7 +28,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
         else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer(_text)]
     )
     structlog.configure(
-        # Straight to stderr: through the library's loggers a line costs three times as much (decision 0009).
+        # Straight to stderr: through the library's loggers a line costs three times as much (decision 0005).
         processors=[*shared, *ending],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -38,8 +38,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("asyncio", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
@@ -49,7 +48,7 @@ def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
     """
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = without_keys(value)
+            event[name] = redact_keys(value)
     event = structlog.contextvars.merge_contextvars(logger, level, event)
     event = structlog.processors.add_log_level(logger, level, event)
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -21,19 +21,19 @@ def test(address: str, /) -> Exit:
     address
         Who gets it.
     """
-    from letterhead.cli.process import prepared
+    from letterhead.cli.process import load_settings
     from letterhead.core.accounts.accounts import parse_email
-    from letterhead.core.schedule.reminder_mail import trial
-    from letterhead.ports.mail import Post
+    from letterhead.core.schedule.reminder_mail import test_email
+    from letterhead.ports.mail import DeliveryResult
     from letterhead.wiring import assemble
 
-    mailer = assemble.mailer(prepared(quiet=True))
+    mailer = assemble.mailer(load_settings(quiet=True))
     if mailer is None:
         raise Fault(
             Kind.CONFIG_INVALID,
             "LETTERHEAD_SMTP_URL is not set, so there is no mail server to try.",
-            "Set it, with LETTERHEAD_MAIL_SENDER beside it: docs/reminders.md",
+            "Set it, with LETTERHEAD_MAIL_SENDER beside it: docs/configuration.md",
         )
-    handed = asyncio.run(mailer.send(trial(parse_email(address), f"test-{secrets.token_hex(8)}")))
-    print(f"{handed.post.value}: {visible(handed.said)}")
-    return Exit.OK if handed.post is Post.ACCEPTED else Exit.NOT_GOOD
+    handed = asyncio.run(mailer.send(test_email(parse_email(address), f"test-{secrets.token_hex(8)}")))
+    print(f"{handed.result.value}: {visible(handed.said)}")
+    return Exit.OK if handed.result is DeliveryResult.ACCEPTED else Exit.NOT_GOOD

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from letterhead.config import Endpoint, Settings
+    from letterhead.config import HostPort, Settings
 
 WAITING = 2048  # connections that the kernel holds for us
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
@@ -18,7 +18,7 @@ FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 BackgroundTask = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def prepared(*, quiet: bool = False) -> "Settings":
+def load_settings(*, quiet: bool = False) -> "Settings":
     """Reads the settings and readies the process for keeping secrets: logs in one form, no core dumps."""
     from letterhead import config
     from letterhead.cli.logs import write_logs
@@ -30,7 +30,7 @@ def prepared(*, quiet: bool = False) -> "Settings":
     return settings
 
 
-def in_loop(work: Coroutine[object, object, None]) -> None:
+def run_in_loop(work: Coroutine[object, object, None]) -> None:
     """Runs on uvloop, where there is one."""
     try:
         import uvloop
@@ -40,7 +40,7 @@ def in_loop(work: Coroutine[object, object, None]) -> None:
         uvloop.run(work)
 
 
-def listen(bind: "Endpoint", name: str = "LETTERHEAD_BIND") -> socket.socket:
+def listen(bind: "HostPort", name: str = "LETTERHEAD_BIND") -> socket.socket:
     """Takes the port before anything else is opened; Fault `config-invalid` where it can't be had."""
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     try:
@@ -54,7 +54,7 @@ def listen(bind: "Endpoint", name: str = "LETTERHEAD_BIND") -> socket.socket:
         ) from error
 
 
-def open_listeners(bind: "Endpoint", fd: int | None) -> list[socket.socket]:
+def open_listeners(bind: "HostPort", fd: int | None) -> list[socket.socket]:
     """Take over the sockets that listen already (socket activation, or `--fd`), else listen on `bind`.
 
     Fault `config-invalid` where what was passed is no listening TCP socket.
@@ -97,7 +97,7 @@ def _no_listener(fd: int, why: str) -> Fault:
     )
 
 
-def address(bind: "Endpoint") -> str:
+def address(bind: "HostPort") -> str:
     """Writes where this machine reaches the service."""
     wild = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind.host)  # noqa: S104 only compared
     return f"http://{wild}:{bind.port}" if wild else f"http://{bind}"

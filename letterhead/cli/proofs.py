@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from letterhead.cli.client import Api, decoded, path_of
+from letterhead.cli.client import Api, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import columns, visible
 from letterhead.errors import Fault, Kind
@@ -42,15 +42,15 @@ def source(path: Path) -> dict[str, object]:
     return {"raw": base64.b64encode(octets).decode(), "encoding": "base64"}
 
 
-def asked(api: Api, sender: str, body: Mapping[str, object], seconds: float) -> bytes:
+def ask_for_proof(api: Api, sender: str, body: Mapping[str, object], seconds: float) -> bytes:
     """Asks for a proof, and waits for one that was sent, where the service can find it."""
     answer = api.call("POST", path_of("domains", sender, "proof"), body or None)
     until = time.monotonic() + seconds
-    told = decoded(answer)
+    told = decode_json(answer)
     while told["status"] != "judged" and "GET " in told.get("next", "") and time.monotonic() + EVERY < until:
         time.sleep(EVERY)
         answer = api.call("GET", path_of("domains", sender, "proof", told["id"]))
-        told = decoded(answer)
+        told = decode_json(answer)
     return answer
 
 

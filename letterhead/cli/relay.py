@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import in_loop, listen, prepared
+from letterhead.cli.process import listen, load_settings, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from letterhead.cli.process import BackgroundTask
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
-    from letterhead.relay import Ears, RelaySettings
+    from letterhead.relay import Listeners, RelaySettings
 
 
 def relay() -> Exit:
@@ -25,7 +25,7 @@ def relay() -> Exit:
 
     With the embedded database `letterhead run` and `serve` do this within; with Postgres this is a process of its own.
     """
-    in_loop(_relaying(prepared()))
+    run_in_loop(_relaying(load_settings()))
     return Exit.OK
 
 
@@ -44,16 +44,16 @@ async def _relaying(settings: "Settings") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ExitStack() as listening:
-        ears = opened(settings, listening)
-        async with assemble.assembled(settings) as deps:
+        ears = listen_for_relay(settings, listening)
+        async with assemble.open_deps(settings) as deps:
             if settings.relay_metrics_bind is not None:
-                deps.meter.tell_at(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
-            async with beside(deps, settings, ears) as run:
+                deps.meter.serve_metrics(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
+            async with open_relay(deps, settings, ears) as run:
                 await run(stop)
 
 
 @asynccontextmanager
-async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIterator[BackgroundTask]":
+async def open_relay(deps: "Deps", settings: "Settings", ears: "Listeners") -> "AsyncIterator[BackgroundTask]":
     """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
     from letterhead import relay as relaying
     from letterhead.wiring import relay as wiring_relay
@@ -62,9 +62,9 @@ async def beside(deps: "Deps", settings: "Settings", ears: "Ears") -> "AsyncIter
         yield lambda stop: relaying.run(deps, parts, _relay_settings(settings), ears, stop)
 
 
-def opened(settings: "Settings", listening: ExitStack) -> "Ears":
+def listen_for_relay(settings: "Settings", listening: ExitStack) -> "Listeners":
     """Takes the relay's ports and loads its certificate, before anything else is opened; Fault `config-invalid`."""
-    from letterhead.relay import Ears
+    from letterhead.relay import Listeners
     from letterhead.wiring import relay as wiring_relay
 
     context = wiring_relay.certificate(settings)
@@ -72,7 +72,7 @@ def opened(settings: "Settings", listening: ExitStack) -> "Ears":
     secure: socket.socket | None = None
     if settings.relay_tls_bind is not None:
         secure = listening.enter_context(listen(settings.relay_tls_bind, "LETTERHEAD_RELAY_TLS_BIND"))
-    return Ears(plain=plain, secure=secure, context=context, reload=_reloader(settings, context))
+    return Listeners(plain=plain, secure=secure, context=context, reload=_reloader(settings, context))
 
 
 def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":

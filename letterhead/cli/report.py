@@ -13,7 +13,7 @@ WIDTH = 100  # characters of a long text that are shown where a part of it is ma
 AROUND = 30
 
 
-def listed(domains: Sequence[Json]) -> Text:
+def list_text(domains: Sequence[Json]) -> Text:
     """Lays out the account's domains, one a line."""
     rows = [
         (
@@ -81,7 +81,7 @@ def change_of_keys(rotation: Json) -> Text:
     return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
 
 
-def surveyed(found: Json) -> Text:
+def preflight_text(found: Json) -> Text:
     """Tells what was read before anything is added, one thing a line."""
     spf, dmarc = found["spf"], found.get("dmarc")
     rows = [

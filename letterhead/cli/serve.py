@@ -16,13 +16,13 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import BackgroundTask, address, in_loop, open_listeners, prepared
+from letterhead.cli.process import BackgroundTask, address, load_settings, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
-    from letterhead.relay import Ears
+    from letterhead.relay import Listeners
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
@@ -40,8 +40,8 @@ def run(*, fd: int | None = None) -> Exit:
     fd
         The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND.
     """
-    settings = prepared()
-    in_loop(serving(settings, fd=fd, ready=lambda deps, where: _welcome(deps, settings, where)))
+    settings = load_settings()
+    run_in_loop(serving(settings, fd=fd, ready=lambda deps, where: _welcome(deps, settings, where)))
     return Exit.OK
 
 
@@ -56,13 +56,13 @@ def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True, fd
         The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND. A systemd socket unit passes
         one by itself.
     """
-    in_loop(serving(prepared(), fd=fd, with_worker=with_worker))
+    run_in_loop(serving(load_settings(), fd=fd, with_worker=with_worker))
     return Exit.OK
 
 
 def worker() -> Exit:
     """Check domains until SIGTERM; any number of these work beside each other on Postgres."""
-    in_loop(_working(prepared()))
+    run_in_loop(_working(load_settings()))
     return Exit.OK
 
 
@@ -70,7 +70,7 @@ def migrate() -> Exit:
     """Bring the database's schema to this version; does nothing where it is."""
     from letterhead.wiring import assemble
 
-    url = assemble.database_url(prepared())
+    url = assemble.database_url(load_settings())
     before = asyncio.run(_migrated(url))
     print(f"The schema was {before}; it is current." if before != "current" else "The schema is current already.")
     return Exit.OK
@@ -88,7 +88,7 @@ async def serving(
     settings: "Settings", *, fd: int | None = None, with_worker: bool = True, ready: Ready | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT, with what belongs to it; `ready` is called once all is open, with the address."""
-    from letterhead.config import Endpoint
+    from letterhead.config import HostPort
     from letterhead.wiring import assemble
 
     background_tasks: tuple[BackgroundTask, ...] = ()
@@ -96,25 +96,25 @@ async def serving(
         listeners = [listening.enter_context(each) for each in open_listeners(settings.bind, fd)]
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
-            deps = await opened.enter_async_context(assemble.assembled(settings))
+            deps = await opened.enter_async_context(assemble.open_deps(settings))
             if ready:
-                await ready(deps, address(Endpoint(*listeners[0].getsockname()[:2])))
+                await ready(deps, address(HostPort(*listeners[0].getsockname()[:2])))
             if ears is not None:
-                from letterhead.cli.relay import beside
+                from letterhead.cli.relay import open_relay
 
-                background_tasks = (await opened.enter_async_context(beside(deps, settings, ears)),)
+                background_tasks = (await opened.enter_async_context(open_relay(deps, settings, ears)),)
             await serve_with(deps, settings, listeners, with_worker=with_worker, background_tasks=background_tasks)
 
 
-def _relay_within(settings: "Settings", listening: ExitStack) -> "Ears | None":
+def _relay_within(settings: "Settings", listening: ExitStack) -> "Listeners | None":
     """Takes the signing relay's ports where only this process can run it: nobody else opens the embedded database."""
     from letterhead.config import SqliteFile
 
     if settings.relay_smarthost is None or not isinstance(settings.database_url, SqliteFile):
         return None
-    from letterhead.cli.relay import opened
+    from letterhead.cli.relay import listen_for_relay
 
-    return opened(settings, listening)
+    return listen_for_relay(settings, listening)
 
 
 async def serve_with(
@@ -165,9 +165,9 @@ async def _working(settings: "Settings") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with assemble.assembled(settings) as deps:
+    async with assemble.open_deps(settings) as deps:
         if settings.worker_metrics_bind is not None:
-            deps.meter.tell_at(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
+            deps.meter.serve_metrics(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
         await working.run(deps, _worker_settings(settings), stop)
 
 

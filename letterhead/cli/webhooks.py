@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from cyclopts import App
 
-from letterhead.cli.client import Api, account_key, decoded, path_of
+from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
 from letterhead.cli.tables import ago, columns, console, word
@@ -24,7 +24,7 @@ def list_webhooks(*, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
         return Exit.OK
-    rows = [_row(each) for each in decoded(answer)["endpoints"]]
+    rows = [_row(each) for each in decode_json(answer)["endpoints"]]
     console().print(columns(("ID", "STATE", "EVENTS", "CREATED", "URL"), rows))
     return Exit.OK
 
@@ -50,7 +50,7 @@ def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = Fals
     if as_json:
         print(answer.decode())
         return Exit.OK
-    made = decoded(answer)
+    made = decode_json(answer)
     print(made["secret"])
     console(stderr=True).print(f"Added the webhook {made['id']}. Try it: letterhead webhooks test {made['id']}")
     return Exit.OK
@@ -70,7 +70,7 @@ def rotate_secret(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
     """Make a new signing secret and print it. For 24 h messages are signed by the old one too."""
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("webhooks", webhook_id, "rotate-secret"))
-    print(answer.decode() if as_json else decoded(answer)["secret"])
+    print(answer.decode() if as_json else decode_json(answer)["secret"])
     return Exit.OK
 
 
@@ -78,7 +78,7 @@ def rotate_secret(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
 def test(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
     """Send a test message and wait for what comes of it. Exits with 1 where it did not arrive."""
     with Api(account_key()) as api:
-        delivery = decoded(api.call("POST", path_of("webhooks", webhook_id, "test")))
+        delivery = decode_json(api.call("POST", path_of("webhooks", webhook_id, "test")))
         return _awaited(api, webhook_id, delivery, as_json=as_json)
 
 
@@ -87,7 +87,7 @@ def redeliver(webhook_id: str, delivery_id: str, /, *, as_json: AsJson = False) 
     """Send a message again, under its own id, and wait for what comes of it. Exits with 1 where it did not arrive."""
     with Api(account_key()) as api:
         path = path_of("webhooks", webhook_id, "deliveries", delivery_id, "redeliver")
-        return _awaited(api, webhook_id, decoded(api.call("POST", path)), as_json=as_json)
+        return _awaited(api, webhook_id, decode_json(api.call("POST", path)), as_json=as_json)
 
 
 def _awaited(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bool) -> Exit:
@@ -95,7 +95,7 @@ def _awaited(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bo
     before, until = len(delivery["attempts"]), time.monotonic() + WAIT
     while len(delivery["attempts"]) == before and time.monotonic() < until:
         time.sleep(0.25)
-        listed = decoded(api.call("GET", path_of("webhooks", webhook_id, "deliveries")))
+        listed = decode_json(api.call("GET", path_of("webhooks", webhook_id, "deliveries")))
         delivery = next((each for each in listed if each["id"] == delivery["id"]), delivery)
     if as_json:
         print(msgspec.json.encode(delivery).decode())
@@ -126,7 +126,7 @@ def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None
     if as_json:
         print(answer.decode())
         return Exit.OK
-    rows = [row for each in decoded(answer) for row in _attempts(each)]
+    rows = [row for each in decode_json(answer) for row in _attempts(each)]
     console().print(columns(HEADER, rows))
     return Exit.OK
 

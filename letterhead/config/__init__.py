@@ -1,18 +1,18 @@
 """Knows how this installation was set up: read once, refused early and by name. Seen by wiring and faces only."""
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
-from letterhead.config.sources import Row, page, read, rows
+from letterhead.config.sources import SettingRow, page, read, rows
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
-    Endpoint,
     Exposure,
+    HostPort,
     ImapServer,
     LogFormat,
-    Mailbox,
     MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
+    SenderAddress,
     SmtpServer,
     SqliteFile,
     StartTls,
@@ -22,17 +22,17 @@ from letterhead.config.values import (
 __all__ = [
     "PREFIX",
     "TABLE",
-    "Endpoint",
     "Exposure",
+    "HostPort",
     "ImapServer",
     "LogFormat",
-    "Mailbox",
     "MxFailure",
     "MxTarget",
     "PostgresServer",
     "RateLimit",
-    "Row",
+    "SenderAddress",
     "Setting",
+    "SettingRow",
     "Settings",
     "SmtpServer",
     "SqliteFile",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from letterhead.config.table import PREFIX, Settings
-from letterhead.config.values import DNS_PORT, Endpoint, SqliteFile, is_address
+from letterhead.config.values import DNS_PORT, HostPort, SqliteFile, is_address
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
 
@@ -15,7 +15,7 @@ KEY_FILE = "keys"
 MOST_RESOLVERS = 3  # resolv.conf(5): MAXNS
 
 
-def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[Endpoint, ...]:
+def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[HostPort, ...]:
     """Reads this machine's resolvers; where none are named it is the machine itself, as resolv.conf(5) has it."""
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
@@ -23,7 +23,7 @@ def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[Endpoint, .
         lines = []
     fields = [line.split() for line in lines]
     hosts = [field[1] for field in fields if len(field) > 1 and field[0] == "nameserver" and is_address(field[1])]
-    return tuple(Endpoint(host, DNS_PORT) for host in hosts[:MOST_RESOLVERS]) or (Endpoint("127.0.0.1", DNS_PORT),)
+    return tuple(HostPort(host, DNS_PORT) for host in hosts[:MOST_RESOLVERS]) or (HostPort("127.0.0.1", DNS_PORT),)
 
 
 def is_loopback(host: str) -> bool:

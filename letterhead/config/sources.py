@@ -22,7 +22,7 @@ _OF_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(PR
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """Holds one line of `letterhead config`: the value is masked where it is secret."""
 
     name: str
@@ -31,7 +31,7 @@ class Row:
     what: str
 
 
-class _Given(NamedTuple):
+class _SettingText(NamedTuple):
     text: str | None
     source: str
 
@@ -41,12 +41,14 @@ def read(environ: Mapping[str, str], folder: Path) -> Settings:
     return _settings(_given(environ, folder))
 
 
-def rows(environ: Mapping[str, str], folder: Path) -> tuple[Row, ...]:
+def rows(environ: Mapping[str, str], folder: Path) -> tuple[SettingRow, ...]:
     """Tells every setting, its value, where that came from and what it does, having checked them all."""
     given = _given(environ, folder)
     _settings(given)
     return tuple(
-        Row(PREFIX + setting.name, _shown(setting, given[setting.name].text), given[setting.name].source, setting.what)
+        SettingRow(
+            PREFIX + setting.name, _shown(setting, given[setting.name].text), given[setting.name].source, setting.what
+        )
         for setting in TABLE
     )
 
@@ -62,38 +64,40 @@ def page() -> str:
 _PAGE = f"""\
 # Configuration
 
-Every setting is an environment variable, or a key in a TOML file without the prefix and in lower case
-(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is `{PREFIX}CONFIG`, else `{DEFAULT_FILE}` in the working
-directory if there is one. The environment wins over the file; an empty variable counts as not set. A name that is not
-in this table is refused, and so is a value that can't be right.
+Every setting is an environment variable, or a key in a TOML file, in lower case and without the prefix
+(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is the one that `{PREFIX}CONFIG` names, or
+`{DEFAULT_FILE}` in the working directory if it exists. The environment overrides the file; an empty variable
+counts as not set. A name that is not in this table is refused, and so is an invalid value.
 
-`letterhead config` prints every setting, its value (secrets masked), where it came from and what it does.
+`letterhead config` prints every setting, its value (secrets masked), where the value came from and what the setting
+does.
 
-This page is made from the table in the code: `python -c "from letterhead.config import page; print(page(), end='')"`.
+This page is generated from the table in the code:
+`python -c "from letterhead.config import page; print(page(), end='')"`.
 
 | Setting | Default | Example | What it does |
 |---|---|---|---|
 """
 
 
-def _given(environ: Mapping[str, str], folder: Path) -> dict[str, _Given]:
+def _given(environ: Mapping[str, str], folder: Path) -> dict[str, _SettingText]:
     """Finds each setting's text, in the table's order, which a default that holds another setting relies on."""
     variables = _variables(environ)
     path = _file(environ.get(PREFIX + "CONFIG", "").strip(), folder)
     from_file = _file_texts(path) if path else {}
-    found: dict[str, _Given] = {}
+    found: dict[str, _SettingText] = {}
     for setting in TABLE:
         if text := variables.get(setting.name):
-            found[setting.name] = _Given(text, ENVIRONMENT)
+            found[setting.name] = _SettingText(text, ENVIRONMENT)
         elif text := from_file.get(setting.name):
-            found[setting.name] = _Given(text, str(path))
+            found[setting.name] = _SettingText(text, str(path))
         else:
             texts = {name: given.text for name, given in found.items()}
-            found[setting.name] = _Given(setting.default and setting.default.format_map(texts), DEFAULT)
+            found[setting.name] = _SettingText(setting.default and setting.default.format_map(texts), DEFAULT)
     return found
 
 
-def _settings(given: Mapping[str, _Given]) -> Settings:
+def _settings(given: Mapping[str, _SettingText]) -> Settings:
     read_values: dict[str, Any] = {setting.name.lower(): _value(setting, given[setting.name]) for setting in TABLE}
     settings = Settings(**read_values)
     if (settings.mail_from_mx is None) != (settings.mail_from_spf is None):
@@ -155,7 +159,7 @@ def _refuse_half_proof(settings: Settings) -> None:
         raise _fault(_BY_NAME["SMTP_STARTTLS"], f"is never, and {url} has a password to be sent in clear")
 
 
-def _value(setting: Setting, given: _Given) -> object:
+def _value(setting: Setting, given: _SettingText) -> object:
     if given.text is None:
         return None
     try:
@@ -168,7 +172,7 @@ def _value(setting: Setting, given: _Given) -> object:
     return value
 
 
-def _from(given: _Given) -> str:
+def _from(given: _SettingText) -> str:
     return {ENVIRONMENT: "the environment", DEFAULT: "its default"}.get(given.source, given.source)
 
 

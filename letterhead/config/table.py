@@ -11,15 +11,15 @@ import msgspec
 from letterhead.config import branding, key_zone, values
 from letterhead.config.key_zone import TsigKey
 from letterhead.config.values import (
-    Endpoint,
     Exposure,
+    HostPort,
     ImapServer,
     LogFormat,
-    Mailbox,
     MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
+    SenderAddress,
     SmtpServer,
     SqliteFile,
     StartTls,
@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database_url: SqliteFile | PostgresServer
-    bind: Endpoint
+    bind: HostPort
     public_url: str
     provider: ProviderName
     ses_region: str | None
@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ses_calls_per_second: int
     ses_notice_topics: tuple[str, ...]
     ses_tenants: bool
-    dns_resolvers: tuple[Endpoint, ...] | None
+    dns_resolvers: tuple[HostPort, ...] | None
     dns_authoritative_port: int
     allow_special_use: bool
     keys: Secret | None
@@ -65,16 +65,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     own_domains: tuple[str, ...]
     rotate_dkim_days: int
     dkim_zone: str | None
-    dkim_zone_server: Endpoint | None
+    dkim_zone_server: HostPort | None
     dkim_zone_tsig: TsigKey | None
     ed25519: bool
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
-    mail_sender: Mailbox | None
+    mail_sender: SenderAddress | None
     relay_smarthost: SmtpServer | None
     relay_smarthost_starttls: StartTls
-    relay_bind: Endpoint
-    relay_tls_bind: Endpoint | None
+    relay_bind: HostPort
+    relay_tls_bind: HostPort | None
     relay_certificate: Path | None
     relay_certificate_key: Path | None
     relay_auth_in_clear: bool
@@ -83,8 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay_max_size: int
     relay_keep_days: int
     relay_connections: int
-    relay_metrics_bind: Endpoint | None
-    proof_mailbox: Mailbox | None
+    relay_metrics_bind: HostPort | None
+    proof_mailbox: SenderAddress | None
     proof_smtp_url: SmtpServer | None
     proof_imap_url: ImapServer | None
     webhooks_allow_http: bool
@@ -107,7 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_account_claim: str
     oidc_scope_claim: str
     oidc_scope: Scope
-    worker_metrics_bind: Endpoint | None
+    worker_metrics_bind: HostPort | None
     log_format: LogFormat | None
 
     @property

@@ -50,7 +50,7 @@ class MxFailure(StrEnum):
     REJECT = "reject"
 
 
-class Endpoint(msgspec.Struct, frozen=True, order=True):
+class HostPort(msgspec.Struct, frozen=True, order=True):
     """Holds a host (a name, or an address without brackets) and a port."""
 
     host: str
@@ -98,7 +98,7 @@ class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret
 
 
-class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
+class SenderAddress(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a sender: an address, and the name that people see beside it."""
 
     address: str
@@ -168,7 +168,7 @@ def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
     return read
 
 
-def read_endpoint(text: str) -> Endpoint:
+def read_endpoint(text: str) -> HostPort:
     """Reads `host:port`; an IPv6 address stands in brackets."""
     match = _ENDPOINT.fullmatch(text)
     if match is None:
@@ -181,10 +181,10 @@ def read_endpoint(text: str) -> Endpoint:
     host = _address(bracketed) if bracketed is not None else plain.lower()
     if not _HOST.fullmatch(host) and bracketed is None:
         raise ValueError("has a host that is neither a name nor an address")
-    return Endpoint(host, _port(port))
+    return HostPort(host, _port(port))
 
 
-def read_resolvers(text: str) -> tuple[Endpoint, ...]:
+def read_resolvers(text: str) -> tuple[HostPort, ...]:
     """Reads resolvers' addresses with commas between, each with its port where that is not 53."""
     return tuple(_resolver(part) for part in _parts(text))
 
@@ -251,14 +251,14 @@ def _mail_host(url: SplitResult) -> str:
     return url.hostname
 
 
-def read_mailbox(text: str) -> Mailbox:
+def read_mailbox(text: str) -> SenderAddress:
     """Reads `dns@example.com` or `Name <dns@example.com>`."""
     match = re.fullmatch(r"(?:([^<>\"\\]*)<([^<>]*)>|([^<>]*))", text)
     if match is None or not text.isprintable():
         raise ValueError("is neither an address nor Name <address>")
     address = match[2] if match[3] is None else match[3]
     try:
-        return Mailbox(address=parse_email(address), name=(match[1] or "").strip())
+        return SenderAddress(address=parse_email(address), name=(match[1] or "").strip())
     except Fault:
         raise ValueError("has no address of the form name@host") from None
 
@@ -351,9 +351,9 @@ def without_password(text: str) -> str:
     return re.sub(r"(?i)(\w*password\s*=\s*)[^&\s]*", r"\1***", masked)
 
 
-def _resolver(text: str) -> Endpoint:
+def _resolver(text: str) -> HostPort:
     if is_address(text):
-        return Endpoint(_address(text), DNS_PORT)
+        return HostPort(_address(text), DNS_PORT)
     with_port = text if re.search(r":[^\]:]*\Z", text) else f"{text}:{DNS_PORT}"
     endpoint = read_endpoint(with_port)
     if not is_address(endpoint.host):

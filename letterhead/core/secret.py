@@ -36,7 +36,7 @@ _LIKE_A_KEY: Final = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9+/]")))
 _SHOWN: Final = 6
 
 
-def without_keys(text: str) -> str:
+def redact_keys(text: str) -> str:
     """Cuts out of a text what may be a piece of a key that somebody put in the wrong place."""
     return _RUN.sub(_cut, text)
 

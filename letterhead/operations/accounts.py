@@ -14,10 +14,10 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.domains import Page
+from letterhead.ports.store.domains import DomainQuery
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a new API key with its text, which is shown this once."""
 
     key: ApiKey
@@ -32,7 +32,7 @@ async def open_account(
     actor: Actor,
     mode: Mode = Mode.LIVE,
     keep: Callable[[str], Awaitable[None]] | None = None,
-) -> tuple[Account, NewKey]:
+) -> tuple[Account, NewApiKey]:
     """Opens an account with its first full-scope key; `keep` takes the key's text before anything is written."""
     account = Account(id=new_id(deps, "acc"), name=name, email=parse_email(email), limits=limits, created_at=deps.now())
     made = _new_key(deps, account.id, "first key", Scope.FULL, mode=mode)
@@ -52,8 +52,8 @@ def _new_key(
     key_type: str = "secret",
     environment_id: str | None = None,
     mode: Mode = Mode.LIVE,
-) -> NewKey:
-    text, masked = api_keys.new_api_key(mode, deps.chance(api_keys.OCTETS_NEEDED))
+) -> NewApiKey:
+    text, masked = api_keys.new_api_key(mode, deps.random_octets(api_keys.OCTETS_NEEDED))
     key = ApiKey(
         id=new_id(deps, "key"),
         account_id=account_id,
@@ -64,7 +64,7 @@ def _new_key(
         environment_id=environment_id,
         created_at=deps.now(),
     )
-    return NewKey(key=key, text=text)
+    return NewApiKey(key=key, text=text)
 
 
 async def find_account(deps: Deps, account_id: str) -> Account:
@@ -123,7 +123,7 @@ async def change_account(
 async def close_account(deps: Deps, account_id: str, actor: Actor) -> None:
     """Closes an account with its keys; one that still has domains is refused."""
     await find_account(deps, account_id)
-    left = await deps.store.domains(account_id, Page(limit=1))
+    left = await deps.store.domains(account_id, DomainQuery(limit=1))
     if left:
         raise Fault(
             Kind.CONFLICT,
@@ -136,7 +136,7 @@ async def close_account(deps: Deps, account_id: str, actor: Actor) -> None:
 
 async def make_key(
     deps: Deps, caller: Caller, actor: Actor, *, name: str, key_type: str, scope: Scope, environment_id: str | None
-) -> NewKey:
+) -> NewApiKey:
     """Makes another API key for the caller's account; its text is shown this once."""
     made = _new_key(deps, caller.account_id, name, scope, key_type=key_type, environment_id=environment_id)
     row = audit_row(deps, actor, "key.make", made.key.id)
@@ -159,19 +159,19 @@ async def end_key(deps: Deps, account_id: str, key_id: str, actor: Actor, after:
 async def caller_of(deps: Deps, text: str) -> Caller:
     """Finds who owns an API key. A malformed, unknown and ended one are refused alike."""
     if not api_keys.well_formed(text):
-        raise unauthorized()
+        raise new_unauthorized()
     return await caller_behind(deps, deps.digest(text))
 
 
 async def caller_behind(deps: Deps, digest: bytes) -> Caller:
     """Finds who owns the API key of a digest, for whoever need not keep its text."""
-    caller = await deps.store.caller(digest)
+    caller = await deps.store.find_caller(digest)
     if caller is None or (caller.ends_at is not None and caller.ends_at <= deps.now()):
-        raise unauthorized()
+        raise new_unauthorized()
     return caller
 
 
-def unauthorized() -> Fault:
+def new_unauthorized() -> Fault:
     """Says the one sentence that every failed sign-in gets."""
     return Fault(
         Kind.UNAUTHORIZED,

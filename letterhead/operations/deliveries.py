@@ -6,42 +6,42 @@ import structlog
 
 from letterhead.core.domain.domain import Event, EventKind
 from letterhead.core.public import representation
-from letterhead.core.public.webhooks import Replied, judged, parse_target, signed
+from letterhead.core.public.webhooks import HttpResult, decide_retry, parse_target, signature_headers
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 from letterhead.operations.checks import jitter
 from letterhead.operations.domains import plan_of
 from letterhead.operations.webhooks import secret_purpose
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.webhooks import Attempt, OwedDelivery
+from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery
 
 SAID = 500  # characters of an answer that are kept
 
 log = structlog.get_logger()
 
 
-async def deliver(deps: Deps, owed: OwedDelivery) -> None:
+async def deliver(deps: Deps, owed: DueDelivery) -> None:
     """Makes one attempt and writes down what came of it."""
     started, clock = deps.now(), time.monotonic()
     replied = await _sent(deps, owed)
     milliseconds = int((time.monotonic() - clock) * 1000)
-    ruling = judged(replied, owed.failures, deps.now(), jitter(deps))
-    attempt = Attempt(at=started, milliseconds=milliseconds, status=replied.status, said=replied.said[:SAID])
-    await deps.store.attempted(owed, attempt, ruling)
+    ruling = decide_retry(replied, owed.failures, deps.now(), jitter(deps))
+    attempt = DeliveryAttempt(at=started, milliseconds=milliseconds, status=replied.status, said=replied.said[:SAID])
+    await deps.store.record_attempt(owed, attempt, ruling)
     log.info("delivery.attempted", kind=owed.kind, status=replied.status, fate=ruling.fate, due_at=ruling.due_at)
 
 
-async def _sent(deps: Deps, owed: OwedDelivery) -> Replied:
+async def _sent(deps: Deps, owed: DueDelivery) -> HttpResult:
     try:
-        target = parse_target(owed.kept.webhook.url, deps.policy.reach)
+        target = parse_target(owed.stored.webhook.url, deps.policy.egress)
     except Fault as refused:  # the operator allows less than when it was added
-        return Replied(status=None, said=refused.detail)
+        return HttpResult(status=None, said=refused.detail)
     body = body_of(deps, owed)
-    headers = signed(owed.id, body, deps.now(), _secrets(deps, owed))
+    headers = signature_headers(owed.id, body, deps.now(), _secrets(deps, owed))
     return await deps.outbound.post(target, headers, body)
 
 
-def body_of(deps: Deps, owed: OwedDelivery) -> bytes:
+def body_of(deps: Deps, owed: DueDelivery) -> bytes:
     """Writes the message."""
     if owed.domain is None:
         return representation.trial(owed.id, owed.kind, owed.at)
@@ -49,9 +49,9 @@ def body_of(deps: Deps, owed: OwedDelivery) -> bytes:
     return representation.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
 
 
-def _secrets(deps: Deps, owed: OwedDelivery) -> list[Secret]:
+def _secrets(deps: Deps, owed: DueDelivery) -> list[Secret]:
     """Opens the endpoint's secret, and for a day after a rotation the one before."""
-    kept, purpose = owed.kept, secret_purpose(owed.kept.webhook)
+    kept, purpose = owed.stored, secret_purpose(owed.stored.webhook)
     secrets = [deps.keyring.unseal(kept.sealed, purpose)]
     until = kept.webhook.old_secret_until
     if kept.old_sealed is not None and until is not None and deps.now() < until:

@@ -11,8 +11,8 @@ import structlog
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.check import check
 from letterhead.core.domain import lifecycle
-from letterhead.core.domain.domain import Domain, Ed25519Key, Effect, Event, EventKind, Slots, Step
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.domain import Domain, Ed25519Key, Effect, Event, EventKind, KeyDelegation, Transition
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.names.domain_names import (
     DomainName,
     parse_domain,
@@ -26,17 +26,25 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
-from letterhead.operations.key_pool import pooled
+from letterhead.operations.key_pool import new_pooled_key
 from letterhead.ports.deps import Deps
 from letterhead.ports.keyring import PooledKey
-from letterhead.ports.store.domains import Checkup, Claim, Claimed, NewDomain, NewKey, Outcome, Page
+from letterhead.ports.store.domains import (
+    CheckResult,
+    ClaimResult,
+    DomainCreation,
+    DomainQuery,
+    DomainUpdate,
+    NewClaim,
+    NewDomainKey,
+)
 
 log = structlog.get_logger()
 
 RACES = 5  # so often may a domain change under us before we say so
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what somebody asks for with a new domain, as it came: nothing of it is checked yet.
 
     `delegated` says that our own zone shall serve the keys, and the customer publish two CNAMEs.
@@ -55,7 +63,7 @@ class DomainView(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: Domain
     plan: Plan
-    checkup: Checkup | None
+    last_check: CheckResult | None
 
 
 def plan_of(deps: Deps, domain: Domain) -> Plan:
@@ -68,24 +76,24 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
         mail_from_name=domain.mail_from,
         path=deps.provider.return_path,
         rotation=domain.rotation,
-        home=domain.slots,
+        home=domain.key_delegation,
         ed25519=domain.ed25519,
     )
 
 
-async def list_domains(deps: Deps, account_id: str, page: Page) -> list[Domain]:
+async def list_domains(deps: Deps, account_id: str, page: DomainQuery) -> list[Domain]:
     """Lists an account's domains from what is stored: no DNS, no provider."""
     return await deps.store.domains(account_id, page)
 
 
-async def list_marks(deps: Deps, account_id: str) -> list[tuple[str, int]]:
+async def list_versions(deps: Deps, account_id: str) -> list[tuple[str, int]]:
     """Lists the ids and versions of an account's domains: as long as these stay, so does all that the list tells."""
-    return await deps.store.marks(account_id)
+    return await deps.store.list_versions(account_id)
 
 
-async def list_checkups(deps: Deps, listed: Sequence[Domain]) -> Mapping[str, Checkup]:
+async def list_checkups(deps: Deps, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
     """Return the last check of each of these domains, by the domain's id."""
-    return await deps.store.checkups([each.id for each in listed])
+    return await deps.store.last_checks([each.id for each in listed])
 
 
 async def find_version(deps: Deps, domain_id: str) -> int | None:
@@ -121,34 +129,34 @@ async def show_domain(deps: Deps, account_id: str, raw: str) -> DomainView:
 
 async def view(deps: Deps, domain: Domain) -> DomainView:
     """Puts a domain together with its last check and its plan."""
-    checkups = await deps.store.checkups([domain.id])
-    return DomainView(domain=domain, plan=plan_of(deps, domain), checkup=checkups.get(domain.id))
+    checkups = await deps.store.last_checks([domain.id])
+    return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=checkups.get(domain.id))
 
 
 async def add_domain(
-    deps: Deps, account_id: str, limits: Limits, wish: Wish, idempotency_key: str | None = None
-) -> Claimed:
+    deps: Deps, account_id: str, limits: Limits, wish: DomainRequest, idempotency_key: str | None = None
+) -> ClaimResult:
     """Adds a domain in one short transaction: name, pooled key, state, event; the same name again changes nothing.
 
     Nobody waits for DNS, for a provider, or (while the pool holds keys) for a key to be made.
     """
     name = parse_domain(wish.sender, deps.names)
-    claim = Claim(
+    claim = NewClaim(
         account_id=account_id,
         sender=name.ascii,
         now=deps.now(),
         build=_builder(deps, account_id, name, wish),
-        own=await own_key(deps, wish.private_key),
+        own=await read_own_key(deps, wish.private_key),
         idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
     )
     claimed = await deps.store.claim(claim, limits)
-    if claimed is not Claimed.POOL_DRY:
+    if claimed is not ClaimResult.POOL_EMPTY:
         return claimed
-    own = pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    own = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits)
 
 
-def _digest(name: DomainName, wish: Wish) -> bytes:
+def _digest(name: DomainName, wish: DomainRequest) -> bytes:
     """Digests what was asked for, so that one Idempotency-Key is not taken for two requests."""
     asked = repr((name.ascii, wish.selector, wish.mail_from, wish.private_key, wish.start))
     if wish.delegated:  # apart, so that requests from before there was such a wish are known again
@@ -156,11 +164,11 @@ def _digest(name: DomainName, wish: Wish) -> bytes:
     return hashlib.sha256(asked.encode()).digest()
 
 
-async def own_key(deps: Deps, pem: str | None) -> PooledKey | None:
+async def read_own_key(deps: Deps, pem: str | None) -> PooledKey | None:
     """Reads a private key of the customer's own, where one was sent; Fault `key-invalid`."""
     if pem is None:
         return None
-    return pooled(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
+    return new_pooled_key(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
 
 
 class _Builder(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,14 +179,14 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
     name: DomainName
     selector: str
     mail_from: str | None
-    slots: Slots | None
+    slots: KeyDelegation | None
     start: bool
     second: tuple[Ed25519Key, Secret] | None
 
-    def __call__(self, key: PooledKey) -> NewDomain:
+    def __call__(self, key: PooledKey) -> DomainCreation:
         deps, now = self.deps, self.deps.now()
         secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
-        draft = fresh(State.DRAFT, now)
+        draft = new_health(HealthState.DRAFT, now)
         domain = Domain(
             id=new_id(deps, "dom"),
             account_id=self.account_id,
@@ -190,23 +198,23 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             created_at=now,
             last_sync=now,
             dkim=draft,
-            mail_from_watch=draft if self.mail_from else None,
-            slots=self.slots,
+            mail_from_health=draft if self.mail_from else None,
+            key_delegation=self.slots,
             ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
-        step = lifecycle.ask_verification(domain, now) if self.start else Step(domain=domain)
+        step = lifecycle.ask_verification(domain, now) if self.start else Transition(domain=domain)
         due = now if self.start else None
-        return NewDomain(
+        return DomainCreation(
             domain=msgspec.structs.replace(step.domain, next_check_at=due, check_reason="new"),
             sealed_key=deps.keyring.seal(secret, key_purpose(step.domain)),
-            second_key=sealed_second(deps, domain, self.second),
+            second_key=seal_second_key(deps, domain, self.second),
             events=(created, *step.events),
             effects=(Effect.PUBLISH,) if self.slots else (),
         )
 
 
-def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Builder:
+def _builder(deps: Deps, account_id: str, name: DomainName, wish: DomainRequest) -> _Builder:
     home = _new_slots(deps, wish) if wish.delegated else None
     free = delegated_keys.FIRST if home else new_selector(deps)
     selector = free if wish.selector is None else parse_selector(wish.selector, name)
@@ -222,7 +230,7 @@ def _builder(deps: Deps, account_id: str, name: DomainName, wish: Wish) -> _Buil
     )
 
 
-def _new_slots(deps: Deps, wish: Wish) -> Slots:
+def _new_slots(deps: Deps, wish: DomainRequest) -> KeyDelegation:
     """Finds a place in our own zone that no other claim ever had: a token of 80 bits."""
     if deps.publisher is None:
         raise Fault(
@@ -238,8 +246,8 @@ def _new_slots(deps: Deps, wish: Wish) -> Slots:
             f"{delegated_keys.SECOND}: none can be chosen.",
             "Leave selector away, or dkimMode.",
         )
-    token = base64.b32encode(deps.chance(10)).decode().lower()
-    return Slots(zone=deps.publisher.zone, token=token)
+    token = base64.b32encode(deps.random_octets(10)).decode().lower()
+    return KeyDelegation(zone=deps.publisher.zone, token=token)
 
 
 def second_key(deps: Deps) -> tuple[Ed25519Key, Secret] | None:
@@ -250,17 +258,17 @@ def second_key(deps: Deps) -> tuple[Ed25519Key, Secret] | None:
     return Ed25519Key(selector=new_selector(deps), public_key=pair.public_key), pair.private_key
 
 
-def sealed_second(deps: Deps, domain: Domain, made: tuple[Ed25519Key, Secret] | None) -> NewKey | None:
+def seal_second_key(deps: Deps, domain: Domain, made: tuple[Ed25519Key, Secret] | None) -> NewDomainKey | None:
     """Seals a new Ed25519 key for its domain."""
     if made is None:
         return None
     key, secret = made
-    return NewKey(selector=key.selector, sealed=deps.keyring.seal(secret, key_purpose(domain, key.selector)))
+    return NewDomainKey(selector=key.selector, sealed=deps.keyring.seal(secret, key_purpose(domain, key.selector)))
 
 
 def new_selector(deps: Deps) -> str:
     """Makes a selector that nobody can guess or meet twice: `lh` and 40 bits."""
-    return "lh" + base64.b32encode(deps.chance(5)).decode().lower()
+    return "lh" + base64.b32encode(deps.random_octets(5)).decode().lower()
 
 
 def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
@@ -272,7 +280,9 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
 
 def key_purpose(domain: Domain, selector: str | None = None) -> str:
     """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
-    claim = f".{domain.slots.token}" if domain.slots else ""  # where each claim has the same two selectors
+    claim = (
+        f".{domain.key_delegation.token}" if domain.key_delegation else ""
+    )  # where each claim has the same two selectors
     return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}{claim}"
 
 
@@ -286,13 +296,13 @@ async def start_verification(deps: Deps, account_id: str, limits: Limits, raw: s
         now = deps.now()
         step = lifecycle.ask_verification(domain, now)
         due = msgspec.structs.replace(step.domain, next_check_at=now, check_reason="asked for")
-        counts = limits if domain.dkim.state is State.FAILED else None
-        if await deps.store.save(Outcome(domain=due, events=step.events, effects=step.effects), counts):
+        counts = limits if domain.dkim.state is HealthState.FAILED else None
+        if await deps.store.save(DomainUpdate(domain=due, events=step.events, effects=step.effects), counts):
             return
-    raise busy(raw)
+    raise is_busy(raw)
 
 
-def busy(raw: str) -> Fault:
+def is_busy(raw: str) -> Fault:
     """Says that a domain kept changing under us."""
     return Fault(
         Kind.CONFLICT, f"{raw} is being changed by several requests at once.", "Send the request again in a second."
@@ -308,7 +318,7 @@ async def delete_domain(deps: Deps, account_id: str, raw: str, actor: Actor) -> 
         row = audit_row(deps, actor, "domain.delete", domain.sender)
         if await deps.store.delete(domain, step.events[0], step.effects, row):
             return
-    raise busy(raw)
+    raise is_busy(raw)
 
 
 class PrivateKeys(msgspec.Struct, frozen=True, kw_only=True):

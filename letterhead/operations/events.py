@@ -5,14 +5,14 @@ import msgspec
 from letterhead.errors import Fault, Kind
 from letterhead.operations.domains import find_domain
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.domains import Checkup, DomainEvent
+from letterhead.ports.store.domains import CheckResult, DomainEvent
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """Holds an event with the check that it follows from; what people and clocks do follows from none."""
 
     event: DomainEvent
-    checkup: Checkup | None
+    checkup: CheckResult | None
 
 
 async def domain_events(deps: Deps, account_id: str, raw: str, after: str | None, limit: int) -> list[DomainEvent]:
@@ -34,5 +34,5 @@ async def show_event(deps: Deps, account_id: str, event_id: str) -> EventView:
     if event is None:
         detail = f"This account has no event {event_id[:80]!r}."
         raise Fault(Kind.NOT_FOUND, detail, "Look at GET /events for those it has.")
-    checkup = await deps.store.evidence(event.check_id) if event.check_id is not None else None
+    checkup = await deps.store.find_check(event.check_id) if event.check_id is not None else None
     return EventView(event=event, checkup=checkup)

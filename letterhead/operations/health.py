@@ -24,7 +24,7 @@ class PartHealth(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceReadiness(msgspec.Struct, frozen=True, kw_only=True):
     """How all parts are; requests can be answered where the store is."""
 
     store: PartHealth
@@ -56,13 +56,13 @@ class ResolverProbe:
         return PartHealth(is_ok=False, detail=", ".join(unanswered) or "none is set")
 
 
-async def check_health(deps: Deps, probe: ResolverProbe) -> ServiceHealth:
+async def check_health(deps: Deps, probe: ResolverProbe) -> ServiceReadiness:
     """Return how the parts of the service are; trouble with the store is told, never raised."""
     backlog, resolvers = await asyncio.gather(_load_backlog(deps), _check_resolvers(deps, probe))
     if isinstance(backlog, Kind):
         unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
-        return ServiceHealth(store=PartHealth(is_ok=False, detail=backlog), worker=unknown, resolvers=resolvers)
-    return ServiceHealth(
+        return ServiceReadiness(store=PartHealth(is_ok=False, detail=backlog), worker=unknown, resolvers=resolvers)
+    return ServiceReadiness(
         store=PartHealth(is_ok=True, detail="answers"), worker=_judge_worker(backlog), resolvers=resolvers
     )
 
@@ -85,11 +85,11 @@ def _judge_worker(backlog: Backlog) -> PartHealth:
 async def _check_resolvers(deps: Deps, probe: ResolverProbe) -> PartHealth:
     """Tell an outage by what the checks met, in whatever process; else whether the resolvers answer."""
     try:
-        silence = await deps.store.silence()
+        silence = await deps.store.resolver_outage()
     except Fault as fault:
         return PartHealth(is_ok=False, detail=fault.kind)
-    if silence is not None and resolver_outage.ours(silence):
-        return PartHealth(is_ok=False, detail=f"degraded: {resolver_outage.sentence(silence)}")
+    if silence is not None and resolver_outage.is_resolver_outage(silence):
+        return PartHealth(is_ok=False, detail=f"degraded: {resolver_outage.outage_text(silence)}")
     return await probe.ask()
 
 
@@ -98,4 +98,4 @@ async def read_metrics(deps: Deps) -> bytes:
     backlog = await _load_backlog(deps)
     if isinstance(backlog, Kind):
         return deps.meter.text(None, None)
-    return deps.meter.text(backlog, await deps.store.silence())
+    return deps.meter.text(backlog, await deps.store.resolver_outage())

@@ -16,11 +16,11 @@ async def fill(deps: Deps, wanted: int) -> bool:
     if missing <= 0:
         return True
     pairs = [await asyncio.to_thread(deps.keyring.make_pair) for _ in range(missing)]
-    await deps.store.pool_keys([pooled(deps, pair) for pair in pairs])
+    await deps.store.pool_keys([new_pooled_key(deps, pair) for pair in pairs])
     return False
 
 
-def pooled(deps: Deps, pair: KeyPair) -> PooledKey:
+def new_pooled_key(deps: Deps, pair: KeyPair) -> PooledKey:
     """Seals a new key for the pool."""
     key_id = new_id(deps, "key")
     sealed = deps.keyring.seal(pair.private_key, f"pool|{key_id}")

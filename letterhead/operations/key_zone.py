@@ -18,10 +18,10 @@ async def publish(deps: Deps, intent: Intent) -> None:
     """
     domain = await deps.store.domain_by_id(intent.domain_id)
     wanted = (
-        delegated_keys.texts(domain)
+        delegated_keys.zone_texts(domain)
         if domain is not None
-        else delegated_keys.nothing(intent.slots)
-        if intent.slots
+        else delegated_keys.no_texts(intent.key_delegation)
+        if intent.key_delegation
         else {}
     )
     if not wanted:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.check import check
-from letterhead.core.check.check import Examination
+from letterhead.core.check.check import CheckJudgement
 from letterhead.core.dns.answers import Found, NxDomain, Question, Reply, Seen, View
 from letterhead.core.dns.records import Rdata
 from letterhead.core.findings.diagnosis import History, Severity
@@ -20,7 +20,7 @@ from letterhead.core.names.domain_names import SPECIAL_TLDS
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import Plan, PlannedRecord, Verdict
 from letterhead.core.zone import topic
-from letterhead.operations.dns_questions import allowance, look
+from letterhead.operations.dns_questions import allowance, ask_until_answered
 from letterhead.ports.resolver import Resolver
 
 # What mail services call their keys; each costs a packet.
@@ -33,7 +33,7 @@ NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class OneOffDeps:
     """Holds what an inspection needs of the world; `special_use` says that reserved names are at home there."""
 
     resolver: Resolver
@@ -42,7 +42,7 @@ class Outlook:
     special_use: bool = False
 
 
-class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+class OneOffCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Says what to look at: `records` is what should be there; of the selectors and the MAIL FROM no value is known.
 
     Without records and selectors we guess the selectors.
@@ -54,28 +54,28 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str | None = None
 
 
-class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
+class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what an inspection found; `guessed` are the selectors that were tried, where nobody named any."""
 
     sender: str
     checked_at: datetime
     dns_host: str | None
-    examination: Examination
+    examination: CheckJudgement
     guessed: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
         """Says "fail" where a finding blocks, "inconclusive" where something could not be seen, else "pass"."""
         severities = {each.severity for each in self.examination.findings}
-        verdicts = {each.verdict for each in self.examination.standings}
-        lacking = {each.verdict for each in self.examination.standings if each.record.required}
+        verdicts = {each.verdict for each in self.examination.results}
+        lacking = {each.verdict for each in self.examination.results if each.record.required}
         if Severity.BLOCKING in severities or lacking & {Verdict.WRONG, Verdict.ABSENT}:
             return "fail"
         unknown = Severity.INCONCLUSIVE in severities or Verdict.UNANSWERED in verdicts
         return "inconclusive" if unknown else "pass"
 
 
-async def inspect(outlook: Outlook, inquiry: Inquiry) -> Conclusion:
+async def inspect(outlook: OneOffDeps, inquiry: OneOffCheck) -> OneOffResult:
     """Looks at a domain's DNS within the bounds of one check; DNS trouble is told, never raised."""
     allowed = allowance()
     way = Question(name=inquiry.sender, rdtype="NS", view=View.DELEGATION)
@@ -86,12 +86,12 @@ async def inspect(outlook: Outlook, inquiry: Inquiry) -> Conclusion:
     told = delegation(inquiry.sender, seen)
     # Where somebody answers for a reserved name, it is looked at like any other, and said to be one.
     history = History(taken_at=outlook.now(), special_use=outlook.special_use or told is not None)
-    seen = await look(outlook.resolver, plan, history, thorough=True, seen=seen, allowed=allowed)
+    seen = await ask_until_answered(outlook.resolver, plan, history, thorough=True, seen=seen, allowed=allowed)
     examination = check.examine(plan, seen, outlook.hosts, history)
     if not outlook.special_use:
         examination = _reserved(plan, seen, examination)
     panel = host_of([server.name for server in told.servers], outlook.hosts) if told else None
-    return Conclusion(
+    return OneOffResult(
         sender=inquiry.sender,
         checked_at=outlook.now(),
         dns_host=panel.name if panel else None,
@@ -100,9 +100,9 @@ async def inspect(outlook: Outlook, inquiry: Inquiry) -> Conclusion:
     )
 
 
-def _reserved(plan: Plan, seen: Seen, examination: Examination) -> Examination:
+def _reserved(plan: Plan, seen: Seen, examination: CheckJudgement) -> CheckJudgement:
     """Says of a name that the public DNS never has that it is one, beside what was found at it here."""
-    if plan.sender.rpartition(".")[2] not in SPECIAL_TLDS or not examination.standings:
+    if plan.sender.rpartition(".")[2] not in SPECIAL_TLDS or not examination.results:
         return examination
     codes = {each.code for each in examination.findings}
     found = [each for each in check.examine(plan, seen).findings if each.code == topic.SPECIAL_USE.code]
@@ -110,7 +110,7 @@ def _reserved(plan: Plan, seen: Seen, examination: Examination) -> Examination:
     return replace(examination, findings=(*added, *examination.findings))
 
 
-def _plan(inquiry: Inquiry, selectors: Sequence[str], seen: Seen) -> Plan:
+def _plan(inquiry: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:
     """Plans what was given, and any valid record for what was only named."""
     told = delegation(inquiry.sender, seen)
     # A registry's own zone is nothing that anybody edits.

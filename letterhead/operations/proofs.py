@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from letterhead.core.check import message_authentication
-from letterhead.core.check.message_authentication import Case, Proof
+from letterhead.core.check.message_authentication import AuthInput, AuthReport
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.domain.domain import Domain
 from letterhead.core.message import message
@@ -21,7 +21,7 @@ from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.dns_questions import allowance
 from letterhead.operations.domains import find_domain
 from letterhead.ports.deps import Deps
-from letterhead.ports.mail import Post, Proving
+from letterhead.ports.mail import DeliveryResult, ProofSetup
 from letterhead.ports.resolver import Allowance
 
 MAX_ROUNDS = 32  # ten SPF terms (RFC 7208 4.6.4), each with what it leads to, and the walk of an organisation
@@ -30,11 +30,11 @@ SEND_EVERY = timedelta(seconds=20)  # for one domain, by all processes together
 NONCE, DIGEST = 10, 10  # octets
 PREFIX = "proof"
 
-Seen = dict[Question, tuple[Reply, ...]]
+ProofState = dict[Question, tuple[Reply, ...]]
 log = structlog.get_logger()
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a message as it was received, and what is told of its envelope."""
 
     octets: bytes
@@ -43,14 +43,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     helo: str | None = None
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class AuthenticatedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how a message was judged, and when."""
 
-    proof: Proof
+    proof: AuthReport
     judged_at: datetime
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class ProofSent(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a proof was sent and is not found yet; `readable` says whether we can look for it."""
 
     sender: str
@@ -69,30 +69,30 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 # --- a message that is given -----------------------------------------------------------------------------------
 
 
-async def judge(deps: Deps, account_id: str, raw: str, given: Given, actor: Actor) -> Judged:
+async def judge(deps: Deps, account_id: str, raw: str, given: ReceivedMessage, actor: Actor) -> AuthenticatedMessage:
     """Judges a message that should be one of the account's domains'; DNS trouble is told, never raised."""
     domain = await find_domain(deps, account_id, raw)
     await deps.store.audit(audit_row(deps, actor, "proof.judge", domain.sender))
-    return await judged(deps, domain.sender, given)
+    return await authenticate_message(deps, domain.sender, given)
 
 
-async def judged(deps: Deps, sender: str, given: Given) -> Judged:
+async def authenticate_message(deps: Deps, sender: str, given: ReceivedMessage) -> AuthenticatedMessage:
     """Judges a message."""
-    now, read = deps.now(), message.parse(given.octets)
+    now, read = deps.now(), message.parse_message(given.octets)
     envelope = message_authentication.envelope(read, given.client_ip, given.mail_from, given.helo)
-    case = Case(sender=sender, message=read, envelope=envelope, now=now)
+    case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)
     allowed.packets = PACKETS
-    seen: Seen = {}
+    seen: ProofState = {}
     for _ in range(MAX_ROUNDS):
         if not await _ask(deps, message_authentication.first_questions(case, seen), seen, allowed):
             break
-    signatures = message_authentication.verified(case, seen)
+    signatures = message_authentication.verify_signatures(case, seen)
     await _ask(deps, message_authentication.later_questions(case, signatures, seen), seen, allowed)
-    return Judged(proof=message_authentication.judge(case, signatures, seen), judged_at=now)
+    return AuthenticatedMessage(proof=message_authentication.judge(case, signatures, seen), judged_at=now)
 
 
-async def _ask(deps: Deps, wanted: tuple[Question, ...], seen: Seen, allowed: Allowance) -> bool:
+async def _ask(deps: Deps, wanted: tuple[Question, ...], seen: ProofState, allowed: Allowance) -> bool:
     if wanted:
         seen |= await deps.resolver.ask(wanted, allowed)
     return bool(wanted)
@@ -101,7 +101,7 @@ async def _ask(deps: Deps, wanted: tuple[Question, ...], seen: Seen, allowed: Al
 # --- a message that is sent ------------------------------------------------------------------------------------
 
 
-async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_key: str | None = None) -> Sent:
+async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_key: str | None = None) -> ProofSent:
     """Sends one message of ours from a domain to the operator's mailbox; the same Idempotency-Key names the same one.
 
     Faults: `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
@@ -109,14 +109,14 @@ async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_
     domain = await find_domain(deps, account_id, raw)
     proving = _set(deps)
     now = deps.now()
-    if await deps.store.take_turn(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
+    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
         raise _too_soon(domain)
     token = _token(deps, domain, idempotency_key)
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
-    letter = reminder_mail.proof(domain.sender, domain.mail_from, proving.to, token)
+    letter = reminder_mail.proof_email(domain.sender, domain.mail_from, proving.to, token)
     handed = await proving.mailer.send(letter)
-    log.info("proof.handed", domain_id=domain.id, post=handed.post, said=handed.said)
-    if handed.post in (Post.LATER, Post.REFUSED):
+    log.info("proof.handed", domain_id=domain.id, post=handed.result, said=handed.said)
+    if handed.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
         raise Fault(
             Kind.PROVIDER_FAILED,
             f"The mail server did not take the proof from {letter.bounces}: {handed.said}",
@@ -125,31 +125,31 @@ async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_
             provider_code=handed.said[:3] if handed.said[:3].isdecimal() else None,
         )
     readable = proving.mailbox is not None
-    return Sent(sender=domain.sender, id=token, to=proving.to, readable=readable, sent_at=now, said=handed.said)
+    return ProofSent(sender=domain.sender, id=token, to=proving.to, readable=readable, sent_at=now, said=handed.said)
 
 
-async def look(deps: Deps, account_id: str, raw: str, token: str) -> Sent | Judged:
+async def find_proof(deps: Deps, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:
     """Looks for a proof that was sent, and judges it where it has arrived; Faults `not-found`, `provider-failed`."""
     domain = await find_domain(deps, account_id, raw)
-    proving = deps.proving
+    proving = deps.proofs
     if proving is None or not _ours(deps, domain, token):
         fix = f"POST /domains/{domain.sender}/proof sends one and tells its id."
         raise Fault(Kind.NOT_FOUND, f"No proof of {domain.sender} has this id.", fix)
     octets = await proving.mailbox.find(token) if proving.mailbox is not None else None
     if octets is None:
-        return Sent(sender=domain.sender, id=token, to=proving.to, readable=proving.mailbox is not None)
-    return await judged(deps, domain.sender, Given(octets=octets))
+        return ProofSent(sender=domain.sender, id=token, to=proving.to, readable=proving.mailbox is not None)
+    return await authenticate_message(deps, domain.sender, ReceivedMessage(octets=octets))
 
 
-def _set(deps: Deps) -> Proving:
-    if deps.proving is None:
+def _set(deps: Deps) -> ProofSetup:
+    if deps.proofs is None:
         raise Fault(
             Kind.BODY_INVALID,
             "This installation names no mailbox that a proof could be sent to.",
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
         )
-    return deps.proving
+    return deps.proofs
 
 
 def _too_soon(domain: Domain) -> Fault:
@@ -164,7 +164,9 @@ def _too_soon(domain: Domain) -> Fault:
 
 def _token(deps: Deps, domain: Domain, idempotency_key: str | None) -> str:
     """Makes an id of chance, or of the client's own key, that proves itself to be one of this claim's."""
-    given = deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE] if idempotency_key else deps.chance(NONCE)
+    given = (
+        deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE] if idempotency_key else deps.random_octets(NONCE)
+    )
     return PREFIX + given.hex() + _digest(deps, domain, given.hex())
 
 

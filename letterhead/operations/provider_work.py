@@ -20,7 +20,7 @@ def owner_tag(deps: Deps, domain: Domain) -> str:
     return f"{deps.policy.installation}/{domain.account_id}/{domain.id}"
 
 
-async def perform(deps: Deps, intent: Intent) -> None:
+async def perform_intent(deps: Deps, intent: Intent) -> None:
     """Does one piece of work; trouble there gives the intent back for a later attempt."""
     try:
         await _perform(deps, intent)
@@ -32,7 +32,7 @@ async def perform(deps: Deps, intent: Intent) -> None:
         await deps.store.finish_intent(intent.id)
         domain = await deps.store.domain_by_id(intent.domain_id)
         if domain is not None and domain.next_check_at is not None:  # a draft is looked at on request
-            await deps.store.look_sooner(domain.id, deps.now() + SOON)
+            await deps.store.check_sooner(domain.id, deps.now() + SOON)
 
 
 async def _perform(deps: Deps, intent: Intent) -> None:

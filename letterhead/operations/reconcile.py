@@ -12,9 +12,9 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.evidence import Says, says_of_key, says_of_mail_from
-from letterhead.core.domain.health import State
-from letterhead.core.domain.provider_identity import Holding, Word
+from letterhead.core.domain.evidence import ProviderOpinion, opinion_on_key, opinion_on_mail_from
+from letterhead.core.domain.health import HealthState
+from letterhead.core.domain.provider_identity import ProviderHolding, ProviderStatus
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
 from letterhead.operations.provider_work import owner_tag
@@ -26,7 +26,7 @@ BATCH = 500
 MOST_STRANGERS = 20  # so many that no domain claims are looked at in one go: a call each, and somebody waits
 
 
-class Differs(StrEnum):
+class DifferenceKind(StrEnum):
     """Says how the provider and we differ about a name."""
 
     MISSING = "missing"  # we have told it, and it is not there
@@ -43,7 +43,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one difference with what mends it; `mended` says that this was begun."""
 
     sender: str
-    differs: Differs
+    differs: DifferenceKind
     detail: str
     repair: str
     mended: bool = False
@@ -64,7 +64,7 @@ async def reconcile(deps: Deps, actor: Actor, *, apply: bool = False) -> Reconci
 
     Fault `provider-…` where the list can't be had, `parameter-invalid` where the provider keeps none.
     """
-    listed = await deps.provider.listed()
+    listed = await deps.provider.list_identities()
     if listed is None:
         raise _listless(deps)
     found: list[Difference] = []
@@ -99,27 +99,30 @@ async def _held(deps: Deps) -> AsyncIterator[Domain]:
         after = batch[-1].sender
 
 
-def _difference(domain: Domain, listed: Mapping[str, Word]) -> Difference | None:
+def _difference(domain: Domain, listed: Mapping[str, ProviderStatus]) -> Difference | None:
     """Says how one domain differs, by the list and by the provider's last word on it."""
-    if domain.told_at is None:
+    if domain.registered_at is None:
         return None
     if domain.sender not in listed:
-        return _differs(domain, Differs.MISSING, "the provider holds no identity of this name")
+        return _differs(domain, DifferenceKind.MISSING, "the provider holds no identity of this name")
     known = domain.identity
-    match says_of_key(known, domain.selector):
-        case Says.FOREIGN:
-            return _differs(domain, Differs.FOREIGN, "the identity carries somebody else's tag")
-        case Says.OTHERWISE:
+    match opinion_on_key(known, domain.selector):
+        case ProviderOpinion.FOREIGN:
+            return _differs(domain, DifferenceKind.FOREIGN, "the identity carries somebody else's tag")
+        case ProviderOpinion.OTHERWISE:
             held = known.selector if known else None
-            return _differs(domain, Differs.KEY_REPLACED, f"it signs with {held}, not with {domain.selector}")
-        case Says.GAVE_UP:
-            return _differs(domain, Differs.GAVE_UP, "the provider gave up on it")
+            return _differs(domain, DifferenceKind.KEY_REPLACED, f"it signs with {held}, not with {domain.selector}")
+        case ProviderOpinion.GAVE_UP:
+            return _differs(domain, DifferenceKind.GAVE_UP, "the provider gave up on it")
         case _:
             pass
-    if domain.mail_from and says_of_mail_from(known, domain.mail_from) in (Says.MISSING, Says.OTHERWISE):
-        return _differs(domain, Differs.MAIL_FROM_OFF, f"its MAIL FROM domain is not {domain.mail_from}")
+    if domain.mail_from and opinion_on_mail_from(known, domain.mail_from) in (
+        ProviderOpinion.MISSING,
+        ProviderOpinion.OTHERWISE,
+    ):
+        return _differs(domain, DifferenceKind.MAIL_FROM_OFF, f"its MAIL FROM domain is not {domain.mail_from}")
     if known is not None and known.dkim is not listed[domain.sender]:
-        return _differs(domain, Differs.WORD_CHANGED, f"it was {known.dkim}, now it is {listed[domain.sender]}")
+        return _differs(domain, DifferenceKind.WORD_CHANGED, f"it was {known.dkim}, now it is {listed[domain.sender]}")
     return None
 
 
@@ -127,28 +130,28 @@ _LOOK = "looked at now; what is owed follows from what the look finds"
 _ADOPT = "letterhead identities adopt {sender}, or delete it at the provider"
 
 
-def _differs(domain: Domain, differs: Differs, detail: str) -> Difference:
-    repair = _ADOPT.format(sender=domain.sender) if differs is Differs.FOREIGN else _LOOK
+def _differs(domain: Domain, differs: DifferenceKind, detail: str) -> Difference:
+    repair = _ADOPT.format(sender=domain.sender) if differs is DifferenceKind.FOREIGN else _LOOK
     return Difference(sender=domain.sender, account_id=domain.account_id, differs=differs, detail=detail, repair=repair)
 
 
 async def _looked_at(deps: Deps, domain: Domain, difference: Difference) -> Difference:
-    if difference.differs is Differs.FOREIGN or domain.dkim.state is State.DRAFT:
+    if difference.differs is DifferenceKind.FOREIGN or domain.dkim.state is HealthState.DRAFT:
         return difference
-    await deps.store.look_sooner(domain.id, deps.now())
+    await deps.store.check_sooner(domain.id, deps.now())
     return msgspec.structs.replace(difference, mended=True)
 
 
 async def _stranger(deps: Deps, sender: str, *, apply: bool) -> Difference | None:
     """Tells whose an identity is that no domain claims; one of ours may only be on its way out or in."""
-    holding = await deps.provider.holding(sender)
+    holding = await deps.provider.find_holding(sender)
     if holding is None:
         return None
     owner = holding.owner or ""
     if not owner.startswith(f"{deps.policy.installation}/"):
         return Difference(
             sender=sender,
-            differs=Differs.STRANGER,
+            differs=DifferenceKind.STRANGER,
             detail=f"tagged {owner}" if owner else "not made by Letterhead",
             repair="none: it is not ours",
         )
@@ -159,7 +162,7 @@ async def _stranger(deps: Deps, sender: str, *, apply: bool) -> Difference | Non
     return Difference(
         sender=sender,
         account_id=owner.split("/")[1],
-        differs=Differs.ORPHAN,
+        differs=DifferenceKind.ORPHAN,
         detail="it carries our tag, and the domain that it was made for is gone",
         repair="deleted at the provider",
         mended=apply,
@@ -172,9 +175,9 @@ async def daily_round(deps: Deps) -> int | None:
     Deletes nothing and asks of no stranger.
     """
     now = deps.now()
-    if await deps.store.take_turn(ROUND, now, EVERY, now) is None:
+    if await deps.store.take_rate_slot(ROUND, now, EVERY, now) is None:
         return None
-    listed = await deps.provider.listed()
+    listed = await deps.provider.list_identities()
     if listed is None:
         return 0
     differing = 0
@@ -192,7 +195,7 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
 
     sender: str
     account_id: str
-    holding: Holding
+    holding: ProviderHolding
     owner: str
     selector: str
     mail_from: str | None
@@ -213,7 +216,7 @@ async def adopt(deps: Deps, actor: Actor, sender: str, *, apply: bool = False) -
             f"No account has proven {name[:253]} by its DKIM record, so there is nobody to adopt it for.",
             "Add the domain to the account that shall have it, publish its DKIM record, then adopt.",
         )
-    holding = await deps.provider.holding(name)
+    holding = await deps.provider.find_holding(name)
     if holding is None:
         raise Fault(
             Kind.NOT_FOUND,
@@ -225,7 +228,7 @@ async def adopt(deps: Deps, actor: Actor, sender: str, *, apply: bool = False) -
         await deps.provider.adopt(name, owner)
         row = audit_row(deps, actor, "identity.adopt", name)
         await deps.store.audit(msgspec.structs.replace(row, account_id=domain.account_id))
-        await deps.store.look_sooner(domain.id, deps.now())
+        await deps.store.check_sooner(domain.id, deps.now())
     return Adoption(
         sender=name,
         account_id=domain.account_id,

@@ -12,39 +12,39 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Account
 from letterhead.core.domain.domain import Domain
 from letterhead.core.schedule import reminders as rules
-from letterhead.core.schedule.reminder_mail import Occasion, letter
+from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import change_account
 from letterhead.operations.audit import Actor
 from letterhead.ports.deps import Deps
-from letterhead.ports.mail import Handed, Post
-from letterhead.ports.store.reminders import OwedReminder
+from letterhead.ports.mail import DeliveryResult, SendResult
+from letterhead.ports.store.reminders import DueReminder
 
 PATH = "/reminders/opt-out/"
 
 log = structlog.get_logger()
 
 
-async def send(deps: Deps, owed: OwedReminder, owner: str) -> None:
+async def send(deps: Deps, owed: DueReminder, owner: str) -> None:
     """Sends one reminder that `owner` has claimed, or says why it is not sent."""
     domain, account = await deps.store.domain_by_id(owed.domain_id), await deps.store.account(owed.account_id)
-    if domain is None or account is None or not rules.stands(owed.reminder, domain, deps.now()):
+    if domain is None or account is None or not rules.is_still_due(owed.reminder, domain, deps.now()):
         await deps.store.settle_reminder(owed.id, "moot", "there is nothing to remind of any more", None)
     elif not account.reminders:
         await deps.store.settle_reminder(owed.id, "opted-out", "the account wants no reminders", None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(owed.id, "no-mail-server", "no mail server is set", None)
-    elif resolver_outage.ours(await deps.store.silence()):
+    elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
         due = deps.now() + rules.WAITS
         await deps.store.postpone_reminder(owed.id, due, "our own resolvers are out: nobody is reminded")
     else:
         await _send(deps, owed, owner, domain, account)
 
 
-async def _send(deps: Deps, owed: OwedReminder, owner: str, domain: Domain, account: Account) -> None:
-    mailer, checkup = deps.mailer, (await deps.store.checkups([domain.id])).get(domain.id)
-    occasion = Occasion(
+async def _send(deps: Deps, owed: DueReminder, owner: str, domain: Domain, account: Account) -> None:
+    mailer, checkup = deps.mailer, (await deps.store.last_checks([domain.id])).get(domain.id)
+    occasion = ReminderInput(
         reminder=owed.reminder,
         domain=domain,
         findings=checkup.findings if checkup else (),
@@ -52,22 +52,22 @@ async def _send(deps: Deps, owed: OwedReminder, owner: str, domain: Domain, acco
         name=f"reminder-{owed.id}.{deps.policy.installation}",
         unsubscribe=opt_out_url(deps, account.id),
     )
-    written = letter(occasion)
-    if mailer is not None and await deps.store.hand_over(owed.id, owner, deps.now()):
+    written = reminder_email(occasion)
+    if mailer is not None and await deps.store.mark_handed_over(owed.id, owner, deps.now()):
         await _close(deps, owed, await mailer.send(written))
 
 
-async def _close(deps: Deps, owed: OwedReminder, handed: Handed) -> None:
+async def _close(deps: Deps, owed: DueReminder, handed: SendResult) -> None:
     kind, step = owed.reminder.kind, owed.reminder.step
-    log.info("reminder.handed", kind=kind, step=step, post=handed.post, said=handed.said)
+    log.info("reminder.handed", kind=kind, step=step, post=handed.result, said=handed.said)
     now = deps.now()
-    match handed.post:
-        case Post.LATER:
+    match handed.result:
+        case DeliveryResult.LATER:
             await deps.store.postpone_reminder(owed.id, now + rules.retry_in(owed.attempts), handed.said)
-        case Post.ACCEPTED:
+        case DeliveryResult.ACCEPTED:
             await deps.store.settle_reminder(owed.id, "sent", handed.said, now)
-        case Post.REFUSED | Post.UNKNOWN:
-            await deps.store.settle_reminder(owed.id, handed.post.value, handed.said, None)
+        case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
+            await deps.store.settle_reminder(owed.id, handed.result.value, handed.said, None)
 
 
 def opt_out_url(deps: Deps, account_id: str) -> str:

@@ -12,7 +12,7 @@ from letterhead.ports.deps import Deps
 MOST = 500
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class RewrapProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what one run did; `after` is where the next one goes on, nothing where it was the last."""
 
     looked_at: int
@@ -20,7 +20,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
 
 
-async def rewrap(deps: Deps, after: str, limit: int, actor: Actor) -> Progress:
+async def rewrap(deps: Deps, after: str, limit: int, actor: Actor) -> RewrapProgress:
     """Wraps up to `limit` secrets behind `after` with the first key; Fault `keyring-wrong` for one that none opens.
 
     A secret that changes meanwhile is left as it is: whoever wrote it used the first key.
@@ -30,7 +30,7 @@ async def rewrap(deps: Deps, after: str, limit: int, actor: Actor) -> Progress:
     done = 0
     for each in secrets:
         try:
-            fresh = deps.keyring.rewrapped(each.sealed)
+            fresh = deps.keyring.rewrap(each.sealed)
         except Fault as fault:
             where = f"The secret {each.key} in {each.place} can't be wrapped anew: {fault.detail}"
             raise Fault(Kind.KEYRING_WRONG, where, fault.fix) from fault
@@ -39,4 +39,4 @@ async def rewrap(deps: Deps, after: str, limit: int, actor: Actor) -> Progress:
     if done:
         await deps.store.audit(audit_row(deps, actor, "secrets.rewrap", f"{done} secrets"))
     last = f"{secrets[-1].place} {secrets[-1].key}" if len(secrets) == limit else None
-    return Progress(looked_at=len(secrets), rewrapped=done, after=last)
+    return RewrapProgress(looked_at=len(secrets), rewrapped=done, after=last)

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Domain, Step
+from letterhead.core.domain.domain import Domain, Transition
 from letterhead.core.names.domain_names import DomainName, parse_selector
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.core.rotation.rotation import Stage
@@ -13,31 +13,31 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
 from letterhead.operations.domains import (
     RACES,
-    busy,
     find_domain,
+    is_busy,
     key_purpose,
     new_selector,
-    own_key,
-    sealed_second,
+    read_own_key,
+    seal_second_key,
     second_key,
 )
-from letterhead.operations.key_pool import pooled
+from letterhead.operations.key_pool import new_pooled_key
 from letterhead.ports.deps import Deps
 from letterhead.ports.keyring import PooledKey
-from letterhead.ports.store.domains import NewKey, Outcome
+from letterhead.ports.store.domains import DomainUpdate, NewDomainKey
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class RotationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what somebody asks of the new key, as it came; all of it is made by us otherwise."""
 
     selector: object = None
     private_key: str | None = None
 
 
-NOTHING = Wish()
+NOTHING = RotationRequest()
 
 
-async def start(deps: Deps, account_id: str, raw: str, wish: Wish, actor: Actor) -> Domain:
+async def start(deps: Deps, account_id: str, raw: str, wish: RotationRequest, actor: Actor) -> Domain:
     """Begins a rotation with a selector never used before at this name; one that is under way stays as it is.
 
     Faults: `not-found`, `selector-invalid`, `selector-used`, `key-invalid`, `conflict` where the domain has no proven
@@ -50,14 +50,14 @@ async def start(deps: Deps, account_id: str, raw: str, wish: Wish, actor: Actor)
             return _as_wished(domain, wish)
         if domain.dkim.state not in rotation.MAY_START:
             raise _too_early(domain)
-        if domain.slots is not None:
+        if domain.key_delegation is not None:
             _refuse_slots(deps, domain, wish)
         selector = _selector(deps, domain, wish)
         key = key or await _key(deps, wish)
         if await _started(deps, domain, selector, key, "asked for"):
             await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
             return await find_domain(deps, account_id, raw)
-    raise busy(raw)
+    raise is_busy(raw)
 
 
 async def start_if_due(deps: Deps, domain: Domain) -> None:
@@ -65,16 +65,16 @@ async def start_if_due(deps: Deps, domain: Domain) -> None:
 
     `domain` may be as it was before the check.
     """
-    if not rotation.due(domain, deps.now(), deps.policy.rotate_after):
+    if not rotation.is_due(domain, deps.now(), deps.policy.rotate_after):
         return
     fresh = await deps.store.domain_by_id(domain.id)
-    if fresh is None or not rotation.due(fresh, deps.now(), deps.policy.rotate_after):
+    if fresh is None or not rotation.is_due(fresh, deps.now(), deps.policy.rotate_after):
         return
     await _start_due(deps, fresh)
 
 
 async def _start_due(deps: Deps, domain: Domain) -> None:
-    if domain.slots is not None and deps.publisher is None:  # nobody could publish the new key
+    if domain.key_delegation is not None and deps.publisher is None:  # nobody could publish the new key
         return
     selector = _selector(deps, domain, NOTHING)
     if await _started(deps, domain, selector, await _key(deps, NOTHING), "due by the operator's policy"):
@@ -92,47 +92,47 @@ async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain
         if await deps.store.save(_outcome(deps, domain, step)):
             await deps.store.audit(audit_row(deps, actor, "rotation.abandon", domain.sender))
             return await find_domain(deps, account_id, raw)
-    raise busy(raw)
+    raise is_busy(raw)
 
 
 async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
     step = rotation.start(domain, selector, key.public_key, deps.now(), why)
-    second = second_key(deps) if domain.slots is None else None
+    second = second_key(deps) if domain.key_delegation is None else None
     if second is not None and step.domain.rotation is not None:
         coming = replace(step.domain.rotation, ed25519=second[0])
         step = replace(step, domain=replace(step.domain, rotation=coming))
     secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
     sealed = deps.keyring.seal(secret, key_purpose(domain, selector))
-    outcome = _outcome(deps, domain, step, NewKey(selector=selector, sealed=sealed))
-    return await deps.store.save(replace(outcome, second_key=sealed_second(deps, domain, second)))
+    outcome = _outcome(deps, domain, step, NewDomainKey(selector=selector, sealed=sealed))
+    return await deps.store.save(replace(outcome, second_key=seal_second_key(deps, domain, second)))
 
 
-def _outcome(deps: Deps, before: Domain, step: Step, new_key: NewKey | None = None) -> Outcome:
+def _outcome(deps: Deps, before: Domain, step: Transition, new_key: NewDomainKey | None = None) -> DomainUpdate:
     after = replace(step.domain, next_check_at=deps.now(), check_reason="rotation: asked for")
-    return Outcome(
+    return DomainUpdate(
         domain=after,
         events=step.events,
-        effects=delegated_keys.owed(before, after),
+        effects=delegated_keys.pending_effects(before, after),
         new_key=new_key,
-        shed=rotation.shed(before, after),
+        keys_to_destroy=rotation.keys_to_destroy(before, after),
     )
 
 
-def _selector(deps: Deps, domain: Domain, wish: Wish) -> str:
-    if domain.slots is not None:
-        return delegated_keys.other(domain.selector)
+def _selector(deps: Deps, domain: Domain, wish: RotationRequest) -> str:
+    if domain.key_delegation is not None:
+        return delegated_keys.other_selector(domain.selector)
     if wish.selector is None:
         return new_selector(deps)
     return parse_selector(wish.selector, DomainName(domain.sender))
 
 
-async def _key(deps: Deps, wish: Wish) -> PooledKey:
+async def _key(deps: Deps, wish: RotationRequest) -> PooledKey:
     """Gives the customer's own key, else one made ahead, else a new one."""
-    key = await own_key(deps, wish.private_key) or await deps.store.take_key()
-    return key or pooled(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    key = await read_own_key(deps, wish.private_key) or await deps.store.take_key()
+    return key or new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
 
 
-def _as_wished(domain: Domain, wish: Wish) -> Domain:
+def _as_wished(domain: Domain, wish: RotationRequest) -> Domain:
     """Gives the domain whose rotation is under way, unless another one is wished for."""
     same = wish.selector is None or (domain.rotation and wish.selector == domain.rotation.selector)
     if same and wish.private_key is None:
@@ -152,9 +152,9 @@ def _too_early(domain: Domain) -> Fault:
     )
 
 
-def _refuse_slots(deps: Deps, domain: Domain, wish: Wish) -> None:
+def _refuse_slots(deps: Deps, domain: Domain, wish: RotationRequest) -> None:
     """Refuses a change for which there is no free slot, no zone to publish in, or another selector wished for."""
-    if wish.selector not in (None, delegated_keys.other(domain.selector)):
+    if wish.selector not in (None, delegated_keys.other_selector(domain.selector)):
         raise Fault(
             Kind.SELECTOR_INVALID,
             f"The DKIM keys of {domain.sender} take turns at {delegated_keys.FIRST} and "
@@ -167,7 +167,7 @@ def _refuse_slots(deps: Deps, domain: Domain, wish: Wish) -> None:
             f"The new DKIM key of {domain.sender} can't be published: LETTERHEAD_DKIM_ZONE is not set any more.",
             "Have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and LETTERHEAD_DKIM_ZONE_TSIG.",
         )
-    if not delegated_keys.free(domain):
+    if not delegated_keys.is_selector_free(domain):
         raise _slot_in_use(domain)
 
 

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.schedule.check_lag import SLOT, Tally, slot_of, step_of
+from letterhead.core.schedule.check_lag import SLOT, HistogramCount, slot_of, step_of
 from letterhead.ports.deps import Deps
-from letterhead.ports.provider import Conditions
-from letterhead.ports.store.monitoring import Budget
+from letterhead.ports.provider import ProviderHealth
+from letterhead.ports.store.monitoring import SharedRate
 
 CHECKS = "checks"
 ACCOUNT = "provider-account"
@@ -24,20 +24,20 @@ DAY = timedelta(days=1)
 Begun = Counter[tuple[datetime, int]]
 
 
-def note(begun: Begun, domain: Domain, now: datetime) -> None:
+def count_lag(begun: Begun, domain: Domain, now: datetime) -> None:
     """Notes that a due check begins, and how late."""
     if domain.next_check_at is not None:
         begun[slot_of(now), step_of(now - domain.next_check_at)] += 1
 
 
-async def write_down(deps: Deps, begun: Begun) -> None:
+async def save_histogram(deps: Deps, begun: Begun) -> None:
     """Writes down what was noted and forgets it; where storage is out of reach it is kept for the next time."""
     if not begun:
         return
     noted = Counter(begun)
     begun.clear()
     try:
-        await deps.store.tally(CHECKS, noted)
+        await deps.store.add_to_histogram(CHECKS, noted)
     except Exception:
         begun.update(noted)
         raise
@@ -46,31 +46,33 @@ async def write_down(deps: Deps, begun: Begun) -> None:
 async def look_at_account(deps: Deps) -> bool:
     """Asks the provider how its account stands and keeps the answer, once in 15 minutes for all processes together."""
     now = deps.now()
-    if await deps.store.take_turn(ACCOUNT, now, EVERY, now) is None:
+    if await deps.store.take_rate_slot(ACCOUNT, now, EVERY, now) is None:
         return False
-    told = await deps.provider.account()
-    await deps.store.keep_conditions(deps.provider.name, Conditions(at=deps.now(), told=tuple(told)))
+    told = await deps.provider.account_health()
+    await deps.store.save_provider_health(deps.provider.name, ProviderHealth(at=deps.now(), items=tuple(told)))
     return True
 
 
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the service knows of itself: the checks of the last day from `begins` on, and the provider's budget.
 
     `budgets` are those of calls to a provider's account, with the turns taken in that day.
     """
 
     begins: datetime
-    checks: Sequence[Tally]
-    conditions: Conditions | None
-    budgets: Sequence[Budget]
+    checks: Sequence[HistogramCount]
+    conditions: ProviderHealth | None
+    budgets: Sequence[SharedRate]
 
 
-async def watched(deps: Deps) -> Watched:
+async def service_health(deps: Deps) -> ServiceHealth:
     """Tells what was written down in the last 24 hours."""
     begins = slot_of(deps.now()) - DAY + SLOT
-    return Watched(
+    return ServiceHealth(
         begins=begins,
-        checks=await deps.store.tallies(CHECKS, begins),
-        conditions=await deps.store.conditions(deps.provider.name),
-        budgets=[each for each in await deps.store.budgets(begins) if ":" in each.name],  # `ses:eu-west-1`; no round
+        checks=await deps.store.load_histogram(CHECKS, begins),
+        conditions=await deps.store.provider_health(deps.provider.name),
+        budgets=[
+            each for each in await deps.store.shared_rates(begins) if ":" in each.name
+        ],  # `ses:eu-west-1`; no round
     )

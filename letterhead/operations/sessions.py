@@ -67,7 +67,7 @@ def mark_of(deps: Deps, token: str) -> bytes:
 
 
 async def _open(deps: Deps, session: Session, actor: Actor) -> str:
-    token = base64.urlsafe_b64encode(deps.chance(TOKEN_OCTETS)).decode()
+    token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode()
     await deps.store.add_session(session, _digest(deps, token), audit_row(deps, actor, "session.open", actor.name))
     return token
 

@@ -8,7 +8,7 @@ import msgspec
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.operations.checks import to_come
+from letterhead.operations.checks import is_anything_pending
 from letterhead.operations.domains import DomainView, find_domain, view
 from letterhead.operations.ids import new_id
 from letterhead.ports.deps import Deps
@@ -27,7 +27,7 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
 async def make_link(deps: Deps, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
     """Makes a link to a domain's set-up page that works for so many days."""
     domain = await find_domain(deps, account_id, raw)
-    token = base64.urlsafe_b64encode(deps.chance(TOKEN_OCTETS)).decode().rstrip("=")
+    token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode().rstrip("=")
     now = deps.now()
     link = SetupLink(
         id=new_id(deps, "link"),
@@ -64,7 +64,7 @@ async def revoke_link(deps: Deps, account_id: str, raw: str, link_id: str, actor
         )
 
 
-async def linked(deps: Deps, token: str) -> SetupLink:
+async def find_setup_link(deps: Deps, token: str) -> SetupLink:
     """Finds the link that a token belongs to; Fault `not-found` for one that never was, is over or was revoked."""
     link = await deps.store.setup_link(_digest(deps, token))
     if link is None:
@@ -82,7 +82,7 @@ async def linked(deps: Deps, token: str) -> SetupLink:
     return link
 
 
-async def shown(deps: Deps, link: SetupLink) -> DomainView:
+async def show_linked_domain(deps: Deps, link: SetupLink) -> DomainView:
     """Shows the link's domain; Fault `not-found` where it was deleted meanwhile."""
     domain = await deps.store.domain_by_id(link.domain_id)
     if domain is None:
@@ -90,14 +90,14 @@ async def shown(deps: Deps, link: SetupLink) -> DomainView:
     return await view(deps, domain)
 
 
-async def watch(deps: Deps, link: SetupLink) -> None:
+async def note_page_open(deps: Deps, link: SetupLink) -> None:
     """Notes that the link's page is open, so that its domain is looked at soon and every 5 s."""
     now = deps.now()
     domain = await deps.store.domain_by_id(link.domain_id)
     if domain is None:
         return
-    await deps.store.watch(domain.id, link.id, now, now + WATCHED_FOR)
+    await deps.store.note_page_open(domain.id, link.id, now, now + WATCHED_FOR)
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
-        last = (await deps.store.checkups([domain.id])).get(domain.id)
-        if last is None or to_come(domain, last.standings):
-            await deps.store.look_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))
+        last = (await deps.store.last_checks([domain.id])).get(domain.id)
+        if last is None or is_anything_pending(domain, last.results):
+            await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

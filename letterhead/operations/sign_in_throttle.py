@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from letterhead.errors import Fault
-from letterhead.operations.token_buckets import Buckets, too_many
+from letterhead.operations.token_buckets import TokenBuckets, too_many
 from letterhead.ports.deps import Deps
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ WRITES, WRITES_BURST = 20.0, 100  # a second, by this process: guesses from ever
 ALL: Final = "all"
 
 
-class Patience(Protocol):
+class ThrottleSettings(Protocol):
     """Says how many failures a second an address may have, how many at once, and whether all processes count them."""
 
     @property
@@ -32,13 +32,13 @@ class Patience(Protocol):
     def share_failures(self) -> bool: ...
 
 
-class Failures:
+class SignInThrottle:
     """Counts failed sign-ins by address, and slows down those that fail too often."""
 
-    def __init__(self, deps: Deps, patience: Patience, clock: Callable[[], float]) -> None:
+    def __init__(self, deps: Deps, patience: ThrottleSettings, clock: Callable[[], float]) -> None:
         self._deps, self._shared = deps, patience.share_failures
-        self._here = Buckets(patience.failure_rate, patience.failure_burst, clock)
-        self._writes = Buckets(WRITES, WRITES_BURST, clock)
+        self._here = TokenBuckets(patience.failure_rate, patience.failure_burst, clock)
+        self._writes = TokenBuckets(WRITES, WRITES_BURST, clock)
 
     async def count(self, address: str) -> None:
         """Counts one; Fault `too-many-requests` where it is one too many."""
@@ -55,7 +55,7 @@ class Failures:
         now, every = self._deps.now(), timedelta(seconds=1 / self._here.rate)
         latest = now + every * (self._here.burst - 1)
         try:
-            return await self._deps.store.take_turn(f"failed sign-in {where}", now, every, latest) is not None
+            return await self._deps.store.take_rate_slot(f"failed sign-in {where}", now, every, latest) is not None
         except Fault as fault:
             log.warning("failures.not-shared", kind=fault.kind, detail=fault.detail)
             return True

@@ -9,7 +9,7 @@ from letterhead.errors import Fault, Kind
 BUCKETS_KEPT = 10_000  # the longest unused go first: they are full again by then
 
 
-class Buckets:
+class TokenBuckets:
     """Holds a token bucket for each name: `rate` tokens a second, `burst` at most."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:

@@ -17,12 +17,12 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.ids import new_id
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.webhooks import Delivery, KeptWebhook
+from letterhead.ports.store.webhooks import Delivery, StoredWebhook
 
 MOST = 20  # endpoints of one account
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
+class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """Holds an endpoint with its secret, for whoever may see it."""
 
     webhook: Webhook
@@ -33,12 +33,12 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         return reveal(self.secret).decode()
 
 
-async def list_webhooks(deps: Deps, account_id: str) -> list[Shown]:
+async def list_webhooks(deps: Deps, account_id: str) -> list[RevealedWebhook]:
     """Lists an account's endpoints."""
     return [_shown(deps, kept) for kept in await deps.store.webhooks(account_id)]
 
 
-async def find_webhook(deps: Deps, account_id: str, webhook_id: str) -> Shown:
+async def find_webhook(deps: Deps, account_id: str, webhook_id: str) -> RevealedWebhook:
     """Finds one endpoint; Fault `not-found`."""
     kept = await deps.store.webhook(account_id, webhook_id)
     if kept is None:
@@ -46,8 +46,8 @@ async def find_webhook(deps: Deps, account_id: str, webhook_id: str) -> Shown:
     return _shown(deps, kept)
 
 
-def _shown(deps: Deps, kept: KeptWebhook) -> Shown:
-    return Shown(webhook=kept.webhook, secret=deps.keyring.unseal(kept.sealed, secret_purpose(kept.webhook)))
+def _shown(deps: Deps, kept: StoredWebhook) -> RevealedWebhook:
+    return RevealedWebhook(webhook=kept.webhook, secret=deps.keyring.unseal(kept.sealed, secret_purpose(kept.webhook)))
 
 
 def secret_purpose(webhook: Webhook) -> str:
@@ -60,13 +60,13 @@ def _not_found(webhook_id: str) -> Fault:
     return Fault(Kind.NOT_FOUND, detail, "Look at GET /webhooks for those it has.")
 
 
-async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], actor: Actor) -> Shown:
+async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], actor: Actor) -> RevealedWebhook:
     """Adds an endpoint, which is told of events from now on."""
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     webhook = Webhook(
         id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
     )
-    secret = new_secret(deps.chance(SECRET_OCTETS))
+    secret = new_secret(deps.random_octets(SECRET_OCTETS))
     sealed = deps.keyring.seal(secret, secret_purpose(webhook))
     if not await deps.store.add_webhook(webhook, sealed, MOST, audit_row(deps, actor, "webhook.add", webhook.id)):
         raise Fault(
@@ -74,30 +74,30 @@ async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], 
             f"The account has {MOST} webhooks, and may have no more.",
             "Delete one that is not needed with DELETE /webhooks/{id}, or let one endpoint take all events.",
         )
-    return Shown(webhook=webhook, secret=secret)
+    return RevealedWebhook(webhook=webhook, secret=secret)
 
 
 async def change_webhook(
     deps: Deps, account_id: str, webhook_id: str, url: str, events: list[str], actor: Actor
-) -> Shown:
+) -> RevealedWebhook:
     """Changes an endpoint's URL and events; its secret stays, and one that was disabled is enabled again."""
     found = await find_webhook(deps, account_id, webhook_id)
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
     if not await deps.store.change_webhook(changed, audit_row(deps, actor, "webhook.change", webhook_id)):
         raise _not_found(webhook_id)
     return replace(found, webhook=changed)
 
 
-async def rotate_secret(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> Shown:
+async def rotate_secret(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> RevealedWebhook:
     """Makes a new secret; for a day messages carry signatures by both, and the one before this is given up."""
     found = await find_webhook(deps, account_id, webhook_id)
-    secret, until = new_secret(deps.chance(SECRET_OCTETS)), deps.now() + OLD_SECRET_LIVES
+    secret, until = new_secret(deps.random_octets(SECRET_OCTETS)), deps.now() + OLD_SECRET_LIVES
     sealed = deps.keyring.seal(secret, secret_purpose(found.webhook))
     row = audit_row(deps, actor, "webhook.rotate-secret", webhook_id)
     if not await deps.store.rotate_secret(account_id, webhook_id, sealed, until, row):
         raise _not_found(webhook_id)
-    return Shown(webhook=replace(found.webhook, old_secret_until=until), secret=secret)
+    return RevealedWebhook(webhook=replace(found.webhook, old_secret_until=until), secret=secret)
 
 
 async def delete_webhook(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> None:

@@ -6,20 +6,20 @@ from datetime import datetime, timedelta
 
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
-from letterhead.core.public.webhooks import Reach
+from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.ports.keyring import Keyring
-from letterhead.ports.mail import Mailer, Proving
+from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
 from letterhead.ports.outbound import Outbound
-from letterhead.ports.provider import Notices, Provider, Publisher
+from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """Says for how long history is kept."""
+class RetentionPeriods:
+    """How long history is kept."""
 
     events: timedelta
     snapshots: timedelta
@@ -27,23 +27,23 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """Holds the settings that operations follow."""
+class OperationSettings:
+    """The settings that operations follow."""
 
     expose_private_dkim: bool
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
-    check_seconds: float  # that all questions of one check may take together
-    reach: Reach  # where webhooks may lead
-    kept: Kept
+    check_seconds: float  # the deadline of all questions of one check together
+    egress: EgressPolicy  # which addresses webhooks may reach
+    retention: RetentionPeriods
     ed25519: bool = False  # whether domains get a second key, of Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """Gathers what operations need; made by wiring alone."""
+    """The ports and settings that operations need; made by wiring alone."""
 
     resolver: Resolver
     provider: Provider
@@ -52,14 +52,14 @@ class Deps:
     outbound: Outbound
     keyring: Keyring
     names: NameRules
-    policy: Policy
+    policy: OperationSettings
     meter: Meter
     digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
-    chance: Callable[[int], bytes]  # so many octets nobody can guess
+    random_octets: Callable[[int], bytes]  # that many octets that nobody can guess
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
-    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
-    rules: str = ""  # names the version of the rules and of that table
-    notices: Notices | None = None  # None where no notices are expected
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms we know
+    rules_version: str = ""  # of the rules and of that table
+    notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
-    proving: Proving | None = None  # None where no mailbox for proofs is set
+    proofs: ProofSetup | None = None  # None where no mailbox for proofs is set

@@ -6,50 +6,52 @@ from typing import Protocol
 
 import msgspec
 
-from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminder_mail import Email
 
 
-class Post(StrEnum):
-    """Says what became of a message that was handed over."""
+class DeliveryResult(StrEnum):
+    """How handing a message over to a mail server ended."""
 
     ACCEPTED = "accepted"
     LATER = "later"  # refused for now, before anybody took it: it may be handed over again
     REFUSED = "refused"  # for good
-    UNKNOWN = "unknown"  # it broke off after the message went out: perhaps it was taken
+    UNKNOWN = "unknown"  # the connection broke after the message went out: perhaps it was taken
 
 
-class Handed(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what became of a message, with the server's own words or what happened to the connection."""
+class SendResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of sending a message; `said` is the server's reply or what happened to the connection."""
 
-    post: Post
+    result: DeliveryResult
     said: str
 
 
 class Mailer(Protocol):
-    """Hands messages to a mail server."""
+    """A mail server that takes our messages."""
 
-    async def send(self, letter: Letter) -> Handed:
-        """Hands one message over; trouble is a value, never raised."""
+    async def send(self, letter: Email) -> SendResult:
+        """Hand one message over; a failure is a value, never raised."""
         ...
 
-    async def reach(self) -> Handed:
-        """Goes as far as a message would, sign-in and all, and sends none."""
+    async def try_connection(self) -> SendResult:
+        """Do all that precedes a message, sign-in included, and send none."""
         ...
 
 
-class Mailbox(Protocol):
-    """Reads the mailbox that proofs are sent to; changes nothing there."""
+class MailboxReader(Protocol):
+    """Read access to the mailbox that proofs are sent to."""
 
     async def find(self, token: str) -> bytes | None:
-        """Finds the message with a token (letters and digits) in its subject, of at most 64 KB; Fault
-        `provider-failed` where the mailbox can't be read."""
+        """Return the message with a token (letters and digits) in its subject, of at most 64 KB.
+
+        Raise Fault `provider-failed` where the mailbox can't be read.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proving:
-    """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
+class ProofSetup:
+    """How proofs are sent: the address they go to, the mailer, and the mailbox they are read from, if any."""
 
     to: str
     mailer: Mailer
-    mailbox: Mailbox | None = None
+    mailbox: MailboxReader | None = None

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from letterhead.ports.deps import Deps
-from letterhead.ports.relay import Relaying
-from letterhead.relay.delivery_loop import Outgoing
-from letterhead.relay.smtp_connection import Door, Doors
-from letterhead.relay.submission_handler import Letterbox
+from letterhead.ports.relay import RelayDeps
+from letterhead.relay.delivery_loop import DeliveryLoop
+from letterhead.relay.smtp_connection import SmtpConnection, SmtpConnections
+from letterhead.relay.submission_handler import SubmissionHandler
 
 log = structlog.get_logger()
 LEAVE_WITHIN = 15.0  # seconds in which messages that are being received may end
@@ -34,14 +34,14 @@ class RelaySettings:
     clients_each: int = 50  # of these from one address
     in_clear: bool = False  # API keys are taken without TLS
     timeout: float = 300.0  # seconds: RFC 5321 4.5.3.2.7
-    remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
+    remember_callers: float = 0.8  # seconds; a revoked key is dead within 1 s (SECURITY.md)
     failure_rate: float = 1.0  # failed sign-ins per second and address
     failure_burst: int = 30
     share_failures: bool = False  # with the other processes on this store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ears:
+class Listeners:
     """Holds where the relay listens: `plain` begins in clear and may turn to TLS, `secure` is TLS at once."""
 
     plain: socket.socket
@@ -50,17 +50,17 @@ class Ears:
     reload: Callable[[], bool]  # looks whether the certificate is another by now; true where it was loaded anew
 
 
-async def run(deps: Deps, relaying: Relaying, settings: RelaySettings, ears: Ears, stop: asyncio.Event) -> None:
+async def run(deps: Deps, relaying: RelayDeps, settings: RelaySettings, ears: Listeners, stop: asyncio.Event) -> None:
     """Takes mail and hands it on until `stop` is set; then ends the replies and the handovers under way."""
-    outgoing = Outgoing(deps, relaying, settings.connections)
+    outgoing = DeliveryLoop(deps, relaying, settings.connections)
     await outgoing.load()
-    doors = Doors(settings, ears.context)
-    letterbox = Letterbox(deps, relaying, settings, outgoing)
+    doors = SmtpConnections(settings, ears.context)
+    letterbox = SubmissionHandler(deps, relaying, settings, outgoing)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda: Door(doors, letterbox, secure=False), sock=ears.plain)]
+    servers = [await loop.create_server(lambda: SmtpConnection(doors, letterbox, secure=False), sock=ears.plain)]
     if ears.secure is not None:
         secure = await loop.create_server(
-            lambda: Door(doors, letterbox, secure=True), sock=ears.secure, ssl=ears.context
+            lambda: SmtpConnection(doors, letterbox, secure=True), sock=ears.secure, ssl=ears.context
         )
         servers.append(secure)
     log.info("relay.started", host=relaying.host, waiting=outgoing.waiting)
@@ -72,13 +72,13 @@ async def run(deps: Deps, relaying: Relaying, settings: RelaySettings, ears: Ear
     log.info("relay.stopped", waiting=outgoing.waiting)
 
 
-async def _leave(servers: Sequence[asyncio.Server], doors: Doors) -> None:
+async def _leave(servers: Sequence[asyncio.Server], doors: SmtpConnections) -> None:
     for server in servers:
         server.close()
     await doors.leave(LEAVE_WITHIN)
 
 
-async def _renew(ears: Ears, stop: asyncio.Event) -> None:
+async def _renew(ears: Listeners, stop: asyncio.Event) -> None:
     """Takes a renewed certificate without a restart; one that does not load leaves the old one in use."""
     while ears.context is not None and not stop.is_set():
         try:

@@ -7,12 +7,12 @@ from datetime import timedelta
 import structlog
 from msgspec.structs import replace
 
-from letterhead.core.relay.queue import Queued
+from letterhead.core.relay.queue import QueuedMessage
 from letterhead.errors import Fault
 from letterhead.operations import relay as operation
-from letterhead.operations.relay import Outcome
+from letterhead.operations.relay import RelayOutcome
 from letterhead.ports.deps import Deps
-from letterhead.ports.relay import Relaying
+from letterhead.ports.relay import RelayDeps
 
 log = structlog.get_logger()
 REST = (1.0, 60.0)  # seconds while the smart host is out of reach: the first, and the longest
@@ -22,12 +22,12 @@ STOP_WITHIN = 25.0  # seconds in which handovers under way may end
 LONGEST = 1.0  # seconds without a look at what is due: the clock may be set, or the machine sleep
 
 
-class Outgoing:
+class DeliveryLoop:
     """Holds what waits, and hands it on as it comes due."""
 
-    def __init__(self, deps: Deps, relaying: Relaying, places: int) -> None:
+    def __init__(self, deps: Deps, relaying: RelayDeps, places: int) -> None:
         self._deps, self._relaying, self._places = deps, relaying, places
-        self._waiting: list[tuple[float, str, Queued]] = []
+        self._waiting: list[tuple[float, str, QueuedMessage]] = []
         self._running: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._unreached = 0  # tries in a row that did not come to the smart host
@@ -40,13 +40,13 @@ class Outgoing:
 
     async def load(self) -> None:
         """Takes up what an earlier process left."""
-        for queued in await self._relaying.queue.owed():
+        for queued in await self._relaying.queue.list_queued():
             self.add(queued)
 
-    def add(self, queued: Queued) -> None:
+    def add(self, queued: QueuedMessage) -> None:
         """Lets a message wait for its time."""
         heapq.heappush(self._waiting, (queued.progress.due_at.timestamp(), queued.envelope.id, queued))
-        self._deps.meter.queue_holds(self.waiting)
+        self._deps.meter.set_queue_size(self.waiting)
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,10 +79,10 @@ class Outgoing:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._deps.meter.queue_holds(self.waiting)
+        self._deps.meter.set_queue_size(self.waiting)
         self._news.set()
 
-    async def _hand_over(self, queued: Queued) -> None:
+    async def _hand_over(self, queued: QueuedMessage) -> None:
         """Makes one try; whatever goes wrong, the message waits on."""
         with structlog.contextvars.bound_contextvars(message=queued.envelope.id):
             try:
@@ -98,14 +98,14 @@ class Outgoing:
                     self.add(each)
                 self._reached(tried.outcome, tried.said)
 
-    def _later(self, queued: Queued, by: timedelta) -> Queued:
+    def _later(self, queued: QueuedMessage, by: timedelta) -> QueuedMessage:
         return replace(queued, progress=replace(queued.progress, due_at=self._deps.now() + by))
 
-    def _reached(self, outcome: Outcome, said: str) -> None:
+    def _reached(self, outcome: RelayOutcome, said: str) -> None:
         """Notes whether the smart host is there; while it is not, nobody's message is tried in vain."""
-        if outcome is not Outcome.UNREACHED:
+        if outcome is not RelayOutcome.UNREACHED:
             self._unreached = 0
-            self._deps.meter.relayed(outcome)
+            self._deps.meter.count_relayed(outcome)
             return
         time = asyncio.get_running_loop().time()
         if time >= self._rest_until:  # of several tries at once the first one counts

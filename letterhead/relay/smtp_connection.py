@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from letterhead.core.relay.submission import Refused
-from letterhead.operations.relay import Given
-from letterhead.relay.submission_handler import Letterbox, Visitor
+from letterhead.core.relay.submission import SubmissionRefused
+from letterhead.operations.relay import SmtpEnvelope
+from letterhead.relay.submission_handler import SmtpClientSession, SubmissionHandler
 
 if TYPE_CHECKING:
     from letterhead.relay import RelaySettings
@@ -36,17 +36,17 @@ ROOM = 64 * 1024  # octets beyond the largest message that are read, only to say
 CLOSING = "421 4.3.2 We are closing; send it again in a moment."
 
 
-class Doors:
+class SmtpConnections:
     """Counts the connections that are open, and ends them."""
 
     def __init__(self, settings: "RelaySettings", context: ssl.SSLContext | None) -> None:
         self.settings, self.context = settings, context
-        self._open: set[Door] = set()
+        self._open: set[SmtpConnection] = set()
         self._each: Counter[str] = Counter()
         self.leaving = False
         self._empty = asyncio.Event()
 
-    def enter(self, door: "Door") -> bool:
+    def enter(self, door: "SmtpConnection") -> bool:
         """Lets a connection in, unless there are too many."""
         settings = self.settings
         if self.leaving or len(self._open) >= settings.clients or self._each[door.address] >= settings.clients_each:
@@ -55,7 +55,7 @@ class Doors:
         self._each[door.address] += 1
         return True
 
-    def exit(self, door: "Door") -> None:
+    def exit(self, door: "SmtpConnection") -> None:
         """Notes that a connection is over."""
         if door in self._open:
             self._open.remove(door)
@@ -79,10 +79,10 @@ class Doors:
                     door.abort()
 
 
-class Door(SMTP):
+class SmtpConnection(SMTP):
     """Runs one client's connection."""
 
-    def __init__(self, doors: Doors, letterbox: Letterbox, *, secure: bool) -> None:
+    def __init__(self, doors: SmtpConnections, letterbox: SubmissionHandler, *, secure: bool) -> None:
         settings = doors.settings
         self._doors, self._letterbox, self._secure = doors, letterbox, secure
         self.address = "unknown"
@@ -91,7 +91,7 @@ class Door(SMTP):
         self._in_data, self._octets = False, 0
         self._spoilt, self._in, self._left = False, False, False
         super().__init__(
-            _Steps(letterbox, secure=secure),
+            _SmtpHooks(letterbox, secure=secure),
             data_size_limit=settings.max_size,
             enable_SMTPUTF8=True,
             hostname=letterbox.host,
@@ -177,7 +177,7 @@ class Door(SMTP):
         try:
             user, key = words.login.decode("utf-8", "replace"), words.password.decode("utf-8", "replace")
             visitor = await self._letterbox.sign_in(user, key, self.address)
-        except Refused as refusal:
+        except SubmissionRefused as refusal:
             return AuthResult(success=False, handled=False, message=refusal.reply.text())
         return AuthResult(success=True, auth_data=visitor)
 
@@ -207,19 +207,19 @@ class Door(SMTP):
             self._wire.close()
 
 
-class _Steps:
+class _SmtpHooks:
     """Answers aiosmtpd, step by step (its hooks)."""
 
-    def __init__(self, letterbox: Letterbox, *, secure: bool) -> None:
+    def __init__(self, letterbox: SubmissionHandler, *, secure: bool) -> None:
         self._letterbox, self._secure = letterbox, secure
 
     async def handle_MAIL(  # noqa: N802
-        self, _: Door, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, _: SmtpConnection, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Answers MAIL FROM."""
         try:
             sender = await self._letterbox.sender(_visitor(session), address)
-        except Refused as refusal:
+        except SubmissionRefused as refusal:
             return refusal.reply.text()
         if not sender.isascii() and not envelope.smtp_utf8:
             return "553 5.6.7 An address that is not ASCII needs SMTPUTF8 in MAIL FROM."
@@ -228,12 +228,12 @@ class _Steps:
         return "250 2.1.0 OK"
 
     async def handle_RCPT(  # noqa: N802
-        self, _: Door, __: Session, envelope: Envelope, address: str, ___: list[str]
+        self, _: SmtpConnection, __: Session, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
         """Answers RCPT TO."""
         try:
             recipient = self._letterbox.recipient(address, len(envelope.rcpt_tos))
-        except Refused as refusal:
+        except SubmissionRefused as refusal:
             return refusal.reply.text()
         if not recipient.isascii() and not envelope.smtp_utf8:
             return "553 5.6.7 An address that is not ASCII needs SMTPUTF8 in MAIL FROM."
@@ -241,12 +241,12 @@ class _Steps:
             envelope.rcpt_tos.append(recipient)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, door: Door, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, door: SmtpConnection, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Answers a message."""
         visitor, content = _visitor(session), envelope.original_content
         if door.spoilt or visitor is None or content is None:
             return "550 5.6.0 A line of the message holds CR or LF alone, or NUL (RFC 5321 2.3.8): send CR LF."
-        given = Given(
+        given = SmtpEnvelope(
             sender="" if envelope.mail_from in (None, "<>") else str(envelope.mail_from),
             recipients=tuple(envelope.rcpt_tos),
             utf8=envelope.smtp_utf8,
@@ -262,9 +262,9 @@ class _Steps:
         return f"{'UTF8SMTP' if envelope.smtp_utf8 else 'ESMTP'}{tls}A"
 
 
-def _visitor(session: Session) -> Visitor | None:
+def _visitor(session: Session) -> SmtpClientSession | None:
     found: object = getattr(session, "auth_data", None)
-    return found if isinstance(found, Visitor) else None
+    return found if isinstance(found, SmtpClientSession) else None
 
 
 def _as_given(_: SMTP, __: Session, ___: Envelope, ____: str, words: Any) -> AuthResult:

@@ -97,11 +97,11 @@ async def _admit(endpoint: Endpoint, renderer: Renderer, context: RequestContext
     needed = _SCOPES.get(endpoint.access)
     if needed is None:
         if endpoint.access is Access.OPERATOR and not context.is_operator:
-            raise accounts.unauthorized()
+            raise accounts.new_unauthorized()
         return
     caller, rates, by_key = context.signed_in, context.state.rates, context.session is None
     if caller is None:
-        raise accounts.unauthorized()
+        raise accounts.new_unauthorized()
     context.log.account_id = caller.account_id
     left = rates.take(caller.key_id)
     if by_key:

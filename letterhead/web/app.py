@@ -28,7 +28,7 @@ from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLogMiddleware, request_log
 from letterhead.web.pages import PAGES
 from letterhead.web.pages.renderer import PageRenderer
-from letterhead.web.rate_limits import Buckets, RecentResponses
+from letterhead.web.rate_limits import RecentResponses, TokenBuckets
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.templating.environment import Templates
 
@@ -73,8 +73,8 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         settings=settings,
         credentials=credentials,
         usage=RequestUsage(deps, settings.flush_every),
-        rates=Buckets(settings.rate, settings.burst, clock),
-        proof_rates=Buckets(1 / every, PROOFS_AT_ONCE, clock),
+        rates=TokenBuckets(settings.rate, settings.burst, clock),
+        proof_rates=TokenBuckets(1 / every, PROOFS_AT_ONCE, clock),
         recent_checks=RecentResponses(every, clock),
         recent_proofs=RecentResponses(SEND_EVERY.total_seconds(), clock),
         lists=ListCache(settings.kept_lists),

@@ -16,7 +16,7 @@ from letterhead.core.accounts.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
-from letterhead.operations.sign_in_throttle import Failures
+from letterhead.operations.sign_in_throttle import SignInThrottle
 from letterhead.ports.deps import Deps
 from letterhead.web import WebSettings
 
@@ -28,7 +28,7 @@ class Credentials:
 
     def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._deps, self._settings, self.clock = deps, settings, clock
-        self._failures = Failures(deps, settings, clock)
+        self._failures = SignInThrottle(deps, settings, clock)
         self._known: dict[str, tuple[Caller, float]] = {}
 
     async def find_caller(self, request: Request) -> Caller:
@@ -38,11 +38,11 @@ class Credentials:
         if known is not None and known[1] > self.clock():
             caller = known[0]
             if caller.ends_at is not None and caller.ends_at <= self._deps.now():
-                raise accounts.unauthorized()
+                raise accounts.new_unauthorized()
         else:
             caller = await self._look_up(request, key)
         if account is not None and not _is_same(account, caller.account_id):
-            raise accounts.unauthorized()
+            raise accounts.new_unauthorized()
         return caller
 
     async def _look_up(self, request: Request, key: str) -> Caller:

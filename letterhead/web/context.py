@@ -18,7 +18,7 @@ from letterhead.web import WebSettings, request_body
 from letterhead.web.auth import Credentials, client_address
 from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLog
-from letterhead.web.rate_limits import Buckets, RecentResponses
+from letterhead.web.rate_limits import RecentResponses, TokenBuckets
 from letterhead.web.templating.environment import Templates
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -40,8 +40,8 @@ class AppState:
     settings: WebSettings
     credentials: Credentials
     usage: RequestUsage
-    rates: Buckets  # requests, by API key
-    proof_rates: Buckets  # messages that are judged, by domain
+    rates: TokenBuckets  # requests, by API key
+    proof_rates: TokenBuckets  # messages that are judged, by domain
     recent_checks: RecentResponses  # preflights and proofs that were looked for, by account and name
     recent_proofs: RecentResponses  # proofs that were sent, by the client's Idempotency-Key
     lists: ListCache

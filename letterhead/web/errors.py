@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from letterhead.core.secret import without_keys
+from letterhead.core.secret import redact_keys
 from letterhead.errors import Fault, Kind
 
 
@@ -125,7 +125,7 @@ def envelope(fault: Fault, tracking_id: str) -> bytes:
 
 def _printable(text: str) -> str:
     """Replace lone surrogates, which UTF-8 can't carry, and what may be a key in the place of a name."""
-    return without_keys(text.encode("utf-8", "replace").decode())
+    return redact_keys(text.encode("utf-8", "replace").decode())
 
 
 def headers_of(fault: Fault) -> Mapping[str, str]:

@@ -83,7 +83,7 @@ class RequestLogMiddleware:
     def _write(self, entry: RequestLog, method: str, path: str) -> None:
         seconds = time.perf_counter() - entry.began
         known = method if method in METHODS else "other"
-        self._meter.answered(known, entry.route, entry.status, seconds)
+        self._meter.count_response(known, entry.route, entry.status, seconds)
         log.info(
             "request.answered",
             method=method[:20],

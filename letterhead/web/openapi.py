@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REFERENCE = "#/components/schemas/{name}"
+PUBLISHED_NAMES = {"PublicChange": "ToldChange"}  # generated clients keep the names of their types
 
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)

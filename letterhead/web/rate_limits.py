@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from letterhead.core.domain.domain import Domain
 from letterhead.operations.token_buckets import BUCKETS_KEPT as BUCKETS_KEPT
-from letterhead.operations.token_buckets import Buckets as Buckets
+from letterhead.operations.token_buckets import TokenBuckets as TokenBuckets
 from letterhead.operations.token_buckets import too_many as too_many
 
 
@@ -35,7 +35,7 @@ class RecentResponses:
         return body
 
 
-def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
+def rate_headers(buckets: TokenBuckets, left: float) -> dict[bytes, bytes]:
     """Tell a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
     return {
@@ -44,7 +44,7 @@ def rate_headers(buckets: Buckets, left: float) -> dict[bytes, bytes]:
     }
 
 
-def take_proof(rates: Buckets, domain: Domain) -> None:
+def take_proof(rates: TokenBuckets, domain: Domain) -> None:
     """Count one message that is judged for a domain, for a program or at a page; Fault `too-many-requests`."""
     left = rates.take(domain.id)
     if left < 0.0:

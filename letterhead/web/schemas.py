@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.findings.diagnosis import Finding
-from letterhead.core.public.representation import Status, ToldDomain, VerificationRecord
+from letterhead.core.public.representation import PublicDomain, Status, VerificationRecord
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
@@ -40,7 +40,7 @@ class Health(Out, frozen=True, kw_only=True):
     codes: tuple[str, ...]
 
 
-class SenderDomain(ToldDomain, frozen=True, kw_only=True):
+class SenderDomain(PublicDomain, frozen=True, kw_only=True):
     """Tells of one sender domain of the account."""
 
     private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")

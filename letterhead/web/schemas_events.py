@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.findings.diagnosis import Finding
-from letterhead.core.public.representation import ToldChange
+from letterhead.core.public.representation import PublicChange
 from letterhead.web.schemas import In, Out, RecordCheck
 
 EventName = Literal[
@@ -41,7 +41,7 @@ class EventOut(Out, frozen=True, kw_only=True):
     at: datetime
     detail: str
     domain: str
-    change: ToldChange | UnsetType = UNSET
+    change: PublicChange | UnsetType = UNSET
     check_id: str | UnsetType = UNSET
 
 

@@ -12,22 +12,22 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, works
-from letterhead.core.dmarc.tree_walk import Policy
+from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, OldKey
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.names.domain_names import DomainName
-from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, Standing, Verdict
+from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict
 from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
-from letterhead.operations.accounts import NewKey
+from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.checks import DnsCheck
 from letterhead.operations.domains import DomainView, PrivateKeys, plan_of
-from letterhead.operations.preflight import Survey
+from letterhead.operations.preflight import PreflightResult
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports.deps import Deps
 from letterhead.ports.store.accounts import AuditRow
-from letterhead.ports.store.domains import Checkup
+from letterhead.ports.store.domains import CheckResult
 from letterhead.web import schemas, schemas_links
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any
     }
 
 
-def health(each: Domain, checkup: Checkup | None, now: datetime) -> schemas.Health:
+def health(each: Domain, checkup: CheckResult | None, now: datetime) -> schemas.Health:
     """Sums up a domain's last check."""
     findings = checkup.findings if checkup else ()
     counted = Counter(finding.severity for finding in findings)
@@ -91,7 +91,7 @@ def health(each: Domain, checkup: Checkup | None, now: datetime) -> schemas.Heal
 
 def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
     """Tells all of one domain."""
-    each, checkup = view.domain, view.checkup
+    each, checkup = view.domain, view.last_check
     return schemas.DomainDetail(
         **_listed(each, view.plan, keys),
         unicode=DomainName(each.sender).unicode,
@@ -104,9 +104,9 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
-        records=standings(checkup.standings) if checkup else _unseen(view.plan),
-        next_key=_next_key(checkup.standings, each) if checkup else UNSET,
-        ed25519_keys=_ed25519_keys(checkup.standings) if checkup else UNSET,
+        records=standings(checkup.results) if checkup else _unseen(view.plan),
+        next_key=_next_key(checkup.results, each) if checkup else UNSET,
+        ed25519_keys=_ed25519_keys(checkup.results) if checkup else UNSET,
         findings=checkup.findings if checkup else (),
         provider=_provider(deps.provider.name, each),
         snapshot=checkup.snapshot if checkup else UNSET,
@@ -115,25 +115,25 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
 
 def _unseen(plan: Plan) -> tuple[schemas.RecordCheck, ...]:
     """Tells the planned records of a domain that was never checked."""
-    return standings(Standing(record=record, verdict=Verdict.UNANSWERED) for record in plan.records)
+    return standings(RecordResult(record=record, verdict=Verdict.UNANSWERED) for record in plan.records)
 
 
-def standings(each: Iterable[Standing]) -> tuple[schemas.RecordCheck, ...]:
+def standings(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...]:
     """Tells how the planned records stand that the clients know: their list of ids is closed."""
     return tuple(_standing(standing) for standing in each if standing.record.id not in _OURS)
 
 
-def _ed25519_keys(each: Iterable[Standing]) -> tuple[schemas.RecordCheck, ...] | UnsetType:
+def _ed25519_keys(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...] | UnsetType:
     return tuple(_standing(standing) for standing in each if standing.record.id in ED25519_KEYS) or UNSET
 
 
-def _next_key(each: Iterable[Standing], domain: Domain) -> schemas.RecordCheck | UnsetType:
+def _next_key(each: Iterable[RecordResult], domain: Domain) -> schemas.RecordCheck | UnsetType:
     """Tells how the new key's record stands while a change of keys is under way, or that of the free slot."""
     found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
-    return _standing(found[0]) if found and (domain.rotation or domain.slots) else UNSET
+    return _standing(found[0]) if found and (domain.rotation or domain.key_delegation) else UNSET
 
 
-def _standing(standing: Standing) -> schemas.RecordCheck:
+def _standing(standing: RecordResult) -> schemas.RecordCheck:
     record = standing.record
     return schemas.RecordCheck(
         id=record.id.value,
@@ -173,11 +173,11 @@ def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
     """Tells a look that changed nothing."""
     return schemas.DomainDnsCheck(
         sender=check.sender,
-        records=standings(check.examination.standings),
+        records=standings(check.examination.results),
         next_key=next(
-            (_standing(each) for each in check.examination.standings if each.record.id is RecordId.DKIM_NEXT), UNSET
+            (_standing(each) for each in check.examination.results if each.record.id is RecordId.DKIM_NEXT), UNSET
         ),
-        ed25519_keys=_ed25519_keys(check.examination.standings),
+        ed25519_keys=_ed25519_keys(check.examination.results),
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
         findings=check.examination.findings,
@@ -196,13 +196,13 @@ def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
         next_selector=coming.selector if coming else UNSET,
         record=representation.record_of(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
-        looked_at=given(coming.looked_at) if coming else UNSET,
-        missing_at=(coming.lacking or UNSET) if coming else UNSET,
-        silent=(coming.silent or UNSET) if coming else UNSET,
+        looked_at=given(coming.checked_at) if coming else UNSET,
+        missing_at=(coming.missing_at or UNSET) if coming else UNSET,
+        silent=(coming.unreachable or UNSET) if coming else UNSET,
         switches_at=given(rotation.switches_at(each)),
         rotated_at=given(each.rotated_at),
         # Of delegated keys nothing is ever the customer's to remove.
-        old_selectors=() if each.slots else tuple(_old_selector(each.sender, old) for old in each.old_keys),
+        old_selectors=() if each.key_delegation else tuple(_old_selector(each.sender, old) for old in each.old_keys),
     )
 
 
@@ -216,7 +216,7 @@ def _old_selector(sender: str, old: OldKey) -> schemas.OldSelector:
     )
 
 
-def preflight(found: Survey) -> schemas.DomainPreflight:
+def preflight(found: PreflightResult) -> schemas.DomainPreflight:
     """Tells what is there before anything is added."""
     read = found.read
     return schemas.DomainPreflight(
@@ -238,16 +238,16 @@ def preflight(found: Survey) -> schemas.DomainPreflight:
     )
 
 
-def _dmarc(policy: Policy) -> schemas.ExistingDmarc:
+def _dmarc(policy: DiscoveredPolicy) -> schemas.ExistingDmarc:
     return schemas.ExistingDmarc(
         policy=policy.applied,  # type: ignore[arg-type]
         host=policy.name,
-        inherited=policy.inherited,
+        inherited=policy.is_inherited,
         record=policy.text,
     )
 
 
-def made_key(made: NewKey) -> schemas.MadeKey:
+def made_key(made: NewApiKey) -> schemas.MadeKey:
     """Tells a new API key with its text."""
     return schemas.MadeKey(
         id=made.key.id,

@@ -8,9 +8,9 @@ from msgspec import UNSET
 from letterhead.core.public import representation
 from letterhead.core.public.webhooks import PREFIX
 from letterhead.operations.events import EventView
-from letterhead.operations.webhooks import Shown
+from letterhead.operations.webhooks import RevealedWebhook
 from letterhead.ports.store.domains import DomainEvent
-from letterhead.ports.store.webhooks import Attempt, Delivery
+from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt
 from letterhead.web import schemas_events
 from letterhead.web.serialize import given, kept, standings
 
@@ -42,14 +42,14 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
     check = schemas_events.CheckOut(
         id=check_id,
         checked_at=checkup.taken_at,
-        records=standings(checkup.standings),
+        records=standings(checkup.results),
         findings=checkup.findings,
         snapshot=checkup.snapshot,
     )
     return schemas_events.EventDetail(**_event(view.event), check=check)
 
 
-def webhook(shown: Shown, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
+def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
     """Tells a webhook; its secret to whoever may see it."""
     each = shown.webhook
     old = each.old_secret_until
@@ -78,7 +78,7 @@ def delivery(each: Delivery) -> schemas_events.DeliveryOut:
     )
 
 
-def _attempt(each: Attempt) -> schemas_events.AttemptOut:
+def _attempt(each: DeliveryAttempt) -> schemas_events.AttemptOut:
     return schemas_events.AttemptOut(
         at=each.at, milliseconds=each.milliseconds, status=given(each.status), said=each.said
     )

@@ -2,19 +2,25 @@
 
 from msgspec import UNSET
 
-from letterhead.core.check.message_authentication import DkimPart, DmarcPart, Envelope, Proof, SpfPart
-from letterhead.core.message.auth_result import Judgement
-from letterhead.operations.proofs import Judged, Sent
+from letterhead.core.check.message_authentication import (
+    AuthReport,
+    DkimResult,
+    DmarcResult,
+    ReceivedEnvelope,
+    SpfResult,
+)
+from letterhead.core.message.auth_result import AuthResult
+from letterhead.operations.proofs import AuthenticatedMessage, ProofSent
 from letterhead.web import schemas_proofs as wire
 from letterhead.web.serialize import given
 
 
-def domain_proof(sender: str, found: Sent | Judged, *, now_sent: bool = False) -> wire.DomainProof:
+def domain_proof(sender: str, found: ProofSent | AuthenticatedMessage, *, now_sent: bool = False) -> wire.DomainProof:
     """Tells of a proof, wherever it is."""
     match found:
-        case Judged():
+        case AuthenticatedMessage():
             return wire.DomainProof(sender=sender, status="judged", verdict=verdict(found))
-        case Sent():
+        case ProofSent():
             return wire.DomainProof(
                 sender=sender,
                 status="sent" if now_sent or not found.readable else "waiting",
@@ -27,7 +33,7 @@ def domain_proof(sender: str, found: Sent | Judged, *, now_sent: bool = False) -
             )
 
 
-def _next(sent: Sent) -> str:
+def _next(sent: ProofSent) -> str:
     if sent.readable:
         return f"Ask GET /domains/{sent.sender}/proof/{sent.id} until it has arrived; mail may take minutes."
     return (
@@ -36,7 +42,7 @@ def _next(sent: Sent) -> str:
     )
 
 
-def verdict(found: Judged) -> wire.Verdict:
+def verdict(found: AuthenticatedMessage) -> wire.Verdict:
     """Tells a verdict."""
     proof = found.proof
     return wire.Verdict(
@@ -49,14 +55,14 @@ def verdict(found: Judged) -> wire.Verdict:
     )
 
 
-def _part(judgement: Judgement) -> dict[str, object]:
+def _part(judgement: AuthResult) -> dict[str, object]:
     return {
         "result": judgement.result.value, "why": judgement.why,
         "code": given(judgement.code), "fix": given(judgement.fix),
     }  # fmt: skip
 
 
-def _envelope(envelope: Envelope) -> wire.ProofEnvelope:
+def _envelope(envelope: ReceivedEnvelope) -> wire.ProofEnvelope:
     return wire.ProofEnvelope(
         client_ip=given(envelope.client_ip),
         client_ip_from=envelope.client_told.value,
@@ -67,7 +73,7 @@ def _envelope(envelope: Envelope) -> wire.ProofEnvelope:
     )
 
 
-def _signature(part: DkimPart) -> wire.ProofSignature:
+def _signature(part: DkimResult) -> wire.ProofSignature:
     signature = part.verified.signature
     named = bool(signature.domain and signature.selector)
     return wire.ProofSignature(
@@ -81,7 +87,7 @@ def _signature(part: DkimPart) -> wire.ProofSignature:
     )
 
 
-def _spf(part: SpfPart) -> wire.ProofSpf:
+def _spf(part: SpfResult) -> wire.ProofSpf:
     return wire.ProofSpf(
         **_part(part.judgement),  # type: ignore[arg-type]
         identity="helo" if part.identity == "helo" else "mailfrom",
@@ -91,7 +97,7 @@ def _spf(part: SpfPart) -> wire.ProofSpf:
     )
 
 
-def _dmarc(proof: Proof, part: DmarcPart) -> wire.ProofDmarc:
+def _dmarc(proof: AuthReport, part: DmarcResult) -> wire.ProofDmarc:
     policy = part.policy
     return wire.ProofDmarc(
         **_part(part.judgement),  # type: ignore[arg-type]
@@ -100,5 +106,5 @@ def _dmarc(proof: Proof, part: DmarcPart) -> wire.ProofDmarc:
         policy=policy.applied if policy else UNSET,  # type: ignore[arg-type]
         host=policy.name if policy else UNSET,
         record=policy.text if policy else UNSET,
-        inherited=policy.inherited if policy else UNSET,
+        inherited=policy.is_inherited if policy else UNSET,
     )

@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.update import ZoneUpdates
-from letterhead.adapters.https_fetch import Fetcher
+from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import Resolve, system_names
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, Turn, at_once
-from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, no_wait
+from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import (
-    Endpoint,
     Exposure,
-    Mailbox,
+    HostPort,
     MxFailure,
+    SenderAddress,
     Settings,
     SmtpServer,
     SqliteFile,
@@ -29,12 +29,12 @@ from letterhead.config import (
 )
 from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
-from letterhead.core.public.webhooks import Reach
+from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.core.secret import reveal
-from letterhead.ports.deps import Deps, Kept, Policy
-from letterhead.ports.mail import Mailer, Proving
+from letterhead.ports.deps import Deps, OperationSettings, RetentionPeriods
+from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.outbound import Outbound
-from letterhead.ports.provider import Notices, Provider, Publisher
+from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
@@ -43,15 +43,15 @@ from letterhead.wiring.dns import ZoneFileResolver, load_hosts, resolver_at, rul
 from letterhead.wiring.keyring import kept_by_kms
 
 __all__ = [
-    "Mood",
+    "Overrides",
     "SchemaState",
+    "SimulatedBehaviour",
     "SimulatedProvider",
-    "Stand",
     "ZoneFileResolver",
-    "assembled",
     "forbid_core_dumps",
     "kept_by_kms",
     "migrate",
+    "open_deps",
     "schema_state",
 ]
 
@@ -61,28 +61,28 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
+class Overrides:
     """Holds what may stand in for the outside world: zone text for DNS, a scripted provider, a clock, endpoints."""
 
     resolver: Resolver | None = None
     provider: Provider | None = None
     outbound: Outbound | None = None
-    notices: Notices | None = None
+    notices: ProviderNotifications | None = None
     publisher: Publisher | None = None
-    proving: Proving | None = None
+    proving: ProofSetup | None = None
     now: Callable[[], datetime] = _now
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIterator[Deps]:
+async def open_deps(settings: Settings, stand: Overrides | None = None) -> AsyncIterator[Deps]:
     """Opens everything that the settings name and closes it again.
 
     Faults: `schema-outdated`, `database-in-use`, `storage-unavailable`, `keyring-wrong`, `config-invalid`,
     `unreachable` (AWS KMS, where it keeps a key).
     """
-    stand = stand or Stand()
+    stand = stand or Overrides()
     embedded = isinstance(settings.database_url, SqliteFile)
-    reach = Reach(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
+    reach = EgressPolicy(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
     async with AsyncExitStack() as opened:
         names = await opened.enter_async_context(system_names())
         store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
@@ -103,19 +103,19 @@ async def assembled(settings: Settings, stand: Stand | None = None) -> AsyncIter
             meter=meter,
             digest=lambda text: api_keys.digest(text, pepper),
             now=stand.now,
-            chance=secrets.token_bytes,
+            random_octets=secrets.token_bytes,
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
-            rules=rules_version(),
-            notices=stand.notices or _notices(settings, names, stand.now),
+            rules_version=rules_version(),
+            notifications=stand.notices or _notices(settings, names, stand.now),
             publisher=stand.publisher or publisher(settings),
-            proving=stand.proving or _proving(settings, stand.now),
+            proofs=stand.proving or _proving(settings, stand.now),
         )
 
 
-def _policy(settings: Settings, reach: Reach, installation: str) -> Policy:
+def _policy(settings: Settings, reach: EgressPolicy, installation: str) -> OperationSettings:
     """Gathers what the operator has decided."""
-    return Policy(
+    return OperationSettings(
         expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
         mail_from_label=settings.mail_from_label,
         installation=installation,
@@ -123,8 +123,8 @@ def _policy(settings: Settings, reach: Reach, installation: str) -> Policy:
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,
-        reach=reach,
-        kept=Kept(
+        egress=reach,
+        retention=RetentionPeriods(
             events=timedelta(days=settings.keep_events_days),
             snapshots=timedelta(days=settings.keep_snapshots_days),
             deliveries=timedelta(days=settings.keep_deliveries_days),
@@ -144,31 +144,31 @@ def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> 
 
     async def turn(account: str, patience: float) -> float | None:
         at = now()
-        taken = await store.take_turn(account, at, every, at + timedelta(seconds=patience))
+        taken = await store.take_rate_slot(account, at, every, at + timedelta(seconds=patience))
         return None if taken is None else max(0.0, (taken - at).total_seconds())
 
     return PROVIDERS[settings.provider](_setup(settings, now, turn))
 
 
-def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> Notices | None:
+def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> ProviderNotifications | None:
     topics = settings.ses_notice_topics
     if not topics:
         return None
     from letterhead.adapters.sns import SnsNotices  # loaded by those alone who use it
 
-    return SnsNotices(topics, Fetcher(names), now)
+    return SnsNotices(topics, HttpsFetcher(names), now)
 
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
     """Makes the provider without the turns that processes share, for a short look from outside them."""
-    return PROVIDERS[settings.provider](_setup(settings, _now, at_once))
+    return PROVIDERS[settings.provider](_setup(settings, _now, no_wait))
 
 
-def _setup(settings: Settings, now: Callable[[], datetime], turn: Turn) -> ProviderSetup:
+def _setup(settings: Settings, now: Callable[[], datetime], turn: RateSlot) -> ProviderSetup:
     return ProviderSetup(
         clock=now,
         return_path=settings.return_path,
-        turn=turn,
+        wait_for_slot=turn,
         region=settings.ses_region,
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
@@ -182,7 +182,7 @@ def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | N
     return None if server is None or sender is None else _smtp(settings, server, sender, now)
 
 
-def _proving(settings: Settings, now: Callable[[], datetime]) -> Proving | None:
+def _proving(settings: Settings, now: Callable[[], datetime]) -> ProofSetup | None:
     """Makes what sends proofs, and reads them where it is said how."""
     server, mailbox = settings.proof_smtp_url or settings.smtp_url, settings.proof_mailbox
     imap = settings.proof_imap_url
@@ -193,10 +193,10 @@ def _proving(settings: Settings, now: Callable[[], datetime]) -> Proving | None:
         from letterhead.adapters.imap import ImapMailbox  # loaded by those alone who use it
 
         reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
-    return Proving(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
+    return ProofSetup(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
 
 
-def _smtp(settings: Settings, server: SmtpServer, sender: Mailbox, now: Callable[[], datetime]) -> Mailer:
+def _smtp(settings: Settings, server: SmtpServer, sender: SenderAddress, now: Callable[[], datetime]) -> Mailer:
     from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
 
     return SmtpMailer(
@@ -243,7 +243,7 @@ def resolver(settings: Settings) -> DnsResolver:
     )
 
 
-def _address(endpoint: Endpoint) -> tuple[str, int]:
+def _address(endpoint: HostPort) -> tuple[str, int]:
     return endpoint.host, endpoint.port
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from letterhead.adapters import aws
 from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, missing_key, sealed_by
-from letterhead.adapters.keyring_settings import KeyEncryptionKey, KmsKey, Source, new_key_text, parse_keys
+from letterhead.adapters.keyring_settings import KeyEncryptionKey, KeySource, KmsKey, new_key_text, parse_keys
 from letterhead.config import Settings, key_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
@@ -19,7 +19,7 @@ async def open_keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
 
     Faults: `config-invalid`, `keyring-wrong`, `unreachable` where AWS KMS keeps a key and can't be asked.
     """
-    sentinel = await store.vault(SENTINEL)
+    sentinel = await store.installation_secret(SENTINEL)
     make = new_key_text if sentinel is None else None
     sources = parse_keys(reveal(key_text(settings, make)).decode())
     known = [key for source in sources if (key := await _known(source, store)) is not None]
@@ -30,7 +30,7 @@ async def open_keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
     keys = {key.id: key for key in (*known, *made)}
     keyring = EnvelopeKeyring([keys[source.id] for source in sources])
     if sentinel is None:
-        sentinel = await store.vault(SENTINEL, keyring.sentinel())
+        sentinel = await store.installation_secret(SENTINEL, keyring.sentinel())
     assert sentinel is not None  # noqa: S101 just kept
     keyring.check_sentinel(sentinel)
     return keyring
@@ -42,7 +42,7 @@ def kept_by_kms(settings: Settings) -> list[str]:
     return [f"{source.id!r} by {source.arn}" for source in sources if isinstance(source, KmsKey)]
 
 
-def _refuse_wrong(sentinel: bytes, sources: Sequence[Source], known: Sequence[KeyEncryptionKey]) -> None:
+def _refuse_wrong(sentinel: bytes, sources: Sequence[KeySource], known: Sequence[KeyEncryptionKey]) -> None:
     needed, ids = sealed_by(sentinel), [source.id for source in sources]
     if needed not in ids:
         raise missing_key(needed, ids)
@@ -56,11 +56,11 @@ def _refuse_wrong(sentinel: bytes, sources: Sequence[Source], known: Sequence[Ke
     EnvelopeKeyring(known).check_sentinel(sentinel)
 
 
-async def _known(source: Source, store: Store) -> KeyEncryptionKey | None:
+async def _known(source: KeySource, store: Store) -> KeyEncryptionKey | None:
     """Gives a key that is there already; nothing for one that AWS KMS is to make."""
     if isinstance(source, KeyEncryptionKey):
         return source
-    blob = await store.vault(_place(source))
+    blob = await store.installation_secret(_place(source))
     return None if blob is None else await _opened(source, blob, store)
 
 
@@ -69,7 +69,7 @@ async def _made(source: KmsKey, store: Store) -> KeyEncryptionKey:
     aws.require(f"LETTERHEAD_KEYS has AWS KMS keep {source.id!r}")
     from letterhead.adapters import kms  # here, since it wants Amazon's client
 
-    blob = await store.vault(_place(source), await kms.make(source, await _context(source, store)))
+    blob = await store.installation_secret(_place(source), await kms.make_key(source, await _context(source, store)))
     assert blob is not None  # noqa: S101 just kept
     return await _opened(source, blob, store)
 
@@ -78,7 +78,7 @@ async def _opened(source: KmsKey, blob: bytes, store: Store) -> KeyEncryptionKey
     aws.require(f"LETTERHEAD_KEYS has AWS KMS keep {source.id!r}")
     from letterhead.adapters import kms
 
-    return await kms.opened(source, blob, await _context(source, store))
+    return await kms.open_key(source, blob, await _context(source, store))
 
 
 def _place(source: KmsKey) -> str:
@@ -92,15 +92,17 @@ async def _context(source: KmsKey, store: Store) -> dict[str, str]:
 
 async def pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
     """Gives the pepper of the API keys' digests, made at the first start and sealed like every secret."""
-    sealed = await store.vault(PEPPER)
+    sealed = await store.installation_secret(PEPPER)
     if sealed is None:
-        sealed = await store.vault(PEPPER, keyring.seal(make_pepper(), PEPPER))
+        sealed = await store.installation_secret(PEPPER, keyring.seal(make_pepper(), PEPPER))
     assert sealed is not None  # noqa: S101 just kept
     return keyring.unseal(sealed, PEPPER)
 
 
 async def installation(store: Store) -> str:
     """Names this installation, in the owner tags at the provider: made once."""
-    name = await store.vault(INSTALLATION) or await store.vault(INSTALLATION, secrets.token_hex(6).encode())
+    name = await store.installation_secret(INSTALLATION) or await store.installation_secret(
+        INSTALLATION, secrets.token_hex(6).encode()
+    )
     assert name is not None  # noqa: S101 just kept
     return name.decode()

@@ -1,6 +1,6 @@
 """Knows which adapters stand behind the signing relay's ports, and its TLS.
 
-Apart from wiring/assemble.py, so that dkimpy and an SMTP client are loaded by those alone who relay.
+Apart from wiring/assemble.py, so that an SMTP client is loaded by those alone who relay.
 """
 
 import socket
@@ -14,11 +14,11 @@ from letterhead.adapters.dkim_signer import DkimSigner
 from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
 from letterhead.config import Settings, StartTls
 from letterhead.errors import Fault, Kind
-from letterhead.ports.relay import Relaying
+from letterhead.ports.relay import RelayDeps
 
 
 @asynccontextmanager
-async def relaying(settings: Settings) -> AsyncIterator[Relaying]:
+async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
     """Opens what the relay needs: the queue, which it holds alone, and the way to the smart host.
 
     Fault `config-invalid` where no smart host is set, or the queue can't be had.
@@ -42,9 +42,9 @@ async def relaying(settings: Settings) -> AsyncIterator[Relaying]:
             password=server.password,
         )
     )
-    with mail_queue.opened(settings.relay_queue) as queue:
+    with mail_queue.open_queue(settings.relay_queue) as queue:
         try:
-            yield Relaying(
+            yield RelayDeps(
                 queue=queue,
                 signer=DkimSigner(),
                 smart_host=smart_host,

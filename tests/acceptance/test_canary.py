@@ -20,8 +20,8 @@ from letterhead.core.secret import reveal
 from letterhead.operations import checks, reminders
 from letterhead.operations.domains import key_purpose
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.domains import Outcome, Page
-from letterhead.wiring.assemble import Stand, assembled
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
+from letterhead.wiring.assemble import Overrides, open_deps
 from tests.acceptance.canary_life import Life, exported, pem_of
 from tests.acceptance.test_kms import sql
 from tests.rigs import kms as kms_rig
@@ -113,9 +113,9 @@ def stored(installation: Installation) -> list[bytes]:
 async def a_day_later(installation: Installation) -> list[Key]:
     """Lets a day pass: reminders go out, a second key begins to sign; gives the second keys, which nobody was shown."""
     now = datetime.now(UTC) + timedelta(hours=25)
-    async with assembled(config.read(installation.settings, installation.folder), Stand(now=lambda: now)) as deps:
+    async with open_deps(config.read(installation.settings, installation.folder), Overrides(now=lambda: now)) as deps:
         (account,) = await deps.store.accounts()
-        domains = await deps.store.domains(account.id, Page())
+        domains = await deps.store.domains(account.id, DomainQuery())
         for domain in domains:
             assert await checks.check(deps, domain)
         for owed in await deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
@@ -124,13 +124,14 @@ async def a_day_later(installation: Installation) -> list[Key]:
         signs = await deps.store.domain(account.id, domains[0].sender)
         assert signs is not None
         assert signs.ed25519 is not None
-        assert await deps.store.save(Outcome(domain=replace(signs, ed25519=replace(signs.ed25519, live=True))))
+        assert await deps.store.save(DomainUpdate(domain=replace(signs, ed25519=replace(signs.ed25519, live=True))))
         return keys
 
 
 async def _second_keys(deps: Deps, account_id: str) -> list[Key]:
-    sealed, found = await deps.store.sealed_keys(account_id), []
-    for domain in await deps.store.domains(account_id, Page()):
+    sealed = await deps.store.sealed_keys(account_id)
+    found: list[Key] = []
+    for domain in await deps.store.domains(account_id, DomainQuery()):
         assert domain.ed25519 is not None
         selector = domain.ed25519.selector
         secret = deps.keyring.unseal(sealed[domain.id, selector], key_purpose(domain, selector))
@@ -180,7 +181,7 @@ def wrapping_key(installation: Installation, kms: Kms) -> list[Key]:
     arn = installation.settings["LETTERHEAD_KEYS"].partition(":kms:")[2]
     if not arn:
         return []
-    rows = dict(sql(installation, "SELECT name, blob FROM vault"))  # type: ignore[arg-type]
+    rows = dict(sql(installation, "SELECT name, blob FROM vault"))
     context = {"letterhead:installation": bytes(rows["installation"]).decode(), "letterhead:key": "k1"}
     blob = bytes(rows["kek|k1"])
     return [kms.client().decrypt(CiphertextBlob=blob, EncryptionContext=context, KeyId=arn)["Plaintext"]]

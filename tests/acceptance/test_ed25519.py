@@ -9,7 +9,7 @@ import pytest
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.plan.plan import RecordId
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.acceptance.test_signers import Exporting, folder, served, sign
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import Clock, World, noon, opened
@@ -25,7 +25,7 @@ async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> Asy
     """Gives an installation with one verified domain whose second key nobody has published yet."""
     clock = Clock(noon())
     dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
-    async with opened(tmp_path, Stand(now=clock), ED25519="on", **dns) as world:
+    async with opened(tmp_path, Overrides(now=clock), ED25519="on", **dns) as world:
         await world.add(zone)
         publish(lab, record(world, await world.domain(zone), RecordId.DKIM))
         lab.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
@@ -21,11 +21,12 @@ from letterhead.operations.domains import plan_of
 from letterhead.operations.rotations import NOTHING
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signing
 from tests.rigs.dns_lab import Authority, DnsLab
+from tests.rigs.waiting import until_async
 from tests.web.conftest import served
 
 UNDER_WAY = timedelta(days=7)  # as long as a message may wait for its receiver
@@ -87,7 +88,7 @@ async def world(lab: DnsLab, tmp_path: Path, clock: Clock) -> AsyncIterator[Worl
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
     }
-    async with opened(tmp_path, Stand(now=clock), **dns) as world:
+    async with opened(tmp_path, Overrides(now=clock), **dns) as world:
         yield world
 
 
@@ -112,15 +113,14 @@ async def sending(world: World, lab: DnsLab, clock: Clock, sender: str) -> Async
 async def signed_more(each: Sender, number: int) -> None:
     """Waits until so many further messages were signed."""
     target = each.signed.total() + number
-    while each.signed.total() < target:  # noqa: ASYNC110 it is real time that passes
-        await asyncio.sleep(0.02)
+    await until_async(lambda: each.signed.total() >= target)
 
 
 async def look(world: World, clock: Clock, sender: str, **by: float) -> Stage:
     """Turns the clock, looks as the worker would, and says how far the change of keys is."""
     clock.turn(**by)
     domain = await world.look(sender)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
     return rotation.stage(domain)
 
 
@@ -143,7 +143,7 @@ async def test_no_message_is_lost(lab: DnsLab, split_zone: str, world: World, cl
     await world.add(split_zone)
     publish(lab, record(world, await world.domain(split_zone), RecordId.DKIM))
     lab.flush()
-    assert (await world.look(split_zone)).dkim.state is State.VERIFIED
+    assert (await world.look(split_zone)).dkim.state is HealthState.VERIFIED
     old = (await world.domain(split_zone)).selector
     async with sending(world, lab, clock, split_zone) as each:
         await signed_more(each, 10)
@@ -195,10 +195,10 @@ async def through_all_trouble(
 
 async def afterwards(lab: DnsLab, world: World, clock: Clock, zone: str, old: str, each: Sender) -> None:
     """Removes the old record once that is said to be safe, and not before."""
-    assert rotation.removable(await world.domain(zone)) == ()
+    assert rotation.removable_selectors(await world.domain(zone)) == ()
     await signed_more(each, 30)
     assert await look(world, clock, zone, days=7, minutes=1) is Stage.REMOVABLE
-    assert rotation.removable(await world.domain(zone)) == (old,)
+    assert rotation.removable_selectors(await world.domain(zone)) == (old,)
     await signed_more(each, 2 * LATER)  # what was signed with the old key has arrived
     lab.withdraw(f"{old}._domainkey.{zone}", "TXT")
     lab.flush()

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signers, signing, smtp
@@ -75,12 +75,12 @@ async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> Asy
     """Gives an installation with one verified domain and one whose key is nowhere."""
     clock = Clock(noon())
     dns = {"DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}", "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port)}
-    async with opened(tmp_path, Stand(now=clock), **dns) as world:
+    async with opened(tmp_path, Overrides(now=clock), **dns) as world:
         await world.add(zone)
         await world.add(f"unproven.{zone}")
         publish(lab, record(world, await world.domain(zone), RecordId.DKIM))
         lab.flush()
-        assert (await world.look(zone)).dkim.state is State.VERIFIED
+        assert (await world.look(zone)).dkim.state is HealthState.VERIFIED
         async with served(world) as url:
             yield Exporting(world, clock, url, zone, folder)
 
@@ -122,7 +122,7 @@ async def test_only_what_changed_is_written(lab: DnsLab, exporting: Exporting) -
     """
     assert "wrote KeyTable" in (await exporting.export("opendkim", "--reload", "true")).out
     before = {path: path.stat().st_mtime_ns for path in exporting.exported.rglob("*") if path.is_file()}
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in before)
+    assert {path.stat().st_mode & 0o777 for path in before} == {0o600}
     assert exporting.exported.stat().st_mode & 0o777 == 0o700
     again = await exporting.export("opendkim", "--reload", f"touch {exporting.folder}/reloaded")
     assert (again.out, again.code) == ("", 0)

@@ -14,7 +14,7 @@ from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.transport import SILENT
-from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, belongs, question_packet, read_message
+from letterhead.adapters.dns.wire import TXT, DnsQuery, Malformed, TooLarge, belongs, question_packet, read_message
 from letterhead.core.dns.answers import (
     Aliased,
     Answer,
@@ -32,6 +32,7 @@ from letterhead.core.dns.records import Txt
 from letterhead.ports.resolver import Allowance
 from tests.rigs import hostile_dns
 from tests.rigs.hostile_dns import GOOD, MODES, RESOLVER, ROOT, SERVERS, HostileDns
+from tests.rigs.waiting import is_within
 
 TIME = 5.0 + 2.0  # seconds for any question, and what a busy machine takes beside them
 CPU = 0.020  # seconds of CPU for any one answer
@@ -159,7 +160,7 @@ async def in_each_mode(ask: Callable[[str], Awaitable[Told]]) -> dict[str, Told]
 async def timed(resolver: DnsResolver, asked: list[Question], limits: Allowance) -> dict[Question, tuple[Reply, ...]]:
     began = time.monotonic()
     replies = await resolver.ask(asked, limits)
-    assert time.monotonic() - began < TIME
+    assert is_within(time.monotonic() - began, TIME)
     assert list(replies) == asked
     return replies
 
@@ -215,13 +216,13 @@ async def test_every_packet_is_counted(hostile: HostileDns, resolver: DnsResolve
 @pytest.mark.parametrize("mode", MODES)
 def test_no_answer_costs_more_cpu_than_allowed(mode: str) -> None:
     """Reading any one packet takes at most 20 ms of CPU."""
-    query = Query(name_from(f"s._domainkey.{mode}.test"), TXT, recursive=False)
+    query = DnsQuery(name_from(f"s._domainkey.{mode}.test"), TXT, recursive=False)
     asked = dns.message.from_wire(question_packet(7, query, edns=True))
     packets = [octets for by_tcp in (False, True) for _, octets in MODES[mode](asked, by_tcp)][:8]
     assert all(min(cpu(packet, query) for _ in range(3)) < CPU for packet in packets)
 
 
-def cpu(packet: bytes, query: Query) -> float:
+def cpu(packet: bytes, query: DnsQuery) -> float:
     began = time.thread_time()
     try:
         if belongs(packet, 7, query):
@@ -240,7 +241,7 @@ async def test_resolvers_stand_in_where_port_53_is_closed(hostile: HostileDns) -
     assert resolver.stands_in
     began = time.monotonic()
     second = await resolver.ask([asked], allowance(FULL))
-    assert time.monotonic() - began < 0.5
+    assert is_within(time.monotonic() - began, 0.5)
     for replies in (first[asked], second[asked]):
         assert [(reply.perspective.view, gist(reply.answer)) for reply in replies] == [(View.RECURSIVE, "found")]
     assert resolver.stands_in
@@ -250,6 +251,7 @@ async def test_silent_zone_does_not_make_resolvers_stand_in(hostile: HostileDns,
     """One zone whose servers are all silent is unanswered; as the root answers, nobody stands in."""
     asked = question("s._domainkey.drop.test", View.EVERY_SERVER)
     replies = (await resolver.ask([asked], allowance(FULL)))[asked]
+    assert replies
     assert all(isinstance(reply.answer, Unanswered) and reply.answer.why in SILENT for reply in replies)
     assert not resolver.stands_in
 

@@ -12,9 +12,9 @@ import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
 from letterhead.adapters.keyring_settings import KeyEncryptionKey
-from letterhead.adapters.providers import at_once
+from letterhead.adapters.providers import ProviderSetup
 from letterhead.adapters.providers.ses import SesProvider, open_ses
-from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, ProviderWord
+from letterhead.core.domain.provider_identity import Identity, IdentityReport, IdentityUnknown, IdentityWish, Presence
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from tests.operations.ses_story import given_credentials
@@ -47,7 +47,7 @@ async def provider(ses: Ses, pauses: list[float]) -> AsyncIterator[SesProvider]:
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1", pause=pause) as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1"), pause) as provider:
         yield provider
 
 
@@ -90,9 +90,9 @@ async def test_what_passes_is_tried_again(
 async def test_no_answer_breaks_us(ses: Ses, provider: SesProvider, body: bytes) -> None:
     """Whatever SES, or somebody in its place, answers: it is a word of the provider or a fault, and no bug of ours."""
     ses.fate = lambda operation: Ill(body=body)
-    assert isinstance(await provider.look("acme.dev", WISH.owner), ProviderWord)
+    assert isinstance(await provider.identity_report("acme.dev", WISH.owner), IdentityReport)
     try:
-        assert isinstance(await provider.register(WISH, KEY), ProviderWord)
+        assert isinstance(await provider.register(WISH, KEY), IdentityReport)
     except Fault as fault:
         assert fault.kind is Kind.PROVIDER_FAILED
 
@@ -102,7 +102,7 @@ async def test_pauses_are_anywhere_below_their_limit(ses: Ses, provider: SesProv
     random.seed(7)
     ses.fate = lambda operation: THROTTLED
     for _ in range(40):
-        await provider.look("acme.dev", WISH.owner)
+        await provider.identity_report("acme.dev", WISH.owner)
     thirds = pauses[2::3]
     assert max(pauses) <= 2.0
     assert min(thirds) < 0.4
@@ -121,9 +121,9 @@ async def test_what_lasts_is_tried_four_times(ses: Ses, provider: SesProvider) -
 
 async def test_a_slow_answer_ends(ses: Ses, provider: SesProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come is trouble, not a hang."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.WITHIN", 0.2)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.SECONDS", 0.2)
     ses.fate = lambda operation: Ill(delay=1.0)
-    word = await provider.look("acme.dev", WISH.owner)
+    word = await provider.identity_report("acme.dev", WISH.owner)
     assert isinstance(word, IdentityUnknown)
     assert word.provider_code == "Timeout"
     await asyncio.sleep(1)  # for the emulator's own sake
@@ -162,7 +162,7 @@ async def test_a_missing_permission_is_named(ses: Ses, provider: SesProvider) ->
     assert "Allow ses:CreateEmailIdentity" in str(caught.value.fix)
     assert "123456789012" not in f"{caught.value.detail}{caught.value.fix}"
     ses.state.denied = {"GetEmailIdentity"}
-    word = await provider.look("acme.dev", WISH.owner)
+    word = await provider.identity_report("acme.dev", WISH.owner)
     assert isinstance(word, IdentityUnknown)
     assert "Allow ses:GetEmailIdentity" in str(word.fix)
 
@@ -170,16 +170,16 @@ async def test_a_missing_permission_is_named(ses: Ses, provider: SesProvider) ->
 async def test_wrong_credentials_are_refused(ses: Ses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator recomputes the signature, and the fault says whose fault it is."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1") as provider:
-        word = await provider.look("acme.dev", WISH.owner)
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1")) as provider:
+        word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         assert word.provider_code == "InvalidSignatureException"
         assert "credentials" in str(word.fix)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1") as provider:
-        word = await provider.look("acme.dev", WISH.owner)
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1")) as provider:
+        word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         assert word.provider_code == "NoCredentialsError"
 
@@ -198,9 +198,9 @@ async def test_a_profile_gives_credentials_and_region(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "mail")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once) as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC))) as provider:
         assert provider.return_path.mx_host == "feedback-smtp.eu-central-1.amazonses.com"
-        assert isinstance(await provider.look("acme.dev", WISH.owner), Identity)
+        assert isinstance(await provider.identity_report("acme.dev", WISH.owner), Identity)
 
 
 async def test_without_a_region_nothing_starts(ses: Ses, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ async def test_without_a_region_nothing_starts(ses: Ses, monkeypatch: pytest.Mon
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Fault) as caught:
-        async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once):
+        async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC))):
             pass
     assert "LETTERHEAD_SES_REGION" in str(caught.value.fix)
 
@@ -233,8 +233,10 @@ async def test_spent_turns_are_told_as_throttling(ses: Ses, pauses: list[float])
     async def never(_account: str, _patience: float) -> float | None:
         return None
 
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=never, region="eu-west-1") as provider:
-        word = await provider.look("acme.dev", WISH.owner)
+    async with open_ses(
+        ProviderSetup(clock=lambda: datetime.now(UTC), wait_for_slot=never, region="eu-west-1")
+    ) as provider:
+        word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         with pytest.raises(Fault) as caught:
             await provider.register(WISH, KEY)
@@ -245,18 +247,18 @@ async def test_spent_turns_are_told_as_throttling(ses: Ses, pauses: list[float])
 
 async def test_doctor_learns_who_we_are_and_what_is_missing(ses: Ses, provider: SesProvider) -> None:
     """Identity, region, sandbox or production, quota, and each action that is not allowed; nothing is made by it."""
-    who, standing, actions = await provider.conditions()
+    who, standing, actions = await provider.full_health()
     assert "eu-west-1" in who.said
     assert "arn:aws:iam::123456789012:user/letterhead" in who.said
     assert standing.said.startswith("production, healthy: 50000 mails a day, 14 a second")
     assert actions.ok
     ses.state.production = False
     ses.state.denied = {"DeleteEmailIdentity", "PutEmailIdentityDkimSigningAttributes"}
-    _, standing, actions = await provider.conditions()
+    _, standing, actions = await provider.full_health()
     assert not standing.ok
     assert "production access" in str(standing.fix)
     assert actions.said == "not allowed: ses:PutEmailIdentityDkimSigningAttributes, ses:DeleteEmailIdentity"
     ses.state.denied = {"GetAccount"}
-    (only,) = await provider.conditions()
+    (only,) = await provider.full_health()
     assert "ses:GetAccount" in str(only.fix)
     assert ses.state.identities == {}

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 import httpcore2
 import pytest
 
-from letterhead.adapters.pinned_connections import DIALLED, system_names
+from letterhead.adapters.pinned_connections import MOST_DIALLED, system_names
 from letterhead.adapters.webhooks import WebhookClient
-from letterhead.core.names.ip_addresses import not_public, read_address
-from letterhead.core.public.webhooks import Reach, Replied, Target, parse_target
+from letterhead.core.names.ip_addresses import is_not_public, read_address
+from letterhead.core.public.webhooks import EgressPolicy, HttpResult, WebhookTarget, parse_target
 from letterhead.errors import Fault, Kind
 from letterhead.worker import WorkerSettings
 from tests.rigs import webhook_receiver
 from tests.rigs.processes import free_port
 from tests.rigs.webhook_receiver import Ledger, Mood
 
-STRICT = Reach(http=True)
+STRICT = EgressPolicy(http=True)
 PUBLIC = "93.184.216.34"
 # The host as an attacker writes it in a URL, and the address that a resolver would give for it.
 TRICKS = {
@@ -114,19 +114,21 @@ def untouched(inside: tuple[Ledger, Ledger]) -> Iterator[None]:
     assert [ledger.connections for ledger in inside] == [0, 0]
 
 
-async def post(target: Target, names: Names, dialler: Dialler) -> Replied:
+async def post(target: WebhookTarget, names: Names, dialler: Dialler) -> HttpResult:
     return await WebhookClient(STRICT, names, dial=dialler, seconds=3).post(target, {}, b"{}")
 
 
-def target(host: str, port: int) -> Target:
+def target(host: str, port: int) -> WebhookTarget:
     """Makes what a request is made of by hand, as if nobody had judged the URL."""
-    return Target(scheme="http", host=host, port=port, path="/")
+    return WebhookTarget(scheme="http", host=host, port=port, path="/")
 
 
 def test_there_are_31() -> None:
     """The promise names 31 tricks, all of them different, and the rig's own public address is one."""
     assert len(TRICKS) == len({host for host, _ in TRICKS.values()}) == 31
-    assert not_public(read_address(PUBLIC)) is None  # type: ignore[arg-type]
+    address = read_address(PUBLIC)
+    assert address is not None
+    assert is_not_public(address) is None
 
 
 @pytest.mark.parametrize("trick", TRICKS)
@@ -187,7 +189,7 @@ async def test_a_thousand_addresses_are_not_knocked_at() -> None:
     dialler = Dialler(free_port("127.0.0.1"))
     replied = await post(target("hooks.acme.dev", 80), Names([PUBLIC] * 1000), dialler)
     assert replied.status is None
-    assert dialler.dialled == [PUBLIC] * DIALLED
+    assert dialler.dialled == [PUBLIC] * MOST_DIALLED
 
 
 async def test_names_that_hang_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +213,7 @@ async def test_names_that_hang_keep_nobody_waiting(monkeypatch: pytest.MonkeyPat
 
 async def test_the_listeners_can_be_reached(inside: tuple[Ledger, Ledger]) -> None:
     """With the operator's leave both listeners answer, so that the silence above means something."""
-    allowed = Reach(http=True, private=True)
+    allowed = EgressPolicy(http=True, private=True)
     for ledger, host in zip(inside, ("127.0.0.1", "[::1]"), strict=True):
         url = parse_target(f"http://{host}:{ledger.port}/", allowed)
         assert (await WebhookClient(allowed, Names([]), seconds=3).post(url, {}, b"{}")).status == 200

@@ -23,11 +23,11 @@ from letterhead.adapters.dns.dnspython_values import core_rdata, rrset
 from letterhead.adapters.dns.dnspython_values import name_text as their_text
 from letterhead.adapters.dns.wire import (
     MAX_LABELS,
+    DnsMessage,
+    DnsQuery,
     Malformed,
-    Message,
     Options,
-    Query,
-    Record,
+    ResourceRecord,
     TooLarge,
     belongs,
     question_packet,
@@ -68,7 +68,7 @@ def records(draw: st.DrawFn) -> dns.rrset.RRset:
 
 
 @st.composite
-def packets(draw: st.DrawFn) -> tuple[bytes, Query]:
+def packets(draw: st.DrawFn) -> tuple[bytes, DnsQuery]:
     """Draws a response, with compression as dnspython writes it, and the query that it answers."""
     rdtype = draw(st.sampled_from(TYPES))
     message = dns.message.make_query(HOST, rdtype, id=7)
@@ -76,9 +76,11 @@ def packets(draw: st.DrawFn) -> tuple[bytes, Query]:
     for section in (message.answer, message.authority, message.additional):
         section.extend(draw(st.lists(records(), max_size=3)))
     if draw(st.booleans()):
-        told = draw(st.lists(st.builds(dns.edns.EDEOption, st.integers(0, 30), st.none() | st.just("why")), max_size=2))
+        told: list[dns.edns.Option] = draw(
+            st.lists(st.builds(dns.edns.EDEOption, st.integers(0, 30), st.none() | st.just("why")), max_size=2)
+        )
         message.use_edns(0, ednsflags=draw(st.sampled_from([0, 5 << 24])), options=told)
-    return message.to_wire(max_size=65535, want_shuffle=False), Query(
+    return message.to_wire(max_size=65535, want_shuffle=False), DnsQuery(
         labels.name_from(HOST), int(RdataType.make(rdtype)), recursive=False
     )
 
@@ -96,14 +98,14 @@ class Theirs(dns.wire.Parser):
         return name
 
 
-def by_dnspython(packet: bytes, query: Query) -> list[list[tuple[Any, ...]]]:
+def by_dnspython(packet: bytes, query: DnsQuery) -> list[list[tuple[Any, ...]]]:
     """Reads the records of each section with dnspython's parser, as far as we read RDATA."""
     parser = Theirs(packet, 12 + len(labels.wire_form(query.name)) + 4)
     counts = [int.from_bytes(packet[at : at + 2]) for at in (6, 8, 10)]
     return [[_by_dnspython(parser, query) for _ in range(count)] for count in counts]
 
 
-def _by_dnspython(parser: Theirs, query: Query) -> tuple[Any, ...]:
+def _by_dnspython(parser: Theirs, query: DnsQuery) -> tuple[Any, ...]:
     owner = parser.get_name(decompress=True)
     rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
     read = {int(RdataType[each]) for each in READ} | {query.rdtype}
@@ -115,11 +117,11 @@ def _by_dnspython(parser: Theirs, query: Query) -> tuple[Any, ...]:
     return labels.own(owner), rdtype, ttl, None
 
 
-def ours(message: Message) -> list[list[tuple[Any, ...]]]:
+def ours(message: DnsMessage) -> list[list[tuple[Any, ...]]]:
     return [[_ours(each) for each in section] for section in (message.answer, message.authority, message.additional)]
 
 
-def _ours(record: Record) -> tuple[Any, ...]:
+def _ours(record: ResourceRecord) -> tuple[Any, ...]:
     rdata = "options" if isinstance(record.rdata, Options) else record.rdata
     return record.owner, record.rdtype, record.ttl, rdata
 
@@ -131,14 +133,14 @@ def core(read: tuple[Any, ...]) -> tuple[Any, ...]:
     return owner, rdtype, ttl, value
 
 
-def agrees(packet: bytes, query: Query) -> None:
+def agrees(packet: bytes, query: DnsQuery) -> None:
     """Holds our reading to dnspython's: the same records, or unreadable for both."""
     try:
         theirs: list[list[tuple[Any, ...]]] | None = by_dnspython(packet, query)
     except (dns.exception.DNSException, ValueError):
         theirs = None
     try:
-        message: Message | None = read_message(packet, query)
+        message: DnsMessage | None = read_message(packet, query)
     except (Malformed, TooLarge) as trouble:
         assert theirs is None or isinstance(trouble, TooLarge)
         return
@@ -148,7 +150,7 @@ def agrees(packet: bytes, query: Query) -> None:
     same_sets(message.answer, theirs[0])
 
 
-def same_sets(mine: Sequence[Record], theirs: Sequence[tuple[Any, ...]]) -> None:
+def same_sets(mine: Sequence[ResourceRecord], theirs: Sequence[tuple[Any, ...]]) -> None:
     """Holds the order and the number of records in a set to dnspython's."""
     for owner, rdtype in {(record.owner, record.rdtype) for record in mine if record.rdata is not None}:
         if rdtype == RdataType.OPT:
@@ -160,7 +162,7 @@ def same_sets(mine: Sequence[Record], theirs: Sequence[tuple[Any, ...]]) -> None
 
 
 @given(packets())
-def test_a_message_is_read_as_dnspython_reads_it(drawn: tuple[bytes, Query]) -> None:
+def test_a_message_is_read_as_dnspython_reads_it(drawn: tuple[bytes, DnsQuery]) -> None:
     """Whatever dnspython writes, with compression and odd octets, we read as it does, records and sets alike."""
     packet, query = drawn
     assert belongs(packet, 7, query)
@@ -170,7 +172,7 @@ def test_a_message_is_read_as_dnspython_reads_it(drawn: tuple[bytes, Query]) -> 
 
 @given(packets(), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_spoilt_message_is_read_as_dnspython_reads_it(
-    drawn: tuple[bytes, Query], spoils: list[tuple[int, int]]
+    drawn: tuple[bytes, DnsQuery], spoils: list[tuple[int, int]]
 ) -> None:
     """With octets changed anywhere behind the question, we refuse what dnspython refuses and read the rest alike."""
     packet, query = bytearray(drawn[0]), drawn[1]
@@ -181,9 +183,9 @@ def test_a_spoilt_message_is_read_as_dnspython_reads_it(
     agrees(bytes(packet), query)
 
 
-def crafted(rdtype: int, rdata: bytes, owner: bytes = b"\xc0\x0c") -> tuple[bytes, Query]:
+def crafted(rdtype: int, rdata: bytes, owner: bytes = b"\xc0\x0c") -> tuple[bytes, DnsQuery]:
     """Writes a response of one record whose owner or RDATA is no ordinary one; the question begins at octet 12."""
-    query = Query(labels.name_from("ab.test"), rdtype, recursive=False)
+    query = DnsQuery(labels.name_from("ab.test"), rdtype, recursive=False)
     question = labels.wire_form(query.name) + rdtype.to_bytes(2) + b"\0\1"
     tail = rdtype.to_bytes(2) + bytes.fromhex("000100000e10") + len(rdata).to_bytes(2) + rdata
     return bytes.fromhex("000784000001000100000000") + question + owner + tail, query
@@ -249,7 +251,7 @@ def test_a_dot_within_a_label_is_no_border() -> None:
 @pytest.mark.parametrize("owner", ["chain", "wide"])
 def test_names_made_of_pointers_cost_little(owner: str) -> None:
     """Sixteen kilobytes of pointers to pointers, or of long names, are refused within 20 ms."""
-    query = Query((b"s",), 16, recursive=False)
+    query = DnsQuery((b"s",), 16, recursive=False)
     packet = bytearray(question_packet(7, query, edns=False))
     packet[2] |= 0x80
     first = len(packet)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -22,13 +23,13 @@ TTL = timedelta(minutes=5)
 LONG = "v=DKIM1; k=rsa; p=" + "abcdefgh" * 60
 
 
-def updates(lab: DnsLab, zone: str, **other: object) -> ZoneUpdates:
+def updates(lab: DnsLab, zone: str, **other: Any) -> ZoneUpdates:
     """Makes what writes a zone at the first server, but for what is given."""
-    usual = {
+    usual: dict[str, Any] = {
         "server": (NS1, lab.authoritative_port), "key_name": "lab", "algorithm": "hmac-sha256",
         "secret": Secret(KEY.secret),
     }  # fmt: skip
-    return ZoneUpdates(zone, **(usual | other))  # type: ignore[arg-type]
+    return ZoneUpdates(zone, **(usual | other))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ async def test_a_real_server_refuses_wrong_keys(lab: DnsLab, zone: str, key: dic
     assert (fault.kind, fault.provider_code) == (Kind.CONFIG_INVALID, word)
     assert "LETTERHEAD_DKIM_ZONE" in (fault.fix or "")
     assert texts_at(lab.ns1, f"lh1.abc.{zone}") == []
-    (condition,) = await writer.conditions()
+    (condition,) = await writer.health()
     assert (condition.ok, condition.fix) == (False, fault.fix)
 
 
@@ -105,7 +106,7 @@ async def test_only_slots_below_the_zone_are_written(lab: DnsLab, zone: str) -> 
 async def test_the_trial_changes_nothing(lab: DnsLab, zone: str) -> None:
     """What the doctor sends is allowed to whoever may write, and leaves even the zone's serial as it was."""
     serial = lab.ns1.ask(zone, "SOA").answer[0][0].serial
-    (condition,) = await updates(lab, zone).conditions()
+    (condition,) = await updates(lab, zone).health()
     assert condition.ok
     assert zone in condition.said
     assert lab.ns1.ask(zone, "SOA").answer[0][0].serial == serial

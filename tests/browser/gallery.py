@@ -19,25 +19,25 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from letterhead import worker
-from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
+from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
 from letterhead.cli.demo.stage import Clock, Zones, live
 from letterhead.cli.demo.story import PARTS
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.domain.domain import Change, Domain, Event, EventKind, OldKey
+from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.check_lag import SLOT
 from letterhead.core.secret import Secret
 from letterhead.core.zone.caching import NEGATIVE
 from letterhead.operations import accounts, rotations
-from letterhead.operations.key_pool import pooled
+from letterhead.operations.key_pool import new_pooled_key
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
-from letterhead.ports.provider import Condition, Conditions, Quota, Use
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
+from letterhead.ports.store.domains import DomainUpdate
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 from tests.web.conftest import OPERATOR_TOKEN, served
 
@@ -114,7 +114,7 @@ class Gallery:
         fresh = self.do(self.world.other(name))
         deps = fresh.deps
         pair = deps.keyring.make_pair() if domains else None
-        self.do(deps.store.pool_keys([pooled(deps, pair) for _ in range(domains) if pair]))
+        self.do(deps.store.pool_keys([new_pooled_key(deps, pair) for _ in range(domains) if pair]))
         for number in range(domains):
             self.do(fresh.add(f"customer-{number:03}.example"))
         return fresh
@@ -124,7 +124,7 @@ class Gallery:
 
         async def write() -> None:
             domain = await self.world.domain(sender)
-            assert await self.world.deps.store.save(Outcome(domain=replace(domain, **how)))
+            assert await self.world.deps.store.save(DomainUpdate(domain=replace(domain, **how)))
 
         self.do(write())
 
@@ -133,9 +133,9 @@ class Gallery:
 
         async def write() -> None:
             view = await self.world.view(sender)
-            assert view.checkup is not None
-            done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
-            assert await self.world.deps.store.save(Outcome(domain=view.domain, checkup=done))
+            assert view.last_check is not None
+            done = replace(view.last_check, findings=(*view.last_check.findings, *findings))
+            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, check=done))
 
         self.do(write())
 
@@ -158,7 +158,7 @@ class Gallery:
         domain = self.do(self.world.domain(sender))
         assert domain.rotation is not None
         now = self.world.deps.now()
-        self.change(sender, rotation=replace(domain.rotation, seen_since=now, looked_at=now))
+        self.change(sender, rotation=replace(domain.rotation, seen_since=now, checked_at=now))
 
     def switched(self, sender: str) -> None:
         """Has the domain sign with a newer key: one record before it is needed for a while, another can go."""
@@ -175,17 +175,17 @@ class Gallery:
             now = datetime.now(UTC)
             for sender in senders:
                 view = await self.world.view(sender)
-                assert view.checkup is not None
-                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
-                done = replace(view.checkup, standings=unheard, taken_at=now)
+                assert view.last_check is not None
+                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.last_check.results)
+                done = replace(view.last_check, results=unheard, taken_at=now)
                 domain = replace(view.domain, zone=sender)
-                assert await self.world.deps.store.save(Outcome(domain=domain, checkup=done))
+                assert await self.world.deps.store.save(DomainUpdate(domain=domain, check=done))
 
         self.do(write())
 
 
 @contextmanager
-def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery]:
     """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -209,22 +209,22 @@ def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gall
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
-    moods = {part.sender: Mood(part.mood) for part in PARTS}
-    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
+    provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        stand = Stand(resolver=zones, provider=provider, now=clock)
+        stand = Overrides(resolver=zones, provider=provider, now=clock)
         async with opened(folder, stand, PUBLIC_URL=url, **openid) as world:
             await live(world.deps, clock, zones, world.account.id)
             await _past(world)
             settings = WebSettings(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
-            )  # type: ignore[arg-type] # fmt: skip
+            )  # fmt: skip
             async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
 
@@ -244,20 +244,22 @@ async def _past(world: World) -> None:
     store, now = world.deps.store, world.deps.now()
     late = {(now - number * SLOT, step): 40 // (step + 1) for number in range(280) for step in range(2 + number % 4)}
     late |= {(now - 40 * SLOT, 12): 30, (now - 41 * SLOT, 14): 12}
-    await store.tally(CHECKS, {at: count for at, count in late.items() if not 100 < (now - at[0]) // SLOT < 130})
-    uses = (Use(quota=Quota.MAILS, used=12_345, allowed=50_000), Use(quota=Quota.RATE, allowed=14))
-    sandbox = Condition(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
-    counted = Condition(said="1240 identities", uses=(Use(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
-    await store.keep_conditions("simulated", Conditions(at=now, told=(sandbox, counted)))
-    await store.take_turn("ses:eu-west-1", now, timedelta(seconds=1), now)
+    await store.add_to_histogram(
+        CHECKS, {at: count for at, count in late.items() if not 100 < (now - at[0]) // SLOT < 130}
+    )
+    uses = (QuotaUse(quota=Quota.MAILS, used=12_345, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
+    sandbox = HealthItem(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
+    counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
+    await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
+    await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
     domain = await world.domain("lighthouse.example")
-    changed = Change(record="mail_from", was="PENDING", now="SUCCESS")
+    changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail="The bounce domain is verified.", change=changed)
-    assert await store.save(Outcome(domain=domain, events=(event,)))
+    assert await store.save(DomainUpdate(domain=domain, events=(event,)))
 
 
 def names(gallery: Gallery) -> list[Domain]:
     """Lists the account's domains."""
-    from letterhead.ports.store.domains import Page
+    from letterhead.ports.store.domains import DomainQuery
 
-    return gallery.do(gallery.world.deps.store.domains(gallery.world.account.id, Page()))
+    return gallery.do(gallery.world.deps.store.domains(gallery.world.account.id, DomainQuery()))

@@ -22,16 +22,17 @@ from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.check import check
-from letterhead.core.check.check import NO_HISTORY, Examination
+from letterhead.core.check.check import NO_HISTORY, CheckJudgement
 from letterhead.core.dkim import topic
-from letterhead.core.dns.records import quoted, split_text, zone_line
-from letterhead.core.domain.domain import Slots
+from letterhead.core.dns.records import quote, split_text, zone_line
+from letterhead.core.domain.domain import KeyDelegation
 from letterhead.core.findings.diagnosis import History
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
-from letterhead.operations.dns_questions import look
+from letterhead.operations.dns_questions import ask_until_answered
 from tests.core import samples
 
 FOLDER = Path(__file__).parent
+RESOLVER = "192.0.2.53"  # the address by which findings name the resolver (RFC 5737)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,11 @@ def read(path: Path) -> Case:
     sender = head.get("sender", "acme.dev")
     label = head.get("mail-from", "lh")
     token, _, home = head.get("slots", "").partition(".")
-    slots = Slots(zone=home, token=token) if home else None
+    slots = KeyDelegation(zone=home, token=token) if home else None
     plan = samples.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
-    plan = samples.signed_by(plan, head.get("signer", sender))
+    plan = samples.signed_by(plan, head.get("signer") or sender)
     if "ed25519" in head:
-        second = topic.planned_ed25519(sender, "ed1", head["ed25519"])
+        second = topic.planned_ed25519_record(sender, "ed1", head["ed25519"])
         plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
@@ -117,15 +118,15 @@ def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> st
 
 def _txt(text: str) -> str:
     octets = text.encode().decode("latin-1")
-    return "TXT " + " ".join(quoted(piece) for piece in split_text(octets))
+    return "TXT " + " ".join(quote(piece) for piece in split_text(octets))
 
 
-def examine(case: Case) -> tuple[Examination, int]:
+def examine(case: Case) -> tuple[CheckJudgement, int]:
     """Runs a whole check on a case; gives what was found and how many questions it took."""
     return asyncio.run(_examine(case))
 
 
-async def _examine(case: Case) -> tuple[Examination, int]:
-    resolver = ZoneFileResolver(case.text)
-    seen = await look(resolver, case.plan, case.history, thorough=True)
+async def _examine(case: Case) -> tuple[CheckJudgement, int]:
+    resolver = ZoneFileResolver(case.text, resolver=RESOLVER)
+    seen = await ask_until_answered(resolver, case.plan, case.history, thorough=True)
     return check.examine(case.plan, seen, history=case.history), len(seen)

@@ -10,13 +10,13 @@ from letterhead.core.accounts.accounts import Account, ApiKey, Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Exchange, NoData, Perspective, Question, Reply, Snapshot, View
 from letterhead.core.domain.domain import Domain, Event, EventKind
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.findings.diagnosis import Finding, Severity
-from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store import Store
 from letterhead.ports.store.accounts import AuditRow
-from letterhead.ports.store.domains import Checkup, Claim, Claimed, NewDomain
+from letterhead.ports.store.domains import CheckResult, ClaimResult, DomainCreation, NewClaim
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 _numbers = count(1)
@@ -71,8 +71,8 @@ def domain(account_id: str, sender: str, **how: object) -> Domain:
         zone=sender,
         created_at=NOW,
         last_sync=NOW,
-        dkim=fresh(State.PENDING, NOW),
-        mail_from_watch=fresh(State.PENDING, NOW),
+        dkim=new_health(HealthState.PENDING, NOW),
+        mail_from_health=new_health(HealthState.PENDING, NOW),
         tokens=("one", "two"),
         next_check_at=NOW,
     )
@@ -91,7 +91,7 @@ def pooled_keys(number: int) -> list[PooledKey]:
     ]
 
 
-def checkup(at: datetime = NOW, note: str = "seen") -> Checkup:
+def checkup(at: datetime = NOW, note: str = "seen") -> CheckResult:
     """Makes a checkup with one of everything."""
     record = PlannedRecord(id=RecordId.DKIM, host="s._domainkey.example.com", rdtype="TXT", value="v=DKIM1; p=")
     finding = Finding(
@@ -104,9 +104,9 @@ def checkup(at: datetime = NOW, note: str = "seen") -> Checkup:
     )
     question = Question(name=record.host, rdtype="TXT", view=View.EVERY_SERVER)
     reply = Reply(perspective=Perspective(view=View.EVERY_SERVER, server="ns1"), answer=NoData(negative_ttl=60))
-    return Checkup(
+    return CheckResult(
         taken_at=at,
-        standings=(Standing(record=record, verdict=Verdict.ABSENT, observed=("odd \0 text",)),),
+        results=(RecordResult(record=record, verdict=Verdict.ABSENT, observed=("odd \0 text",)),),
         findings=(finding,),
         snapshot=Snapshot(taken_at=at, exchanges=(Exchange(question=question, replies=(reply,)),)),
     )
@@ -117,7 +117,7 @@ class Shop:
     """Puts accounts and domains into a store the way that operations do."""
 
     store: Store
-    built: list[NewDomain] = field(default_factory=list)
+    built: list[DomainCreation] = field(default_factory=list)
 
     async def account(self, **how: object) -> Account:
         """Adds an account."""
@@ -128,19 +128,19 @@ class Shop:
     async def domain(self, account_id: str, sender: str, **how: object) -> Domain:
         """Adds a domain with a key of its own."""
         wanted = domain(account_id, sender, **how)
-        assert await self.store.claim(self.claim(wanted, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
+        assert await self.store.claim(self.claim(wanted, own=pooled_keys(1)[0]), Limits()) is ClaimResult.ADDED
         return wanted
 
     def claim(
         self, wanted: Domain, own: PooledKey | None = None, idempotency: tuple[str, bytes] | None = None
-    ) -> Claim:
+    ) -> NewClaim:
         """Makes the claim that adds a domain."""
 
-        def build(key: PooledKey) -> NewDomain:
-            new = NewDomain(domain=wanted, sealed_key=b"sealed " + key.sealed, events=(event(),))
+        def build(key: PooledKey) -> DomainCreation:
+            new = DomainCreation(domain=wanted, sealed_key=b"sealed " + key.sealed, events=(event(),))
             self.built.append(new)
             return new
 
-        return Claim(
+        return NewClaim(
             account_id=wanted.account_id, sender=wanted.sender, now=NOW, build=build, own=own, idempotency=idempotency
         )

@@ -14,11 +14,18 @@ import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
 from letterhead.adapters.keyring_settings import KeyEncryptionKey
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.ses import open_ses
-from letterhead.adapters.providers.simulated import Mood, SimulatedProvider
-from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, IdentityWish, Presence, ReturnPath, Word
+from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
+from letterhead.core.domain.provider_identity import (
+    Identity,
+    IdentityUnknown,
+    IdentityWish,
+    Presence,
+    ProviderStatus,
+    ReturnPath,
+)
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports.provider import Provider
@@ -64,7 +71,7 @@ async def no_pause(_seconds: float) -> None:
 
 async def seen(provider: Provider, wish: IdentityWish = WISH) -> Identity:
     """Looks, and insists on an answer."""
-    word = await provider.look(wish.sender, wish.owner)
+    word = await provider.identity_report(wish.sender, wish.owner)
     assert isinstance(word, Identity)
     return word
 
@@ -79,7 +86,7 @@ class ProviderContract:
     @pytest.mark.parametrize("sender", ["a." * 124 + "dev", "xn--bcher-kva.example", "x", "", "a\ud800.dev", "../.."])
     async def test_look_never_raises(self, provider: Provider, sender: str) -> None:
         """No name, however odd, makes a look fail."""
-        assert isinstance(await provider.look(sender, OURS), Identity | IdentityUnknown)
+        assert isinstance(await provider.identity_report(sender, OURS), Identity | IdentityUnknown)
 
     async def test_registered_is_ours(self, provider: Provider) -> None:
         """What was registered is ours, by the answer and by the next look."""
@@ -124,16 +131,18 @@ class ProviderContract:
 
     async def test_conditions_are_told(self, provider: Provider) -> None:
         """How the provider's account is can be asked at any time."""
-        assert all(each.said for each in await provider.conditions())
+        conditions = await provider.full_health()
+        assert conditions
+        assert all(each.said for each in conditions)
 
     async def test_return_path_is_usable(self, provider: Provider) -> None:
         """A MAIL FROM target is whole: host without final dot, sane priority, SPF terms without version or all."""
         path = provider.return_path
-        if path is not None:
-            assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
-            assert 0 <= path.mx_priority <= 65535
-            assert "v=spf1" not in path.spf
-            assert "all" not in path.spf.split()
+        assert path is not None
+        assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
+        assert 0 <= path.mx_priority <= 65535
+        assert "v=spf1" not in path.spf
+        assert "all" not in path.spf.split()
 
 
 class AccountProviderContract(ProviderContract):
@@ -152,7 +161,7 @@ class AccountProviderContract(ProviderContract):
     async def test_registered_is_not_yet_success(self, provider: Provider) -> None:
         """The provider makes up its own mind: it never starts at success."""
         await provider.register(WISH, KEY)
-        assert (await seen(provider)).dkim in (Word.PENDING, Word.NOT_STARTED)
+        assert (await seen(provider)).dkim in (ProviderStatus.PENDING, ProviderStatus.NOT_STARTED)
 
     async def test_new_key_replaces_ours(self, provider: Provider) -> None:
         """A rotation's new selector takes the old one's place in one call."""
@@ -166,7 +175,7 @@ class AccountProviderContract(ProviderContract):
         assert (await seen(provider)).mail_from_name == WISH.mail_from
         await provider.register(msgspec.structs.replace(WISH, mail_from=None), KEY)
         looked = await seen(provider)
-        assert (looked.mail_from_name, looked.mail_from) == (None, Word.NOT_STARTED)
+        assert (looked.mail_from_name, looked.mail_from) == (None, ProviderStatus.NOT_STARTED)
 
     async def test_others_identity_is_foreign(self, provider: Provider) -> None:
         """Somebody else's identity is told as foreign, and nothing of what it holds."""
@@ -187,10 +196,10 @@ class AccountProviderContract(ProviderContract):
 
     async def test_list_and_holding_tell_all(self, provider: Provider) -> None:
         """An operator sees whatever is held, whoever put it there, and what is not held is not there."""
-        assert await provider.listed() == {}
-        assert await provider.holding(WISH.sender) is None
+        assert await provider.list_identities() == {}
+        assert await provider.find_holding(WISH.sender) is None
         await provider.register(WISH_OF_OTHERS, KEY)
-        listed, holding = await provider.listed(), await provider.holding(WISH.sender)
+        listed, holding = await provider.list_identities(), await provider.find_holding(WISH.sender)
         assert listed is not None
         assert list(listed) == [WISH.sender]
         assert holding is not None
@@ -220,7 +229,7 @@ class AccountProviderContract(ProviderContract):
 
     async def test_look_tells_trouble_as_a_value(self, troubled: Provider) -> None:
         """A provider that can't be asked moves no domain: the look is unknown, with the provider's own code."""
-        word = await troubled.look(WISH.sender, WISH.owner)
+        word = await troubled.identity_report(WISH.sender, WISH.owner)
         assert isinstance(word, IdentityUnknown)
         assert word.provider_code
         assert word.detail
@@ -250,7 +259,11 @@ class TestDns(ProviderContract):
     async def test_evidence_decides(self, provider: Provider) -> None:
         """Without a provider nothing but our own evidence stands between a domain and success."""
         looked = await seen(provider)
-        assert (looked.presence, looked.dkim, looked.mail_from) == (Presence.OURS, Word.SUCCESS, Word.SUCCESS)
+        assert (looked.presence, looked.dkim, looked.mail_from) == (
+            Presence.OURS,
+            ProviderStatus.SUCCESS,
+            ProviderStatus.SUCCESS,
+        )
 
 
 class TestSimulated(AccountProviderContract):
@@ -260,7 +273,7 @@ class TestSimulated(AccountProviderContract):
 
     @pytest.fixture
     def troubled(self, clock: HandTurnedClock) -> Provider:
-        return SimulatedProvider(clock, moods={WISH.sender: Mood.THROTTLED})
+        return SimulatedProvider(clock, behaviours={WISH.sender: SimulatedBehaviour.THROTTLED})
 
 
 class TestSes(AccountProviderContract):
@@ -272,7 +285,7 @@ class TestSes(AccountProviderContract):
 
     @pytest.fixture
     async def provider(self, ses: Ses, clock: HandTurnedClock) -> AsyncIterator[Provider]:
-        async with open_ses(clock=clock, turn=at_once, region="eu-west-1", endpoint=ses.url, pause=no_pause) as opened:
+        async with open_ses(ProviderSetup(clock=clock, region="eu-west-1", endpoint=ses.url), no_pause) as opened:
             yield opened
 
     @pytest.fixture

@@ -1,6 +1,8 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,11 +13,11 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Caller, Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, Effect, EventKind
-from letterhead.core.domain.health import Look, State, Watch, fresh
-from letterhead.core.domain.provider_identity import Identity, Presence, Word
+from letterhead.core.domain.health import HealthState, Observation, RecordHealth, new_health
+from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Checkup, Claimed, Notice, Outcome, Page
+from letterhead.ports.store.domains import CheckResult, ClaimResult, DomainQuery, DomainUpdate, RelatedEvent
 from tests.contracts.samples import (
     NOW,
     Shop,
@@ -69,7 +71,7 @@ async def test_account_is_deleted_with_its_keys(shop: Shop) -> None:
     assert await shop.store.count_requests("2026-11", {made.id: 2}, {}) == {made.id: 2}
     assert await shop.store.delete_account(made.id, audit())
     assert await shop.store.account(made.id) is None
-    assert await shop.store.caller(b"digest") is None
+    assert await shop.store.find_caller(b"digest") is None
     assert await shop.store.count_requests("2026-11", {made.id: 1}, {}) == {}
     assert not await shop.store.delete_account(made.id, audit())
 
@@ -91,13 +93,13 @@ async def test_caller_is_found_by_digest(store: Store) -> None:
     await store.add_account(made, first, b"one", audit())
     await store.add_key(second, b"two", audit())
     assert await store.end_key(made.id, second.id, later(hours=1), audit())
-    assert await store.caller(b"one") == Caller(
+    assert await store.find_caller(b"one") == Caller(
         account_id=made.id, key_id=first.id, scope=Scope.WRITE, limits=made.limits
     )
-    ended = await store.caller(b"two")
+    ended = await store.find_caller(b"two")
     assert ended is not None
     assert (ended.key_id, ended.scope, ended.ends_at) == (second.id, Scope.READ, later(hours=1))
-    assert await store.caller(b"three") is None
+    assert await store.find_caller(b"three") is None
     assert [key.id for key in await store.keys(made.id)] == [first.id, second.id]
 
 
@@ -139,7 +141,7 @@ async def test_claim_adds_a_domain(shop: Shop, with_key: bool) -> None:
     await shop.store.pool_keys(pool)
     wanted = domain(made.id, "example.com")
     own = pooled_keys(1)[0] if with_key else None
-    assert await shop.store.claim(shop.claim(wanted, own=own), Limits()) is Claimed.ADDED
+    assert await shop.store.claim(shop.claim(wanted, own=own), Limits()) is ClaimResult.ADDED
     assert await shop.store.domain(made.id, "example.com") == wanted
     assert await shop.store.domain_by_id(wanted.id) == wanted
     sealed = b"sealed " + (own or pool[0]).sealed
@@ -155,7 +157,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is Claimed.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.EXISTS
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -165,7 +167,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is Claimed.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_EMPTY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -178,10 +180,12 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
         await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=1))
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert (
-        await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1)) is Claimed.THERE
+        await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1))
+        is ClaimResult.EXISTS
     )
     assert (
-        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2)) is Claimed.ADDED
+        await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2))
+        is ClaimResult.ADDED
     )
 
 
@@ -224,17 +228,17 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     made, other = await shop.account(), await shop.account()
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
-    assert await shop.store.claim(first, Limits()) is Claimed.ADDED
-    assert await shop.store.claim(first, Limits()) is Claimed.THERE
+    assert await shop.store.claim(first, Limits()) is ClaimResult.ADDED
+    assert await shop.store.claim(first, Limits()) is ClaimResult.EXISTS
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, Limits())
     assert refused.value.kind is Kind.IDEMPOTENCY_KEY_REUSED
     theirs = shop.claim(domain(other.id, "two.example"), own, ("key", b"two"))
-    assert await shop.store.claim(theirs, Limits()) is Claimed.ADDED
+    assert await shop.store.claim(theirs, Limits()) is ClaimResult.ADDED
     tomorrow = replace(shop.claim(domain(made.id, "three.example"), own, ("k3", b"3")), now=later(hours=25))
-    assert await shop.store.claim(tomorrow, Limits()) is Claimed.ADDED
-    assert await shop.store.claim(second, Limits()) is Claimed.ADDED
+    assert await shop.store.claim(tomorrow, Limits()) is ClaimResult.ADDED
+    assert await shop.store.claim(second, Limits()) is ClaimResult.ADDED
 
 
 async def test_idempotency_key_counts_where_the_domain_was_there(shop: Shop) -> None:
@@ -254,10 +258,10 @@ async def test_domains_come_in_order(shop: Shop) -> None:
     for name in names:
         await shop.domain(made.id, name)
     await shop.domain(other.id, "b.example")
-    listed = [one.sender for one in await shop.store.domains(made.id, Page())]
+    listed = [one.sender for one in await shop.store.domains(made.id, DomainQuery())]
     assert listed == sorted(names)
     paged: list[str] = []
-    while page := await shop.store.domains(made.id, Page(limit=2, after=paged[-1] if paged else None)):
+    while page := await shop.store.domains(made.id, DomainQuery(limit=2, after=paged[-1] if paged else None)):
         assert len(page) <= 2
         paged += [one.sender for one in page]
     assert paged == listed
@@ -266,12 +270,12 @@ async def test_domains_come_in_order(shop: Shop) -> None:
 async def test_domains_are_filtered(shop: Shop) -> None:
     """A page is filtered by status and by a part of the name, in which no character is special."""
     made = await shop.account()
-    await shop.domain(made.id, "one.example", dkim=fresh(State.VERIFIED, NOW))
+    await shop.domain(made.id, "one.example", dkim=new_health(HealthState.VERIFIED, NOW))
     await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "t_o.example")
 
-    async def found(**how: str) -> list[str]:
-        return [one.sender for one in await shop.store.domains(made.id, Page(**how))]
+    async def found(**how: Any) -> list[str]:
+        return [one.sender for one in await shop.store.domains(made.id, DomainQuery(**how))]
 
     assert await found(status="SUCCESS") == ["one.example"]
     assert await found(status="PENDING") == ["t_o.example", "two.example"]
@@ -288,12 +292,12 @@ async def test_domains_are_filtered_by_a_problem(shop: Shop) -> None:
     made = await shop.account()
     one, two = await shop.domain(made.id, "one.example"), await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "never.example")
-    assert await shop.store.save(Outcome(domain=one, checkup=checkup()))
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup()))
     posing = replace(checkup().findings[0], code="spf.missing", detail='"code":"dkim.missing"')
-    assert await shop.store.save(Outcome(domain=two, checkup=replace(checkup(), findings=(posing,))))
+    assert await shop.store.save(DomainUpdate(domain=two, check=replace(checkup(), findings=(posing,))))
 
     async def found(problem: str) -> list[str]:
-        return [one.sender for one in await shop.store.domains(made.id, Page(problem=problem))]
+        return [one.sender for one in await shop.store.domains(made.id, DomainQuery(problem=problem))]
 
     assert await found(checkup().findings[0].code) == ["one.example"]
     assert await found("spf.missing") == ["two.example"]
@@ -308,7 +312,7 @@ async def test_odd_text_is_never_an_error(shop: Shop) -> None:
     assert await shop.store.domain(ODD, ODD) is None
     assert await shop.store.domain_by_id(ODD) is None
     assert await shop.store.holder(ODD) is None
-    assert await shop.store.checkups([ODD.replace("\ud800", "")]) == {}
+    assert await shop.store.last_checks([ODD.replace("\ud800", "")]) == {}
     assert await shop.store.events(made.id, ODD, ODD, 1) == []
     await shop.store.audit(replace(audit(), subject=ODD, address=ODD))
 
@@ -318,7 +322,7 @@ async def test_domain_of_another_account_is_not_found(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     one = await shop.domain(theirs.id, "example.com")
     assert await shop.store.domain(mine.id, "example.com") is None
-    assert await shop.store.domains(mine.id, Page()) == []
+    assert await shop.store.domains(mine.id, DomainQuery()) == []
     assert await shop.store.sealed_keys(mine.id) == {}
     assert await shop.store.events(mine.id, None, None, 10) == []
     assert await shop.store.events(mine.id, one.id, None, 10) == []
@@ -329,10 +333,10 @@ times = st.integers(0, 32_000_000_000_000_000).map(
 )
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 watches = st.builds(
-    Watch,
-    state=st.sampled_from(State),
+    RecordHealth,
+    state=st.sampled_from(HealthState),
     since=times,
-    looks=st.lists(st.builds(Look, at=times, present=st.booleans()), max_size=3).map(tuple),
+    observations=st.lists(st.builds(Observation, at=times, present=st.booleans()), max_size=3).map(tuple),
     first_miss_at=st.none() | times,
     misses=st.integers(0, 1000),
     stops_sending_at=st.none() | times,
@@ -343,8 +347,8 @@ watches = st.builds(
 identities = st.builds(
     Identity,
     presence=st.sampled_from(Presence),
-    dkim=st.sampled_from(Word),
-    mail_from=st.sampled_from(Word),
+    dkim=st.sampled_from(ProviderStatus),
+    mail_from=st.sampled_from(ProviderStatus),
     reason=st.none() | texts,
     tokens=st.lists(texts, max_size=3).map(tuple),
     seen_at=times,
@@ -357,10 +361,10 @@ lives = st.fixed_dictionaries(
         "created_at": times,
         "last_sync": times,
         "dkim": watches,
-        "mail_from_watch": st.none() | watches,
+        "mail_from_health": st.none() | watches,
         "verified_at": st.none() | times,
-        "held": st.booleans(),
-        "told_at": st.none() | times,
+        "is_holder": st.booleans(),
+        "registered_at": st.none() | times,
         "identity": st.none() | identities,
         "restarted_at": st.none() | times,
         "tokens": st.lists(texts, max_size=3).map(tuple),
@@ -379,12 +383,12 @@ async def test_domain_comes_back_whole(shop: Shop, life: dict[str, object]) -> N
     made = await shop.account()
     plain = await shop.domain(made.id, f"{made.id}.example")
     changed = replace(plain, **life)
-    assert await shop.store.save(Outcome(domain=changed))
+    assert await shop.store.save(DomainUpdate(domain=changed))
     expected = replace(changed, version=plain.version + 1)
     assert await shop.store.domain_by_id(plain.id) == expected
     assert await shop.store.delete(expected, event(), (), audit())
     again = replace(expected, selector=fresh_id("s"))
-    assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
+    assert await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits()) is ClaimResult.ADDED
     assert await shop.store.domain(made.id, again.sender) == again
 
 
@@ -394,17 +398,17 @@ async def test_save_writes_all(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [one]
     seen = checkup(NOW)
-    outcome = Outcome(
-        domain=replace(one, dkim=fresh(State.VERIFIED, NOW), held=True, next_check_at=later(minutes=1)),
+    outcome = DomainUpdate(
+        domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True, next_check_at=later(minutes=1)),
         events=(event(EventKind.DOMAIN_VERIFIED), event(EventKind.RECORD_CHANGED)),
         effects=(Effect.REGISTER, Effect.RESTART),
-        checkup=seen,
+        check=seen,
     )
     assert await shop.store.save(outcome)
     saved = await shop.store.domain(made.id, "example.com")
     assert saved == replace(outcome.domain, version=one.version + 1)
     assert await shop.store.holder("example.com") == one.id
-    assert await shop.store.checkups([one.id, "never"]) == {one.id: seen}
+    assert await shop.store.last_checks([one.id, "never"]) == {one.id: seen}
     kinds = [told.event.kind for told in await shop.store.events(made.id, one.id, None, 10)]
     assert kinds == [EventKind.DOMAIN_PENDING, EventKind.DOMAIN_VERIFIED, EventKind.RECORD_CHANGED]
     assert (await shop.store.backlog(NOW)).intents == 2
@@ -415,29 +419,29 @@ async def test_stale_save_writes_nothing(shop: Shop) -> None:
     """Of two who read the same version one saves; the other is told, and nothing of theirs is kept."""
     made = await shop.account()
     one = await shop.domain(made.id, "example.com")
-    assert await shop.store.save(Outcome(domain=replace(one, check_reason="first")))
-    late = Outcome(
-        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), checkup=checkup()
+    assert await shop.store.save(DomainUpdate(domain=replace(one, check_reason="first")))
+    late = DomainUpdate(
+        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), check=checkup()
     )
     assert not await shop.store.save(late)
     kept = await shop.store.domain_by_id(one.id)
     assert kept is not None and kept.check_reason == "first"
-    assert await shop.store.checkups([one.id]) == {}
+    assert await shop.store.last_checks([one.id]) == {}
     assert len(await shop.store.events(made.id, None, None, 10)) == 1
     assert (await shop.store.backlog(NOW)).intents == 0
-    assert not await shop.store.save(Outcome(domain=domain(made.id, "never.example")))
+    assert not await shop.store.save(DomainUpdate(domain=domain(made.id, "never.example")))
 
 
 async def test_one_holder_of_a_name(shop: Shop) -> None:
     """The second to hold a name is told so, with nothing written; once the first lets go, it may."""
     mine, theirs = await shop.account(), await shop.account()
-    first = await shop.domain(mine.id, "example.com", held=True)
+    first = await shop.domain(mine.id, "example.com", is_holder=True)
     second = await shop.domain(theirs.id, "example.com")
-    wish = Outcome(domain=replace(second, held=True), events=(event(EventKind.DOMAIN_VERIFIED),))
+    wish = DomainUpdate(domain=replace(second, is_holder=True), events=(event(EventKind.DOMAIN_VERIFIED),))
     assert not await shop.store.save(wish)
     assert await shop.store.holder("example.com") == first.id
     assert len(await shop.store.events(theirs.id, None, None, 10)) == 1
-    assert await shop.store.save(Outcome(domain=replace(first, held=False)))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, is_holder=False)))
     assert await shop.store.holder("example.com") is None
     assert await shop.store.save(wish)
     assert await shop.store.holder("example.com") == second.id
@@ -454,13 +458,13 @@ async def test_holders_of_names_around(shop: Shop) -> None:
         "c.example.com",
         "xb.example.com",
     ):
-        await shop.domain(theirs.id, name, held=name != "c.example.com")
-    await shop.domain(mine.id, "d.b.example.com", held=True)
+        await shop.domain(theirs.id, name, is_holder=name != "c.example.com")
+    await shop.domain(mine.id, "d.b.example.com", is_holder=True)
     one = await shop.domain(mine.id, "b.example.com")
     found = await shop.store.held_around(one)
     assert [each.sender for each in found] == ["example.com", "a.b.example.com"]
-    told = Notice(domain=found[0], event=event(EventKind.CLAIM_CONTESTED))
-    assert await shop.store.save(Outcome(domain=one, notices=(told,)))
+    told = RelatedEvent(domain=found[0], event=event(EventKind.CLAIM_CONTESTED))
+    assert await shop.store.save(DomainUpdate(domain=one, related_events=(told,)))
     last = (await shop.store.events(theirs.id, found[0].id, None, 10))[-1]
     assert (last.sender, last.event) == ("example.com", told.event)
     assert await shop.store.domain_by_id(found[0].id) == found[0]
@@ -472,17 +476,17 @@ async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     for version, note in enumerate(["first", "second", "third"]):
         events = (event(),) if note == "second" else ()
-        saved = Outcome(domain=replace(one, version=version), checkup=checkup(note=note), events=events)
+        saved = DomainUpdate(domain=replace(one, version=version), check=checkup(note=note), events=events)
         assert await shop.store.save(saved)
-    found: Checkup = (await shop.store.checkups([one.id]))[one.id]
+    found: CheckResult = (await shop.store.last_checks([one.id]))[one.id]
     assert found.findings[0].detail == "third"
 
 
 async def test_deleting_leaves_the_story(shop: Shop) -> None:
     """A deleted domain is gone with key and checkup; its events stay, and the identity is withdrawn once."""
     made = await shop.account()
-    one = await shop.domain(made.id, "example.com", held=True)
-    assert await shop.store.save(Outcome(domain=one, checkup=checkup(), events=(event(),)))
+    one = await shop.domain(made.id, "example.com", is_holder=True)
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup(), events=(event(),)))
     gone = event(EventKind.DOMAIN_DELETED)
     assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit()), "read before the save"
     one = replace(one, version=one.version + 1)
@@ -490,7 +494,7 @@ async def test_deleting_leaves_the_story(shop: Shop) -> None:
     assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit())
     assert await shop.store.domain_by_id(one.id) is None
     assert await shop.store.sealed_key(one.id, one.selector) is None
-    assert await shop.store.checkups([one.id]) == {}
+    assert await shop.store.last_checks([one.id]) == {}
     assert await shop.store.holder("example.com") is None
     assert [told.event for told in await shop.store.events(made.id, one.id, None, 10)] == [event(), event(), gone]
     intents = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
@@ -509,7 +513,7 @@ async def test_events_are_paged_by_id(shop: Shop) -> None:
     kinds = [EventKind.DOMAIN_VERIFIED, EventKind.DOMAIN_AT_RISK, EventKind.DOMAIN_RESTORED]
     for version, (kind, hours) in enumerate(zip(kinds, (5, 5, 1), strict=True)):
         told = (event(kind, later(hours=hours)),)
-        assert await shop.store.save(Outcome(domain=replace(one, version=version), events=told))
+        assert await shop.store.save(DomainUpdate(domain=replace(one, version=version), events=told))
     listed = await shop.store.events(made.id, one.id, None, 100)
     assert [told.event.kind for told in listed] == [EventKind.DOMAIN_PENDING, *kinds]
     every = await shop.store.events(made.id, None, None, 100)
@@ -533,7 +537,7 @@ async def test_due_domains_are_leased(shop: Shop) -> None:
     assert await shop.store.claim_due(NOW, until, "one", 1) == [first]
     assert await shop.store.claim_due(NOW, until, "two", 10) == [second]
     assert await shop.store.claim_due(NOW, until, "three", 10) == []
-    await shop.store.hand_back("one", NOW)
+    await shop.store.release_leases("one", NOW)
     assert await shop.store.claim_due(NOW, until, "three", 10) == [first]
     assert await shop.store.claim_due(until, later(minutes=9), "four", 10) == [first, second]
 
@@ -542,16 +546,16 @@ async def test_look_sooner_only_brings_forward(shop: Shop) -> None:
     """A check is brought forward and never put off; version and lease stay as they are."""
     made = await shop.account()
     one = await shop.domain(made.id, "example.com", next_check_at=later(hours=6))
-    await shop.store.look_sooner(one.id, later(hours=9))
+    await shop.store.check_sooner(one.id, later(hours=9))
     assert await shop.store.domain_by_id(one.id) == one
-    await shop.store.look_sooner(one.id, NOW)
+    await shop.store.check_sooner(one.id, NOW)
     sooner = replace(one, next_check_at=NOW)
     assert await shop.store.domain_by_id(one.id) == sooner
     assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [sooner]
-    await shop.store.look_sooner(one.id, later(minutes=-1))
+    await shop.store.check_sooner(one.id, later(minutes=-1))
     assert await shop.store.claim_due(NOW, later(minutes=5), "other", 10) == []
-    assert await shop.store.save(Outcome(domain=one))
-    await shop.store.look_sooner("gone", NOW)
+    assert await shop.store.save(DomainUpdate(domain=one))
+    await shop.store.check_sooner("gone", NOW)
 
 
 async def test_back_off_puts_one_domain_off(shop: Shop) -> None:
@@ -584,8 +588,8 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     """Work on one name is given out in order, the next when the one before is finished; names don't wait for others."""
     mine, theirs = await shop.account(), await shop.account()
     one, other = await shop.domain(mine.id, "example.com"), await shop.domain(theirs.id, "example.org")
-    assert await shop.store.save(Outcome(domain=one, effects=(Effect.REGISTER, Effect.RESTART)))
-    assert await shop.store.save(Outcome(domain=other, effects=(Effect.REGISTER,)))
+    assert await shop.store.save(DomainUpdate(domain=one, effects=(Effect.REGISTER, Effect.RESTART)))
+    assert await shop.store.save(DomainUpdate(domain=other, effects=(Effect.REGISTER,)))
     until = later(minutes=1)
     first, elsewhere = await shop.store.claim_intents(NOW, until, "one", 10)
     assert (first.sender, first.effect, first.attempts) == ("example.com", Effect.REGISTER, 0)
@@ -598,7 +602,7 @@ async def test_intents_of_a_name_come_one_at_a_time(shop: Shop) -> None:
     await shop.store.finish_intent(again.id)
     second = await shop.store.claim_intents(later(minutes=2), later(minutes=3), "two", 10)
     assert [one.effect for one in second] == [Effect.RESTART]
-    await shop.store.hand_back("two", NOW)
+    await shop.store.release_leases("two", NOW)
     assert len(await shop.store.claim_intents(later(minutes=2), later(minutes=3), "three", 10)) == 2
 
 
@@ -607,9 +611,9 @@ async def test_owed_work_is_owed_once(shop: Shop) -> None:
     made = await shop.account()
     one = await shop.domain(made.id, "example.com")
     for version in range(2):
-        assert await shop.store.save(Outcome(domain=replace(one, version=version), effects=(Effect.REGISTER,)))
+        assert await shop.store.save(DomainUpdate(domain=replace(one, version=version), effects=(Effect.REGISTER,)))
     (first,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
-    assert await shop.store.save(Outcome(domain=replace(one, version=2), effects=(Effect.REGISTER,)))
+    assert await shop.store.save(DomainUpdate(domain=replace(one, version=2), effects=(Effect.REGISTER,)))
     await shop.store.finish_intent(first.id)
     (second,) = await shop.store.claim_intents(NOW, later(minutes=1), "worker", 10)
     assert second.effect is Effect.REGISTER
@@ -622,15 +626,16 @@ async def test_owed_work_is_owed_once(shop: Shop) -> None:
 
 async def test_vault_keeps_the_first(store: Store) -> None:
     """The first secret of a name stays, whoever comes second is given it."""
-    assert await store.vault("pepper") is None
-    assert await store.vault("pepper", b"first \0 \xff") == b"first \0 \xff"
-    assert await store.vault("pepper", b"second") == b"first \0 \xff"
-    assert await store.vault("pepper") == b"first \0 \xff"
+    assert await store.installation_secret("pepper") is None
+    assert await store.installation_secret("pepper", b"first \0 \xff") == b"first \0 \xff"
+    assert await store.installation_secret("pepper", b"second") == b"first \0 \xff"
+    assert await store.installation_secret("pepper") == b"first \0 \xff"
 
 
 async def test_store_is_ready(store: Store) -> None:
-    """An open store says that it can be used."""
-    await store.ready()
+    """An open store says that it can be used: nothing is raised."""
+    (raised,) = await asyncio.gather(store.ready(), return_exceptions=True)
+    assert raised is None
 
 
 def test_values_are_whole() -> None:

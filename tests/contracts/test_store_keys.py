@@ -11,7 +11,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.core.public.webhooks import Webhook
 from letterhead.errors import Fault, Kind
-from letterhead.ports.store.domains import Claimed, NewDomain, NewKey, Outcome
+from letterhead.ports.store.domains import ClaimResult, DomainCreation, DomainUpdate, NewDomainKey
 from tests.contracts.samples import NOW, Shop, audit, domain, event, pooled_keys
 
 NAME = "example.com"
@@ -21,7 +21,7 @@ async def holding(shop: Shop) -> Domain:
     """Adds a domain whose key is at the selector `old`, and puts another one beside it at `new`."""
     made = await shop.account()
     added = await shop.domain(made.id, NAME, selector="old")
-    assert await shop.store.save(Outcome(domain=added, new_key=NewKey(selector="new", sealed=b"new key")))
+    assert await shop.store.save(DomainUpdate(domain=added, new_key=NewDomainKey(selector="new", sealed=b"new key")))
     return replace(added, version=added.version + 1)
 
 
@@ -44,26 +44,26 @@ async def test_a_new_key_stands_beside_the_one_that_signs(shop: Shop) -> None:
     assert set(keys) == {"old", "new"}
     assert keys["new"] == b"new key"
     with pytest.raises(Fault) as used:
-        await shop.store.save(Outcome(domain=domain, new_key=NewKey(selector="old", sealed=b"again")))
+        await shop.store.save(DomainUpdate(domain=domain, new_key=NewDomainKey(selector="old", sealed=b"again")))
     assert used.value.kind is Kind.SELECTOR_USED
     assert await kept(shop, domain) == keys
-    assert await shop.store.save(Outcome(domain=domain))  # the refused save has written nothing
+    assert await shop.store.save(DomainUpdate(domain=domain))  # the refused save has written nothing
 
 
 async def test_a_second_key_is_kept_with_the_first(shop: Shop) -> None:
     """A domain may be born with two keys, and get two with a rotation; all selectors are used up by it."""
     made = await shop.account()
     wanted = domain(made.id, NAME, selector="old")
-    second = NewKey(selector="new", sealed=b"second key")
-    born = NewDomain(domain=wanted, sealed_key=b"first key", second_key=second, events=(event(),))
+    second = NewDomainKey(selector="new", sealed=b"second key")
+    born = DomainCreation(domain=wanted, sealed_key=b"first key", second_key=second, events=(event(),))
     claim = replace(shop.claim(wanted, own=pooled_keys(1)[0]), build=lambda _: born)
-    assert await shop.store.claim(claim, Limits()) is Claimed.ADDED
+    assert await shop.store.claim(claim, Limits()) is ClaimResult.ADDED
     assert await kept(shop, wanted) == {"old": b"first key", "new": b"second key"}
     with pytest.raises(Fault) as used:
-        await shop.store.save(Outcome(domain=wanted, second_key=second))
+        await shop.store.save(DomainUpdate(domain=wanted, second_key=second))
     assert used.value.kind is Kind.SELECTOR_USED
-    third, fourth = NewKey(selector="other", sealed=b"third"), NewKey(selector="fourth", sealed=b"fourth")
-    assert await shop.store.save(Outcome(domain=wanted, new_key=third, second_key=fourth))
+    third, fourth = NewDomainKey(selector="other", sealed=b"third"), NewDomainKey(selector="fourth", sealed=b"fourth")
+    assert await shop.store.save(DomainUpdate(domain=wanted, new_key=third, second_key=fourth))
     assert set(await kept(shop, wanted)) == {"old", "new", "other", "fourth"}
 
 
@@ -72,17 +72,17 @@ async def test_keys_change_places_and_the_old_one_goes_when_shed(shop: Shop) -> 
     domain = await holding(shop)
     keys = await kept(shop, domain)
     after = replace(domain, selector="new")
-    assert await shop.store.save(Outcome(domain=after, signed_before="old"))
+    assert await shop.store.save(DomainUpdate(domain=after, previous_selector="old"))
     assert await kept(shop, domain) == keys
     after = replace(after, version=after.version + 1)
-    assert await shop.store.save(Outcome(domain=after, shed=("old",)))
+    assert await shop.store.save(DomainUpdate(domain=after, keys_to_destroy=("old",)))
     assert await kept(shop, domain) == {"new": b"new key"}
 
 
 async def test_an_abandoned_key_is_gone(shop: Shop) -> None:
     """Shed before the switch, the new key is gone and the old one signs on."""
     domain = await holding(shop)
-    assert await shop.store.save(Outcome(domain=domain, shed=("new",)))
+    assert await shop.store.save(DomainUpdate(domain=domain, keys_to_destroy=("new",)))
     assert set(await kept(shop, domain)) == {"old"}
 
 
@@ -91,13 +91,13 @@ async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
     domain = await holding(shop)
     keys, stale = await kept(shop, domain), replace(domain, version=domain.version - 1)
     for outcome in (
-        Outcome(domain=replace(stale, selector="new"), signed_before="old"),
-        Outcome(domain=stale, shed=("new",)),
-        Outcome(domain=stale, new_key=NewKey(selector="third", sealed=b"third")),
+        DomainUpdate(domain=replace(stale, selector="new"), previous_selector="old"),
+        DomainUpdate(domain=stale, keys_to_destroy=("new",)),
+        DomainUpdate(domain=stale, new_key=NewDomainKey(selector="third", sealed=b"third")),
     ):
         assert not await shop.store.save(outcome)
     assert await kept(shop, domain) == keys
-    assert await shop.store.save(Outcome(domain=domain, new_key=NewKey(selector="third", sealed=b"third")))
+    assert await shop.store.save(DomainUpdate(domain=domain, new_key=NewDomainKey(selector="third", sealed=b"third")))
 
 
 async def test_a_deleted_domain_leaves_no_key(shop: Shop) -> None:
@@ -136,7 +136,7 @@ async def test_a_row_of_an_older_version_is_the_domains_own_key(shop: Shop, url:
     keys = await kept(shop, domain)
     await run(url, "UPDATE domain_keys SET selector = NULL")
     assert await kept(shop, domain) == keys
-    assert await shop.store.save(Outcome(domain=replace(domain, selector="new"), signed_before="old"))
+    assert await shop.store.save(DomainUpdate(domain=replace(domain, selector="new"), previous_selector="old"))
     assert await kept(shop, domain) == keys
 
 
@@ -144,8 +144,8 @@ async def test_every_sealed_secret_is_walked_over_once(shop: Shop) -> None:
     """Keys that sign, keys beside them, keys made ahead and the vault's secrets; in any size of steps, none twice."""
     domain = await holding(shop)
     await shop.store.pool_keys(pooled_keys(3))
-    await shop.store.vault("pepper", b"sealed pepper")
-    await shop.store.vault("installation", b"no secret")
+    await shop.store.installation_secret("pepper", b"sealed pepper")
+    await shop.store.installation_secret("installation", b"no secret")
     for size in (1, 2, 100):
         found, after = [], ("", "")
         while steps := await shop.store.sealed_secrets(after, size):
@@ -161,7 +161,7 @@ async def test_a_secret_is_resealed_unless_it_has_changed(shop: Shop) -> None:
     """Each kind is kept anew under its place; who was overtaken writes nothing."""
     domain = await holding(shop)
     await shop.store.pool_keys(pooled_keys(1))
-    await shop.store.vault("pepper", b"sealed pepper")
+    await shop.store.installation_secret("pepper", b"sealed pepper")
     hook = Webhook(id="wh", account_id=domain.account_id, url="https://a.dev", events=("*",), created_at=NOW)
     assert await shop.store.add_webhook(hook, b"first secret", 9, audit())
     assert await shop.store.rotate_secret(domain.account_id, hook.id, b"second secret", NOW, audit())

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, event, later
 
 Stores = tuple[Store, Store]
@@ -26,7 +26,7 @@ async def test_a_clock_that_is_behind_hides_nothing(stores: Stores, shop: Shop) 
     one = await shop.domain(made.id, "example.com")
     for number, at in enumerate((later(hours=1), NOW, later(days=-3), later(hours=2), NOW)):
         assert await behind(stores[0], made.id, seen) == 1
-        assert await stores[number % 2].save(Outcome(domain=one, events=(event(at=at),)))
+        assert await stores[number % 2].save(DomainUpdate(domain=one, events=(event(at=at),)))
         one = replace(one, version=one.version + 1)
     assert await behind(stores[0], made.id, seen) == 1
     assert await stores[1].delete(one, event(EventKind.DOMAIN_DELETED, NOW), (), audit())
@@ -42,7 +42,7 @@ async def test_a_poller_misses_nothing_while_two_write(stores: Stores, shop: Sho
     async def change(store: Store, one: Domain, begin: int) -> None:
         for number in range(EACH):
             told = (event(at=later(seconds=begin + number)), event(at=later(seconds=begin + number)))
-            assert await store.save(Outcome(domain=one, events=told))
+            assert await store.save(DomainUpdate(domain=one, events=told))
             one = replace(one, version=one.version + 1)
 
     writing = asyncio.gather(*(change(stores[number % 2], one, 40 * number) for number, one in enumerate(names)))

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.ports.store.domains import Beside, Outcome
+from letterhead.ports.store.domains import CheckContext, DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, event, fresh_id, later
 
 
 async def watched(shop: Shop, kept: Domain) -> datetime | None:
     """Says until when the store knows somebody to watch a domain."""
-    return (await shop.store.beside([kept])).get(kept.id, Beside()).watched_until
+    return (await shop.store.load_check_contexts([kept])).get(kept.id, CheckContext()).watched_until
 
 
 def link(account_id: str, domain_id: str) -> SetupLink:
@@ -55,12 +55,12 @@ async def test_links_and_watchers_go_with_their_domain(shop: Shop) -> None:
     added = link(made.id, kept.id)
     await shop.store.add_setup_link(added, b"digest", audit())
     assert await watched(shop, kept) is None
-    await shop.store.watch(kept.id, added.id, NOW, later(seconds=40))
-    await shop.store.watch(kept.id, added.id, later(seconds=10), later(seconds=50))
+    await shop.store.note_page_open(kept.id, added.id, NOW, later(seconds=40))
+    await shop.store.note_page_open(kept.id, added.id, later(seconds=10), later(seconds=50))
     assert await watched(shop, kept) == later(seconds=50)
     assert (await shop.store.setup_links(kept.id))[0].opened_at == later(seconds=10)
     assert await shop.store.delete(kept, event(EventKind.DOMAIN_DELETED), (), audit())
-    await shop.store.watch(kept.id, added.id, NOW, later(seconds=40))
+    await shop.store.note_page_open(kept.id, added.id, NOW, later(seconds=40))
     assert await watched(shop, kept) is None
     assert await shop.store.setup_link(b"digest") is None
 
@@ -68,7 +68,7 @@ async def test_links_and_watchers_go_with_their_domain(shop: Shop) -> None:
 async def test_session_tells_its_keys_scope_as_it_is_now(shop: Shop) -> None:
     """A session finds its caller; it says when its key ended, and is gone when it is ended."""
     made = await shop.account()
-    caller = await shop.store.caller(made.id.encode())
+    caller = await shop.store.find_caller(made.id.encode())
     assert caller is not None
     opened = Session(caller=caller, created_at=NOW, ends_at=later(hours=1))
     await shop.store.add_session(opened, b"one", audit())
@@ -97,7 +97,7 @@ async def test_sessions_end_together_and_of_themselves(shop: Shop) -> None:
     """All of one account's end at once, others' and the operator's stay; a new one sweeps away those that are over."""
     one, other = await shop.account(), await shop.account()
     for account in (one, other):
-        caller = await shop.store.caller(account.id.encode())
+        caller = await shop.store.find_caller(account.id.encode())
         for number in range(2):
             opened = Session(caller=caller, created_at=NOW, ends_at=later(hours=1))
             await shop.store.add_session(opened, f"{account.id}{number}".encode(), audit())
@@ -123,10 +123,10 @@ async def test_the_past_in_short(shop: Shop) -> None:
     assert await shop.store.count_statuses(made.id) == {"PENDING": 2}
     changed = event(EventKind.RECORD_CHANGED, later(minutes=1))
     verified = event(EventKind.DOMAIN_VERIFIED, later(minutes=1))
-    assert await shop.store.save(Outcome(domain=first, events=(verified, changed)))
-    told = await shop.store.moves(made.id, 10)
+    assert await shop.store.save(DomainUpdate(domain=first, events=(verified, changed)))
+    told = await shop.store.state_changes(made.id, 10)
     assert [each.kind for each in told] == ["domain.pending", "domain.pending", "domain.verified"]
-    assert [each.kind for each in await shop.store.moves(made.id, 1)] == ["domain.verified"]
+    assert [each.kind for each in await shop.store.state_changes(made.id, 1)] == ["domain.verified"]
     await shop.store.audit(replace(audit("later.done"), account_id=made.id))
     assert [each.row.action for each in await shop.store.audit_rows(made.id, None, 10)] == ["later.done"]
     assert (await shop.store.audit_rows(None, None, 1))[0].row.action == "later.done"
@@ -137,4 +137,4 @@ async def test_lateness_counts_due_checks(shop: Shop) -> None:
     made = await shop.account()
     for number, seconds in enumerate((0, 5, 30, 100, 1000, -5)):
         await shop.domain(made.id, f"example{number}.com", next_check_at=later(seconds=-seconds))
-    assert await shop.store.lateness(NOW) == [1, 1, 1, 1, 1]
+    assert await shop.store.count_overdue(NOW) == [1, 1, 1, 1, 1]

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Effect, EventKind
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Claimed, Outcome, Page
+from letterhead.ports.store.domains import ClaimResult, DomainQuery, DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later, pooled_keys
 
 Stores = tuple[Store, Store]
@@ -42,7 +42,9 @@ async def test_intents_of_a_name_never_run_side_by_side(stores: Stores, shop: Sh
     made = await shop.account()
     for number in range(8):
         one = await shop.domain(made.id, f"d{number}.example")
-        assert await shop.store.save(Outcome(domain=one, effects=(Effect.REGISTER, Effect.RESTART, Effect.WITHDRAW)))
+        assert await shop.store.save(
+            DomainUpdate(domain=one, effects=(Effect.REGISTER, Effect.RESTART, Effect.WITHDRAW))
+        )
     done: dict[str, list[int]] = {}
     running: set[str] = set()
 
@@ -68,7 +70,7 @@ async def test_one_name_posted_at_once_is_added_once(stores: Stores, shop: Shop)
     went = await asyncio.gather(
         *(stores[number % 2].claim(claim, Limits(domains=5)) for number, claim in enumerate(claims))
     )
-    assert Counter(went) == {Claimed.ADDED: 1, Claimed.THERE: 11}
+    assert Counter(went) == {ClaimResult.ADDED: 1, ClaimResult.EXISTS: 11}
     assert (await shop.store.backlog(NOW)).pooled_keys == 11
     assert len(await shop.store.events(made.id, None, None, 100)) == 1
 
@@ -83,24 +85,27 @@ async def test_limit_holds_at_once(stores: Stores, shop: Shop) -> None:
         return_exceptions=True,
     )
     refused = [one for one in went if isinstance(one, Fault) and one.kind is Kind.USAGE_LIMIT_EXCEEDED]
-    assert (went.count(Claimed.ADDED), len(refused)) == (4, 6)
+    assert (went.count(ClaimResult.ADDED), len(refused)) == (4, 6)
     assert await shop.store.count_domains(made.id) == 4
 
 
 async def test_limit_of_claims_holds_at_once(stores: Stores, shop: Shop) -> None:
     """Failed claims that are started anew at once, beside new ones, don't pass the limit of claims without proof."""
     made, limits = await shop.account(), Limits(pending_claims=3)
-    failed = [await shop.domain(made.id, f"d{number}.example", dkim=fresh(State.FAILED, NOW)) for number in range(8)]
+    failed = [
+        await shop.domain(made.id, f"d{number}.example", dkim=new_health(HealthState.FAILED, NOW))
+        for number in range(8)
+    ]
     await shop.store.pool_keys(pooled_keys(4))
-    anew = [replace(one, dkim=fresh(State.PENDING, NOW)) for one in failed]
+    anew = [replace(one, dkim=new_health(HealthState.PENDING, NOW)) for one in failed]
     new = [shop.claim(domain(made.id, f"n{number}.example")) for number in range(4)]
     went = await asyncio.gather(
-        *(stores[n % 2].save(Outcome(domain=one, events=(event(),)), limits) for n, one in enumerate(anew)),
+        *(stores[n % 2].save(DomainUpdate(domain=one, events=(event(),)), limits) for n, one in enumerate(anew)),
         *(stores[n % 2].claim(claim, limits) for n, claim in enumerate(new)),
         return_exceptions=True,
     )
     refused = [one for one in went if isinstance(one, Fault) and one.kind is Kind.USAGE_LIMIT_EXCEEDED]
-    assert (went.count(True) + went.count(Claimed.ADDED), len(refused)) == (3, 9)
+    assert (went.count(True) + went.count(ClaimResult.ADDED), len(refused)) == (3, 9)
     assert await shop.store.count_unproven(made.id) == 3
 
 
@@ -112,7 +117,7 @@ async def test_pooled_keys_are_handed_out_once(stores: Stores, shop: Shop) -> No
     went = await asyncio.gather(*(stores[number % 2].claim(claim, Limits()) for number, claim in enumerate(claims)))
     # On PostgreSQL a key that another claim holds is skipped, and free again if that one fails: dry may come early,
     # never twice the same key.
-    assert Counter(went) == {Claimed.ADDED: 8, Claimed.POOL_DRY: 4}
+    assert Counter(went) == {ClaimResult.ADDED: 8, ClaimResult.POOL_EMPTY: 4}
     keys = [list((await shop.store.sealed_keys(owner.id)).values()) for owner in owners]
     held = [sealed[0] for sealed in keys if sealed]
     assert len(held) == len(set(held)) == 8
@@ -123,13 +128,13 @@ async def test_one_of_many_saves_wins(stores: Stores, shop: Shop) -> None:
     made = await shop.account()
     one = await shop.domain(made.id, "example.com")
     outcomes = [
-        Outcome(domain=replace(one, attempts=number), events=(event(),), checkup=checkup(note=str(number)))
+        DomainUpdate(domain=replace(one, attempts=number), events=(event(),), check=checkup(note=str(number)))
         for number in range(10)
     ]
     went = await asyncio.gather(*(stores[number % 2].save(outcome) for number, outcome in enumerate(outcomes)))
     assert Counter(went) == {True: 1, False: 9}
     kept = await shop.store.domain_by_id(one.id)
-    found = (await shop.store.checkups([one.id]))[one.id]
+    found = (await shop.store.last_checks([one.id]))[one.id]
     assert kept is not None
     assert found.findings[0].detail == str(kept.attempts) == str(went.index(True))
     assert len(await shop.store.events(made.id, one.id, None, 100)) == 2
@@ -139,7 +144,8 @@ async def test_one_of_many_holds_a_name(stores: Stores, shop: Shop) -> None:
     """Of many claims that are proven at once one holds the name; the others are told."""
     claims = [await shop.domain((await shop.account()).id, "example.com") for _ in range(8)]
     wishes = [
-        Outcome(domain=replace(one, held=True, dkim=fresh(State.VERIFIED, NOW)), events=(event(),)) for one in claims
+        DomainUpdate(domain=replace(one, is_holder=True, dkim=new_health(HealthState.VERIFIED, NOW)), events=(event(),))
+        for one in claims
     ]
     went = await asyncio.gather(*(stores[number % 2].save(wish) for number, wish in enumerate(wishes)))
     assert Counter(went) == {True: 1, False: 7}
@@ -153,7 +159,7 @@ async def test_deleting_and_saving_at_once(stores: Stores, shop: Shop) -> None:
         one = await shop.domain(made.id, f"d{number}.example")
         gone = event(EventKind.DOMAIN_DELETED)
         saved, deleted = await asyncio.gather(
-            stores[0].save(Outcome(domain=one, checkup=checkup())),
+            stores[0].save(DomainUpdate(domain=one, check=checkup())),
             stores[1].delete(one, gone, (Effect.WITHDRAW,), audit()),
         )
         assert saved != deleted
@@ -169,7 +175,7 @@ async def test_accounts_and_claims_at_once(stores: Stores, shop: Shop) -> None:
             stores[0].claim(claim, Limits()), stores[1].delete_account(made.id, audit()), return_exceptions=True
         )
         there = await shop.store.account(made.id) is not None
-        assert there == (added is Claimed.ADDED) == (deleted is not True)
+        assert there == (added is ClaimResult.ADDED) == (deleted is not True)
 
 
 async def test_counts_add_up_at_once(stores: Stores, shop: Shop) -> None:
@@ -193,8 +199,8 @@ async def test_cancelled_work_leaves_nothing_half_done(shop: Shop, rounds: int) 
         await asyncio.sleep(0.0004 * number)
         task.cancel()
         (went,) = await asyncio.gather(task, return_exceptions=True)
-        assert went is Claimed.ADDED or isinstance(went, asyncio.CancelledError)
-    added = await shop.store.domains(made.id, Page())
+        assert went is ClaimResult.ADDED or isinstance(went, asyncio.CancelledError)
+    added = await shop.store.domains(made.id, DomainQuery())
     assert await shop.store.sealed_keys(made.id) == {
         (new.domain.id, new.domain.selector): new.sealed_key for new in shop.built if new.domain in added
     }

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from msgspec.structs import replace
 from letterhead.adapters.storage import migrate, open_store, schema, schema_state
 from letterhead.adapters.storage.statements import Dialect
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, ReminderKind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Checkup, Outcome
-from letterhead.ports.store.reminders import OwedReminder
+from letterhead.ports.store.domains import CheckResult, DomainUpdate
+from letterhead.ports.store.reminders import DueReminder
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, later
 from tests.rigs.postgres import Postgres
 
@@ -29,9 +30,9 @@ async def at_risk(shop: Shop, sender: str = "acme.example") -> Domain:
     """Saves a domain that came at risk now, and gives it as it is stored."""
     made = await shop.account()
     domain = await shop.domain(made.id, sender)
-    watch = replace(fresh(State.AT_RISK, NOW), stops_sending_at=later(hours=72))
+    watch = replace(new_health(HealthState.AT_RISK, NOW), stops_sending_at=later(hours=72))
     told = (event(EventKind.DOMAIN_AT_RISK),)
-    assert await shop.store.save(Outcome(domain=replace(domain, dkim=watch), events=told))
+    assert await shop.store.save(DomainUpdate(domain=replace(domain, dkim=watch), events=told))
     stored = await shop.store.domain_by_id(domain.id)
     assert stored is not None
     return stored
@@ -39,7 +40,7 @@ async def at_risk(shop: Shop, sender: str = "acme.example") -> Domain:
 
 async def due(
     store: Store, hours: float, owner: str = "me", kind: ReminderKind = ReminderKind.AT_RISK
-) -> list[OwedReminder]:
+) -> list[DueReminder]:
     """Claims what is due after so many hours, for a minute, and gives those of a kind."""
     now = later(hours=hours)
     claimed = await store.claim_reminders(now, now + timedelta(minutes=1), owner, 100)
@@ -50,13 +51,13 @@ async def test_each_step_is_owed_once(shop: Shop) -> None:
     """What follows from a state again and again is written once, and due at its own time."""
     domain = await at_risk(shop)
     for _ in range(3):
-        assert await shop.store.save(Outcome(domain=domain))
+        assert await shop.store.save(DomainUpdate(domain=domain))
         domain = replace(domain, version=domain.version + 1)
     (first,) = await due(shop.store, 0)
     assert (first.reminder.kind, first.reminder.step, first.attempts) == (ReminderKind.AT_RISK, AT_ONCE, 0)
     assert first.domain_id == domain.id
     assert first.account_id == domain.account_id
-    assert await shop.store.hand_over(first.id, "me", NOW)
+    assert await shop.store.mark_handed_over(first.id, "me", NOW)
     await shop.store.settle_reminder(first.id, "sent", "250", NOW)
     assert await due(shop.store, 47.9) == []
     (last,) = await due(shop.store, 48)
@@ -83,10 +84,10 @@ async def test_handed_over_is_for_ever(shop: Shop) -> None:
     assert await due(shop.store, 0.01, "two") == []
     (again,) = await due(shop.store, 1, "two")
     assert again.id == owed.id
-    assert not await shop.store.hand_over(owed.id, "one", NOW)
-    assert await shop.store.hand_over(owed.id, "two", NOW)
-    assert not await shop.store.hand_over(owed.id, "two", NOW)
-    await shop.store.hand_back("two", NOW)
+    assert not await shop.store.mark_handed_over(owed.id, "one", NOW)
+    assert await shop.store.mark_handed_over(owed.id, "two", NOW)
+    assert not await shop.store.mark_handed_over(owed.id, "two", NOW)
+    await shop.store.release_leases("two", NOW)
     assert await due(shop.store, 2) == []
 
 
@@ -94,7 +95,7 @@ async def test_handed_back_is_given_out_again(shop: Shop) -> None:
     """A worker that stops gives back what it had only claimed."""
     await at_risk(shop)
     assert len(await due(shop.store, 0, "one")) == 1
-    await shop.store.hand_back("one", NOW)
+    await shop.store.release_leases("one", NOW)
     assert len(await due(shop.store, 0, "two")) == 1
 
 
@@ -102,7 +103,7 @@ async def test_postponed(shop: Shop) -> None:
     """What nobody took comes again when it is due, one attempt older; what is closed does not."""
     await at_risk(shop)
     (owed,) = await due(shop.store, 0)
-    assert await shop.store.hand_over(owed.id, "me", NOW)
+    assert await shop.store.mark_handed_over(owed.id, "me", NOW)
     await shop.store.postpone_reminder(owed.id, later(hours=1), "451 later")
     assert await due(shop.store, 0.9) == []
     (again,) = await due(shop.store, 1)
@@ -119,7 +120,7 @@ async def test_sent_is_remembered(shop: Shop) -> None:
     await shop.store.settle_reminder(owed.id, "sent", "250", later(minutes=3))
     after = await shop.store.domain(before.account_id, before.sender)
     assert after == replace(before, reminder_sent_at=later(minutes=3), version=before.version + 1)
-    assert not await shop.store.save(Outcome(domain=before))
+    assert not await shop.store.save(DomainUpdate(domain=before))
 
 
 async def test_workers_share_reminders(stores: Stores, shop: Shop) -> None:
@@ -133,7 +134,7 @@ async def test_workers_share_reminders(stores: Stores, shop: Shop) -> None:
             now = later(minutes=minute)
             for owed in await store.claim_reminders(now, now, owner, 5):
                 await asyncio.sleep(0)
-                mine = await store.hand_over(owed.id, owner, now)
+                mine = await store.mark_handed_over(owed.id, owner, now)
                 handed[owed.id] += mine
 
     await asyncio.gather(*(labour(stores[number % 2], f"owner{number}", range(12)) for number in range(4)))
@@ -142,11 +143,11 @@ async def test_workers_share_reminders(stores: Stores, shop: Shop) -> None:
     assert set(handed.values()) == {1}
 
 
-def silent(minutes: float, hears: bool = False) -> Checkup:
+def silent(minutes: float, hears: bool = False) -> CheckResult:
     """Makes a checkup in which nobody answered about the DKIM record, or somebody did."""
     made = checkup(later(minutes=minutes))
     verdict = Verdict.ABSENT if hears else Verdict.UNANSWERED
-    return replace(made, standings=tuple(replace(each, verdict=verdict) for each in made.standings))
+    return replace(made, results=tuple(replace(each, verdict=verdict) for each in made.results))
 
 
 async def test_silence_is_counted_in_zones(shop: Shop) -> None:
@@ -156,26 +157,26 @@ async def test_silence_is_counted_in_zones(shop: Shop) -> None:
 
     async def look(name: str, minutes: float, hears: bool = False) -> None:
         domain = names[name]
-        assert await shop.store.save(Outcome(domain=domain, checkup=silent(minutes, hears)))
+        assert await shop.store.save(DomainUpdate(domain=domain, check=silent(minutes, hears)))
         names[name] = replace(domain, version=domain.version + 1)
 
-    assert await shop.store.silence() is None
+    assert await shop.store.resolver_outage() is None
     await look("a.x.test", 0)
     await look("b.x.test", 1)
-    silence = await shop.store.silence()
+    silence = await shop.store.resolver_outage()
     assert silence is not None
     assert (silence.zones, silence.since) == (1, NOW)
     await look("a.x.test", 2)
     await look("a.y.test", 3)
-    silence = await shop.store.silence()
+    silence = await shop.store.resolver_outage()
     assert silence is not None
     assert (silence.zones, silence.since) == (2, NOW)
     await look("a.y.test", 4, hears=True)
-    assert await shop.store.silence() is None
+    assert await shop.store.resolver_outage() is None
     await look("a.x.test", 5)  # silent since long before
-    assert await shop.store.silence() is None
+    assert await shop.store.resolver_outage() is None
     await look("a.y.test", 6)
-    silence = await shop.store.silence()
+    silence = await shop.store.resolver_outage()
     assert silence is not None
     assert (silence.zones, silence.since) == (1, later(minutes=6))
 
@@ -200,9 +201,8 @@ async def old(engine: str, postgres: Postgres, tmp_path: Path) -> str:
     ]
     if engine == "sqlite":
         path = tmp_path / "old.db"
-        with sqlite3.connect(path) as connection:
-            connection.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
-        connection.close()
+        with closing(sqlite3.connect(path)) as file, file:
+            file.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
         return f"sqlite:///{path}"
     url = postgres.url(postgres.create())
     connection = await asyncpg.connect(url)
@@ -220,4 +220,4 @@ async def test_the_first_schema_migrates_with_data_in_it(old: str) -> None:
         (account,) = await store.accounts()
         assert (account.name, account.reminders) == ("Old", True)
         assert await store.count_domains("a1") == 1
-        assert await store.silence() is None
+        assert await store.resolver_outage() is None

@@ -6,18 +6,18 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.domain.domain import Change, Domain, Event, EventKind
-from letterhead.core.public.webhooks import Fate, Ruling, Webhook
+from letterhead.core.domain.domain import Domain, Event, EventKind, RecordChange
+from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webhook
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Outcome
-from letterhead.ports.store.webhooks import Attempt
+from letterhead.ports.store.domains import DomainUpdate
+from letterhead.ports.store.webhooks import DeliveryAttempt
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, fresh_id, later, pooled_keys
 
 
 def changed(record: str, days: float) -> Event:
     """Makes a change of a record."""
-    change = Change(record=record, was="present", now="absent")
+    change = RecordChange(record=record, was="present", now="absent")
     return Event(kind=EventKind.RECORD_CHANGED, at=later(days=days), detail="It changed.", change=change)
 
 
@@ -29,7 +29,7 @@ def entered(kind: EventKind, days: float) -> Event:
 async def live(shop: Shop, made: Domain, *events: Event) -> Domain:
     """Saves a check for each event, one after the other."""
     for event in events:
-        assert await shop.store.save(Outcome(domain=made, events=(event,), checkup=checkup(event.at)))
+        assert await shop.store.save(DomainUpdate(domain=made, events=(event,), check=checkup(event.at)))
         made = replace(made, version=made.version + 1)
     return made
 
@@ -65,7 +65,7 @@ async def test_what_explains_the_present_stays(shop: Shop) -> None:
         (EventKind.RECORD_CHANGED, "dkim", True),
     ]
     assert await shop.store.prune_events(later(days=900)) == 0
-    assert (await shop.store.checkups([made.id]))[made.id].taken_at == later(days=6)
+    assert (await shop.store.last_checks([made.id]))[made.id].taken_at == later(days=6)
 
 
 async def test_what_is_young_stays(shop: Shop) -> None:
@@ -83,7 +83,7 @@ async def test_snapshots_go_sooner(shop: Shop) -> None:
     assert await shop.store.prune_snapshots(later(days=900)) == 4  # two parted, two deleted
     assert [there for _, _, there in await told(shop.store, made)] == [False, False, False, True, True, True, True]
     for each in await shop.store.events(account.id, made.id, None, 99):
-        assert each.check_id is None or await shop.store.evidence(each.check_id) is not None
+        assert each.check_id is None or await shop.store.find_check(each.check_id) is not None
     assert await shop.store.prune_snapshots(later(days=900)) == 0
 
 
@@ -108,11 +108,11 @@ async def test_deliveries_go_when_they_are_done(shop: Shop) -> None:
     await live(shop, await shop.domain(account.id, "acme.example"), *LIFE[:2])
     claimed = await shop.store.claim_deliveries(NOW, later(minutes=1), "me", 9, failing=False, places=1)
     for owed in claimed:
-        attempt = Attempt(at=NOW, milliseconds=1, status=200, said="")
-        await shop.store.attempted(owed, attempt, Ruling(fate=Fate.DELIVERED))
+        attempt = DeliveryAttempt(at=NOW, milliseconds=1, status=200, said="")
+        await shop.store.record_attempt(owed, attempt, RetryDecision(fate=DeliveryStatus.DELIVERED))
     assert await shop.store.prune_deliveries(NOW - timedelta(days=1)) == 0
     assert await shop.store.prune_deliveries(later(days=900)) == len(claimed) == 1
-    assert {each.fate for each in await shop.store.deliveries(hook.id, None, 9)} == {Fate.PENDING}
+    assert {each.fate for each in await shop.store.deliveries(hook.id, None, 9)} == {DeliveryStatus.PENDING}
 
 
 async def test_claims_without_proof_are_counted(shop: Shop) -> None:
@@ -124,7 +124,7 @@ async def test_claims_without_proof_are_counted(shop: Shop) -> None:
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, account.limits)
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
-    assert await shop.store.save(Outcome(domain=replace(first, held=True)))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, is_holder=True)))
     assert await shop.store.count_unproven(account.id) == 0
     assert (await shop.store.account(account.id)) == account
     await shop.store.claim(second, account.limits)

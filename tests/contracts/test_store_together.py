@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from letterhead.adapters.storage.write_batcher import Gathering
+from letterhead.adapters.storage.write_batcher import WriteBatcher
 from letterhead.errors import Fault
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Outcome, Page
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from tests.contracts.samples import Shop, audit, later
 
 AUDIT = "SELECT actor, account_id, action, subject, address, tracking_id, at FROM audit ORDER BY subject"
@@ -56,7 +56,7 @@ async def test_a_broken_write_is_told_to_each_that_waits_for_it() -> None:
         wrote.extend(items)
         return [-item for item in items]
 
-    gathering: Gathering[int, int] = Gathering(write)
+    gathering: WriteBatcher[int, int] = WriteBatcher(write)
     ended = await asyncio.gather(*(gathering.add(number) for number in (1, 2)), return_exceptions=True)
     assert [type(each) for each in ended] == [OSError, OSError]
     assert await asyncio.gather(*(gathering.add(number) for number in (3, 4, 5))) == [-3, -4, -5]
@@ -72,7 +72,7 @@ async def test_one_that_gives_up_leaves_the_others() -> None:
         wrote.extend(items)
         return [None for _ in items]
 
-    gathering: Gathering[int, None] = Gathering(write)
+    gathering: WriteBatcher[int, None] = WriteBatcher(write)
     waiting = [asyncio.create_task(gathering.add(number)) for number in (1, 2)]
     await asyncio.sleep(0)
     waiting[0].cancel()
@@ -92,14 +92,14 @@ async def test_marks_follow_every_change(shop: Shop) -> None:
     await shop.domain(other.id, sender="c.test")
 
     async def marks() -> list[tuple[str, int]]:
-        listed = await shop.store.domains(account.id, Page())
-        told = await shop.store.marks(account.id)
+        listed = await shop.store.domains(account.id, DomainQuery())
+        told = await shop.store.list_versions(account.id)
         assert told == [(each.id, each.version) for each in listed]
         return told
 
     before = await marks()
     assert [domain_id for domain_id, _ in before] == [second.id, first.id]
-    assert await shop.store.save(Outcome(domain=replace(first, last_sync=later(hours=1))))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, last_sync=later(hours=1))))
     assert await marks() != before
 
 
@@ -110,4 +110,4 @@ async def test_a_gathering_stops_with_its_loop() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises((asyncio.CancelledError, Fault)):
-        await asyncio.wait_for(Gathering[int, None](write).add(1), 2)
+        await asyncio.wait_for(WriteBatcher[int, None](write).add(1), 2)

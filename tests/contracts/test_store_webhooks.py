@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Change, Domain, EventKind
-from letterhead.core.public.webhooks import Fate, Ruling, Webhook
+from letterhead.core.domain.domain import Domain, EventKind, RecordChange
+from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webhook
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import Outcome
-from letterhead.ports.store.webhooks import Attempt, OwedDelivery
+from letterhead.ports.store.domains import DomainUpdate
+from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, fresh_id, later
 
 Stores = tuple[Store, Store]
 MINUTE = timedelta(minutes=1)
-DELIVERED = Ruling(fate=Fate.DELIVERED)
+DELIVERED = RetryDecision(fate=DeliveryStatus.DELIVERED)
 
 
 async def hook(store: Store, account_id: str, *events: str, most: int = 9) -> Webhook:
@@ -34,21 +34,21 @@ async def owed_domain(shop: Shop, *events: str, sender: str = "acme.example") ->
     return webhook, await shop.domain(account.id, sender)
 
 
-async def due(store: Store, minutes: float = 0, owner: str = "me", **how: int) -> list[OwedDelivery]:
+async def due(store: Store, minutes: float = 0, owner: str = "me", **how: int) -> list[DueDelivery]:
     """Claims what is due after so many minutes, for a minute."""
     now = later(minutes=minutes)
     places, failing = how.get("places", 2), bool(how.get("failing", 0))
     return await store.claim_deliveries(now, now + MINUTE, owner, how.get("limit", 100), failing=failing, places=places)
 
 
-def attempt(status: int | None = 200, minutes: float = 0) -> Attempt:
+def attempt(status: int | None = 200, minutes: float = 0) -> DeliveryAttempt:
     """Makes an attempt."""
-    return Attempt(at=later(minutes=minutes), milliseconds=7, status=status, said="odd \0 text")
+    return DeliveryAttempt(at=later(minutes=minutes), milliseconds=7, status=status, said="odd \0 text")
 
 
-def again(minutes: float) -> Ruling:
+def again(minutes: float) -> RetryDecision:
     """Rules that it is tried again."""
-    return Ruling(fate=Fate.PENDING, due_at=later(minutes=minutes))
+    return RetryDecision(fate=DeliveryStatus.PENDING, due_at=later(minutes=minutes))
 
 
 async def test_an_event_is_owed_with_its_own_id(shop: Shop) -> None:
@@ -56,11 +56,11 @@ async def test_an_event_is_owed_with_its_own_id(shop: Shop) -> None:
     account = await shop.account()
     every, lost = await hook(shop.store, account.id), await hook(shop.store, account.id, "domain.lost")
     domain = await shop.domain(account.id, "acme.example")
-    change = Change(record="dkim", was="present", now="absent")
+    change = RecordChange(record="dkim", was="present", now="absent")
     told = (event(EventKind.DOMAIN_LOST), replace(event(EventKind.RECORD_CHANGED), change=change))
-    assert await shop.store.save(Outcome(domain=replace(domain, tokens=("three",)), events=told))
+    assert await shop.store.save(DomainUpdate(domain=replace(domain, tokens=("three",)), events=told))
     events = await shop.store.events(account.id, None, None, 9)
-    claimed = {(each.kept.webhook.id, each.kind): each for each in await due(shop.store, places=9)}
+    claimed = {(each.stored.webhook.id, each.kind): each for each in await due(shop.store, places=9)}
     assert {key: each.id for key, each in claimed.items()} == {
         **{(every.id, each.event.kind.value): each.id for each in events},
         (lost.id, "domain.lost"): events[1].id,
@@ -68,7 +68,7 @@ async def test_an_event_is_owed_with_its_own_id(shop: Shop) -> None:
     owed = claimed[every.id, "record.changed"]
     assert owed.domain is not None
     assert (owed.change, owed.domain.tokens, owed.failures, owed.at) == (change, ("three",), 0, NOW)
-    assert owed.kept.sealed == b"sealed"
+    assert owed.stored.sealed == b"sealed"
 
 
 async def test_only_who_wants_it_is_owed(shop: Shop) -> None:
@@ -78,14 +78,14 @@ async def test_only_who_wants_it_is_owed(shop: Shop) -> None:
     late = await shop.domain(account.id, "late.example")
     webhook = await hook(shop.store, account.id)
     assert await due(shop.store) == []
-    (owed,) = [each for each in await _told(shop, late) if each.kept.webhook.id == webhook.id]
-    await shop.store.attempted(owed, attempt(410), Ruling(fate=Fate.FAILED, gone=True))
+    (owed,) = [each for each in await _told(shop, late) if each.stored.webhook.id == webhook.id]
+    await shop.store.record_attempt(owed, attempt(410), RetryDecision(fate=DeliveryStatus.FAILED, gone=True))
     assert await _told(shop, replace(late, version=1)) == []
     assert await shop.store.deliveries(other.id, None, 9) == []
 
 
-async def _told(shop: Shop, domain: Domain) -> list[OwedDelivery]:
-    assert await shop.store.save(Outcome(domain=domain, events=(event(EventKind.DOMAIN_FAILED),)))
+async def _told(shop: Shop, domain: Domain) -> list[DueDelivery]:
+    assert await shop.store.save(DomainUpdate(domain=domain, events=(event(EventKind.DOMAIN_FAILED),)))
     return await due(shop.store)
 
 
@@ -93,7 +93,7 @@ async def test_nothing_is_owed_of_what_was_not_written(shop: Shop) -> None:
     """A save that lost a race owes nothing: message and event stand or fall together."""
     webhook, domain = await owed_domain(shop, "domain.failed")
     stale = replace(domain, version=7)
-    assert not await shop.store.save(Outcome(domain=stale, events=(event(EventKind.DOMAIN_FAILED),)))
+    assert not await shop.store.save(DomainUpdate(domain=stale, events=(event(EventKind.DOMAIN_FAILED),)))
     assert await shop.store.deliveries(webhook.id, None, 9) == []
 
 
@@ -111,12 +111,12 @@ async def test_an_event_leads_to_its_check(shop: Shop) -> None:
     """Events of one check lead to it, whole; those of a person to none, and other accounts' are not found."""
     webhook, domain = await owed_domain(shop)
     seen, told = checkup(), (event(EventKind.DOMAIN_FAILED), event(EventKind.RECORD_CHANGED))
-    assert await shop.store.save(Outcome(domain=domain, events=told, checkup=seen))
+    assert await shop.store.save(DomainUpdate(domain=domain, events=told, check=seen))
     first, *others = await shop.store.events(webhook.account_id, domain.id, None, 9)
     assert first.check_id is None
     (check_id,) = {each.check_id for each in others}
     assert check_id is not None
-    kept = await shop.store.evidence(check_id)
+    kept = await shop.store.find_check(check_id)
     assert kept is not None
     assert kept.taken_at == NOW
     assert kept.snapshot == seen.snapshot
@@ -128,28 +128,28 @@ async def test_two_at_a_time(stores: Stores, shop: Shop) -> None:
     """However many ask, an endpoint has two messages under way; what ran out counts no more."""
     webhook, domain = await owed_domain(shop)
     for version in range(6):
-        assert await shop.store.save(Outcome(domain=replace(domain, version=version), events=(event(),)))
+        assert await shop.store.save(DomainUpdate(domain=replace(domain, version=version), events=(event(),)))
     claims = await asyncio.gather(*(due(store, owner=f"o{number}") for number in range(5) for store in stores))
     claimed = [each for claim in claims for each in claim]
     assert len({each.id for each in claimed}) == len(claimed) == 2
     assert await due(shop.store, minutes=0.5) == []
-    await shop.store.attempted(claimed[0], attempt(), DELIVERED)
+    await shop.store.record_attempt(claimed[0], attempt(), DELIVERED)
     assert len(await due(shop.store, minutes=0.5)) == 1
     assert len(await due(shop.store, minutes=3)) == 2
-    assert {each.kept.webhook.id for each in claimed} == {webhook.id}
+    assert {each.stored.webhook.id for each in claimed} == {webhook.id}
 
 
 async def test_a_failing_endpoint_waits_apart(shop: Shop) -> None:
     """Once an attempt failed, its messages are given out among the failing ones alone, until one arrives."""
     webhook, domain = await owed_domain(shop)
     (owed,) = await due(shop.store)
-    await shop.store.attempted(owed, attempt(500), again(1))
+    await shop.store.record_attempt(owed, attempt(500), again(1))
     assert await due(shop.store, minutes=0.5, failing=1) == []
     assert await due(shop.store, minutes=2) == []
     (owed,) = await due(shop.store, minutes=2, failing=1)
-    assert (owed.failures, owed.kept.webhook.id) == (1, webhook.id)
-    await shop.store.attempted(owed, attempt(minutes=2), DELIVERED)
-    assert await shop.store.save(Outcome(domain=domain, events=(event(),)))
+    assert (owed.failures, owed.stored.webhook.id) == (1, webhook.id)
+    await shop.store.record_attempt(owed, attempt(minutes=2), DELIVERED)
+    assert await shop.store.save(DomainUpdate(domain=domain, events=(event(),)))
     assert len(await due(shop.store, minutes=3)) == 1
 
 
@@ -157,19 +157,23 @@ async def test_every_attempt_is_kept(shop: Shop) -> None:
     """Deliveries are listed newest first in pages, with all attempts in order and what comes next."""
     webhook, domain = await owed_domain(shop)
     (first,) = await due(shop.store)
-    await shop.store.attempted(first, attempt(None), again(5))
-    assert await shop.store.save(Outcome(domain=domain, events=(event(EventKind.DOMAIN_FAILED),)))
+    await shop.store.record_attempt(first, attempt(None), again(5))
+    assert await shop.store.save(DomainUpdate(domain=domain, events=(event(EventKind.DOMAIN_FAILED),)))
     newest, oldest = await shop.store.deliveries(webhook.id, None, 9)
-    assert (newest.kind, newest.fate, newest.attempts) == ("domain.failed", Fate.PENDING, ())
+    assert (newest.kind, newest.fate, newest.attempts) == ("domain.failed", DeliveryStatus.PENDING, ())
     assert (oldest.id, oldest.due_at) == (first.id, later(minutes=5))
     (made,) = oldest.attempts
     assert (made.status, made.milliseconds, made.at) == (None, 7, NOW)
     (again_,) = [each for each in await due(shop.store, 5, failing=1) if each.id == first.id]
-    await shop.store.attempted(again_, attempt(204, minutes=5), DELIVERED)
+    await shop.store.record_attempt(again_, attempt(204, minutes=5), DELIVERED)
     assert await shop.store.deliveries(webhook.id, newest.id, 9) == [await shop.store.delivery(webhook.id, first.id)]
     told = await shop.store.delivery(webhook.id, first.id)
     assert told is not None
-    assert (told.fate, told.due_at, [each.status for each in told.attempts]) == (Fate.DELIVERED, None, [None, 204])
+    assert (told.fate, told.due_at, [each.status for each in told.attempts]) == (
+        DeliveryStatus.DELIVERED,
+        None,
+        [None, 204],
+    )
     assert len(await shop.store.deliveries(webhook.id, None, 1)) == 1
     assert await shop.store.delivery("another", first.id) is None
 
@@ -180,25 +184,25 @@ async def test_who_lost_the_lease_decides_nothing(shop: Shop) -> None:
     (slow,) = await due(shop.store, owner="slow")
     (quick,) = await due(shop.store, minutes=2, owner="quick")
     assert slow.id == quick.id
-    await shop.store.attempted(slow, attempt(500), again(9))
+    await shop.store.record_attempt(slow, attempt(500), again(9))
     assert await due(shop.store, minutes=2.5) == []
-    await shop.store.attempted(quick, attempt(200), DELIVERED)
-    await shop.store.attempted(slow, attempt(500), again(9))
+    await shop.store.record_attempt(quick, attempt(200), DELIVERED)
+    await shop.store.record_attempt(slow, attempt(500), again(9))
     (told,) = await shop.store.deliveries(webhook.id, None, 9)
-    assert (told.fate, len(told.attempts)) == (Fate.DELIVERED, 3)
+    assert (told.fate, len(told.attempts)) == (DeliveryStatus.DELIVERED, 3)
 
 
 async def test_gone_ends_all_that_is_owed(shop: Shop) -> None:
     """After 410 nothing is given out any more; a change of the endpoint enables it for what comes then."""
     webhook, domain = await owed_domain(shop)
     for version in range(3):
-        assert await shop.store.save(Outcome(domain=replace(domain, version=version), events=(event(),)))
+        assert await shop.store.save(DomainUpdate(domain=replace(domain, version=version), events=(event(),)))
     owed, _ = await due(shop.store)
-    await shop.store.attempted(owed, attempt(410), Ruling(fate=Fate.FAILED, gone=True))
+    await shop.store.record_attempt(owed, attempt(410), RetryDecision(fate=DeliveryStatus.FAILED, gone=True))
     kept = await shop.store.webhook(webhook.account_id, webhook.id)
     assert kept is not None
     assert kept.webhook.disabled_at == NOW
-    assert {each.fate for each in await shop.store.deliveries(webhook.id, None, 9)} == {Fate.FAILED}
+    assert {each.fate for each in await shop.store.deliveries(webhook.id, None, 9)} == {DeliveryStatus.FAILED}
     assert await due(shop.store, 60) == []
     assert await shop.store.change_webhook(webhook, audit())
     assert await shop.store.redeliver(webhook.id, owed.id, audit())
@@ -240,10 +244,10 @@ async def test_leases_are_handed_back(shop: Shop) -> None:
     assert (await shop.store.backlog(NOW)).deliveries == 1
     (owed,) = await due(shop.store)
     assert (await shop.store.backlog(NOW)).deliveries == 0
-    await shop.store.hand_back("me", NOW)
+    await shop.store.release_leases("me", NOW)
     assert len(await due(shop.store, owner="other")) == 1
     assert await shop.store.delete_webhook(webhook.account_id, webhook.id, audit())
-    await shop.store.attempted(owed, attempt(), DELIVERED)
+    await shop.store.record_attempt(owed, attempt(), DELIVERED)
     assert (await shop.store.backlog(later(hours=1))).deliveries == 0
 
 

@@ -6,7 +6,7 @@ from itertools import count
 
 from letterhead.adapters.storage import open_store
 from letterhead.core.accounts.quotas import Limits
-from letterhead.ports.store.domains import Claimed
+from letterhead.ports.store.domains import ClaimResult
 from tests.contracts.samples import Shop, domain, pooled_keys
 
 
@@ -18,7 +18,7 @@ async def write(url: str, run: str) -> None:
         for number in count():
             name = f"d{number}.run{run}.example"
             wanted = domain(made.id, name, id=name)
-            assert await store.claim(shop.claim(wanted, own=pooled_keys(1)[0]), Limits()) is Claimed.ADDED
+            assert await store.claim(shop.claim(wanted, own=pooled_keys(1)[0]), Limits()) is ClaimResult.ADDED
             print(name, flush=True)
 
 

@@ -9,12 +9,19 @@ from letterhead.core.check import check
 from letterhead.core.dns.answers import THE_WAY, Perspective, Question, Reply, Seen, Unanswered, View, Why
 from letterhead.core.domain import provider_findings
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.evidence import Evidence, Sight
-from letterhead.core.domain.health import State, fresh
-from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, Obstacle, Presence, ProviderWord, Word
+from letterhead.core.domain.evidence import Evidence, RecordState
+from letterhead.core.domain.health import HealthState, new_health
+from letterhead.core.domain.provider_identity import (
+    Identity,
+    IdentityReport,
+    IdentityUnknown,
+    Obstacle,
+    Presence,
+    ProviderStatus,
+)
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.zone import resolver_outage
-from letterhead.core.zone.resolver_outage import Silence
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from tests.core import samples
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,17 +34,17 @@ DOMAIN = Domain(
     mail_from="lh.acme.dev",
     created_at=NOW,
     last_sync=NOW,
-    dkim=fresh(State.VERIFIED, NOW),
-    mail_from_watch=fresh(State.PENDING, NOW),
-    held=True,
-    told_at=NOW,
+    dkim=new_health(HealthState.VERIFIED, NOW),
+    mail_from_health=new_health(HealthState.PENDING, NOW),
+    is_holder=True,
+    registered_at=NOW,
 )
 
 
 def says(
-    dkim: Word = Word.SUCCESS,
+    dkim: ProviderStatus = ProviderStatus.SUCCESS,
     presence: Presence = Presence.OURS,
-    mail_from: Word = Word.SUCCESS,
+    mail_from: ProviderStatus = ProviderStatus.SUCCESS,
     selector: str | None = None,
     reason: str | None = None,
 ) -> Identity:
@@ -45,9 +52,13 @@ def says(
 
 
 def seen(
-    word: ProviderWord | None, dkim: Sight = Sight.PRESENT, mail_from: Sight = Sight.PRESENT, *, elsewhere: bool = False
+    word: IdentityReport | None,
+    dkim: RecordState = RecordState.PRESENT,
+    mail_from: RecordState = RecordState.PRESENT,
+    *,
+    elsewhere: bool = False,
 ) -> Evidence:
-    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
+    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, is_held_elsewhere=elsewhere)
 
 
 OBSTACLES = {
@@ -59,22 +70,25 @@ OBSTACLES = {
 PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
     (None, seen(says())),
     (None, seen(None)),
-    (None, seen(says(Word.TEMPORARY_FAILURE), dkim=Sight.MISSING)),
-    ("identity.provider-lags", seen(says(Word.TEMPORARY_FAILURE))),
-    (None, seen(says(Word.PENDING), dkim=Sight.MISSING)),
+    (None, seen(says(ProviderStatus.TEMPORARY_FAILURE), dkim=RecordState.MISSING)),
+    ("identity.provider-lags", seen(says(ProviderStatus.TEMPORARY_FAILURE))),
+    (None, seen(says(ProviderStatus.PENDING), dkim=RecordState.MISSING)),
     (None, seen(says(selector="lh1"))),
-    (None, seen(says(mail_from=Word.NOT_STARTED), mail_from=Sight.MISSING)),
-    ("identity.provider-lags", seen(says(Word.PENDING))),
-    *((code, seen(replace(says(Word.PENDING), obstacle=obstacle))) for obstacle, code in OBSTACLES.items()),
-    ("identity.provider-gave-up", seen(says(Word.GAVE_UP, reason="72 h"))),
-    ("identity.missing-at-provider", seen(says(Word.NOT_STARTED, Presence.ABSENT, Word.NOT_STARTED))),
+    (None, seen(says(mail_from=ProviderStatus.NOT_STARTED), mail_from=RecordState.MISSING)),
+    ("identity.provider-lags", seen(says(ProviderStatus.PENDING))),
+    *((code, seen(replace(says(ProviderStatus.PENDING), obstacle=obstacle))) for obstacle, code in OBSTACLES.items()),
+    ("identity.provider-gave-up", seen(says(ProviderStatus.GAVE_UP, reason="72 h"))),
+    (
+        "identity.missing-at-provider",
+        seen(says(ProviderStatus.NOT_STARTED, Presence.ABSENT, ProviderStatus.NOT_STARTED)),
+    ),
     ("identity.key-replaced", seen(says(selector="other"))),
     ("identity.not-ours", seen(says(presence=Presence.FOREIGN))),
     ("identity.throttled", seen(IdentityUnknown(provider_code="Throttled", detail="later"))),
-    ("identity.refused", seen(says(Word.REFUSED, reason="blocked"))),
-    ("mail-from.not-started", seen(says(mail_from=Word.NOT_STARTED))),
+    ("identity.refused", seen(says(ProviderStatus.REFUSED, reason="blocked"))),
+    ("mail-from.not-started", seen(says(mail_from=ProviderStatus.NOT_STARTED))),
     ("claim.held", seen(None, elsewhere=True)),
-    (None, seen(None, dkim=Sight.MISSING, elsewhere=True)),
+    (None, seen(None, dkim=RecordState.MISSING, elsewhere=True)),
 )
 
 
@@ -90,8 +104,8 @@ def of_a_contest(contested_at: datetime) -> list[Finding]:
 
 def of_an_outage(zones: int) -> list[Finding]:
     """Gives what is told where so many zones fell silent at once."""
-    silence = Silence(zones=zones, since=NOW - timedelta(hours=1))
-    return [resolver_outage.finding("acme.dev", silence)] if resolver_outage.ours(silence) else []
+    silence = ResolverOutage(zones=zones, since=NOW - timedelta(hours=1))
+    return [resolver_outage.outage_finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
 
 
 def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:

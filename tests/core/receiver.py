@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from letterhead.core.check import message_authentication
-from letterhead.core.check.message_authentication import Case, Proof
+from letterhead.core.check.message_authentication import AuthInput, AuthReport
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, Seen, Unanswered, Why
 from letterhead.core.dns.records import Address, Mx, Rdata, Target
 from letterhead.core.message import message
@@ -54,14 +54,14 @@ def judged(
     helo: str | None = None,
     sender: str = "acme.dev",
     now: datetime = NOW,
-) -> Proof:
+) -> AuthReport:
     """Judges a mail."""
-    read = message.parse(octets)
+    read = message.parse_message(octets)
     envelope = message_authentication.envelope(read, ip, mail_from, helo)
-    case = Case(sender=sender, message=read, envelope=envelope, now=now)
+    case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
     seen: dict[Question, tuple[Reply, ...]] = {}
     while wanted := message_authentication.first_questions(case, seen):
         seen |= answers(wanted, zone, silent)
-    signatures = message_authentication.verified(case, seen)
+    signatures = message_authentication.verify_signatures(case, seen)
     seen |= answers(message_authentication.later_questions(case, signatures, seen), zone, silent)
     return message_authentication.judge(case, signatures, seen)

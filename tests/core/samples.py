@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from letterhead.core.check.check import plan_for
 from letterhead.core.dns.answers import Answer, Found, Perspective, Question, Reply, Seen, View
 from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Target, Txt, split_text
-from letterhead.core.domain.domain import Slots
+from letterhead.core.domain.domain import KeyDelegation
 from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.plan.plan import Plan, RecordId
 
@@ -19,7 +19,7 @@ def plan(
     zone: str | None = None,
     mail_from: bool = True,
     label: str = "lh",
-    slots: Slots | None = None,
+    slots: KeyDelegation | None = None,
 ) -> Plan:
     """Plans the usual four records, or the two without a MAIL FROM domain."""
     return plan_for(

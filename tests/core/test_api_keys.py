@@ -1,12 +1,13 @@
 """An API key's text can be told from a typo without the database, and what is stored of it can't be turned back."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, masked, new_api_key, well_formed
+from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, mask, new_api_key, well_formed
 from letterhead.core.secret import Secret
 
 OCTETS = st.binary(min_size=32, max_size=32)
@@ -50,7 +51,7 @@ def test_every_typo_is_seen(octets: bytes, place: int, change: int) -> None:
         lambda text: text[:-1] + "٣",  # a digit to str.isdigit, none to us
     ],
 )
-def test_other_texts_are_no_keys(spoil) -> None:  # type: ignore[no-untyped-def]
+def test_other_texts_are_no_keys(spoil: Callable[[str], str]) -> None:
     """A cut, padded, recased or relabelled key is no key."""
     text, _ = new_api_key(Mode.LIVE, SOME)
     assert not well_formed(spoil(text))
@@ -59,7 +60,7 @@ def test_other_texts_are_no_keys(spoil) -> None:  # type: ignore[no-untyped-def]
 def test_masked_text_tells_little() -> None:
     """A list shows the mode and four characters of the thirty that count."""
     text, shown = new_api_key(Mode.TEST, SOME)
-    assert shown == masked(text) == text[:12] + "…"
+    assert shown == mask(text) == text[:12] + "…"
     assert not well_formed(shown)
 
 

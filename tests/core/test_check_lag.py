@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from letterhead.core.schedule.check_lag import FIRST, SLOT, STEPS, Tally, by_slot, most_of, slot_of, step_of, within
+from letterhead.core.schedule.check_lag import (
+    FIRST,
+    SLOT,
+    STEPS,
+    HistogramCount,
+    group_by_slot,
+    share_within,
+    slot_of,
+    step_of,
+    upper_bound,
+)
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -17,7 +27,7 @@ T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def test_a_step_goes_up_to_its_end(seconds: float, step: int) -> None:
     """Each goes up to twice the one before, and nothing is too late for the last."""
     assert step_of(timedelta(seconds=seconds)) == step
-    assert seconds <= most_of(step) or step == STEPS - 1
+    assert seconds <= upper_bound(step) or step == STEPS - 1
 
 
 def test_slots_are_five_minutes_of_the_clock() -> None:
@@ -28,14 +38,14 @@ def test_slots_are_five_minutes_of_the_clock() -> None:
 
 def test_within_lies_inside_its_step() -> None:
     """Half of ten in the first step lie within half of it; the last of a hundred decides what all began within."""
-    assert within({0: 10}, 0.5) == pytest.approx(FIRST / 2)
-    assert within({0: 99, 9: 1}, 0.99) == pytest.approx(FIRST)
-    assert within({0: 99, 9: 1}, 1.0) == pytest.approx(most_of(9))
-    assert within({}, 0.5) is None
-    assert within({3: 0}, 0.5) is None
+    assert share_within({0: 10}, 0.5) == pytest.approx(FIRST / 2)
+    assert share_within({0: 99, 9: 1}, 0.99) == pytest.approx(FIRST)
+    assert share_within({0: 99, 9: 1}, 1.0) == pytest.approx(upper_bound(9))
+    assert share_within({}, 0.5) is None
+    assert share_within({3: 0}, 0.5) is None
 
 
 def test_tallies_lie_in_their_slots() -> None:
     """Each in its own; what is outside of the picture is left away."""
-    told = [Tally(at=T0 + SLOT * number, step=1, number=2) for number in (-1, 0, 2, 3)]
-    assert by_slot(told, T0, 3) == [Counter({1: 2}), Counter(), Counter({1: 2})]
+    told = [HistogramCount(at=T0 + SLOT * number, step=1, number=2) for number in (-1, 0, 2, 3)]
+    assert group_by_slot(told, T0, 3) == [Counter({1: 2}), Counter(), Counter({1: 2})]

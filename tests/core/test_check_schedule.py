@@ -8,18 +8,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.evidence import Evidence, Sight
-from letterhead.core.domain.health import Look, State, Watch
+from letterhead.core.domain.evidence import Evidence, RecordState
+from letterhead.core.domain.health import HealthState, Observation, RecordHealth
 from letterhead.core.domain.lifecycle import advance
-from letterhead.core.schedule.check_schedule import next_look, retry_at
+from letterhead.core.schedule.check_schedule import next_check, retry_at
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
 
 
-def aged(state: State, age: timedelta, **more: object) -> Domain:
+def aged(state: HealthState, age: timedelta, **more: object) -> Domain:
     """Gives a domain that entered `state` so long ago and was last seen with its record there."""
-    watch = Watch(state=state, since=NOW - age, present_since=NOW - age if state is State.VERIFIED else None)
+    watch = RecordHealth(
+        state=state, since=NOW - age, present_since=NOW - age if state is HealthState.VERIFIED else None
+    )
     domain = Domain(
         id="dom_1",
         account_id="acc_1",
@@ -34,40 +36,40 @@ def aged(state: State, age: timedelta, **more: object) -> Domain:
 
 
 PACES = [
-    (State.PENDING, 0 * SECOND, 15 * SECOND),
-    (State.PENDING, 10 * MINUTE - SECOND, 15 * SECOND),
-    (State.PENDING, 10 * MINUTE, MINUTE),
-    (State.PENDING, HOUR, 5 * MINUTE),
-    (State.PENDING, DAY, 15 * MINUTE),
-    (State.PENDING, 72 * HOUR, HOUR),
-    (State.PENDING, 400 * DAY, DAY),
-    (State.VERIFIED, 0 * SECOND, 6 * HOUR),
-    (State.VERIFIED, 30 * DAY - SECOND, 6 * HOUR),
-    (State.VERIFIED, 30 * DAY, 24 * HOUR),
-    (State.AT_RISK, HOUR - SECOND, 5 * MINUTE),
-    (State.AT_RISK, HOUR, 30 * MINUTE),
-    (State.FAILED, 0 * SECOND, DAY),
-    (State.FAILED, 30 * DAY - SECOND, DAY),
-    (State.FAILED, 30 * DAY, 7 * DAY),
-    (State.FAILED, 90 * DAY - SECOND, 7 * DAY),
-    (State.FAILED, 90 * DAY, None),
-    (State.DRAFT, 5 * DAY, None),
+    (HealthState.PENDING, 0 * SECOND, 15 * SECOND),
+    (HealthState.PENDING, 10 * MINUTE - SECOND, 15 * SECOND),
+    (HealthState.PENDING, 10 * MINUTE, MINUTE),
+    (HealthState.PENDING, HOUR, 5 * MINUTE),
+    (HealthState.PENDING, DAY, 15 * MINUTE),
+    (HealthState.PENDING, 72 * HOUR, HOUR),
+    (HealthState.PENDING, 400 * DAY, DAY),
+    (HealthState.VERIFIED, 0 * SECOND, 6 * HOUR),
+    (HealthState.VERIFIED, 30 * DAY - SECOND, 6 * HOUR),
+    (HealthState.VERIFIED, 30 * DAY, 24 * HOUR),
+    (HealthState.AT_RISK, HOUR - SECOND, 5 * MINUTE),
+    (HealthState.AT_RISK, HOUR, 30 * MINUTE),
+    (HealthState.FAILED, 0 * SECOND, DAY),
+    (HealthState.FAILED, 30 * DAY - SECOND, DAY),
+    (HealthState.FAILED, 30 * DAY, 7 * DAY),
+    (HealthState.FAILED, 90 * DAY - SECOND, 7 * DAY),
+    (HealthState.FAILED, 90 * DAY, None),
+    (HealthState.DRAFT, 5 * DAY, None),
 ]
 
 
 @pytest.mark.parametrize(("state", "age", "wait"), PACES)
-def test_pace(state: State, age: timedelta, wait: timedelta | None) -> None:
-    """Each state is looked at as often as the design says, and says why."""
-    at, reason = next_look(aged(state, age), NOW, 0)
+def test_pace(state: HealthState, age: timedelta, wait: timedelta | None) -> None:
+    """Each state is looked at as often as the table says, and says why."""
+    at, reason = next_check(aged(state, age), NOW, 0)
     assert at == (None if wait is None else NOW + wait)
     assert reason.startswith(state.replace("_", " "))
 
 
-@given(st.floats(-1, 1), st.sampled_from(State), st.integers(0, 100))
-def test_jitter_is_a_tenth(jitter: float, state: State, days: int) -> None:
+@given(st.floats(-1, 1), st.sampled_from(HealthState), st.integers(0, 100))
+def test_jitter_is_a_tenth(jitter: float, state: HealthState, days: int) -> None:
     """The jitter moves a look by at most a tenth of its wait, and never into the past."""
-    exact, _ = next_look(aged(state, days * DAY), NOW, 0)
-    moved, _ = next_look(aged(state, days * DAY), NOW, jitter)
+    exact, _ = next_check(aged(state, days * DAY), NOW, 0)
+    moved, _ = next_check(aged(state, days * DAY), NOW, jitter)
     if exact is None:
         assert moved is None
     else:
@@ -77,21 +79,21 @@ def test_jitter_is_a_tenth(jitter: float, state: State, days: int) -> None:
 
 
 @pytest.mark.parametrize("jitter", [-1, -0.5, 0, 1])
-@pytest.mark.parametrize("sight", [Sight.MISSING, Sight.DIVIDED])
-def test_after_a_miss(jitter: float, sight: Sight) -> None:
+@pytest.mark.parametrize("sight", [RecordState.MISSING, RecordState.DIVIDED])
+def test_after_a_miss(jitter: float, sight: RecordState) -> None:
     """After a miss on a verified domain the next look comes in ten minutes, never too early to count."""
-    domain = advance(aged(State.VERIFIED, 40 * DAY), Evidence(dkim=sight), NOW).domain
-    at, _ = next_look(domain, NOW, jitter)
+    domain = advance(aged(HealthState.VERIFIED, 40 * DAY), Evidence(dkim=sight), NOW).domain
+    at, _ = next_check(domain, NOW, jitter)
     assert at is not None
     assert 10 * MINUTE <= at - NOW <= 11 * MINUTE
-    if sight is Sight.MISSING:
-        assert advance(domain, Evidence(dkim=sight), at).domain.dkim.state is State.AT_RISK
+    if sight is RecordState.MISSING:
+        assert advance(domain, Evidence(dkim=sight), at).domain.dkim.state is HealthState.AT_RISK
 
 
 def test_after_a_loss_at_the_provider() -> None:
     """A verified domain that the provider seems to have lost is looked at again in ten minutes."""
-    watch = Watch(state=State.VERIFIED, since=NOW - DAY, present_since=NOW - DAY, provider_lost_at=NOW)
-    assert next_look(aged(State.VERIFIED, DAY, dkim=watch), NOW, 0)[0] == NOW + 10 * MINUTE
+    watch = RecordHealth(state=HealthState.VERIFIED, since=NOW - DAY, present_since=NOW - DAY, provider_lost_at=NOW)
+    assert next_check(aged(HealthState.VERIFIED, DAY, dkim=watch), NOW, 0)[0] == NOW + 10 * MINUTE
 
 
 @pytest.mark.parametrize(
@@ -99,55 +101,62 @@ def test_after_a_loss_at_the_provider() -> None:
 )
 def test_back_off(attempts: int, wait: int) -> None:
     """Inconclusive checks come back after 30 s, doubling to 15 min, and say so."""
-    for state in (State.VERIFIED, State.AT_RISK, State.PENDING):
-        at, reason = next_look(aged(state, HOUR, attempts=attempts), NOW, 0, setup_page_open=True)
+    for state in (HealthState.VERIFIED, HealthState.AT_RISK, HealthState.PENDING):
+        at, reason = next_check(aged(state, HOUR, attempts=attempts), NOW, 0, setup_page_open=True)
         assert at == NOW + wait * SECOND
         assert reason.startswith("inconclusive")
 
 
-@pytest.mark.parametrize(("state", "age", "pace"), [(State.FAILED, DAY, DAY), (State.PENDING, 5 * DAY, HOUR)])
-def test_a_resting_domain_is_not_hunted(state: State, age: timedelta, pace: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("state", "age", "pace"), [(HealthState.FAILED, DAY, DAY), (HealthState.PENDING, 5 * DAY, HOUR)]
+)
+def test_a_resting_domain_is_not_hunted(state: HealthState, age: timedelta, pace: timedelta) -> None:
     """Where nothing is at stake any more, six looks in vain are enough; then it keeps its own pace."""
-    assert next_look(aged(state, age, attempts=6), NOW, 0)[0] == NOW + 15 * MINUTE
-    assert next_look(aged(state, age, attempts=7), NOW, 0)[0] == NOW + pace
+    assert next_check(aged(state, age, attempts=6), NOW, 0)[0] == NOW + 15 * MINUTE
+    assert next_check(aged(state, age, attempts=7), NOW, 0)[0] == NOW + pace
 
 
 def test_somebody_watches() -> None:
     """While somebody waits at the setup page for what is to come, it is looked at every 5 s; but not a draft."""
-    for state in (State.PENDING, State.FAILED, State.VERIFIED):
-        assert next_look(aged(state, DAY), NOW, 0, setup_page_open=True)[0] == NOW + 5 * SECOND
-    assert next_look(aged(State.DRAFT, DAY), NOW, 0, setup_page_open=True)[0] is None
+    for state in (HealthState.PENDING, HealthState.FAILED, HealthState.VERIFIED):
+        assert next_check(aged(state, DAY), NOW, 0, setup_page_open=True)[0] == NOW + 5 * SECOND
+    assert next_check(aged(HealthState.DRAFT, DAY), NOW, 0, setup_page_open=True)[0] is None
 
 
 def test_not_before_resolvers_forget() -> None:
     """A look through resolvers waits until they forget that the record was missing, and says so."""
     forgotten = NOW + 20 * MINUTE
-    at, reason = next_look(aged(State.PENDING, HOUR), NOW, 0, negative_until=forgotten)
+    at, reason = next_check(aged(HealthState.PENDING, HOUR), NOW, 0, negative_until=forgotten)
     assert at == forgotten
     assert "forget" in reason
-    assert next_look(aged(State.PENDING, 100 * HOUR), NOW, 0, negative_until=forgotten)[0] == NOW + HOUR
-    assert next_look(aged(State.FAILED, 100 * DAY), NOW, 0, negative_until=forgotten)[0] is None
+    assert next_check(aged(HealthState.PENDING, 100 * HOUR), NOW, 0, negative_until=forgotten)[0] == NOW + HOUR
+    assert next_check(aged(HealthState.FAILED, 100 * DAY), NOW, 0, negative_until=forgotten)[0] is None
 
 
 def test_the_more_urgent_watch_sets_the_pace() -> None:
     """A verified domain whose MAIL FROM is still pending is looked at as often as that needs."""
-    pending = Watch(state=State.PENDING, since=NOW - 2 * HOUR)
-    assert next_look(aged(State.VERIFIED, DAY, mail_from_watch=pending), NOW, 0)[0] == NOW + 5 * MINUTE
-    resting = Watch(state=State.FAILED, since=NOW - 100 * DAY)
-    assert next_look(aged(State.VERIFIED, 90 * DAY, mail_from_watch=resting), NOW, 0)[0] == NOW + DAY
+    pending = RecordHealth(state=HealthState.PENDING, since=NOW - 2 * HOUR)
+    assert next_check(aged(HealthState.VERIFIED, DAY, mail_from_health=pending), NOW, 0)[0] == NOW + 5 * MINUTE
+    resting = RecordHealth(state=HealthState.FAILED, since=NOW - 100 * DAY)
+    assert next_check(aged(HealthState.VERIFIED, 90 * DAY, mail_from_health=resting), NOW, 0)[0] == NOW + DAY
 
 
 def test_back_and_waiting_for_the_provider() -> None:
     """A failed domain whose record is back is looked at like a pending one, for three days."""
-    back = Watch(state=State.FAILED, since=NOW - 50 * DAY, present_since=NOW, looks=(Look(at=NOW, present=True),))
-    assert next_look(aged(State.FAILED, DAY, dkim=back), NOW, 0)[0] == NOW + 15 * SECOND
+    back = RecordHealth(
+        state=HealthState.FAILED,
+        since=NOW - 50 * DAY,
+        present_since=NOW,
+        observations=(Observation(at=NOW, present=True),),
+    )
+    assert next_check(aged(HealthState.FAILED, DAY, dkim=back), NOW, 0)[0] == NOW + 15 * SECOND
     stale = replace(back, present_since=NOW - 3 * DAY)
-    assert next_look(aged(State.FAILED, DAY, dkim=stale), NOW, 0)[0] == NOW + 7 * DAY
+    assert next_check(aged(HealthState.FAILED, DAY, dkim=stale), NOW, 0)[0] == NOW + 7 * DAY
 
 
 def test_a_clock_set_back_does_no_harm() -> None:
     """A state entered in the future, by a clock that was set back, is looked at like a new one."""
-    assert next_look(aged(State.PENDING, -30 * DAY), NOW, 0)[0] == NOW + 15 * SECOND
+    assert next_check(aged(HealthState.PENDING, -30 * DAY), NOW, 0)[0] == NOW + 15 * SECOND
 
 
 RETRIES = [0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400, None, None]

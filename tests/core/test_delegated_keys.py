@@ -1,33 +1,34 @@
 """The two slots of delegated keys: what is planned, what our zone must hold, and what a change of it owes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from letterhead.core.dns.answers import NoData, Unanswered, View, Why
-from letterhead.core.domain.domain import Domain, Effect, OldKey, Rotation, Slots, Step
-from letterhead.core.domain.evidence import Sight
-from letterhead.core.domain.health import State
-from letterhead.core.domain.provider_identity import Identity, Presence, Word
+from letterhead.core.domain.domain import Domain, Effect, KeyDelegation, OldKey, Rotation, Transition
+from letterhead.core.domain.evidence import RecordState
+from letterhead.core.domain.health import HealthState
+from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.core.rotation.propagation import NOBODY, Spread, joint_spread
-from letterhead.core.rotation.rotation import Look, Stage
+from letterhead.core.rotation.propagation import NOBODY, Propagation, joint_propagation
+from letterhead.core.rotation.rotation import KeyObservation, Stage
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
 from tests.core.test_lifecycle import T0, claim
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-HOME = Slots(zone="keys.example", token="x7qd")
+HOME = KeyDelegation(zone="keys.example", token="x7qd")
 LH1, LH2 = "lh1.x7qd.keys.example", "lh2.x7qd.keys.example"
 KEY = "v=DKIM1; k=rsa; p="
 
 
 def delegated(**more: object) -> Domain:
     """Gives a verified domain whose keys lie in our own zone."""
-    return claim(State.VERIFIED, **({"selector": "lh1", "slots": HOME} | more))
+    return claim(HealthState.VERIFIED, **({"selector": "lh1", "key_delegation": HOME} | more))
 
 
 def rotating() -> Domain:
@@ -35,15 +36,15 @@ def rotating() -> Domain:
     return rotation.start(delegated(), "lh2", "MIIC", T0, "asked for").domain
 
 
-def took(domain: Domain, minutes: float, **seen: object) -> Domain:
+def took(domain: Domain, minutes: float, **seen: Any) -> Domain:
     """Takes in one look, so many minutes after T0."""
-    look = Look(**({"active": Sight.PRESENT} | seen))  # type: ignore[arg-type]
-    return rotation.advance(Step(domain=domain), look, T0 + minutes * MINUTE).domain
+    look = KeyObservation(**({"active": RecordState.PRESENT} | seen))
+    return rotation.advance(Transition(domain=domain), look, T0 + minutes * MINUTE).domain
 
 
 def switched() -> Domain:
     """Gives one whose keys changed 11 minutes after T0."""
-    return took(took(rotating(), 1, spread=Spread()), 11, spread=Spread())
+    return took(took(rotating(), 1, propagation=Propagation()), 11, propagation=Propagation())
 
 
 def test_two_aliases_are_planned_and_the_key_behind_the_first() -> None:
@@ -55,48 +56,48 @@ def test_two_aliases_are_planned_and_the_key_behind_the_first() -> None:
     assert not second.required
     (key,) = plan.served
     assert (key.host, key.rdtype, key.value) == (LH1, "TXT", f"{KEY}{samples.KEY}")
-    assert [each.host for each in plan.asked[:3]] == [first.host, second.host, LH1]
+    assert [each.host for each in plan.in_asking_order[:3]] == [first.host, second.host, LH1]
 
 
 def test_our_zone_holds_what_mail_may_depend_on() -> None:
     """At each stage: a key in use, one to come, one that mail under way needs; a revoked one where none is."""
-    old = {"lh1": Sight.MISSING}
-    assert delegated_keys.texts(delegated()) == {LH1: f"{KEY}MIIB", LH2: delegated_keys.REVOKED}
-    assert delegated_keys.texts(rotating()) == {LH1: f"{KEY}MIIB", LH2: f"{KEY}MIIC"}
-    assert delegated_keys.texts(switched()) == {LH1: f"{KEY}MIIB", LH2: f"{KEY}MIIC"}
+    old = {"lh1": RecordState.MISSING}
+    assert delegated_keys.zone_texts(delegated()) == {LH1: f"{KEY}MIIB", LH2: delegated_keys.REVOKED}
+    assert delegated_keys.zone_texts(rotating()) == {LH1: f"{KEY}MIIB", LH2: f"{KEY}MIIC"}
+    assert delegated_keys.zone_texts(switched()) == {LH1: f"{KEY}MIIB", LH2: f"{KEY}MIIC"}
     safe = took(switched(), 12 + 7 * 24 * 60)
-    assert delegated_keys.texts(safe) == {LH1: delegated_keys.REVOKED, LH2: f"{KEY}MIIC"}
-    assert not delegated_keys.free(safe)
+    assert delegated_keys.zone_texts(safe) == {LH1: delegated_keys.REVOKED, LH2: f"{KEY}MIIC"}
+    assert not delegated_keys.is_selector_free(safe)
     free = took(safe, 13 + 7 * 24 * 60, old=old)
-    assert (free.old_keys, delegated_keys.free(free), delegated_keys.texts(free)) == (
+    assert (free.old_keys, delegated_keys.is_selector_free(free), delegated_keys.zone_texts(free)) == (
         (),
         True,
-        delegated_keys.texts(safe),
+        delegated_keys.zone_texts(safe),
     )
-    assert delegated_keys.texts(claim(State.VERIFIED)) == {}
+    assert delegated_keys.zone_texts(claim(HealthState.VERIFIED)) == {}
 
 
 def test_work_is_owed_where_the_zone_must_change_and_only_there() -> None:
     """Start, end of a week and abandoning owe it; the switch itself, which needs both keys, does not."""
     safe = took(switched(), 12 + 7 * 24 * 60)
     moves = [(delegated(), rotating()), (switched(), safe), (rotating(), rotation.abandon(rotating(), T0).domain)]
-    assert [delegated_keys.owed(before, after) for before, after in moves] == [(Effect.PUBLISH,)] * 3
-    assert delegated_keys.owed(rotating(), switched()) == ()
-    assert delegated_keys.owed(claim(State.VERIFIED), claim(State.VERIFIED, selector="s9")) == ()
+    assert [delegated_keys.pending_effects(before, after) for before, after in moves] == [(Effect.PUBLISH,)] * 3
+    assert delegated_keys.pending_effects(rotating(), switched()) == ()
+    assert delegated_keys.pending_effects(claim(HealthState.VERIFIED), claim(HealthState.VERIFIED, selector="s9")) == ()
 
 
 def test_nothing_is_ever_the_customers_to_remove() -> None:
     """No stage says that a record can go, and no old selector is named to anybody."""
     safe = took(switched(), 12 + 7 * 24 * 60)
     assert [rotation.stage(each) for each in (switched(), safe)] == [Stage.SWITCHED, Stage.SWITCHED]
-    assert (rotation.leaving(safe), rotation.removable(safe)) == (("lh1",), ())
+    assert (rotation.selectors_leaving(safe), rotation.removable_selectors(safe)) == (("lh1",), ())
     assert "Delete" not in rotation.waits_for(safe)
 
 
 def test_the_policy_waits_for_a_free_slot() -> None:
     """However old the key: while the one before it is needed there is no place for another."""
-    assert rotation.due(delegated(), T0 + 200 * DAY, 180 * DAY)
-    assert not rotation.due(switched(), T0 + 999 * DAY, 180 * DAY)
+    assert rotation.is_due(delegated(), T0 + 200 * DAY, 180 * DAY)
+    assert not rotation.is_due(switched(), T0 + 999 * DAY, 180 * DAY)
 
 
 def test_what_was_at_a_slot_is_forgotten_before_another_key_signs() -> None:
@@ -109,10 +110,10 @@ def test_what_was_at_a_slot_is_forgotten_before_another_key_signs() -> None:
 def test_the_week_begins_when_the_provider_has_changed_too(said: str | None, stage_after: str) -> None:
     """While the provider's last word is that it signs with the old key, that key is needed, ours to serve or not."""
     word = Identity(
-        presence=Presence.OURS, dkim=Word.SUCCESS, mail_from=Word.SUCCESS, selector=said, seen_at=T0
+        presence=Presence.OURS, dkim=ProviderStatus.SUCCESS, mail_from=ProviderStatus.SUCCESS, selector=said, seen_at=T0
     )  # fmt: skip
     before = claim(
-        State.VERIFIED,
+        HealthState.VERIFIED,
         selector="s2",
         identity=word,
         old_keys=(OldKey(selector="s1", replaced_at=T0, public_key="MIIA"),),
@@ -125,17 +126,17 @@ def test_the_week_begins_when_the_provider_has_changed_too(said: str | None, sta
 # --- where the new key was seen -------------------------------------------------------------------------------------
 
 
-def seen_at(alias: str | None, key: str | None) -> Spread:
+def seen_at(alias: str | None, key: str | None) -> Propagation:
     """Says where the next key is seen, with these at the alias and at its target; None is silence, and nothing."""
     coming = Rotation(selector="lh2", public_key=samples.KEY, started_at=T0)
     (_, one), (_, other) = (
-        delegated_keys.planned("acme.dev", "lh1", HOME),
-        delegated_keys.served(HOME, "lh1", "MIIB", coming),
+        delegated_keys.planned_cnames("acme.dev", "lh1", HOME),
+        delegated_keys.served_keys(HOME, "lh1", "MIIB", coming),
     )
     cname = samples.found(one.host, "CNAME", samples.target(alias)) if alias else Unanswered(why=Why.TIMEOUT)
     txt = samples.found(other.host, "TXT", samples.txt(key)) if key else NoData(negative_ttl=60)
     at_alias = samples.asked(one.host, "CNAME", View.EVERY_SERVER, cname)
-    spread = joint_spread((one, other), {**at_alias, **samples.asked(other.host, "TXT", View.EVERY_SERVER, txt)})
+    spread = joint_propagation((one, other), {**at_alias, **samples.asked(other.host, "TXT", View.EVERY_SERVER, txt)})
     assert spread is not None
     return spread
 
@@ -143,32 +144,40 @@ def seen_at(alias: str | None, key: str | None) -> Spread:
 def test_the_next_key_is_seen_where_alias_and_key_are() -> None:
     """One without the other is nothing; a server that did not answer is waited for; nobody asked is no yes."""
     right = f"{KEY}{samples.KEY}"
-    assert seen_at(LH2, right).everywhere
-    assert seen_at(LH2, None).lacking
-    assert seen_at(LH2, delegated_keys.REVOKED).lacking
-    assert seen_at("lh2.another.keys.example", right).lacking
-    assert seen_at(None, right).silent
-    assert joint_spread(delegated_keys.planned("acme.dev", "lh1", HOME), {}) == Spread(silent=NOBODY)
-    assert joint_spread((), {}) is None
+    assert seen_at(LH2, right).is_everywhere
+    assert seen_at(LH2, None).missing_at
+    assert seen_at(LH2, delegated_keys.REVOKED).missing_at
+    assert seen_at("lh2.another.keys.example", right).missing_at
+    assert seen_at(None, right).unreachable
+    assert joint_propagation(delegated_keys.planned_cnames("acme.dev", "lh1", HOME), {}) == Propagation(
+        unreachable=NOBODY
+    )
+    assert joint_propagation((), {}) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from(["start", "look", "abandon", "week"]), st.sampled_from(Sight)), max_size=40))
-def test_the_key_that_signs_is_always_in_our_zone(moves: list[tuple[str, Sight]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["start", "look", "abandon", "week"]), st.sampled_from(RecordState)), max_size=40
+    )
+)
+def test_the_key_that_signs_is_always_in_our_zone(moves: list[tuple[str, RecordState]]) -> None:
     """Whatever happens, in whatever order: the signer's key, and each that mail may still carry, is to be served."""
     domain, minutes, made = delegated(), 0.0, 0
     for move, sight in moves:
         minutes += 7 * 24 * 60 + 1 if move == "week" else 11
-        if move == "start" and domain.rotation is None and delegated_keys.free(domain):
+        if move == "start" and domain.rotation is None and delegated_keys.is_selector_free(domain):
             made += 1
             at = T0 + minutes * MINUTE
-            domain = rotation.start(domain, delegated_keys.other(domain.selector), f"KEY{made}", at, "x").domain
+            domain = rotation.start(
+                domain, delegated_keys.other_selector(domain.selector), f"KEY{made}", at, "x"
+            ).domain
         elif move == "abandon":
             domain = rotation.abandon(domain, T0 + minutes * MINUTE).domain
         else:
-            old = dict.fromkeys(rotation.leaving(domain), sight)
-            domain = took(domain, minutes, active=sight, spread=Spread(), old=old)
-        held = delegated_keys.texts(domain)
-        assert held[delegated_keys.target(HOME, domain.selector)] == f"{KEY}{domain.public_key}"
+            old = dict.fromkeys(rotation.selectors_leaving(domain), sight)
+            domain = took(domain, minutes, active=sight, propagation=Propagation(), old=old)
+        held = delegated_keys.zone_texts(domain)
+        assert held[delegated_keys.cname_target(HOME, domain.selector)] == f"{KEY}{domain.public_key}"
         needed = {each.public_key for each in domain.old_keys if not each.safe}
         needed |= {domain.rotation.public_key} if domain.rotation else set()
         assert needed <= {text.removeprefix(KEY) for text in held.values()}

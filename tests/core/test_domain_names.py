@@ -21,7 +21,7 @@ from letterhead.core.names.domain_names import (
     parse_label_or_name,
     parse_selector,
     registrable,
-    shown,
+    show_foreign,
 )
 from letterhead.errors import Fault, Kind
 
@@ -207,7 +207,7 @@ def test_names_answer_as_the_standards_say(raw: object) -> None:
     assert _answer(raw) == CASES[raw]
 
 
-def test_checks_come_in_the_designed_order() -> None:
+def test_checks_come_in_their_order() -> None:
     """Where a name breaks several rules, the first rule of the order speaks."""
     for raw, kind in [
         ("\u202e" * 1025, Kind.DOMAIN_TOO_LONG),  # length before charset
@@ -266,9 +266,9 @@ def test_no_name_is_suggested_where_none_is_in_it(raw: str) -> None:
 
 def test_messages_show_input_safely() -> None:
     """A refused name cannot hide, reorder or flood the message that quotes it."""
-    assert shown("a\n\u202eb\ud800\x00") == r"'a\n\u202eb\ud800\x00'"
-    assert shown("é" * 60) == f"'{'é' * 60}'"
-    assert shown("a" * 1_000_000) == f"'{'a' * 60}…'"
+    assert show_foreign("a\n\u202eb\ud800\x00") == r"'a\n\u202eb\ud800\x00'"
+    assert show_foreign("é" * 60) == f"'{'é' * 60}'"
+    assert show_foreign("a" * 1_000_000) == f"'{'a' * 60}…'"
     for raw in ["\x1b[31macme.dev", "a\u202e.dev", "\ud800.dev", "x" * 5000, "_" * 1000, "☃" * 60, "é" * 63]:
         detail = _fault(raw).detail
         assert detail.isprintable(), detail
@@ -536,6 +536,7 @@ def test_any_text_is_parsed_once_or_refused(raw: str, allow: bool) -> None:
         assert name.kind in DOMAIN_KINDS
         return
     assert parse_domain(name.ascii, rules) == name
+    assert ".".join(name.labels) == name.ascii
     assert all(set(label) <= set(LDH) for label in name.labels)
     assert all(0 < len(label) <= 63 for label in name.labels)
     if not set(name.unicode) & {"\u200c", "\u200d"}:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.check.check import all_there
-from letterhead.core.check.fingerprint import basis, sound
+from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import (
     Answer,
     Found,
@@ -21,7 +21,7 @@ from letterhead.core.dns.answers import (
 )
 from letterhead.core.dns.records import RRset, Txt
 from letterhead.core.findings.diagnosis import History
-from letterhead.core.plan.plan import PlannedRecord, Standing, Verdict
+from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
 from tests.core import samples
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -39,7 +39,7 @@ def mark(
 ) -> str | None:
     """Gives the basis of a look with one answer."""
     reply = Reply(perspective=Perspective(view=View.RECURSIVE, server=server), answer=answer)
-    return basis("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
+    return fingerprint_check("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
 
 
 def test_ttls_and_times_make_no_other_basis() -> None:
@@ -83,12 +83,12 @@ def test_silence_has_no_basis() -> None:
 def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
     """Everything required must be there, by agreement; what is only recommended may stand as it likes."""
 
-    def standing(record: PlannedRecord) -> Standing:
-        return Standing(record=record, verdict=verdict, agreed=agreed)
+    def standing(record: PlannedRecord) -> RecordResult:
+        return RecordResult(record=record, verdict=verdict, agreed=agreed)
 
     first, *others = PLAN.records
-    there = [Standing(record=each, verdict=Verdict.PRESENT) for each in others]
-    assert sound([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
+    there = [RecordResult(record=each, verdict=Verdict.PRESENT) for each in others]
+    assert is_cacheable([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert sound([*all_there(PLAN).standings, *map(standing, optional)])
+    assert is_cacheable([*all_there(PLAN).results, *map(standing, optional)])

@@ -4,7 +4,8 @@ import pytest
 
 from letterhead.core.check import check
 from letterhead.core.dkim import topic
-from letterhead.core.dns.answers import Aliased, NoData, NxDomain, Question, Unanswered, View, Why
+from letterhead.core.dns.answers import Aliased, Answer, NoData, NxDomain, Question, Reply, Unanswered, View, Why
+from letterhead.core.dns.records import Rdata
 from letterhead.core.plan.plan import RecordId, Verdict, relative_name
 from tests.core import samples
 
@@ -31,10 +32,10 @@ SILENT = Unanswered(why=Why.TIMEOUT)
         ([GONE, SILENT], Verdict.ABSENT, True),
     ],
 )
-def test_all_servers_that_answer_must_agree(answers: list[object], verdict: Verdict, agreed: bool) -> None:
+def test_all_servers_that_answer_must_agree(answers: list[Answer], verdict: Verdict, agreed: bool) -> None:
     """Present needs every authoritative server that answered; where they differ, the verdict is not yet."""
-    seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *answers)  # type: ignore[arg-type]
-    standing = check.judged(RECORD, seen)
+    seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *answers)
+    standing = check.judge_record(RECORD, seen)
     assert (standing.verdict, standing.agreed) == (verdict, agreed)
 
 
@@ -43,15 +44,15 @@ def test_no_trouble_is_ever_taken_for_missing(why: Why) -> None:
     """Whatever kept the answer from us, the record is "unanswered"."""
     trouble = Unanswered(why=why)
     seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, trouble, trouble)
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
 
 
 def test_resolvers_alone_can_only_say_present() -> None:
     """A routine check trusts a resolver's "present", and nothing else that it says."""
     present = samples.asked(RECORD.host, "TXT", View.RECURSIVE, RIGHT)
     absent = samples.asked(RECORD.host, "TXT", View.RECURSIVE, GONE)
-    assert check.judged(RECORD, present).verdict is Verdict.PRESENT
-    assert check.judged(RECORD, absent).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, present).verdict is Verdict.PRESENT
+    assert check.judge_record(RECORD, absent).verdict is Verdict.UNANSWERED
 
 
 @pytest.mark.parametrize(
@@ -63,22 +64,22 @@ def test_resolvers_alone_can_only_say_present() -> None:
         ([GONE], Verdict.ABSENT),
     ],
 )
-def test_standing_in_resolvers_need_a_majority(answers: list[object], verdict: Verdict) -> None:
+def test_standing_in_resolvers_need_a_majority(answers: list[Answer], verdict: Verdict) -> None:
     """Where port 53 is closed, 2 of 3 resolvers must agree."""
     question = Question(name=RECORD.host, rdtype="TXT", view=View.EVERY_SERVER)
-    seen = {question: samples.replies(View.RECURSIVE, *answers)}  # type: ignore[arg-type]
-    assert check.judged(RECORD, seen).verdict is verdict
+    seen = {question: samples.replies(View.RECURSIVE, *answers)}
+    assert check.judge_record(RECORD, seen).verdict is verdict
 
 
 def test_an_alias_is_followed_to_the_key() -> None:
     """A key behind a CNAME counts, since verifiers follow it; a target not asked yet is unanswered."""
     alias = Aliased(target="k.host.example", aliases=("k.host.example",), ttl=60)
     seen = dict(samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, alias))
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
     wanted = check.next_questions(PLAN, seen, thorough=True)
     assert Question(name="k.host.example", rdtype="TXT", view=View.TWO_SERVERS) in wanted
     seen |= samples.asked("k.host.example", "TXT", View.TWO_SERVERS, RIGHT)
-    assert check.judged(RECORD, seen).verdict is Verdict.PRESENT
+    assert check.judge_record(RECORD, seen).verdict is Verdict.PRESENT
 
 
 def test_an_alias_loop_ends() -> None:
@@ -87,7 +88,7 @@ def test_an_alias_loop_ends() -> None:
     there = Aliased(target="loop.example", aliases=("loop.example",), ttl=60)
     seen = dict(samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, there))
     seen |= samples.asked("loop.example", "TXT", View.TWO_SERVERS, back)
-    assert check.judged(RECORD, seen).verdict is Verdict.UNANSWERED
+    assert check.judge_record(RECORD, seen).verdict is Verdict.UNANSWERED
 
 
 def test_a_routine_check_goes_to_the_servers_only_in_doubt() -> None:
@@ -150,12 +151,12 @@ def test_a_second_text_beside_the_key_is_not_present() -> None:
         (samples.mx("other.example"), False),
     ],
 )
-def test_the_mail_from_domain_has_one_mx(rdatas: tuple[object, ...], accepted: bool) -> None:
+def test_the_mail_from_domain_has_one_mx(rdatas: tuple[Rdata, ...], accepted: bool) -> None:
     """Exactly one MX, the planned one, whatever its priority."""
     record = PLAN.record(RecordId.MAIL_FROM_MX)
     assert record is not None
-    seen = samples.asked(record.host, "MX", View.TWO_SERVERS, samples.found(record.host, "MX", rdatas))  # type: ignore[arg-type]
-    assert (check.judged(record, seen).verdict is Verdict.PRESENT) is accepted
+    seen = samples.asked(record.host, "MX", View.TWO_SERVERS, samples.found(record.host, "MX", rdatas))
+    assert (check.judge_record(record, seen).verdict is Verdict.PRESENT) is accepted
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_the_mail_from_domain_authorises_the_provider(texts: list[str], accepted
     record = PLAN.record(RecordId.MAIL_FROM_SPF)
     assert record is not None
     seen = samples.asked(record.host, "TXT", View.TWO_SERVERS, samples.found(record.host, "TXT", samples.txt(*texts)))
-    assert (check.judged(record, seen).verdict is Verdict.PRESENT) is accepted
+    assert (check.judge_record(record, seen).verdict is Verdict.PRESENT) is accepted
 
 
 def test_names_are_written_as_panels_want_them() -> None:
@@ -189,7 +190,7 @@ def test_names_are_written_as_panels_want_them() -> None:
 
 def test_every_missing_record_is_a_finding_with_a_fix() -> None:
     """What is not there is said with the name, the zone and the value to publish."""
-    seen = {}
+    seen: dict[Question, tuple[Reply, ...]] = {}
     for record in PLAN.records:
         view = View.EVERY_SERVER if record.id is RecordId.DKIM else View.TWO_SERVERS
         seen |= samples.asked(record.host, record.rdtype, view, GONE, GONE)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from letterhead.core.accounts.quotas import Counted, Limits, Over, over_domains, over_requests, resets_at
+from letterhead.core.accounts.quotas import Limits, QuotaExceeded, QuotaKind, over_domains, over_requests, resets_at
 from letterhead.errors import Kind
 
 NOW = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -22,8 +22,8 @@ def test_the_last_one_is_allowed(used: int, over: bool) -> None:
     """With three allowed the third goes through and the fourth does not."""
     limits = Limits(domains=3, requests_per_month=3)
     domains, requests = over_domains(limits, used), over_requests(limits, used, NOW)
-    assert domains == (Over(what=Counted.DOMAINS, used=used, allowed=3) if over else None)
-    expected = Over(what=Counted.REQUESTS, used=used, allowed=3, resets_at=NEXT)
+    assert domains == (QuotaExceeded(what=QuotaKind.DOMAINS, used=used, allowed=3) if over else None)
+    expected = QuotaExceeded(what=QuotaKind.REQUESTS, used=used, allowed=3, resets_at=NEXT)
     assert requests == (expected if over else None)
 
 
@@ -49,11 +49,11 @@ def test_resets_with_the_month(now: datetime, then: datetime) -> None:
 
 def test_the_refusal_says_all() -> None:
     """The refusal says what is used, what is allowed, when it resets and what to do."""
-    requests = Over(what=Counted.REQUESTS, used=100, allowed=90, resets_at=NEXT).fault()
+    requests = QuotaExceeded(what=QuotaKind.REQUESTS, used=100, allowed=90, resets_at=NEXT).fault()
     assert requests.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert all(word in requests.detail for word in ("100", "90", "2027-01-01T00:00:00Z"))
     assert requests.fix
-    domains = Over(what=Counted.DOMAINS, used=5, allowed=5).fault()
+    domains = QuotaExceeded(what=QuotaKind.DOMAINS, used=5, allowed=5).fault()
     assert domains.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert "5" in domains.detail
     assert "Delete" in (domains.fix or "")

@@ -3,17 +3,17 @@
 import pytest
 
 from letterhead.core.domain import record_changes
-from letterhead.core.domain.domain import EventKind
-from letterhead.core.plan.plan import PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.domain.domain import Event, EventKind
+from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 from tests.contracts.samples import NOW, domain
 
 PRESENT, WRONG, ABSENT, SILENT = Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNANSWERED
 
 
-def stands(verdict: Verdict, *, agreed: bool = True, record: RecordId = RecordId.DKIM) -> Standing:
+def stands(verdict: Verdict, *, agreed: bool = True, record: RecordId = RecordId.DKIM) -> RecordResult:
     """Makes a standing."""
     planned = PlannedRecord(id=record, host=f"{record.value}.acme.dev", rdtype="TXT", value="it")
-    return Standing(record=planned, verdict=verdict, agreed=agreed)
+    return RecordResult(record=planned, verdict=verdict, agreed=agreed)
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def stands(verdict: Verdict, *, agreed: bool = True, record: RecordId = RecordId
 )
 def test_a_change_is_told_once(seen: list[Verdict], told: list[tuple[str, str]]) -> None:
     """From verdict to verdict, over any silence between; what was never known before did not change."""
-    made, events = domain("a", "acme.dev"), []
+    made, events = domain("a", "acme.dev"), list[Event]()
     for verdict in seen:
-        step = record_changes.noted(made, [stands(verdict)], NOW)
+        step = record_changes.note_changes(made, [stands(verdict)], NOW)
         made, events = step.domain, [*events, *step.events]
     assert [(each.change.was, each.change.now) for each in events if each.change] == told
     assert {each.kind for each in events} <= {EventKind.RECORD_CHANGED}
@@ -41,15 +41,15 @@ def test_a_change_is_told_once(seen: list[Verdict], told: list[tuple[str, str]])
 
 def test_disagreeing_servers_change_nothing() -> None:
     """While servers differ there is no verdict yet: nothing is told, and the last one stands."""
-    made = record_changes.noted(domain("a", "acme.dev"), [stands(ABSENT)], NOW).domain
-    step = record_changes.noted(made, [stands(WRONG, agreed=False)], NOW)
+    made = record_changes.note_changes(domain("a", "acme.dev"), [stands(ABSENT)], NOW).domain
+    step = record_changes.note_changes(made, [stands(WRONG, agreed=False)], NOW)
     assert (step.events, step.domain) == ((), made)
 
 
 def test_each_record_is_told_by_itself() -> None:
     """Several records that change in one check are several events, each with its name."""
     both = [stands(ABSENT), stands(PRESENT, record=RecordId.DMARC)]
-    made = record_changes.noted(domain("a", "acme.dev"), both, NOW).domain
+    made = record_changes.note_changes(domain("a", "acme.dev"), both, NOW).domain
     later = [stands(PRESENT), stands(ABSENT, record=RecordId.DMARC)]
-    events = record_changes.noted(made, later, NOW).events
+    events = record_changes.note_changes(made, later, NOW).events
     assert [each.change and each.change.record for each in events] == ["dkim", "dmarc"]

@@ -1,6 +1,7 @@
 """The change of keys, row by row and at random: when the new key signs, and what may never make it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,34 +10,36 @@ from msgspec.structs import replace
 
 from letterhead.core.check import check
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Perspective, Question, Reply, Unanswered, View, Why
-from letterhead.core.domain.domain import Domain, Effect, EventKind, Step
-from letterhead.core.domain.evidence import Sight
-from letterhead.core.domain.health import State
+from letterhead.core.domain.domain import Domain, Effect, EventKind, Transition
+from letterhead.core.domain.evidence import RecordState
+from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_findings import findings
-from letterhead.core.domain.provider_identity import Identity, Presence, Word
+from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.plan.plan import PlannedRecord, RecordId, Verdict
 from letterhead.core.rotation import rotation
-from letterhead.core.rotation.propagation import Spread, spread_of
-from letterhead.core.rotation.rotation import Look, Stage
+from letterhead.core.rotation.propagation import Propagation, propagation_of
+from letterhead.core.rotation.rotation import KeyObservation, Stage
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
 from tests.core.test_lifecycle import T0, claim, look
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-EVERYWHERE, SILENT = Spread(), Spread(silent=("ns2",))
-LACKING = Spread(lacking=("ns2",))
+EVERYWHERE, SILENT = Propagation(), Propagation(unreachable=("ns2",))
+LACKING = Propagation(missing_at=("ns2",))
 
 
 def rotating(**more: object) -> Domain:
     """Gives a verified domain whose new key is waited for since T0."""
-    return rotation.start(claim(State.VERIFIED, **more), "s2", "MIIC", T0, "asked for").domain
+    return rotation.start(claim(HealthState.VERIFIED, **more), "s2", "MIIC", T0, "asked for").domain
 
 
-def step(domain: Domain, spread: Spread | None, minutes: float, active: Sight = Sight.PRESENT, **more: object) -> Step:
+def step(
+    domain: Domain, spread: Propagation | None, minutes: float, active: RecordState = RecordState.PRESENT, **more: Any
+) -> Transition:
     """Takes in one look, so many minutes after T0."""
-    seen = Look(active=active, spread=spread, **more)  # type: ignore[arg-type]
-    return rotation.advance(Step(domain=domain), seen, T0 + minutes * MINUTE)
+    seen = KeyObservation(active=active, propagation=spread, **more)
+    return rotation.advance(Transition(domain=domain), seen, T0 + minutes * MINUTE)
 
 
 def seen_at(minutes: float) -> Domain:
@@ -52,25 +55,25 @@ def switched() -> Domain:
 @pytest.mark.parametrize(
     ("before", "spread", "minutes", "active", "stage"),
     [
-        (rotating(), LACKING, 5, Sight.PRESENT, Stage.WAITING),
-        (rotating(), SILENT, 5, Sight.PRESENT, Stage.WAITING),
-        (rotating(), EVERYWHERE, 60, Sight.PRESENT, Stage.SEEN),
-        (rotating(), EVERYWHERE, 5, Sight.DIVIDED, Stage.SEEN),
-        (rotating(), EVERYWHERE, 5, Sight.UNANSWERED, Stage.SEEN),
-        (rotating(), EVERYWHERE, 5, Sight.MISSING, Stage.SWITCHED),
-        (rotating(), LACKING, 5, Sight.MISSING, Stage.WAITING),
-        (rotating(), SILENT, 5, Sight.MISSING, Stage.WAITING),
-        (seen_at(1), EVERYWHERE, 10.9, Sight.PRESENT, Stage.SEEN),
-        (seen_at(1), EVERYWHERE, 11, Sight.PRESENT, Stage.SWITCHED),
-        (seen_at(1), EVERYWHERE, 2, Sight.MISSING, Stage.SWITCHED),
-        (seen_at(1), SILENT, 99, Sight.PRESENT, Stage.SEEN),
-        (seen_at(1), LACKING, 99, Sight.PRESENT, Stage.WAITING),
-        (seen_at(1), replace(EVERYWHERE, by_resolvers=True), 99, Sight.PRESENT, Stage.SEEN),
-        (seen_at(1), replace(EVERYWHERE, by_resolvers=True), 1 + 24 * 60, Sight.PRESENT, Stage.SWITCHED),
+        (rotating(), LACKING, 5, RecordState.PRESENT, Stage.WAITING),
+        (rotating(), SILENT, 5, RecordState.PRESENT, Stage.WAITING),
+        (rotating(), EVERYWHERE, 60, RecordState.PRESENT, Stage.SEEN),
+        (rotating(), EVERYWHERE, 5, RecordState.DIVIDED, Stage.SEEN),
+        (rotating(), EVERYWHERE, 5, RecordState.UNANSWERED, Stage.SEEN),
+        (rotating(), EVERYWHERE, 5, RecordState.MISSING, Stage.SWITCHED),
+        (rotating(), LACKING, 5, RecordState.MISSING, Stage.WAITING),
+        (rotating(), SILENT, 5, RecordState.MISSING, Stage.WAITING),
+        (seen_at(1), EVERYWHERE, 10.9, RecordState.PRESENT, Stage.SEEN),
+        (seen_at(1), EVERYWHERE, 11, RecordState.PRESENT, Stage.SWITCHED),
+        (seen_at(1), EVERYWHERE, 2, RecordState.MISSING, Stage.SWITCHED),
+        (seen_at(1), SILENT, 99, RecordState.PRESENT, Stage.SEEN),
+        (seen_at(1), LACKING, 99, RecordState.PRESENT, Stage.WAITING),
+        (seen_at(1), replace(EVERYWHERE, by_resolvers=True), 99, RecordState.PRESENT, Stage.SEEN),
+        (seen_at(1), replace(EVERYWHERE, by_resolvers=True), 1 + 24 * 60, RecordState.PRESENT, Stage.SWITCHED),
     ],
 )
 def test_a_look_takes_the_step_of_the_table(
-    before: Domain, spread: Spread, minutes: float, active: Sight, stage: Stage
+    before: Domain, spread: Propagation, minutes: float, active: RecordState, stage: Stage
 ) -> None:
     """Each row of the table, and what lies just beside it."""
     assert rotation.stage(step(before, spread, minutes, active).domain) is stage
@@ -91,7 +94,7 @@ def test_a_switch_changes_the_key_and_owes_it_to_the_provider() -> None:
 
 def test_who_does_not_hold_the_name_tells_nobody() -> None:
     """A domain that lost its name changes its key without a word to the provider, and never beside another holder."""
-    lost = replace(seen_at(1), held=False, told_at=None)
+    lost = replace(seen_at(1), is_holder=False, registered_at=None)
     assert step(lost, EVERYWHERE, 11).effects == ()
     assert rotation.stage(step(lost, EVERYWHERE, 11, held_elsewhere=True).domain) is Stage.SEEN
 
@@ -99,68 +102,68 @@ def test_who_does_not_hold_the_name_tells_nobody() -> None:
 def test_the_old_key_is_kept_for_a_week_then_until_its_record_is_gone() -> None:
     """Its record can go after 7 days; its private key goes then; it is forgotten when the record is."""
     domain, week = switched(), 7 * 24 * 60
-    early = step(domain, None, week, old={"s1": Sight.MISSING}).domain
-    assert (rotation.stage(early), rotation.removable(early)) == (Stage.SWITCHED, ())
+    early = step(domain, None, week, old={"s1": RecordState.MISSING}).domain
+    assert (rotation.stage(early), rotation.removable_selectors(early)) == (Stage.SWITCHED, ())
     assert rotation.held_keys(early) == {"s1", "s2"}
     safe = step(domain, None, 11 + week).domain
-    assert (rotation.stage(safe), rotation.removable(safe)) == (Stage.REMOVABLE, ("s1",))
-    assert rotation.shed(domain, safe) == ("s1",)
-    for sight in (Sight.PRESENT, Sight.UNANSWERED):
+    assert (rotation.stage(safe), rotation.removable_selectors(safe)) == (Stage.REMOVABLE, ("s1",))
+    assert rotation.keys_to_destroy(domain, safe) == ("s1",)
+    for sight in (RecordState.PRESENT, RecordState.UNANSWERED):
         assert rotation.stage(step(safe, None, 12 + week, old={"s1": sight}).domain) is Stage.REMOVABLE
-    assert rotation.stage(step(safe, None, 12 + week, old={"s1": Sight.MISSING}).domain) is Stage.NONE
+    assert rotation.stage(step(safe, None, 12 + week, old={"s1": RecordState.MISSING}).domain) is Stage.NONE
 
 
 def test_abandoning_leaves_all_as_it_was() -> None:
     """The domain is as before the rotation, the new key is destroyed; abandoning nothing changes nothing."""
-    before = claim(State.VERIFIED)
+    before = claim(HealthState.VERIFIED)
     under_way = rotating()
     assert rotation.abandon(under_way, T0).domain == before
-    assert rotation.shed(under_way, before) == ("s2",)
-    assert rotation.abandon(before, T0) == Step(domain=before)
+    assert rotation.keys_to_destroy(under_way, before) == ("s2",)
+    assert rotation.abandon(before, T0) == Transition(domain=before)
 
 
 @pytest.mark.parametrize(
     ("domain", "days", "is_due"),
     [
-        (claim(State.VERIFIED), 180, True),
-        (claim(State.VERIFIED), 179, False),
-        (claim(State.VERIFIED, rotated_at=T0 + DAY), 180, False),
-        (claim(State.AT_RISK), 999, False),
-        (claim(State.PENDING), 999, False),
+        (claim(HealthState.VERIFIED), 180, True),
+        (claim(HealthState.VERIFIED), 179, False),
+        (claim(HealthState.VERIFIED, rotated_at=T0 + DAY), 180, False),
+        (claim(HealthState.AT_RISK), 999, False),
+        (claim(HealthState.PENDING), 999, False),
         (rotating(), 999, False),
     ],
 )
 def test_the_policy_wants_a_new_key_when_all_is_well(domain: Domain, days: int, is_due: bool) -> None:
     """Every 180 days from the last change, for a verified domain without a change under way."""
-    assert rotation.due(domain, T0 + days * DAY, 180 * DAY) is is_due
-    assert not rotation.due(domain, T0 + days * DAY, None)
+    assert rotation.is_due(domain, T0 + days * DAY, 180 * DAY) is is_due
+    assert not rotation.is_due(domain, T0 + days * DAY, None)
 
 
 # --- random lives ---------------------------------------------------------------------------------------------------
 
-SPREADS = st.sampled_from([EVERYWHERE, LACKING, SILENT, Spread(lacking=("ns1",), silent=("ns2",))])
-LOOKS = st.tuples(SPREADS, st.sampled_from(Sight), st.integers(0, 30))
+SPREADS = st.sampled_from([EVERYWHERE, LACKING, SILENT, Propagation(missing_at=("ns1",), unreachable=("ns2",))])
+LOOKS = st.tuples(SPREADS, st.sampled_from(RecordState), st.integers(0, 30))
 
 
 @given(st.lists(LOOKS, max_size=60))
 @settings(max_examples=300)
-def test_the_new_key_never_signs_before_every_server_has_it(looks: list[tuple[Spread, Sight, int]]) -> None:
+def test_the_new_key_never_signs_before_every_server_has_it(looks: list[tuple[Propagation, RecordState, int]]) -> None:
     """Whatever the looks: a switch comes only in a look that found the key everywhere; either the old one was gone, or
     every look for ten minutes that learnt anything found it everywhere, the first and the last of them for sure."""
     domain, at = rotating(), 0
-    history: list[tuple[int, Spread]] = []
+    history: list[tuple[int, Propagation]] = []
     for spread, active, wait in looks:
         at += wait
         history.append((at, spread))
         after = step(domain, spread, at, active)
         if after.domain.rotation is None:
-            assert spread.everywhere
+            assert spread.is_everywhere
             clean = []
             for when, each in reversed(history):
-                if each.lacking:
+                if each.missing_at:
                     break
                 clean.append((when, each))
-            assert active is Sight.MISSING or any(each.everywhere and at - when >= 10 for when, each in clean)
+            assert active is RecordState.MISSING or any(each.is_everywhere and at - when >= 10 for when, each in clean)
             assert after.events
             return
         assert after.domain.selector == "s1"
@@ -170,7 +173,7 @@ def test_the_new_key_never_signs_before_every_server_has_it(looks: list[tuple[Sp
 
 
 @given(st.lists(LOOKS, max_size=40))
-def test_a_key_that_never_appears_never_takes_over(looks: list[tuple[Spread, Sight, int]]) -> None:
+def test_a_key_that_never_appears_never_takes_over(looks: list[tuple[Propagation, RecordState, int]]) -> None:
     """Without one look that finds it everywhere the old key signs for ever."""
     domain = rotating()
     for number, (_, active, wait) in enumerate(looks):
@@ -188,7 +191,9 @@ NOT_THERE, TIMEOUT = NxDomain(negative_ttl=60), Unanswered(why=Why.TIMEOUT)
 BOGUS = Unanswered(why=Why.BOGUS)
 
 
-def spread(*servers: tuple[str, Answer], resolver: Answer | None = THERE, view: View = View.EVERY_SERVER) -> Spread:
+def spread(
+    *servers: tuple[str, Answer], resolver: Answer | None = THERE, view: View = View.EVERY_SERVER
+) -> Propagation:
     """Judges what these servers said, and one resolver."""
     replies = tuple(
         Reply(perspective=Perspective(view=view, server=name, address=str(at)), answer=answer)
@@ -198,7 +203,7 @@ def spread(*servers: tuple[str, Answer], resolver: Answer | None = THERE, view: 
     if resolver is not None:
         at_resolver = Reply(perspective=Perspective(view=View.RECURSIVE, server="192.0.2.53"), answer=resolver)
         seen[Question(name=RECORD.host, rdtype="TXT", view=View.RECURSIVE)] = (at_resolver,)
-    return spread_of(RECORD, seen)
+    return propagation_of(RECORD, seen)
 
 
 @pytest.mark.parametrize(
@@ -218,11 +223,11 @@ def spread(*servers: tuple[str, Answer], resolver: Answer | None = THERE, view: 
     ],
 )
 def test_everywhere_is_every_server_and_no_resolver_that_denies_it(
-    told: Spread, without: tuple[str, ...], silent: tuple[str, ...]
+    told: Propagation, without: tuple[str, ...], silent: tuple[str, ...]
 ) -> None:
     """One server without it, or silent, is not everywhere; nor is a resolver that remembers that it was not there."""
-    assert (told.lacking, told.silent) == (without, silent)
-    assert told.everywhere == (not without and not silent)
+    assert (told.missing_at, told.unreachable) == (without, silent)
+    assert told.is_everywhere == (not without and not silent)
 
 
 def test_resolvers_that_stand_in_are_told_apart() -> None:
@@ -234,19 +239,19 @@ def test_resolvers_that_stand_in_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("answer", "sight"),
     [
-        (NOT_THERE, Sight.MISSING),
-        (TIMEOUT, Sight.UNANSWERED),
-        (THERE, Sight.PRESENT),
-        (samples.found("x", "TXT", samples.txt("v=DKIM1; p=")), Sight.MISSING),
-        (samples.found("x", "TXT", samples.txt("anything else")), Sight.MISSING),
+        (NOT_THERE, RecordState.MISSING),
+        (TIMEOUT, RecordState.UNANSWERED),
+        (THERE, RecordState.PRESENT),
+        (samples.found("x", "TXT", samples.txt("v=DKIM1; p=")), RecordState.MISSING),
+        (samples.found("x", "TXT", samples.txt("anything else")), RecordState.MISSING),
     ],
 )
-def test_an_old_key_is_gone_with_its_record_or_its_p(answer: Answer, sight: Sight) -> None:
+def test_an_old_key_is_gone_with_its_record_or_its_p(answer: Answer, sight: RecordState) -> None:
     """An empty `p=` revokes a key; silence says nothing."""
     domain = step(switched(), None, 11 + 7 * 24 * 60).domain
     question = Question(name="s1._domainkey.example.com", rdtype="TXT", view=View.ONE_SERVER)
     reply = Reply(perspective=Perspective(view=View.ONE_SERVER, server="ns1"), answer=answer)
-    assert rotation.old_sights(domain, {question: (reply,)}) == {"s1": sight}
+    assert rotation.old_record_states(domain, {question: (reply,)}) == {"s1": sight}
 
 
 def test_the_new_keys_record_is_planned_and_never_blocks() -> None:
@@ -269,12 +274,14 @@ def test_the_new_keys_record_is_planned_and_never_blocks() -> None:
 
 def test_a_provider_that_still_signs_with_the_key_before_only_lags() -> None:
     """Between the switch and the provider's work nobody is told that somebody changed the key there."""
-    word = Identity(presence=Presence.OURS, dkim=Word.SUCCESS, mail_from=Word.SUCCESS, selector="s1", seen_at=T0)
-    codes = [each.code for each in findings(switched(), look(Sight.PRESENT, word), T0)]
+    word = Identity(
+        presence=Presence.OURS, dkim=ProviderStatus.SUCCESS, mail_from=ProviderStatus.SUCCESS, selector="s1", seen_at=T0
+    )
+    codes = [each.code for each in findings(switched(), look(RecordState.PRESENT, word), T0)]
     assert codes == ["identity.provider-lags"]
-    assert [each.code for each in findings(claim(State.VERIFIED, selector="s9"), look(Sight.PRESENT, word), T0)] == [
-        "identity.key-replaced"
-    ]
+    assert [
+        each.code for each in findings(claim(HealthState.VERIFIED, selector="s9"), look(RecordState.PRESENT, word), T0)
+    ] == ["identity.key-replaced"]
 
 
 @pytest.mark.parametrize(
@@ -284,14 +291,14 @@ def test_a_provider_that_still_signs_with_the_key_before_only_lags() -> None:
         (rotating(), 11, 1),
         (seen_at(1), 2, 2),
         (switched(), 12, 1),
-        (replace(switched(), dkim=claim(State.FAILED).dkim), 12, 1),
+        (replace(switched(), dkim=claim(HealthState.FAILED).dkim), 12, 1),
     ],
 )
 def test_a_change_of_keys_is_looked_at_often(domain: Domain, minutes: float, wait: float) -> None:
     """Each 15 s at first, each 2 minutes while it settles, and after the switch."""
     domain = replace(domain, dkim=replace(domain.dkim, present_since=T0))
     now = T0 + minutes * MINUTE
-    at, why = check_schedule.next_look(domain, now, 0.0)
+    at, why = check_schedule.next_check(domain, now, 0.0)
     assert at == now + wait * MINUTE
     assert why.startswith(("rotation: ", "failed: "))
 

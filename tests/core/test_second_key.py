@@ -8,13 +8,14 @@ from msgspec.structs import replace
 from letterhead.core.check import check
 from letterhead.core.dkim import topic
 from letterhead.core.dns.answers import Answer, NxDomain, Question, Seen, Unanswered, View, Why
-from letterhead.core.domain.domain import Domain, Ed25519Key, Step
-from letterhead.core.domain.evidence import Sight
-from letterhead.core.domain.health import State
+from letterhead.core.domain.domain import Domain, Ed25519Key, Transition
+from letterhead.core.domain.evidence import RecordState
+from letterhead.core.domain.health import HealthState
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.plan.plan import DKIM_KEYS, RecordId
 from letterhead.core.rotation import rotation, second_key
-from letterhead.core.rotation.rotation import Look, Spread
+from letterhead.core.rotation.propagation import Propagation
+from letterhead.core.rotation.rotation import KeyObservation
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
 from tests.core.test_lifecycle import T0, claim
@@ -22,9 +23,9 @@ from tests.core.test_lifecycle import T0, claim
 MINUTE = timedelta(minutes=1)
 PUBLIC, OTHER = "PJLW+P3IB0zDbt0jnL4LL5O49/lbc7Jpgc0hfr6r624=", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 KEY = Ed25519Key(selector="ed1", public_key=PUBLIC)
-RECORD = topic.planned_ed25519("acme.dev", "ed1", PUBLIC)
+RECORD = topic.planned_ed25519_record("acme.dev", "ed1", PUBLIC)
 GONE, SILENT = NxDomain(negative_ttl=60), Unanswered(why=Why.TIMEOUT)
-WITH_KEY = claim(State.VERIFIED, sender="acme.dev", ed25519=KEY)
+WITH_KEY = claim(HealthState.VERIFIED, sender="acme.dev", ed25519=KEY)
 
 
 def served(*values: str) -> Answer:
@@ -35,7 +36,7 @@ def served(*values: str) -> Answer:
 def seen(*servers: Answer, resolver: Answer | None = None) -> Seen:
     """Makes what servers and a resolver said of the key's record."""
     told = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *servers) if servers else {}
-    return told | (samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})
+    return {**told, **(samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})}
 
 
 THERE = served(RECORD.value)
@@ -43,7 +44,7 @@ THERE = served(RECORD.value)
 
 def looked(domain: Domain, what: Seen, minutes: float) -> Domain:
     """Takes in one look, so many minutes after T0."""
-    return second_key.advance(domain, Step(domain=domain), what, T0 + minutes * MINUTE).domain
+    return second_key.advance(domain, Transition(domain=domain), what, T0 + minutes * MINUTE).domain
 
 
 def key_of(domain: Domain) -> Ed25519Key:
@@ -136,7 +137,9 @@ def rotating(second: Ed25519Key | None) -> Domain:
 def switch(domain: Domain, what: Seen) -> Domain:
     """Lets the first key switch in one look, in which this is seen of the second one."""
     now = T0 + 60 * MINUTE
-    step = rotation.advance(Step(domain=domain), Look(active=Sight.MISSING, spread=Spread()), now)
+    step = rotation.advance(
+        Transition(domain=domain), KeyObservation(active=RecordState.MISSING, propagation=Propagation()), now
+    )
     assert step.domain.selector == "s2"
     return second_key.advance(domain, step, what, now).domain
 
@@ -150,13 +153,13 @@ def test_it_changes_with_the_first_key() -> None:
     assert key_of(after) == coming
     assert [old.selector for old in after.old_keys] == [domain.selector, "ed1"]
     assert {"ed1", "ed2"} <= rotation.held_keys(after)
-    assert rotation.shed(domain, after) == ()
+    assert rotation.keys_to_destroy(domain, after) == ()
 
 
 def test_it_may_sign_from_the_switch_on_where_it_was_seen_before() -> None:
     """Looks during the rotation count: nothing is waited for twice."""
     domain = rotating(Ed25519Key(selector="ed2", public_key=OTHER))
-    record = topic.planned_ed25519("acme.dev", "ed2", OTHER)
+    record = topic.planned_ed25519_record("acme.dev", "ed2", OTHER)
     there = samples.asked(
         record.host, "TXT", View.EVERY_SERVER, samples.found(record.host, "TXT", samples.txt(record.value))
     )
@@ -180,7 +183,7 @@ def test_abandoning_destroys_what_came_with_it() -> None:
     """Both new keys go, and the one that signs stays."""
     domain = rotating(Ed25519Key(selector="ed2", public_key=OTHER))
     after = rotation.abandon(domain, T0).domain
-    assert rotation.shed(domain, after) == ("ed2", "s2")
+    assert rotation.keys_to_destroy(domain, after) == ("ed2", "s2")
     assert key_of(after).live
 
 
@@ -188,14 +191,14 @@ def test_when_it_is_looked_for() -> None:
     """Until it signs every server is asked; what was seen everywhere is looked at again soon, an absent one is not."""
     assert second_key.wants_all(WITH_KEY)
     assert not second_key.wants_all(live())
-    assert not second_key.wants_all(claim(State.VERIFIED))
+    assert not second_key.wants_all(claim(HealthState.VERIFIED))
     settling = looked(WITH_KEY, seen(THERE, THERE), 0)
-    soon, why = check_schedule.next_look(settling, T0, 0.0)
+    soon, why = check_schedule.next_check(settling, T0, 0.0)
     assert soon is not None
     assert soon - T0 <= 2 * MINUTE
     assert "Ed25519" in why
     without = replace(WITH_KEY, ed25519=None)
-    assert check_schedule.next_look(WITH_KEY, T0, 0.0) == check_schedule.next_look(without, T0, 0.0)
+    assert check_schedule.next_check(WITH_KEY, T0, 0.0) == check_schedule.next_check(without, T0, 0.0)
 
 
 def test_nothing_wrong_with_it_blocks() -> None:

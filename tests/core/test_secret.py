@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from letterhead.core.secret import Secret, without_keys
+from letterhead.core.secret import Secret, redact_keys
 
 LINE = base64.b64encode(bytes(range(130, 178))).decode()
 
@@ -19,7 +19,7 @@ LINE = base64.b64encode(bytes(range(130, 178))).decode()
 )  # fmt: skip
 def test_what_is_no_key_stays(text: str) -> None:
     """Names, ids, codes, settings, paths and times are told as they are."""
-    assert without_keys(text) == text
+    assert redact_keys(text) == text
 
 
 @pytest.mark.parametrize("cut", [20, 24, 64])
@@ -27,8 +27,8 @@ def test_what_may_be_a_key_goes(cut: int) -> None:
     """All but the first few characters, wherever it stands."""
     piece = LINE[:cut]
     for text in (piece, f"'{piece}' is not a selector.", f"/domains/{piece}"):
-        assert piece[7:] not in without_keys(text)
-    assert without_keys(f"'{LINE}…' is not") == f"'{LINE[:6]}……' is not"
+        assert piece[7:] not in redact_keys(text)
+    assert redact_keys(f"'{LINE}…' is not") == f"'{LINE[:6]}……' is not"
 
 
 def test_a_secret_shows_nothing() -> None:

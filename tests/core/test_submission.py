@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from letterhead.core.relay.submission import Refused, Reply, Trace, author, completed, read
+from letterhead.core.relay.submission import SmtpReply, SubmissionRefused, Trace, author, complete_message, read
 
 TRACE = Trace(
     id="msg_1",
@@ -19,7 +19,7 @@ PLAIN = b"From: Acme <hello@acme.dev>\r\nSubject: Hi\r\n there\r\n\r\nHello\r\n\
 
 def finished(content: bytes, trace: Trace = TRACE) -> bytes:
     """Reads and completes."""
-    return completed(read(content), trace, "acme.dev")
+    return complete_message(read(content), trace, "acme.dev")
 
 
 def test_nothing_is_changed_but_added_before() -> None:
@@ -78,7 +78,7 @@ def test_a_clients_name_breaks_nothing(helo: str) -> None:
 )
 def test_what_is_refused(content: bytes, said: str) -> None:
     """What is no message, or could be read as another one, with the reason and what to do."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(SubmissionRefused) as caught:
         author(read(content))
     assert said in caught.value.reply.detail
     assert caught.value.reply.fix
@@ -92,8 +92,9 @@ def test_a_message_without_a_text() -> None:
 
 def test_replies_fit_smtp() -> None:
     """Lines of at most 512 octets of ASCII, each with code and status, whatever they quote."""
-    reply = Reply(code=550, status="5.7.1", detail="é\r\n250 " + "x" * 900 + "\U0001f600" * 90, fix="Do.")
+    reply = SmtpReply(code=550, status="5.7.1", detail="é\r\n250 " + "x" * 900 + "\U0001f600" * 90, fix="Do.")
     lines = reply.text().split("\r\n")
+    assert len(lines) > 2
     assert all(line.startswith("550-5.7.1 ") for line in lines[:-1])
     assert lines[-1] == "550 5.7.1 Do."
     assert all(len(line) <= 510 and line.isascii() for line in lines)

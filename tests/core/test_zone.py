@@ -46,13 +46,13 @@ def found(seen: Seen, history: History = NO_HISTORY) -> dict[str, Finding]:
 def test_what_resolvers_reject_is_not_present(resolvers: list[Answer], verdict: Verdict) -> None:
     """Receivers that validate don't see it, whatever the servers say; one odd resolver against two proves nothing."""
     seen = key([RIGHT, RIGHT], resolvers)
-    assert check.judged(KEY, seen).verdict is verdict
+    assert check.judge_record(KEY, seen).verdict is verdict
     assert ("zone.dnssec-bogus" in found(seen)) is (verdict is Verdict.UNANSWERED)
 
 
 def test_a_missing_record_behind_bad_signatures_is_not_missing() -> None:
     """Bad signatures move no domain: neither for it nor against it."""
-    assert check.judged(KEY, key([GONE, GONE], [BOGUS])).verdict is Verdict.UNANSWERED
+    assert check.judge_record(KEY, key([GONE, GONE], [BOGUS])).verdict is Verdict.UNANSWERED
 
 
 @pytest.mark.parametrize(

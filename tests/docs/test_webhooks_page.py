@@ -6,7 +6,7 @@ from pathlib import Path
 
 from letterhead.adapters.webhooks import SECONDS
 from letterhead.core.domain.domain import EventKind
-from letterhead.core.public.representation import Message
+from letterhead.core.public.representation import WebhookMessage
 from letterhead.core.schedule.check_schedule import RETRIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
@@ -20,7 +20,7 @@ def test_every_event_has_its_line() -> None:
 def test_every_field_has_its_line() -> None:
     """The table of fields is the shape of the message, and so is the example."""
     rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-    assert rows == list(Message.__struct_fields__)
+    assert rows == list(WebhookMessage.__struct_fields__)
     body = PAGE[PAGE.index('{"id"') : PAGE.index("```\n\n| field")]
     assert list(json.loads(body)) == rows
 

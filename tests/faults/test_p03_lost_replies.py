@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.operations.key_pool import pooled
-from letterhead.ports.store.domains import Page
+from letterhead.operations.key_pool import new_pooled_key
+from letterhead.ports.store.domains import DomainQuery
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon
 from tests.rigs import chaos
@@ -30,7 +30,7 @@ async def house(tmp_path: Path, size: int) -> AsyncIterator[Installation]:
     """Runs an installation."""
     async with running(tmp_path, rate=1e6, burst=10**6) as installation:
         pair = installation.deps.keyring.make_pair()  # one key under many names: making keys is not what is asked about
-        await installation.deps.store.pool_keys([pooled(installation.deps, pair) for _ in range(size + 10)])
+        await installation.deps.store.pool_keys([new_pooled_key(installation.deps, pair) for _ in range(size + 10)])
         yield installation
 
 
@@ -71,7 +71,7 @@ async def test_lost_replies_double_nothing(house: Installation, proxy: Chaos, si
         proxy.next([*chance.choices(HARMS, k=chance.randint(1, 3)), Harm.NONE])
         answer = await client.ask("POST", "/domains", sender=name, idempotency=f"k{number}" if number % 2 else None)
         assert answer.status_code == 200
-    stored = await house.deps.store.domains(house.accounts["acme"], Page())
+    stored = await house.deps.store.domains(house.accounts["acme"], DomainQuery())
     events = [each.kind for each in await house.world.events()]
     keys = await house.deps.store.sealed_keys(house.accounts["acme"])
     figures(requests=size, cut=sum(proxy.met[each] for each in AFTER_COMMIT), doubled=len(stored) - size)
@@ -98,7 +98,7 @@ async def identities_after_a_minute(house: Installation, names: list[str]) -> se
 
 async def stored_domains(world: World) -> list[Domain]:
     """Lists the account's domains."""
-    return list(await world.deps.store.domains(world.account.id, Page()))
+    return list(await world.deps.store.domains(world.account.id, DomainQuery()))
 
 
 async def test_a_repeated_key_repeats_nothing(house: Installation, proxy: Chaos) -> None:

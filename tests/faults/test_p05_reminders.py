@@ -12,8 +12,7 @@ import asyncpg
 import pytest
 
 from letterhead.core.domain.domain import EventKind
-from letterhead.wiring.assemble import Stand
-from tests.acceptance.test_processes import eventually
+from letterhead.wiring.assemble import Overrides
 from tests.faults.conftest import Figures
 from tests.operations.test_reminders import live, mail_settings, remind
 from tests.operations.world import Clock, WrittenDns, noon, opened
@@ -21,6 +20,7 @@ from tests.rigs import smtp
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation
 from tests.rigs.smtp import Certificate, Ledger
+from tests.rigs.waiting import eventually
 
 WORKERS = 3  # at a time, all killed at once
 PLACES = 5  # mails that one worker hands over side by side
@@ -45,7 +45,7 @@ def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledg
 async def due(folder: Path, url: str, many: int) -> None:
     """Adds domains yesterday, so that the first reminder of each is due."""
     yesterday = Clock(datetime.now(UTC) - timedelta(hours=25))
-    async with opened(folder, Stand(now=yesterday), DATABASE_URL=url) as world:
+    async with opened(folder, Overrides(now=yesterday), DATABASE_URL=url) as world:
         for number in range(many):
             await world.add(f"r{number}.test")
 
@@ -88,7 +88,7 @@ def test_workers_killed_while_they_remind(
     asyncio.run(due(tmp_path, postgres_url, many))
     for _ in range(rounds):
         workers, before = [installation.worker() for _ in range(WORKERS)], len(ledger.taken)
-        assert eventually(lambda: len(ledger.taken) > before, 40), installation.logs()  # noqa: B023 asked at once
+        assert eventually(lambda: len(ledger.taken) > before), installation.logs()  # noqa: B023 asked at once
         for worker in workers:
             worker.kill()
         asyncio.run(forget_leases(postgres_url))
@@ -106,7 +106,7 @@ def test_workers_killed_while_they_remind(
 async def test_the_clock_jumps_by_a_month(tmp_path: Path, ledger: Ledger) -> None:
     """However the clock jumps, each step of each spell is reminded of once at most: two of pending, one of failing."""
     clock, dns, chance = Clock(noon()), WrittenDns(ZONE), random.Random(5)
-    async with opened(tmp_path, Stand(resolver=dns, now=clock), **mail_settings(ledger)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, now=clock), **mail_settings(ledger)) as world:
         await world.add(ZONE)
         for number in range(60):
             clock.at += chance.choice(JUMPS)

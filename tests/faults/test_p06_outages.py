@@ -21,16 +21,16 @@ from letterhead.core.check import check as checkup
 from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered, Why
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.evidence import Evidence, Sight
-from letterhead.core.domain.health import State
+from letterhead.core.domain.evidence import Evidence, RecordState
+from letterhead.core.domain.health import HealthState
 from letterhead.core.schedule import check_schedule
-from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminder_mail import Email
 from letterhead.operations import checks, reminders
-from letterhead.operations.dns_questions import beside, known, look
+from letterhead.operations.dns_questions import ask_until_answered, load_check_context, load_history
 from letterhead.operations.domains import plan_of
-from letterhead.ports.mail import Handed, Post
+from letterhead.ports.mail import DeliveryResult, SendResult
 from letterhead.ports.resolver import Allowance
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.faults.conftest import Figures
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs import hostile_dns
@@ -79,7 +79,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[World]:
     """Opens an installation with a verified domain in each zone."""
-    async with opened(tmp_path, Stand(resolver=dns, now=clock)) as made:
+    async with opened(tmp_path, Overrides(resolver=dns, now=clock)) as made:
         for zone in ZONES:
             await made.add(zone)
             dns.zones[zone].publish(await made.dkim(zone))
@@ -87,7 +87,7 @@ async def world(tmp_path: Path, dns: FailingDns, clock: Clock) -> AsyncIterator[
             for zone in ZONES:
                 verified = await made.look(zone)
             clock.turn(minutes=10)
-        assert verified.dkim.state is State.VERIFIED
+        assert verified.dkim.state is HealthState.VERIFIED
         yield made
 
 
@@ -95,10 +95,13 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
     """Judges what one check learns, as the operation does."""
     dns.failure = failure
     domain = await world.domain(ZONES[0])
-    plan, history = plan_of(world.deps, domain), known(world.deps, domain, await beside(world.deps, domain))
-    seen = await look(world.deps.resolver, plan, history, thorough=failure is not None)
-    dkim, mail_from = checks._sights(checkup.judged_all(plan, seen))
-    return Evidence(dkim=dkim, mail_from=mail_from)
+    plan, history = (
+        plan_of(world.deps, domain),
+        load_history(world.deps, domain, await load_check_context(world.deps, domain)),
+    )
+    seen = await ask_until_answered(world.deps.resolver, plan, history, thorough=failure is not None)
+    learnt = await checks._evidence(world.deps, domain, checkup.judge_all(plan, seen), None)
+    return Evidence(dkim=learnt.dkim, mail_from=learnt.mail_from)
 
 
 @dataclass
@@ -122,11 +125,11 @@ def live(domain: Domain, bad: Evidence, good: Evidence, begin: datetime, chance:
     end, first = begin + OUTAGE, True
     while (now := domain.next_check_at) is not None and now < end + 2 * SOON:
         step = lifecycle.advance(domain, bad if now < end else good, now)
-        due, _ = check_schedule.next_look(step.domain, now, chance.uniform(-1, 1))
+        due, _ = check_schedule.next_check(step.domain, now, chance.uniform(-1, 1))
         domain = replace(step.domain, next_check_at=due)
         tally.looks[int((now - begin) / check_schedule.MINUTE)] += 1
         tally.events += len(step.events) + len(step.effects)
-        tally.demoted += domain.dkim.state is not State.VERIFIED
+        tally.demoted += domain.dkim.state is not HealthState.VERIFIED
         if now >= end and first:
             first = False
             tally.late += now - end > SOON
@@ -169,7 +172,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
     assert (await states(world), len(await world.events())) == (before, told)
     assert sent.letters == []
     assert (await world.deps.store.backlog(clock.at)).intents == 0
-    findings = (await world.view(ZONES[0])).checkup
+    findings = (await world.view(ZONES[0])).last_check
     assert findings is not None
     assert "resolver.outage" in {each.code for each in findings.findings}
     dns.failure = None
@@ -177,7 +180,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
         clock.turn(minutes=1)
         await work(world)
     for zone in ZONES:
-        checkup_of = (await world.view(zone)).checkup
+        checkup_of = (await world.view(zone)).last_check
         assert checkup_of is not None
         assert checkup_of.taken_at > end, f"{zone} was not looked at within a quarter of an hour"
     assert (await states(world), len(await world.events())) == (before, told)
@@ -194,7 +197,7 @@ async def test_an_outage_in_real_packets(tmp_path: Path, clock: Clock) -> None:
     fails = [Scene(begin + OUTAGE / len(QUICK) * number, mode) for number, mode in enumerate(QUICK)]
     with hostile_dns.running() as servers:
         servers.play.clock = clock
-        stand = Stand(resolver=DnsResolver([(RESOLVER, servers.port)], servers.port), now=clock)
+        stand = Overrides(resolver=DnsResolver([(RESOLVER, servers.port)], servers.port), now=clock)
         async with opened(tmp_path, stand) as world:
             for zone in ZONES:
                 servers.play.scenes[zone] = (Scene(clock.at, WRITTEN), *fails, Scene(begin + OUTAGE, WRITTEN))
@@ -205,7 +208,7 @@ async def test_an_outage_in_real_packets(tmp_path: Path, clock: Clock) -> None:
                 await asyncio.gather(*map(world.look, ZONES))
                 clock.turn(minutes=10)
             before, told = await states(world), len(await world.events())
-            assert before == [State.VERIFIED] * len(ZONES)
+            assert before == [HealthState.VERIFIED] * len(ZONES)
             clock.at = begin
             while clock.at < begin + OUTAGE:
                 await work(world)
@@ -229,16 +232,16 @@ class Sent:
     """Takes letters and keeps them."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.letters: list[Email] = []
 
-    async def send(self, letter: Letter) -> Handed:
+    async def send(self, letter: Email) -> SendResult:
         """Takes one letter."""
         self.letters.append(letter)
-        return Handed(post=Post.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
-    async def reach(self) -> Handed:
+    async def try_connection(self) -> SendResult:
         """Says that it is there."""
-        return Handed(post=Post.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
 
 async def work(world: World) -> None:
@@ -250,14 +253,14 @@ async def work(world: World) -> None:
         await checks.check(world.deps, domain)
 
 
-async def states(world: World) -> list[State]:
+async def states(world: World) -> list[HealthState]:
     """Lists the domains' states."""
     return [(await world.domain(zone)).dkim.state for zone in ZONES]
 
 
 async def test_evidence_would_demote(world: World, dns: FailingDns) -> None:
     """The same day with answers that deny the record does demote: the tests above can fail."""
-    missing = Evidence(dkim=Sight.MISSING)
+    missing = Evidence(dkim=RecordState.MISSING)
     tally, begin = Tally(), noon() + timedelta(days=3)
     domain = replace(await world.domain(ZONES[0]), next_check_at=begin)
     live(domain, missing, await evidence(world, dns, None), begin, random.Random(6), tally)

@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from, wire_form
-from letterhead.adapters.dns.wire import TXT, Malformed, Query, TooLarge, read_message
+from letterhead.adapters.dns.wire import TXT, DnsQuery, Malformed, TooLarge, read_message
 from letterhead.core.check import check
 from letterhead.core.dns.answers import Answer, Found, Perspective, Question, Reply, Unanswered, View, Why
 from letterhead.core.dns.records import Txt
-from letterhead.core.domain.evidence import Sight, sight_of
+from letterhead.core.domain.evidence import RecordState, record_state
 from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.plan.plan import Plan, RecordId
 from tests.faults.conftest import Figures
@@ -131,7 +131,7 @@ CHANGES: tuple[Change, ...] = (
 
 
 HOST = f"{SELECTOR}._domainkey.{SENDER}"
-QUERY = Query(name=name_from(HOST), rdtype=TXT, recursive=False)
+QUERY = DnsQuery(name=name_from(HOST), rdtype=TXT, recursive=False)
 QUESTION = wire_form(QUERY.name) + struct.pack("!HH", TXT, 1)
 
 
@@ -163,7 +163,7 @@ def answer(chance: random.Random, texts: Sequence[str]) -> Answer:
         return Unanswered(why=Why.MALFORMED)
 
 
-def verdict(answers: Sequence[Answer]) -> Sight:
+def verdict(answers: Sequence[Answer]) -> RecordState:
     """Judges what the servers said, as a check does."""
     record = plan().records[0]
     question = Question(name=record.host, rdtype="TXT", view=View.EVERY_SERVER)
@@ -171,9 +171,9 @@ def verdict(answers: Sequence[Answer]) -> Sight:
         Reply(perspective=Perspective(view=View.EVERY_SERVER, server=f"ns{number}"), answer=each)
         for number, each in enumerate(answers)
     )
-    standing = check.judged(record, {question: replies})
+    standing = check.judge_record(record, {question: replies})
     assert standing.record.id is RecordId.DKIM
-    return sight_of([standing])
+    return record_state([standing])
 
 
 @lru_cache(maxsize=10_000)
@@ -197,7 +197,7 @@ def receives_ours(each: Answer) -> bool:
 @pytest.mark.timeout(240)
 def test_no_false_verification(size: int, figures: Figures) -> None:
     """Where we say "present", every server that answered gives receivers our key: never another, never part of it."""
-    chance, seen, false = random.Random(8), Counter[Sight](), list[Sequence[Answer]]()
+    chance, seen, false = random.Random(8), Counter[RecordState](), list[Sequence[Answer]]()
     assert modulus(ours()) is not None
     for _ in range(size):
         change = chance.choice(CHANGES)
@@ -207,15 +207,15 @@ def test_no_false_verification(size: int, figures: Figures) -> None:
         sight = verdict(servers)
         seen[sight] += 1
         told = [each for each in servers if not isinstance(each, Unanswered)]
-        if sight is Sight.PRESENT and not (told and all(receives_ours(each) for each in told)):
+        if sight is RecordState.PRESENT and not (told and all(receives_ours(each) for each in told)):
             false.append(servers)
     figures(answers=size, false=len(false), **{sight.value: number for sight, number in seen.items()})
     assert not false, false[:3]
-    assert {Sight.PRESENT, Sight.MISSING, Sight.DIVIDED, Sight.UNANSWERED} == seen.keys()
+    assert {RecordState.PRESENT, RecordState.MISSING, RecordState.DIVIDED, RecordState.UNANSWERED} == seen.keys()
 
 
 @pytest.mark.parametrize(("text", "present"), [("{}", True), ("{};", True), ("; {}", False), ("{};;", False)])
 def test_an_empty_tag_spoils_the_record(text: str, present: bool) -> None:
     """One semicolon may end the list; nothing between two is no tag, and strict receivers refuse it (RFC 6376 3.2)."""
     sight = verdict([answer(random.Random(0), [text.format(ours())])])
-    assert (sight is Sight.PRESENT, modulus(text.format(ours())) is not None) == (present, present)
+    assert (sight is RecordState.PRESENT, modulus(text.format(ours())) is not None) == (present, present)

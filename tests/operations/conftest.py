@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.dns_lab import DnsLab
 
@@ -41,5 +41,5 @@ async def world(lab: DnsLab, provider: str, tmp_path: Path, clock: Clock) -> Asy
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
         **MAIL_FROM,
     }
-    async with opened(tmp_path, Stand(now=clock), **dns) as world:
+    async with opened(tmp_path, Overrides(now=clock), **dns) as world:
         yield world

@@ -11,7 +11,7 @@ from letterhead.core.dns.records import split_text
 from letterhead.core.domain.domain import Domain
 from letterhead.core.plan.plan import PlannedRecord
 from letterhead.operations.domains import plan_of
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, opened
 from tests.rigs import ses_wire
 from tests.rigs.dns_lab import RESOLVER, DnsLab
@@ -66,7 +66,7 @@ class SesStory:
 
     async def codes(self, sender: str) -> list[str]:
         """Lists the findings of the last check that are the provider's."""
-        checkup = (await self.world.view(sender)).checkup
+        checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return [each.code for each in checkup.findings if each.code.startswith(("identity.", "claim."))]
 
@@ -86,7 +86,7 @@ async def ses_story(
             "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
             **settings,
         }
-        async with opened(folder, Stand(now=clock), **setting) as world:
+        async with opened(folder, Overrides(now=clock), **setting) as world:
             yield SesStory(world, ses, lab, clock)
 
 

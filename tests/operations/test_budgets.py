@@ -28,9 +28,11 @@ async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore) -> in
     async with at_once, serving(each.text, each=4, resolvers=3) as servers:
         allowance = Allowance(packets=MANY, until=asyncio.get_running_loop().time() + 20)
         resolver = DnsResolver(servers.resolvers, servers.port, per_try_timeout=PER_TRY)
-        seen = await dns_questions.look(resolver, each.plan, each.history, thorough=thorough, allowed=allowance)
+        seen = await dns_questions.ask_until_answered(
+            resolver, each.plan, each.history, thorough=thorough, allowed=allowance
+        )
         if not thorough:
-            standings = [check.judged(record, seen) for record in each.plan.records if record.required]
+            standings = [check.judge_record(record, seen) for record in each.plan.records if record.required]
             assert all(standing.verdict is Verdict.PRESENT for standing in standings), each.name
         return MANY - allowance.packets
 

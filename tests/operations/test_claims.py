@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain.health import State
-from letterhead.wiring.assemble import Stand
+from letterhead.core.domain.domain import EventKind
+from letterhead.core.domain.health import HealthState
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, WrittenDns, opened
 
 NAME = "acme.test"
@@ -22,7 +23,7 @@ def provider(clock: Clock) -> SimulatedProvider:
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: SimulatedProvider) -> AsyncIterator[World]:
     """Opens an installation whose first account is ours."""
-    async with opened(tmp_path, Stand(resolver=dns, provider=provider, now=clock)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=provider, now=clock)) as world:
         yield world
 
 
@@ -32,12 +33,12 @@ async def verified(world: World, dns: WrittenDns, clock: Clock, name: str = NAME
     dns.publish(await world.dkim(name))
     await world.look(name)
     clock.turn(minutes=1)
-    assert (await world.look(name)).dkim.state is State.VERIFIED
+    assert (await world.look(name)).dkim.state is HealthState.VERIFIED
 
 
 async def codes(world: World) -> set[str]:
     """Lists what the last check found."""
-    checkup = (await world.view(NAME)).checkup
+    checkup = (await world.view(NAME)).last_check
     assert checkup is not None
     return {each.code for each in checkup.findings}
 
@@ -48,7 +49,7 @@ async def test_each_claim_has_a_selector_and_key_of_its_own(ours: World) -> None
     first, second = await ours.add(NAME), await theirs.add(NAME)
     assert first.selector != second.selector
     assert first.public_key != second.public_key
-    assert second.dkim.state is State.PENDING
+    assert second.dkim.state is HealthState.PENDING
 
 
 async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: WrittenDns, clock: Clock) -> None:
@@ -59,12 +60,12 @@ async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: W
     dns.publish(await theirs.dkim(NAME))
     for _ in range(3):
         clock.turn(hours=13)
-        assert (await theirs.look(NAME)).dkim.state is State.PENDING
+        assert (await theirs.look(NAME)).dkim.state is HealthState.PENDING
     assert "claim.held" in await codes(theirs)
     await ours.look(NAME)
     assert "claim.contested" in await codes(ours)
-    assert [event.kind for event in await ours.events(NAME)].count("claim.contested") == 1
-    told = str(await ours.events()) + str((await ours.view(NAME)).checkup)
+    assert [event.kind for event in await ours.events(NAME)].count(EventKind.CLAIM_CONTESTED) == 1
+    told = str(await ours.events()) + str((await ours.view(NAME)).last_check)
     assert theirs.account.id not in told
     assert (await theirs.domain(NAME)).selector not in told
 
@@ -81,21 +82,21 @@ async def test_a_challenger_alone_for_a_day_takes_over(
     await theirs.look(NAME)
     clock.turn(hours=23)
     await theirs.look(NAME)
-    assert (await ours.domain(NAME)).held
+    assert (await ours.domain(NAME)).is_holder
     clock.turn(hours=1, minutes=1)
     await theirs.look(NAME)
     clock.turn(minutes=1)
     await theirs.look(NAME)
     clock.turn(minutes=1)
     taken = await theirs.look(NAME)
-    assert taken.held
-    assert taken.dkim.state is State.VERIFIED
+    assert taken.is_holder
+    assert taken.dkim.state is HealthState.VERIFIED
     lost = await ours.domain(NAME)
-    assert not lost.held
-    assert lost.dkim.state is State.FAILED
+    assert not lost.is_holder
+    assert lost.dkim.state is HealthState.FAILED
     for world in (ours, theirs):
-        assert [event.kind for event in await world.events(NAME)].count("claim.transferred") == 1
-    word = await provider.look(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
+        assert [event.kind for event in await world.events(NAME)].count(EventKind.CLAIM_TRANSFERRED) == 1
+    word = await provider.identity_report(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
     assert getattr(word, "selector", None) == taken.selector
 
 
@@ -118,7 +119,7 @@ async def test_holders_above_and_below_learn_of_a_name_between(ours: World, dns:
     ]
     assert not [each for each in await theirs.events() if each.kind == "claim.contested"]
     for world, name in ((ours, NAME), (theirs, f"mail.{NAME}"), (third, f"a.mail.{NAME}")):
-        assert (await world.domain(name)).dkim.state is State.VERIFIED
+        assert (await world.domain(name)).dkim.state is HealthState.VERIFIED
 
 
 async def test_silence_takes_nothing_away(ours: World, dns: WrittenDns, clock: Clock) -> None:
@@ -130,8 +131,8 @@ async def test_silence_takes_nothing_away(ours: World, dns: WrittenDns, clock: C
     for _ in range(3):
         clock.turn(hours=25)
         await theirs.look(NAME)
-    assert (await theirs.domain(NAME)).alone_since is None
-    assert (await ours.domain(NAME)).held
+    assert (await theirs.domain(NAME)).challenger_only_since is None
+    assert (await ours.domain(NAME)).is_holder
 
 
 async def test_a_failed_claim_leaves_the_name_to_whoever_proves_it(ours: World, dns: WrittenDns, clock: Clock) -> None:
@@ -141,7 +142,7 @@ async def test_a_failed_claim_leaves_the_name_to_whoever_proves_it(ours: World, 
     for _ in range(160):
         clock.turn(minutes=30)
         await ours.look(NAME)
-    assert (await ours.domain(NAME)).dkim.state is State.FAILED
+    assert (await ours.domain(NAME)).dkim.state is HealthState.FAILED
     theirs = await ours.other("globex")
     await verified_after(theirs, dns, clock)
 
@@ -153,7 +154,7 @@ async def verified_after(world: World, dns: WrittenDns, clock: Clock) -> None:
     for _ in range(4):
         clock.turn(minutes=1)
         domain = await world.look(NAME)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
 
 
 async def test_a_deleted_name_added_again_has_another_selector(ours: World) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.health import HealthState
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, rotations
-from letterhead.operations.rotations import NOTHING, Wish
+from letterhead.operations.rotations import NOTHING, RotationRequest
 from tests.operations.delegated_story import Story, delegated_story, key_zone, publish_alias
 from tests.operations.world import OPERATOR, Clock, World, opened
 from tests.rigs.dns_lab import DnsLab
@@ -39,10 +40,10 @@ async def kept(world: World) -> set[str]:
 async def test_two_aliases_are_enough_for_ever(story: Story, zone: str) -> None:
     """From POST to SUCCESS and through three changes of keys, without a further word of the customer's."""
     domain = await story.add(zone)
-    assert (domain.selector, domain.dkim.state) == ("lh1", State.PENDING)
+    assert (domain.selector, domain.dkim.state) == ("lh1", HealthState.PENDING)
     assert story.held(domain) == {"lh1": f"v=DKIM1; k=rsa; p={domain.public_key}", "lh2": delegated_keys.REVOKED}
     story.points(*story.records(domain).values())
-    assert (await story.look(zone)).dkim.state is State.VERIFIED
+    assert (await story.look(zone)).dkim.state is HealthState.VERIFIED
     assert await story.found(zone) == set()
     for selector, before in (("lh2", "lh1"), ("lh1", "lh2"), ("lh2", "lh1")):
         await rotate(story, zone)
@@ -51,7 +52,7 @@ async def test_two_aliases_are_enough_for_ever(story: Story, zone: str) -> None:
         assert rotation.stage(await story.look(zone)) is Stage.SEEN
         domain = await story.look(zone, minutes=10)
         assert (domain.selector, domain.dkim.state, rotation.stage(domain)) == (
-            selector, State.VERIFIED, Stage.SWITCHED,
+            selector, HealthState.VERIFIED, Stage.SWITCHED,
         )  # fmt: skip
         assert await kept(story.world) == {"lh1", "lh2"}
         await story.look(zone, days=7, minutes=1)  # the old key is owed its end
@@ -81,15 +82,19 @@ async def test_what_customers_get_wrong_is_said_exactly(story: Story, zone: str)
     story.lab.publish(first.host, "TXT", f'"v=DKIM1; k=rsa; p=" {pieces}')
     domain = await story.look(zone)
     assert ("dkim.not-alias", "blocking") in await story.found(zone)
-    assert domain.dkim.state is State.PENDING, "a copy of the key proves no alias"
+    assert domain.dkim.state is HealthState.PENDING, "a copy of the key proves no alias"
     story.lab.withdraw(first.host)
     story.points(first)
     domain = await story.look(zone)
-    assert (domain.dkim.state, await story.found(zone)) == (State.VERIFIED, MISSING_SECOND)
+    assert (domain.dkim.state, await story.found(zone)) == (HealthState.VERIFIED, MISSING_SECOND)
     await rotate(story, zone)
     for _ in range(3):  # without the second alias the key never changes, and nothing else happens
         domain = await story.look(zone, hours=6)
-        assert (domain.selector, rotation.stage(domain), domain.dkim.state) == ("lh1", Stage.WAITING, State.VERIFIED)
+        assert (domain.selector, rotation.stage(domain), domain.dkim.state) == (
+            "lh1",
+            Stage.WAITING,
+            HealthState.VERIFIED,
+        )
     assert second.host in rotation.waits_for(domain)
     story.points(second)
     assert rotation.stage(await story.look(zone, minutes=1)) is Stage.SEEN
@@ -103,24 +108,24 @@ async def test_a_verified_domain_without_its_second_alias_is_warned_in_every_loo
     await story.world.look(zone, thorough=True)
     for _ in range(2):
         domain = await story.look(zone, hours=6)
-        assert (domain.dkim.state, await story.found(zone)) == (State.VERIFIED, MISSING_SECOND)
+        assert (domain.dkim.state, await story.found(zone)) == (HealthState.VERIFIED, MISSING_SECOND)
     story.points(second)
     for _ in range(2):
         domain = await story.look(zone, hours=6)
-        assert (domain.dkim.state, await story.found(zone)) == (State.VERIFIED, set())
+        assert (domain.dkim.state, await story.found(zone)) == (HealthState.VERIFIED, set())
 
 
 async def test_what_our_zone_lost_is_told_and_put_back(story: Story, zone: str) -> None:
     """A zone that was brought back from a backup lacks a key: it is ours to mend, said to be, and mended."""
     domain = await story.verified(zone)
-    assert domain.slots is not None
-    story.lab.withdraw(delegated_keys.target(domain.slots, "lh1"))
+    assert domain.key_delegation is not None
+    story.lab.withdraw(delegated_keys.cname_target(domain.key_delegation, "lh1"))
     story.lab.flush()
     await story.look(zone, hours=6)  # this look finds it, and owes it
     assert ("dkim.not-served", "blocking") in await story.found(zone)
     assert "lh1" in story.held(domain)
     domain = await story.look(zone, minutes=1)
-    assert (domain.dkim.state, await story.found(zone)) == (State.VERIFIED, set())
+    assert (domain.dkim.state, await story.found(zone)) == (HealthState.VERIFIED, set())
 
 
 async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Clock, tmp_path: Path, zone: str) -> None:
@@ -129,24 +134,24 @@ async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Cl
         domain = await story.add(zone)
         fetched(story, domain)
         story.points(*story.records(domain).values())
-        assert (await story.look(zone)).dkim.state is State.VERIFIED
+        assert (await story.look(zone)).dkim.state is HealthState.VERIFIED
         await rotate(story, zone)
         for _ in range(3):
             domain = await story.look(zone, minutes=15)
             assert rotation.stage(domain) is Stage.WAITING
             assert domain.rotation is not None
-            assert "ns2.lab.test" in domain.rotation.lacking
+            assert "ns2.lab.test" in domain.rotation.missing_at
         fetched(story, domain)
         assert rotation.stage(await story.look(zone, minutes=1)) is Stage.SEEN
         assert rotation.stage(await story.look(zone, minutes=10)) is Stage.SWITCHED
 
 
-def fetched(story: Story, domain: domains.Domain) -> None:
+def fetched(story: Story, domain: Domain) -> None:
     """Lets the second server fetch what the first holds."""
-    assert domain.slots is not None
+    assert domain.key_delegation is not None
     for slot, text in story.held(domain).items():
         pieces = " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
-        story.lab.publish(delegated_keys.target(domain.slots, slot), "TXT", pieces, only=story.lab.ns2)
+        story.lab.publish(delegated_keys.cname_target(domain.key_delegation, slot), "TXT", pieces, only=story.lab.ns2)
 
 
 async def test_a_change_waits_until_its_slot_is_free(story: Story, zone: str) -> None:
@@ -160,7 +165,7 @@ async def test_a_change_waits_until_its_slot_is_free(story: Story, zone: str) ->
     with pytest.raises(Fault, match=f"{until:%Y-%m-%d %H:%M}") as early:
         await rotations.start(story.world.deps, story.world.account.id, zone, NOTHING, OPERATOR)
     assert early.value.kind is Kind.CONFLICT
-    assert not rotation.due(domain, until, until - domain.created_at)
+    assert not rotation.is_due(domain, until, until - domain.created_at)
     await story.look(zone, days=7)
     await story.look(zone, minutes=1)
     await rotate(story, zone)
@@ -188,8 +193,8 @@ async def test_a_deleted_domain_leaves_nothing_in_our_zone(story: Story, zone: s
     assert story.held(domain) == {}
     assert (await story.world.deps.store.backlog(story.clock())).intents == 0
     again = await story.add(zone)
-    assert again.slots != domain.slots
-    assert (await story.look(zone)).dkim.state is State.PENDING
+    assert again.key_delegation != domain.key_delegation
+    assert (await story.look(zone)).dkim.state is HealthState.PENDING
     assert ("dkim.wrong-target", "blocking") in await story.found(zone)
 
 
@@ -218,7 +223,11 @@ async def test_the_policy_changes_keys_alone(lab: DnsLab, clock: Clock, tmp_path
             for wait in (1, 11, 7 * 24 * 60 + 1, 1):
                 domain = await story.look(zone, minutes=wait)
             used.append((domain.selector, domain.dkim.state, domain.old_keys))
-        assert used == [("lh2", State.VERIFIED, ()), ("lh1", State.VERIFIED, ()), ("lh2", State.VERIFIED, ())]
+        assert used == [
+            ("lh2", HealthState.VERIFIED, ()),
+            ("lh1", HealthState.VERIFIED, ()),
+            ("lh2", HealthState.VERIFIED, ()),
+        ]
 
 
 async def test_two_accounts_and_one_name(story: Story, zone: str) -> None:
@@ -226,16 +235,16 @@ async def test_two_accounts_and_one_name(story: Story, zone: str) -> None:
     mine = await story.verified(zone)
     theirs = Story(await story.world.other("globex"), story.lab, story.clock, story.zone)
     challenger = await theirs.add(zone)
-    assert challenger.slots != mine.slots
+    assert challenger.key_delegation != mine.key_delegation
     for _ in range(2):
         challenger = await theirs.look(zone, hours=25)
-        assert (challenger.held, challenger.dkim.state) == (False, State.PENDING)
+        assert (challenger.is_holder, challenger.dkim.state) == (False, HealthState.PENDING)
         assert ("dkim.wrong-target", "blocking") in await theirs.found(zone)
     theirs.points(theirs.records(challenger)["lh1"])  # the other alias still leads to the holder's second slot
     for _ in range(3):
         challenger = await theirs.look(zone, hours=13)
-    assert (challenger.held, challenger.dkim.state) == (True, State.VERIFIED)
-    assert not (await story.world.domain(zone)).held
+    assert (challenger.is_holder, challenger.dkim.state) == (True, HealthState.VERIFIED)
+    assert not (await story.world.domain(zone)).is_holder
 
 
 @pytest.mark.parametrize("wish", [{"selector": "own"}, {"selector": "lh1"}])
@@ -245,8 +254,8 @@ async def test_a_selector_of_ones_own_is_refused(story: Story, zone: str, wish: 
         await story.add(zone, **wish)
     assert refused.value.kind is Kind.PARAMETER_INVALID
     await story.verified(zone)
+    asked = RotationRequest(selector=wish["selector"])
     with pytest.raises(Fault) as refused:
-        asked = Wish(selector=wish["selector"])
         await rotations.start(story.world.deps, story.world.account.id, zone, asked, OPERATOR)
     assert refused.value.kind is Kind.SELECTOR_INVALID
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, rotations
 from letterhead.operations.rotations import NOTHING
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.delegated_story import TSIG, Story, delegated_story, key_zone
 from tests.operations.world import OPERATOR, Clock, opened
 from tests.rigs.dns_lab import DnsLab
@@ -33,7 +33,7 @@ async def test_a_new_domain_waits_until_our_zone_has_its_key(
         story.points(*story.records(await story.add(zone)).values())
         for _ in range(3):
             domain = await story.look(zone, minutes=20)
-            assert (domain.dkim.state, domain.held) == (State.PENDING, False)
+            assert (domain.dkim.state, domain.is_holder) == (HealthState.PENDING, False)
             assert await story.found(zone) == {("dkim.not-served", "blocking")}
             assert await owed(story) == 1
     async with delegated_story(lab, clock, tmp_path, keys) as again:
@@ -45,7 +45,7 @@ async def test_a_new_domain_waits_until_our_zone_has_its_key(
         found = await same.world.deps.store.domain_by_id(domain.id)
         assert found is not None
         assert set(same.held(found)) == {"lh1", "lh2"}
-        assert found.dkim.state is State.VERIFIED
+        assert found.dkim.state is HealthState.VERIFIED
 
 
 async def test_a_change_of_keys_waits_for_our_zone_and_goes_on(
@@ -75,7 +75,7 @@ async def looked(story: Story, account: str, zone: str) -> Stage:
     story.lab.flush()
     assert await checks.check(story.world.deps, await domains.find_domain(story.world.deps, account, zone))
     domain = await domains.find_domain(story.world.deps, account, zone)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
     return rotation.stage(domain)
 
 
@@ -84,7 +84,7 @@ async def test_without_the_setting_no_change_begins(lab: DnsLab, clock: Clock, t
     async with delegated_story(lab, clock, tmp_path, key_zone(lab)) as story:
         await story.verified(zone)
         account = story.world.account.id
-    async with opened(tmp_path, Stand(now=clock), ROTATE_DKIM_DAYS="1") as world:
+    async with opened(tmp_path, Overrides(now=clock), ROTATE_DKIM_DAYS="1") as world:
         clock.turn(days=2)
         with pytest.raises(Fault, match="LETTERHEAD_DKIM_ZONE is not set") as refused:
             await rotations.start(world.deps, account, zone, NOTHING, OPERATOR)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.domain import Event
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.operations import domains, rotations
 from letterhead.operations.rotations import NOTHING
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
 NAME = "acme.test"
@@ -41,7 +41,7 @@ class Life:
     def __init__(self, world: World, clock: Clock, dns: WrittenDns) -> None:
         self.world, self.clock, self.dns, self.began = world, clock, dns, clock.at
 
-    async def until(self, day: float) -> State:
+    async def until(self, day: float) -> HealthState:
         """Lives on to a day: every look at its due time, as a worker would."""
         end = self.began + timedelta(days=day)
         while (due := (await self.world.domain(NAME)).next_check_at) is not None and due <= end:
@@ -67,38 +67,38 @@ def _told(event: Event) -> str:
 async def test_ninety_days(tmp_path: Path) -> None:
     """POST, an outage, a loss, a return, a change of keys, a contest and a delete: the timeline reads like that."""
     clock, dns = Clock(noon()), WrittenDns(NAME)
-    async with opened(tmp_path, Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as world:
         life = Life(world, clock, dns)
         await world.add(NAME)
-        assert await life.until(0.2) is State.PENDING
+        assert await life.until(0.2) is HealthState.PENDING
         dns.publish(*await life.records())
-        assert await life.until(10) is State.VERIFIED
+        assert await life.until(10) is HealthState.VERIFIED
 
         dns.silent = True  # two days without any answer
-        assert await life.until(12) is State.VERIFIED
+        assert await life.until(12) is HealthState.VERIFIED
         dns.silent = False
-        assert await life.until(20) is State.VERIFIED
+        assert await life.until(20) is HealthState.VERIFIED
 
         dns.withdraw(await world.dkim(NAME))
-        assert await life.until(21) is State.AT_RISK
+        assert await life.until(21) is HealthState.AT_RISK
         stops = (await world.domain(NAME)).dkim.stops_sending_at
         assert stops is not None and timedelta(days=22.9) < stops - life.began < timedelta(days=23.5)
-        assert await life.until(25) is State.FAILED
+        assert await life.until(25) is HealthState.FAILED
         dns.publish(await world.dkim(NAME))
-        assert await life.until(30) is State.VERIFIED
+        assert await life.until(30) is HealthState.VERIFIED
 
         before = (await world.domain(NAME)).selector
         await rotations.start(world.deps, world.account.id, NAME, NOTHING, OPERATOR)
-        assert await life.until(31) is State.VERIFIED
+        assert await life.until(31) is HealthState.VERIFIED
         assert (await world.domain(NAME)).selector == before  # nobody published the new key
         dns.publish(*[each for each in await life.records() if each.id is RecordId.DKIM_NEXT])
-        assert await life.until(45) is State.VERIFIED
+        assert await life.until(45) is HealthState.VERIFIED
         assert (await world.domain(NAME)).selector != before
 
         other = await world.other("globex")
         await other.add(NAME)
         dns.publish(await other.dkim(NAME))
         await other.look(NAME)
-        assert await life.until(90) is State.VERIFIED
+        assert await life.until(90) is HealthState.VERIFIED
         await domains.delete_domain(world.deps, world.account.id, NAME, OPERATOR)
         assert await life.timeline() == TIMELINE

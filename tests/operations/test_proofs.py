@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 import pytest
 
 from letterhead.adapters.imap import ImapMailbox
@@ -18,8 +18,8 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import proofs
 from letterhead.operations.domains import plan_of, private_key
-from letterhead.operations.proofs import Given, Judged, Sent
-from letterhead.ports.mail import Proving
+from letterhead.operations.proofs import AuthenticatedMessage, ProofSent, ReceivedMessage
+from letterhead.ports.mail import ProofSetup
 from tests.operations.world import OPERATOR, Clock, World
 from tests.rigs import imap, smtp
 from tests.rigs.dns_lab import DnsLab
@@ -54,13 +54,13 @@ async def settled(lab: DnsLab, world: World, zone: str, policy: str = "v=DMARC1;
     return domain, signed(message(zone), zone, domain.selector, await key_of(world, domain))
 
 
-async def judged(world: World, zone: str, octets: bytes, **given: str) -> Judged:
+async def judged(world: World, zone: str, octets: bytes, **given: str) -> AuthenticatedMessage:
     """Judges a message that came from the provider's server."""
     envelope = {"client_ip": IP, "mail_from": f"bounce@lh.{zone}"} | given
-    return await proofs.judge(world.deps, world.account.id, zone, Given(octets=octets, **envelope), OPERATOR)
+    return await proofs.judge(world.deps, world.account.id, zone, ReceivedMessage(octets=octets, **envelope), OPERATOR)
 
 
-def words(found: Judged) -> tuple[str, str, str, str]:
+def words(found: AuthenticatedMessage) -> tuple[str, str, str, str]:
     """Sums a proof up."""
     proof = found.proof
     dkim_word = proof.dkim[0].verified.judgement.result.value if proof.dkim else "none"
@@ -229,8 +229,8 @@ async def path(world: World, tmp_path: Path, clock: Clock) -> AsyncIterator[Deli
             clock,
         )  # fmt: skip
         mailbox = ImapMailbox("localhost", mail.port, imap.USER, Secret(imap.PASSWORD.encode()), trust=trust)
-        proving = Proving(to="proof@operator.test", mailer=mailer, mailbox=mailbox)
-        deps = replace(world.deps, proving=proving)
+        proving = ProofSetup(to="proof@operator.test", mailer=mailer, mailbox=mailbox)
+        deps = replace(world.deps, proofs=proving)
         yield Delivery(replace(world, deps=deps), server, mail)
 
 
@@ -246,11 +246,11 @@ async def test_a_proof_is_sent_found_and_judged(lab: DnsLab, zone: str, world: W
     assert taken.message["From"] == f"letterhead-proof@{zone}"
     assert taken.message["Message-ID"] == sent.message_id
     assert sent.id in str(taken.message["Subject"])
-    waiting = await proofs.look(world.deps, world.account.id, zone, sent.id)
-    assert isinstance(waiting, Sent)
+    waiting = await proofs.find_proof(world.deps, world.account.id, zone, sent.id)
+    assert isinstance(waiting, ProofSent)
     await path.deliver(zone)
-    found = await proofs.look(world.deps, world.account.id, zone, sent.id)
-    assert isinstance(found, Judged)
+    found = await proofs.find_proof(world.deps, world.account.id, zone, sent.id)
+    assert isinstance(found, AuthenticatedMessage)
     assert words(found) == ("pass", "pass", "pass", "delivered")
     assert dkim.verify(path.mail.held[0], dnsfunc=txt_of(lab))
 
@@ -264,10 +264,10 @@ async def test_ids_are_of_one_claim_alone(zone: str, path: Delivery, clock: Cloc
     assert path.mail.asked == []
     for wrong in (first.id[:-1] + "x", first.id[::-1], "", "proof", first.id + "0", "é" * 45):
         with pytest.raises(Fault) as caught:
-            await proofs.look(world.deps, world.account.id, zone, wrong)
+            await proofs.find_proof(world.deps, world.account.id, zone, wrong)
         assert caught.value.kind is Kind.NOT_FOUND
     with pytest.raises(Fault):
-        await proofs.look(world.deps, world.account.id, f"other.{zone}", first.id)
+        await proofs.find_proof(world.deps, world.account.id, f"other.{zone}", first.id)
     assert path.mail.asked == []
     clock.turn(seconds=21)
     assert (await proofs.send(world.deps, world.account.id, zone, OPERATOR, "key-1")).id == first.id

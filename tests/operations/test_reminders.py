@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.findings.diagnosis import Finding, Severity
-from letterhead.core.schedule.reminder_mail import Occasion, letter
+from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
 from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, Reminder, ReminderKind
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, checks, domains, reminders
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 from tests.rigs import smtp
 from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood
@@ -54,7 +54,7 @@ def mail_settings(ledger: Ledger) -> dict[str, str]:
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) -> AsyncIterator[World]:
     """Opens an installation that can send mail."""
-    stand = Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)
+    stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **mail_settings(ledger)) as world:
         yield world
 
@@ -74,7 +74,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
     dns.publish(await world.dkim(NAME))
     await world.look(NAME)
     clock.turn(minutes=1)
-    assert (await world.look(NAME)).dkim.state is State.VERIFIED
+    assert (await world.look(NAME)).dkim.state is HealthState.VERIFIED
 
 
 async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
@@ -82,7 +82,7 @@ async def at_risk(world: World, dns: WrittenDns, clock: Clock) -> None:
     dns.withdraw(await world.dkim(NAME))
     await world.look(NAME)
     clock.turn(minutes=11)
-    assert (await world.look(NAME)).dkim.state is State.AT_RISK
+    assert (await world.look(NAME)).dkim.state is HealthState.AT_RISK
 
 
 async def live(world: World, clock: Clock, **by: float) -> None:
@@ -145,7 +145,7 @@ async def test_loss_and_return(ours: World, dns: WrittenDns, clock: Clock, ledge
     for _ in range(2):
         await at_risk(ours, dns, clock)
         await live(ours, clock, hours=73)
-        assert (await ours.domain(NAME)).dkim.state is State.FAILED
+        assert (await ours.domain(NAME)).dkim.state is HealthState.FAILED
         assert subjects(ledger) == [
             "about to lose its verification",
             "mail stops in less than 24 hours",
@@ -160,7 +160,7 @@ async def test_loss_and_return(ours: World, dns: WrittenDns, clock: Clock, ledge
         clock.turn(days=90)
         await ours.look(NAME)
         clock.turn(minutes=1)
-        assert (await ours.look(NAME)).dkim.state is State.VERIFIED
+        assert (await ours.look(NAME)).dkim.state is HealthState.VERIFIED
 
 
 async def test_return_in_time(ours: World, dns: WrittenDns, clock: Clock, ledger: Ledger) -> None:
@@ -215,8 +215,8 @@ async def test_killed_in_between_is_not_sent_again(ours: World, clock: Clock, le
     now = clock.turn(minutes=2)
     (again,) = await store.claim_reminders(now, now + MINUTE, "other", 10)
     assert again.id == owed.id
-    assert not await store.hand_over(owed.id, "killed", now)  # the first one wakes up too late
-    assert await store.hand_over(owed.id, "other", now)
+    assert not await store.mark_handed_over(owed.id, "killed", now)  # the first one wakes up too late
+    assert await store.mark_handed_over(owed.id, "other", now)
     clock.turn(hours=2)
     assert await remind(ours) == 0
     assert ledger.tried == 0
@@ -240,7 +240,7 @@ async def test_opt_out(ours: World, clock: Clock, ledger: Ledger) -> None:
 
 async def test_without_a_mail_server(tmp_path: Path, clock: Clock, dns: WrittenDns) -> None:
     """The events are there, nothing is sent, and reminderSentAt stays away."""
-    async with opened(tmp_path, Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)) as world:
         await world.add(NAME)
         await live(world, clock, hours=80)
         assert "domain.failed" in [event.kind for event in await world.events(NAME)]
@@ -263,11 +263,11 @@ async def test_nobody_is_reminded_in_an_outage_of_our_own(
     for sender in (NAME, *others):
         await ours.look(sender)
     view = await ours.view(NAME)
-    assert view.checkup is not None
+    assert view.last_check is not None
     assert await remind(ours) == 4
     assert ledger.tried == 0
     await ours.look(NAME)
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     assert checkup.findings[0].code == "resolver.outage"
     clock.turn(minutes=10)
@@ -309,10 +309,10 @@ async def test_text_from_dns_is_data(ours: World) -> None:
     domain = await ours.add(NAME)
     tip = replace(finding, severity=Severity.TIP, title="A tip")
     step = Reminder(kind=ReminderKind.PENDING, step="24h", spell="", due_at=noon())
-    occasion = Occasion(
+    occasion = ReminderInput(
         reminder=step, domain=domain, findings=(tip, finding), to="a@b.test", name="n", unsubscribe='https://x/?"&<'
     )
-    written = letter(occasion)
+    written = reminder_email(occasion)
     assert "<script" not in written.html
     assert '"&<' not in written.html
     assert "\r" not in written.text

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import Identity
 from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.core.rotation import rotation
@@ -17,8 +17,8 @@ from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, rotations
 from letterhead.operations.provider_work import owner_tag
-from letterhead.operations.rotations import NOTHING, Wish
-from letterhead.wiring.assemble import Stand
+from letterhead.operations.rotations import NOTHING, RotationRequest
+from letterhead.wiring.assemble import Overrides
 from tests.operations.test_claims import verified
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 
@@ -34,14 +34,15 @@ def provider(clock: Clock) -> SimulatedProvider:
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: SimulatedProvider) -> AsyncIterator[World]:
     """Opens an installation with one verified domain."""
-    async with opened(tmp_path, Stand(resolver=dns, provider=provider, now=clock)) as world:
+    async with opened(tmp_path, Overrides(resolver=dns, provider=provider, now=clock)) as world:
         await verified(world, dns, clock)
         yield world
 
 
-async def start(world: World, **wish: object) -> Domain:
+async def start(world: World, *, selector: object = None, private_key: str | None = None) -> Domain:
     """Asks for a change of keys."""
-    return await rotations.start(world.deps, world.account.id, NAME, Wish(**wish), OPERATOR)  # type: ignore[arg-type]
+    wish = RotationRequest(selector=selector, private_key=private_key)
+    return await rotations.start(world.deps, world.account.id, NAME, wish, OPERATOR)
 
 
 async def new_record(world: World) -> PlannedRecord:
@@ -60,7 +61,7 @@ async def key_in_clear(world: World) -> str:
 async def selector_at(provider: SimulatedProvider, world: World) -> str | None:
     """Says which selector the provider signs with."""
     domain = await world.domain(NAME)
-    word = await provider.look(NAME, owner_tag(world.deps, domain))
+    word = await provider.identity_report(NAME, owner_tag(world.deps, domain))
     assert isinstance(word, Identity)
     return word.selector
 
@@ -91,7 +92,7 @@ async def test_from_the_wish_to_the_last_old_record(
         clock.turn(minutes=20)
         domain = await ours.look(NAME)
         assert (domain.selector, domain.dkim.state, rotation.stage(domain)) == (
-            before.selector, State.VERIFIED, Stage.WAITING,
+            before.selector, HealthState.VERIFIED, Stage.WAITING,
         )  # fmt: skip
     dns.publish(await new_record(ours))
     assert rotation.stage(await ours.look(NAME)) is Stage.SEEN
@@ -107,8 +108,8 @@ async def test_from_the_wish_to_the_last_old_record(
     assert [event.kind for event in await ours.events(NAME)][-2:] == [EventKind.RECORD_CHANGED, EventKind.DKIM_ROTATED]
     clock.turn(minutes=5)
     domain = await ours.look(NAME)
-    assert domain.dkim.state is State.VERIFIED
-    checkup = (await ours.view(NAME)).checkup
+    assert domain.dkim.state is HealthState.VERIFIED
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     assert {each.code for each in checkup.findings} <= {"identity.provider-lags", "mail-from.mx-missing",
         "mail-from.spf-missing", "dmarc.missing"}  # fmt: skip
@@ -117,7 +118,7 @@ async def test_from_the_wish_to_the_last_old_record(
     assert rotation.stage(await ours.look(NAME)) is Stage.REMOVABLE
     assert await selectors_kept(ours) == {new}
     await ours.look(NAME)
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     live = [each for each in checkup.findings if each.code == "dkim.old-selector-live"]
     assert [each.host for each in live] == [old_record.host]
@@ -129,7 +130,7 @@ async def test_the_official_checks_see_both_keys(ours: World, dns: WrittenDns) -
     """A look that changes nothing shows the new key's record too, and it keeps nothing from starting."""
     await start(ours)
     found = await checks.dns_check(ours.deps, ours.account.id, NAME)
-    verdicts = {each.record.id: each.verdict for each in found.examination.standings}
+    verdicts = {each.record.id: each.verdict for each in found.examination.results}
     assert (verdicts[RecordId.DKIM], verdicts[RecordId.DKIM_NEXT]) == ("present", "absent")
 
 
@@ -145,7 +146,7 @@ async def test_asked_again_nothing_changes(ours: World) -> None:
 
 async def test_only_a_proven_key_is_followed(tmp_path: Path, clock: Clock, dns: WrittenDns) -> None:
     """A pending domain has no key in use: it is told what to do instead."""
-    async with opened(tmp_path / "new", Stand(resolver=dns, now=clock)) as world:
+    async with opened(tmp_path / "new", Overrides(resolver=dns, now=clock)) as world:
         await world.add(NAME)
         with pytest.raises(Fault) as refused:
             await start(world)
@@ -197,9 +198,9 @@ async def test_the_customer_who_replaced_the_record_loses_little(ours: World, dn
     dns.publish(await new_record(ours))
     dns.withdraw(old)
     domain = await ours.look(NAME)
-    assert (domain.selector, domain.dkim.state) == ((await ours.domain(NAME)).selector, State.VERIFIED)
+    assert (domain.selector, domain.dkim.state) == ((await ours.domain(NAME)).selector, HealthState.VERIFIED)
     assert domain.selector != old.host.partition(".")[0]
-    assert (await ours.look(NAME)).dkim.state is State.VERIFIED
+    assert (await ours.look(NAME)).dkim.state is HealthState.VERIFIED
 
 
 async def test_a_broken_new_record_harms_nothing(ours: World, dns: WrittenDns, clock: Clock) -> None:
@@ -210,8 +211,8 @@ async def test_a_broken_new_record_harms_nothing(ours: World, dns: WrittenDns, c
     for _ in range(5):
         clock.turn(days=1)
         domain = await ours.look(NAME)
-    assert (domain.dkim.state, rotation.stage(domain)) == (State.VERIFIED, Stage.WAITING)
-    checkup = (await ours.view(NAME)).checkup
+    assert (domain.dkim.state, rotation.stage(domain)) == (HealthState.VERIFIED, Stage.WAITING)
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     (revoked,) = [each for each in checkup.findings if each.code == "dkim.revoked"]
     assert (revoked.record, revoked.severity) == ("dkim_next", "warning")
@@ -242,14 +243,14 @@ async def test_either_key_holds_the_name_and_a_transfer_ends_the_rotation(
     dns.withdraw(old)
     for _ in range(3):
         clock.turn(hours=25)
-        assert not (await theirs.look(NAME)).held
+        assert not (await theirs.look(NAME)).is_holder
     dns.withdraw(mine)
     for _ in range(2):
         clock.turn(hours=25)
         taken = await theirs.look(NAME)
-    assert taken.held
+    assert taken.is_holder
     lost = await ours.domain(NAME)
-    assert (lost.held, lost.rotation, lost.dkim.state) == (False, None, State.FAILED)
+    assert (lost.is_holder, lost.rotation, lost.dkim.state) == (False, None, HealthState.FAILED)
     assert await selectors_kept(ours) == {lost.selector}
 
 
@@ -264,7 +265,7 @@ async def test_a_reader_between_two_reads_gets_a_pair(ours: World, dns: WrittenD
 async def test_the_policy_rotates_by_itself(tmp_path: Path, clock: Clock, dns: WrittenDns) -> None:
     """Off unless set; where it is set a key of 180 days gets a successor, once, and never twice at a time."""
     for name, days in (("off", {}), ("on", {"ROTATE_DKIM_DAYS": "180"})):
-        async with opened(tmp_path / name, Stand(resolver=dns, now=clock), **days) as world:
+        async with opened(tmp_path / name, Overrides(resolver=dns, now=clock), **days) as world:
             await verified(world, dns, clock)
             for wait in (179, 2, 1):
                 clock.turn(days=wait)
@@ -274,4 +275,4 @@ async def test_the_policy_rotates_by_itself(tmp_path: Path, clock: Clock, dns: W
             assert (started is not None) == (name == "on")
             asked = [each for each in await world.events(NAME) if "due by the operator" in each.detail]
             assert len(asked) == (name == "on")
-    assert Wish() == NOTHING
+    assert RotationRequest() == NOTHING

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from letterhead.core.domain import lifecycle
-from letterhead.core.domain.health import State
-from letterhead.core.domain.provider_identity import Presence, Word
+from letterhead.core.domain.health import HealthState
+from letterhead.core.domain.provider_identity import Presence, ProviderStatus
 from letterhead.operations import domains
 from letterhead.operations.audit import Actor
 from letterhead.operations.provider_work import owner_tag
@@ -39,7 +39,7 @@ async def test_from_published_to_success_on_both(zone: str, story: SesStory) -> 
     domain = await story.world.add(zone)
     story.publish(*story.plan(domain))
     domain = await story.world.look(zone)
-    assert domain.dkim.state is State.PENDING
+    assert domain.dkim.state is HealthState.PENDING
     held = story.identity(zone)
     assert (held.tokens, held.public_key) == ([domain.selector], domain.public_key)
     assert "/".join(held.tags.values()) == owner_tag(story.world.deps, domain)
@@ -47,9 +47,9 @@ async def test_from_published_to_success_on_both(zone: str, story: SesStory) -> 
     await story.world.look(zone)
     assert await story.codes(zone) == ["identity.provider-lags"]
     domain = await story.look(zone, minutes=1)
-    assert domain.dkim.state is State.VERIFIED
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
     assert domain.identity is not None
     assert (domain.identity.dkim_said, domain.identity.mail_from_said) == ("SUCCESS", "SUCCESS")
     assert domain.identity.checked_at == story.clock()
@@ -65,15 +65,15 @@ async def test_mail_from_is_a_machine_of_its_own(zone: str, story: SesStory) -> 
     story.publish(*(each for each in story.plan(domain) if each.rdtype != "MX"))
     await story.world.look(zone)
     domain = await story.look(zone, minutes=1)
-    assert domain.dkim.state is State.VERIFIED
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is State.PENDING
+    assert domain.dkim.state is HealthState.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.PENDING
     assert domain.identity is not None
-    assert (domain.identity.dkim, domain.identity.mail_from) == (Word.SUCCESS, Word.PENDING)
+    assert (domain.identity.dkim, domain.identity.mail_from) == (ProviderStatus.SUCCESS, ProviderStatus.PENDING)
     story.publish(*story.plan(domain))
     domain = await story.look(zone, minutes=1)
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is State.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
 
 
 async def test_mail_from_that_ses_gave_up_is_put_again(zone: str, story: SesStory) -> None:
@@ -91,8 +91,8 @@ async def test_mail_from_that_ses_gave_up_is_put_again(zone: str, story: SesStor
     assert not story.ses.calls("PutEmailIdentityDkimSigningAttributes")
     story.ses.state.unpin(zone)
     domain = await story.look(zone, minutes=1)
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is State.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
 
 
 async def test_removed_then_at_risk_then_back(zone: str, story: SesStory) -> None:
@@ -100,16 +100,16 @@ async def test_removed_then_at_risk_then_back(zone: str, story: SesStory) -> Non
     domain = await story.verified(zone)
     key = story.plan(domain)[0]
     story.lab.withdraw(key.host, "TXT")
-    assert (await story.look(zone, hours=6)).dkim.state is State.VERIFIED
+    assert (await story.look(zone, hours=6)).dkim.state is HealthState.VERIFIED
     domain = await story.look(zone, minutes=11)
-    assert domain.dkim.state is State.AT_RISK
+    assert domain.dkim.state is HealthState.AT_RISK
     assert domain.identity is not None
     assert (domain.identity.dkim_said, domain.identity.reason) == ("TEMPORARY_FAILURE", "HOST_NOT_FOUND")
     assert lifecycle.may_send(domain, story.clock())
     story.publish(key)
     for _ in range(13):
         domain = await story.look(zone, minutes=5)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
     assert story.identity(zone).status == "SUCCESS"
 
 
@@ -117,15 +117,15 @@ async def test_deleted_behind_our_back_is_found_and_made_again(zone: str, story:
     """Two looks find it gone and stop sending; it is made again with the same key, and comes back by itself."""
     await story.verified(zone)
     del story.ses.state.identities[zone]
-    assert (await story.world.look(zone)).dkim.state is State.VERIFIED
+    assert (await story.world.look(zone)).dkim.state is HealthState.VERIFIED
     assert await story.codes(zone) == ["identity.missing-at-provider"]
     domain = await story.look(zone, minutes=11)
-    assert domain.dkim.state is State.AT_RISK
+    assert domain.dkim.state is HealthState.AT_RISK
     assert not lifecycle.may_send(domain, story.clock())
     assert story.identity(zone).tokens == [domain.selector]
     for _ in range(14):
         domain = await story.look(zone, minutes=5)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
     assert len(story.ses.calls("CreateEmailIdentity", "")) == 0
     assert len(story.ses.calls("CreateEmailIdentity", zone)) == 2
 
@@ -137,7 +137,7 @@ async def test_a_replaced_key_is_put_back(zone: str, story: SesStory) -> None:
     await story.world.look(zone)
     assert await story.codes(zone) == ["identity.key-replaced"]
     assert story.identity(zone).tokens == [domain.selector]
-    assert (await story.look(zone, minutes=1)).dkim.state is State.VERIFIED
+    assert (await story.look(zone, minutes=1)).dkim.state is HealthState.VERIFIED
     assert await story.codes(zone) == []
 
 
@@ -147,7 +147,7 @@ async def test_signing_that_was_switched_off_is_switched_on(zone: str, story: Se
     story.identity(zone).signing = False
     await story.world.look(zone)
     domain = await story.look(zone, minutes=11)
-    assert domain.dkim.state is State.AT_RISK
+    assert domain.dkim.state is HealthState.AT_RISK
     assert story.identity(zone).signing
 
 
@@ -170,7 +170,7 @@ async def test_gave_up_is_started_again_at_most_daily(zone: str, story: SesStory
     await story.world.look(zone)
     assert len(story.ses.calls("PutEmailIdentityDkimSigningAttributes")) == puts + 1
     story.ses.state.unpin(zone)
-    assert (await story.look(zone, minutes=1)).dkim.state is State.VERIFIED
+    assert (await story.look(zone, minutes=1)).dkim.state is HealthState.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ async def test_the_reason_of_ses_is_a_finding(zone: str, story: SesStory, error:
         story.ses.state.pin(zone, status=status, error=error)
         domain = await story.world.look(zone)
         assert await story.codes(zone) == [code]
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
 
 
 async def test_a_foreign_identity_is_never_written_to(zone: str, story: SesStory) -> None:
@@ -202,7 +202,7 @@ async def test_a_foreign_identity_is_never_written_to(zone: str, story: SesStory
     for _ in range(2):
         domain = await story.world.look(zone)
         story.clock.turn(minutes=11)
-    assert domain.dkim.state is State.PENDING
+    assert domain.dkim.state is HealthState.PENDING
     assert domain.identity is not None
     assert domain.identity.presence is Presence.FOREIGN
     assert await story.codes(zone) == ["identity.not-ours"]
@@ -226,12 +226,12 @@ async def test_a_second_claim_and_the_hand_over(zone: str, story: SesStory) -> N
     assert story.identity(zone).tokens == [first.selector]
     second = await other.look(zone, hours=25)
     await other.world.work()  # the loser's withdrawal goes first, then the winner's making
-    assert second.held
+    assert second.is_holder
     assert story.identity(zone).tokens == [second.selector]
     assert story.identity(zone).tags["letterhead-domain"] == second.id
     second = await other.look(zone, minutes=5)
-    assert second.dkim.state is State.VERIFIED
-    assert not (await story.world.domain(zone)).held
+    assert second.dkim.state is HealthState.VERIFIED
+    assert not (await story.world.domain(zone)).is_holder
 
 
 async def test_delete_takes_the_identity_away(zone: str, story: SesStory) -> None:

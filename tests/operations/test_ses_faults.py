@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from letterhead.adapters.providers import ProviderSetup
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.storage import migrate, open_store
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, provider_work
 from letterhead.operations.audit import Actor
@@ -41,7 +42,7 @@ ILLS = (
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
     """Opens an installation whose patience is short, so that an hour passes in seconds."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.ANSWER_WITHIN", 0.15)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.READ_SECONDS", 0.15)
     monkeypatch.setattr("letterhead.adapters.providers.ses.calls.FIRST_PAUSE", 0.001)
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story
@@ -52,7 +53,7 @@ async def work(story: SesStory) -> None:
     deps, now = story.world.deps, story.clock()
     intents = await deps.store.claim_intents(now, now + timedelta(seconds=90), "w", 100)
     due = await deps.store.claim_due(now, now + timedelta(seconds=90), "w", 100)
-    owed = (provider_work.perform(deps, intent) for intent in intents)
+    owed = (provider_work.perform_intent(deps, intent) for intent in intents)
     await asyncio.gather(*owed, *(checks.check(deps, domain) for domain in due))
 
 
@@ -101,7 +102,10 @@ async def test_an_hour_of_faults_loses_and_doubles_nothing(zone: str, story: Ses
         assert (held.tokens, held.mail_from, held.status) == ([domain.selector], domain.mail_from, "SUCCESS")
         assert domain.identity is not None
         assert domain.identity.dkim_said == "SUCCESS"
-        assert domain.dkim.state in (State.VERIFIED, State.AT_RISK)  # whose identity was deleted waits out its hour
+        assert domain.dkim.state in (
+            HealthState.VERIFIED,
+            HealthState.AT_RISK,
+        )  # whose identity was deleted waits out its hour
 
 
 async def test_asked_for_now_is_answered_502_with_the_code(zone: str, story: SesStory) -> None:
@@ -128,11 +132,13 @@ async def test_processes_share_one_rate(postgres_url: str, tmp_path: Path, monke
         async def ask(store: Store) -> None:
             async def turn(account: str, patience: float) -> float | None:
                 now = datetime.now(UTC)
-                at = await store.take_turn(account, now, every, now + timedelta(seconds=patience))
+                at = await store.take_rate_slot(account, now, every, now + timedelta(seconds=patience))
                 return None if at is None else max(0.0, (at - now).total_seconds())
 
-            async with open_ses(clock=lambda: datetime.now(UTC), turn=turn, region="eu-west-1") as provider:
-                await asyncio.gather(*(provider.look(f"d{number}.dev", "a/b/c") for number in range(15)))
+            async with open_ses(
+                ProviderSetup(clock=lambda: datetime.now(UTC), wait_for_slot=turn, region="eu-west-1")
+            ) as provider:
+                await asyncio.gather(*(provider.identity_report(f"d{number}.dev", "a/b/c") for number in range(15)))
 
         await asyncio.gather(ask(first), ask(second))
         times = [each.at for each in ses.ledger]

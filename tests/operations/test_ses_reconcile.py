@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import Presence
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks
 from letterhead.operations.audit import Actor
 from letterhead.operations.provider_work import owner_tag
-from letterhead.operations.reconcile import Differs, adopt, daily_round, reconcile
+from letterhead.operations.reconcile import DifferenceKind, adopt, daily_round, reconcile
 from tests.operations.ses_story import SesStory, ses_story
 from tests.operations.world import Clock, World
 from tests.rigs.dns_lab import DnsLab
@@ -28,7 +28,7 @@ async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.M
         yield story
 
 
-async def found(story: SesStory, *, apply: bool = False) -> dict[str, tuple[Differs, bool]]:
+async def found(story: SesStory, *, apply: bool = False) -> dict[str, tuple[DifferenceKind, bool]]:
     """Compares, and gives for each name how it differs and whether that was mended."""
     told = await reconcile(story.world.deps, OPERATOR, apply=apply)
     return {each.sender: (each.differs, each.mended) for each in told.differences}
@@ -62,10 +62,10 @@ async def test_each_difference_is_named_and_mended_by_a_look(zone: str, story: S
     del story.ses.state.identities[gone]
     story.ses.state.pin(word, status="FAILED")
     expected = {
-        gone: Differs.MISSING,
-        key: Differs.KEY_REPLACED,
-        mail: Differs.MAIL_FROM_OFF,
-        word: Differs.WORD_CHANGED,
+        gone: DifferenceKind.MISSING,
+        key: DifferenceKind.KEY_REPLACED,
+        mail: DifferenceKind.MAIL_FROM_OFF,
+        word: DifferenceKind.WORD_CHANGED,
     }
     story.clock.turn(seconds=1)
     assert await found(story) == {sender: (differs, False) for sender, differs in expected.items()}
@@ -94,12 +94,12 @@ async def test_orphans_go_and_strangers_stay(zone: str, story: SesStory) -> None
     for name, tagged in (("orphan", tags), ("other", others), ("plain", {})):
         asked = {"EmailIdentity": f"{name}.{zone}", "Tags": [{"Key": k, "Value": v} for k, v in tagged.items()]}
         state.answer("CreateEmailIdentity", asked)
-    strangers = {f"{name}.{zone}": (Differs.STRANGER, False) for name in ("other", "plain")}
-    assert await found(story) == {f"orphan.{zone}": (Differs.ORPHAN, False), **strangers}
+    strangers = {f"{name}.{zone}": (DifferenceKind.STRANGER, False) for name in ("other", "plain")}
+    assert await found(story) == {f"orphan.{zone}": (DifferenceKind.ORPHAN, False), **strangers}
     assert f"orphan.{zone}" in state.identities
     await daily_round(story.world.deps)
     assert f"orphan.{zone}" in state.identities
-    assert await found(story, apply=True) == {f"orphan.{zone}": (Differs.ORPHAN, True), **strangers}
+    assert await found(story, apply=True) == {f"orphan.{zone}": (DifferenceKind.ORPHAN, True), **strangers}
     assert sorted(state.identities) == sorted([domain.sender, *strangers])
 
 
@@ -132,7 +132,7 @@ async def test_adoption_is_shown_first(zone: str, story: SesStory) -> None:
     domain = await story.look(zone, minutes=1)
     assert domain.identity is not None
     assert domain.identity.presence is Presence.OURS
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
 
 
 async def test_an_unproven_domain_is_not_adopted(zone: str, story: SesStory) -> None:

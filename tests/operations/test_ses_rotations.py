@@ -8,7 +8,7 @@ import pytest
 from letterhead.core.dns.records import split_text
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, EventKind
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
@@ -50,7 +50,7 @@ async def untouched(story: SesStory, before: Domain, *, minutes: float) -> Domai
     held = story.identity(before.sender)
     assert (held.tokens, held.public_key, held.status) == ([before.selector], before.public_key, "SUCCESS")
     assert story.ses.calls(PUT_KEY) == []
-    assert (domain.dkim.state, domain.selector) == (State.VERIFIED, before.selector)
+    assert (domain.dkim.state, domain.selector) == (HealthState.VERIFIED, before.selector)
     assert lifecycle.may_send(domain, story.clock())
     return domain
 
@@ -74,10 +74,10 @@ async def test_the_new_key_reaches_ses_once_every_server_serves_it(split_zone: s
     held = story.identity(split_zone)
     assert (held.tokens, held.public_key) == ([domain.selector], domain.public_key)
     assert domain.selector != before.selector
-    assert (domain.dkim.state, held.status) == (State.VERIFIED, "PENDING")
+    assert (domain.dkim.state, held.status) == (HealthState.VERIFIED, "PENDING")
     for _ in range(3):  # SES looks anew at what it was given, and finds it
         domain = await story.look(split_zone, minutes=5)
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
         assert lifecycle.may_send(domain, story.clock())
     assert story.identity(split_zone).status == "SUCCESS"
     assert await story.codes(split_zone) == []
@@ -107,12 +107,12 @@ async def test_a_switch_that_ses_refuses_for_now_is_owed(split_zone: str, story:
     story.publish(await new_record(story, split_zone))
     await story.look(split_zone, minutes=1)
     story.ses.ills[PUT_KEY] = ill = [Ill(status=429 if code[0] == "T" else 500, code=code)] * 4
-    assert (await story.look(split_zone, minutes=10)).dkim.state is State.VERIFIED
+    assert (await story.look(split_zone, minutes=10)).dkim.state is HealthState.VERIFIED
     assert not ill
     assert story.identity(split_zone).tokens == [before.selector]
     for _ in range(3):
         domain = await story.look(split_zone, minutes=5)
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
     assert story.identity(split_zone).tokens == [domain.selector] != [before.selector]
     assert story.identity(split_zone).status == "SUCCESS"
     assert [each.fate for each in story.ses.calls(PUT_KEY)] == [code] * 4 + [""]
@@ -128,7 +128,7 @@ async def test_ses_gets_the_keys_of_both_slots_in_turn(
         story.points(*story.records(await story.add(zone)).values())
         await ses.world.look(zone)
         domain = await ses.look(zone, minutes=1)
-        assert domain.dkim.state is State.VERIFIED
+        assert domain.dkim.state is HealthState.VERIFIED
         used = {domain.public_key}
         for selector in ("lh2", "lh1"):
             await rotations.start(ses.world.deps, ses.world.account.id, zone, NOTHING, OPERATOR)
@@ -137,9 +137,9 @@ async def test_ses_gets_the_keys_of_both_slots_in_turn(
                 domain = await ses.look(zone, minutes=minutes)
             held = ses.identity(zone)
             assert (held.tokens, held.public_key, held.status) == ([selector], domain.public_key, "SUCCESS")
-            assert (domain.selector, domain.dkim.state) == (selector, State.VERIFIED)
+            assert (domain.selector, domain.dkim.state) == (selector, HealthState.VERIFIED)
             used.add(domain.public_key)
             await ses.look(zone, minutes=7 * 24 * 60)
             domain = await ses.look(zone, minutes=1)
-            assert (domain.old_keys, domain.dkim.state) == ((), State.VERIFIED)
+            assert (domain.old_keys, domain.dkim.state) == ((), HealthState.VERIFIED)
         assert len(used) == 3

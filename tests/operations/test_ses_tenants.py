@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.ses.tenants import TENANT_PROBES, tenant_of
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.operations import domains, reconcile
 from letterhead.operations.provider_work import owner_tag
 from tests.operations.ses_story import SesStory, ses_story
@@ -38,7 +38,7 @@ async def delete(story: SesStory, sender: str) -> None:
 async def test_one_tenant_for_an_account(zone: str, split_zone: str, story: SesStory) -> None:
     """Both domains of an account are in its one tenant; it goes with the last of them."""
     first, state = await story.verified(zone), story.ses.state
-    assert (first.dkim.state, state.tenants) == (State.VERIFIED, {tenant(story): {state.arn(zone)}})
+    assert (first.dkim.state, state.tenants) == (HealthState.VERIFIED, {tenant(story): {state.arn(zone)}})
     await story.verified(split_zone)
     assert state.tenants == {tenant(story): {state.arn(zone), state.arn(split_zone)}}
     assert [len(story.ses.calls(each)) for each in (MAKE, JOIN)] == [1, 3]
@@ -66,7 +66,7 @@ async def test_trouble_leaves_nothing_half_done(zone: str, story: SesStory, oper
     await story.verified(zone)
     for _ in range(3):
         domain = await story.look(zone, minutes=30)
-    assert domain.dkim.state is State.VERIFIED
+    assert domain.dkim.state is HealthState.VERIFIED
     assert story.ses.state.tenants == {tenant(story): {story.ses.state.arn(zone)}}
     assert story.ses.ills[operation] == []
 
@@ -106,10 +106,10 @@ async def test_switched_on_later_by_adopting(zone: str, story: SesStory) -> None
 
 async def test_doctor_tells_missing_permissions(story: SesStory) -> None:
     """The actions for tenants are tried too, and nothing is made by that."""
-    *_, actions = await story.world.deps.provider.conditions()
+    *_, actions = await story.world.deps.provider.full_health()
     assert (actions.ok, story.ses.state.tenants) == (True, {})
     story.ses.state.denied = {MAKE, "DeleteTenant"}
-    *_, actions = await story.world.deps.provider.conditions()
+    *_, actions = await story.world.deps.provider.full_health()
     assert actions.said == "not allowed: ses:CreateTenant, ses:DeleteTenant"
     assert len(TENANT_PROBES) == 5
 

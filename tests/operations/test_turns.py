@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 
-from letterhead.worker import Turns
+from letterhead.worker import FairScheduler
+from tests.rigs.waiting import CEILING
 
 CHECKS = 30
 
 
 async def test_one_check_at_most_runs_between_two_turns_of_the_loop() -> None:
     """Of many checks that are ready at once one runs in each turn, so that a request never waits for two."""
-    turns, happened = Turns(), list[str]()
+    turns, happened = FairScheduler(), list[str]()
 
     async def check(number: int) -> None:
         await turns.next()
@@ -32,11 +33,12 @@ async def test_one_check_at_most_runs_between_two_turns_of_the_loop() -> None:
 
 async def test_one_that_gives_up_leaves_its_turn_to_the_next() -> None:
     """A check that is cancelled while it waits stops nobody behind it, and turns are given again after a rest."""
-    turns = Turns()
+    turns = FairScheduler()
     waiting = [asyncio.create_task(turns.next()) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting[0]
-    await asyncio.wait_for(asyncio.gather(*waiting[1:]), 1)
-    await asyncio.wait_for(turns.next(), 1)
+    await asyncio.wait_for(asyncio.gather(*waiting[1:]), CEILING)
+    await asyncio.wait_for(turns.next(), CEILING)
+    assert [each.cancelled() for each in waiting] == [True, False, False]

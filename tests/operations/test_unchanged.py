@@ -11,12 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.operations import checks
 from letterhead.operations.domains import plan_of
-from letterhead.ports.store.domains import Beside, Outcome
-from letterhead.wiring.assemble import Stand
+from letterhead.ports.store.domains import CheckContext, DomainUpdate
+from letterhead.wiring.assemble import Overrides
 from tests.operations.conftest import MAIL_FROM
 from tests.operations.world import Clock, World, WrittenDns, opened
 
@@ -36,13 +37,13 @@ class Watching:
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self.saved: Outcome | None = None
+        self.saved: DomainUpdate | None = None
         self.confirmed: tuple[Domain, datetime] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def save(self, outcome: Outcome) -> bool:
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
         self.saved = outcome
         return True
 
@@ -54,27 +55,27 @@ class Watching:
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
     """Opens an installation whose DNS the test writes, and whose dice always fall alike."""
-    stand = Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)
+    stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **MAIL_FROM) as world:
-        yield with_parts(world, deps=with_parts(world.deps, chance=lambda count: b"\x80" * count))
+        yield with_parts(world, deps=with_parts(world.deps, random_octets=lambda count: b"\x80" * count))
 
 
 async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
     """Adds a domain, publishes its records, and waits until it is verified in whole."""
-    stand = World(with_parts(world.deps, chance=random.Random(7).randbytes), world.account, world.key)
+    stand = World(with_parts(world.deps, random_octets=random.Random(7).randbytes), world.account, world.key)
     added = await stand.add(SENDER)
     dns.publish(*plan_of(world.deps, added).records)
     for _ in range(4):
         await world.look(SENDER)
         clock.turn(minutes=20)
-    assert (await world.domain(SENDER)).dkim.state is State.VERIFIED
+    assert (await world.domain(SENDER)).dkim.state is HealthState.VERIFIED
 
 
-async def way(world: World, told: Beside) -> Watching:
+async def way(world: World, told: CheckContext) -> Watching:
     """Looks at the domain without writing what follows."""
     watching = Watching(world.deps.store)
-    deps = with_parts(world.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
-    assert await checks.check(deps, await world.domain(SENDER), told=told)
+    deps = with_parts(world.deps, store=watching)
+    assert await checks.check(deps, await world.domain(SENDER), context=told)
     return watching
 
 
@@ -82,8 +83,8 @@ async def both(world: World) -> bool:
     """Holds the short way to the long one, then writes what the short one does; says whether it was taken."""
     store = world.deps.store
     domain = await world.domain(SENDER)
-    told = (await store.beside([domain]))[domain.id]
-    short, long = await way(world, told), await way(world, replace(told, basis=None))
+    told = (await store.load_check_contexts([domain]))[domain.id]
+    short, long = await way(world, told), await way(world, replace(told, fingerprint=None))
     assert long.confirmed is None
     assert long.saved is not None
     if short.confirmed is None:
@@ -91,14 +92,19 @@ async def both(world: World) -> bool:
         assert await store.save(short.saved)
         return False
     after, at = short.confirmed
-    assert (long.saved.events, long.saved.effects, long.saved.notices, long.saved.shed) == ((), (), (), ())
+    assert (long.saved.events, long.saved.effects, long.saved.related_events, long.saved.keys_to_destroy) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert after == long.saved.domain
     assert await store.confirm(after, at)
-    stands, judged = (await store.checkups([domain.id]))[domain.id], long.saved.checkup
+    stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.check
     assert judged is not None
-    assert (stands.taken_at, stands.standings, stands.findings) == (judged.taken_at, judged.standings, judged.findings)
-    told_again = (await store.beside([domain]))[domain.id]
-    assert told_again.basis == told.basis == long.saved.basis
+    assert (stands.taken_at, stands.results, stands.findings) == (judged.taken_at, judged.results, judged.findings)
+    told_again = (await store.load_check_contexts([domain]))[domain.id]
+    assert told_again.fingerprint == told.fingerprint == long.saved.fingerprint
     return True
 
 
@@ -137,7 +143,7 @@ async def test_the_short_way_leads_where_the_long_one_leads(
             changed(chance, ours, await ours.domain(SENDER), dns)
         taken += await both(ours)
         clock.turn(minutes=chance.choice([1, 11, 60, 360]))
-        if (await ours.domain(SENDER)).dkim.state is State.FAILED:
+        if (await ours.domain(SENDER)).dkim.state is HealthState.FAILED:
             break
     assert taken > 2
 
@@ -147,7 +153,7 @@ async def test_rules_that_changed_are_asked_again(ours: World, dns: WrittenDns, 
     await verified(ours, dns, clock)
     await both(ours)
     assert await both(ours)
-    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules="others"))
+    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules_version="others"))
     assert not await both(upgraded)
     assert await both(upgraded)
 
@@ -159,8 +165,8 @@ async def test_a_new_key_is_never_confirmed(ours: World, dns: WrittenDns, clock:
     assert await both(ours)
     domain = await ours.domain(SENDER)
     watching = Watching(ours.deps.store)
-    told = (await ours.deps.store.beside([domain]))[domain.id]
-    deps = with_parts(ours.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
+    told = (await ours.deps.store.load_check_contexts([domain]))[domain.id]
+    deps = with_parts(ours.deps, store=watching)
     other = replace(domain, public_key=domain.public_key.replace("A", "B", 3))
-    assert await checks.check(deps, other, told=told)
+    assert await checks.check(deps, other, context=told)
     assert watching.confirmed is None

@@ -9,12 +9,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Reference
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.public import webhooks as rules
 from letterhead.errors import Fault, Kind
 from letterhead.operations import deliveries, domains, webhooks
 from letterhead.ports.store.webhooks import Delivery
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 from tests.rigs import webhook_receiver
 from tests.rigs.webhook_receiver import Ledger, Mood
@@ -33,12 +33,12 @@ def receiver() -> Iterator[Ledger]:
 @pytest.fixture
 async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[World]:
     """Opens an installation whose webhooks may lead to this machine."""
-    stand = Stand(resolver=dns, provider=SimulatedProvider(clock), now=clock)
+    stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
     async with opened(tmp_path, stand, **OPEN) as world:
         yield world
 
 
-async def hook(world: World, receiver: Ledger, *events: str) -> webhooks.Shown:
+async def hook(world: World, receiver: Ledger, *events: str) -> webhooks.RevealedWebhook:
     """Adds an endpoint."""
     wanted = list(events) or ["*"]
     return await webhooks.add_webhook(world.deps, world.account.id, receiver.url, wanted, OPERATOR)
@@ -57,7 +57,7 @@ async def deliver(world: World) -> int:
     return made
 
 
-async def listed(world: World, shown: webhooks.Shown) -> list[Delivery]:
+async def listed(world: World, shown: webhooks.RevealedWebhook) -> list[Delivery]:
     """Lists an endpoint's deliveries, the newest first."""
     return await webhooks.list_deliveries(world.deps, world.account.id, shown.webhook.id, None, 1000)
 
@@ -70,7 +70,7 @@ async def test_a_life_is_told_as_it_happened(ours: World, clock: Clock, dns: Wri
     dns.publish(await ours.dkim(NAME))
     await ours.look(NAME)
     clock.turn(minutes=1)
-    assert (await ours.look(NAME)).dkim.state is State.VERIFIED
+    assert (await ours.look(NAME)).dkim.state is HealthState.VERIFIED
     dns.withdraw(await ours.dkim(NAME))
     await ours.look(NAME)
     clock.turn(minutes=11)
@@ -115,7 +115,7 @@ async def test_the_reference_library_takes_what_is_sent(ours: World, clock: Cloc
     assert len((await sent_now(ours, shown, receiver)).split()) == 1
 
 
-async def sent_now(world: World, shown: webhooks.Shown, receiver: Ledger) -> str:
+async def sent_now(world: World, shown: webhooks.RevealedWebhook, receiver: Ledger) -> str:
     """Sends a test and gives its signatures."""
     await webhooks.try_webhook(world.deps, world.account.id, shown.webhook.id)
     await deliver(world)
@@ -132,7 +132,7 @@ async def test_the_schedule_ends_after_three_days(ours: World, clock: Clock, rec
         last = clock.at
         clock.at = (await listed(ours, shown))[0].due_at or clock.at
     (failed,) = await listed(ours, shown)
-    assert failed.fate is rules.Fate.FAILED
+    assert failed.fate is rules.DeliveryStatus.FAILED
     assert [each.status for each in failed.attempts] == [500] * 10
     waits = [
         (later.at - each.at).total_seconds() for each, later in zip(failed.attempts, failed.attempts[1:], strict=False)
@@ -145,7 +145,7 @@ async def test_the_schedule_ends_after_three_days(ours: World, clock: Clock, rec
     await webhooks.redeliver(ours.deps, ours.account.id, shown.webhook.id, failed.id, OPERATOR)
     assert await deliver(ours) == 1
     (told,) = await listed(ours, shown)
-    assert (told.fate, len(told.attempts)) == (rules.Fate.DELIVERED, 11)
+    assert (told.fate, len(told.attempts)) == (rules.DeliveryStatus.DELIVERED, 11)
     assert set(receiver.ids()) == {failed.id}
 
 
@@ -194,10 +194,10 @@ async def test_a_test_says_what_it_is(ours: World, receiver: Ledger) -> None:
 
 async def test_what_the_operator_forbids_later_is_not_sent(tmp_path: Path, clock: Clock, receiver: Ledger) -> None:
     """An endpoint that was allowed once is not dialled any more once the settings forbid it, and its log says why."""
-    async with opened(tmp_path, Stand(now=clock), **OPEN) as world:
+    async with opened(tmp_path, Overrides(now=clock), **OPEN) as world:
         shown = await hook(world, receiver)
         account = world.account
-    async with opened(tmp_path, Stand(now=clock)) as world:
+    async with opened(tmp_path, Overrides(now=clock)) as world:
         strict = World(world.deps, account, "")
         await strict.add(NAME)
         assert await deliver(strict) == 2

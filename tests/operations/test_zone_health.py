@@ -2,7 +2,7 @@
 
 import itertools
 
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.operations.domains import plan_of
@@ -17,7 +17,7 @@ TRIES = 8
 async def looked(world: World, sender: str) -> dict[str, Finding]:
     """Checks a domain thoroughly and gives its findings by code."""
     await world.look(sender, thorough=True)
-    checkup = (await world.view(sender)).checkup
+    checkup = (await world.view(sender)).last_check
     assert checkup is not None
     return {each.code: each for each in checkup.findings}
 
@@ -42,7 +42,7 @@ async def test_bad_signatures_are_never_taken_for_present(lab: DnsLab, world: Wo
     assert set(findings) == {"zone.dnssec-bogus"}
     assert findings["zone.dnssec-bogus"].severity == "blocking"
     assert await verdict(world, sender) is Verdict.UNANSWERED
-    assert (await world.domain(sender)).dkim.state is State.PENDING
+    assert (await world.domain(sender)).dkim.state is HealthState.PENDING
 
 
 async def test_good_signatures_are_no_finding(lab: DnsLab, world: World) -> None:
@@ -50,7 +50,7 @@ async def test_good_signatures_are_no_finding(lab: DnsLab, world: World) -> None
     sender = f"mail{number()}.{SIGNED}"
     await whole(lab, world, sender)
     assert not await looked(world, sender)
-    assert (await world.domain(sender)).dkim.state is State.VERIFIED
+    assert (await world.domain(sender)).dkim.state is HealthState.VERIFIED
 
 
 async def test_a_frozen_second_server_is_named(lab: DnsLab, split_zone: str, world: World) -> None:
@@ -60,7 +60,7 @@ async def test_a_frozen_second_server_is_named(lab: DnsLab, split_zone: str, wor
         findings = await looked(world, split_zone)
     assert set(findings) == {"zone.nameserver-unreachable"}
     assert findings["zone.nameserver-unreachable"].perspectives == ("ns2.lab.test",)
-    assert (await world.domain(split_zone)).dkim.state is State.VERIFIED
+    assert (await world.domain(split_zone)).dkim.state is HealthState.VERIFIED
 
 
 async def test_a_lame_server_is_named(lab: DnsLab, zone: str, world: World) -> None:

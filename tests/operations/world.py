@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from letterhead import config
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
@@ -17,10 +18,10 @@ from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.plan.plan import PlannedRecord
 from letterhead.operations import accounts, checks, domains, provider_work
 from letterhead.operations.audit import Actor
-from letterhead.operations.domains import DomainView, Wish
+from letterhead.operations.domains import DomainRequest, DomainView
 from letterhead.ports.deps import Deps
 from letterhead.ports.resolver import Allowance
-from letterhead.wiring.assemble import Stand, assembled
+from letterhead.wiring.assemble import Overrides, open_deps
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 OPERATOR = Actor(name="operator")
@@ -90,9 +91,9 @@ class World:
     account: Account
     key: str
 
-    async def add(self, sender: str, **wish: object) -> Domain:
+    async def add(self, sender: str, **wish: Any) -> Domain:
         """Adds a domain and gives it as it is stored."""
-        asked = Wish(sender=sender, **wish)  # type: ignore[arg-type]
+        asked = DomainRequest(sender=sender, **wish)
         await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
         return await self.domain(sender)
 
@@ -123,7 +124,7 @@ class World:
         """Does what is owed at the provider."""
         now = self.deps.now()
         for intent in await self.deps.store.claim_intents(now, now + timedelta(minutes=1), "test", 100):
-            await provider_work.perform(self.deps, intent)
+            await provider_work.perform_intent(self.deps, intent)
 
     async def events(self, sender: str | None = None) -> list[Event]:
         """Lists what happened, the oldest first."""
@@ -134,7 +135,7 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, stand: Stand | None = None, limits: Limits | None = None, **environment: str
+    folder: Path, stand: Overrides | None = None, limits: Limits | None = None, /, **environment: str
 ) -> AsyncIterator[World]:
     """Opens an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
     settings = config.read(
@@ -146,7 +147,7 @@ async def opened(
         },
         folder,
     )
-    async with assembled(settings, stand) as deps:
+    async with open_deps(settings, stand) as deps:
         account, made = await accounts.open_account(deps, "Acme", "dns@acme.test", limits or Limits(), OPERATOR)
         yield World(deps, account, made.text)
 

@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from letterhead.adapters import mail_queue
 from letterhead.adapters.dkim_signer import DkimSigner
 from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import RecordId
-from letterhead.ports.relay import Relaying
-from letterhead.relay import Ears, RelaySettings, run
-from letterhead.wiring.assemble import Stand
+from letterhead.ports.relay import RelayDeps
+from letterhead.relay import Listeners, RelaySettings, run
+from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import record
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.smtp import Ledger
@@ -33,14 +34,14 @@ class Relay:
     world: World
     clock: Clock
     dns: WrittenDns
-    parts: Relaying
+    parts: RelayDeps
     folder: Path
     port: int
     stop: asyncio.Event
 
-    async def send(self, content: str | bytes = MESSAGE, **how: object) -> list[tuple[int, bytes]]:
+    async def send(self, content: str | bytes = MESSAGE, **how: Any) -> list[tuple[int, bytes]]:
         """Sends a message as a client does, and gives each reply from MAIL FROM on."""
-        return await asyncio.to_thread(submit, self.port, self.world.key, content, **how)  # type: ignore[arg-type]
+        return await asyncio.to_thread(submit, self.port, self.world.key, content, **how)
 
     async def refused(self, content: str | bytes) -> str:
         """Sends a message that is refused, and gives the reply to it."""
@@ -52,7 +53,7 @@ class Relay:
         """Adds a domain and lets it be verified."""
         await self.world.add(sender)
         self.dns.publish(record(self.world, await self.world.domain(sender), RecordId.DKIM))
-        assert (await self.world.look(sender)).dkim.state is State.VERIFIED
+        assert (await self.world.look(sender)).dkim.state is HealthState.VERIFIED
 
     def waiting(self) -> list[Path]:
         """Lists the messages in the queue."""
@@ -87,8 +88,8 @@ async def running(
 ) -> AsyncIterator[Relay]:
     """Runs a relay in this loop, with the domain acme.test verified; `prove=False` is its second start."""
     clock, dns = clock or Clock(noon()), WrittenDns("test")
-    async with opened(folder, Stand(now=clock, resolver=dns)) as world:
-        with socket.create_server(("127.0.0.1", 0)) as listener, mail_queue.opened(folder / "relay") as queue:
+    async with opened(folder, Overrides(now=clock, resolver=dns)) as world:
+        with socket.create_server(("127.0.0.1", 0)) as listener, mail_queue.open_queue(folder / "relay") as queue:
             parts = parts_of(queue, ledger)
             relay = Relay(
                 world=world, clock=clock, dns=dns, parts=parts, folder=folder, port=listener.getsockname()[1],
@@ -96,7 +97,7 @@ async def running(
             )  # fmt: skip
             if prove:
                 await relay.prove(ACME)
-            ears = Ears(plain=listener, secure=None, context=None, reload=lambda: False)
+            ears = Listeners(plain=listener, secure=None, context=None, reload=lambda: False)
             task = asyncio.create_task(run(world.deps, parts, settings, ears, relay.stop))
             try:
                 yield relay
@@ -106,21 +107,13 @@ async def running(
                 await parts.smart_host.close()
 
 
-def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> Relaying:
+def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> RelayDeps:
     """Gives what a relay needs beside the rest."""
     address = SmartHostAddress(
         host="127.0.0.1", port=ledger.port, implicit_tls=False, starttls=False, helo="relay.test", seconds=2.0,
         data_seconds=2.0,
     )  # fmt: skip
-    return Relaying(
+    return RelayDeps(
         queue=queue, signer=DkimSigner(), smart_host=SmtpSmartHost(address), host="relay.test",
         keep=timedelta(days=5), opened=set(),
     )  # fmt: skip
-
-
-async def until(holds, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
-    """Waits until something holds."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not holds():
-        assert asyncio.get_running_loop().time() < end, "it does not come to hold"
-        await asyncio.sleep(0.02)

@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 
 from letterhead import config
-from letterhead.operations.key_pool import pooled
-from letterhead.wiring.assemble import assembled
+from letterhead.operations.key_pool import new_pooled_key
+from letterhead.wiring.assemble import open_deps
 from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")
@@ -48,7 +48,7 @@ class Installation:
             **{f"LETTERHEAD_{name}": value for name, value in settings.items()},
         }
 
-    def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end."""
         return subprocess.run(
             [self.command, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
@@ -61,9 +61,9 @@ class Installation:
 
     async def _stock(self, keys: int) -> None:
         settings = config.read(self.settings, self.folder)
-        async with assembled(settings) as deps:
+        async with open_deps(settings) as deps:
             pair = deps.keyring.make_pair()
-            await deps.store.pool_keys([pooled(deps, pair) for _ in range(keys)])
+            await deps.store.pool_keys([new_pooled_key(deps, pair) for _ in range(keys)])
 
     @contextmanager
     def serving(self, *words: str) -> Iterator["Serving"]:
@@ -86,7 +86,7 @@ class Installation:
         """Starts `letterhead relay` and waits until it greets."""
         relay = Process(self._start(["relay"], {}))
         host, port = self.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 45
         while time.monotonic() < until and relay.process.poll() is None:
             try:
                 with socket.create_connection((host, int(port)), timeout=5) as client:
@@ -130,7 +130,7 @@ class Process:
     def kill(self) -> None:
         """Kills it as a power cut does: without a word."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(45)
 
     def stop(self) -> int:
         """Asks it to stop and gives its exit code."""

@@ -1,8 +1,8 @@
 """Stands in for the operator's path of proofs: takes them, and holds those that a test lets arrive."""
 
-from letterhead.core.schedule.reminder_mail import Letter
+from letterhead.core.schedule.reminder_mail import Email
 from letterhead.ports.deps import Deps
-from letterhead.ports.mail import Handed, Post, Proving
+from letterhead.ports.mail import DeliveryResult, ProofSetup, SendResult
 
 TO = "proof@operator.example"
 
@@ -11,18 +11,18 @@ class Box:
     """Takes proofs, and holds those that have arrived."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.letters: list[Email] = []
         self.arrived: dict[str, bytes] = {}
         self.looks = 0
 
-    async def send(self, letter: Letter) -> Handed:
+    async def send(self, letter: Email) -> SendResult:
         """Takes a letter."""
         self.letters.append(letter)
-        return Handed(post=Post.ACCEPTED, said="250 taken")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 taken")
 
-    async def reach(self) -> Handed:
+    async def try_connection(self) -> SendResult:
         """Is there."""
-        return Handed(post=Post.ACCEPTED, said="250 here")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 here")
 
     async def find(self, token: str) -> bytes | None:
         """Finds what has arrived."""
@@ -33,5 +33,5 @@ class Box:
 def given_to(deps: Deps, *, readable: bool = True) -> Box:
     """Gives a running installation a path for proofs, and a mailbox that can be read or not."""
     box = Box()
-    object.__setattr__(deps, "proving", Proving(to=TO, mailer=box, mailbox=box if readable else None))
+    object.__setattr__(deps, "proofs", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
     return box

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from letterhead.adapters.https_fetch import Fetcher
+from letterhead.adapters.https_fetch import HttpsFetcher
 from tests.rigs import smtp
 
 REGION = "eu-west-1"
@@ -113,9 +113,9 @@ class Sns(httpcore2.AsyncNetworkBackend):
         """Signs a message and writes it as it is sent."""
         return json.dumps(self.signer.sign(fields)).encode()
 
-    def fetcher(self, seconds: float = 5.0) -> Fetcher:
+    def fetcher(self, seconds: float = 5.0) -> HttpsFetcher:
         """Makes the service's own fetcher, to which this server is the Internet."""
-        return Fetcher(self._resolve, dial=self, seconds=seconds)
+        return HttpsFetcher(self._resolve, dial=self, seconds=seconds)
 
     async def _resolve(self, host: str, _port: int) -> list[str]:
         self.looked_up.append(host)

@@ -30,7 +30,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
-from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, quoted, shown
+from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, display_texts, quote
 from letterhead.ports.resolver import Allowance
 from tests.rigs.processes import free_port
 
@@ -162,7 +162,7 @@ def _named(resolver: ZoneFileResolver) -> Iterator[str]:
 def _servers_of(resolver: ZoneFileResolver, zone: str) -> list[str]:
     question = Question(name=zone or ".", rdtype="NS", view=View.RECURSIVE)
     (reply,) = resolver.replies(question)
-    return list(shown(reply.answer.rrset.rdatas)) if isinstance(reply.answer, Found) else []
+    return list(display_texts(reply.answer.rrset.rdatas)) if isinstance(reply.answer, Found) else []
 
 
 def _zone(zone: str, lower: str, below: list[str]) -> str:
@@ -228,7 +228,7 @@ def _records(found: RRset) -> dns.rrset.RRset:
 def _data(rdata: Rdata) -> str:
     match rdata:
         case Txt():
-            return " ".join(map(quoted, rdata.strings))
+            return " ".join(map(quote, rdata.strings))
         case Mx():
             return f"{rdata.preference} {rdata.exchange}."
         case Target():
@@ -236,4 +236,4 @@ def _data(rdata: Rdata) -> str:
         case Soa():
             return f"{rdata.primary}. hostmaster. {rdata.serial} 7200 3600 1209600 {rdata.minimum}"
         case _:
-            return shown([rdata])[0]
+            return display_texts([rdata])[0]

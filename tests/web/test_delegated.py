@@ -12,9 +12,9 @@ from pingram import Pingram
 from pingram.models.domain_dns_check import DomainDnsCheck
 
 from letterhead.core.domain.domain import OldKey
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.plan.plan import RecordId, Verdict
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from tests.rigs.processes import free_port
 from tests.web.conftest import Installation, running
 from tests.web.test_pages import csrf, sign_in
@@ -40,9 +40,9 @@ async def verified(house: Installation, acme: httpx2.AsyncClient, **more: object
     """Adds a domain with delegated keys and has it verified."""
     await acme.post("/domains", json=WISH)
     domain = await house.world.domain("acme.dev")
-    watch = fresh(State.VERIFIED, house.deps.now())
-    changed = replace(domain, dkim=watch, held=True, **more)
-    assert await house.deps.store.save(Outcome(domain=changed))
+    watch = new_health(HealthState.VERIFIED, house.deps.now())
+    changed = replace(domain, dkim=watch, is_holder=True, **more)
+    assert await house.deps.store.save(DomainUpdate(domain=changed))
 
 
 async def test_two_records_are_told_and_stay_the_same(house: Installation, acme: httpx2.AsyncClient) -> None:
@@ -62,7 +62,7 @@ async def test_two_records_are_told_and_stay_the_same(house: Installation, acme:
     assert second["recordValue"] == f"lh2.{target[1]}"
     assert (await acme.post("/domains", json=WISH)).json()[0]["verificationRecords"] == records
     kept = await house.world.domain("acme.dev")
-    assert await house.deps.store.save(Outcome(domain=replace(kept, selector="lh2")))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(kept, selector="lh2")))
     (after,) = (await acme.get("/domains")).json()
     told = after["verificationRecords"]
     assert after["selector"] == "lh2"
@@ -114,7 +114,7 @@ async def test_a_change_of_keys_asks_for_nothing(house: Installation, acme: http
     kept = await house.world.domain("acme.dev")
     old = (OldKey(selector="lh1", replaced_at=house.deps.now(), public_key=kept.public_key),)
     changed = replace(kept, selector="lh2", rotation=None, old_keys=old)
-    assert await house.deps.store.save(Outcome(domain=changed))
+    assert await house.deps.store.save(DomainUpdate(domain=changed))
     told = (await acme.get(PATH)).json()
     assert (told["step"], told["oldSelectors"], "record" in told) == ("switched", [], False)
     refused = await acme.post(PATH)
@@ -159,7 +159,7 @@ async def test_an_alias_that_a_routine_look_leaves_out_stays_found(
         shown = []
         for verdicts in ((), ((RecordId.DKIM_NEXT, Verdict.PRESENT),), ((RecordId.DKIM_NEXT, Verdict.ABSENT),)):
             domain = await house.world.domain("acme.dev")
-            assert await house.deps.store.save(Outcome(domain=replace(domain, verdicts=verdicts)))
+            assert await house.deps.store.save(DomainUpdate(domain=replace(domain, verdicts=verdicts)))
             page = (await browser.get(PAGE)).text
             (state,) = re.findall(r'id="record-dkim_next"[^>]* data-state="(\w+)"', page)
             shown.append(state)

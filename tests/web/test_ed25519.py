@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.domain.health import State, fresh
-from letterhead.ports.store.domains import Outcome
+from letterhead.core.domain.health import HealthState, new_health
+from letterhead.ports.store.domains import DomainUpdate
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 SECRET = {"privateEd25519Key"}
@@ -28,8 +28,8 @@ async def live(house: Installation) -> None:
     assert domain.ed25519 is not None
     now = house.deps.now()
     signs = replace(domain.ed25519, seen_since=now, live=True)
-    verified = replace(domain, dkim=fresh(State.VERIFIED, now), held=True, ed25519=signs)
-    assert await house.deps.store.save(Outcome(domain=verified))
+    verified = replace(domain, dkim=new_health(HealthState.VERIFIED, now), is_holder=True, ed25519=signs)
+    assert await house.deps.store.save(DomainUpdate(domain=verified))
 
 
 async def test_the_first_answer_says_what_to_publish(house: Installation, acme: httpx2.AsyncClient) -> None:

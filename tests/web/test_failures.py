@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations.sign_in_throttle import WRITES_BURST, Failures, neighbourhood
+from letterhead.operations.sign_in_throttle import WRITES_BURST, SignInThrottle, neighbourhood
 from letterhead.web import WebSettings
-from letterhead.wiring.assemble import Stand
+from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, noon, opened
 
 SETTINGS = WebSettings(public_url="", failure_rate=1.0, failure_burst=5, share_failures=True)
@@ -26,16 +26,16 @@ def clock() -> Clock:
 @pytest.fixture
 async def world(tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
     """Opens an installation."""
-    async with opened(tmp_path, Stand(now=clock)) as installation:
+    async with opened(tmp_path, Overrides(now=clock)) as installation:
         yield installation
 
 
-def process(world: World, clock: Clock) -> Failures:
+def process(world: World, clock: Clock) -> SignInThrottle:
     """Counts as one process of several does."""
-    return Failures(world.deps, SETTINGS, lambda: clock.at.timestamp())
+    return SignInThrottle(world.deps, SETTINGS, lambda: clock.at.timestamp())
 
 
-async def failed(failures: Failures, times: int, address: str = GUESSER) -> list[int]:
+async def failed(failures: SignInThrottle, times: int, address: str = GUESSER) -> list[int]:
     """Fails so many times, and lists what each was told to wait: 0 where it was let fail."""
     waits = []
     for _ in range(times):
@@ -72,8 +72,8 @@ async def test_guesses_from_everywhere_do_not_fill_the_store(world: World, clock
     failures = process(world, clock)
     for number in range(3 * WRITES_BURST):
         assert await failed(failures, 1, f"10.0.{number // 256}.{number % 256}") == [0]
-    assert await world.deps.store.prune_turns(clock.at) == 0
-    assert await world.deps.store.prune_turns(clock.turn(hours=1)) == WRITES_BURST
+    assert await world.deps.store.prune_rate_slots(clock.at) == 0
+    assert await world.deps.store.prune_rate_slots(clock.turn(hours=1)) == WRITES_BURST
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from letterhead.adapters.providers.simulated import Mood
+from letterhead.adapters.providers.simulated import SimulatedBehaviour
 from letterhead.core.domain.provider_identity import IdentityWish
 from letterhead.core.secret import Secret
 from tests.web.conftest import Installation
@@ -27,13 +27,13 @@ async def test_a_stranger_is_told_and_left(house: Installation, operator: httpx2
         assert (told["held"], told["listed"], told["unread"]) == (0, 1, 0)
         (only,) = told["differences"]
         assert (only["sender"], only["differs"], only["mended"]) == ("there.dev", "stranger", False)
-    assert await house.provider.holding("there.dev") is not None
+    assert await house.provider.find_holding("there.dev") is not None
 
 
 async def test_trouble_is_502_with_the_providers_code(house: Installation, operator: httpx2.AsyncClient) -> None:
     """The whole envelope: who caused it, by which of their codes, and what to do."""
     await house.provider.register(WISH, Secret(b"key"))
-    house.provider._moods = {"there.dev": Mood.THROTTLED}
+    house.provider._behaviours = {"there.dev": SimulatedBehaviour.THROTTLED}
     answer = await operator.post(PATHS[0], json={})
     assert answer.status_code == 502
     error = answer.json()["error"]

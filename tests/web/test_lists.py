@@ -1,10 +1,11 @@
 """The list of domains, asked for again and again: never stale, never another's, never a private key from memory."""
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
-from letterhead.ports.store.domains import Outcome, Page
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.web.list_cache import CachedList, ListCache
 from tests.web.conftest import Installation
 
@@ -17,8 +18,8 @@ async def test_a_kept_list_is_never_stale(house: Installation) -> None:
         assert again.content == first.content
         assert again.headers["etag"] == first.headers["etag"]
         domain = await only(house)
-        changed = domain.__class__(**{**fields(domain), "tokens": ("seen-elsewhere",)})
-        assert await house.deps.store.save(Outcome(domain=changed))
+        changed = replace(domain, tokens=("seen-elsewhere",))
+        assert await house.deps.store.save(DomainUpdate(domain=changed))
         last = await client.get("/domains", headers={"If-None-Match": first.headers["etag"]})
         assert (last.status_code, last.json()[0]["verificationTokens"]) == (200, ["seen-elsewhere"])
         await client.delete("/domains/acme.dev")
@@ -71,10 +72,5 @@ async def make(house: Installation) -> None:
 
 async def only(house: Installation) -> Domain:
     """Reads the one domain there is."""
-    [domain] = await house.deps.store.domains(house.accounts["acme"], Page())
+    [domain] = await house.deps.store.domains(house.accounts["acme"], DomainQuery())
     return domain
-
-
-def fields(domain: Domain) -> dict[str, object]:
-    """Gives a domain's fields."""
-    return {name: getattr(domain, name) for name in domain.__struct_fields__}

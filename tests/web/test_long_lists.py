@@ -15,7 +15,7 @@ from benchmarks import seed
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
 from letterhead.operations.domains import key_purpose
-from letterhead.ports.store.domains import Outcome, Page
+from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.web.routes.domains import LONG, PIECE
 from tests.web.conftest import Installation, running
 
@@ -52,7 +52,7 @@ async def reader(house: Installation) -> httpx2.AsyncClient:
 
 async def stored(house: Installation) -> list[Domain]:
     """Reads all domains from the store."""
-    return await house.deps.store.domains(house.accounts["acme"], Page())
+    return await house.deps.store.domains(house.accounts["acme"], DomainQuery())
 
 
 async def test_a_long_list_is_whole(house: Installation) -> None:
@@ -73,7 +73,7 @@ async def test_its_tag_is_known_and_changes(house: Installation) -> None:
         assert (await client.get("/domains", headers=known)).status_code == 304
         head = await client.head("/domains")
         assert (head.status_code, head.headers["etag"], head.content) == (200, first.headers["etag"], b"")
-        assert await house.deps.store.save(Outcome(domain=(await stored(house))[3]))
+        assert await house.deps.store.save(DomainUpdate(domain=(await stored(house))[3]))
         again = await client.get("/domains", headers=known)
     assert (again.status_code, again.headers["etag"] != first.headers["etag"]) == (200, True)
 
@@ -85,6 +85,7 @@ async def test_private_keys_are_audited_once_and_first(house: Installation) -> N
         listed = json.loads(await answer.aread())
     reads = [row.row.subject for row in rows if row.row.action == "private-key.read"]
     assert reads == [f"{COUNT} domains"]
+    assert len(listed) == COUNT
     assert all(each["privateDKIMKey"] for each in listed)
     assert answer.headers["cache-control"] == "no-store"
 

@@ -41,7 +41,7 @@ async def told_house(sns: Sns, tmp_path: Path) -> AsyncIterator[Installation]:
     pem, zone = own_key()
     async with running(tmp_path / "house", zone, notices=notices) as house:
         await house.world.add(NAME, private_key=pem, selector="own")
-        assert (await house.world.look(NAME)).held
+        assert (await house.world.look(NAME)).is_holder
         await put_off(house)
         yield house
 
@@ -75,7 +75,7 @@ async def test_a_notice_brings_the_look_forward(told_house: Installation, sns: S
     for _ in range(3):
         assert await post(told_house, body) == (200, "")
     after = await told_house.world.domain(NAME)
-    last = (await told_house.deps.store.checkups([after.id]))[after.id]
+    last = (await told_house.deps.store.last_checks([after.id]))[after.id]
     assert after.next_check_at == last.taken_at + timedelta(minutes=1)
     assert (after.dkim, after.identity, after.version) == (before.dkim, before.identity, before.version)
     assert await told_house.world.events(NAME) == events

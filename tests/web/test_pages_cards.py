@@ -8,9 +8,9 @@ import httpx2
 from msgspec.structs import replace
 
 from letterhead.core.findings.diagnosis import Finding, Severity
-from letterhead.core.plan.plan import RecordId, Standing, Verdict
+from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 from letterhead.core.zone.caching import NEGATIVE
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 
@@ -25,10 +25,10 @@ async def shown(house: Installation, acme: httpx2.AsyncClient, verdict: Verdict,
         code=code, severity=severity, record=record.id, host=record.host, title="A title of its own",
         detail="So it is.", fix="Nothing to change: wait",
     )  # fmt: skip
-    standing = Standing(record=record, verdict=verdict, agreed=True)
-    done = replace(checkup(datetime.now(UTC)), standings=(standing,), findings=(said,))
+    standing = RecordResult(record=record, verdict=verdict, agreed=True)
+    done = replace(checkup(datetime.now(UTC)), results=(standing,), findings=(said,))
     domain = replace(view.domain, verified_at=datetime.now(UTC) - timedelta(days=1))
-    assert await house.deps.store.save(Outcome(domain=domain, checkup=done))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, check=done))
     link = (await acme.post("/domains/acme.dev/setup-links")).json()["url"]
     page = await acme.get(urlsplit(link).path)
     card = re.search(r'<article[^>]*id="record-dkim".*?</article>', page.text, re.DOTALL)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 from tests.web.test_pages import sign_in
@@ -18,7 +18,7 @@ async def found(house: Installation, acme: httpx2.AsyncClient, sender: str, *cod
     one = checkup()
     findings = tuple(replace(one.findings[0], code=code) for code in codes)
     domain = await house.world.domain(sender)
-    assert await house.deps.store.save(Outcome(domain=domain, checkup=replace(one, findings=findings)))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, check=replace(one, findings=findings)))
 
 
 def listed(page: httpx2.Response) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from letterhead.core.schedule.check_lag import SLOT, step_of
 from letterhead.operations.self_monitoring import CHECKS
-from letterhead.ports.provider import Condition, Conditions, Quota, Use
+from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
 from letterhead.web.pages.operator import lasting
 from letterhead.web.templating.texts import Texts
 from tests.web.conftest import OPERATOR_TOKEN, Installation
@@ -28,7 +28,7 @@ async def test_the_last_day_of_lateness_is_drawn(house: Installation) -> None:
     now = datetime.now(UTC)
     late = {(now, step_of(timedelta(seconds=0.1))): 98, (now, step_of(timedelta(seconds=60))): 2}
     early = {(now - 3 * SLOT, 0): 1}
-    await house.deps.store.tally(CHECKS, late | early)
+    await house.deps.store.add_to_histogram(CHECKS, late | early)
     page = await shown(house)
     assert "101 checks began: half of them within 0.064 s of their time, 99 of 100 within" in page
     drawn = re.search(r'<path class="drawn of-most" d="([^"]+)"', page)
@@ -48,15 +48,15 @@ async def test_nothing_to_draw_is_said(house: Installation) -> None:
 async def test_the_provider_s_budget_is_told(house: Installation) -> None:
     """Mails, identities and calls: used, allowed, when it was asked; and what is wrong there with what to do."""
     now = datetime.now(UTC)
-    uses = (Use(quota=Quota.MAILS, used=1234, allowed=50_000), Use(quota=Quota.RATE, allowed=14))
+    uses = (QuotaUse(quota=Quota.MAILS, used=1234, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
     told = (
-        Condition(said="sandbox: so it is", ok=False, fix="Ask for production access.", uses=uses),
-        Condition(said="1 identity", uses=(Use(quota=Quota.IDENTITIES, used=1),)),
+        HealthItem(said="sandbox: so it is", ok=False, fix="Ask for production access.", uses=uses),
+        HealthItem(said="1 identity", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1),)),
     )
-    await house.deps.store.keep_conditions("simulated", Conditions(at=now, told=told))
+    await house.deps.store.save_provider_health("simulated", ProviderHealth(at=now, items=told))
     for _ in range(3):
-        await house.deps.store.take_turn("ses:eu-west-1", now, timedelta(seconds=1), now + timedelta(minutes=1))
-    await house.deps.store.take_turn("reconcile", now, timedelta(days=1), now)
+        await house.deps.store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now + timedelta(minutes=1))
+    await house.deps.store.take_rate_slot("reconcile", now, timedelta(days=1), now)
     page = await shown(house)
     section = re.search(r'<section class="card" id="provider">.*?</section>', page, re.DOTALL)
     assert section is not None

@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.domain.domain import Change, Event, EventKind, OldKey
-from letterhead.core.domain.health import WIRE_STATUS, State
+from letterhead.core.domain.domain import Event, EventKind, OldKey, RecordChange
+from letterhead.core.domain.health import WIRE_STATUS, HealthState
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.core.rotation.rotation import Stage
-from letterhead.ports.store.domains import Outcome
+from letterhead.ports.store.domains import DomainUpdate
 from letterhead.web.templating.texts import catalogue
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
@@ -74,8 +74,8 @@ async def test_the_forms_are_for_who_may_write_and_when_it_may_be(
         refused = await browser.post(f"{PAGE}/dkim-rotation", data={"csrf": csrf(page)})
         assert (refused.status_code, "Publish its records first" in refused.text) == (409, True)
         domain = await house.world.domain("acme.dev")
-        watch = replace(domain.dkim, state=State.VERIFIED)
-        assert await house.deps.store.save(Outcome(domain=replace(domain, dkim=watch, held=True)))
+        watch = replace(domain.dkim, state=HealthState.VERIFIED)
+        assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, is_holder=True)))
         await acme.post(API)
         await sign_in(reader, await house.make_key("acme", Scope.READ))
         seen = await reader.get(PAGE)
@@ -90,7 +90,7 @@ async def test_set_up_page_asks_for_the_new_record(house: Installation, acme: ht
     """While a new key waits, its record stands beside the others and the page says so; the domain stays verified."""
     await verified(house, acme)
     domain = await house.world.domain("acme.dev")
-    assert await house.deps.store.save(Outcome(domain=replace(domain, mail_from_watch=domain.dkim)))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, mail_from_health=domain.dkim)))
     assert "All done" in (await set_up(acme)).text
     told = (await acme.post(API)).json()
     page = await set_up(acme)
@@ -106,7 +106,7 @@ async def test_an_old_record_is_said_to_be_safe_to_remove(house: Installation, a
     await verified(house, acme)
     domain, now = await house.world.domain("acme.dev"), house.deps.now()
     old = OldKey(selector="lhold", replaced_at=now - timedelta(days=2))
-    assert await house.deps.store.save(Outcome(domain=replace(domain, rotated_at=now, old_keys=(old,))))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, rotated_at=now, old_keys=(old,))))
     async with house.client() as browser:
         await sign_in(browser, house.keys["acme"])
         keys = section(await browser.get(PAGE), "keys")
@@ -114,7 +114,7 @@ async def test_an_old_record_is_said_to_be_safe_to_remove(house: Installation, a
         assert "Change the key" in keys
         assert "lhold" not in (await set_up(acme)).text
         domain = await house.world.domain("acme.dev")
-        assert await house.deps.store.save(Outcome(domain=replace(domain, old_keys=(replace(old, safe=True),))))
+        assert await house.deps.store.save(DomainUpdate(domain=replace(domain, old_keys=(replace(old, safe=True),))))
         assert "lhold safe to remove" in section(await browser.get(PAGE), "keys")
     page = await set_up(acme)
     assert "lhold._domainkey.acme.dev" in section(page, "old-keys")
@@ -124,18 +124,18 @@ async def test_an_old_record_is_said_to_be_safe_to_remove(house: Installation, a
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (Change(record="dkim", was="present", now="absent"), "Signing key right → then not there"),
-        (Change(record="mail_from", was="PENDING", now="SUCCESS"), "Bounce domain Pending → then Verified"),
+        (RecordChange(record="dkim", was="present", now="absent"), "Signing key right → then not there"),
+        (RecordChange(record="mail_from", was="PENDING", now="SUCCESS"), "Bounce domain Pending → then Verified"),
     ],
 )
 async def test_timeline_says_what_changed(
-    house: Installation, acme: httpx2.AsyncClient, change: Change, words: str
+    house: Installation, acme: httpx2.AsyncClient, change: RecordChange, words: str
 ) -> None:
     """Which record, from what, to what."""
     await verified(house, acme)
     domain = await house.world.domain("acme.dev")
     event = Event(kind=EventKind.RECORD_CHANGED, at=house.deps.now(), detail="it changed", change=change)
-    assert await house.deps.store.save(Outcome(domain=domain, events=(event,)))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, events=(event,)))
     async with house.client() as browser:
         await sign_in(browser, house.keys["acme"])
         assert words in section(await browser.get(PAGE), "events")

@@ -4,14 +4,14 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from letterhead.core.domain.statistics import Span
+from letterhead.core.domain.statistics import StatePeriod
 from letterhead.web.pages.pictures import WIDTH, areas, bars, timeline
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def span(state: str, begins: float, ends: float) -> Span:
-    return Span(state=state, begins=T0 + timedelta(hours=begins), ends=T0 + timedelta(hours=ends))
+def span(state: str, begins: float, ends: float) -> StatePeriod:
+    return StatePeriod(state=state, begins=T0 + timedelta(hours=begins), ends=T0 + timedelta(hours=ends))
 
 
 def test_timeline_fills_its_width_and_shows_the_shortest() -> None:

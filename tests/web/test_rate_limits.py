@@ -11,7 +11,7 @@ from letterhead.core.accounts.accounts import Caller, Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.operations.request_usage import RequestUsage
-from letterhead.web.rate_limits import BUCKETS_KEPT, Buckets
+from letterhead.web.rate_limits import BUCKETS_KEPT, TokenBuckets
 from tests.operations.world import Clock, World, opened
 
 
@@ -43,7 +43,7 @@ async def made(usage: RequestUsage, asking: Caller, times: int) -> int:
 def test_bucket_refills_with_time() -> None:
     """A bucket lets a burst through, then as many as flow in, and never more than the burst."""
     now = [100.0]
-    buckets = Buckets(2.0, 3, lambda: now[0])
+    buckets = TokenBuckets(2.0, 3, lambda: now[0])
     assert [buckets.take("a") >= 0 for _ in range(4)] == [True, True, True, False]
     assert buckets.take("b") >= 0
     now[0] += 0.5
@@ -54,7 +54,7 @@ def test_bucket_refills_with_time() -> None:
 
 def test_buckets_do_not_grow_without_bound() -> None:
     """However many names ask, only so many buckets are kept."""
-    buckets = Buckets(1.0, 5, lambda: 0.0)
+    buckets = TokenBuckets(1.0, 5, lambda: 0.0)
     for number in range(BUCKETS_KEPT + 10):
         buckets.take(str(number))
     assert len(buckets._levels) == BUCKETS_KEPT
@@ -93,7 +93,7 @@ async def test_key_was_used(world: World) -> None:
     clock = Clock(datetime(2026, 11, 23, tzinfo=UTC))
     usage = RequestUsage(replace(world.deps, now=clock), flush_every=60)
     (key,) = await world.deps.store.keys(world.account.id)
-    known = await world.deps.store.caller(world.deps.digest(world.key))
+    known = await world.deps.store.find_caller(world.deps.digest(world.key))
     assert known is not None
     await usage.count(known, free=True)
     await usage.close()

@@ -1,5 +1,7 @@
 """The change of keys over HTTP: what each step shows, who may, and that the new key does not leak before its time."""
 
+from typing import Any
+
 import httpx2
 import pytest
 from msgspec.structs import replace
@@ -7,8 +9,8 @@ from pingram import Pingram
 from pingram.models.domain_dns_check import DomainDnsCheck
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.domain.health import State, fresh
-from letterhead.ports.store.domains import Outcome
+from letterhead.core.domain.health import HealthState, new_health
+from letterhead.ports.store.domains import DomainUpdate
 from tests.web.conftest import Installation
 
 PATH = "/domains/acme.dev/dkim-rotation"
@@ -18,14 +20,15 @@ async def verified(house: Installation, acme: httpx2.AsyncClient) -> None:
     """Adds a domain and has it verified."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     domain = await house.world.domain("acme.dev")
-    watch = fresh(State.VERIFIED, house.deps.now())
-    assert await house.deps.store.save(Outcome(domain=replace(domain, dkim=watch, held=True)))
+    watch = new_health(HealthState.VERIFIED, house.deps.now())
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, is_holder=True)))
 
 
-async def listed(client: httpx2.AsyncClient) -> dict[str, object]:
+async def listed(client: httpx2.AsyncClient) -> dict[str, Any]:
     """Reads the one domain of the list."""
+    domain: dict[str, Any]
     (domain,) = (await client.get("/domains")).json()
-    return domain  # type: ignore[no-any-return]
+    return domain
 
 
 async def test_a_rotation_shows_what_to_publish_and_changes_nothing_else(

@@ -1,19 +1,19 @@
-"""Knows what one response says about one question; knows not how it came, nor what other servers said."""
+"""The answer that one response gives to one question."""
 
 import dns.rcode
 
 from letterhead.adapters.dns.labels import Name, from_the_right, lies_in, name_text
-from letterhead.adapters.dns.wire import CNAME, NS, Message, Query, Record, rrset
+from letterhead.adapters.dns.wire import CNAME, NS, DnsMessage, DnsQuery, ResourceRecord, rrset
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Unanswered, Why
 from letterhead.core.dns.records import Soa
 
 MAX_ALIASES = 8
-TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+CONCLUSIVE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
-def resolver_answer(message: Message, query: Query) -> Answer:
-    """Reads a recursive resolver's response: it has followed all aliases, so what it lacks is not there."""
-    if message.rcode not in TELLING:
+def resolver_answer(message: DnsMessage, query: DnsQuery) -> Answer:
+    """Read the response of a recursive resolver: it has followed all aliases, so what is missing does not exist."""
+    if message.rcode not in CONCLUSIVE:
         return failure(message)
     if not (message.recursion_available or message.authoritative or message.answer):
         return Unanswered(why=Why.REFUSED, detail="does not recurse for us")
@@ -25,9 +25,9 @@ def resolver_answer(message: Message, query: Query) -> Answer:
     return _at_end(message, query, path, dangling=True)
 
 
-def server_answer(message: Message, query: Query, zone: Name) -> Answer:
-    """Reads the response of a server that should have authority for `zone`, and believes it about that zone only."""
-    if message.rcode not in TELLING:
+def server_answer(message: DnsMessage, query: DnsQuery, zone: Name) -> Answer:
+    """Read the response of a server for `zone`, and trust it for that zone only."""
+    if message.rcode not in CONCLUSIVE:
         return failure(message)
     if not message.authoritative:
         return Unanswered(why=Why.LAME, detail="answers without authority")
@@ -35,51 +35,51 @@ def server_answer(message: Message, query: Query, zone: Name) -> Answer:
     if path is None:
         return Unanswered(why=Why.CNAME_LOOP)
     if not lies_in(end_of(query, path), zone):
-        return _aliased(message, path, dangling=False)  # whatever else it says of that name is hearsay
+        return _aliased(message, path, dangling=False)  # it has no authority for that name
     start = soa(message)
     if start is not None and not lies_in(start.owner, zone):
         return Unanswered(why=Why.LAME, detail=f"answers for {name_text(start.owner) or 'the root'} instead")
-    settled = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
-    return _at_end(message, query, path, dangling=settled)
+    known = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
+    return _at_end(message, query, path, dangling=known)
 
 
-def failure(message: Message) -> Unanswered:
-    """Says why a response with an error code teaches nothing."""
+def failure(message: DnsMessage) -> Unanswered:
+    """Return why a response with an error code is no answer."""
     failed = message.rcode == dns.rcode.SERVFAIL
     return Unanswered(why=Why.SERVER_FAILURE if failed else Why.REFUSED, detail=message.rcode_text)
 
 
-def soa(message: Message) -> Record | None:
-    """Finds the SOA that came as the answer, or with a negative one."""
+def soa(message: DnsMessage) -> ResourceRecord | None:
+    """Return the SOA of the answer, or of a negative answer."""
     records = (*message.answer, *message.authority)
     return next((record for record in records if isinstance(record.rdata, Soa)), None)
 
 
-def negative_ttl(message: Message) -> int:
-    """Says for how many seconds a negative answer is remembered (RFC 2308 5); 0 without an SOA."""
+def negative_ttl(message: DnsMessage) -> int:
+    """Return for how many seconds a negative answer is cached (RFC 2308 5); 0 without an SOA."""
     record = soa(message)
     if record is None or not isinstance(record.rdata, Soa):
         return 0
     return min(record.ttl, record.rdata.minimum)
 
 
-def alias_at(message: Message, name: Name) -> Name | None:
-    """Finds where a CNAME at the name points."""
+def alias_at(message: DnsMessage, name: Name) -> Name | None:
+    """Return the target of a CNAME at the name."""
     for record in message.answer:
         if record.rdtype == CNAME and record.owner == name and record.target is not None:
             return record.target
     return None
 
 
-def nameservers(records: tuple[Record, ...], zone: Name) -> tuple[Name, ...]:
-    """Lists the servers that NS records name for a zone, in a stable order."""
+def nameservers(records: tuple[ResourceRecord, ...], zone: Name) -> tuple[Name, ...]:
+    """Return the servers that NS records name for a zone, in a stable order."""
     at_zone = (record for record in records if record.rdtype == NS and record.owner == zone)
     found = {record.target for record in at_zone if record.target is not None}
     return tuple(sorted(found, key=from_the_right))
 
 
-def referral(message: Message, zone: Name, name: Name) -> Name | None:
-    """Names the zone below `zone` and towards `name` that a server sends us on to, if it does."""
+def referral(message: DnsMessage, zone: Name, name: Name) -> Name | None:
+    """Return the zone below `zone` and towards `name` that a server refers us to, if it does."""
     for record in message.authority:
         below = record.owner != zone and lies_in(record.owner, zone)
         if record.rdtype == NS and below and lies_in(name, record.owner):
@@ -87,13 +87,13 @@ def referral(message: Message, zone: Name, name: Name) -> Name | None:
     return None
 
 
-def end_of(query: Query, path: tuple[Name, ...]) -> Name:
-    """Names the end of a chain of aliases."""
+def end_of(query: DnsQuery, path: tuple[Name, ...]) -> Name:
+    """Return the end of a chain of aliases."""
     return path[-1] if path else query.name
 
 
-def _aliases(message: Message, query: Query, zone: Name | None) -> tuple[Name, ...] | None:
-    """Follows the CNAMEs in the answer, not beyond `zone`; nothing where they loop or are too many."""
+def _aliases(message: DnsMessage, query: DnsQuery, zone: Name | None) -> tuple[Name, ...] | None:
+    """Follow the CNAMEs in the answer, not beyond `zone`; return None where they loop or are too many."""
     path: list[Name] = []
     while query.rdtype != CNAME:
         at = end_of(query, tuple(path))
@@ -106,13 +106,13 @@ def _aliases(message: Message, query: Query, zone: Name | None) -> tuple[Name, .
     return tuple(path)
 
 
-def _at_end(message: Message, query: Query, path: tuple[Name, ...], *, dangling: bool) -> Answer:
-    """Reads the records at the end of the chain, and no others: not every record in an answer was asked for."""
+def _at_end(message: DnsMessage, query: DnsQuery, path: tuple[Name, ...], *, dangling: bool) -> Answer:
+    """Read the records at the end of the chain, and no others: not every record in an answer was asked for."""
     end = end_of(query, path)
-    there = [record for record in message.answer if record.rdtype == query.rdtype and record.owner == end]
-    read = [record for record in there if record.rdata is not None]
+    records = [record for record in message.answer if record.rdtype == query.rdtype and record.owner == end]
+    read = [record for record in records if record.rdata is not None]
     if read:
-        ttl = min(record.ttl for record in there)
+        ttl = min(record.ttl for record in records)
         aliases = tuple(name_text(alias) for alias in path)
         return Found(rrset=rrset(end, query.rdtype, ttl, read), aliases=aliases, authentic=message.authentic)
     if path:
@@ -125,7 +125,7 @@ def _at_end(message: Message, query: Query, path: tuple[Name, ...], *, dangling:
     return NoData(negative_ttl=negative_ttl(message))
 
 
-def _aliased(message: Message, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
+def _aliased(message: DnsMessage, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
     ttl = min(record.ttl for record in message.answer if record.rdtype == CNAME)
     aliases = tuple(name_text(alias) for alias in path)
     return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling)

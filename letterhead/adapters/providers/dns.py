@@ -1,17 +1,24 @@
-"""Knows that there is no provider: our own evidence decides, and the operator's own mail server signs."""
+"""The provider `dns`, which is no mail provider: DNS alone decides, and the operator's own mail server signs."""
 # ruff: noqa: ARG002 - the port passes what a real provider needs
 
 from collections.abc import Callable
 from datetime import datetime
 
-from letterhead.core.domain.provider_identity import Identity, IdentityWish, Presence, ProviderWord, ReturnPath, Word
+from letterhead.core.domain.provider_identity import (
+    Identity,
+    IdentityReport,
+    IdentityWish,
+    Presence,
+    ProviderStatus,
+    ReturnPath,
+)
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports.provider import Condition
+from letterhead.ports.provider import HealthItem
 
 
 class DnsProvider:
-    """Agrees to everything at once, so that DNS alone moves a domain (implements `ports.Provider`)."""
+    """An implementation of `Provider` that agrees to everything at once, so that DNS alone moves a domain."""
 
     name = "dns"
 
@@ -19,29 +26,29 @@ class DnsProvider:
         self._clock = clock
         self.return_path = return_path
 
-    async def look(self, sender: str, owner: str) -> ProviderWord:
-        """Agrees; `selector` stays open, since there is nobody who could hold another one."""
+    async def identity_report(self, sender: str, owner: str) -> IdentityReport:
+        """Agree; `selector` stays open, since nobody could hold another one."""
         return self._agree(None, None)
 
-    async def register(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
-        """Agrees to the wish; there is nobody to tell."""
+    async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
+        """Agree to the wish."""
         return self._agree(wish.selector, wish.mail_from)
 
-    async def restart(self, wish: IdentityWish, private_key: Secret) -> ProviderWord:
-        """Agrees to the wish; there is nobody who could give up."""
+    async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
+        """Agree to the wish."""
         return self._agree(wish.selector, wish.mail_from)
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Does nothing; there is nothing to delete."""
+        """Do nothing."""
 
-    async def listed(self) -> None:
-        """Lists nothing; there is nobody who could have a list."""
+    async def list_identities(self) -> None:
+        """Return None: there is no list."""
 
-    async def holding(self, sender: str) -> None:
-        """Tells nothing; there is nobody who could hold anything."""
+    async def find_holding(self, sender: str) -> None:
+        """Return None: nobody could hold anything."""
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Faults: there is nothing to adopt."""
+        """Raise Fault `provider-refused`: there is nothing to adopt."""
         raise Fault(
             Kind.PROVIDER_REFUSED,
             f"There is no identity of {sender} to adopt: no mail provider is set.",
@@ -50,19 +57,19 @@ class DnsProvider:
             provider_code="NoProvider",
         )
 
-    async def account(self) -> tuple[Condition, ...]:
-        """Says that there is nobody to ask."""
-        return (Condition(said="dns: nothing outside to reach"),)
+    async def account_health(self) -> tuple[HealthItem, ...]:
+        """Return that there is nothing outside to reach."""
+        return (HealthItem(said="dns: nothing outside to reach"),)
 
-    async def conditions(self) -> tuple[Condition, ...]:
-        """Says the same."""
-        return await self.account()
+    async def full_health(self) -> tuple[HealthItem, ...]:
+        """Return the same as `account_health`."""
+        return await self.account_health()
 
     def _agree(self, selector: str | None, mail_from: str | None) -> Identity:
         return Identity(
             presence=Presence.OURS,
-            dkim=Word.SUCCESS,
-            mail_from=Word.SUCCESS,
+            dkim=ProviderStatus.SUCCESS,
+            mail_from=ProviderStatus.SUCCESS,
             selector=selector,
             mail_from_name=mail_from,
             seen_at=self._clock(),

@@ -1,29 +1,29 @@
-"""Keeps endpoints and what is owed to them; knows nothing of how a message is sent or what its answer means."""
+"""Webhook endpoints and their deliveries, in SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.accounts import append
-from letterhead.adapters.storage.engine import Engine, Row, Session, Value
-from letterhead.adapters.storage.uuid7 import EventIds
+from letterhead.adapters.storage.accounts import append_audit
+from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine, SqlValue
+from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.core.domain.domain import Domain, Event
-from letterhead.core.public.webhooks import EVERY, Fate, Ruling, Webhook
+from letterhead.core.public.webhooks import EVERY, DeliveryStatus, RetryDecision, Webhook
 from letterhead.ports.store.accounts import AuditRow
-from letterhead.ports.store.webhooks import Attempt, Delivery, KeptWebhook, OwedDelivery
+from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt, DueDelivery, StoredWebhook
 
 LAST: Final = "~"  # behind every id
 
 _life = msgspec.json.Decoder(Domain)
 
 
-async def owe(session: Session, domain: Domain, event: Event, event_id: str) -> None:
-    """Writes what the account's endpoints are owed of an event, in the event's own transaction."""
+async def add_deliveries(session: DatabaseSession, domain: Domain, event: Event, event_id: str) -> None:
+    """Add an event's deliveries to the account's endpoints, in the event's own transaction."""
     await session.rows(
-        "owe_deliveries",
+        "add_deliveries",
         account_id=domain.account_id,
         id=event_id,
         kind=event.kind.value,
@@ -35,108 +35,122 @@ async def owe(session: Session, domain: Domain, event: Event, event_id: str) -> 
     )
 
 
-class Webhooks:
-    """Keeps endpoints, and gives their deliveries out with leases."""
+class SqlWebhooks:
+    """The SQL implementation of `WebhookStore`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._trial_ids = engine, EventIds()
+        self._engine, self._test_ids = engine, Uuid7Generator()
 
-    async def webhooks(self, account_id: str) -> list[KeptWebhook]:
-        """Lists an account's endpoints, the oldest first."""
+    async def webhooks(self, account_id: str) -> list[StoredWebhook]:
+        """Return an account's endpoints, the oldest first."""
         return [_webhook(row) for row in await self._engine.read("webhooks", account_id=account_id)]
 
-    async def webhook(self, account_id: str, webhook_id: str) -> KeptWebhook | None:
-        """Finds one of an account's endpoints."""
+    async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
+        """Return one of an account's endpoints."""
         found = await self._engine.read("webhook", account_id=account_id, id=webhook_id)
         return next((_webhook(row) for row in found), None)
 
     async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
-        """Adds an endpoint; false where the account has `most` of them."""
+        """Add an endpoint; return false where the account has `most` of them."""
 
-        async def work(session: Session) -> bool:
+        async def work(session: DatabaseSession) -> bool:
             await session.rows("lock_account", id=webhook.account_id)
             if len(await session.rows("webhooks", account_id=webhook.account_id)) >= most:
                 return False
             created_at = rows.ms(webhook.created_at)
             await session.rows("add_webhook", **_values(webhook), created_at=created_at, sealed=sealed)
-            return await append(session, audit)
+            return await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
-        """Writes an endpoint's URL and events and lets it be tried again; false where there is no such endpoint."""
+        """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
         return await self._audited("change_webhook", audit, **_values(webhook))
 
     async def rotate_secret(
         self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
     ) -> bool:
-        """Gives an endpoint a new secret, and keeps the one before until a time; false where there is no such one."""
+        """Set an endpoint's new secret, and keep the old one until a time; return false where there is no endpoint."""
         until = rows.ms(old_until)
         return await self._audited(
             "rotate_secret", audit, id=webhook_id, account_id=account_id, sealed=sealed, old_until=until
         )
 
     async def delete_webhook(self, account_id: str, webhook_id: str, audit: AuditRow) -> bool:
-        """Deletes an endpoint with all that it is owed; false where there is no such endpoint."""
+        """Delete an endpoint with its deliveries; return false where there is no such endpoint."""
         deleted = await self._audited("delete_webhook", audit, id=webhook_id, account_id=account_id)
         if deleted:
             await self._engine.shred()
         return deleted
 
-    async def _audited(self, statement: str, audit: AuditRow, **values: Value) -> bool:
-        async def work(session: Session) -> bool:
-            return bool(await session.rows(statement, **values)) and await append(session, audit)
+    async def _audited(self, statement: str, audit: AuditRow, **values: SqlValue) -> bool:
+        async def work(session: DatabaseSession) -> bool:
+            return bool(await session.rows(statement, **values)) and await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
-        """Owes an endpoint a message that follows from no event, and gives its id."""
-        event_id = self._trial_ids.next(at)
+        """Add a delivery that follows from no event, and return its id."""
+        event_id = self._test_ids.next(at)
         await self._engine.write(
-            "owe_delivery", webhook_id=webhook_id, id=event_id, kind=kind, at=rows.ms(at), detail=detail
+            "add_delivery", webhook_id=webhook_id, id=event_id, kind=kind, at=rows.ms(at), detail=detail
         )
         return event_id
 
     async def claim_deliveries(
         self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
-    ) -> list[OwedDelivery]:
-        """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others."""
-        wanted: dict[str, Value] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
-        if not await self._engine.read("glance_deliveries", now=rows.ms(now)):
+    ) -> list[DueDelivery]:
+        """Lease due deliveries, at most `places` at a time for each endpoint: of those that fail, or of the others."""
+        wanted: dict[str, SqlValue] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
+        if not await self._engine.read("any_due_delivery", now=rows.ms(now)):
             return []
 
-        async def work(session: Session) -> list[OwedDelivery]:
-            claimed: list[OwedDelivery] = []
+        async def work(session: DatabaseSession) -> list[DueDelivery]:
+            claimed: list[DueDelivery] = []
             for row in await session.rows("due_webhooks", **wanted):
-                free = min(places - await _leased(session, row["id"], now), limit - len(claimed))
-                if free > 0:
-                    claimed += await _claimed(session, row["id"], now, until, owner, free)
+                webhook_id: str = row["id"]
+                leased = await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now))
+                free = min(places - leased[0]["leased"], limit - len(claimed))
+                if free <= 0:
+                    continue
+                (stored,) = [_webhook(each) for each in await session.rows("webhook_by_id", id=webhook_id)]
+                lease: rows.Values = {"now": rows.ms(now), "until": rows.ms(until), "owner": owner, "limit": free}
+                due = await session.rows("claim_deliveries", webhook_id=webhook_id, **lease)
+                claimed += sorted((_due_delivery(each, stored, owner) for each in due), key=lambda each: each.id)
             return claimed
 
         return await self._engine.transact(work)
 
-    async def attempted(self, owed: OwedDelivery, attempt: Attempt, ruling: Ruling) -> None:
-        """Writes an attempt down with what follows from it, and ends the lease.
+    async def record_attempt(self, due: DueDelivery, attempt: DeliveryAttempt, decision: RetryDecision) -> None:
+        """Record an attempt and the retry decision, and end the lease.
 
-        One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.
+        An attempt by an owner whose lease ran out is recorded too, but changes the delivery only if it was delivered.
         """
-        webhook_id = owed.kept.webhook.id
+        webhook_id = due.stored.webhook.id
 
-        async def work(session: Session) -> None:
-            if not await session.rows("add_attempt", **_attempt_values(webhook_id, owed.id, attempt)):
+        async def work(session: DatabaseSession) -> None:
+            if not await session.rows(
+                "add_attempt",
+                webhook_id=webhook_id,
+                delivery_id=due.id,
+                at=rows.ms(attempt.at),
+                milliseconds=attempt.milliseconds,
+                status=attempt.status,
+                said=attempt.said,
+            ):
                 return
-            delivered = ruling.fate is Fate.DELIVERED
+            delivered = decision.fate is DeliveryStatus.DELIVERED
             await session.rows(
                 "settle_delivery",
                 webhook_id=webhook_id,
-                id=owed.id,
-                owner=owed.owner,
-                fate=ruling.fate.value,
+                id=due.id,
+                owner=due.owner,
+                fate=decision.fate.value,
                 failed=0 if delivered else 1,
-                due_at=rows.maybe_ms(ruling.due_at),
+                due_at=rows.maybe_ms(decision.due_at),
             )
-            await session.rows("note_failing", id=webhook_id, failing=0 if delivered else 1)
-            if ruling.gone:
+            await session.rows("set_webhook_failing", id=webhook_id, failing=0 if delivered else 1)
+            if decision.gone:
                 why = f"it answered {attempt.status}: no more messages wanted"
                 await session.rows("disable_webhook", id=webhook_id, at=rows.ms(attempt.at), why=why)
                 await session.rows("end_deliveries", webhook_id=webhook_id)
@@ -144,49 +158,45 @@ class Webhooks:
         await self._engine.transact(work)
 
     async def deliveries(self, webhook_id: str, before: str | None, limit: int) -> list[Delivery]:
-        """Lists what an endpoint was and is owed with every attempt, the newest first; `before` is a delivery's id."""
+        """Return an endpoint's deliveries with every attempt, the newest first; `before` is a delivery's id."""
         found = await self._engine.read("deliveries", webhook_id=webhook_id, before=before or LAST, limit=limit)
         return await self._with_attempts(webhook_id, found)
 
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery | None:
-        """Finds one delivery."""
+        """Return one delivery with every attempt."""
         found = await self._engine.read("delivery", webhook_id=webhook_id, id=delivery_id)
         return next(iter(await self._with_attempts(webhook_id, found)), None)
 
-    async def _with_attempts(self, webhook_id: str, found: Sequence[Row]) -> list[Delivery]:
+    async def _with_attempts(self, webhook_id: str, found: Sequence[DatabaseRow]) -> list[Delivery]:
         if not found:
             return []
         first, last = found[-1]["id"], found[0]["id"]
         made = await self._engine.read("attempts", webhook_id=webhook_id, first=first, last=last)
-        return [_delivery(row, (each for each in made if each["delivery_id"] == row["id"])) for row in found]
+        attempts: dict[str, list[DeliveryAttempt]] = {row["id"]: [] for row in found}
+        for row in made:
+            if row["delivery_id"] in attempts:
+                attempts[row["delivery_id"]].append(
+                    DeliveryAttempt(
+                        at=rows.time(row["at"]),
+                        milliseconds=row["milliseconds"],
+                        status=row["status"],
+                        said=row["said"],
+                    )
+                )
+        return [_delivery(row, tuple(attempts[row["id"]])) for row in found]
 
     async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
-        """Makes a delivery due anew, under its own id; false where there is no such delivery."""
+        """Make a delivery due again under its own id; return false where there is no such delivery."""
         return await self._audited("redeliver", audit, webhook_id=webhook_id, id=delivery_id)
 
 
-async def _leased(session: Session, webhook_id: str, now: datetime) -> int:
-    leased: int = (await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now)))[0]["leased"]
-    return leased
-
-
-async def _claimed(
-    session: Session, webhook_id: str, now: datetime, until: datetime, owner: str, limit: int
-) -> list[OwedDelivery]:
-    (kept,) = [_webhook(row) for row in await session.rows("webhook_by_id", id=webhook_id)]
-    claimed = await session.rows(
-        "claim_deliveries", webhook_id=webhook_id, now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
-    )
-    return sorted((_owed(row, kept, owner) for row in claimed), key=lambda owed: owed.id)
-
-
 def _values(webhook: Webhook) -> rows.Values:
-    """Gives the columns of an endpoint that can change, its id and its account's."""
+    """Return the columns of an endpoint that can change, its id and its account's."""
     events = f" {' '.join(webhook.events)} "
     return {"id": webhook.id, "account_id": webhook.account_id, "url": webhook.url, "events": events}
 
 
-def _webhook(row: Row) -> KeptWebhook:
+def _webhook(row: DatabaseRow) -> StoredWebhook:
     webhook = Webhook(
         id=row["id"],
         account_id=row["account_id"],
@@ -197,13 +207,13 @@ def _webhook(row: Row) -> KeptWebhook:
         disabled_at=rows.maybe_time(row["disabled_at"]),
         disabled_why=row["disabled_why"],
     )
-    return KeptWebhook(webhook=webhook, sealed=row["sealed"], old_sealed=row["old_sealed"])
+    return StoredWebhook(webhook=webhook, sealed=row["sealed"], old_sealed=row["old_sealed"])
 
 
-def _owed(row: Row, kept: KeptWebhook, owner: str) -> OwedDelivery:
-    return OwedDelivery(
+def _due_delivery(row: DatabaseRow, stored: StoredWebhook, owner: str) -> DueDelivery:
+    return DueDelivery(
         id=row["id"],
-        kept=kept,
+        stored=stored,
         kind=row["kind"],
         at=rows.time(row["at"]),
         detail=row["detail"],
@@ -214,29 +224,14 @@ def _owed(row: Row, kept: KeptWebhook, owner: str) -> OwedDelivery:
     )
 
 
-def _attempt_values(webhook_id: str, delivery_id: str, attempt: Attempt) -> rows.Values:
-    return {
-        "webhook_id": webhook_id,
-        "delivery_id": delivery_id,
-        "at": rows.ms(attempt.at),
-        "milliseconds": attempt.milliseconds,
-        "status": attempt.status,
-        "said": attempt.said,
-    }
-
-
-def _delivery(row: Row, made: Iterable[Row]) -> Delivery:
-    attempts = tuple(
-        Attempt(at=rows.time(each["at"]), milliseconds=each["milliseconds"], status=each["status"], said=each["said"])
-        for each in made
-    )
+def _delivery(row: DatabaseRow, attempts: tuple[DeliveryAttempt, ...]) -> Delivery:
     due_at = row["due_at"]
     return Delivery(
         id=row["id"],
         kind=row["kind"],
         at=rows.time(row["at"]),
         detail=row["detail"],
-        fate=Fate(row["fate"]),
+        fate=DeliveryStatus(row["fate"]),
         due_at=max(rows.time(due_at), rows.time(row["at"])) if due_at is not None else None,
         attempts=attempts,
     )

@@ -23,10 +23,10 @@ BEAT = 0.5
 
 def demo() -> Exit:
     """Show domains in every state, one of which turns SUCCESS while you watch. Needs no network; keeps nothing."""
-    from letterhead.cli.process import in_loop
+    from letterhead.cli.process import run_in_loop
 
     with tempfile.TemporaryDirectory(prefix="letterhead-demo-") as folder:
-        in_loop(_demo(_settings(Path(folder))))
+        run_in_loop(_demo(_settings(Path(folder))))
     return Exit.OK
 
 
@@ -54,10 +54,12 @@ async def _demo(settings: "Settings") -> None:
 
     write_logs(settings.log_format, quiet=True)
     clock, zones = Clock(), Zones()
-    moods = {part.sender: assemble.Mood(part.mood) for part in PARTS}
-    provider = assemble.SimulatedProvider(clock, moods=moods, settles_after=SETTLES_AFTER)
+    moods = {part.sender: assemble.SimulatedBehaviour(part.mood) for part in PARTS}
+    provider = assemble.SimulatedProvider(clock, behaviours=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:
-        async with assemble.assembled(settings, assemble.Stand(resolver=zones, provider=provider, now=clock)) as deps:
+        async with assemble.open_deps(
+            settings, assemble.Overrides(resolver=zones, provider=provider, now=clock)
+        ) as deps:
             account_id, key = await open_first(deps)
             await live(deps, clock, zones, account_id)
             where = address(settings.bind)
@@ -81,10 +83,10 @@ class Narrator:
         """Tells until it is over."""
         from letterhead.cli.demo.story import APPEARS, PARTS
         from letterhead.core.domain.domain import status
-        from letterhead.ports.store.domains import Page
+        from letterhead.ports.store.domains import DomainQuery
 
         tales = {part.sender: part.tale for part in PARTS}
-        for domain in await self.deps.store.domains(self.account_id, Page()):
+        for domain in await self.deps.store.domains(self.account_id, DomainQuery()):
             print(f"  {status(domain):<18} {domain.sender:<20} {tales[domain.sender]}")
         print(f"\nIn {APPEARS_AFTER:g} s the records of {APPEARS} appear in its zone. Watching.", flush=True)
         await self._news(silently=True)

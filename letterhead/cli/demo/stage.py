@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from letterhead.cli.demo.story import PARTS, Part, zone_text
+from letterhead.cli.demo.story import PARTS, DomainStory, zone_text
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.plan.plan import Plan
 from letterhead.operations import checks, key_pool, provider_work
-from letterhead.operations.domains import Wish, add_domain, find_domain, plan_of
+from letterhead.operations.domains import DomainRequest, add_domain, find_domain, plan_of
 from letterhead.ports.deps import Deps
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
@@ -56,7 +56,7 @@ async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
     for moment in _moments():
         clock.ago = moment.ago
         if moment.look is None:
-            wish = Wish(sender=moment.part.sender, start=moment.part.start)
+            wish = DomainRequest(sender=moment.part.sender, start=moment.part.start)
             await add_domain(deps, account_id, Limits(), wish)
         else:
             domain = await find_domain(deps, account_id, moment.part.sender)
@@ -67,21 +67,21 @@ async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _PastEvent:
     """Holds one thing that happened: the domain was added, or (with its zone as it was) looked at."""
 
     ago: timedelta
-    part: Part
+    part: DomainStory
     look: str | None = None
 
 
-def _moments() -> list[_Moment]:
-    added = [_Moment(part.added, part) for part in PARTS]
-    looks = [_Moment(ago, part, turn.zone) for part in PARTS for turn in part.turns for ago in turn.looks]
+def _moments() -> list[_PastEvent]:
+    added = [_PastEvent(part.added, part) for part in PARTS]
+    looks = [_PastEvent(ago, part, turn.zone) for part in PARTS for turn in part.turns for ago in turn.looks]
     return sorted([*added, *looks], key=lambda moment: -moment.ago)  # stable: added before looked at
 
 
 async def _do_intents(deps: Deps) -> None:
     now = deps.now()
     for intent in await deps.store.claim_intents(now, now + LEASE, "demo", len(PARTS)):
-        await provider_work.perform(deps, intent)
+        await provider_work.perform_intent(deps, intent)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 
-from letterhead.core.dns.records import quoted, split_text
+from letterhead.core.dns.records import quote, split_text
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
 
 OTHER_KEY = (  # a real key, whose private half nobody kept
@@ -27,7 +27,7 @@ def minutes(number: float) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StoryStep:
     """Says what the zone is from some time before now on, and when it was looked at, as times before now."""
 
     zone: str
@@ -35,13 +35,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class DomainStory:
     """Holds one domain's story: `added` is how long before now; `mood` the simulated provider's."""
 
     sender: str
     tale: str
     added: timedelta
-    turns: tuple[Turn, ...]
+    turns: tuple[StoryStep, ...]
     start: bool = True
     mood: str = "normal"
 
@@ -53,70 +53,70 @@ def _looked(*ago: timedelta) -> tuple[timedelta, ...]:
 APPEARS = "orchard.example"
 
 PARTS = (
-    Part(
+    DomainStory(
         sender="lighthouse.example",
         tale="verified for three months",
         added=days(100),
-        turns=(Turn("good", _looked(days(100) - minutes(1), days(100) - minutes(2), days(50), days(1) / 4)),),
+        turns=(StoryStep("good", _looked(days(100) - minutes(1), days(100) - minutes(2), days(50), days(1) / 4)),),
     ),
-    Part(
+    DomainStory(
         sender="harbour.example",
         tale="verified, but its records vanished this morning: at risk",
         added=days(60),
         turns=(
-            Turn("good", _looked(days(60) - minutes(1), days(60) - minutes(2), days(30), days(1) / 4)),
-            Turn("missing", _looked(minutes(200), minutes(189), minutes(150))),
+            StoryStep("good", _looked(days(60) - minutes(1), days(60) - minutes(2), days(30), days(1) / 4)),
+            StoryStep("missing", _looked(minutes(200), minutes(189), minutes(150))),
         ),
     ),
-    Part(
+    DomainStory(
         sender="attic.example",
         tale="never published anything for 72 hours: failed",
         added=days(5),
-        turns=(Turn("missing", _looked(days(5) - minutes(1), days(4), days(3), days(1.9), days(1))),),
+        turns=(StoryStep("missing", _looked(days(5) - minutes(1), days(4), days(3), days(1.9), days(1))),),
     ),
-    Part(
+    DomainStory(
         sender="sketch.example",
         tale="added, verification not asked for yet: a draft",
         added=days(2),
         turns=(),
         start=False,
     ),
-    Part(
+    DomainStory(
         sender="mirror.example",
         tale="pasted the full name into a panel that appends the zone: the name is doubled",
         added=minutes(40),
-        turns=(Turn("doubled", _looked(minutes(39), minutes(5))),),
+        turns=(StoryStep("doubled", _looked(minutes(39), minutes(5))),),
     ),
-    Part(
+    DomainStory(
         sender="locksmith.example",
         tale="published a key, but another product's",
         added=minutes(90),
-        turns=(Turn("wrong-key", _looked(minutes(89), minutes(4))),),
+        turns=(StoryStep("wrong-key", _looked(minutes(89), minutes(4))),),
     ),
-    Part(
+    DomainStory(
         sender="twins.example",
         tale="one of its two DNS servers still serves yesterday's zone",
         added=minutes(120),
-        turns=(Turn("disagree", _looked(minutes(119), minutes(3))),),
+        turns=(StoryStep("disagree", _looked(minutes(119), minutes(3))),),
     ),
-    Part(
+    DomainStory(
         sender="hermit.example",
         tale="its DNS servers do not answer, which says nothing about its records",
         added=minutes(20),
-        turns=(Turn("silent", _looked(minutes(19), minutes(2))),),
+        turns=(StoryStep("silent", _looked(minutes(19), minutes(2))),),
     ),
-    Part(
+    DomainStory(
         sender="queue.example",
         tale="its records are right; the provider has not come to look yet",
         added=minutes(30),
-        turns=(Turn("good", _looked(minutes(29), minutes(10))),),
+        turns=(StoryStep("good", _looked(minutes(29), minutes(10))),),
         mood="pending",
     ),
-    Part(
+    DomainStory(
         sender=APPEARS,
         tale="its records appear while you watch",
         added=timedelta(0),
-        turns=(Turn("missing", _looked(timedelta(0))),),
+        turns=(StoryStep("missing", _looked(timedelta(0))),),
     ),
 )
 
@@ -144,4 +144,4 @@ def _planned(plan: Plan, record_id: RecordId) -> PlannedRecord:
 
 
 def _data(value: str) -> str:
-    return " ".join(quoted(piece) for piece in split_text(value))
+    return " ".join(quote(piece) for piece in split_text(value))

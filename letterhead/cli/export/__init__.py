@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from letterhead.cli.client import Api, account_key, decoded, path_of
-from letterhead.cli.exit_codes import Exit, Refused, told
+from letterhead.cli.client import Api, account_key, decode_json, path_of
+from letterhead.cli.exit_codes import ApiRefused, Exit, report_fault
 from letterhead.cli.export import files, formats
-from letterhead.cli.export.formats import KEYS, SecondKey, Signer
+from letterhead.cli.export.formats import KEYS, SecondKey, SigningDomain
 from letterhead.errors import Fault, Kind
 
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
@@ -79,33 +79,33 @@ def _guarded(api: Api, program: str, folder: Path, reload: str | None, owner: st
     """Does one round; what goes wrong is told, and tried again in the next."""
     try:
         _once(api, program, folder, reload, owner)
-    except (Fault, Refused) as trouble:
-        told(trouble)
+    except (Fault, ApiRefused) as trouble:
+        report_fault(trouble)
     except OSError as trouble:
-        told(_unwritten(folder, trouble))
+        report_fault(_unwritten(folder, trouble))
 
 
 def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str | None) -> Exit:
-    signers = signers_of(decoded(api.call("GET", path_of("domains"))))
+    signers = signers_of(decode_json(api.call("GET", path_of("domains"))))
     keys, tables = formats.files_for(program, PurePosixPath(folder), signers)
     links = formats.links_for(program, signers)
     try:
         # The keys first and the tables last: whatever a table names is there.
-        changed = files.placed(folder, keys, owner)
-        changed += files.placed(folder, tables, owner) + files.linked(folder, links, owner)
-        changed += files.removed(folder, formats.LINKS, links)
+        changed = files.place_files(folder, keys, owner)
+        changed += files.place_files(folder, tables, owner) + files.place_links(folder, links, owner)
+        changed += files.remove_files(folder, formats.LINKS, links)
     except OSError as trouble:
         raise _unwritten(folder, trouble) from trouble
     for path in changed:
         print(f"wrote {path}")
     good = _reloaded(folder, reload, changed=bool(changed))
     if _nobody_reads_old_keys(folder, [*tables, *links], reload):
-        for path in files.removed(folder, KEYS, keys):
+        for path in files.remove_files(folder, KEYS, keys):
             print(f"removed {path}")
     return Exit.OK if good else Exit.NOT_GOOD
 
 
-def signers_of(domains: Sequence[dict[str, Any]]) -> list[Signer]:
+def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
     """Reads who signs with which key off the API's list; Fault where it holds no keys, or what is no name or key."""
     wanted = [domain for domain in domains if domain.get("status") in SIGNS]
     if any("privateDKIMKey" not in domain for domain in wanted):
@@ -118,11 +118,13 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[Signer]:
     return [_signer(domain) for domain in sorted(wanted, key=lambda each: str(each["sender"]))]
 
 
-def _signer(domain: dict[str, Any]) -> Signer:
+def _signer(domain: dict[str, Any]) -> SigningDomain:
     sender, selector = str(domain["sender"]), str(domain["selector"])
     _check_names(sender, selector)
     second = _second(sender, domain) if "privateEd25519Key" in domain else None
-    return Signer(sender=sender, selector=selector, pem=_pem(sender, str(domain["privateDKIMKey"])), second=second)
+    return SigningDomain(
+        sender=sender, selector=selector, pem=_pem(sender, str(domain["privateDKIMKey"])), second=second
+    )
 
 
 def _second(sender: str, domain: dict[str, Any]) -> SecondKey:

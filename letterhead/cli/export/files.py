@@ -12,7 +12,7 @@ from letterhead.errors import Fault, Kind
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 
-def placed(folder: Path, files: Mapping[str, str], owner: str | None) -> list[str]:
+def place_files(folder: Path, files: Mapping[str, str], owner: str | None) -> list[str]:
     """Writes the files that are not there as they should be; gives their paths below the folder."""
     return [path for path in sorted(files) if _placed(folder, path, files[path].encode("ascii"), owner)]
 
@@ -53,7 +53,7 @@ def _read(target: Path) -> bytes | None:
         return None
 
 
-def linked(folder: Path, links: Mapping[str, str], owner: str | None) -> list[str]:
+def place_links(folder: Path, links: Mapping[str, str], owner: str | None) -> list[str]:
     """Points links below the folder at their targets, each in one step; gives those that changed."""
     changed = []
     for path, to in sorted(links.items()):
@@ -86,7 +86,7 @@ def made_folders(folder: Path, path: str, owner: str | None) -> None:
                 shutil.chown(here, owner)
 
 
-def removed(folder: Path, below: str, wanted: Iterable[str]) -> list[str]:
+def remove_files(folder: Path, below: str, wanted: Iterable[str]) -> list[str]:
     """Removes the files below a folder of ours that are not wanted, and the folders that are empty then."""
     keep = set(wanted)
     gone = []

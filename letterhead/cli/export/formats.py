@@ -27,7 +27,7 @@ class SecondKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
+class SigningDomain:
     """Holds one domain that signs: `pem` is its private key (PKCS #1)."""
 
     sender: str
@@ -42,19 +42,19 @@ class Signer:
 
 
 Files = dict[str, str]  # path below the folder → text
-Tables = Callable[[PurePosixPath, Sequence[Signer]], Files]
+Tables = Callable[[PurePosixPath, Sequence[SigningDomain]], Files]
 
 MADE: Final = "Made by `letterhead export`; what is changed here is lost."
 
 
-def _opendkim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _opendkim(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes opendkim.conf(5)'s KeyTable and SigningTable (`refile:`); the name of a key is its domain."""
     keys = [f"{each.sender} {each.sender}:{each.selector}:{folder / each.path}" for each in signers]
     signing = [f"*@{each.sender} {each.sender}" for each in signers]
     return {"KeyTable": _lines("#", keys), "SigningTable": _lines("#", signing)}
 
 
-def _dkimpy(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _dkimpy(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form."""
     keys = [
         f"{each.sender} {each.sender}:{second.selector}:{folder / second.path}"
@@ -64,7 +64,7 @@ def _dkimpy(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return _opendkim(folder, signers) | {"KeyTableEd25519": _lines("#", keys)}
 
 
-def _rspamd(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _rspamd(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes the `domain` block of rspamd's local.d/dkim_signing.conf, to be included there."""
     blocks = [
         f"  {_quoted(each.sender)} {{\n    selectors [\n"
@@ -78,7 +78,7 @@ def _rspamd(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return {"dkim_signing.conf": f"# {MADE}\ndomain {{\n{''.join(blocks)}}}\n"}
 
 
-def _exim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _exim(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes a file for `lsearch`, and the options of an smtp transport that look into it.
 
     The domain is taken from the file and not from the message: Exim opens no file by a tainted name.
@@ -101,7 +101,7 @@ def _exim(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return {"domains": _lines("#", table), "transport.conf": _lines("#", options)}
 
 
-def _kumomta(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _kumomta(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes the TOML that KumoMTA's policy-extras.dkim_sign reads."""
     blocks = [
         f"[domain.{_quoted(each.sender)}]\nselector = {_quoted(each.selector)}\n"
@@ -113,7 +113,7 @@ def _kumomta(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return {"dkim_data.toml": "\n".join([f"# {MADE}\n{base}", *blocks])}
 
 
-def _haraka(_: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _haraka(_: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes Haraka's config/dkim/DOMAIN/{private,selector}, each pair in a folder of its own behind a link."""
     made: Files = {}
     for each in signers:
@@ -122,7 +122,7 @@ def _haraka(_: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return made
 
 
-def _stalwart(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _stalwart(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes Stalwart's `signature` blocks, named `rsa-DOMAIN` and `ed25519-DOMAIN` as its `auth.dkim.sign` expects."""
     blocks = [
         f"[signature.{_quoted(f'{kind}-{each.sender}')}]\nprivate-key = {_quoted(f'%{{file:{folder / path}}}%')}\n"
@@ -135,13 +135,13 @@ def _stalwart(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
     return {"signatures.toml": "\n".join([f"# {MADE}\n", *blocks])}
 
 
-def _powermta(folder: PurePosixPath, signers: Sequence[Signer]) -> Files:
+def _powermta(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     """Writes PowerMTA's `domain-key SELECTOR,DOMAIN,FILE` directives."""
     keys = [f"domain-key {each.selector},{each.sender},{folder / each.path}" for each in signers]
     return {"domain-keys.conf": _lines("#", keys)}
 
 
-def _keys_of(signer: Signer) -> list[tuple[str, str]]:
+def _keys_of(signer: SigningDomain) -> list[tuple[str, str]]:
     """Gives selector and path of each key, the RSA one first."""
     second = signer.second
     return [(signer.selector, signer.path), *([(second.selector, second.path)] if second else [])]
@@ -168,14 +168,14 @@ PROGRAMS: Final[Mapping[str, Tables]] = {
 }
 
 
-def links_for(name: str, signers: Sequence[Signer]) -> Mapping[str, str]:
+def links_for(name: str, signers: Sequence[SigningDomain]) -> Mapping[str, str]:
     """Names the links that Haraka opens as the domains' folders: replacing one changes selector and key in one step."""
     if name != "haraka":
         return {}
     return {f"{LINKS}/{each.sender}": f"../{KEYS}/{each.sender}/{each.selector}" for each in signers}
 
 
-def _able(signer: Signer, form: str | None) -> Signer:
+def _able(signer: SigningDomain, form: str | None) -> SigningDomain:
     """Gives a signer as a program can use it: the second key in its form, or none."""
     if signer.second is None or form is None:
         return replace(signer, second=None)
@@ -184,7 +184,7 @@ def _able(signer: Signer, form: str | None) -> Signer:
     )
 
 
-def files_for(name: str, folder: PurePosixPath, signers: Sequence[Signer]) -> tuple[Files, Files]:
+def files_for(name: str, folder: PurePosixPath, signers: Sequence[SigningDomain]) -> tuple[Files, Files]:
     """Gives the keys' files and the tables of a program: the keys are there before a table names them."""
     able = [_able(each, TWICE.get(name)) for each in signers]
     made = PROGRAMS[name](folder, able)

@@ -33,10 +33,10 @@ def new_api_key(mode: Mode, octets: bytes) -> tuple[str, str]:
     if len(octets) != OCTETS_NEEDED:
         raise ValueError(f"an API key is made from {OCTETS_NEEDED} random octets, not {len(octets)}")
     body = f"lh_{mode}_" + _base62(int.from_bytes(octets) % 62**_RANDOM_LENGTH, _RANDOM_LENGTH)
-    return body + _crc(body), masked(body)
+    return body + _crc(body), mask(body)
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Shortens a key to what a list may show: enough to tell keys apart, nothing to sign in with."""
     return text[: len("lh_live_") + _SHOWN] + "…"
 

@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pending_claims: int | None = None  # PENDING_UNLESS_SET where None: no claim without proof is worth much
 
 
-class Counted(StrEnum):
+class QuotaKind(StrEnum):
     """Names what is counted, as the API spells it."""
 
     DOMAINS = "domains"
@@ -27,17 +27,17 @@ class Counted(StrEnum):
     PENDING = "pendingClaims"
 
 
-class Over(msgspec.Struct, frozen=True, kw_only=True):
+class QuotaExceeded(msgspec.Struct, frozen=True, kw_only=True):
     """Says that one more is too many; `resets_at` is None where only deleting helps."""
 
-    what: Counted
+    what: QuotaKind
     used: int
     allowed: int
     resets_at: datetime | None = None
 
     def fault(self) -> Fault:
         """Says it as a refusal that tells what is used, what is allowed and when it starts anew."""
-        if self.what is Counted.PENDING:
+        if self.what is QuotaKind.PENDING:
             return self._pending()
         if self.resets_at is None:
             detail = f"The account has {self.used} sender domains; {self.allowed} are allowed. This does not reset."
@@ -58,10 +58,12 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def over_domains(limits: Limits, used: int) -> Over | None:
+def over_domains(limits: Limits, used: int) -> QuotaExceeded | None:
     """Says whether an account that has `used` domains may not have another."""
     allowed = limits.domains
-    return None if allowed is None or used < allowed else Over(what=Counted.DOMAINS, used=used, allowed=allowed)
+    return (
+        None if allowed is None or used < allowed else QuotaExceeded(what=QuotaKind.DOMAINS, used=used, allowed=allowed)
+    )
 
 
 def pending_allowed(limits: Limits) -> int:
@@ -69,18 +71,18 @@ def pending_allowed(limits: Limits) -> int:
     return PENDING_UNLESS_SET if limits.pending_claims is None else limits.pending_claims
 
 
-def over_pending(limits: Limits, used: int) -> Over | None:
+def over_pending(limits: Limits, used: int) -> QuotaExceeded | None:
     """Says whether an account that has `used` domains without proof may not have another."""
     allowed = pending_allowed(limits)
-    return None if used < allowed else Over(what=Counted.PENDING, used=used, allowed=allowed)
+    return None if used < allowed else QuotaExceeded(what=QuotaKind.PENDING, used=used, allowed=allowed)
 
 
-def over_requests(limits: Limits, used: int, now: datetime) -> Over | None:
+def over_requests(limits: Limits, used: int, now: datetime) -> QuotaExceeded | None:
     """Says whether an account that made `used` requests this month may not make another."""
     allowed = limits.requests_per_month
     if allowed is None or used < allowed:
         return None
-    return Over(what=Counted.REQUESTS, used=used, allowed=allowed, resets_at=resets_at(now))
+    return QuotaExceeded(what=QuotaKind.REQUESTS, used=used, allowed=allowed, resets_at=resets_at(now))
 
 
 def resets_at(now: datetime) -> datetime:

@@ -41,9 +41,9 @@ def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
         f"**{plain(diagnosis.title)}** ({diagnosis.severity})",
         consequence(diagnosis.severity),
         f"## What it means\n\n{plain(diagnosis.meaning)}",
-        f"## How it looks\n\n{_template(diagnosis.detail)}",
+        f"## What a check reports\n\n{_template(diagnosis.detail)}",
         f"## What to do\n\n{_template(diagnosis.fix).rstrip('.')}.",
-        f"## Reference\n\n{linked(diagnosis.reference)}",
+        f"## Reference\n\n{link_rfc(diagnosis.reference)}",
         *(_example(example) if example else ()),
     ]
     return "\n\n".join(parts) + "\n"
@@ -55,7 +55,7 @@ def text(diagnosis: Diagnosis) -> str:
         f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
         _filled(diagnosis.meaning),
         consequence(diagnosis.severity),
-        f"How it looks:\n{_filled(diagnosis.detail)}",
+        f"What a check reports:\n{_filled(diagnosis.detail)}",
         f"What to do:\n{_filled(diagnosis.fix).rstrip('.')}.",
         f"Reference: {diagnosis.reference}",
     ]
@@ -91,8 +91,8 @@ def index(diagnoses: Iterable[Diagnosis]) -> str:
     return "\n\n".join(["# Findings", INTRODUCTION, *tables]) + "\n"
 
 
-INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the fault does to mail and
-what to do about it; `letterhead explain CODE` prints the same. Words in `<…>` are filled in by each finding: the names,
+INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the mistake does to mail and
+how to fix it; `letterhead explain CODE` prints the same text. Each finding replaces the words in `<…>` with the names,
 values and DNS host of the domain that was checked."""
 
 
@@ -100,18 +100,21 @@ def consequence(severity: Severity) -> str:
     """Says what a finding of this severity does to the domain."""
     match severity:
         case Severity.BLOCKING:
-            return "While this holds, the record does not count: DKIM stops verification, the others their own status."
+            return (
+                "Until this is fixed, the record does not count: a DKIM record blocks verification, any other record "
+                "only its own status."
+            )
         case Severity.WARNING:
-            return "Mail flows, but some of it may fail or land in spam until this is mended."
+            return "Mail flows, but some of it may fail or be classified as spam until this is fixed."
         case Severity.TIP:
-            return "Nothing is broken; mail or its upkeep gets better when this is followed."
+            return "Nothing is broken. Following this advice improves delivery or maintenance."
         case Severity.INCONCLUSIVE:
-            return "We could not find out. A status never changes because of this; we look again by ourselves."
+            return "We could not find out. This never changes a status, and we check again automatically."
         case _:
             assert_never(severity)
 
 
-def linked(reference: str) -> str:
+def link_rfc(reference: str) -> str:
     """Turns `RFC 6376 3.6.1` into a link to that section."""
     return re.sub(r"RFC (\d+)(?: ([\dA-Z]+(?:\.\d+)*))?", _link, reference)
 
@@ -141,12 +144,12 @@ def _example(example: Example) -> Iterable[str]:
     said = [f"{found.severity}: {found.title}", found.detail, f"expected: {found.expected}" if found.expected else ""]
     said += [f"observed: {value}" for value in found.observed]
     lines = "\n".join([*filter(None, said), f"fix: {found.fix}"])
-    yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shortened(example.zone)}\n```"
-    yield f"A check says:\n\n```text\n{shortened(lines)}\n```"
+    yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shorten(example.zone)}\n```"
+    yield f"A check says:\n\n```text\n{shorten(lines)}\n```"
     if example.others:
-        yield "More zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
+        yield "Other zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """Cuts the middle out of keys, which nobody reads: for pages only, never for a value to publish."""
     return re.sub(r"[A-Za-z0-9+/]{60,}=*", lambda key: f"{key[0][:16]}…{key[0][-8:]}", text)

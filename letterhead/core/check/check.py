@@ -7,11 +7,21 @@ from msgspec.structs import replace
 
 from letterhead.core.dkim import topic as dkim
 from letterhead.core.dmarc import topic as dmarc
-from letterhead.core.dns.answers import NxDomain, Question, Reply, Seen, View, answered
-from letterhead.core.dns.lookup import elsewhere, question_at
-from letterhead.core.domain.domain import Ed25519Key, Rotation, Slots
+from letterhead.core.dns.answers import NxDomain, Question, Reply, Seen, View, answering
+from letterhead.core.dns.lookup import alias_target, question_at
+from letterhead.core.domain.domain import Ed25519Key, KeyDelegation, Rotation
 from letterhead.core.domain.provider_identity import ReturnPath
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, History, Rule, Scene, Severity, Topic, finding
+from letterhead.core.findings.diagnosis import (
+    Diagnosis,
+    DiagnosisRule,
+    Finding,
+    Hides,
+    History,
+    RuleInput,
+    Severity,
+    Topic,
+    finding,
+)
 from letterhead.core.mail_from import topic as mail_from
 from letterhead.core.plan import cname_answers
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
@@ -23,7 +33,7 @@ from letterhead.core.plan.plan import (
     Plan,
     PlannedRecord,
     RecordId,
-    Standing,
+    RecordResult,
     Verdict,
     judge,
 )
@@ -40,16 +50,16 @@ NO_HISTORY = History()
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
 
 
-class Examination(msgspec.Struct, frozen=True, kw_only=True):
+class CheckJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how each planned record stands, what was found, and how what our own zone must serve stands."""
 
-    standings: tuple[Standing, ...]
+    results: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
-    served: tuple[Standing, ...] = ()
+    served: tuple[RecordResult, ...] = ()
 
-    def standing(self, record_id: RecordId) -> Standing | None:
+    def standing(self, record_id: RecordId) -> RecordResult | None:
         """Finds how one planned record stands."""
-        return next((standing for standing in self.standings if standing.record.id == record_id), None)
+        return next((standing for standing in self.results if standing.record.id == record_id), None)
 
 
 def plan_for(
@@ -61,7 +71,7 @@ def plan_for(
     mail_from_name: str | None,
     path: ReturnPath | None,
     rotation: Rotation | None = None,
-    home: Slots | None = None,
+    home: KeyDelegation | None = None,
     ed25519: Ed25519Key | None = None,
 ) -> Plan:
     """Says all that must be published for one claim; without a return-path no MAIL FROM records are planned.
@@ -71,29 +81,29 @@ def plan_for(
     served: tuple[PlannedRecord, ...] = ()
     if home is not None:
         records, served = (
-            [*delegated_keys.planned(sender, selector, home)],
-            delegated_keys.served(home, selector, public_key, rotation),
+            [*delegated_keys.planned_cnames(sender, selector, home)],
+            delegated_keys.served_keys(home, selector, public_key, rotation),
         )
     else:
-        records = [dkim.planned(sender, selector, public_key)]
+        records = [dkim.planned_record(sender, selector, public_key)]
         if rotation is not None:
-            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+            records.append(dkim.planned_record(sender, rotation.selector, rotation.public_key, ahead=True))
     for key, ahead in ((ed25519, False), (rotation.ed25519 if rotation else None, True)):
         if key is not None:
-            records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
+            records.append(dkim.planned_ed25519_record(sender, key.selector, key.public_key, ahead=ahead))
     if mail_from_name is not None and path is not None:
-        records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
-        records.append(spf.planned(mail_from_name, path.spf))
-    records.append(dmarc.planned(sender))
+        records.append(mail_from.planned_record(mail_from_name, path.mx_host, path.mx_priority))
+        records.append(spf.planned_record(mail_from_name, path.spf))
+    records.append(dmarc.planned_record(sender))
     return Plan(sender=sender, zone=zone, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
     """Says what to look at where nobody told what should be there: any valid record will do."""
-    records = [dkim.unknown(sender, selector) for selector in selectors]
+    records = [dkim.unplanned_record(sender, selector) for selector in selectors]
     if mail_from_name is not None:
-        records += [mail_from.unknown(mail_from_name), spf.unknown(mail_from_name)]
-    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unknown(sender)))
+        records += [mail_from.unplanned_record(mail_from_name), spf.unplanned_record(mail_from_name)]
+    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unplanned_record(sender)))
 
 
 def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History = NO_HISTORY) -> tuple[Question, ...]:
@@ -105,12 +115,12 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     """
     wanted = _by_way_of_aliases(plan, seen, _first(plan, seen) if thorough else _routine(plan, seen))
     unseen = [question for question in wanted if question not in seen]
-    probes = _probes(_scene(plan, seen, judged_all(plan, seen), (), history)) if thorough and not unseen else ()
+    probes = _probes(_scene(plan, seen, judge_all(plan, seen), (), history)) if thorough and not unseen else ()
     further = [*_further(seen), *probes]
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
 
-def implied(questions: Iterable[Question], seen: Seen) -> dict[Question, tuple[Reply, ...]]:
+def implied_answers(questions: Iterable[Question], seen: Seen) -> dict[Question, tuple[Reply, ...]]:
     """Answers the hints that need not be asked for: a name that does not exist has nothing below it (RFC 8020 2)."""
     gone = {question.name: replies for question, replies in seen.items() if _nobody_has(question, replies)}
     hints = (question for question in questions if question.view is View.ONE_SERVER)
@@ -124,7 +134,7 @@ def _nobody_has(question: Question, replies: Iterable[Reply]) -> bool:
     """Says whether all servers with authority that answered say that the name does not exist."""
     if question.view not in (*AUTHORITATIVE, View.ONE_SERVER):
         return False
-    answers = [reply.answer for reply in answered(replies)]
+    answers = [reply.answer for reply in answering(replies)]
     return bool(answers) and all(isinstance(answer, NxDomain) for answer in answers)
 
 
@@ -134,30 +144,30 @@ def _upwards(name: str) -> Iterator[str]:
         name = name.partition(".")[2]
 
 
-def _probes(scene: Scene) -> Iterable[Question]:
+def _probes(scene: RuleInput) -> Iterable[Question]:
     """Asks what the topics want to know beside the planned records; nothing where one fault explains all."""
     if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _surveyed(scene)):
         return
-    for standing in scene.standings:
+    for standing in scene.results:
         topic = _TOPIC_OF[standing.record.id]
         if topic.probes is not None and standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield from topic.probes(scene, standing)
     # Where nothing was told of any record, all that is worth asking is whether there is anybody to tell.
-    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.standings)
+    silent = all(standing.verdict is Verdict.UNANSWERED for standing in scene.results)
     for topic in (zone.TOPIC,) if silent else TOPICS:
         if topic.asks is not None:
             yield from topic.asks(scene)
 
 
-def _scene(plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost], history: History) -> Scene:
+def _scene(plan: Plan, seen: Seen, stands: CheckJudgement, hosts: Sequence[DnsHost], history: History) -> RuleInput:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
-    return Scene(
+    return RuleInput(
         plan=plan,
         seen=seen,
-        standings=stands.standings,
+        results=stands.results,
         served=stands.served,
-        panel=host_of(nameservers, hosts),
+        dns_host=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
     )
@@ -165,7 +175,7 @@ def _scene(plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost]
 
 def _first(plan: Plan, seen: Seen) -> list[Question]:
     """Asks for everything, but for what lies behind an alias that is not there."""
-    questions = [_authoritative(record, plan) for record in plan.asked if _reached(record, plan, seen)]
+    questions = [_authoritative(record, plan) for record in plan.in_asking_order if _reached(record, plan, seen)]
     questions.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
     return [*questions, *_at_resolvers(plan, (RecordId.DMARC,))]
 
@@ -181,7 +191,7 @@ def _at_resolvers(plan: Plan, spared: Sequence[RecordId]) -> list[Question]:
     seconds = any(each.id in ED25519_KEYS for each in plan.records)
     return [
         _recursive(record, View.ONE_RESOLVER if seconds and record.id in spared else View.RECURSIVE)
-        for record in plan.asked
+        for record in plan.in_asking_order
         if record not in idle
     ]
 
@@ -199,14 +209,14 @@ def _reached(record: PlannedRecord, plan: Plan, seen: Seen) -> bool:
     if record not in plan.served:
         return True
     alias = plan.record(record.id)
-    return alias is not None and judged(alias, seen).verdict is Verdict.PRESENT
+    return alias is not None and judge_record(alias, seen).verdict is Verdict.PRESENT
 
 
 def _routine(plan: Plan, seen: Seen) -> list[Question]:
     doubtful = [
         record
-        for record in plan.asked
-        if record.required and _recursive(record) in seen and judged(record, seen).verdict is not Verdict.PRESENT
+        for record in plan.in_asking_order
+        if record.required and _recursive(record) in seen and judge_record(record, seen).verdict is not Verdict.PRESENT
     ]
     asked = [_authoritative(record, plan) for record in doubtful if _reached(record, plan, seen)]
     return [*_at_resolvers(plan, (RecordId.DMARC, *ED25519_KEYS)), *asked]
@@ -234,44 +244,46 @@ def _further(seen: Seen) -> Iterable[Question]:
     """Follows aliases that lead out of the server's own zones."""
     for question, replies in seen.items():
         for reply in replies:
-            target = elsewhere(reply.answer)
+            target = alias_target(reply.answer)
             if target is not None and question_at(question, target) not in seen:
                 yield question_at(question, target)
 
 
-def judged(record: PlannedRecord, seen: Seen) -> Standing:
+def judge_record(record: PlannedRecord, seen: Seen) -> RecordResult:
     """Judges one planned record by its topic's rule."""
     accepts = _TOPIC_OF[record.id].accepts
     assert accepts is not None  # noqa: S101 every topic with records says what it accepts
     return judge(record, seen, accepts)
 
 
-def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> Examination:
+def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> CheckJudgement:
     """Judges every planned record and lists what was found, the gravest first: one cause, one finding.
 
     `hosts` is the table of DNS hosts, for fixes as the panel in charge wants them; `history` what else is known.
     """
-    stands = judged_all(plan, seen)
-    return replace(stands, findings=found(plan, seen, stands, hosts, history))
+    stands = judge_all(plan, seen)
+    return replace(stands, findings=list_findings(plan, seen, stands, hosts, history))
 
 
-def judged_all(plan: Plan, seen: Seen) -> Examination:
+def judge_all(plan: Plan, seen: Seen) -> CheckJudgement:
     """Judges every planned record, and what our own zone must serve; finds nothing yet."""
-    standings = tuple([judged(record, seen) for record in plan.records])
-    return Examination(standings=standings, findings=(), served=tuple([judged(record, seen) for record in plan.served]))
+    standings = tuple([judge_record(record, seen) for record in plan.records])
+    return CheckJudgement(
+        results=standings, findings=(), served=tuple([judge_record(record, seen) for record in plan.served])
+    )
 
 
-def all_there(plan: Plan) -> Examination:
+def all_there(plan: Plan) -> CheckJudgement:
     """Says how the required records stand where a look has the basis of a sound one, without judging them again."""
-    return Examination(standings=_there(plan.records), findings=(), served=_there(plan.served))
+    return CheckJudgement(results=_there(plan.records), findings=(), served=_there(plan.served))
 
 
-def _there(records: Iterable[PlannedRecord]) -> tuple[Standing, ...]:
-    return tuple([Standing(record=each, verdict=Verdict.PRESENT) for each in records if each.required])
+def _there(records: Iterable[PlannedRecord]) -> tuple[RecordResult, ...]:
+    return tuple([RecordResult(record=each, verdict=Verdict.PRESENT) for each in records if each.required])
 
 
-def found(
-    plan: Plan, seen: Seen, stands: Examination, hosts: Sequence[DnsHost], history: History
+def list_findings(
+    plan: Plan, seen: Seen, stands: CheckJudgement, hosts: Sequence[DnsHost], history: History
 ) -> tuple[Finding, ...]:
     """Lists what was found, the gravest first, given how each planned record stands."""
     scene = _scene(plan, seen, stands, hosts, history)
@@ -282,7 +294,7 @@ def found(
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     told = [
         each
-        for standing in scene.standings
+        for standing in scene.results
         if (standing.record.id, standing.record.host) not in covered and standing.verdict is not Verdict.UNANSWERED
         for each in _of_record(scene, standing)
     ]
@@ -300,12 +312,12 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(joined.values())
 
 
-def _surveyed(scene: Scene) -> list[Finding]:
+def _surveyed(scene: RuleInput) -> list[Finding]:
     """Lists what was found that belongs to no planned record."""
     return [each for topic in TOPICS if topic.survey is not None for each in topic.survey(scene)]
 
 
-def _of_record(scene: Scene, standing: Standing) -> Iterable[Finding]:
+def _of_record(scene: RuleInput, standing: RecordResult) -> Iterable[Finding]:
     """Explains one record by the first rule that holds, and gives all advice about it."""
     topic = _TOPIC_OF[standing.record.id]
     explains = topic.explains if standing.verdict is not Verdict.PRESENT and standing.agreed else ()
@@ -315,7 +327,7 @@ def _of_record(scene: Scene, standing: Standing) -> Iterable[Finding]:
     yield from _hits(scene, standing, topic.advises)
 
 
-def _hits(scene: Scene, standing: Standing, rules: Iterable[Rule]) -> Iterator[Finding]:
+def _hits(scene: RuleInput, standing: RecordResult, rules: Iterable[DiagnosisRule]) -> Iterator[Finding]:
     for rule in rules:
         sighting = rule.holds(scene, standing)
         if sighting is not None:

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Seen
 from letterhead.core.findings.diagnosis import History
-from letterhead.core.plan.plan import RESOLVERS, Plan, Standing, Verdict
+from letterhead.core.plan.plan import RESOLVERS, Plan, RecordResult, Verdict
 
 
-def sound(standings: Iterable[Standing]) -> bool:
+def is_cacheable(standings: Iterable[RecordResult]) -> bool:
     """Says whether everything required is there: only then may a look's basis be kept."""
     return all(each.verdict is Verdict.PRESENT and each.agreed for each in standings if each.record.required)
 
 
-def basis(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
+def fingerprint_check(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
     """Gives a digest of all that a sound look's findings follow from; nothing where some follow from the time as well.
 
     `rules` names the version of the rules.

@@ -13,24 +13,32 @@ import msgspec
 
 from letterhead.core.dkim import signature as dkim_signature
 from letterhead.core.dkim import verify as dkim_verify
-from letterhead.core.dkim.verify import Verified
+from letterhead.core.dkim.verify import SignatureVerification
 from letterhead.core.dmarc import tree_walk
-from letterhead.core.dmarc.record import parse as parse_dmarc
-from letterhead.core.dmarc.tree_walk import Policy
+from letterhead.core.dmarc.record import parse_dmarc_record
+from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import txt_question
-from letterhead.core.message.auth_result import Judgement, Result, sentence
-from letterhead.core.message.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
-from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
+from letterhead.core.message.message import (
+    Message,
+    a_label,
+    domain_of,
+    last_public_hop,
+    parse_addresses,
+    received_hops,
+    return_path,
+)
+from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.spf import check_host as spf_check
 from letterhead.core.spf.check_host import SpfCheck
-from letterhead.core.spf.macros import client_of
+from letterhead.core.spf.macros import new_client
 
 MOST_SIGNATURES: Final = 8  # RFC 6376 6.1: a verifier may stop at its own bound
 MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets
 
 
-class Told(StrEnum):
+class Provenance(StrEnum):
     """Says where a part of the envelope is known from."""
 
     GIVEN = "given"
@@ -39,82 +47,84 @@ class Told(StrEnum):
     NOWHERE = "nowhere"
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how a message came: who handed it over, for which envelope sender (empty for a bounce), by which name."""
 
     client_ip: str | None = None
-    client_told: Told = Told.NOWHERE
+    client_told: Provenance = Provenance.NOWHERE
     mail_from: str | None = None
-    mail_from_told: Told = Told.NOWHERE
+    mail_from_told: Provenance = Provenance.NOWHERE
     helo: str | None = None
     received: str | None = None
     unknown: str | None = None  # why no client address can be judged
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Holds what is to be judged: a message that should be `sender`'s, as it came, now."""
 
     sender: str
     message: Message
-    envelope: Envelope
+    envelope: ReceivedEnvelope
     now: datetime
 
     @cached_property
     def signatures(self) -> tuple[dkim_signature.Signature, ...]:
         """Reads the signatures that are looked at, the topmost first."""
-        fields = self.message.named("dkim-signature")[:MOST_SIGNATURES]
-        return tuple(dkim_signature.read(field) for field in fields)
+        fields = self.message.fields_named("dkim-signature")[:MOST_SIGNATURES]
+        return tuple(dkim_signature.parse_signature(field) for field in fields)
 
     @property
     def skipped(self) -> int:
         """Counts the signatures that are not looked at."""
-        return max(0, len(self.message.named("dkim-signature")) - MOST_SIGNATURES)
+        return max(0, len(self.message.fields_named("dkim-signature")) - MOST_SIGNATURES)
 
     @cached_property
     def authors(self) -> tuple[str | None, ...]:
         """Lists the domains in the From field or fields, each once; nothing for one that DNS can't hold."""
-        listed = (domain_of(each) for field in self.message.named("from") for each in addresses(field.text))
+        listed = (
+            domain_of(each) for field in self.message.fields_named("from") for each in parse_addresses(field.text)
+        )
         return tuple(dict.fromkeys(listed))
 
     @property
     def from_domain(self) -> str | None:
         """Names the domain whose policy applies; nothing where the From field names none, or several."""
-        one = len(self.message.named("from")) == 1 and len(self.authors) == 1
+        one = len(self.message.fields_named("from")) == 1 and len(self.authors) == 1
         return self.authors[0] if one else None
 
 
-class DkimPart(msgspec.Struct, frozen=True, kw_only=True):
+class DkimResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what was made of one signature; `aligned` is None where that could not be seen."""
 
-    verified: Verified
+    verified: SignatureVerification
     aligned: bool | None
 
 
-class SpfPart(msgspec.Struct, frozen=True, kw_only=True):
+class SpfResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what SPF says; `identity` is "mailfrom", or "helo" for a bounce (RFC 7208 2.4)."""
 
-    judgement: Judgement
+    judgement: AuthResult
     identity: str
     domain: str | None = None
     lookups: int = 0
     aligned: bool | None = False
 
 
-class DmarcPart(msgspec.Struct, frozen=True, kw_only=True):
+class DmarcResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds DMARC's verdict, the policy behind it, and what becomes of the message: delivered, quarantined, …"""
 
-    judgement: Judgement
+    judgement: AuthResult
     outcome: str
-    policy: Policy | None = None
+    policy: DiscoveredPolicy | None = None
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class AuthReport(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how a receiver sees one message."""
 
-    case: Case
-    dkim: tuple[DkimPart, ...]
-    spf: SpfPart
-    dmarc: DmarcPart
+    case: AuthInput
+    dkim: tuple[DkimResult, ...]
+    spf: SpfResult
+    dmarc: DmarcResult
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -133,25 +143,27 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 # --- how it came -----------------------------------------------------------------------------------------------
 
 
-def envelope(message: Message, client_ip: str | None, mail_from: str | None, helo: str | None) -> Envelope:
+def envelope(message: Message, client_ip: str | None, mail_from: str | None, helo: str | None) -> ReceivedEnvelope:
     """Puts the envelope together: what was given, else what the message's last servers wrote down."""
     hop = last_public_hop(message)
     written = return_path(message)
     sender = mail_from if mail_from is not None else written
-    told = Told.GIVEN if mail_from is not None else Told.NOWHERE if written is None else Told.RETURN_PATH
+    told = (
+        Provenance.GIVEN if mail_from is not None else Provenance.NOWHERE if written is None else Provenance.RETURN_PATH
+    )
     if client_ip is not None:
         address = read_address(client_ip)
-        return Envelope(
+        return ReceivedEnvelope(
             client_ip=str(address) if address else None,
-            client_told=Told.GIVEN,
+            client_told=Provenance.GIVEN,
             mail_from=sender,
             mail_from_told=told,
             helo=helo or (hop.helo if hop and hop.address == client_ip else None),
             unknown=None if address else "the clientIp that was given is no address",
         )
-    return Envelope(
+    return ReceivedEnvelope(
         client_ip=hop.address if hop else None,
-        client_told=Told.RECEIVED if hop else Told.NOWHERE,
+        client_told=Provenance.RECEIVED if hop else Provenance.NOWHERE,
         mail_from=sender,
         mail_from_told=told,
         helo=helo or (hop.helo if hop else None),
@@ -161,17 +173,17 @@ def envelope(message: Message, client_ip: str | None, mail_from: str | None, hel
 
 
 def _why_unknown(message: Message) -> str:
-    for hop in hops(message):
+    for hop in received_hops(message):
         address = read_address(hop.address) if hop.address else None
         if address is not None:
-            return f"its Received fields name no public address: {address} is {not_public(address)}"
+            return f"its Received fields name no public address: {address} is {is_not_public(address)}"
     return "no Received field names the address that it came from"
 
 
 # --- what is to be asked ---------------------------------------------------------------------------------------
 
 
-def first_questions(case: Case, seen: Seen) -> tuple[Question, ...]:
+def first_questions(case: AuthInput, seen: Seen) -> tuple[Question, ...]:
     """Asks for the keys, the policy of the From domain, and what SPF comes to."""
     wanted = [each for each in map(dkim_verify.question, case.signatures) if each is not None]
     author = case.from_domain
@@ -183,7 +195,7 @@ def first_questions(case: Case, seen: Seen) -> tuple[Question, ...]:
     return _open(wanted, seen)
 
 
-def later_questions(case: Case, verified: tuple[Verified, ...], seen: Seen) -> tuple[Question, ...]:
+def later_questions(case: AuthInput, verified: tuple[SignatureVerification, ...], seen: Seen) -> tuple[Question, ...]:
     """Asks which organisation the domains belong to that signed or sent the message."""
     author, check = case.from_domain, _spf(case, seen)[1]
     domains = dict.fromkeys([*(each.signature.domain for each in verified), check.domain if check else ""])
@@ -195,8 +207,8 @@ def _open(wanted: list[Question], seen: Seen) -> tuple[Question, ...]:
     return tuple(each for each in dict.fromkeys(wanted) if each not in seen)
 
 
-def _counts(judgement: Judgement) -> bool:
-    return judgement.result in (Result.PASS, Result.TEMPERROR)
+def _counts(judgement: AuthResult) -> bool:
+    return judgement.result in (ResultCode.PASS, ResultCode.TEMPERROR)
 
 
 def _related(one: str, other: str) -> bool:
@@ -206,30 +218,32 @@ def _related(one: str, other: str) -> bool:
 # --- the judgement ---------------------------------------------------------------------------------------------
 
 
-def verified(case: Case, seen: Seen) -> tuple[Verified, ...]:
+def verify_signatures(case: AuthInput, seen: Seen) -> tuple[SignatureVerification, ...]:
     """Judges each signature."""
     return tuple(dkim_verify.verify(case.message, each, seen, case.now) for each in case.signatures)
 
 
-def judge(case: Case, signatures: tuple[Verified, ...], seen: Seen) -> Proof:
+def judge(case: AuthInput, signatures: tuple[SignatureVerification, ...], seen: Seen) -> AuthReport:
     """Judges the whole message."""
     author = case.from_domain
     policy = tree_walk.policy_in_force(author, seen) if author else None
     strict_dkim, strict_spf = (policy.strict_dkim, policy.strict_spf) if policy else (False, False)
     dkim = tuple(
-        DkimPart(verified=each, aligned=_aligned(each.signature.domain, author, strict_dkim, seen))
+        DkimResult(verified=each, aligned=_aligned(each.signature.domain, author, strict_dkim, seen))
         for each in signatures
     )
     identity, check = _spf(case, seen)
-    spf = SpfPart(judgement=_no_spf(case), identity=identity)
+    spf = SpfResult(judgement=_no_spf(case), identity=identity)
     if check is not None:
         aligned = _aligned(check.domain, author, strict_spf, seen)
         judged = check.judgement
-        spf = SpfPart(judgement=judged, identity=identity, domain=check.domain, lookups=check.lookups, aligned=aligned)
-    return Proof(case=case, dkim=dkim, spf=spf, dmarc=_dmarc(case, policy, dkim, spf, seen))
+        spf = SpfResult(
+            judgement=judged, identity=identity, domain=check.domain, lookups=check.lookups, aligned=aligned
+        )
+    return AuthReport(case=case, dkim=dkim, spf=spf, dmarc=_dmarc(case, policy, dkim, spf, seen))
 
 
-def _spf(case: Case, seen: Seen) -> tuple[str, SpfCheck | None]:
+def _spf(case: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
     """Judges SPF; nothing where the envelope does not tell enough for it."""
     envelope = case.envelope
     if not envelope.mail_from:
@@ -240,11 +254,11 @@ def _spf(case: Case, seen: Seen) -> tuple[str, SpfCheck | None]:
         identity, domain = "mailfrom", None
     if domain is None or envelope.client_ip is None:
         return identity, None
-    client = client_of(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
+    client = new_client(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
     return identity, spf_check.check_host(client, domain, seen)
 
 
-def _no_spf(case: Case) -> Judgement:
+def _no_spf(case: AuthInput) -> AuthResult:
     """Says why SPF can't be judged."""
     envelope = case.envelope
     if envelope.unknown is not None:
@@ -255,7 +269,7 @@ def _no_spf(case: Case) -> Judgement:
     else:
         why = "neither the envelope sender nor the name that the client gave is one that DNS can hold"
         fix = "Give mailFrom, or helo for a bounce."
-    return Judgement(result=Result.NONE, why=f"SPF can't be judged: {why}.", fix=fix)
+    return AuthResult(result=ResultCode.NONE, why=f"SPF can't be judged: {why}.", fix=fix)
 
 
 def _aligned(domain: str, author: str | None, strict: bool, seen: Seen) -> bool | None:
@@ -277,52 +291,54 @@ def _aligned(domain: str, author: str | None, strict: bool, seen: Seen) -> bool 
 OUTCOMES: Final = {"none": "delivered", "quarantine": "quarantined", "reject": "rejected"}
 
 
-def _dmarc(case: Case, policy: Policy | None, dkim: tuple[DkimPart, ...], spf: SpfPart, seen: Seen) -> DmarcPart:
+def _dmarc(
+    case: AuthInput, policy: DiscoveredPolicy | None, dkim: tuple[DkimResult, ...], spf: SpfResult, seen: Seen
+) -> DmarcResult:
     author = case.from_domain
     if author is None:
-        return DmarcPart(judgement=_no_author(case), outcome="rejected")
+        return DmarcResult(judgement=_no_author(case), outcome="rejected")
     if _policy_unknown(author, policy, seen):
-        return DmarcPart(
+        return DmarcResult(
             judgement=_undecided(f"DNS did not answer for the DMARC policy of {author}"), outcome="deferred"
         )
     if policy is None:
-        return DmarcPart(judgement=_no_policy(author, seen), outcome="delivered")
+        return DmarcResult(judgement=_no_policy(author, seen), outcome="delivered")
     parts = [(each.verified.judgement, each.aligned) for each in dkim] + [(spf.judgement, spf.aligned)]
-    if any(judgement.result is Result.PASS and aligned for judgement, aligned in parts):
-        return DmarcPart(judgement=_passed(author, dkim, spf), outcome="delivered", policy=policy)
+    if any(judgement.result is ResultCode.PASS and aligned for judgement, aligned in parts):
+        return DmarcResult(judgement=_passed(author, dkim, spf), outcome="delivered", policy=policy)
     if any(_counts(judgement) and aligned is not False for judgement, aligned in parts):
         told = _undecided("DNS did not tell enough of what would have to pass")
-        return DmarcPart(judgement=told, outcome="deferred", policy=policy)
-    return DmarcPart(judgement=_failing(author, policy, dkim, spf), outcome=OUTCOMES[policy.applied], policy=policy)
+        return DmarcResult(judgement=told, outcome="deferred", policy=policy)
+    return DmarcResult(judgement=_failing(author, policy, dkim, spf), outcome=OUTCOMES[policy.applied], policy=policy)
 
 
-def _policy_unknown(author: str, policy: Policy | None, seen: Seen) -> bool:
+def _policy_unknown(author: str, policy: DiscoveredPolicy | None, seen: Seen) -> bool:
     """Says whether the record that applies may be one that DNS did not tell."""
     silent = [name for name in tree_walk.walk(author) if tree_walk.texts_at(name, seen) is None]
-    own = policy is not None and not policy.inherited
+    own = policy is not None and not policy.is_inherited
     return bool(silent) and not own
 
 
-def _no_author(case: Case) -> Judgement:
-    fields = len(case.message.named("from"))
+def _no_author(case: AuthInput) -> AuthResult:
+    fields = len(case.message.fields_named("from"))
     if fields != 1:
         why = "The message has no From field" if not fields else f"The message has {fields} From fields"
     else:
         several = len(case.authors) > 1
         why = "The From field names several domains" if several else "The From field names no domain"
     fix = f"Write one From field with one address at {case.sender}."
-    return Judgement(
-        result=Result.PERMERROR, why=f"{why}, so no policy can be found; many receivers reject it.", fix=fix
+    return AuthResult(
+        result=ResultCode.PERMERROR, why=f"{why}, so no policy can be found; many receivers reject it.", fix=fix
     )
 
 
-def _undecided(why: str) -> Judgement:
+def _undecided(why: str) -> AuthResult:
     fix = "Try again in some minutes; receivers do so too."
-    return Judgement(result=Result.TEMPERROR, why=f"{why}: receivers try again later.", fix=fix)
+    return AuthResult(result=ResultCode.TEMPERROR, why=f"{why}: receivers try again later.", fix=fix)
 
 
-def _no_policy(author: str, seen: Seen) -> Judgement:
-    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).current]
+def _no_policy(author: str, seen: Seen) -> AuthResult:
+    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc_record(text).is_dmarc]
     host = f"_dmarc.{author}"
     if len(found) > 1:
         why, code = f"{host} has {len(found)} DMARC records, which count as none", "dmarc.several-records"
@@ -333,32 +349,34 @@ def _no_policy(author: str, seen: Seen) -> Judgement:
     else:
         why, code = f"{author} has no DMARC policy, nor has a name above it", "dmarc.missing"
         fix = f"Publish a TXT record at {host}, to begin with v=DMARC1; p=none; rua=mailto:postmaster@{author}"
-    return Judgement(result=Result.NONE, why=f"{why}: anybody may send as {author}.", code=code, fix=fix)
+    return AuthResult(result=ResultCode.NONE, why=f"{why}: anybody may send as {author}.", code=code, fix=fix)
 
 
-def _passed(author: str, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
+def _passed(author: str, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthResult:
     signed = [
-        each.verified.signature for each in dkim if each.aligned and each.verified.judgement.result is Result.PASS
+        each.verified.signature for each in dkim if each.aligned and each.verified.judgement.result is ResultCode.PASS
     ]
     ways = [f"the signature of {signed[0].domain}"] if signed else []
-    if spf.aligned and spf.judgement.result is Result.PASS:
+    if spf.aligned and spf.judgement.result is ResultCode.PASS:
         ways.append(f"SPF for {spf.domain}")
     if len(ways) > 1:
-        why = sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
-        return Judgement(result=Result.PASS, why=why)
+        why = to_sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
+        return AuthResult(result=ResultCode.PASS, why=why)
     fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
-    return Judgement(result=Result.PASS, why=sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix)
+    return AuthResult(
+        result=ResultCode.PASS, why=to_sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix
+    )
 
 
-def _failing(author: str, policy: Policy, dkim: tuple[DkimPart, ...], spf: SpfPart) -> Judgement:
-    stray = [each.verified.signature.domain for each in dkim if each.verified.judgement.result is Result.PASS]
+def _failing(author: str, policy: DiscoveredPolicy, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthResult:
+    stray = [each.verified.signature.domain for each in dkim if each.verified.judgement.result is ResultCode.PASS]
     code = None
     if stray:
         why = f"the message is signed well, but by {', '.join(dict.fromkeys(stray))} and not by {author}"
         fix = f"Have the signer sign with d={author}, or with a name that DMARC counts as the same organisation."
         strict = policy.strict_dkim and any(_same_tree(each, author) for each in stray)
         code, fix = ("dmarc.strict-dkim", f"{fix} adkim=s asks for {author} itself.") if strict else (None, fix)
-    elif spf.judgement.result is Result.PASS:
+    elif spf.judgement.result is ResultCode.PASS:
         why = f"nothing but SPF passes, and that for {spf.domain}, which is not aligned with {author}"
         fix = f"Sign the message with d={author}, or send it with a MAIL FROM domain below it."
         code = "dmarc.strict-spf" if policy.strict_spf and _same_tree(spf.domain or "", author) else None
@@ -367,7 +385,7 @@ def _failing(author: str, policy: Policy, dkim: tuple[DkimPart, ...], spf: SpfPa
         fix = f"Have the server that sends it sign with d={author}; what is wrong is said at each part."
     unsure = "; SPF could not be judged here" if spf.domain is None else ""
     asked = f"{policy.name} asks for {policy.applied}"
-    return Judgement(result=Result.FAIL, why=sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
+    return AuthResult(result=ResultCode.FAIL, why=to_sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
 
 
 def _same_tree(one: str, other: str) -> bool:

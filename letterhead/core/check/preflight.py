@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from letterhead.core.dmarc.tree_walk import Policy, policy_in_force, question, walk
+from letterhead.core.dmarc.tree_walk import DiscoveredPolicy, policy_in_force, question, walk
 from letterhead.core.dns.answers import (
     Aliased,
     Answer,
@@ -21,18 +21,18 @@ from letterhead.core.dns.answers import (
     Unanswered,
     View,
     Why,
-    answered,
+    answering,
 )
-from letterhead.core.dns.records import Mx, shown
+from letterhead.core.dns.records import Mx, display_texts
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
-from letterhead.core.spf.record import merged, spf_texts
+from letterhead.core.spf.record import merge_records, spf_texts
 
 NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 MORE_LABELS = ("lh", "lh-mail", "lh-bounces", "lh2", "lh3")  # beside the one that is set
 TYPES = ("MX", "TXT", "A")
 
 
-class Alias(msgspec.Struct, frozen=True, kw_only=True):
+class ExistingCname(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a name that we would use is a CNAME."""
 
     host: str
@@ -54,8 +54,8 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     spf: tuple[str, ...]
     spf_merged: str | None
     mx: tuple[str, ...]
-    aliases: tuple[Alias, ...]
-    dmarc: Policy | None
+    aliases: tuple[ExistingCname, ...]
+    dmarc: DiscoveredPolicy | None
     wildcard: tuple[str, ...]
     dnssec: str
     negative_ttl: int | None
@@ -64,7 +64,7 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[str, ...]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class PreflightInput(msgspec.Struct, frozen=True, kw_only=True):
     """Says what a preflight is about: the sender, the first label for its MAIL FROM, names that would be used.
 
     Where `our_mx` alone is the MX of a name, it is there because we asked for it, and the name is free for us.
@@ -81,13 +81,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(f"{label}.{self.sender}" for label in dict.fromkeys((self.label, *MORE_LABELS)))
 
 
-def questions(wanted: Wanted, seen: Seen) -> tuple[Question, ...]:
+def questions(wanted: PreflightInput, seen: Seen) -> tuple[Question, ...]:
     """Says what to ask next; nothing when all is known."""
     asked = [*_first(wanted), *_of_zone(wanted, seen), *_of_candidates(wanted, seen)]
     return tuple(dict.fromkeys(each for each in asked if each not in seen))
 
 
-def _first(wanted: Wanted) -> Iterator[Question]:
+def _first(wanted: PreflightInput) -> Iterator[Question]:
     sender = wanted.sender
     yield Question(name=sender, rdtype="NS", view=View.DELEGATION)
     yield from (Question(name=sender, rdtype=rdtype, view=View.ONE_RESOLVER) for rdtype in ("TXT", "MX"))
@@ -96,14 +96,14 @@ def _first(wanted: Wanted) -> Iterator[Question]:
     yield from (_at(_nobody(wanted), rdtype) for rdtype in TYPES)
 
 
-def _of_zone(wanted: Wanted, seen: Seen) -> Iterator[Question]:
+def _of_zone(wanted: PreflightInput, seen: Seen) -> Iterator[Question]:
     told = delegation(wanted.sender, seen)
     if told is not None:
         yield Question(name=told.zone, rdtype="DS", view=View.ONE_RESOLVER)
         yield Question(name=told.zone, rdtype="SOA", view=View.RECURSIVE)
 
 
-def _of_candidates(wanted: Wanted, seen: Seen) -> Iterator[Question]:
+def _of_candidates(wanted: PreflightInput, seen: Seen) -> Iterator[Question]:
     """Asks for one name after the other, until one is free."""
     for name in wanted.candidates:
         asked = [_at(name, rdtype) for rdtype in TYPES]
@@ -121,28 +121,28 @@ def _at(name: str, rdtype: str) -> Question:
     return Question(name=name, rdtype=rdtype, view=View.ONE_SERVER)
 
 
-def _nobody(wanted: Wanted) -> str:
+def _nobody(wanted: PreflightInput) -> str:
     return f"{NOBODY}.{wanted.sender}"
 
 
 # --- what was seen ----------------------------------------------------------------------------------------------------
 
 
-def read(wanted: Wanted, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Preflight:
+def read(wanted: PreflightInput, seen: Seen, hosts: Sequence[DnsHost] = ()) -> Preflight:
     """Reads the answers."""
     told = delegation(wanted.sender, seen)
     servers = tuple(server.name for server in told.servers) if told else ()
     panel = host_of(servers, hosts)
     texts = [text for answer in _answers(seen, wanted.sender, "TXT") for text in _spf(answer)]
     free = [name for name in wanted.candidates if _is_free(wanted, name, seen)]
-    known = [name for name in wanted.candidates if answered(seen.get(_at(name, "MX"), ()))]
+    known = [name for name in wanted.candidates if answering(seen.get(_at(name, "MX"), ()))]
     return Preflight(
         sender=wanted.sender,
         zone=told.zone if told else None,
         nameservers=servers,
         dns_host=panel.name if panel else None,
         spf=tuple(texts),
-        spf_merged=merged(texts) if len(texts) > 1 else None,
+        spf_merged=merge_records(texts) if len(texts) > 1 else None,
         mx=_mx(seen, wanted.sender),
         aliases=tuple(_aliases(wanted, seen)),
         dmarc=policy_in_force(wanted.sender, seen),
@@ -170,24 +170,24 @@ def _mx(seen: Seen, name: str) -> tuple[str, ...]:
         (rdata for each in found for rdata in each.rrset.rdatas if isinstance(rdata, Mx)),
         key=lambda rdata: (rdata.preference, rdata.exchange),
     )
-    return shown(hosts)
+    return display_texts(hosts)
 
 
-def _aliases(wanted: Wanted, seen: Seen) -> Iterator[Alias]:
+def _aliases(wanted: PreflightInput, seen: Seen) -> Iterator[ExistingCname]:
     """Finds CNAMEs at names that we would use; what a wildcard says at all names is told once, as a wildcard."""
     nobody = {_gist(each) for each in _answers(seen, _nobody(wanted), "TXT")}
     for name in (*wanted.names, *wanted.candidates):
         for rdtype in ("TXT", "MX"):
             for answer in _answers(seen, name, rdtype):
                 if isinstance(answer, Found | Aliased) and answer.aliases and _gist(answer) not in nobody:
-                    yield Alias(host=name, target=answer.aliases[0])
+                    yield ExistingCname(host=name, target=answer.aliases[0])
                     break
             else:
                 continue
             break
 
 
-def _wildcard(wanted: Wanted, seen: Seen) -> tuple[str, ...]:
+def _wildcard(wanted: PreflightInput, seen: Seen) -> tuple[str, ...]:
     """Tells what a name that nobody published answers."""
     told: list[str] = []
     for rdtype in TYPES:
@@ -195,27 +195,27 @@ def _wildcard(wanted: Wanted, seen: Seen) -> tuple[str, ...]:
             if isinstance(answer, Found | Aliased) and answer.aliases:
                 told.append(f"CNAME {answer.aliases[0]}")
             elif isinstance(answer, Found):
-                told += (f"{rdtype} {text}" for text in shown(answer.rrset.rdatas))
+                told += (f"{rdtype} {text}" for text in display_texts(answer.rrset.rdatas))
     return tuple(dict.fromkeys(told))
 
 
-def _is_free(wanted: Wanted, name: str, seen: Seen) -> bool:
+def _is_free(wanted: PreflightInput, name: str, seen: Seen) -> bool:
     gone = _is_gone(seen.get(_at(name, "MX"), ()))
     return gone or _is_ours(wanted, name, seen) or _as_wildcard(wanted, name, seen)
 
 
-def _is_ours(wanted: Wanted, name: str, seen: Seen) -> bool:
+def _is_ours(wanted: PreflightInput, name: str, seen: Seen) -> bool:
     found = [each for each in _answers(seen, name, "MX") if isinstance(each, Found)]
     hosts = {rdata.exchange for each in found for rdata in each.rrset.rdatas if isinstance(rdata, Mx)}
     return wanted.our_mx is not None and hosts == {wanted.our_mx}
 
 
 def _is_gone(replies: Iterable[Reply]) -> bool:
-    answers = [reply.answer for reply in answered(replies)]
+    answers = [reply.answer for reply in answering(replies)]
     return bool(answers) and all(isinstance(answer, NxDomain) for answer in answers)
 
 
-def _as_wildcard(wanted: Wanted, name: str, seen: Seen) -> bool:
+def _as_wildcard(wanted: PreflightInput, name: str, seen: Seen) -> bool:
     """Says whether a name answers just as one that nobody published: our own records end that there (RFC 4592 2.2)."""
     pairs = [(_gists(seen, name, rdtype), _gists(seen, _nobody(wanted), rdtype)) for rdtype in TYPES]
     some = any(isinstance(each, Found | Aliased) for rdtype in TYPES for each in _answers(seen, name, rdtype))
@@ -261,4 +261,4 @@ def _negative_ttl(told: Delegated | None, seen: Seen) -> int | None:
 
 
 def _silent(replies: Iterable[Reply]) -> bool:
-    return not answered(replies)
+    return not answering(replies)

@@ -22,29 +22,29 @@ from letterhead.core.dns.records import Rdata
 MAX_ALIASES = 8
 
 
-def follow(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
+def follow_aliases(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
     """Gives the replies to a question with each alias replaced by the replies at its target, in the same view."""
     replies: list[Reply] = []
     for reply in seen.get(question, ()):
-        target = elsewhere(reply.answer)
+        target = alias_target(reply.answer)
         if target is None:
             replies.append(reply)
         elif depth == 0:
             replies.append(_instead(reply, Unanswered(why=Why.CNAME_LOOP)))
         else:
-            there = follow(seen, question_at(question, target), depth - 1)
+            there = follow_aliases(seen, question_at(question, target), depth - 1)
             replies.extend(there or [_instead(reply, Unanswered(why=Why.NOT_ASKED))])
     return tuple(replies)
 
 
-def leads_out(seen: Seen, question: Question) -> bool:
+def leaves_zone_text(seen: Seen, question: Question) -> bool:
     """Says whether an alias leads out of the zone text that is read: the record itself is not in it."""
-    aliased = any(elsewhere(reply.answer) for reply in seen.get(question, ()))
-    ends = [reply.answer for reply in follow(seen, question)] if aliased else []
+    aliased = any(alias_target(reply.answer) for reply in seen.get(question, ()))
+    ends = [reply.answer for reply in follow_aliases(seen, question)] if aliased else []
     return bool(ends) and all(isinstance(each, Unanswered) and each.why is Why.NOT_HELD for each in ends)
 
 
-def elsewhere(answer: Answer) -> str | None:
+def alias_target(answer: Answer) -> str | None:
     """Names the alias's target that must be asked next, or nothing."""
     return answer.target if isinstance(answer, Aliased) and not answer.dangling else None
 
@@ -59,36 +59,36 @@ def _instead(reply: Reply, answer: Answer) -> Reply:
     return Reply(perspective=reply.perspective, answer=answer)
 
 
-def question(name: str, rdtype: str) -> Question:
+def resolver_question(name: str, rdtype: str) -> Question:
     """Asks one resolver."""
     return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
 
 
 def txt_question(domain: str) -> Question:
     """Asks one resolver for a domain's TXT."""
-    return question(domain, "TXT")
+    return resolver_question(domain, "TXT")
 
 
-class Nothing(StrEnum):
+class NoRecords(StrEnum):
     """Says why there are no records: there are none (a void lookup, RFC 7208 4.6.4), or nobody knows."""
 
     VOID = "void"
     UNKNOWN = "unknown"
 
 
-Seeing = tuple[Rdata, ...] | Nothing
+SeenRecords = tuple[Rdata, ...] | NoRecords
 
 
-def look(seen: Seen, question: Question) -> Seeing:
+def seen_records(seen: Seen, question: Question) -> SeenRecords:
     """Gives the records that a question found."""
-    for reply in follow(seen, question):
+    for reply in follow_aliases(seen, question):
         match reply.answer:
             case Found():
                 return reply.answer.rrset.rdatas
             case NoData() | NxDomain() | Aliased():
-                return Nothing.VOID
+                return NoRecords.VOID
             case Unanswered() | Delegated():
                 continue
             case _:
                 assert_never(reply.answer)
-    return Nothing.UNKNOWN
+    return NoRecords.UNKNOWN

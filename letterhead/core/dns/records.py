@@ -74,7 +74,7 @@ def split_text(value: str) -> tuple[str, ...]:
     return tuple(pieces) or ("",)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Writes one string as a zone file does: quotes and backslashes escaped, other octets as \\DDD (RFC 1035 5.1)."""
     escaped = re.sub(r'(["\\])', r"\\\1", text)
     return '"' + re.sub(r"[^\x20-\x7e]", lambda hit: f"\\{min(ord(hit[0]), 255):03d}", escaped) + '"'
@@ -84,7 +84,7 @@ def zone_line(host: str, rdtype: str, value: str, priority: int | None = None, t
     """Writes one line of a zone file with full names."""
     match rdtype:
         case "TXT":
-            data = " ".join(quoted(piece) for piece in split_text(value))
+            data = " ".join(quote(piece) for piece in split_text(value))
         case "MX":
             data = f"{priority or 0} {value}."
         case "CNAME" | "NS":
@@ -94,7 +94,7 @@ def zone_line(host: str, rdtype: str, value: str, priority: int | None = None, t
     return f"{host}. {ttl} IN {rdtype} {data}"
 
 
-def shown(rdatas: Iterable[Rdata]) -> tuple[str, ...]:
+def display_texts(rdatas: Iterable[Rdata]) -> tuple[str, ...]:
     """Writes RDATA for a person to read, one text each, as a panel would show it."""
     return tuple(_shown(rdata) for rdata in rdatas)
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, Step
-from letterhead.core.domain.evidence import Evidence, Sight
-from letterhead.core.domain.health import State, fresh
+from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, Transition
+from letterhead.core.domain.evidence import Evidence, RecordState
+from letterhead.core.domain.health import HealthState, new_health
 
 TAKES_OVER_AFTER: Final = timedelta(
     hours=24
@@ -18,23 +18,23 @@ TAKES_OVER_AFTER: Final = timedelta(
 TOLD_AGAIN_AFTER: Final = timedelta(days=30)
 
 
-def contested(challenger: Domain, evidence: Evidence, incumbent: Sight, now: datetime) -> Domain:
+def note_challenge(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> Domain:
     """Notes on the challenger since when only its own record is seen; silence changes nothing."""
-    if Sight.UNANSWERED in (evidence.dkim, incumbent):
+    if RecordState.UNANSWERED in (evidence.dkim, incumbent):
         return challenger
-    alone = evidence.dkim is Sight.PRESENT and incumbent is Sight.MISSING
-    since = challenger.alone_since or now
-    return replace(challenger, alone_since=since if alone else None)
+    alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
+    since = challenger.challenger_only_since or now
+    return replace(challenger, challenger_only_since=since if alone else None)
 
 
-def takes_over(challenger: Domain, evidence: Evidence, incumbent: Sight, now: datetime) -> bool:
+def is_transferred(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> bool:
     """Says whether this check is the second, a day after the first, that saw the challenger's record alone."""
-    since = challenger.alone_since
-    alone = evidence.dkim is Sight.PRESENT and incumbent is Sight.MISSING
+    since = challenger.challenger_only_since
+    alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
     return alone and since is not None and now - since >= TAKES_OVER_AFTER
 
 
-def warned(incumbent: Domain, now: datetime) -> Step | None:
+def warn_holder(incumbent: Domain, now: datetime) -> Transition | None:
     """Tells a holder that another valid claim was seen, once a month at most; nothing where it was told."""
     told = incumbent.contested_at
     if told is not None and now - told < TOLD_AGAIN_AFTER:
@@ -44,10 +44,10 @@ def warned(incumbent: Domain, now: datetime) -> Step | None:
         at=now,
         detail="another account published a valid record for this name; yours stays while your record is there",
     )
-    return Step(domain=replace(incumbent, contested_at=now), events=(event,))
+    return Transition(domain=replace(incumbent, contested_at=now), events=(event,))
 
 
-def verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event:
+def is_verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event:
     """Tells a holder that another account verified a name above or below its own: both are claims of their own."""
     where = "below" if verified.sender.endswith("." + neighbour.sender) else "above"
     return Event(
@@ -57,30 +57,30 @@ def verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event
     )
 
 
-def yielded(incumbent: Domain, now: datetime) -> Step:
+def release_hold(incumbent: Domain, now: datetime) -> Transition:
     """Ends the holder's hold: its record is gone and another claim's is there; its identity is withdrawn."""
     event = Event(
         kind=EventKind.CLAIM_TRANSFERRED,
         at=now,
         detail="only another account's record was seen for 24 h, so the name went to it",
     )
-    watch = incumbent.mail_from_watch
+    watch = incumbent.mail_from_health
     after = replace(
         incumbent,
-        dkim=fresh(State.FAILED, now),
-        mail_from_watch=watch and fresh(State.FAILED, now),
-        held=False,
-        told_at=None,
+        dkim=new_health(HealthState.FAILED, now),
+        mail_from_health=watch and new_health(HealthState.FAILED, now),
+        is_holder=False,
+        registered_at=None,
         rotation=None,
     )
-    return Step(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.told_at else ())
+    return Transition(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.registered_at else ())
 
 
-def won(challenger: Domain, now: datetime) -> Step:
+def take_hold(challenger: Domain, now: datetime) -> Transition:
     """Gives the challenger the hold; its state follows from the evidence of the same check."""
     event = Event(
         kind=EventKind.CLAIM_TRANSFERRED,
         at=now,
         detail="only this account's record was seen for 24 h, so the name came to it",
     )
-    return Step(domain=replace(challenger, held=True, alone_since=None), events=(event,))
+    return Transition(domain=replace(challenger, is_holder=True, challenger_only_since=None), events=(event,))

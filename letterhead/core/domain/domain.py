@@ -2,15 +2,26 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
-from letterhead.core.domain.health import WIRE_STATUS, State, Watch
+from letterhead.core.domain.health import WIRE_STATUS, HealthState, RecordHealth
 from letterhead.core.domain.provider_identity import Identity
 from letterhead.core.plan.plan import RecordId, Verdict
 
+# A domain is kept as JSON: these fields keep the names under which earlier versions wrote them.
+_STORED_DOMAIN: Final = {
+    "registered_at": "told_at",
+    "is_holder": "held",
+    "challenger_only_since": "alone_since",
+    "mail_from_health": "mail_from_watch",
+    "key_delegation": "slots",
+}
+_STORED_ROTATION: Final = {"missing_at": "lacking", "unreachable": "silent", "checked_at": "looked_at"}
 
-class Slots(msgspec.Struct, frozen=True, kw_only=True):
+
+class KeyDelegation(msgspec.Struct, frozen=True, kw_only=True):
     """Says where the operator's own zone serves the keys of a claim; `token` is that claim's alone, for ever."""
 
     zone: str
@@ -30,7 +41,7 @@ class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
 
 
-class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_ROTATION):
     """Holds a DKIM key that is to take over once DNS serves it everywhere.
 
     `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
@@ -41,10 +52,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     selector: str
     public_key: str
     started_at: datetime
-    looked_at: datetime | None = None
+    checked_at: datetime | None = None
     seen_since: datetime | None = None
-    lacking: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
+    missing_at: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     by_resolvers: bool = False
     ed25519: Ed25519Key | None = None
 
@@ -61,16 +72,16 @@ class OldKey(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str = ""
 
 
-class Domain(msgspec.Struct, frozen=True, kw_only=True):
+class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     """Holds one account's claim to one sender domain, with all that must survive between checks.
 
-    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `told_at` is when the provider was
-    last owed the identity, `identity` its last real word, kept beside ours. `attempts` counts the checks in a row that
-    left something unanswered. `alone_since` is since when a challenger's record is seen without the holder's;
-    `contested_at` is when a holder was last told of another valid claim. `verdicts` is how each planned record stood
-    when it was last heard of. `selector` is that of the key that signs, `rotation` the one that is to follow,
-    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `slots` says where our own
-    zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
+    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `registered_at` is when the provider
+    was last owed the identity, `identity` is its last real report. `attempts` counts the checks in a row that left
+    something unanswered. `challenger_only_since` is since when a challenger's record is seen without the holder's;
+    `contested_at` is when a holder last learnt of another valid claim. `verdicts` is how each planned record stood
+    when it was last answered. `selector` is that of the key that signs, `rotation` the key that is to follow,
+    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `key_delegation` says where
+    our own zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
     `version` belongs to storage.
     """
 
@@ -83,11 +94,11 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     created_at: datetime
     last_sync: datetime
-    dkim: Watch
-    mail_from_watch: Watch | None = None
+    dkim: RecordHealth
+    mail_from_health: RecordHealth | None = None
     verified_at: datetime | None = None
-    held: bool = False
-    told_at: datetime | None = None
+    is_holder: bool = False
+    registered_at: datetime | None = None
     identity: Identity | None = None
     restarted_at: datetime | None = None
     tokens: tuple[str, ...] = ()
@@ -95,13 +106,13 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     next_check_at: datetime | None = None
     check_reason: str = ""
     reminder_sent_at: datetime | None = None
-    alone_since: datetime | None = None
+    challenger_only_since: datetime | None = None
     contested_at: datetime | None = None
     verdicts: tuple[tuple[RecordId, Verdict], ...] = ()
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
-    slots: Slots | None = None
+    key_delegation: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
     version: int = 0
 
@@ -123,7 +134,7 @@ class EventKind(StrEnum):
     CLAIM_TRANSFERRED = "claim.transferred"
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
     """Says which record stood how before and how it stands now: a planned record's verdict, or `mail_from`'s status."""
 
     record: str
@@ -137,7 +148,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     kind: EventKind
     at: datetime
     detail: str
-    change: Change | None = None
+    change: RecordChange | None = None
 
 
 class Effect(StrEnum):
@@ -149,7 +160,7 @@ class Effect(StrEnum):
     PUBLISH = "publish"  # make the operator's own zone serve the keys that the claim needs, and no others
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what follows from a look or a wish: the domain after it, what to tell, what to do outside."""
 
     domain: Domain
@@ -164,11 +175,11 @@ def status(domain: Domain) -> str:
 
 def mail_from_status(domain: Domain) -> str | None:
     """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
-    watch = domain.mail_from_watch
-    return None if watch is None or watch.state is State.DRAFT else WIRE_STATUS[watch.state]
+    watch = domain.mail_from_health
+    return None if watch is None or watch.state is HealthState.DRAFT else WIRE_STATUS[watch.state]
 
 
-def wholly_verified(domain: Domain) -> bool:
+def is_wholly_verified(domain: Domain) -> bool:
     """Says whether nothing is to be waited for: DKIM and, where there is one, the MAIL FROM domain are verified."""
-    watches = (domain.dkim, domain.mail_from_watch)
-    return all(watch is None or watch.state is State.VERIFIED for watch in watches)
+    watches = (domain.dkim, domain.mail_from_health)
+    return all(watch is None or watch.state is HealthState.VERIFIED for watch in watches)

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.domain.evidence import LOST, Says, Sight
+from letterhead.core.domain.evidence import LOST, ProviderOpinion, RecordState
 
 GRACE: Final = timedelta(hours=72)  # from the first miss until sending stops
 APART: Final = timedelta(minutes=10)  # two looks nearer than this are one piece of evidence
@@ -17,7 +17,7 @@ LOOKS_KEPT: Final = 3
 MISS_REMEMBERED: Final = GRACE - timedelta(hours=24)
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """Says where in its life a watched thing is."""
 
     DRAFT = "draft"
@@ -28,33 +28,33 @@ class State(StrEnum):
 
 
 WIRE_STATUS: Final = {
-    State.DRAFT: "NOT_STARTED",
-    State.PENDING: "PENDING",
-    State.VERIFIED: "SUCCESS",
-    State.AT_RISK: "TEMPORARY_FAILURE",
-    State.FAILED: "FAILED",
+    HealthState.DRAFT: "NOT_STARTED",
+    HealthState.PENDING: "PENDING",
+    HealthState.VERIFIED: "SUCCESS",
+    HealthState.AT_RISK: "TEMPORARY_FAILURE",
+    HealthState.FAILED: "FAILED",
 }
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one conclusive look: when, and whether the records were there."""
 
     at: datetime
     present: bool
 
 
-class Watch(msgspec.Struct, frozen=True, kw_only=True):
+class RecordHealth(msgspec.Struct, frozen=True, kw_only=True, rename={"observations": "looks"}):
     """Holds what must be remembered of one watched thing (DKIM, MAIL FROM) between checks.
 
-    `since` is when the state was entered; pending's 72 h run from it. `looks` are the last 3 that count for the loss
-    rule; `first_miss_at`, `misses` and `stops_sending_at` tell of the present spell at risk. `present_since` starts
-    the unbroken run of presence. `provider_lost_at` is the first look at which the provider had lost it since its last
-    success, `provider_lost` says that a later look agreed. `found_at` is the last look of all that found it.
+    `since` is when the state was entered; pending's 72 h run from it. `observations` are the last 3 that count for the
+    loss rule; `first_miss_at`, `misses` and `stops_sending_at` describe the present spell at risk. `present_since`
+    starts the unbroken run of presence. `provider_lost_at` is the first check at which the provider had lost it since
+    its last success, `provider_lost` says that a later check agreed. `found_at` is the last check of all that found it.
     """
 
-    state: State
+    state: HealthState
     since: datetime
-    looks: tuple[Look, ...] = ()
+    observations: tuple[Observation, ...] = ()
     first_miss_at: datetime | None = None
     misses: int = 0
     stops_sending_at: datetime | None = None
@@ -64,33 +64,33 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     found_at: datetime | None = None
 
 
-def fresh(state: State, now: datetime) -> Watch:
+def new_health(state: HealthState, now: datetime) -> RecordHealth:
     """Starts a watch without memory."""
-    return Watch(state=state, since=now)
+    return RecordHealth(state=state, since=now)
 
 
-def looked(watch: Watch, sight: Sight, now: datetime) -> Watch:
+def observe(watch: RecordHealth, sight: RecordState, now: datetime) -> RecordHealth:
     """Takes in what was seen; a draft remembers nothing."""
-    if watch.state is State.DRAFT:
+    if watch.state is HealthState.DRAFT:
         return watch
     match sight:
-        case Sight.UNANSWERED:
+        case RecordState.UNANSWERED:
             return watch
-        case Sight.DIVIDED:
+        case RecordState.DIVIDED:
             return replace(watch, present_since=None)
-        case Sight.PRESENT:
+        case RecordState.PRESENT:
             return _found(watch, now)
-        case Sight.MISSING:
+        case RecordState.MISSING:
             return _missing(watch, now)
         case _:
             assert_never(sight)
 
 
-def _found(watch: Watch, now: datetime) -> Watch:
+def _found(watch: RecordHealth, now: datetime) -> RecordHealth:
     """Adds a look that found it; an hour of these ends a spell of misses, even where the provider is still to come."""
     found = replace(
         watch,
-        looks=_with(watch, Look(at=now, present=True)),
+        observations=_with(watch, Observation(at=now, present=True)),
         present_since=watch.present_since or now,
         found_at=now,
     )
@@ -99,42 +99,42 @@ def _found(watch: Watch, now: datetime) -> Watch:
     return replace(found, first_miss_at=None, misses=0, stops_sending_at=None)
 
 
-def _missing(watch: Watch, now: datetime) -> Watch:
+def _missing(watch: RecordHealth, now: datetime) -> RecordHealth:
     """Adds a look that missed; misses in quick succession (somebody presses the button) are one piece of evidence."""
-    last = watch.looks[-1] if watch.looks else None
+    last = watch.observations[-1] if watch.observations else None
     again = last is not None and not last.present and now - last.at < APART
     after = replace(
         watch,
-        looks=watch.looks if again else _with(watch, Look(at=now, present=False)),
+        observations=watch.observations if again else _with(watch, Observation(at=now, present=False)),
         present_since=None,
     )
-    if watch.state is not State.AT_RISK:
+    if watch.state is not HealthState.AT_RISK:
         return after
     first = watch.first_miss_at or now
     return replace(after, first_miss_at=first, misses=watch.misses + 1, stops_sending_at=first + GRACE)
 
 
-def _with(watch: Watch, look: Look) -> tuple[Look, ...]:
+def _with(watch: RecordHealth, look: Observation) -> tuple[Observation, ...]:
     """Keeps the last three looks, without misses too old to tell of today."""
-    fresh_enough = [old for old in watch.looks if old.present or look.at - old.at <= MISS_REMEMBERED]
+    fresh_enough = [old for old in watch.observations if old.present or look.at - old.at <= MISS_REMEMBERED]
     return (*fresh_enough, look)[-LOOKS_KEPT:]
 
 
-def missed(watch: Watch) -> list[datetime]:
+def missed_at(watch: RecordHealth) -> list[datetime]:
     """Gives the times of the remembered misses, oldest first."""
-    return [look.at for look in watch.looks if not look.present]
+    return [look.at for look in watch.observations if not look.present]
 
 
-def present_for(watch: Watch, now: datetime) -> timedelta:
+def present_for(watch: RecordHealth, now: datetime) -> timedelta:
     """Says for how long every look found it."""
     return timedelta(0) if watch.present_since is None else now - watch.present_since
 
 
-def heard(watch: Watch, says: Says, now: datetime) -> Watch:
+def apply_provider(watch: RecordHealth, says: ProviderOpinion, now: datetime) -> RecordHealth:
     """Takes in what the provider said of a thing that it once had; only its success ends a loss."""
-    if watch.state not in (State.VERIFIED, State.AT_RISK):
+    if watch.state not in (HealthState.VERIFIED, HealthState.AT_RISK):
         return watch
-    if says is Says.AGREES:
+    if says is ProviderOpinion.AGREES:
         return replace(watch, provider_lost_at=None, provider_lost=False)
     if says not in LOST:
         return watch
@@ -142,17 +142,20 @@ def heard(watch: Watch, says: Says, now: datetime) -> Watch:
     return replace(watch, provider_lost_at=first, provider_lost=watch.provider_lost or now - first >= APART)
 
 
-def entered(watch: Watch, to: State, sight: Sight, now: datetime) -> Watch:
+def enter(watch: RecordHealth, to: HealthState, sight: RecordState, now: datetime) -> RecordHealth:
     """Enters a state, with what it must remember of the way there."""
-    after = Watch(state=to, since=now, present_since=watch.present_since, found_at=watch.found_at)
-    if to is State.VERIFIED:
-        return replace(after, looks=(Look(at=now, present=True),))
-    if to is not State.AT_RISK:
+    after = RecordHealth(state=to, since=now, present_since=watch.present_since, found_at=watch.found_at)
+    if to is HealthState.VERIFIED:
+        return replace(after, observations=(Observation(at=now, present=True),))
+    if to is not HealthState.AT_RISK:
         return after
     after = replace(
-        after, looks=watch.looks, provider_lost_at=watch.provider_lost_at, provider_lost=watch.provider_lost
+        after,
+        observations=watch.observations,
+        provider_lost_at=watch.provider_lost_at,
+        provider_lost=watch.provider_lost,
     )
-    if sight is Sight.PRESENT:
+    if sight is RecordState.PRESENT:
         return replace(after, present_since=now)  # the hour of presence runs from here
-    first, *_ = times = missed(watch)
+    first, *_ = times = missed_at(watch)
     return replace(after, first_miss_at=first, misses=len(times), stops_sending_at=first + GRACE)

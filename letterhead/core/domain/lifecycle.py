@@ -3,6 +3,7 @@
 The rules are two tables, `RULES` (moves) and `DUTIES` (work at the provider); `docs/lifecycle.md` is made from them.
 Knows nothing of how DNS was asked, of other accounts' claims beyond "somebody else holds the name", or of storage.
 """
+# Long because it is the one place that says what moves a domain: two tables and the rules that they name.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,19 +12,27 @@ from typing import Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Change, Domain, Effect, Event, EventKind, Step
-from letterhead.core.domain.evidence import LOST, Evidence, Says, Sight, inconclusive, says_of_key, says_of_mail_from
+from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, RecordChange, Transition
+from letterhead.core.domain.evidence import (
+    LOST,
+    Evidence,
+    ProviderOpinion,
+    RecordState,
+    is_inconclusive,
+    opinion_on_key,
+    opinion_on_mail_from,
+)
 from letterhead.core.domain.health import (
     APART,
     SETTLED_AFTER,
     WIRE_STATUS,
-    State,
-    Watch,
-    entered,
-    fresh,
-    heard,
-    looked,
-    missed,
+    HealthState,
+    RecordHealth,
+    apply_provider,
+    enter,
+    missed_at,
+    new_health,
+    observe,
     present_for,
 )
 from letterhead.core.domain.provider_identity import Identity, Presence
@@ -33,131 +42,143 @@ RESTART_EVERY: Final = timedelta(days=1)
 MISSES_TO_LOSE: Final = 6
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class LifecycleInput(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a rule may look at: one watch, with this look taken in, and this look."""
 
-    watch: Watch
-    sight: Sight
-    says: Says
+    health: RecordHealth
+    seen: RecordState
+    opinion: ProviderOpinion
     held_elsewhere: bool
     told: bool
     now: datetime
 
 
-def refused(case: Case) -> bool:
+def is_refused(case: LifecycleInput) -> bool:
     """Holds where the provider refuses for good what it was told."""
-    return case.told and case.says is Says.REFUSED
+    return case.told and case.opinion is ProviderOpinion.REFUSED
 
 
-def proven_and_agreed(case: Case) -> bool:
+def is_proven_and_agreed(case: LifecycleInput) -> bool:
     """Holds where our evidence and the provider agree, and nobody else holds the name."""
-    return case.sight is Sight.PRESENT and not case.held_elsewhere and case.says is Says.AGREES
+    return case.seen is RecordState.PRESENT and not case.held_elsewhere and case.opinion is ProviderOpinion.AGREES
 
 
-def ran_out(case: Case) -> bool:
+def has_run_out(case: LifecycleInput) -> bool:
     """Holds after 72 h without proof; who only waits for the provider waits on, and no answer ends nothing."""
-    if case.now - case.watch.since < PENDING_FOR or case.sight is Sight.UNANSWERED:
+    if case.now - case.health.since < PENDING_FOR or case.seen is RecordState.UNANSWERED:
         return False
-    return case.sight is not Sight.PRESENT or case.held_elsewhere or case.says is Says.FOREIGN
+    return case.seen is not RecordState.PRESENT or case.held_elsewhere or case.opinion is ProviderOpinion.FOREIGN
 
 
-def missed_often(case: Case) -> bool:
+def is_missed_often(case: LifecycleInput) -> bool:
     """Holds where 2 of the last 3 looks missed, the first and the last of these 10 min apart."""
-    times = missed(case.watch)
-    return case.sight is Sight.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
+    times = missed_at(case.health)
+    return case.seen is RecordState.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
 
 
-def lost_at_provider(case: Case) -> bool:
+def is_lost_at_provider(case: LifecycleInput) -> bool:
     """Holds where DNS is right and two looks 10 min apart found that the provider lost it."""
-    return case.sight is Sight.PRESENT and case.says in LOST and case.watch.provider_lost
+    return case.seen is RecordState.PRESENT and case.opinion in LOST and case.health.provider_lost
 
 
-def still_missing(case: Case) -> bool:
+def is_still_missing(case: LifecycleInput) -> bool:
     """Holds where the grace is over, this look misses as well, and at least 6 did."""
-    stops = case.watch.stops_sending_at
+    stops = case.health.stops_sending_at
     over = stops is not None and case.now >= stops
-    return over and case.sight is Sight.MISSING and case.watch.misses >= MISSES_TO_LOSE
+    return over and case.seen is RecordState.MISSING and case.health.misses >= MISSES_TO_LOSE
 
 
-def settled(case: Case) -> bool:
+def is_settled(case: LifecycleInput) -> bool:
     """Holds where every look for 1 h found it, and the provider has it too."""
-    here = case.sight is Sight.PRESENT and present_for(case.watch, case.now) >= SETTLED_AFTER
-    return here and not case.watch.provider_lost and case.says not in LOST
+    here = case.seen is RecordState.PRESENT and present_for(case.health, case.now) >= SETTLED_AFTER
+    return here and not case.health.provider_lost and case.opinion not in LOST
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class LifecycleRule(msgspec.Struct, frozen=True, kw_only=True):
     """Says one move: from where, on what evidence, to where, and the event that tells it (of DKIM)."""
 
-    origin: State
-    when: Callable[[Case], bool]
-    to: State
+    origin: HealthState
+    when: Callable[[LifecycleInput], bool]
+    to: HealthState
     event: EventKind
     why: str
 
 
-def _rule(origin: State, when: Callable[[Case], bool], to: State, event: EventKind, why: str) -> Rule:
-    return Rule(origin=origin, when=when, to=to, event=event, why=why)
+def _rule(
+    origin: HealthState, when: Callable[[LifecycleInput], bool], to: HealthState, event: EventKind, why: str
+) -> LifecycleRule:
+    return LifecycleRule(origin=origin, when=when, to=to, event=event, why=why)
 
 
 # The first row that holds moves the watch; where none holds, nothing moves.
 RULES: Final = (
-    _rule(State.PENDING, refused, State.FAILED, EventKind.DOMAIN_FAILED, "the provider refuses it for good"),
     _rule(
-        State.PENDING,
-        proven_and_agreed,
-        State.VERIFIED,
+        HealthState.PENDING, is_refused, HealthState.FAILED, EventKind.DOMAIN_FAILED, "the provider refuses it for good"
+    ),
+    _rule(
+        HealthState.PENDING,
+        is_proven_and_agreed,
+        HealthState.VERIFIED,
         EventKind.DOMAIN_VERIFIED,
         "the records are published and the provider agrees",
     ),
-    _rule(State.PENDING, ran_out, State.FAILED, EventKind.DOMAIN_FAILED, "72 h passed without the records"),
     _rule(
-        State.VERIFIED,
-        missed_often,
-        State.AT_RISK,
+        HealthState.PENDING, has_run_out, HealthState.FAILED, EventKind.DOMAIN_FAILED, "72 h passed without the records"
+    ),
+    _rule(
+        HealthState.VERIFIED,
+        is_missed_often,
+        HealthState.AT_RISK,
         EventKind.DOMAIN_AT_RISK,
         "2 of the last 3 checks missed the records, at least 10 min apart",
     ),
     _rule(
-        State.VERIFIED,
-        lost_at_provider,
-        State.AT_RISK,
+        HealthState.VERIFIED,
+        is_lost_at_provider,
+        HealthState.AT_RISK,
         EventKind.DOMAIN_AT_RISK,
         "the records are right, but the provider lost it on two looks 10 min apart",
     ),
     _rule(
-        State.AT_RISK,
-        still_missing,
-        State.FAILED,
+        HealthState.AT_RISK,
+        is_still_missing,
+        HealthState.FAILED,
         EventKind.DOMAIN_LOST,
         "72 h after the first miss the records are still missing, on at least 6 checks",
     ),
-    _rule(State.AT_RISK, settled, State.VERIFIED, EventKind.DOMAIN_RESTORED, "every check for 1 h found the records"),
     _rule(
-        State.FAILED,
-        proven_and_agreed,
-        State.VERIFIED,
+        HealthState.AT_RISK,
+        is_settled,
+        HealthState.VERIFIED,
+        EventKind.DOMAIN_RESTORED,
+        "every check for 1 h found the records",
+    ),
+    _rule(
+        HealthState.FAILED,
+        is_proven_and_agreed,
+        HealthState.VERIFIED,
         EventKind.DOMAIN_VERIFIED,
         "the records are there again, the provider agrees and nobody else holds the name",
     ),
 )
 ASKED: Final = {
-    State.DRAFT: "verification was asked for",
-    State.FAILED: "verification was asked for again",
+    HealthState.DRAFT: "verification was asked for",
+    HealthState.FAILED: "verification was asked for again",
 }
 
 
 def needs_telling(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
     """Holds where the provider lacks what our evidence has proven; a loss is looked at twice before it is mended."""
-    dkim = says_of_key(evidence.provider, domain.selector)
+    dkim = opinion_on_key(evidence.provider, domain.selector)
     if not _may_write(domain, evidence):
         return False
-    if domain.told_at is None or dkim is Says.OTHERWISE:
+    if domain.registered_at is None or dkim is ProviderOpinion.OTHERWISE:
         return True
-    if dkim is Says.MISSING or domain.mail_from_watch is None:
-        return dkim is Says.MISSING and domain.dkim.state is not State.VERIFIED
-    mail_from = says_of_mail_from(evidence.provider, domain.mail_from)
-    lacking = mail_from is Says.MISSING and domain.mail_from_watch.state is not State.VERIFIED
-    return lacking or mail_from is Says.OTHERWISE
+    if dkim is ProviderOpinion.MISSING or domain.mail_from_health is None:
+        return dkim is ProviderOpinion.MISSING and domain.dkim.state is not HealthState.VERIFIED
+    mail_from = opinion_on_mail_from(evidence.provider, domain.mail_from)
+    lacking = mail_from is ProviderOpinion.MISSING and domain.mail_from_health.state is not HealthState.VERIFIED
+    return lacking or mail_from is ProviderOpinion.OTHERWISE
 
 
 def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
@@ -165,23 +186,28 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
     rested = domain.restarted_at is None or now - domain.restarted_at >= RESTART_EVERY
     if not rested or not _may_write(domain, evidence):
         return False
-    dkim = says_of_key(evidence.provider, domain.selector)
-    if dkim is Says.REFUSED:
-        return domain.dkim.state is State.AT_RISK
-    if dkim is Says.GAVE_UP:
-        return domain.dkim.state is not State.VERIFIED
-    gave_up = says_of_mail_from(evidence.provider, domain.mail_from) is Says.GAVE_UP
-    watch = domain.mail_from_watch
-    return gave_up and evidence.mail_from is Sight.PRESENT and watch is not None and watch.state is not State.VERIFIED
+    dkim = opinion_on_key(evidence.provider, domain.selector)
+    if dkim is ProviderOpinion.REFUSED:
+        return domain.dkim.state is HealthState.AT_RISK
+    if dkim is ProviderOpinion.GAVE_UP:
+        return domain.dkim.state is not HealthState.VERIFIED
+    gave_up = opinion_on_mail_from(evidence.provider, domain.mail_from) is ProviderOpinion.GAVE_UP
+    watch = domain.mail_from_health
+    return (
+        gave_up
+        and evidence.mail_from is RecordState.PRESENT
+        and watch is not None
+        and watch.state is not HealthState.VERIFIED
+    )
 
 
 def _may_write(domain: Domain, evidence: Evidence) -> bool:
     """Keeps unproven claims, and identities that are not ours, away from the provider."""
-    ours = says_of_key(evidence.provider, domain.selector) is not Says.FOREIGN
-    return ours and domain.held and evidence.dkim is Sight.PRESENT
+    ours = opinion_on_key(evidence.provider, domain.selector) is not ProviderOpinion.FOREIGN
+    return ours and domain.is_holder and evidence.dkim is RecordState.PRESENT
 
 
-class Duty(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderDuty(msgspec.Struct, frozen=True, kw_only=True):
     """Says one piece of work that the provider is owed, and when; asked of the domain after its move."""
 
     effect: Effect
@@ -190,12 +216,12 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DUTIES: Final = (
-    Duty(
+    ProviderDuty(
         effect=Effect.REGISTER,
         when=needs_telling,
-        why="DKIM is proven, and the provider was not told yet, lost it, or has another key or MAIL FROM domain",
+        why="DKIM is proven, and the provider does not have the domain, or has another key or MAIL FROM domain",
     ),
-    Duty(
+    ProviderDuty(
         effect=Effect.RESTART,
         when=needs_restart,
         why="the records are right and the provider had given up; at most once a day",
@@ -203,105 +229,105 @@ DUTIES: Final = (
 )
 
 
-def ask_verification(domain: Domain, now: datetime) -> Step:
+def ask_verification(domain: Domain, now: datetime) -> Transition:
     """Starts verification of a draft, or again of a failed domain, with new 72 h; any other stays as it is.
 
     The provider is told again once DKIM is seen: what it refused may have been mended since.
     """
-    moves, watch = domain.dkim.state in ASKED, domain.mail_from_watch
+    moves, watch = domain.dkim.state in ASKED, domain.mail_from_health
     events = []
     if moves:
         events.append(Event(kind=EventKind.DOMAIN_PENDING, at=now, detail=ASKED[domain.dkim.state]))
-    if watch is not None and watch.state is State.FAILED:
-        events.append(_changed(watch.state, State.PENDING, ASKED[watch.state], now))
+    if watch is not None and watch.state is HealthState.FAILED:
+        events.append(_changed(watch.state, HealthState.PENDING, ASKED[watch.state], now))
     after = replace(
         domain,
         dkim=_asked(domain.dkim, now),
-        mail_from_watch=watch and _asked(watch, now),
-        told_at=None if moves else domain.told_at,
+        mail_from_health=watch and _asked(watch, now),
+        registered_at=None if moves else domain.registered_at,
     )
-    return Step(domain=after, events=tuple(events))
+    return Transition(domain=after, events=tuple(events))
 
 
-def _asked(watch: Watch, now: datetime) -> Watch:
-    return fresh(State.PENDING, now) if watch.state in ASKED else watch
+def _asked(watch: RecordHealth, now: datetime) -> RecordHealth:
+    return new_health(HealthState.PENDING, now) if watch.state in ASKED else watch
 
 
-def delete(domain: Domain, now: datetime) -> Step:
+def delete(domain: Domain, now: datetime) -> Transition:
     """Ends a claim: the identity is withdrawn, and what our zone serves; keys and rows are the caller's to shred."""
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
-    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.slots else (Effect.WITHDRAW,)
-    return Step(domain=replace(domain, held=False), events=(event,), effects=effects)
+    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.key_delegation else (Effect.WITHDRAW,)
+    return Transition(domain=replace(domain, is_holder=False), events=(event,), effects=effects)
 
 
-def advance(domain: Domain, evidence: Evidence, now: datetime) -> Step:
+def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
     """Takes in what one check learnt: moves each watch by the first rule that holds, then finds what is owed."""
     dkim, rule = _moved(_dkim_case(domain, evidence, now))
-    mail_from, mail_rule = domain.mail_from_watch, None
+    mail_from, mail_rule = domain.mail_from_health, None
     if mail_from is not None:
         mail_from, mail_rule = _moved(_mail_from_case(domain, mail_from, evidence, now))
     after = replace(
         _noted(domain, evidence, now),
         dkim=dkim,
-        mail_from_watch=mail_from,
-        held=_holds(domain, evidence, dkim.state),
+        mail_from_health=mail_from,
+        is_holder=_holds(domain, evidence, dkim.state),
         verified_at=now if rule and rule.event is EventKind.DOMAIN_VERIFIED else domain.verified_at,
     )
     events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
     events += [_changed(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
-    if domain.held and not after.held and domain.told_at is not None:
-        return Step(domain=replace(after, told_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
+    if domain.is_holder and not after.is_holder and domain.registered_at is not None:
+        return Transition(domain=replace(after, registered_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
     effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
-    return Step(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
+    return Transition(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
 
 
-def _changed(origin: State, to: State, why: str, now: datetime) -> Event:
+def _changed(origin: HealthState, to: HealthState, why: str, now: datetime) -> Event:
     """Tells a move of MAIL FROM, which has no event of its own since it never touches `status`."""
     was, is_now = WIRE_STATUS[origin], WIRE_STATUS[to]
     words = f"MAIL FROM domain: {was} to {is_now}, as {why}"
-    change = Change(record="mail_from", was=was, now=is_now)
+    change = RecordChange(record="mail_from", was=was, now=is_now)
     return Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words, change=change)
 
 
-def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> Case:
-    return Case(
-        watch=domain.dkim,
-        sight=evidence.dkim,
-        says=says_of_key(evidence.provider, domain.selector),
-        held_elsewhere=evidence.held_elsewhere,
-        told=domain.told_at is not None,
+def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> LifecycleInput:
+    return LifecycleInput(
+        health=domain.dkim,
+        seen=evidence.dkim,
+        opinion=opinion_on_key(evidence.provider, domain.selector),
+        held_elsewhere=evidence.is_held_elsewhere,
+        told=domain.registered_at is not None,
         now=now,
     )
 
 
-def _mail_from_case(domain: Domain, watch: Watch, evidence: Evidence, now: datetime) -> Case:
+def _mail_from_case(domain: Domain, watch: RecordHealth, evidence: Evidence, now: datetime) -> LifecycleInput:
     return replace(
         _dkim_case(domain, evidence, now),
-        watch=watch,
-        sight=evidence.mail_from or Sight.UNANSWERED,
-        says=says_of_mail_from(evidence.provider, domain.mail_from),
+        health=watch,
+        seen=evidence.mail_from or RecordState.UNANSWERED,
+        opinion=opinion_on_mail_from(evidence.provider, domain.mail_from),
     )
 
 
-def _moved(case: Case) -> tuple[Watch, Rule | None]:
+def _moved(case: LifecycleInput) -> tuple[RecordHealth, LifecycleRule | None]:
     """Takes the look in, then follows the first rule that holds."""
-    watch = heard(looked(case.watch, case.sight, case.now), case.says, case.now)
-    case = replace(case, watch=watch)
+    watch = apply_provider(observe(case.health, case.seen, case.now), case.opinion, case.now)
+    case = replace(case, health=watch)
     rule = next((rule for rule in RULES if rule.origin is watch.state and rule.when(case)), None)
-    return (entered(watch, rule.to, case.sight, case.now), rule) if rule else (watch, None)
+    return (enter(watch, rule.to, case.seen, case.now), rule) if rule else (watch, None)
 
 
-def _holds(domain: Domain, evidence: Evidence, to: State) -> bool:
+def _holds(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
     """Says whether the claim holds the name: while verified or at risk, else while DKIM is proven."""
-    if to is State.VERIFIED or to is State.AT_RISK:
+    if to is HealthState.VERIFIED or to is HealthState.AT_RISK:
         return True
     match evidence.dkim:
-        case Sight.PRESENT:
-            return to is not State.DRAFT and not evidence.held_elsewhere
-        case Sight.MISSING:
+        case RecordState.PRESENT:
+            return to is not HealthState.DRAFT and not evidence.is_held_elsewhere
+        case RecordState.MISSING:
             return False
-        case Sight.DIVIDED | Sight.UNANSWERED:
-            return domain.held
+        case RecordState.DIVIDED | RecordState.UNANSWERED:
+            return domain.is_holder
         case _:
             assert_never(evidence.dkim)
 
@@ -310,13 +336,13 @@ def _noted(domain: Domain, evidence: Evidence, now: datetime) -> Domain:
     """Notes what was learnt beside the states: the provider's word, the time, how often we could not look."""
     provider = evidence.provider
     known = provider if isinstance(provider, Identity) else None
-    learnt = {evidence.dkim, evidence.mail_from} - {Sight.UNANSWERED, None}
+    learnt = {evidence.dkim, evidence.mail_from} - {RecordState.UNANSWERED, None}
     return replace(
         domain,
         last_sync=now if learnt or known else domain.last_sync,
         identity=known or domain.identity,
         tokens=known.tokens if known and known.presence is Presence.OURS and known.tokens else domain.tokens,
-        attempts=domain.attempts + 1 if inconclusive(evidence) else 0,
+        attempts=domain.attempts + 1 if is_inconclusive(evidence) else 0,
     )
 
 
@@ -324,7 +350,7 @@ def _marked(domain: Domain, effects: tuple[Effect, ...], now: datetime) -> Domai
     """Writes down what was asked of the provider, in the same breath as the state that calls for it."""
     return replace(
         domain,
-        told_at=now if Effect.REGISTER in effects else domain.told_at,
+        registered_at=now if Effect.REGISTER in effects else domain.registered_at,
         restarted_at=now if Effect.RESTART in effects else domain.restarted_at,
     )
 
@@ -332,14 +358,14 @@ def _marked(domain: Domain, effects: tuple[Effect, ...], now: datetime) -> Domai
 def may_send(domain: Domain, now: datetime) -> bool:
     """Says whether mail may leave under the domain at this time."""
     watch = domain.dkim
-    if watch.state is not State.AT_RISK:
-        return watch.state is State.VERIFIED
+    if watch.state is not HealthState.AT_RISK:
+        return watch.state is HealthState.VERIFIED
     return not watch.provider_lost and (watch.stops_sending_at is None or now < watch.stops_sending_at)
 
 
 def diagram() -> str:
     """Writes docs/lifecycle.md from the tables above: a Mermaid diagram, the rules, the work at the provider."""
-    asks = [(origin, State.PENDING, EventKind.DOMAIN_PENDING, why) for origin, why in ASKED.items()]
+    asks = [(origin, HealthState.PENDING, EventKind.DOMAIN_PENDING, why) for origin, why in ASKED.items()]
     moves = asks + [(rule.origin, rule.to, rule.event, rule.why) for rule in RULES]
     arrows = [f"    {origin} --> {to}: {event}" for origin, to, event in dict.fromkeys(move[:3] for move in moves)]
     rows = [f"| {origin} | {why} | {to} | `{WIRE_STATUS[to]}` | `{event}` |" for origin, to, event, why in moves]
@@ -349,7 +375,7 @@ def diagram() -> str:
 
 _PAGE: Final = """# Life of a sender domain
 
-Made from the tables in `letterhead/core/domain/lifecycle.py`; change those, then this page by `diagram()`.
+Generated from the tables in `letterhead/core/domain/lifecycle.py`: change those, then run `./dev docs`.
 
 ```mermaid
 stateDiagram-v2
@@ -357,9 +383,9 @@ stateDiagram-v2
 {arrows}
 ```
 
-The first row that holds moves the domain; where none holds, nothing moves. An unanswered question, or a provider in
-trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: it moves `mailFromDomainStatus`, never
-`status`, and its moves are told as `record.changed`.
+The first row whose condition is true changes the state; if none is, the state stays. An unanswered question, or an
+error of the provider, matches no row. MAIL FROM follows the same rows separately: it changes `mailFromDomainStatus`,
+never `status`, and its changes are reported as `record.changed`.
 
 | from | because | to | `status` | event |
 |---|---|---|---|---|
@@ -367,9 +393,9 @@ trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: 
 
 ## Work at the provider
 
-Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
-interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
-has its identity withdrawn.
+Only a check of the claim that holds the name, and only one that saw its DKIM record, requests work at the provider. If
+the work is interrupted, the next check requests it again. When a domain is deleted, or no longer holds its name, its
+identity is withdrawn.
 
 | work | when |
 |---|---|

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.evidence import Evidence, Says, Sight, says_of_key, says_of_mail_from
+from letterhead.core.domain.evidence import Evidence, ProviderOpinion, RecordState, opinion_on_key, opinion_on_mail_from
 from letterhead.core.domain.provider_identity import Identity, IdentityUnknown, Obstacle, Presence
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Severity
 
@@ -157,11 +157,11 @@ DIAGNOSES: Final = (
 )
 
 _BY_WORD: Final = {
-    Says.GAVE_UP: GAVE_UP,
-    Says.MISSING: MISSING,
-    Says.OTHERWISE: KEY_REPLACED,
-    Says.FOREIGN: NOT_OURS,
-    Says.REFUSED: REFUSED,
+    ProviderOpinion.GAVE_UP: GAVE_UP,
+    ProviderOpinion.MISSING: MISSING,
+    ProviderOpinion.OTHERWISE: KEY_REPLACED,
+    ProviderOpinion.FOREIGN: NOT_OURS,
+    ProviderOpinion.REFUSED: REFUSED,
 }
 
 _BY_OBSTACLE: Final = {
@@ -176,7 +176,7 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
 
     `domain` is as it was before the check.
     """
-    if evidence.held_elsewhere and evidence.dkim is Sight.PRESENT:
+    if evidence.is_held_elsewhere and evidence.dkim is RecordState.PRESENT:
         yield _finding(HELD, domain)
         return
     if domain.contested_at is not None and now - domain.contested_at < CONTEST_SHOWN:
@@ -184,26 +184,26 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
     provider = evidence.provider
     if isinstance(provider, IdentityUnknown):
         yield _unknown(domain, provider)
-    elif isinstance(provider, Identity) and (domain.told_at is not None or provider.presence is Presence.FOREIGN):
+    elif isinstance(provider, Identity) and (domain.registered_at is not None or provider.presence is Presence.FOREIGN):
         yield from _of_identity(domain, evidence, provider)
 
 
 def _of_identity(domain: Domain, evidence: Evidence, provider: Identity) -> Iterator[Finding]:
-    says = says_of_key(provider, domain.selector)
+    says = opinion_on_key(provider, domain.selector)
     reason = f" ({provider.reason})" if provider.reason else ""
-    told = _on(domain.told_at) if domain.told_at else "just now"
-    if says is Says.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
+    told = _on(domain.registered_at) if domain.registered_at else "just now"
+    if says is ProviderOpinion.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
         yield _finding(LAGS, domain, word=f"signing with the key before, {provider.selector}", since=told)
         return
     if says in _BY_WORD:
         yield _finding(_BY_WORD[says], domain, reason=reason, found=provider.selector or "none")
         return
-    if says in (Says.WORKING, Says.NOTHING) and evidence.dkim is Sight.PRESENT:
+    if says in (ProviderOpinion.WORKING, ProviderOpinion.NOTHING) and evidence.dkim is RecordState.PRESENT:
         diagnosis = _BY_OBSTACLE.get(provider.obstacle, LAGS) if provider.obstacle else LAGS
         looked = f" when it looked {_on(provider.checked_at)}" if provider.checked_at else ""
         yield _finding(diagnosis, domain, word=provider.dkim.value, since=told, reason=reason, looked=looked)
-    unset = says_of_mail_from(provider, domain.mail_from) is Says.MISSING
-    if domain.mail_from and evidence.mail_from is Sight.PRESENT and unset:
+    unset = opinion_on_mail_from(provider, domain.mail_from) is ProviderOpinion.MISSING
+    if domain.mail_from and evidence.mail_from is RecordState.PRESENT and unset:
         yield _finding(NOT_STARTED, domain, mail_from=domain.mail_from)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Word(StrEnum):
+class ProviderStatus(StrEnum):
     """Says how far the provider is with one thing (the DKIM key, the MAIL FROM domain)."""
 
     NOT_STARTED = "not-started"  # the provider was never told
@@ -43,8 +43,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     presence: Presence
-    dkim: Word
-    mail_from: Word
+    dkim: ProviderStatus
+    mail_from: ProviderStatus
     selector: str | None = None
     mail_from_name: str | None = None
     tokens: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class IdentityUnknown(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
 
 
-ProviderWord = Identity | IdentityUnknown
+IdentityReport = Identity | IdentityUnknown
 
 
 class IdentityWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
     spf: str
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderHolding(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a provider has under a name, whoever put it there: for the operator's eyes alone.
 
     `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own word on its key.

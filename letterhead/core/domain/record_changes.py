@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Change, Domain, Event, EventKind, Step
-from letterhead.core.plan.plan import Standing, Verdict
+from letterhead.core.domain.domain import Domain, Event, EventKind, RecordChange, Transition
+from letterhead.core.plan.plan import RecordResult, Verdict
 
 WORDS: Final = {
     Verdict.PRESENT: "is published as it should be",
@@ -16,7 +16,7 @@ WORDS: Final = {
 }
 
 
-def noted(domain: Domain, standings: Iterable[Standing], now: datetime) -> Step:
+def note_changes(domain: Domain, standings: Iterable[RecordResult], now: datetime) -> Transition:
     """Notes how each record stands, and tells of those that stand otherwise than when last heard of.
 
     Silence is no verdict, nor is what servers disagree on: both leave the last one standing. What was never known
@@ -31,14 +31,14 @@ def noted(domain: Domain, standings: Iterable[Standing], now: datetime) -> Step:
         if before is not verdict:
             events.append(_changed(standing, before, now))
         known[record.id] = verdict
-    return Step(domain=replace(domain, verdicts=tuple(known.items())), events=tuple(events))
+    return Transition(domain=replace(domain, verdicts=tuple(known.items())), events=tuple(events))
 
 
-def _changed(standing: Standing, before: Verdict, now: datetime) -> Event:
+def _changed(standing: RecordResult, before: Verdict, now: datetime) -> Event:
     record, verdict = standing.record, standing.verdict
     return Event(
         kind=EventKind.RECORD_CHANGED,
         at=now,
         detail=f"the {record.rdtype} record at {record.host} {WORDS[verdict]}; before it was {before.value}",
-        change=Change(record=record.id.value, was=before.value, now=verdict.value),
+        change=RecordChange(record=record.id.value, was=before.value, now=verdict.value),
     )

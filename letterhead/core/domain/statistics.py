@@ -29,7 +29,7 @@ STEPS: Final = (
 )
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a domain changed its state."""
 
     domain_id: str
@@ -37,7 +37,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class StatePeriod(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a domain was in one state for some time."""
 
     state: str
@@ -45,15 +45,15 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     ends: datetime
 
 
-def spans(moves: Iterable[Move], now: datetime) -> list[Span]:
+def state_periods(moves: Iterable[StateChange], now: datetime) -> list[StatePeriod]:
     """Turns one domain's moves, oldest first, into spans that touch each other; the last one ends now."""
     turns = [(STATES[each.kind], each.at) for each in moves if each.kind in STATES]
     ends = [*(at for _, at in turns[1:]), now]
-    whole = [Span(state=state, begins=at, ends=end) for (state, at), end in zip(turns, ends, strict=False)]
+    whole = [StatePeriod(state=state, begins=at, ends=end) for (state, at), end in zip(turns, ends, strict=False)]
     return [each for each in whole if each.ends > each.begins]
 
 
-def counts(moves: Iterable[Move], times: Sequence[datetime]) -> list[Counter[str]]:
+def count_by_state(moves: Iterable[StateChange], times: Sequence[datetime]) -> list[Counter[str]]:
     """Counts how many domains were in each state at each of the times; moves and times are oldest first."""
     states: dict[str, str] = {}
     waiting = [each for each in moves if each.kind in STATES]
@@ -66,7 +66,7 @@ def counts(moves: Iterable[Move], times: Sequence[datetime]) -> list[Counter[str
     return told
 
 
-def waits(moves: Iterable[Move]) -> list[int]:
+def waiting_times(moves: Iterable[StateChange]) -> list[int]:
     """Counts first verifications by how long they took from asking for them, in the steps of `STEPS`."""
     asked: dict[str, datetime] = {}
     done: set[str] = set()

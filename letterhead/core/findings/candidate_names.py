@@ -7,11 +7,20 @@ not believe what is the same at both (RFC 4592 2.2).
 from collections.abc import Iterable, Iterator
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, View
-from letterhead.core.dns.lookup import follow
+from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Rdata
-from letterhead.core.findings.diagnosis import Scene
-from letterhead.core.findings.repairs import MENDS, head, mended, value_text
-from letterhead.core.plan.plan import ANY_KEYS, AUTHORITATIVE, Accepts, Plan, PlannedRecord, RecordId, Standing, Verdict
+from letterhead.core.findings.diagnosis import RuleInput
+from letterhead.core.findings.repairs import MENDS, head, is_repaired_by, value_text
+from letterhead.core.plan.plan import (
+    ANY_KEYS,
+    AUTHORITATIVE,
+    Accepts,
+    Plan,
+    PlannedRecord,
+    RecordId,
+    RecordResult,
+    Verdict,
+)
 
 PROBE = View.ONE_SERVER
 NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
@@ -22,7 +31,7 @@ MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-def doubled(record: PlannedRecord, plan: Plan) -> list[str]:
+def doubled_names(record: PlannedRecord, plan: Plan) -> list[str]:
     """Names where a panel puts a full name when it appends the zone, or the sender, to it; the likeliest first."""
     host, zone, sender = record.host, plan.zone, plan.sender
     names = [f"{host}.{zone}"]
@@ -35,7 +44,7 @@ def doubled(record: PlannedRecord, plan: Plan) -> list[str]:
     return _valid(names, plan)
 
 
-def without_underscore(record: PlannedRecord) -> list[str]:
+def names_without_underscore(record: PlannedRecord) -> list[str]:
     """Names the host without its underscores, where it has any."""
     bare = ".".join(label.removeprefix("_") for label in record.host.split("."))
     return [bare] if bare != record.host else []
@@ -77,12 +86,12 @@ def _valid(names: Iterable[str], plan: Plan) -> list[str]:
 # --- what to ask ----------------------------------------------------------------------------------------------------
 
 
-def probes(scene: Scene, standing: Standing) -> Iterator[Question]:
+def probes(scene: RuleInput, standing: RecordResult) -> Iterator[Question]:
     """Asks where the record may be instead: the likely places, then the others, then whether a wildcard spoke."""
     record = standing.record
     if any(isinstance(answer, Found | Aliased) for answer in _answers(scene, record)):
         yield _beside(record.host, record.rdtype)
-    if not displaced(scene, standing):
+    if not is_displaced(scene, standing):
         return
     likely, others = _places(record, scene.plan)
     asked = list(_ways_to(scene, likely, record.rdtype))
@@ -95,7 +104,7 @@ def probes(scene: Scene, standing: Standing) -> Iterator[Question]:
     yield from _controls(scene, record, (*likely, *others))
 
 
-def _ways_to(scene: Scene, names: Iterable[str], rdtype: str) -> Iterator[Question]:
+def _ways_to(scene: RuleInput, names: Iterable[str], rdtype: str) -> Iterator[Question]:
     """Asks for names; where several records would be doubled below one name, first whether that exists at all."""
     for name in names:
         gate = _gate(name, scene.plan)
@@ -119,13 +128,13 @@ def _gate(name: str, plan: Plan) -> str | None:
 
 def _places(record: PlannedRecord, plan: Plan) -> tuple[list[str], list[str]]:
     """Splits the names worth asking into the likely ones and the others."""
-    twice, parts, apex = doubled(record, plan), levels(record, plan), apexes(record, plan)
-    likely = [*twice[:1], *without_underscore(record), *parts[:1], *apex[:1]]
+    twice, parts, apex = doubled_names(record, plan), levels(record, plan), apexes(record, plan)
+    likely = [*twice[:1], *names_without_underscore(record), *parts[:1], *apex[:1]]
     others = [*twice[1:], *parts[1:], *apex[1:]]
     return likely, [name for name in others if name not in likely]
 
 
-def _types(scene: Scene, record: PlannedRecord) -> Iterator[Question]:
+def _types(scene: RuleInput, record: PlannedRecord) -> Iterator[Question]:
     """Asks for other types at the name itself, unless it does not exist or all at it is known."""
     if any(isinstance(answer, NoData) for answer in _answers(scene, record)):
         for rdtype in other_types(record):
@@ -138,12 +147,12 @@ def other_types(record: PlannedRecord) -> tuple[str, ...]:
     return {"TXT": ("SPF",), "MX": ("TXT",), "CNAME": ("A", "AAAA", "TXT")}.get(record.rdtype, ())
 
 
-def _asked(scene: Scene, name: str, rdtype: str) -> bool:
+def _asked(scene: RuleInput, name: str, rdtype: str) -> bool:
     """Says whether the servers with authority are asked anyway."""
     return any(each.host == name and each.rdtype == rdtype for each in scene.plan.records)
 
 
-def _controls(scene: Scene, record: PlannedRecord, names: Iterable[str]) -> Iterator[Question]:
+def _controls(scene: RuleInput, record: PlannedRecord, names: Iterable[str]) -> Iterator[Question]:
     for name in names:
         if name != scene.plan.zone and answers_at(scene, name, record.rdtype):
             yield _beside(name, record.rdtype)
@@ -156,51 +165,51 @@ def _beside(name: str, rdtype: str) -> Question:
 # --- what was seen --------------------------------------------------------------------------------------------------
 
 
-def displaced(scene: Scene, standing: Standing) -> bool:
+def is_displaced(scene: RuleInput, standing: RecordResult) -> bool:
     """Says whether nothing at the name looks like the planned record, not even a spoilt one."""
-    if standing.verdict is Verdict.WRONG and not made_up(scene, standing.record):
+    if standing.verdict is Verdict.WRONG and not is_synthesised(scene, standing.record):
         beginning = head(standing.record)
         return not any(beginning in text.lower() for text in standing.observed)
     return standing.verdict in (Verdict.ABSENT, Verdict.WRONG)
 
 
-def rdatas_of(scene: Scene, record: PlannedRecord) -> tuple[Rdata, ...]:
+def rdatas_of(scene: RuleInput, record: PlannedRecord) -> tuple[Rdata, ...]:
     """Gives the RRset at the planned name as the first server that has one says it, aliases followed."""
     for view in (*AUTHORITATIVE, View.RECURSIVE):
-        for reply in follow(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
+        for reply in follow_aliases(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
             if isinstance(reply.answer, Found):
                 return reply.answer.rrset.rdatas
     return ()
 
 
-def aliases_of(scene: Scene, record: PlannedRecord) -> Iterator[tuple[str, ...]]:
+def aliases_of(scene: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, ...]]:
     """Gives the CNAME targets in front of the planned record, as each server says it."""
     for answer in _answers(scene, record):
         if isinstance(answer, Found | Aliased) and answer.aliases:
             yield answer.aliases
 
 
-def answers_at(scene: Scene, name: str, rdtype: str) -> list[Rdata]:
+def answers_at(scene: RuleInput, name: str, rdtype: str) -> list[Rdata]:
     """Gives what was found at a name by a probe or a planned question with authority."""
     found: list[Rdata] = []
     for view in (PROBE, *AUTHORITATIVE):
-        for reply in follow(scene.seen, Question(name=name, rdtype=rdtype, view=view)):
+        for reply in follow_aliases(scene.seen, Question(name=name, rdtype=rdtype, view=view)):
             if isinstance(reply.answer, Found):
                 found.extend(rdata for rdata in reply.answer.rrset.rdatas if rdata not in found)
     return found
 
 
-def made_up(scene: Scene, record: PlannedRecord) -> bool:
+def is_synthesised(scene: RuleInput, record: PlannedRecord) -> bool:
     """Says whether a wildcard gives the answer at the planned name: nobody published anything there."""
     beside = [reply.answer for reply in scene.seen.get(_beside(record.host, record.rdtype), ())]
     return any(_alike(answer, other) for answer in _answers(scene, record) for other in beside)
 
 
-def misplaced(
-    scene: Scene, standing: Standing, accepts: Accepts, names: Iterable[str], *, kin: bool
+def find_misplaced(
+    scene: RuleInput, standing: RecordResult, accepts: Accepts, names: Iterable[str], *, kin: bool
 ) -> tuple[str, list[Rdata]] | None:
     """Finds the first of the names that holds the planned record, right or spoilt; `kin` takes any of its kind."""
-    if not displaced(scene, standing):
+    if not is_displaced(scene, standing):
         return None
     record = standing.record
     for name in names:
@@ -214,15 +223,15 @@ def misplaced(
 def _fits(record: PlannedRecord, rdata: Rdata, accepts: Accepts, *, kin: bool) -> bool:
     if kin and (value_text(rdata) or "").lower().strip(" \"'").startswith(head(record)):
         return True
-    return accepts(record, (rdata,)) or any(mended(record, rdata, accepts, mend) for mend in MENDS.values())
+    return accepts(record, (rdata,)) or any(is_repaired_by(record, rdata, accepts, mend) for mend in MENDS.values())
 
 
-def _by_wildcard(scene: Scene, name: str, rdtype: str, there: list[Rdata]) -> bool:
+def _by_wildcard(scene: RuleInput, name: str, rdtype: str, there: list[Rdata]) -> bool:
     beside = _beside(name, rdtype)
     return bool(there) and answers_at(scene, beside.name, rdtype) == there
 
 
-def _answers(scene: Scene, record: PlannedRecord) -> Iterator[Answer]:
+def _answers(scene: RuleInput, record: PlannedRecord) -> Iterator[Answer]:
     for view in AUTHORITATIVE:
         for reply in scene.seen.get(Question(name=record.host, rdtype=record.rdtype, view=view), ()):
             yield reply.answer

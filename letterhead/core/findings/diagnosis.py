@@ -8,7 +8,7 @@ import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.plan.dns_hosts import DnsHost, name_for, place, value_for
-from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, Standing
+from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult
 
 
 class Severity(StrEnum):
@@ -45,7 +45,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     hides: Hides = Hides.NOTHING
 
 
-class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+class Match(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
 
     `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it. `severity` is
@@ -93,7 +93,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     special_use: bool = False
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
+class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what the topics look at: what should be, what was seen, and how each planned record stands.
 
     `served` is how what our own zone must serve stands.
@@ -101,22 +101,22 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: Plan
     seen: Seen
-    standings: tuple[Standing, ...]
-    served: tuple[Standing, ...] = ()
-    panel: DnsHost | None = None
+    results: tuple[RecordResult, ...]
+    served: tuple[RecordResult, ...] = ()
+    dns_host: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()
 
-    def standing(self, record_id: RecordId) -> Standing | None:
+    def result_of(self, record_id: RecordId) -> RecordResult | None:
         """Finds how one planned record stands."""
-        return next((standing for standing in self.standings if standing.record.id == record_id), None)
+        return next((standing for standing in self.results if standing.record.id == record_id), None)
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
     """Joins a diagnosis to what it takes: `holds` gives a sighting where the fault is there."""
 
     diagnosis: Diagnosis
-    holds: Callable[[Scene, Standing], Sighting | None]
+    holds: Callable[[RuleInput, RecordResult], Match | None]
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,11 +131,11 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     records: tuple[RecordId, ...] = ()
     accepts: Accepts | None = None
-    explains: tuple[Rule, ...] = ()
-    advises: tuple[Rule, ...] = ()
-    probes: Callable[[Scene, Standing], Iterable[Question]] | None = None
-    survey: Callable[[Scene], Iterable[Finding]] | None = None
-    asks: Callable[[Scene], Iterable[Question]] | None = None
+    explains: tuple[DiagnosisRule, ...] = ()
+    advises: tuple[DiagnosisRule, ...] = ()
+    probes: Callable[[RuleInput, RecordResult], Iterable[Question]] | None = None
+    survey: Callable[[RuleInput], Iterable[Finding]] | None = None
+    asks: Callable[[RuleInput], Iterable[Question]] | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
 
     def all_diagnoses(self) -> tuple[Diagnosis, ...]:
@@ -145,14 +145,14 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding(
-    diagnosis: Diagnosis, scene: Scene, standing: Standing | None = None, sighting: Sighting | None = None
+    diagnosis: Diagnosis, scene: RuleInput, standing: RecordResult | None = None, sighting: Match | None = None
 ) -> Finding:
     """Fills a diagnosis's templates.
 
     Named places that every template may use: {sender} {zone} {host} {name} (as the panel wants it) {rdtype} {value}
     {priority} {expected} {observed} {servers} {where} (the DNS host and its form), and those that the sighting brings.
     """
-    sight = sighting or Sighting()
+    sight = sighting or Match()
     record = standing.record if standing else None
     observed = sight.observed if sight.observed is not None else (standing.observed if standing else ())
     servers = sight.perspectives if sight.perspectives is not None else (standing.dissenting if standing else ())
@@ -161,11 +161,11 @@ def finding(
         "sender": scene.plan.sender,
         "zone": scene.plan.zone,
         "host": host,
-        "name": name_for(record.host if record else host, scene.plan.zone, scene.panel),
+        "name": name_for(record.host if record else host, scene.plan.zone, scene.dns_host),
         "observed": " | ".join(observed),
         "servers": ", ".join(servers),
-        "where": place(scene.panel, scene.nameservers),
-        **(_of_record(record, scene.panel) if record else {}),
+        "where": place(scene.dns_host, scene.nameservers),
+        **(_of_record(record, scene.dns_host) if record else {}),
         **sight.places,
     }
     return Finding(

@@ -9,15 +9,15 @@ from typing import Final
 import msgspec
 
 from letterhead.core.dns.answers import Aliased, Question
-from letterhead.core.dns.lookup import leads_out
-from letterhead.core.dns.records import Rdata, Target, shown
+from letterhead.core.dns.lookup import leaves_zone_text
+from letterhead.core.dns.records import Rdata, Target, display_texts
 from letterhead.core.findings import candidate_names
-from letterhead.core.findings.candidate_names import aliases_of, answers_at, made_up, probes, rdatas_of
-from letterhead.core.findings.diagnosis import Diagnosis, Rule, Scene, Severity, Sighting
-from letterhead.core.findings.repairs import MENDS, mended, unescaped_name
-from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, Standing, Verdict
+from letterhead.core.findings.candidate_names import aliases_of, answers_at, is_synthesised, probes, rdatas_of
+from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity
+from letterhead.core.findings.repairs import MENDS, is_repaired_by, remove_name_escapes
+from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordResult, Verdict
 
-__all__ = ["absent", "points_at", "probes", "rules"]
+__all__ = ["absent", "alias_rule", "probes", "rules"]
 
 NAMES: Final = {
     "dkim": "DKIM record",
@@ -32,10 +32,10 @@ _NEVER: Final = {
     "dmarc": {"on-apex", "at-parent", "proxied"},
 }
 
-_Holds = Callable[[Scene, Standing, Accepts], Sighting | None]
+_Holds = Callable[[RuleInput, RecordResult, Accepts], Match | None]
 
 
-class _Fault(msgspec.Struct, frozen=True, kw_only=True):
+class _MisplacedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one mistake for every topic; `{what}` in the title is the topic's own word for its record."""
 
     fault: str
@@ -47,12 +47,12 @@ class _Fault(msgspec.Struct, frozen=True, kw_only=True):
     holds: _Holds
 
 
-def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING) -> tuple[Rule, ...]:
+def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING) -> tuple[DiagnosisRule, ...]:
     """Gives the placement rules for one topic's records, the deepest cause first; `.missing` is the topic's own."""
     return tuple(_rule(prefix, accepts, severity, fault) for fault in _FAULTS if fault.fault not in _NEVER[prefix])
 
 
-def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _Fault) -> Rule:
+def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _MisplacedDiagnosis) -> DiagnosisRule:
     diagnosis = Diagnosis(
         code=f"{prefix}.{fault.fault}",
         severity=severity,
@@ -62,17 +62,17 @@ def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _Fault) -> R
         fix=fault.fix,
         reference=fault.reference,
     )
-    return Rule(diagnosis=diagnosis, holds=lambda scene, standing: fault.holds(scene, standing, accepts))
+    return DiagnosisRule(diagnosis=diagnosis, holds=lambda scene, standing: fault.holds(scene, standing, accepts))
 
 
-def absent(scene: Scene, standing: Standing) -> Sighting | None:
+def absent(scene: RuleInput, standing: RecordResult) -> Match | None:
     """Holds where nobody published anything at the name, also where a wildcard answers for it."""
-    if standing.verdict is Verdict.WRONG and made_up(scene, standing.record):
-        return Sighting(evidence=("a wildcard gives the answer",))
-    return Sighting() if standing.verdict is Verdict.ABSENT and not _unseen(scene, standing) else None
+    if standing.verdict is Verdict.WRONG and is_synthesised(scene, standing.record):
+        return Match(evidence=("a wildcard gives the answer",))
+    return Match() if standing.verdict is Verdict.ABSENT and not _unseen(scene, standing) else None
 
 
-def points_at(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
+def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
     """Says whether a CNAME is the planned one."""
     return [rdata.name for rdata in rdatas if isinstance(rdata, Target)] == [record.value.rstrip(".").lower()]
 
@@ -80,14 +80,14 @@ def points_at(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
 # --- what each fault looks like -------------------------------------------------------------------------------------
 
 
-def _at(names: Callable[[Scene, PlannedRecord], list[str]], *, kin: bool) -> _Holds:
+def _at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, kin: bool) -> _Holds:
     """Holds where the record stands at one of other names."""
 
-    def holds(scene: Scene, standing: Standing, accepts: Accepts) -> Sighting | None:
-        there = candidate_names.misplaced(scene, standing, accepts, names(scene, standing.record), kin=kin)
+    def holds(scene: RuleInput, standing: RecordResult, accepts: Accepts) -> Match | None:
+        there = candidate_names.find_misplaced(scene, standing, accepts, names(scene, standing.record), kin=kin)
         if there is None:
             return None
-        return Sighting(places={"found": there[0]}, observed=shown(there[1]), evidence=(f"found at {there[0]}",))
+        return Match(places={"found": there[0]}, observed=display_texts(there[1]), evidence=(f"found at {there[0]}",))
 
     return holds
 
@@ -95,29 +95,29 @@ def _at(names: Callable[[Scene, PlannedRecord], list[str]], *, kin: bool) -> _Ho
 def _mended(fault: str) -> _Holds:
     """Holds where one value becomes the right one when mended in this one way."""
 
-    def holds(scene: Scene, standing: Standing, accepts: Accepts) -> Sighting | None:
+    def holds(scene: RuleInput, standing: RecordResult, accepts: Accepts) -> Match | None:
         if standing.verdict is not Verdict.WRONG:
             return None
         there = rdatas_of(scene, standing.record)
         if any(accepts(standing.record, (rdata,)) for rdata in there):  # what is wrong is another record beside it
             return None
-        spoilt = [rdata for rdata in there if mended(standing.record, rdata, accepts, MENDS[fault])]
-        return Sighting(observed=shown(spoilt[:1])) if spoilt else None
+        spoilt = [rdata for rdata in there if is_repaired_by(standing.record, rdata, accepts, MENDS[fault])]
+        return Match(observed=display_texts(spoilt[:1])) if spoilt else None
 
     return holds
 
 
-def _other_type(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
+def _other_type(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
     record = standing.record
     if standing.verdict is not Verdict.ABSENT:
         return None
     for aliases in aliases_of(scene, record):
-        if _holds_value(unescaped_name(aliases[0]), record):
-            return Sighting(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
+        if _holds_value(remove_name_escapes(aliases[0]), record):
+            return Match(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
     for rdtype in candidate_names.other_types(record):
-        held = [text for text in shown(answers_at(scene, record.host, rdtype)) if _holds_value(text, record)]
+        held = [text for text in display_texts(answers_at(scene, record.host, rdtype)) if _holds_value(text, record)]
         if held:
-            return Sighting(places={"found": rdtype}, observed=tuple(held))
+            return Match(places={"found": rdtype}, observed=tuple(held))
     return None
 
 
@@ -131,65 +131,65 @@ def _bare(text: str) -> str:
     return "".join(text.split()).replace('"', "").lower()
 
 
-def _dangling(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
-    if standing.verdict is not Verdict.ABSENT or made_up(scene, standing.record) or _unseen(scene, standing):
+def _dangling(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
+    if standing.verdict is not Verdict.ABSENT or is_synthesised(scene, standing.record) or _unseen(scene, standing):
         return None
     return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
 
 
-def _conflict(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
-    if made_up(scene, standing.record) or not (standing.verdict is Verdict.WRONG or _unseen(scene, standing)):
+def _conflict(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
+    if is_synthesised(scene, standing.record) or not (standing.verdict is Verdict.WRONG or _unseen(scene, standing)):
         return None
     return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
 
 
-def _unseen(scene: Scene, standing: Standing) -> bool:
+def _unseen(scene: RuleInput, standing: RecordResult) -> bool:
     """Says whether an alias hides what is there, or leads to where the zone text that is read tells nothing."""
     record = standing.record
     asked = [Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE]
     answers = (reply.answer for each in asked for reply in scene.seen.get(each, ()))
     hides = any(isinstance(answer, Aliased) and answer.hides for answer in answers)
-    return standing.verdict is Verdict.ABSENT and (hides or any(leads_out(scene.seen, each) for each in asked))
+    return standing.verdict is Verdict.ABSENT and (hides or any(leaves_zone_text(scene.seen, each) for each in asked))
 
 
-def _alias(aliases: tuple[str, ...], standing: Standing) -> Sighting:
+def _alias(aliases: tuple[str, ...], standing: RecordResult) -> Match:
     end = aliases[-1]
     via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
-    return Sighting(places={"found": f"{end}{via}"}, observed=(f"CNAME {aliases[0]}", *standing.observed))
+    return Match(places={"found": f"{end}{via}"}, observed=(f"CNAME {aliases[0]}", *standing.observed))
 
 
-def _proxied(scene: Scene, standing: Standing, _: Accepts) -> Sighting | None:
+def _proxied(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
     """Holds where addresses stand in the place of the planned CNAME."""
     record = standing.record
     if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
         return None
-    found = shown([*answers_at(scene, record.host, "A"), *answers_at(scene, record.host, "AAAA")])
-    return Sighting(places={"found": ", ".join(found)}, observed=found) if found else None
+    found = display_texts([*answers_at(scene, record.host, "A"), *answers_at(scene, record.host, "AAAA")])
+    return Match(places={"found": ", ".join(found)}, observed=found) if found else None
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
 
 # The deepest cause first: the first that holds is the finding.
 _FAULTS: Final = (
-    _Fault(
+    _MisplacedDiagnosis(
         fault="name-doubled",
         title="The {what} was published under a doubled name",
         meaning="Most panels append the domain to the name by themselves. Given the full name, they append it again.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name} (the form adds the rest by itself); its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=_at(lambda scene, record: candidate_names.doubled(record, scene.plan), kin=True),
+        holds=_at(lambda scene, record: candidate_names.doubled_names(record, scene.plan), kin=True),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="underscore-missing",
         title="The {what}'s name lacks its underscore",
         meaning="The underscore in the name is part of it: receivers look at exactly that name.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name}, with the underscore; its value is {expected}",
         reference="RFC 8552 1.1",
-        holds=_at(lambda _, record: candidate_names.without_underscore(record), kin=True),
+        holds=_at(lambda _, record: candidate_names.names_without_underscore(record), kin=True),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="at-parent",
         title="The {what} was published at another level",
         meaning="A part of the name was left out, so the record stands where nobody looks for it.",
@@ -198,7 +198,7 @@ _FAULTS: Final = (
         reference="RFC 1034 3.1",
         holds=_at(lambda scene, record: candidate_names.levels(record, scene.plan), kin=False),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="on-apex",
         title="The {what} was published at the domain itself",
         meaning="The MAIL FROM domain is a name of its own below the domain, kept apart so that bounces never mix with "
@@ -209,7 +209,7 @@ _FAULTS: Final = (
         reference="RFC 5321 4.4",
         holds=_at(lambda scene, record: candidate_names.apexes(record, scene.plan), kin=False),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="wrong-type",
         title="The {what} has the wrong type",
         meaning="The value is there, but in a record of another type, which receivers don't ask for.",
@@ -218,7 +218,7 @@ _FAULTS: Final = (
         reference="RFC 1035 3.2.2",
         holds=_other_type,
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="cname-dangling",
         title="The {what}'s name is an alias that leads nowhere",
         meaning="A CNAME sends everyone who asks for this name on to another, and there is no such record there.",
@@ -227,7 +227,7 @@ _FAULTS: Final = (
         reference="RFC 1034 3.6.2",
         holds=_dangling,
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="proxied",
         title="The {what} is behind a proxy",
         meaning="The DNS host answers with an address in place of the CNAME (it proxies or flattens it), so nobody can "
@@ -238,7 +238,7 @@ _FAULTS: Final = (
         reference="RFC 1034 3.6.2",
         holds=_proxied,
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="html-entities",
         title="The {what} holds characters from a web page or a word processor",
         meaning="Curly quotes, invisible characters or codes such as &quot; came along when the value was copied.",
@@ -247,7 +247,7 @@ _FAULTS: Final = (
         reference="RFC 1035 3.3.14",
         holds=_mended("html-entities"),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="quoted",
         title="The {what}'s value holds quotes",
         meaning="The quotes were typed as part of the value. In a panel none are needed, unless it asks for them.",
@@ -256,7 +256,7 @@ _FAULTS: Final = (
         reference="RFC 1035 5.1",
         holds=_mended("quoted"),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="escaped",
         title="The {what}'s value holds backslashes",
         meaning="The backslashes were typed as part of the value; only zone files need them, never a panel.",
@@ -265,7 +265,7 @@ _FAULTS: Final = (
         reference="RFC 1035 5.1",
         holds=_mended("escaped"),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="pasted-line",
         title="The {what}'s value holds more than the value",
         meaning="The name, type, TTL or a whole line was pasted into the field that takes the value alone.",
@@ -274,7 +274,7 @@ _FAULTS: Final = (
         reference="RFC 1035 5.1",
         holds=_mended("pasted-line"),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="whitespace",
         title="The {what}'s value holds spaces where none may be",
         meaning="Spaces or line breaks came along when the value was copied, and stand where they change its meaning.",
@@ -283,7 +283,7 @@ _FAULTS: Final = (
         reference="RFC 6376 3.2",
         holds=_mended("whitespace"),
     ),
-    _Fault(
+    _MisplacedDiagnosis(
         fault="cname-conflict",
         title="A CNAME hides the {what}",
         meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",

@@ -12,7 +12,7 @@ from typing import Final
 from letterhead.core.dns.records import Mx, Rdata, Target, Txt, split_text
 from letterhead.core.plan.plan import ANY_KEYS, Accepts, PlannedRecord
 
-Mend = Callable[[str, PlannedRecord], Iterable[str]]
+Repair = Callable[[str, PlannedRecord], Iterable[str]]
 
 _TYPOGRAPHY: Final = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'", "‚": "'", "\u00a0": " ", "\u202f": " "}
@@ -22,7 +22,7 @@ _TYPOGRAPHY: Final = str.maketrans(
 _ESCAPE = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 
-def mended(record: PlannedRecord, rdata: Rdata, accepts: Accepts, mend: Mend) -> bool:
+def is_repaired_by(record: PlannedRecord, rdata: Rdata, accepts: Accepts, mend: Repair) -> bool:
     """Says whether the RDATA is not the right one, but is when mended in this one way."""
     text = value_text(rdata)
     if text is None or accepts(record, (rdata,)):
@@ -37,9 +37,9 @@ def value_text(rdata: Rdata) -> str | None:
         case Txt():
             return rdata.text
         case Mx():
-            return unescaped_name(rdata.exchange)
+            return remove_name_escapes(rdata.exchange)
         case Target():
-            return unescaped_name(rdata.name)
+            return remove_name_escapes(rdata.name)
         case _:
             return None
 
@@ -55,7 +55,7 @@ def as_rdata(record: PlannedRecord, text: str) -> Sequence[Rdata]:
             return (Target(name=_name(text)),)
 
 
-def unescaped_name(name: str) -> str:
+def remove_name_escapes(name: str) -> str:
     r"""Writes a name with its octets as they are, not as a zone file escapes them (`\032`, `\"`; RFC 1035 5.1)."""
     return _ESCAPE.sub(lambda hit: chr(int(hit[1]) % 256) if hit[1] else hit[2], name)
 
@@ -77,7 +77,7 @@ def _relative(text: str, record: PlannedRecord) -> Iterator[str]:
 # --- one mistake each, undone ---------------------------------------------------------------------------------------
 
 
-def plain(text: str, _: PlannedRecord) -> Iterator[str]:
+def to_plain_text(text: str, _: PlannedRecord) -> Iterator[str]:
     """Undoes HTML, addresses of the web and typography."""
     try:
         bare = html.unescape(_decoded(text)).translate(_TYPOGRAPHY)
@@ -89,8 +89,8 @@ def plain(text: str, _: PlannedRecord) -> Iterator[str]:
         yield bare
         untagged = re.sub(r"<[^<>]*>", "", bare)
         yield untagged
-        yield from unquoted(untagged, _)
-        yield from spaceless(untagged, _)
+        yield from remove_quotes(untagged, _)
+        yield from remove_spaces(untagged, _)
 
 
 def _decoded(text: str) -> str:
@@ -101,7 +101,7 @@ def _decoded(text: str) -> str:
         return text
 
 
-def unquoted(text: str, _: PlannedRecord) -> Iterator[str]:
+def remove_quotes(text: str, _: PlannedRecord) -> Iterator[str]:
     """Takes quotes away: around the whole, around the strings that it was split into, around one part of it."""
     if re.search(r"[\"'`]", text):
         joined = re.sub(r'"\s*"', "", text.strip().strip("'`").strip())
@@ -109,12 +109,12 @@ def unquoted(text: str, _: PlannedRecord) -> Iterator[str]:
         yield text.replace("'", "").replace("`", "").strip()
 
 
-def unescaped(text: str, record: PlannedRecord) -> Iterator[str]:
+def remove_escapes(text: str, record: PlannedRecord) -> Iterator[str]:
     """Takes backslashes away, or reads them as a zone file or a programming language does."""
     if "\\" in text:
-        for bare in (text.replace("\\", ""), re.sub(r"\\[nrt]", " ", text), unescaped_name(text)):
+        for bare in (text.replace("\\", ""), re.sub(r"\\[nrt]", " ", text), remove_name_escapes(text)):
             yield bare
-            yield from unquoted(bare.replace("\\", ""), record)
+            yield from remove_quotes(bare.replace("\\", ""), record)
 
 
 def after_line(text: str, record: PlannedRecord) -> Iterator[str]:
@@ -132,7 +132,7 @@ def after_line(text: str, record: PlannedRecord) -> Iterator[str]:
         if before.strip(" \t\r\n\"'") or each.strip() != value.strip():
             yield each.strip()
             yield "".join(re.findall(r'"([^"]*)"', each))
-            yield from unquoted(each, record)
+            yield from remove_quotes(each, record)
 
 
 _ONLY_VERSION = re.compile(r"\s*(?:v=)+\s*", re.IGNORECASE)
@@ -149,7 +149,7 @@ def head(record: PlannedRecord) -> str:
     return re.split(r"[;\s]" if record.rdtype == "TXT" else r"\.", record.value.strip(), maxsplit=1)[0].lower()
 
 
-def spaceless(text: str, record: PlannedRecord) -> Iterator[str]:
+def remove_spaces(text: str, record: PlannedRecord) -> Iterator[str]:
     """Takes white space away: around the value, doubled, around its signs, all; or puts a key's `+` back."""
     single = " ".join(text.split())
     yield single
@@ -160,10 +160,10 @@ def spaceless(text: str, record: PlannedRecord) -> Iterator[str]:
         yield before + key + re.sub(r"[ \u00a0]", "+", value.strip())
 
 
-MENDS: Final[dict[str, Mend]] = {
-    "html-entities": plain,
-    "quoted": unquoted,
-    "escaped": unescaped,
+MENDS: Final[dict[str, Repair]] = {
+    "html-entities": to_plain_text,
+    "quoted": remove_quotes,
+    "escaped": remove_escapes,
     "pasted-line": after_line,
-    "whitespace": spaceless,
+    "whitespace": remove_spaces,
 }

@@ -1,12 +1,12 @@
-"""Knows how what a receiver finds is told: the result by its name in RFC 8601, why it is so, and what to do."""
+"""The result of authenticating a message: its name in RFC 8601 2.7, the reason for it, and the fix."""
 
 from enum import StrEnum
 
 import msgspec
 
 
-class Result(StrEnum):
-    """Says what a receiver notes of a signature, or of SPF or DMARC (RFC 8601 2.7)."""
+class ResultCode(StrEnum):
+    """The result codes for DKIM, SPF and DMARC (RFC 8601 2.7)."""
 
     NONE = "none"
     PASS = "pass"  # noqa: S105 no password
@@ -18,15 +18,15 @@ class Result(StrEnum):
     PERMERROR = "permerror"
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a result, why it is so, and what to do; `code` is the finding that explains it, where there is one."""
+class AuthResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A result, why it is so, and what to do; `code` is that of the finding that explains it, where there is one."""
 
-    result: Result
+    result: ResultCode
     why: str
     code: str | None = None
     fix: str | None = None
 
 
-def sentence(text: str) -> str:
-    """Makes a whole sentence of a part of one."""
+def to_sentence(text: str) -> str:
+    """Return a clause as a sentence: with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."

@@ -4,6 +4,7 @@ Names are parsed once, at the border, into lower-case A-labels; a `DomainName` n
 Refuses to know where the public suffix rules come from (they are passed in), and whether a name exists.
 Not the stdlib's `idna` codec and not UTS 46 mapping: both turn faß.de into fass.de, another owner's name.
 """
+# Long because every reason to refuse a name stands here, each with its sentence.
 
 import ipaddress
 import re
@@ -122,16 +123,18 @@ def parse_selector(raw: object, domain: DomainName) -> str:
         word, owner, _ = selector[:RAW_LIMIT].partition("._domainkey")
         if owner and len(word) <= NAME_LIMIT and _SELECTOR.fullmatch(word):
             fix = f"Type {word} only: ._domainkey and the domain are added by us."
-        raise Fault(Kind.SELECTOR_INVALID, f"{shown(raw)} is not a selector.", fix)
+        raise Fault(Kind.SELECTOR_INVALID, f"{show_foreign(raw)} is not a selector.", fix)
     if len(domain.under(f"{selector}._domainkey")) > NAME_LIMIT:
-        detail = f"{shown(selector)} is too long in front of ._domainkey.{domain.ascii}: names end at 253 octets."
+        detail = (
+            f"{show_foreign(selector)} is too long in front of ._domainkey.{domain.ascii}: names end at 253 octets."
+        )
         raise Fault(Kind.SELECTOR_INVALID, detail, "Type a shorter selector, such as lh1.")
     return selector
 
 
 def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> DomainName:
     """Parses a MAIL FROM name, a label or a full name below the domain; raises Fault(mail-from-invalid)."""
-    fix = f"Type one label such as lh, or a name below the domain, such as {shown(domain.under('lh'))}."
+    fix = f"Type one label such as lh, or a name below the domain, such as {show_foreign(domain.under('lh'))}."
     if not isinstance(raw, str) or not raw:
         raise Fault(Kind.MAIL_FROM_INVALID, f"The MAIL FROM name is {_json_type(raw)}, not a name.", fix)
     try:
@@ -141,12 +144,17 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
         if name.is_under(domain):
             _refuse_place(name, rules)
     except Fault as refused:
-        detail = f"{shown(raw)} cannot be the MAIL FROM name. {refused.detail}"
+        detail = f"{show_foreign(raw)} cannot be the MAIL FROM name. {refused.detail}"
         raise Fault(Kind.MAIL_FROM_INVALID, detail, fix) from refused
     if not name.is_under(domain):
-        raise Fault(Kind.MAIL_FROM_INVALID, f"{shown(raw)} does not lie below {shown(domain.ascii)}.", fix)
+        raise Fault(
+            Kind.MAIL_FROM_INVALID, f"{show_foreign(raw)} does not lie below {show_foreign(domain.ascii)}.", fix
+        )
     if registrable(name, rules) != registrable(domain, rules):  # RFC 7489 3.1.2: SPF would never align
-        detail = f"{shown(name.ascii)} lies under a shared suffix, so it cannot align with {shown(domain.ascii)}."
+        detail = (
+            f"{show_foreign(name.ascii)} lies under a shared suffix, "
+            f"so it cannot align with {show_foreign(domain.ascii)}."
+        )
         raise Fault(Kind.MAIL_FROM_INVALID, detail, fix)
     return name
 
@@ -159,7 +167,7 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
     return DomainName(".".join(name.labels[-(suffix.count(".") + 2) :]))
 
 
-def shown(text: str) -> str:
+def show_foreign(text: str) -> str:
     """Writes foreign text for a message: quoted, cut to 60 characters, what is not seen written as an escape."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])
     cut = "…" if len(text) > SHOWN_LIMIT or len(escaped) > SHOWN_LIMIT else ""
@@ -185,7 +193,7 @@ def _json_type(raw: object) -> str:
 def _read(raw: str) -> DomainName:
     """Reads text as a host name of at most 253 octets, wherever it may lie."""
     if len(raw) > RAW_LIMIT:  # first of all: normalising and IDNA cost time that a stranger would choose
-        detail = f"{shown(raw)} is {len(raw)} characters long; a domain has at most 253."
+        detail = f"{show_foreign(raw)} is {len(raw)} characters long; a domain has at most 253."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, _PLAIN_FIX)
     _refuse_unseen(raw)
     text = _fold(raw).removesuffix(".")
@@ -195,7 +203,7 @@ def _read(raw: str) -> DomainName:
     name = DomainName(".".join(_a_label(label, raw) for label in text.split(".")))
     _refuse_mixed_direction(name)
     if len(name.ascii) > NAME_LIMIT:
-        detail = f"{shown(raw)} takes {len(name.ascii)} octets in DNS; a name has at most 253."
+        detail = f"{show_foreign(raw)} takes {len(name.ascii)} octets in DNS; a name has at most 253."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, "Use a shorter name.")
     return name
 
@@ -211,13 +219,13 @@ def _refuse_unseen(raw: str) -> None:
     for at, character in enumerate(raw, 1):
         if unicodedata.category(character) in _UNSEEN:
             what = "a space" if character == " " else f"U+{ord(character):04X}, a character that is not seen"
-            detail = f"{shown(raw)} has {what}, at position {at}; no domain has one."
+            detail = f"{show_foreign(raw)} has {what}, at position {at}; no domain has one."
             raise Fault(Kind.DOMAIN_CHARSET, detail, _fix(raw, _PLAIN_FIX))
 
 
 def _refuse_junk(text: str) -> None:
     if "*" in text.split("."):
-        detail = f"{shown(text)} is a wildcard; mail is sent from one domain at a time."
+        detail = f"{show_foreign(text)} is a wildcard; mail is sent from one domain at a time."
         raise Fault(Kind.DOMAIN_WILDCARD, detail, _fix(text, "Type one domain, such as acme.dev."))
     junk = _ASCII_JUNK.search(text)
     if junk:
@@ -226,14 +234,14 @@ def _refuse_junk(text: str) -> None:
 
 def _why_not_host(text: str, junk: str) -> str:
     if _is_ipv6(text):
-        return f"{shown(text)} is an IP address, not a domain."
+        return f"{show_foreign(text)} is an IP address, not a domain."
     if "@" in text:
-        return f"{shown(text)} looks like a mail address, not a domain."
+        return f"{show_foreign(text)} looks like a mail address, not a domain."
     if "/" in text:
-        return f"{shown(text)} looks like a web address, not a domain."
+        return f"{show_foreign(text)} looks like a web address, not a domain."
     if junk == "_":
-        return f"{shown(text)} has an underscore: such names hold records, no mail is sent from them."
-    return f"{shown(text)} has the character '{junk}', which no domain has."
+        return f"{show_foreign(text)} has an underscore: such names hold records, no mail is sent from them."
+    return f"{show_foreign(text)} has the character '{junk}', which no domain has."
 
 
 def _is_ipv6(text: str) -> bool:
@@ -246,20 +254,23 @@ def _is_ipv6(text: str) -> bool:
 
 def _refuse_label(label: str, raw: str) -> None:
     if not label:
-        detail = f"{shown(raw)} has a dot at its start or two in a row."
+        detail = f"{show_foreign(raw)} has a dot at its start or two in a row."
         raise Fault(Kind.DOMAIN_INVALID, detail, _fix(raw, _PLAIN_FIX))
     if len(label) > LABEL_LIMIT:  # an A-label is never shorter than its U-label, so IDNA need not look at it
         raise _label_too_long(label)
     if label.startswith("-") or label.endswith("-"):
-        detail = f"{shown(label)} in {shown(raw)} starts or ends with a hyphen; RFC 1123 forbids it."
+        detail = f"{show_foreign(label)} in {show_foreign(raw)} starts or ends with a hyphen; RFC 1123 forbids it."
         raise Fault(Kind.DOMAIN_INVALID, detail, "Take the hyphen away, or type the domain that you registered.")
     if label[2:4] == "--" and not label.startswith("xn--"):  # RFC 5891 4.2.3.1
-        detail = f"{shown(label)} in {shown(raw)} has hyphens in third and fourth place, kept for names like xn--…"
+        detail = (
+            f"{show_foreign(label)} in {show_foreign(raw)} has hyphens in third and fourth place, "
+            "kept for names like xn--…"
+        )
         raise Fault(Kind.DOMAIN_INVALID, detail, "Check the spelling: no registry gives such a name out.")
 
 
 def _label_too_long(label: str) -> Fault:
-    detail = f"{shown(label)} is too long: what stands between two dots has at most 63 octets in DNS."
+    detail = f"{show_foreign(label)} is too long: what stands between two dots has at most 63 octets in DNS."
     return Fault(Kind.DOMAIN_TOO_LONG, detail, "Check the spelling, or use a shorter name.")
 
 
@@ -276,14 +287,16 @@ def _a_label(label: str, raw: str) -> str:
 
 def _not_idna(raw: str, label: str, refused: idna.IDNAError) -> Fault:
     if isinstance(refused, idna.IDNABidiError):
-        why = f"the part {shown(label)} mixes directions of writing, so it can be misread (RFC 5893)"
+        why = f"the part {show_foreign(label)} mixes directions of writing, so it can be misread (RFC 5893)"
     elif refused.codepoint is not None:
         sign = chr(refused.codepoint)
-        why = f"{shown(sign)} (U+{refused.codepoint:04X}) may not stand there in {shown(label)} (RFC 5892)"
+        why = (
+            f"{show_foreign(sign)} (U+{refused.codepoint:04X}) may not stand there in {show_foreign(label)} (RFC 5892)"
+        )
     else:
-        why = f"the part {shown(label)} is not a genuine internationalised label (RFC 5891)"
+        why = f"the part {show_foreign(label)} is not a genuine internationalised label (RFC 5891)"
     fix = "Copy the domain from your registrar, in its xn--… form if it has one."
-    return Fault(Kind.DOMAIN_INVALID_IDN, f"{shown(raw)} is not a domain: {why}.", _fix(raw, fix))
+    return Fault(Kind.DOMAIN_INVALID_IDN, f"{show_foreign(raw)} is not a domain: {why}.", _fix(raw, fix))
 
 
 def _refuse_mixed_direction(name: DomainName) -> None:
@@ -309,18 +322,20 @@ def _u_label(label: str) -> str:
 
 def _refuse_oversize(name: DomainName) -> None:
     if len(name.labels) > LABELS_LIMIT:
-        detail = f"{shown(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
+        detail = (
+            f"{show_foreign(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
+        )
         raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
     if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
         room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
-        detail = f"{shown(name.ascii)} takes {len(name.ascii)} octets and leaves its DKIM record no room."
+        detail = f"{show_foreign(name.ascii)} takes {len(name.ascii)} octets and leaves its DKIM record no room."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, f"Use a name of at most {room} octets.")
 
 
 def _refuse_address(name: DomainName) -> None:
     # No TLD is a number, while 127.1, 0177.0.0.1 and 0x7f000001 all reach 127.0.0.1: one rule.
     if _NUMBER.fullmatch(name.labels[-1]):
-        detail = f"{shown(name.ascii)} ends in a number, so it reads as an IP address."
+        detail = f"{show_foreign(name.ascii)} ends in a number, so it reads as an IP address."
         raise Fault(Kind.DOMAIN_IS_IP, detail, "Type the domain that the mail comes from, such as acme.dev.")
 
 
@@ -335,7 +350,7 @@ def _refuse_place(name: DomainName, rules: NameRules) -> None:
 def _refuse_reserved(name: DomainName) -> None:
     reserved = _first_at_or_above(name, RESERVED)
     if reserved is not None:
-        detail = f"{shown(name.ascii)} lies in {reserved}, which is reserved and not in the public DNS."
+        detail = f"{show_foreign(name.ascii)} lies in {reserved}, which is reserved and not in the public DNS."
         raise Fault(Kind.DOMAIN_RESERVED, detail, "Use a domain that you registered.")
 
 
@@ -343,15 +358,15 @@ def _refuse_suffix(name: DomainName, rules: NameRules) -> None:
     suffix = _suffix(name, rules)
     if suffix is None or name.parent() is None:
         why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
-        detail = f"{shown(name.ascii)} {why}, so nobody can look it up."
+        detail = f"{show_foreign(name.ascii)} {why}, so nobody can look it up."
         raise Fault(Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling.")
     if suffix != name.ascii:
         return
-    fix = f"Type your own name below it, such as {shown(name.under('acme'))}."
+    fix = f"Type your own name below it, such as {show_foreign(name.under('acme'))}."
     if rules.icann.publicsuffix(name.ascii, accept_unknown=False) == name.ascii:
-        detail = f"{shown(name.ascii)} is a public suffix: names are registered below it."
+        detail = f"{show_foreign(name.ascii)} is a public suffix: names are registered below it."
         raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
-    detail = f"{shown(name.ascii)} is shared: a service gives out the names below it."
+    detail = f"{show_foreign(name.ascii)} is shared: a service gives out the names below it."
     raise Fault(Kind.DOMAIN_SHARED_SUFFIX, detail, fix)
 
 
@@ -364,10 +379,10 @@ def _suffix(name: DomainName, rules: NameRules) -> str | None:
 def _refuse_forbidden(name: DomainName, rules: NameRules) -> None:
     own = _first_at_or_above(name, rules.forbidden)
     if own is not None:
-        detail = f"{shown(name.ascii)} lies in {own}, which belongs to this service."
+        detail = f"{show_foreign(name.ascii)} lies in {own}, which belongs to this service."
         raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain of your own.")
     if _first_at_or_above(name, mailbox_providers.NAMES) or _is_brand(name, rules):
-        detail = f"{shown(name.ascii)} is a mailbox provider's: only the provider can publish records there."
+        detail = f"{show_foreign(name.ascii)} is a mailbox provider's: only the provider can publish records there."
         raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
 
 

@@ -8,7 +8,7 @@ as it lets tunnels pass (NAT64, 6to4) that lead into networks which the table is
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-Address = IPv4Address | IPv6Address
+IpAddress = IPv4Address | IPv6Address
 
 IPV4: Final = tuple(
     (IPv4Network(block), what)
@@ -65,7 +65,7 @@ IPV6: Final = tuple(
 ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
-def read_address(text: str) -> Address | None:
+def read_address(text: str) -> IpAddress | None:
     """Reads an address in its one usual spelling, without a zone; nothing where it is none."""
     try:
         address = ip_address(text)
@@ -74,7 +74,7 @@ def read_address(text: str) -> Address | None:
     return None if isinstance(address, IPv6Address) and address.scope_id is not None else address
 
 
-def not_public(address: Address) -> str | None:
+def is_not_public(address: IpAddress) -> str | None:
     """Says why an address is none of the public Internet; nothing where it is one."""
     if isinstance(address, IPv4Address):
         return next((what for block, what in IPV4 if address in block), None)

@@ -37,7 +37,7 @@ def _asked(name: str, rdtype: str) -> Question:
     return Question(name=name, rdtype=rdtype, view=View.RECURSIVE)
 
 
-def implied(plan: Plan, seen: Seen) -> dict[Question, tuple[Reply, ...]]:
+def implied_answers(plan: Plan, seen: Seen) -> dict[Question, tuple[Reply, ...]]:
     """Answers those two, wherever the one was answered."""
     found: dict[Question, tuple[Reply, ...]] = {}
     for asked, (alias, target) in questions(plan).items():

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from letterhead.core.dns.answers import Delegated, Question, Seen, View
-from letterhead.core.dns.records import STRING_LIMIT, quoted, split_text
+from letterhead.core.dns.records import STRING_LIMIT, quote, split_text
 from letterhead.core.plan.plan import PlannedRecord, relative_name
 
 Fact = Literal["names", "apex", "long_txt", "priority_field", "where"]
@@ -97,8 +97,8 @@ def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
 
 def _text_for(value: str, panel: DnsHost) -> str:
     if panel.long_txt == "split" and len(value) > STRING_LIMIT:
-        return " ".join(quoted(piece) for piece in split_text(value))
-    return quoted(value) if panel.quotes else value
+        return " ".join(quote(piece) for piece in split_text(value))
+    return quote(value) if panel.quotes else value
 
 
 def place(panel: DnsHost | None, servers: Sequence[str]) -> str:

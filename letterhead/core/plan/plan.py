@@ -18,10 +18,10 @@ from letterhead.core.dns.answers import (
     Unanswered,
     View,
     Why,
-    answered,
+    answering,
 )
-from letterhead.core.dns.lookup import follow, leads_out
-from letterhead.core.dns.records import Rdata, shown
+from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
+from letterhead.core.dns.records import Rdata, display_texts
 
 
 class RecordId(StrEnum):
@@ -68,7 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     served: tuple[PlannedRecord, ...] = ()
 
     @property
-    def asked(self) -> tuple[PlannedRecord, ...]:
+    def in_asking_order(self) -> tuple[PlannedRecord, ...]:
         """Lists all that is looked at, what decides first: it is never what a spent allowance leaves out."""
         keys = [each for each in self.records if each.id in DKIM_KEYS]
         return (*keys, *self.served, *(each for each in self.records if each.id not in DKIM_KEYS))
@@ -94,7 +94,7 @@ class Verdict(StrEnum):
     UNANSWERED = "unanswered"
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the verdict on one planned record with what was observed.
 
     `agreed` is false where the servers differ: then the verdict is that of the servers that lack the record, and
@@ -114,57 +114,57 @@ AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
 RESOLVERS = (View.RECURSIVE, View.ONE_RESOLVER)
 
 
-def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> Standing:
+def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
     """Judges one planned record by the authoritative servers' answers, where these were asked.
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
     is "unanswered" until the authoritative servers were asked too. What resolvers reject for its signatures is
     "unanswered" whatever the servers say: receivers that validate do not see it.
     """
-    if rejected(record, seen):
-        return unanswered(record)
+    if rejecting_replies(record, seen):
+        return unanswered_result(record)
     for view in AUTHORITATIVE:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
         if question in seen:
-            if leads_out(seen, question):
-                return Standing(record=record, verdict=Verdict.ABSENT)
-            return _standing(record, follow(seen, question), accepts)
+            if leaves_zone_text(seen, question):
+                return RecordResult(record=record, verdict=Verdict.ABSENT)
+            return _standing(record, follow_aliases(seen, question), accepts)
     standing = _standing(record, at_resolvers(record, seen), accepts)
-    return standing if standing.verdict is Verdict.PRESENT else unanswered(record)
+    return standing if standing.verdict is Verdict.PRESENT else unanswered_result(record)
 
 
 def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     """Gives what the resolvers that were asked for a record say, aliases followed: all of them, else the one."""
     asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in RESOLVERS)
-    return next((follow(seen, question) for question in asked if question in seen), ())
+    return next((follow_aliases(seen, question) for question in asked if question in seen), ())
 
 
-def rejected(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
+def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     """Gives the resolvers' replies that reject the record's signatures, where no more of them take it as it is."""
     replies = seen.get(Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE), ())
     bogus = tuple(each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.BOGUS)
     # One resolver with a stale trust anchor of its own proves nothing against several that are content.
-    return bogus if len(bogus) >= len(answered(replies)) else ()
+    return bogus if len(bogus) >= len(answering(replies)) else ()
 
 
-def unanswered(record: PlannedRecord) -> Standing:
+def unanswered_result(record: PlannedRecord) -> RecordResult:
     """Says that nothing was learnt of this record."""
-    return Standing(record=record, verdict=Verdict.UNANSWERED)
+    return RecordResult(record=record, verdict=Verdict.UNANSWERED)
 
 
-def _standing(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> Standing:
+def _standing(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> RecordResult:
     """Reads the verdict off the replies: all must agree; resolvers standing in need a majority of those set."""
-    telling = answered(replies)
+    telling = answering(replies)
     verdicts = [_verdict(record, reply.answer, accepts) for reply in telling]
     by_majority = bool(telling) and telling[0].perspective.view is View.RECURSIVE
     needed = len(replies) // 2 + 1 if by_majority else max(1, len(telling))
     for verdict in (Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT):
         if verdicts.count(verdict) >= needed:
-            return Standing(record=record, verdict=verdict, observed=_observed(telling))
+            return RecordResult(record=record, verdict=verdict, observed=_observed(telling))
     if by_majority or not telling:
-        return unanswered(record)
+        return unanswered_result(record)
     lacking = [reply for reply, verdict in zip(telling, verdicts, strict=True) if verdict is not Verdict.PRESENT]
-    return Standing(
+    return RecordResult(
         record=record,
         verdict=Verdict.WRONG if Verdict.WRONG in verdicts else Verdict.ABSENT,
         agreed=Verdict.PRESENT not in verdicts,
@@ -182,6 +182,9 @@ def _verdict(record: PlannedRecord, answer: Answer, accepts: Accepts) -> Verdict
 def _observed(replies: Sequence[Reply]) -> tuple[str, ...]:
     """Lists each different value once, whoever said it."""
     values = (
-        value for reply in replies if isinstance(reply.answer, Found) for value in shown(reply.answer.rrset.rdatas)
+        value
+        for reply in replies
+        if isinstance(reply.answer, Found)
+        for value in display_texts(reply.answer.rrset.rdatas)
     )
     return tuple(dict.fromkeys(values))

@@ -10,18 +10,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.domain import domain as remembered
-from letterhead.core.domain.domain import Change, Domain, Event
+from letterhead.core.domain.domain import Domain, Event, RecordChange
 from letterhead.core.plan.plan import Plan, PlannedRecord, relative_name
 
 Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
 MailFromStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE"]
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class PublicStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Is a shape that goes out."""
 
 
-class VerificationRecord(Told, frozen=True, kw_only=True):
+class VerificationRecord(PublicStruct, frozen=True, kw_only=True):
     """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
 
     record_type: Literal["TXT", "MX", "CNAME"]
@@ -32,7 +32,7 @@ class VerificationRecord(Told, frozen=True, kw_only=True):
     required: bool
 
 
-class VerificationRecords(Told, frozen=True, kw_only=True, rename="lower"):
+class VerificationRecords(PublicStruct, frozen=True, kw_only=True, rename="lower"):
     """Says all that the customer must publish; the clients know these keys with underscores.
 
     They know TXT and MX alone, so that CNAMEs to delegated keys stand under keys of our own, which stay for ever.
@@ -62,7 +62,7 @@ class VerificationRecords(Told, frozen=True, kw_only=True, rename="lower"):
     ) = UNSET
 
 
-class ToldDomain(Told, frozen=True, kw_only=True):
+class PublicDomain(PublicStruct, frozen=True, kw_only=True):
     """Tells of one sender domain of the account."""
 
     sender: str
@@ -95,7 +95,7 @@ def values(each: Domain, plan: Plan) -> dict[str, Any]:
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
         "reminder_sent_at": UNSET if each.reminder_sent_at is None else each.reminder_sent_at,
         "verification_records": _records(plan),
-        "dkim_mode": "delegated" if each.slots else UNSET,
+        "dkim_mode": "delegated" if each.key_delegation else UNSET,
     }
 
 
@@ -120,7 +120,7 @@ def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
     )
 
 
-class ToldChange(Told, frozen=True, kw_only=True):
+class PublicChange(PublicStruct, frozen=True, kw_only=True):
     """Says which record stood how before, and how it stands now."""
 
     record: Literal[
@@ -130,37 +130,37 @@ class ToldChange(Told, frozen=True, kw_only=True):
     now: str = msgspec.field(name="to")
 
 
-def change(each: Change | None) -> ToldChange | UnsetType:
+def change(each: RecordChange | None) -> PublicChange | UnsetType:
     """Tells a change."""
-    return UNSET if each is None else ToldChange(record=each.record, was=each.was, now=each.now)  # type: ignore[arg-type]
+    return UNSET if each is None else PublicChange(record=each.record, was=each.was, now=each.now)  # type: ignore[arg-type]
 
 
-class Trial(Told, frozen=True, kw_only=True):
+class WebhookTest(PublicStruct, frozen=True, kw_only=True):
     """Says that a message is a test."""
 
     message: str
 
 
-class Message(Told, frozen=True, kw_only=True):
+class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
     """Is the body of a webhook: `data` is the domain as it was after the event."""
 
     id: str
     type: str
     timestamp: datetime
     detail: str
-    change: ToldChange | UnsetType = UNSET
-    data: ToldDomain | Trial
+    change: PublicChange | UnsetType = UNSET
+    data: PublicDomain | WebhookTest
 
 
 def message(event_id: str, event: Event, each: Domain, plan: Plan) -> bytes:
     """Writes the body of the webhook that tells an event."""
-    told = Message(
+    told = WebhookMessage(
         id=event_id,
         type=event.kind.value,
         timestamp=event.at,
         detail=event.detail,
         change=change(event.change),
-        data=ToldDomain(**values(each, plan)),
+        data=PublicDomain(**values(each, plan)),
     )
     return msgspec.json.encode(told)
 
@@ -168,5 +168,5 @@ def message(event_id: str, event: Event, each: Domain, plan: Plan) -> bytes:
 def trial(event_id: str, kind: str, at: datetime) -> bytes:
     """Writes the body of a webhook that tests an endpoint."""
     words = "a test that somebody asked for: nothing happened to any domain"
-    told = Message(id=event_id, type=kind, timestamp=at, detail=words, data=Trial(message=words))
+    told = WebhookMessage(id=event_id, type=kind, timestamp=at, detail=words, data=WebhookTest(message=words))
     return msgspec.json.encode(told)

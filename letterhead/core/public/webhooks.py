@@ -17,7 +17,7 @@ import msgspec
 
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.names.domain_names import SPECIAL_TLDS
-from letterhead.core.names.ip_addresses import not_public, read_address
+from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.schedule.check_schedule import retry_at
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
@@ -41,14 +41,14 @@ _HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # such a last label makes the whole an address, as inet_aton reads
 
 
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
+class EgressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Says what the operator lets endpoints be beside HTTPS on the public Internet."""
 
     http: bool = False
     private: bool = False
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Holds an endpoint's URL in the parts that a request is made of; nobody parses the text again."""
 
     scheme: str
@@ -76,7 +76,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     disabled_why: str | None = None
 
 
-def parse_target(url: str, reach: Reach) -> Target:
+def parse_target(url: str, reach: EgressPolicy) -> WebhookTarget:
     """Reads an endpoint's URL; Fault `webhook-url-invalid`, `webhook-not-https`, `webhook-not-public`."""
     found = _URL.fullmatch(url) if len(url) <= URL_LIMIT else None
     if found is None:
@@ -89,7 +89,7 @@ def parse_target(url: str, reach: Reach) -> Target:
     port = int(found["port"]) if found["port"] else _PORTS[scheme]
     if not 0 < port < 65536:
         raise _invalid(url, f"has the port {port}")
-    return Target(
+    return WebhookTarget(
         scheme=scheme,
         host=_parse_host(host, url, reach),
         port=port,
@@ -97,10 +97,10 @@ def parse_target(url: str, reach: Reach) -> Target:
     )
 
 
-def _parse_host(host: str, url: str, reach: Reach) -> str:
+def _parse_host(host: str, url: str, reach: EgressPolicy) -> str:
     address = read_address(host.strip("[]"))
     if address is not None:
-        why = None if reach.private else not_public(address)
+        why = None if reach.private else is_not_public(address)
         if why is not None:
             raise _inside(url, f"{address} is not public: {why}")
         return str(address)
@@ -154,7 +154,7 @@ def new_secret(octets: bytes) -> Secret:
     return Secret(f"{PREFIX}{base64.b64encode(octets).decode()}".encode())
 
 
-def signed(message_id: str, body: bytes, at: datetime, secrets: Sequence[Secret]) -> dict[str, str]:
+def signature_headers(message_id: str, body: bytes, at: datetime, secrets: Sequence[Secret]) -> dict[str, str]:
     """Gives the headers of a message: a signature by each secret, the newest first."""
     seconds = str(int(at.timestamp()))
     text = f"{message_id}.{seconds}.".encode() + body
@@ -170,7 +170,7 @@ def _signature(secret: Secret, text: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-class Replied(msgspec.Struct, frozen=True, kw_only=True):
+class HttpResult(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what came of one attempt: the status if there was an answer, and its words or what went wrong instead."""
 
     status: int | None
@@ -178,7 +178,7 @@ class Replied(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: str | None = None  # the header, as it came
 
 
-class Fate(StrEnum):
+class DeliveryStatus(StrEnum):
     """Says how a delivery stands."""
 
     PENDING = "pending"
@@ -186,25 +186,25 @@ class Fate(StrEnum):
     FAILED = "failed"  # tried for three days, or its endpoint is gone
 
 
-class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
     """Says what follows from an attempt: how the delivery stands, when it is tried again, whether the endpoint ends."""
 
-    fate: Fate
+    fate: DeliveryStatus
     due_at: datetime | None = None
     gone: bool = False
 
 
-def judged(replied: Replied, failures: int, now: datetime, jitter: float) -> Ruling:
+def decide_retry(replied: HttpResult, failures: int, now: datetime, jitter: float) -> RetryDecision:
     """Judges an attempt that came after so many failed ones; `jitter` lies between -1 and 1."""
     status = replied.status
     if status is not None and 200 <= status < 300:
-        return Ruling(fate=Fate.DELIVERED)
+        return RetryDecision(fate=DeliveryStatus.DELIVERED)
     if status == 410:  # Standard Webhooks: the receiver wants no more
-        return Ruling(fate=Fate.FAILED, gone=True)
+        return RetryDecision(fate=DeliveryStatus.FAILED, gone=True)
     due = retry_at(failures + 1, now, jitter)
     if due is None:
-        return Ruling(fate=Fate.FAILED)
-    return Ruling(fate=Fate.PENDING, due_at=max(due, now + _asked_wait(replied.retry_after, now)))
+        return RetryDecision(fate=DeliveryStatus.FAILED)
+    return RetryDecision(fate=DeliveryStatus.PENDING, due_at=max(due, now + _asked_wait(replied.retry_after, now)))
 
 
 def _asked_wait(header: str | None, now: datetime) -> timedelta:

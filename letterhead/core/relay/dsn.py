@@ -6,14 +6,14 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
-from letterhead.core.relay.queue import Answer, Envelope
+from letterhead.core.relay.queue import Envelope, RecipientReply
 
 HEAD_SHOWN: Final = 32 * 1024  # octets of the failed message's header
 _STATUS: Final = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 def report(
-    envelope: Envelope, failed: Mapping[str, Answer], content: bytes, *, name: str, host: str, now: datetime
+    envelope: Envelope, failed: Mapping[str, RecipientReply], content: bytes, *, name: str, host: str, now: datetime
 ) -> bytes:
     """Writes a delivery status notification in 7-bit ASCII; `name` is its own id, with which no text can be split."""
     mark = f"=_{name}"
@@ -41,14 +41,14 @@ def _head(envelope: Envelope, mark: str, name: str, now: datetime) -> str:
     return "".join(f"{field}: {value}\r\n" for field, value in fields.items()) + "\r\n"
 
 
-def _told(failed: Mapping[str, Answer], host: str) -> str:
+def _told(failed: Mapping[str, RecipientReply], host: str) -> str:
     lines = [f"This is the mail relay at {host}. Your message was not delivered to:", ""]
     for recipient, answer in failed.items():
         lines += [f"  {recipient}", f"    {_line(answer.said)}", ""]
     return "\r\n".join([*lines, "It will not be tried again. The header of the message is attached.", ""])
 
 
-def _status(envelope: Envelope, failed: Mapping[str, Answer], host: str) -> str:
+def _status(envelope: Envelope, failed: Mapping[str, RecipientReply], host: str) -> str:
     """Writes the fields of RFC 3464 2: of the message, then of each recipient."""
     groups = [[f"Reporting-MTA: dns; {host}", f"Arrival-Date: {format_datetime(envelope.accepted_at)}"]]
     for recipient, answer in failed.items():

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 from letterhead.core.names.email_addresses import safe_local
 
 # RFC 5321 4.5.4.1 asks for at least 30 minutes between tries "in general": the first ones are for greylisting.
@@ -41,7 +41,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     is_report: bool = False  # of ours, on another message
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Holds how far a message is: who still has not got it, and when it is tried again."""
 
     recipients: tuple[str, ...]
@@ -50,14 +50,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
 
 
-class Queued(msgspec.Struct, frozen=True, kw_only=True):
+class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a message in the queue, without its text."""
 
     envelope: Envelope
-    progress: Progress
+    progress: DeliveryProgress
 
 
-class Word(StrEnum):
+class ReplyClass(StrEnum):
     """Says what the next server did for one recipient."""
 
     TAKEN = "taken"
@@ -65,30 +65,34 @@ class Word(StrEnum):
     REFUSED = "refused"  # for good
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class RecipientReply(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the next server's word for one recipient, and what it said."""
 
-    word: Word
+    word: ReplyClass
     said: str
 
 
-class After(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
     """Says what follows from a try: whom it is tried for again, and for whom it failed for good."""
 
-    progress: Progress | None
+    progress: DeliveryProgress | None
     taken: int
-    failed: Mapping[str, Answer]
+    failed: Mapping[str, RecipientReply]
 
 
-def begun(envelope: Envelope) -> Queued:
+def new_queued(envelope: Envelope) -> QueuedMessage:
     """Begins a message: due at once, for all."""
-    return Queued(envelope=envelope, progress=Progress(recipients=envelope.recipients, due_at=envelope.accepted_at))
+    return QueuedMessage(
+        envelope=envelope, progress=DeliveryProgress(recipients=envelope.recipients, due_at=envelope.accepted_at)
+    )
 
 
-def after(queued: Queued, answers: Mapping[str, Answer], now: datetime, keep: timedelta, jitter: float) -> After:
+def apply_replies(
+    queued: QueuedMessage, answers: Mapping[str, RecipientReply], now: datetime, keep: timedelta, jitter: float
+) -> AttemptResult:
     """Judges a try; whoever was to be tried later is given up once the message is older than `keep`."""
-    by = {word: {to: answer for to, answer in answers.items() if answer.word is word} for word in Word}
-    failed, later = by[Word.REFUSED], by[Word.LATER]
+    by = {word: {to: answer for to, answer in answers.items() if answer.word is word} for word in ReplyClass}
+    failed, later = by[ReplyClass.REFUSED], by[ReplyClass.LATER]
     if now - queued.envelope.accepted_at >= keep:
         failed, later = failed | {to: _expired(answer) for to, answer in later.items()}, {}
     progress = None
@@ -96,23 +100,25 @@ def after(queued: Queued, answers: Mapping[str, Answer], now: datetime, keep: ti
         attempts = queued.progress.attempts + 1
         due = now + _delay(attempts) * (1 + JITTER * jitter)
         said = next(iter(later.values())).said
-        progress = Progress(recipients=tuple(later), due_at=due, attempts=attempts, said=said)
-    return After(progress=progress, taken=len(by[Word.TAKEN]), failed=failed)
+        progress = DeliveryProgress(recipients=tuple(later), due_at=due, attempts=attempts, said=said)
+    return AttemptResult(progress=progress, taken=len(by[ReplyClass.TAKEN]), failed=failed)
 
 
-def postponed(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+def as_temporary(answers: Mapping[str, RecipientReply]) -> dict[str, RecipientReply]:
     """Takes every refusal for a later: its sender could not be told of it yet."""
-    words = {Word.TAKEN: Word.TAKEN}
-    return {to: replace(answer, word=words.get(answer.word, Word.LATER)) for to, answer in answers.items()}
+    words = {ReplyClass.TAKEN: ReplyClass.TAKEN}
+    return {to: replace(answer, word=words.get(answer.word, ReplyClass.LATER)) for to, answer in answers.items()}
 
 
-def for_all(queued: Queued, word: Word, said: str) -> dict[str, Answer]:
+def for_all(queued: QueuedMessage, word: ReplyClass, said: str) -> dict[str, RecipientReply]:
     """Gives all recipients one answer."""
-    return dict.fromkeys(queued.progress.recipients, Answer(word=word, said=said))
+    return dict.fromkeys(queued.progress.recipients, RecipientReply(word=word, said=said))
 
 
-def _expired(answer: Answer) -> Answer:
-    return Answer(word=Word.REFUSED, said=f"{EXPIRED} given up after many tries; the last one: {answer.said}")
+def _expired(answer: RecipientReply) -> RecipientReply:
+    return RecipientReply(
+        word=ReplyClass.REFUSED, said=f"{EXPIRED} given up after many tries; the last one: {answer.said}"
+    )
 
 
 def _delay(attempts: int) -> timedelta:
@@ -127,6 +133,6 @@ def return_path(domain: Domain, sender: str) -> str:
     """
     if not sender:
         return ""
-    watch = domain.mail_from_watch
-    proven = domain.mail_from is not None and watch is not None and watch.state is State.VERIFIED
+    watch = domain.mail_from_health
+    proven = domain.mail_from is not None and watch is not None and watch.state is HealthState.VERIFIED
     return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if proven else domain.sender}"

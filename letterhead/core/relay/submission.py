@@ -27,7 +27,7 @@ _HELO: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 _LINE: Final = 400  # characters of a reply's line: RFC 5321 4.5.3.1.5 allows 512 octets
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class SmtpReply(msgspec.Struct, frozen=True, kw_only=True):
     """Says why something is refused and what to do: RFC 5321's code, RFC 3463's status, a sentence, the fix."""
 
     code: int
@@ -43,20 +43,20 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return "\r\n".join(f"{self.code}{mark}{self.status} {line}" for mark, line in zip(marks, lines, strict=True))
 
 
-class Refused(Exception):
+class SubmissionRefused(Exception):
     """Says that a message, or a step towards it, is refused with a reply."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: SmtpReply) -> None:
         super().__init__(reply.detail)
         self.reply = reply
 
 
-def refused(detail: str, fix: str, *, code: int = 550, status: str = "5.6.0") -> Refused:
+def new_refusal(detail: str, fix: str, *, code: int = 550, status: str = "5.6.0") -> SubmissionRefused:
     """Makes a refusal; by default of what the message is, for good."""
-    return Refused(Reply(code=code, status=status, detail=detail, fix=fix))
+    return SubmissionRefused(SmtpReply(code=code, status=status, detail=detail, fix=fix))
 
 
-class Field(NamedTuple):
+class SubmittedField(NamedTuple):
     """Holds a header field: its name in lower case, and its octets with every line end."""
 
     name: str
@@ -68,13 +68,13 @@ class Field(NamedTuple):
         return _FOLD.sub(b"", self.octets.partition(b":")[2]).removesuffix(b"\r\n").decode()
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class SubmittedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Holds a message: its fields, and the rest from the empty line on."""
 
-    fields: tuple[Field, ...]
+    fields: tuple[SubmittedField, ...]
     rest: bytes
 
-    def named(self, name: str) -> list[Field]:
+    def named(self, name: str) -> list[SubmittedField]:
         """Finds the fields of a name."""
         return [field for field in self.fields if field.name == name]
 
@@ -90,46 +90,46 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-def read(content: bytes) -> Message:
+def read(content: bytes) -> SubmittedMessage:
     """Reads a message whose lines end in CR LF; raises Refused where a field is not one, or stands twice."""
     head, empty, body = content.partition(b"\r\n\r\n") if not content.startswith(b"\r\n") else (b"", b"", b"")
     if not empty:
         head, empty = head.removesuffix(b"\r\n"), b"\r\n\r\n"
     if len(head) > HEAD_LIMIT:
-        raise refused("The message's header is too large.", f"Keep it under {HEAD_LIMIT} octets.", status="5.3.4")
+        raise new_refusal("The message's header is too large.", f"Keep it under {HEAD_LIMIT} octets.", status="5.3.4")
     lines = re.split(rb"\r\n(?![ \t])", head) if head else []
     fields = tuple(_field(number, line) for number, line in enumerate(lines, 1))
     for name, times in Counter(field.name for field in fields).items():
         if times > 1 and name in ONCE:
             said = f"The message has {times} fields named {name.title()}; RFC 5322 3.6 allows one."
-            raise refused(said, f"Send one {name.title()}.")
+            raise new_refusal(said, f"Send one {name.title()}.")
         if times > HOPS and name == "received":
-            raise refused("The message goes in a circle.", "Look where the smart host sends it.", status="5.4.6")
-    return Message(fields=fields, rest=b"\r\n" + body)
+            raise new_refusal("The message goes in a circle.", "Look where the smart host sends it.", status="5.4.6")
+    return SubmittedMessage(fields=fields, rest=b"\r\n" + body)
 
 
-def _field(number: int, line: bytes) -> Field:
+def _field(number: int, line: bytes) -> SubmittedField:
     name = _NAME.match(line)
     # A space before the colon, a line without one, the `From ` of a mailbox file; or a line of spaces alone, which some
     # take for the end of the header (RFC 5322 4.2 forbids to write one).
     if name is None or _BLANK.search(line):
-        raise refused(
+        raise new_refusal(
             f"Line {number} of the message's header is no field: RFC 5322 2.2 wants a name, a colon and a value.",
             "Write each field as Name: value, with an empty line behind the last.",
         )
-    return Field(name[1].decode().lower(), line + b"\r\n")
+    return SubmittedField(name[1].decode().lower(), line + b"\r\n")
 
 
-def author(message: Message) -> Mailbox:
+def author(message: SubmittedMessage) -> Mailbox:
     """Says who the message is from: the one address of its one From field; raises Refused."""
     if not message.named("from"):
-        raise refused("The message has no From field.", "Send one, as in From: Acme <hello@acme.dev>")
+        raise new_refusal("The message has no From field.", "Send one, as in From: Acme <hello@acme.dev>")
     found = mailbox_in(message, "from")
     assert found is not None  # noqa: S101 just seen
     return found
 
 
-def mailbox_in(message: Message, name: str) -> Mailbox | None:
+def mailbox_in(message: SubmittedMessage, name: str) -> Mailbox | None:
     """Reads the one address of a field that may be there once; raises Refused."""
     for field in message.named(name):
         try:
@@ -138,13 +138,13 @@ def mailbox_in(message: Message, name: str) -> Mailbox | None:
             problem = "is not UTF-8"
         except ValueError as error:
             problem = str(error)
-        raise refused(
+        raise new_refusal(
             f"The {name.title()} field {problem}.", f"Send one address, as in {name.title()}: Acme <hello@acme.dev>"
         )
     return None
 
 
-def completed(message: Message, trace: Trace, domain: str) -> bytes:
+def complete_message(message: SubmittedMessage, trace: Trace, domain: str) -> bytes:
     """Writes the message as it goes on: traced, dated, named, and without what only its author should see."""
     there = {field.name for field in message.fields}
     head = [_received(trace)]

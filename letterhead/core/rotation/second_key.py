@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from letterhead.core.dkim import topic
 from letterhead.core.dns.answers import Seen
-from letterhead.core.domain.domain import Domain, Ed25519Key, OldKey, Step
-from letterhead.core.rotation.propagation import spread_of
+from letterhead.core.domain.domain import Domain, Ed25519Key, OldKey, Transition
+from letterhead.core.rotation.propagation import propagation_of
 from letterhead.core.rotation.rotation import SETTLES, SETTLES_BY_RESOLVERS
 
 
-def advance(before: Domain, step: Step, seen: Seen, now: datetime) -> Step:
+def advance(before: Domain, step: Transition, seen: Seen, now: datetime) -> Transition:
     """Takes in what one check saw of the second key; `step` is what followed for the domain and its first key."""
     domain = _followed(before, step.domain, now)
     coming = domain.rotation
@@ -36,10 +36,10 @@ def _followed(before: Domain, domain: Domain, now: datetime) -> Domain:
 def _looked(sender: str, key: Ed25519Key | None, seen: Seen, now: datetime) -> Ed25519Key | None:
     if key is None:
         return None
-    spread = spread_of(topic.planned_ed25519(sender, key.selector, key.public_key), seen)
-    if spread.lacking:
+    spread = propagation_of(topic.planned_ed25519_record(sender, key.selector, key.public_key), seen)
+    if spread.missing_at:
         return replace(key, seen_since=None, live=False)
-    if not spread.everywhere:  # silence proves nothing
+    if not spread.is_everywhere:  # silence proves nothing
         return key
     since = key.seen_since or now
     settles = SETTLES_BY_RESOLVERS if spread.by_resolvers else SETTLES
@@ -51,6 +51,6 @@ def wants_all(domain: Domain) -> bool:
     return domain.ed25519 is not None and not domain.ed25519.live
 
 
-def settling(domain: Domain) -> bool:
+def is_settling(domain: Domain) -> bool:
     """Says whether the key was seen everywhere, and is only waited with."""
     return domain.ed25519 is not None and domain.ed25519.seen_since is not None and not domain.ed25519.live

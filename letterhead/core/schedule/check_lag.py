@@ -13,7 +13,7 @@ STEPS: Final = 22  # the last one goes up to three days, and takes what is later
 SLOT: Final = timedelta(minutes=5)
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
+class HistogramCount(msgspec.Struct, frozen=True, kw_only=True):
     """Says how many there were of one step in the five minutes that begin `at`."""
 
     at: datetime
@@ -33,24 +33,24 @@ def step_of(late: timedelta) -> int:
     return 0 if seconds <= FIRST else min(STEPS - 1, ceil(log2(seconds / FIRST)))
 
 
-def most_of(step: int) -> float:
+def upper_bound(step: int) -> float:
     """Gives the seconds that a step goes up to."""
     return float(FIRST * 2**step)
 
 
-def within(counted: Mapping[int, int], share: float) -> float | None:
+def share_within(counted: Mapping[int, int], share: float) -> float | None:
     """Gives the seconds that this share began within, evenly inside its step; None where nothing began."""
     total = sum(counted.values())
     wanted, before = total * share, 0
     for step in sorted(counted):
         if counted[step] and before + counted[step] >= wanted:
-            least = most_of(step - 1) if step else 0.0
-            return least + (most_of(step) - least) * (wanted - before) / counted[step]
+            least = upper_bound(step - 1) if step else 0.0
+            return least + (upper_bound(step) - least) * (wanted - before) / counted[step]
         before += counted[step]
     return None
 
 
-def by_slot(tallies: Iterable[Tally], begins: datetime, slots: int) -> list[Counter[int]]:
+def group_by_slot(tallies: Iterable[HistogramCount], begins: datetime, slots: int) -> list[Counter[int]]:
     """Lays tallies side by side in so many slots from `begins` on; what lies outside is left away."""
     laid: list[Counter[int]] = [Counter() for _ in range(slots)]
     for each in tallies:

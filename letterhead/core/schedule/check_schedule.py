@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.health import APART, State, Watch
+from letterhead.core.domain.health import APART, HealthState, RecordHealth
 from letterhead.core.rotation import second_key
 from letterhead.core.rotation.rotation import SETTLES
 
-Ladder = Sequence[tuple[timedelta, timedelta]]  # (up to this age, look every so often)
+IntervalTable = Sequence[tuple[timedelta, timedelta]]  # (up to this age, look every so often)
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
-PENDING: Final[Ladder] = (
+PENDING: Final[IntervalTable] = (
     (10 * MINUTE, 15 * SECOND),
     (HOUR, MINUTE),
     (24 * HOUR, 5 * MINUTE),
@@ -24,9 +24,9 @@ PENDING: Final[Ladder] = (
     (30 * DAY, HOUR),  # only who waits for an answer, of DNS or of the provider, is pending for so long
     (timedelta.max, DAY),
 )
-VERIFIED: Final[Ladder] = ((30 * DAY, 6 * HOUR), (timedelta.max, 24 * HOUR))
-AT_RISK: Final[Ladder] = ((HOUR, 5 * MINUTE), (timedelta.max, 30 * MINUTE))
-ROTATING: Final[Ladder] = (
+VERIFIED: Final[IntervalTable] = ((30 * DAY, 6 * HOUR), (timedelta.max, 24 * HOUR))
+AT_RISK: Final[IntervalTable] = ((HOUR, 5 * MINUTE), (timedelta.max, 30 * MINUTE))
+ROTATING: Final[IntervalTable] = (
     (10 * MINUTE, 15 * SECOND),
     (HOUR, MINUTE),
     (24 * HOUR, 5 * MINUTE),
@@ -34,7 +34,7 @@ ROTATING: Final[Ladder] = (
     (timedelta.max, 6 * HOUR),
 )
 SETTLING: Final = 2 * MINUTE
-FAILED: Final[Ladder] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
+FAILED: Final[IntervalTable] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
 PATIENCE: Final = 6  # inconclusive checks in a row after which a resting domain keeps its own pace
 WATCHED: Final = 5 * SECOND
@@ -53,7 +53,7 @@ RETRIES: Final = (
 )
 
 
-def next_look(
+def next_check(
     domain: Domain,
     now: datetime,
     jitter: float,
@@ -84,11 +84,11 @@ def _swing(wait: timedelta, jitter: float) -> float:
 
 
 def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedelta | None, str]:
-    if domain.dkim.state is State.DRAFT:
+    if domain.dkim.state is HealthState.DRAFT:
         return None, "draft: looked at on request"
     if domain.attempts and (domain.attempts <= PATIENCE or not _rests(domain, now)):
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
-    watches = [watch for watch in (domain.dkim, domain.mail_from_watch) if watch is not None]
+    watches = [watch for watch in (domain.dkim, domain.mail_from_health) if watch is not None]
     if setup_page_open:
         return WATCHED, "somebody has the setup page open"
     waits = [*(_pace(watch, now) for watch in watches), *_of_keys(domain, now)]
@@ -102,7 +102,7 @@ def _of_keys(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]
         return [(_step(ROTATING, now - coming.started_at), "rotation: waiting for the new key's record")]
     if coming is not None:
         return [(SETTLING, "rotation: the new key was seen everywhere, does it stay?")]
-    if second_key.settling(domain):
+    if second_key.is_settling(domain):
         return [(SETTLING, "the Ed25519 key was seen everywhere, does it stay?")]
     if domain.rotated_at is not None and now - domain.rotated_at < SETTLES:
         return [(MINUTE, "rotation: the new key has taken over")]
@@ -118,30 +118,30 @@ def back_off(attempts: int) -> timedelta:
 def _rests(domain: Domain, now: datetime) -> bool:
     """Says whether the domain may wait: nothing is at stake and its time is over."""
     watch = domain.dkim
-    return watch.state is State.FAILED or (watch.state is State.PENDING and now - watch.since > 72 * HOUR)
+    return watch.state is HealthState.FAILED or (watch.state is HealthState.PENDING and now - watch.since > 72 * HOUR)
 
 
-def _pace(watch: Watch, now: datetime) -> tuple[timedelta | None, str]:
+def _pace(watch: RecordHealth, now: datetime) -> tuple[timedelta | None, str]:
     """Says how often this watch wants a look."""
     age = now - watch.since
     match watch.state:
-        case State.DRAFT:
+        case HealthState.DRAFT:
             return None, "draft: looked at on request"
-        case State.PENDING:
+        case HealthState.PENDING:
             return _step(PENDING, age), "pending: waiting for the records"
-        case State.VERIFIED if watch.present_since is None or watch.provider_lost_at is not None:
+        case HealthState.VERIFIED if watch.present_since is None or watch.provider_lost_at is not None:
             return APART, "verified: the last look missed something"
-        case State.VERIFIED:
+        case HealthState.VERIFIED:
             return _step(VERIFIED, age), "verified: routine"
-        case State.AT_RISK:
+        case HealthState.AT_RISK:
             return _step(AT_RISK, age), "at risk: the records must come back"
-        case State.FAILED:
+        case HealthState.FAILED:
             return _resting(watch, now)
         case _:
             assert_never(watch.state)
 
 
-def _resting(watch: Watch, now: datetime) -> tuple[timedelta | None, str]:
+def _resting(watch: RecordHealth, now: datetime) -> tuple[timedelta | None, str]:
     """Looks at a failed domain now and then; as often as at a pending one while only the provider is to come."""
     if watch.present_since is not None and now - watch.present_since < 72 * HOUR:
         return _step(PENDING, now - watch.present_since), "failed: the records are back, waiting for the provider"
@@ -149,7 +149,7 @@ def _resting(watch: Watch, now: datetime) -> tuple[timedelta | None, str]:
     return wait, "failed: looked at on request" if wait is None else "failed: perhaps the records came back"
 
 
-def _step(ladder: Ladder, age: timedelta) -> timedelta | None:
+def _step(ladder: IntervalTable, age: timedelta) -> timedelta | None:
     return next((every for upto, every in ladder if age < upto), None)
 
 

@@ -23,7 +23,7 @@ _TOLD: Final = (Severity.BLOCKING, Severity.WARNING, Severity.INCONCLUSIVE)
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # what may break a line or turn the text around
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class Email(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one message to one person; `unsubscribe` is an URL that works without signing in, `name` tells it apart.
 
     `name` is the same for every attempt at the same message: it becomes the Message-ID's first part. `sender` is who it
@@ -40,7 +40,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     bounces: str | None = None
 
 
-class Occasion(msgspec.Struct, frozen=True, kw_only=True):
+class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
     """Holds what a reminder is written from."""
 
     reminder: Reminder
@@ -92,15 +92,15 @@ _LAST_DAY: Final = "mail stops in less than 24 hours"
 _PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the domain."
 
 
-def letter(occasion: Occasion) -> Letter:
+def reminder_email(occasion: ReminderInput) -> Email:
     """Writes a reminder."""
     reminder, domain = occasion.reminder, occasion.domain
     shown, words = both_names(domain.sender), _WORDS[reminder.kind]
     places = _places(domain, shown)
     what = _LAST_DAY if reminder.step == BEFORE_STOP else words.subject
     wrong, do = words.wrong.format_map(places), words.do.format_map(places)
-    findings = () if reminder.kind is ReminderKind.RESTORED else told(occasion.findings)
-    return Letter(
+    findings = () if reminder.kind is ReminderKind.RESTORED else reported_findings(occasion.findings)
+    return Email(
         to=occasion.to,
         name=occasion.name,
         subject=f"{shown}: {what}",
@@ -116,7 +116,7 @@ def both_names(sender: str) -> str:
     return sender if unicode == sender else f"{unicode} ({sender})"
 
 
-def told(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def reported_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Picks the findings that a reminder tells: no tips, the gravest first, not too many."""
     grave = [each for each in findings if each.severity in _TOLD]
     return tuple(sorted(grave, key=lambda each: _TOLD.index(each.severity))[:MOST_FINDINGS])
@@ -141,7 +141,7 @@ def _when(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     """Makes foreign text harmless in a message: no control or direction marks, and no more than a screen of it."""
     plain = "".join(" " if unicodedata.category(each) in _HIDDEN else each for each in text[: MOST_TEXT + 1])
     return plain if len(plain) <= MOST_TEXT else plain[:MOST_TEXT] + "…"
@@ -149,7 +149,7 @@ def printable(text: str) -> str:
 
 def _text(wrong: str, findings: Sequence[Finding], do: str, unsubscribe: str) -> str:
     items = [
-        f"* {printable(each.title)}\n  {printable(each.detail)}\n  What to do: {printable(each.fix)}"
+        f"* {printable_text(each.title)}\n  {printable_text(each.detail)}\n  What to do: {printable_text(each.fix)}"
         for each in findings
     ]
     foot = f"-- \nYou get this because the domain is managed for you. No more reminders: {unsubscribe}"
@@ -171,26 +171,26 @@ def _html(shown: str, wrong: str, findings: Sequence[Finding], do: str, unsubscr
 
 
 def _safe(text: str) -> str:
-    return escape(printable(text))
+    return escape(printable_text(text))
 
 
-def trial(to: str, name: str) -> Letter:
+def test_email(to: str, name: str) -> Email:
     """Writes the message of `letterhead mail test`."""
     said = "This is a test message of Letterhead. Its reminders reach you the same way."
-    return Letter(to=to, name=name, subject="Letterhead can send mail", text=said + "\n", html=f"<p>{said}</p>\n")
+    return Email(to=to, name=name, subject="Letterhead can send mail", text=said + "\n", html=f"<p>{said}</p>\n")
 
 
 PROOF_SENDER: Final = "letterhead-proof"
 
 
-def proof(sender: str, mail_from: str | None, to: str, token: str) -> Letter:
+def proof_email(sender: str, mail_from: str | None, to: str, token: str) -> Email:
     """Writes the message of a proof: our words alone, from an address at the domain to the operator's own mailbox."""
     said = (
         f"This message was sent by Letterhead from {both_names(sender)}, to see how receivers take it.\n\n"
         f"Its source, headers and all, can be judged: POST /domains/{sender}/proof, or\n"
         f"letterhead domains proof {sender} --raw FILE"
     )
-    return Letter(
+    return Email(
         to=to,
         name=token,
         subject=f"Letterhead proof {token}",

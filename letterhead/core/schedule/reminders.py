@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from letterhead.core.domain.domain import Domain, Event, EventKind
-from letterhead.core.domain.health import State
+from letterhead.core.domain.health import HealthState
 
 LAST_DAY: Final = timedelta(hours=24)  # before sending stops
 PENDING_STEPS: Final = {"24h": timedelta(hours=24), "48h": timedelta(hours=48)}
@@ -43,11 +43,11 @@ AT_ONCE: Final = "at-once"
 BEFORE_STOP: Final = "24h-before-stop"
 
 _STATE_OF: Final = {
-    ReminderKind.PENDING: State.PENDING,
-    ReminderKind.FAILED: State.FAILED,
-    ReminderKind.AT_RISK: State.AT_RISK,
-    ReminderKind.LOST: State.FAILED,
-    ReminderKind.RESTORED: State.VERIFIED,
+    ReminderKind.PENDING: HealthState.PENDING,
+    ReminderKind.FAILED: HealthState.FAILED,
+    ReminderKind.AT_RISK: HealthState.AT_RISK,
+    ReminderKind.LOST: HealthState.FAILED,
+    ReminderKind.RESTORED: HealthState.VERIFIED,
 }
 _TOLD_AT_ONCE: Final = {
     EventKind.DOMAIN_FAILED: ReminderKind.FAILED,
@@ -57,7 +57,7 @@ _TOLD_AT_ONCE: Final = {
 }
 
 
-def owed(domain: Domain, events: Iterable[Event]) -> tuple[Reminder, ...]:
+def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder, ...]:
     """Lists the reminders that follow from a domain's events and from its state; those known before among them."""
     return (*_of_events(domain, events), *_of_deadline(domain))
 
@@ -76,11 +76,11 @@ def _of_events(domain: Domain, events: Iterable[Event]) -> Iterator[Reminder]:
 def _of_deadline(domain: Domain) -> Iterator[Reminder]:
     """Names the spell by its deadline: misses may begin anew while the provider keeps a domain at risk."""
     stops = domain.dkim.stops_sending_at
-    if domain.dkim.state is State.AT_RISK and stops is not None:
+    if domain.dkim.state is HealthState.AT_RISK and stops is not None:
         yield Reminder(kind=ReminderKind.AT_RISK, step=BEFORE_STOP, spell=stops.isoformat(), due_at=stops - LAST_DAY)
 
 
-def stands(reminder: Reminder, domain: Domain, now: datetime) -> bool:
+def is_still_due(reminder: Reminder, domain: Domain, now: datetime) -> bool:
     """Says whether there is still something to remind of: the same spell, and nothing later to say."""
     watch = domain.dkim
     if watch.state is not _STATE_OF[reminder.kind]:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import resets_at
 from letterhead.operations import accounts, audit
-from letterhead.operations.accounts import NewKey
+from letterhead.operations.accounts import NewApiKey
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.responses import HOME, page_response, redirect
@@ -22,7 +22,7 @@ async def keys(context: RequestContext) -> Response:
     return await _keys(context)
 
 
-async def _keys(context: RequestContext, made: NewKey | None = None) -> Response:
+async def _keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
     listed = await accounts.list_keys(context.deps, context.account_id)
     return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=context.deps.now())
 

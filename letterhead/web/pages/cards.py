@@ -7,7 +7,7 @@ from letterhead.core.dns.answers import Seen
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Standing, Verdict, relative_name
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, RecordResult, Verdict, relative_name
 from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
 from letterhead.ports.deps import Deps
@@ -26,7 +26,7 @@ class Card:
     value: str
     priority: int | None
     state: str  # found, missing, gone, wrong, differs, silent, unseen
-    standing: Standing | None
+    standing: RecordResult | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
     cached: Finding | None = None  # says when everybody sees what is right already
@@ -64,11 +64,11 @@ class Board:
 
 def board(deps: Deps, view: DomainView) -> Board:
     """Lays out a domain's records."""
-    seen = view.checkup.snapshot.seen() if view.checkup else {}
+    seen = view.last_check.snapshot.seen() if view.last_check else {}
     delegated = dns_hosts.delegation(view.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
     panel = dns_hosts.host_of(servers, deps.hosts)
-    findings = view.checkup.findings if view.checkup else ()
+    findings = view.last_check.findings if view.last_check else ()
     cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
     shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.notes)}
     others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
@@ -76,8 +76,8 @@ def board(deps: Deps, view: DomainView) -> Board:
 
 
 def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: Seen) -> Card:
-    checkup, zone = view.checkup, view.plan.zone
-    standing = next((each for each in checkup.standings if each.record.id == record.id), None) if checkup else None
+    checkup, zone = view.last_check, view.plan.zone
+    standing = next((each for each in checkup.results if each.record.id == record.id), None) if checkup else None
     # A routine look asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
     mine = [
@@ -112,7 +112,7 @@ def _says_missing(finding: Finding) -> bool:
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
-def _state(standing: Standing | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
+def _state(standing: RecordResult | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
     if standing is None:
         return "unseen"
     if not standing.agreed:

@@ -30,7 +30,7 @@ async def _shown(context: RequestContext, made: NewLink | None = None) -> Respon
     view = await domains.show_domain(deps, context.account_id, context.part("sender"))
     domain, laid = view.domain, board(deps, view)
     history = await overview.show_history(deps, domain)
-    spans = statistics.spans(history.changes, now)
+    spans = statistics.state_periods(history.changes, now)
     t = context.state.templates.texts
     return page_response(
         context,
@@ -44,7 +44,7 @@ async def _shown(context: RequestContext, made: NewLink | None = None) -> Respon
         board=laid,
         marked=marked,
         outcome=outcome(view, laid),
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         provider=deps.provider.name,
         timeline=pictures.timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
@@ -67,8 +67,10 @@ def _keys(domain: Domain) -> dict[str, object]:
         "switches_at": rotation.switches_at(domain),
         "coming": coming,
         "old": [(old, rotation.safe_at(old)) for old in domain.old_keys],
-        "free": delegated_keys.free(domain),
-        "may_start": coming is None and delegated_keys.free(domain) and domain.dkim.state in rotation.MAY_START,
+        "free": delegated_keys.is_selector_free(domain),
+        "may_start": coming is None
+        and delegated_keys.is_selector_free(domain)
+        and domain.dkim.state in rotation.MAY_START,
     }
 
 
@@ -107,13 +109,13 @@ async def start_rotation(context: RequestContext) -> Response:
     """Starts a change of DKIM keys."""
     sender = context.part("sender")
     domain = await rotations.start(context.deps, context.account_id, sender, rotations.NOTHING, context.actor)
-    return _back(context, "rotation_started_delegated" if domain.slots else "rotation_started")
+    return _back(context, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
 async def abandon_rotation(context: RequestContext) -> Response:
     """Abandons the change of DKIM keys that is under way."""
     domain = await rotations.abandon(context.deps, context.account_id, context.part("sender"), context.actor)
-    return _back(context, "rotation_abandoned_delegated" if domain.slots else "rotation_abandoned")
+    return _back(context, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
 async def ask_delete(context: RequestContext) -> Response:

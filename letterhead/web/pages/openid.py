@@ -21,7 +21,7 @@ START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 async def leave(context: RequestContext) -> Response:
     """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
-    seed = base64.urlsafe_b64encode(context.deps.chance(24)).decode()
+    seed = base64.urlsafe_b64encode(context.deps.random_octets(24)).decode()
     # A link and no form: the policy's form-action would hold for where a form is led on to.
     address = await _provider(context).address(_attempt(context, seed))
     response = Response(status_code=303, headers={"Location": address}, media_type=JSON)

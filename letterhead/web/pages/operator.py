@@ -11,8 +11,8 @@ from letterhead.errors import Fault
 from letterhead.operations import accounts, health, self_monitoring
 from letterhead.operations import audit as audits
 from letterhead.operations import overview as overviews
-from letterhead.operations.accounts import NewKey
-from letterhead.operations.self_monitoring import Watched
+from letterhead.operations.accounts import NewApiKey
+from letterhead.operations.self_monitoring import ServiceHealth
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -33,10 +33,10 @@ async def overview(context: RequestContext) -> Response:
     return await _shown(context)
 
 
-async def _shown(context: RequestContext, made: NewKey | None = None, fault: Fault | None = None) -> Response:
+async def _shown(context: RequestContext, made: NewApiKey | None = None, fault: Fault | None = None) -> Response:
     t, now = context.state.templates.texts, context.deps.now()
     service = await overviews.show_service(context.deps)
-    seen, backlog = service.watched, service.backlog
+    seen, backlog = service.health, service.backlog
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
     return page_response(
         context,
@@ -54,15 +54,15 @@ async def _shown(context: RequestContext, made: NewKey | None = None, fault: Fau
     )
 
 
-def _lag(t: Texts, seen: Watched) -> dict[str, object]:
+def _lag(t: Texts, seen: ServiceHealth) -> dict[str, object]:
     """Draws how late checks began in the last day, and says it in a sentence."""
-    slots = check_lag.by_slot(seen.checks, seen.begins, SLOTS)
+    slots = check_lag.group_by_slot(seen.checks, seen.begins, SLOTS)
     whole: Counter[int] = sum(slots, Counter())
-    half, most = check_lag.within(whole, 0.5), check_lag.within(whole, 0.99)
+    half, most = check_lag.share_within(whole, 0.5), check_lag.share_within(whole, 0.99)
     if half is None or most is None:
         return {"said": t("lag.none"), "drawn": None, "begins": seen.begins}
     said = t("lag.said", number=whole.total(), half=lasting(t, half), most=lasting(t, most))
-    series = {name: [check_lag.within(each, share) for each in slots] for name, share in SHARES.items()}
+    series = {name: [check_lag.share_within(each, share) for each in slots] for name, share in SHARES.items()}
     worst = max(value or 0.0 for value in series["most"])
     marks = {seconds: lasting(t, seconds) for seconds in MARKS if seconds <= MARKS[2] or seconds / 10 < worst}
     return {"said": said, "drawn": pictures.lines(series, marks, said), "begins": seen.begins}
@@ -74,7 +74,7 @@ def lasting(t: Texts, seconds: float) -> str:
     return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")
 
 
-def _provider(context: RequestContext, seen: Watched, now: datetime) -> dict[str, object]:
+def _provider(context: RequestContext, seen: ServiceHealth, now: datetime) -> dict[str, object]:
     """Gathers what the provider's account allows and has used, and the turns of calls that all processes share."""
     t = context.state.templates.texts
     turns = [

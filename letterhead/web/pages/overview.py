@@ -13,7 +13,7 @@ from letterhead.core.findings.diagnosis import Severity
 from letterhead.errors import Fault
 from letterhead.operations import domains
 from letterhead.operations import overview as overviews
-from letterhead.ports.store.domains import Checkup, Page
+from letterhead.ports.store.domains import CheckResult, DomainQuery
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -34,7 +34,7 @@ async def _shown(
     context: RequestContext, fault: Fault | None = None, typed: str = "", *, delegated: bool = False
 ) -> Response:
     wanted, search, code = context.parameter("status"), context.parameter("q").strip(), context.parameter("problem")
-    page = Page(
+    page = DomainQuery(
         limit=AT_ONCE + 1,
         after=context.parameter("after") or None,
         status=wanted if wanted in STATUSES else None,
@@ -66,7 +66,7 @@ async def _shown(
     )
 
 
-def _addresses(page: Page, search: str) -> Callable[..., str]:
+def _addresses(page: DomainQuery, search: str) -> Callable[..., str]:
     """Makes what writes the list's address as it is filtered now, but for what is named; None leaves a filter away."""
     now = {"status": page.status, "problem": page.problem, "q": search or None}
 
@@ -77,7 +77,7 @@ def _addresses(page: Page, search: str) -> Callable[..., str]:
     return address
 
 
-def _row(domain: Domain, checkup: Checkup | None, wanted: str | None) -> dict[str, object]:
+def _row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
     """Gives a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
@@ -96,11 +96,11 @@ async def _pictures(context: RequestContext) -> dict[str, object]:
     changes = await overviews.list_state_changes(context.deps, context.account_id)
     now = context.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t, waited = context.state.templates.texts, statistics.waits(changes)
+    t, waited = context.state.templates.texts, statistics.waiting_times(changes)
     steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.areas(statistics.counts(changes, times), t("picture.over_time", days=DAYS)),
+        "over_time": pictures.areas(statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
         "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
@@ -109,7 +109,7 @@ async def _pictures(context: RequestContext) -> dict[str, object]:
 async def add(context: RequestContext) -> Response:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
     typed, delegated = context.form.get("sender", "").strip(), "delegated" in context.form
-    wish = domains.Wish(sender=typed, delegated=delegated)
+    wish = domains.DomainRequest(sender=typed, delegated=delegated)
     try:
         await domains.add_domain(context.deps, context.account_id, context.caller.limits, wish)
         added = await domains.find_domain(context.deps, context.account_id, typed)

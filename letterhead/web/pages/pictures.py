@@ -9,7 +9,7 @@ from math import log2
 
 from markupsafe import Markup
 
-from letterhead.core.domain.statistics import Span
+from letterhead.core.domain.statistics import StatePeriod
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up
@@ -24,7 +24,7 @@ def _svg(kind: str, height: int, title: str, body: str) -> Markup:
     ).format(kind=kind, width=WIDTH, height=height, title=title, body=Markup(body))  # noqa: S704 numbers of our own
 
 
-def timeline(spans: Sequence[Span], title: str) -> Markup:
+def timeline(spans: Sequence[StatePeriod], title: str) -> Markup:
     """Draws the states of one domain along its life."""
     if not spans:
         return Markup("")

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from letterhead.core.domain.domain import Domain
 from letterhead.core.names.domain_names import DomainName
 from letterhead.operations import domains, proofs
-from letterhead.operations.proofs import Given, Judged, Sent
+from letterhead.operations.proofs import AuthenticatedMessage, ProofSent, ReceivedMessage
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.responses import HOME, domain_path, page_response, redirect
@@ -20,7 +20,7 @@ async def show(context: RequestContext) -> Response:
 async def judge(context: RequestContext) -> Response:
     """Judges the message that was given."""
     domain, form = await _domain(context), context.form
-    given = Given(
+    given = ReceivedMessage(
         octets=form.get("raw", "").encode("utf-8", "replace"),
         client_ip=form.get("clientIp", "").strip()[:45] or None,
         mail_from=form.get("mailFrom", "").strip()[:320] or None,
@@ -39,7 +39,7 @@ async def send(context: RequestContext) -> Response:
 async def look(context: RequestContext) -> Response:
     """Looks for a message that was sent, and shows the verdict once it has arrived."""
     domain = await _domain(context)
-    found = await proofs.look(context.deps, context.account_id, domain.sender, context.part("proofId"))
+    found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
     return _shown(context, domain, found=found)
 
 
@@ -47,15 +47,17 @@ async def _domain(context: RequestContext) -> Domain:
     return await domains.find_domain(context.deps, context.account_id, context.part("sender"))
 
 
-def _shown(context: RequestContext, domain: Domain, *, found: Sent | Judged | None = None) -> Response:
+def _shown(
+    context: RequestContext, domain: Domain, *, found: ProofSent | AuthenticatedMessage | None = None
+) -> Response:
     return page_response(
         context,
         "proof.html",
         domain=domain,
         unicode=DomainName(domain.sender).unicode,
-        sent=found if isinstance(found, Sent) else None,
-        proof=found.proof if isinstance(found, Judged) else None,
-        may_send=context.deps.proving is not None,
+        sent=found if isinstance(found, ProofSent) else None,
+        proof=found.proof if isinstance(found, AuthenticatedMessage) else None,
+        may_send=context.deps.proofs is not None,
     )
 
 

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.dns.records import zone_line
-from letterhead.core.domain.domain import Domain, wholly_verified
-from letterhead.core.domain.health import State
+from letterhead.core.domain.domain import Domain, is_wholly_verified
+from letterhead.core.domain.health import HealthState
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
@@ -22,9 +22,9 @@ from letterhead.web.pages.stream import stream_news
 
 async def show_setup(context: RequestContext) -> Response:
     """Shows the records of the link's domain; opening the page makes us look."""
-    link = await setup_links.linked(context.deps, context.part("token"))
-    await setup_links.watch(context.deps, link)
-    view = await setup_links.shown(context.deps, link)
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
+    await setup_links.note_page_open(context.deps, link)
+    view = await setup_links.show_linked_domain(context.deps, link)
     laid = board(context.deps, view).without_advice()
     url = f"{context.state.settings.public_url}{setup_links.PATH}{context.part('token')}"
     return page_response(
@@ -36,7 +36,7 @@ async def show_setup(context: RequestContext) -> Response:
         plan=view.plan,
         board=laid,
         marked=marked,
-        checked_at=view.checkup.taken_at if view.checkup else None,
+        checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, laid),
         old_hosts=_removable(view.domain),
         link=link,
@@ -48,13 +48,13 @@ async def show_setup(context: RequestContext) -> Response:
 
 def outcome(view: DomainView, laid: Board) -> str:
     """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
-    if wholly_verified(view.domain):
-        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.slots is None
+    if is_wholly_verified(view.domain):
+        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.key_delegation is None
         return "next" if waits else "done"
     match view.domain.dkim.state:
-        case State.AT_RISK:
+        case HealthState.AT_RISK:
             return "risk"
-        case State.FAILED if not laid.complete:
+        case HealthState.FAILED if not laid.complete:
             return "ended"
         case _:
             return "provider" if laid.complete else "waiting"
@@ -62,7 +62,7 @@ def outcome(view: DomainView, laid: Board) -> str:
 
 def _removable(domain: Domain) -> list[str]:
     """Names the records of old keys that can be deleted, in full: panels show what is there in several ways."""
-    return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable(domain)]
+    return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable_selectors(domain)]
 
 
 def _mail(context: RequestContext, view: DomainView, url: str) -> str:
@@ -76,8 +76,8 @@ def _mail(context: RequestContext, view: DomainView, url: str) -> str:
 
 async def zone_file(context: RequestContext) -> Response:
     """Gives the records as text for a zone file."""
-    link = await setup_links.linked(context.deps, context.part("token"))
-    return zone_text(await setup_links.shown(context.deps, link))
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
+    return zone_text(await setup_links.show_linked_domain(context.deps, link))
 
 
 def zone_text(view: DomainView) -> Response:
@@ -89,11 +89,11 @@ def zone_text(view: DomainView) -> Response:
 
 async def news(context: RequestContext) -> Response:
     """Streams news of the link's domain, and has it looked at every 5 s while the page is open."""
-    link = await setup_links.linked(context.deps, context.part("token"))
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
 
     async def stays() -> bool:
-        held: SetupLink = await setup_links.linked(context.deps, context.part("token"))
-        await setup_links.watch(context.deps, held)
+        held: SetupLink = await setup_links.find_setup_link(context.deps, context.part("token"))
+        await setup_links.note_page_open(context.deps, held)
         return True
 
     return stream_news(context, link.id, link.domain_id, stays)

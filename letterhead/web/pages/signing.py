@@ -40,7 +40,7 @@ def form(context: RequestContext, fault: Fault | None = None) -> Response:
     """Shows the form to sign in, with what went wrong."""
     fresh = not context.form_seed
     if fresh:
-        context.form_seed = base64.urlsafe_b64encode(context.deps.chance(18)).decode()
+        context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
     status = errors.status_of(fault.kind) if fault else 200
     response = page_response(
         context, "sign-in.html", status, fault=fault, next=context.parameter("next"), openid=context.deps.sign_in

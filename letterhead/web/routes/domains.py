@@ -13,7 +13,7 @@ from letterhead.core.check.catalogue import DIAGNOSES, like
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
-from letterhead.ports.store.domains import Page
+from letterhead.ports.store.domains import DomainQuery
 from letterhead.web import etags, schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -44,14 +44,14 @@ async def _all(context: RequestContext) -> Response:
     secret, lists = _secret(context), context.state.lists
     cached = None if secret else lists.get(context.account_id)
     if cached is not None or "if-none-match" in context.request.headers:
-        versions = await domains.list_marks(context.deps, context.account_id)
+        versions = await domains.list_versions(context.deps, context.account_id)
         is_current = cached is not None and cached.versions == versions
         tag = cached.tag if cached is not None and is_current else _tag_of(context, versions)
         if etags.is_known(context.request, tag):
             return Response(status_code=304, headers=etags.headers(tag, secret=secret))
         if cached is not None and is_current:
             return cached.response
-    listed = await domains.list_domains(context.deps, context.account_id, Page(limit=LONG + 1))
+    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) > LONG:
         return await _long(context, secret=secret)
     body = await _list(context, listed)
@@ -65,7 +65,7 @@ async def _all(context: RequestContext) -> Response:
 
 async def _long(context: RequestContext, *, secret: bool) -> Response:
     """Answers with a long list, made while it is sent: the audit is written and the tag made before its first octet."""
-    versions = await domains.list_marks(context.deps, context.account_id)
+    versions = await domains.list_versions(context.deps, context.account_id)
     headers = etags.headers(_tag_of(context, versions), secret=secret)
     keys = secret and await domains.may_open(context.deps, f"{len(versions)} domains", context.actor)
     return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=keys), headers)
@@ -85,7 +85,7 @@ async def _pieces(context: RequestContext, wanted: Collection[str], *, keys: boo
     """
     opening, after = b"[", ""
     while True:
-        read = await domains.list_domains(context.deps, context.account_id, Page(limit=PIECE, after=after))
+        read = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=PIECE, after=after))
         listed = [each for each in read if each.id in wanted]
         shown = await domains.open_keys(context.deps, context.account_id, listed) if keys else {}
         if listed:
@@ -120,7 +120,7 @@ def _secret(context: RequestContext) -> bool:
 async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
     """Lists what is wanted, and the address of the next page if there is one."""
     limit = query.limit or None
-    page = Page(
+    page = DomainQuery(
         limit=limit + 1 if limit else None,  # one more than wanted tells whether there is a next page
         after=_after(query.cursor) if query.cursor else None,
         status=query.status or None,
@@ -195,7 +195,7 @@ async def add_domain(context: RequestContext) -> Response:
     visible ASCII characters) makes a repeated request harmless for other fields too.
     """
     asked = await context.body(schemas.NewDomain)
-    wish = domains.Wish(
+    wish = domains.DomainRequest(
         sender=asked.sender,
         selector=None if asked.selector is UNSET else asked.selector,
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
@@ -209,10 +209,10 @@ async def add_domain(context: RequestContext) -> Response:
 
 async def _whole(context: RequestContext) -> Response:
     """Answers with all of the account's domains, without private keys."""
-    listed = await domains.list_domains(context.deps, context.account_id, Page(limit=LONG + 1))
+    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) <= LONG:
         return json_response([serialize.domain(context.deps, each) for each in listed])
-    versions = await domains.list_marks(context.deps, context.account_id)
+    versions = await domains.list_versions(context.deps, context.account_id)
     return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=False), {})
 
 
@@ -261,7 +261,7 @@ async def preflight_domain(context: RequestContext) -> Response:
     asked = f"{context.account_id} {context.part('sender')}"
     body = context.state.recent_checks.get(asked)
     if body is None:
-        found = await preflight.survey(context.deps, context.account_id, context.part("sender"))
+        found = await preflight.run_preflight(context.deps, context.account_id, context.part("sender"))
         body = context.state.recent_checks.keep(asked, serialize.encode(serialize.preflight(found)))
     return Response(body, media_type=JSON)
 

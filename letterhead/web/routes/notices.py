@@ -16,7 +16,7 @@ async def take_provider_notice(context: RequestContext) -> Response:
     It only brings the next look at the domains that it names forward. A SubscriptionConfirmation is confirmed. 404
     unless LETTERHEAD_SES_NOTICE_TOPICS names topics. The body is JSON as SNS writes it, whatever its Content-Type.
     """
-    await provider_notifications.take(context.deps, await request_body.read_octets(context.request))
+    await provider_notifications.accept_notification(context.deps, await request_body.read_octets(context.request))
     return json_response(schemas.Message(message="taken"))
 
 

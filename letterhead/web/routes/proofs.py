@@ -38,7 +38,7 @@ async def prove_domain(context: RequestContext) -> Response:
 
 
 async def _judge(context: RequestContext, asked: NewProof, raw: str) -> Response:
-    given = proofs.Given(
+    given = proofs.ReceivedMessage(
         octets=_octets(raw, asked.encoding),
         client_ip=_if_given(asked.client_ip),
         mail_from=_if_given(asked.mail_from),
@@ -88,7 +88,7 @@ async def show_proof(context: RequestContext) -> Response:
     body = context.state.recent_checks.get(named)
     if body is None:
         domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
-        found = await proofs.look(context.deps, context.account_id, domain.sender, context.part("proofId"))
+        found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
         body = msgspec.json.encode(serialize_proofs.domain_proof(domain.sender, found))
         body = context.state.recent_checks.keep(named, body)
     return Response(body, media_type=JSON)

@@ -18,7 +18,7 @@ async def start_rotation(context: RequestContext) -> Response:
     under way, nothing changes. The domain must be verified or at risk.
     """
     asked = await context.body_if_any(schemas.NewRotation)
-    wish = rotations.Wish(
+    wish = rotations.RotationRequest(
         selector=None if asked.selector is UNSET else asked.selector,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
     )

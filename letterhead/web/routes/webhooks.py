@@ -5,7 +5,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Kind
 from letterhead.operations import webhooks
-from letterhead.operations.webhooks import Shown
+from letterhead.operations.webhooks import RevealedWebhook
 from letterhead.web import schemas_events as schemas
 from letterhead.web import serialize_events as serialize
 from letterhead.web.context import RequestContext
@@ -21,11 +21,11 @@ async def list_webhooks(context: RequestContext) -> Response:
     return json_response(schemas.Webhooks(endpoints=tuple(_webhook(context, each) for each in listed)), SECRET)
 
 
-def _webhook(context: RequestContext, shown: Shown) -> schemas.WebhookOut:
+def _webhook(context: RequestContext, shown: RevealedWebhook) -> schemas.WebhookOut:
     return serialize.webhook(shown, context.deps.now(), secret=allows(context.caller.scope, Scope.WRITE))
 
 
-def _one(context: RequestContext, shown: Shown) -> Response:
+def _one(context: RequestContext, shown: RevealedWebhook) -> Response:
     return json_response(_webhook(context, shown), SECRET)
 
 
