@@ -227,7 +227,7 @@ async def _remind(deps: Deps, owed: DueReminder, owner: str) -> None:
 
 async def _deliver(deps: Deps, owed: DueDelivery) -> None:
     """Makes one attempt; after a bug its lease runs out, and it is made again."""
-    with structlog.contextvars.bound_contextvars(webhook=owed.kept.webhook.id, delivery=owed.id):
+    with structlog.contextvars.bound_contextvars(webhook=owed.stored.webhook.id, delivery=owed.id):
         try:
             await deliveries.deliver(deps, owed)
         except Fault as fault:

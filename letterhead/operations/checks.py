@@ -77,7 +77,7 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that confirms the last one: `domain` differs in its times alone (decision 0017)."""
+    """A check that confirms the last one: `domain` differs in its times alone (decision 0012)."""
 
     domain: Domain
 
@@ -128,7 +128,7 @@ async def _observe(
     def is_as_before(seen: Seen) -> bool:
         nonlocal same_answers
         same_answers = context.fingerprint is not None and context.fingerprint == fingerprint_check(
-            deps.rules, plan, seen, history
+            deps.rules_version, plan, seen, history
         )
         return same_answers
 
@@ -215,7 +215,7 @@ def _update_of(deps: Deps, before: Domain, transition: Transition, data: CheckDa
         domain=after,
         events=transition.events,
         effects=transition.effects,
-        signed_before=before.selector if before.selector != after.selector else None,
+        previous_selector=before.selector if before.selector != after.selector else None,
         keys_to_destroy=rotation.keys_to_destroy(before, after),
     )
 
@@ -223,7 +223,7 @@ def _update_of(deps: Deps, before: Domain, transition: Transition, data: CheckDa
 def _is_quiet(before: Domain, update: DomainUpdate) -> bool:
     """Whether nothing follows from a check but that it was made."""
     after = update.domain
-    if update.events or update.effects or update.keys_to_destroy or update.signed_before is not None:
+    if update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None:
         return False
     return (status(after), after.is_holder) == (status(before), before.is_holder)
 
@@ -243,7 +243,7 @@ def _fingerprint_of(deps: Deps, data: CheckData) -> str | None:
     """Return the fingerprint of what all findings follow from, where that is what is seen and planned alone."""
     if not data.follows_from_dns or not is_cacheable((*data.judgement.results, *data.judgement.served)):
         return None
-    return fingerprint_check(deps.rules, data.plan, data.seen, data.history)
+    return fingerprint_check(deps.rules_version, data.plan, data.seen, data.history)
 
 
 def _needs_full_check(domain: Domain) -> bool:

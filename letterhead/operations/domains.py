@@ -139,7 +139,7 @@ async def add_domain(
         idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
     )
     claimed = await deps.store.claim(claim, limits)
-    if claimed is not ClaimResult.POOL_DRY:
+    if claimed is not ClaimResult.POOL_EMPTY:
         return claimed
     own = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits)

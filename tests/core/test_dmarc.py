@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.check import check
-from letterhead.core.dmarc.record import parse_dmarc_record, problems, reports
+from letterhead.core.dmarc.record import DmarcProblem, ReportUri, parse_dmarc_record, problems, reports
 from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
 from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
 from letterhead.core.findings.diagnosis import Severity
@@ -49,7 +49,7 @@ def test_any_text_can_be_read(text: str) -> None:
     for tag in record.tags:
         assert text[tag.value_at : tag.value_at + len(tag.value)] == tag.value
         assert text[tag.start : tag.end].lower().startswith(tag.name)
-    spots = (*problems(record), *reports(record, "rua"))
+    spots: list[DmarcProblem | ReportUri] = [*problems(record), *reports(record, "rua")]
     assert all(0 <= spot.start <= spot.end <= len(text) for spot in spots)
     assert record.policy_of("np", "sp", "p") in ("none", "quarantine", "reject")
 
@@ -66,10 +66,10 @@ def test_any_text_can_be_read(text: str) -> None:
 )
 def test_reading_takes_linear_time(text: str) -> None:
     """16 KB of whatever takes no longer than its length asks for."""
-    began = time.perf_counter()
+    began = time.thread_time()
     record = parse_dmarc_record(text)
     problems(record), reports(record, "rua")
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

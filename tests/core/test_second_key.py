@@ -14,7 +14,8 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.plan.plan import DKIM_KEYS, RecordId
 from letterhead.core.rotation import rotation, second_key
-from letterhead.core.rotation.rotation import KeyObservation, Propagation
+from letterhead.core.rotation.propagation import Propagation
+from letterhead.core.rotation.rotation import KeyObservation
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
 from tests.core.test_lifecycle import T0, claim
@@ -35,7 +36,7 @@ def served(*values: str) -> Answer:
 def seen(*servers: Answer, resolver: Answer | None = None) -> Seen:
     """Makes what servers and a resolver said of the key's record."""
     told = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *servers) if servers else {}
-    return told | (samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})
+    return {**told, **(samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})}
 
 
 THERE = served(RECORD.value)

@@ -40,6 +40,7 @@ PIECES = [
 def test_any_text_is_read(rest: str) -> None:
     """No text makes the parser raise, and each mark and term points into the text that it is about."""
     record = parse_spf_record("v=spf1 " + rest)
+    assert record.text == "v=spf1 " + rest
     for term in record.terms:
         assert record.text[slice(*term.span)] == term.text
     for mark in record.marks:
@@ -65,9 +66,9 @@ def test_a_long_record_is_read_at_once(word: str) -> None:
 
 def _seconds(text: str) -> float:
     parse_spf_record.cache_clear()
-    began = time.perf_counter()
+    began = time.thread_time()  # what other work on the machine takes does not count
     parse_spf_record(text)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize(

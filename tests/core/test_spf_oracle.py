@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, View
-from letterhead.core.dns.records import Address, Mx, Rdata
+from letterhead.core.dns.records import Address, Mx, Rdata, Txt
 from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, LookupTree, SpfErrorKind, count_lookups
 from letterhead.core.spf.record import parse_spf_record, spf_texts
 from tests.core import samples
@@ -54,8 +54,10 @@ def _as_dnspython(rdata: Rdata, rdtype: str) -> dns.rdata.Rdata:
             text = rdata.ip
         case Mx():
             text = f"{rdata.preference} {rdata.exchange}."
-        case _:
+        case Txt():
             text = " ".join(f'"{string}"' for string in rdata.strings)
+        case _:
+            raise ValueError(f"no record of these zones: {rdata}")
     return dns.rdata.from_text(IN, RdataType.make(rdtype), text)
 
 
@@ -212,7 +214,7 @@ HELD = st.one_of(*[st.tuples(RECORD)] * 12, st.tuples(SPOILT), st.tuples(RECORD,
 @st.composite
 def sound_trees(draw: st.DrawFn) -> list[tuple[str, ...]]:
     """Makes trees in which each record includes later ones only, so that what they cost is what decides."""
-    records = []
+    records: list[tuple[str, ...]] = []
     for at in range(6):
         below = [f"include:d{n}.example" for n in range(at + 1, 6)]
         terms = draw(

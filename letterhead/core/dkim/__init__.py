@@ -7,5 +7,6 @@ The public face is `topic` for key records and `signature` and `verify` for mess
 - `advice`: rules for a key record that is present, and the old keys that may be deleted
 - `diagnoses`: the text of each diagnosis, `dkim.…`
 - `signature`: a DKIM-Signature field (RFC 6376 3.5), and the octets of a message that it signs (3.4, 3.7)
+- `signing`: which fields the relay signs, and the octets of its DKIM-Signature field
 - `verify`: the verification of one signature (RFC 6376 6.1)
 """

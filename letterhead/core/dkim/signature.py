@@ -127,16 +127,22 @@ def body_octets(message: Message, signature: Signature) -> bytes:
     """Return the octets of the body, canonicalized and cut at `l=`, of which `bh=` is the hash."""
     body = message.body
     if signature.canon[1] == "simple":  # RFC 6376 3.4.3: exactly one line end, of an empty body too
-        end = len(body)
-        while body.endswith(b"\r\n", 0, end):
-            end -= 2
-        body = body[:end] + b"\r\n"
-    else:  # RFC 6376 3.4.4: a body of nothing but empty lines is empty
-        lines = [_BLANKS.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
-        while lines and not lines[-1]:
-            lines.pop()
-        body = b"".join(line + b"\r\n" for line in lines)
+        body = _with_one_line_end(body)
+    else:
+        body = body.replace(b"\t", b" ")
+        while b"  " in body:  # halves each run: far cheaper than an expression that looks at every octet
+            body = body.replace(b"  ", b" ")
+        body = _with_one_line_end((body + b"\r\n").replace(b" \r\n", b"\r\n"))
+        if body == b"\r\n":  # RFC 6376 3.4.4: a body of nothing but empty lines is empty
+            body = b""
     return body if signature.length is None else body[: signature.length]
+
+
+def _with_one_line_end(body: bytes) -> bytes:
+    end = len(body)
+    while body.endswith(b"\r\n", 0, end):
+        end -= 2
+    return body[:end] + b"\r\n"
 
 
 def head_octets(message: Message, signature: Signature) -> bytes:

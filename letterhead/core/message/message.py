@@ -53,7 +53,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(field for field in self.fields if field.name == name)
 
 
-def parse_message(octets: bytes) -> Message:
+def parse_message(octets: bytes, most_fields: int = MOST_FIELDS) -> Message:
     """Parse a message; lines may end in CRLF or in LF alone, as in files."""
     text = octets.replace(b"\r\n", b"\n")
     if text.startswith(b"\n"):
@@ -61,17 +61,17 @@ def parse_message(octets: bytes) -> Message:
     else:
         head, _, body = text.partition(b"\n\n")
     lines = head.removesuffix(b"\n").split(b"\n") if head else []
-    fields, stray = _parse_fields(lines)
+    fields, stray = _parse_fields(lines, most_fields)
     trouble = None
     if stray is not None:  # as most servers do: what is no field ends the header
         body = b"\n".join(lines[stray:]) + b"\n\n" + body
         trouble = f"line {stray + 1} is no header field, so the body begins there"
-    if len(fields) > MOST_FIELDS:
-        fields, trouble = fields[:MOST_FIELDS], f"it has more than {MOST_FIELDS} header fields"
+    if len(fields) > most_fields:
+        fields, trouble = fields[:most_fields], f"it has more than {most_fields} header fields"
     return Message(fields=tuple(fields), body=body.replace(b"\n", b"\r\n"), trouble=trouble)
 
 
-def _parse_fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
+def _parse_fields(lines: list[bytes], most_fields: int) -> tuple[list[HeaderField], int | None]:
     """Parse lines to fields, up to a line that belongs to none; return the number of that line too, from 0."""
     unfolded: list[tuple[str, list[bytes]]] = []
     stray = None
@@ -84,7 +84,7 @@ def _parse_fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
         elif number > 0 or not line.startswith(b"From "):  # the line that begins a mail in an mbox file
             stray = number
             break
-        if len(unfolded) > MOST_FIELDS:
+        if len(unfolded) > most_fields:
             break
     return [HeaderField(name=name, raw=b"\r\n".join(folded)) for name, folded in unfolded], stray
 
