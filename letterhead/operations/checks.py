@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from letterhead.core.check import check as checkup
 from letterhead.core.check.check import CheckJudgement
-from letterhead.core.check.fingerprint import basis, sound
+from letterhead.core.check.fingerprint import check_fingerprint, has_all_required
 from letterhead.core.dns.answers import Delegated, NoData, NxDomain, Question, Reply, Seen, View, snapshot_of
 from letterhead.core.domain import lifecycle, provider_findings, record_changes
 from letterhead.core.domain.domain import Domain, Effect, Transition, is_wholly_verified, status
@@ -76,9 +76,9 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
 
     def basis(self, deps: Deps) -> str | None:
         """Says what all findings follow from, where that is what is seen and planned alone."""
-        if self.asides or not sound((*self.stands.standings, *self.stands.served)):
+        if self.asides or not has_all_required((*self.stands.standings, *self.stands.served)):
             return None
-        return basis(deps.rules, self.plan, self.seen, self.history)
+        return check_fingerprint(deps.rules, self.plan, self.seen, self.history)
 
     @property
     def asides(self) -> bool:
@@ -106,7 +106,7 @@ async def check(
 
     def as_before(seen: Seen) -> bool:
         nonlocal same
-        same = told.basis is not None and told.basis == basis(deps.rules, plan, seen, history)
+        same = told.basis is not None and told.basis == check_fingerprint(deps.rules, plan, seen, history)
         return same
 
     limits = allowance(deps.policy.check_seconds)

@@ -18,7 +18,7 @@ from letterhead.adapters.dns.server_set import ServerSet, in_turn
 from letterhead.adapters.dns.transport import SILENT, QuestionBudget, SocketAddress, exchange
 from letterhead.adapters.dns.wire import SOA, DnsMessage, DnsQuery, type_number
 from letterhead.core.dns.answers import (
-    THE_WAY,
+    DELEGATION_LOOKUP,
     Answer,
     Delegated,
     NxDomain,
@@ -235,7 +235,7 @@ class _Round:
         cut = await self._delegations.zone_of(name)
         answer = cut if isinstance(cut, Unanswered) else cut.trouble or await self._way_to(cut, name)
         zone = answer.zone if isinstance(answer, Delegated | NxDomain) else None
-        perspective = Perspective(view=View.DELEGATION, server=THE_WAY, zone=zone)
+        perspective = Perspective(view=View.DELEGATION, server=DELEGATION_LOOKUP, zone=zone)
         return Reply(perspective=perspective, answer=answer)
 
     async def _way_to(self, cut: ZoneCut, name: Name) -> Delegated | NxDomain:
@@ -270,4 +270,4 @@ class _Round:
 def _unasked(question: Question, answer: Answer, cut: ZoneCut | Unanswered | None = None) -> tuple[Reply, ...]:
     """Says why no server was asked; with the zone, where that is the zone's own trouble and not our resolvers'."""
     zone = name_text(cut.zone) if isinstance(cut, ZoneCut) else None
-    return (Reply(perspective=Perspective(view=question.view, server=THE_WAY, zone=zone), answer=answer),)
+    return (Reply(perspective=Perspective(view=question.view, server=DELEGATION_LOOKUP, zone=zone), answer=answer),)

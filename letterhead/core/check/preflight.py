@@ -22,6 +22,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
     answering,
+    fingerprint,
 )
 from letterhead.core.dns.records import Mx, display_texts
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
@@ -175,11 +176,11 @@ def _mx(seen: Seen, name: str) -> tuple[str, ...]:
 
 def _aliases(wanted: PreflightInput, seen: Seen) -> Iterator[ExistingCname]:
     """Finds CNAMEs at names that we would use; what a wildcard says at all names is told once, as a wildcard."""
-    nobody = {_gist(each) for each in _answers(seen, _nobody(wanted), "TXT")}
+    nobody = {fingerprint(each) for each in _answers(seen, _nobody(wanted), "TXT")}
     for name in (*wanted.names, *wanted.candidates):
         for rdtype in ("TXT", "MX"):
             for answer in _answers(seen, name, rdtype):
-                if isinstance(answer, Found | Aliased) and answer.aliases and _gist(answer) not in nobody:
+                if isinstance(answer, Found | Aliased) and answer.aliases and fingerprint(answer) not in nobody:
                     yield ExistingCname(host=name, target=answer.aliases[0])
                     break
             else:
@@ -217,23 +218,14 @@ def _is_gone(replies: Iterable[Reply]) -> bool:
 
 def _as_wildcard(wanted: PreflightInput, name: str, seen: Seen) -> bool:
     """Says whether a name answers just as one that nobody published: our own records end that there (RFC 4592 2.2)."""
-    pairs = [(_gists(seen, name, rdtype), _gists(seen, _nobody(wanted), rdtype)) for rdtype in TYPES]
+    pairs = [(_fingerprints(seen, name, rdtype), _fingerprints(seen, _nobody(wanted), rdtype)) for rdtype in TYPES]
     some = any(isinstance(each, Found | Aliased) for rdtype in TYPES for each in _answers(seen, name, rdtype))
     return some and all(here and here == there for here, there in pairs)
 
 
-def _gists(seen: Seen, name: str, rdtype: str) -> set[object]:
-    return {_gist(each) for each in _answers(seen, name, rdtype) if not isinstance(each, Unanswered)}
-
-
-def _gist(answer: Answer) -> object:
-    match answer:
-        case Found():
-            return frozenset(answer.rrset.rdatas), answer.aliases
-        case Aliased():
-            return answer.aliases
-        case _:
-            return type(answer)
+def _fingerprints(seen: Seen, name: str, rdtype: str) -> set[bytes]:
+    found = (fingerprint(each) for each in _answers(seen, name, rdtype))
+    return {each for each in found if each is not None}
 
 
 def _dnssec(told: Delegated | None, seen: Seen) -> str:

@@ -6,7 +6,7 @@ not believe what is the same at both (RFC 4592 2.2).
 
 from collections.abc import Iterable, Iterator
 
-from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, View
+from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, View, fingerprint
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Rdata
 from letterhead.core.findings.diagnosis import RuleInput
@@ -201,8 +201,9 @@ def answers_at(scene: RuleInput, name: str, rdtype: str) -> list[Rdata]:
 
 def is_synthesised(scene: RuleInput, record: PlannedRecord) -> bool:
     """Says whether a wildcard gives the answer at the planned name: nobody published anything there."""
-    beside = [reply.answer for reply in scene.seen.get(_beside(record.host, record.rdtype), ())]
-    return any(_alike(answer, other) for answer in _answers(scene, record) for other in beside)
+    control = [reply.answer for reply in scene.seen.get(_beside(record.host, record.rdtype), ())]
+    synthesised = {fingerprint(answer) for answer in control if isinstance(answer, Found | Aliased)}
+    return any(fingerprint(answer) in synthesised for answer in _answers(scene, record))
 
 
 def find_misplaced(
@@ -235,13 +236,3 @@ def _answers(scene: RuleInput, record: PlannedRecord) -> Iterator[Answer]:
     for view in AUTHORITATIVE:
         for reply in scene.seen.get(Question(name=record.host, rdtype=record.rdtype, view=view), ()):
             yield reply.answer
-
-
-def _alike(one: Answer, other: Answer) -> bool:
-    match one, other:
-        case Found(), Found():
-            return (one.rrset.rdatas, one.aliases) == (other.rrset.rdatas, other.aliases)
-        case Aliased(), Aliased():
-            return one.target == other.target
-        case _:
-            return False

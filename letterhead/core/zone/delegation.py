@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from letterhead.core.dns.answers import (
-    THE_WAY,
+    DELEGATION_LOOKUP,
     Answer,
     Delegated,
     NoData,
@@ -127,8 +127,9 @@ def _said(scene: RuleInput) -> Iterator[Reply]:
 
 def is_resolver_failure(replies: Iterable[Reply]) -> bool:
     """Says whether it was our own resolvers that failed: no zone was found whose servers could have been asked."""
-    failed = [reply for reply in replies if reply.perspective.server == THE_WAY and reply.perspective.zone is None]
-    reasons = {reply.answer.why for reply in failed if isinstance(reply.answer, Unanswered)}
+    lookups = [reply for reply in replies if reply.perspective.server == DELEGATION_LOOKUP]
+    failed = [reply.answer for reply in lookups if reply.perspective.zone is None]
+    reasons = {answer.why for answer in failed if isinstance(answer, Unanswered)}
     return bool(reasons) and not reasons & {Why.NOT_ASKED, Why.MALFORMED}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Question, View
+from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Question, View, fingerprint
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
@@ -154,20 +154,9 @@ def _wildcards(scene: RuleInput) -> Iterator[Finding]:
 def _made_up(scene: RuleInput, standing: RecordResult) -> bool:
     if not _doubtful(scene, standing):
         return False
-    there = {_gist(each.answer) for each in is_direct(scene, standing.record)}
-    beside = {_gist(each.answer) for each in scene.seen.get(_beside(standing.record), ())}
-    return bool((there & beside) - {None})
-
-
-def _gist(answer: Answer) -> object:
-    """Gives what a wildcard repeats at every name; nothing for no records."""
-    match answer:
-        case Found():
-            return frozenset(answer.rrset.rdatas), answer.aliases
-        case Aliased():
-            return answer.aliases
-        case _:
-            return None
+    beside = [each.answer for each in scene.seen.get(_beside(standing.record), ())]
+    synthesised = {fingerprint(answer) for answer in beside if isinstance(answer, Found | Aliased)}
+    return any(fingerprint(each.answer) in synthesised for each in is_direct(scene, standing.record))
 
 
 def _observed(scene: RuleInput, standing: RecordResult) -> tuple[str, ...]:
