@@ -7,13 +7,13 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.accounts.quotas import Limits
+from letterhead.core.names.host_names import LABELS
 from letterhead.errors import Fault, Kind
 
 EMAIL_LIMIT = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 # RFC 5321 4.1.2: Dot-string and Domain. Quoted strings are left out: nobody means them, and they may hold anything.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{LABELS}", re.ASCII | re.IGNORECASE)
 
 
 class Scope(StrEnum):

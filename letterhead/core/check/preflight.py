@@ -25,10 +25,10 @@ from letterhead.core.dns.answers import (
     fingerprint,
 )
 from letterhead.core.dns.records import Mx, display_texts
+from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.spf.record import merge_records, spf_texts
 
-NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 MORE_LABELS = ("lh", "lh-mail", "lh-bounces", "lh2", "lh3")  # beside the one that is set
 TYPES = ("MX", "TXT", "A")
 
@@ -123,7 +123,7 @@ def _at(name: str, rdtype: str) -> Question:
 
 
 def _nobody(wanted: PreflightInput) -> str:
-    return f"{NOBODY}.{wanted.sender}"
+    return f"{UNUSED_LABEL}.{wanted.sender}"
 
 
 # --- what was seen ----------------------------------------------------------------------------------------------------

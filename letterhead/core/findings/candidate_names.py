@@ -11,6 +11,7 @@ from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Rdata
 from letterhead.core.findings.diagnosis import RuleInput
 from letterhead.core.findings.repairs import MENDS, head, is_repaired_by, value_text
+from letterhead.core.names.host_names import NAME_LIMIT, UNUSED_LABEL
 from letterhead.core.plan.plan import (
     ANY_KEYS,
     AUTHORITATIVE,
@@ -23,8 +24,7 @@ from letterhead.core.plan.plan import (
 )
 
 PROBE = View.ONE_SERVER
-NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
-NAME_LIMIT = 253  # RFC 1035 3.1: 255 octets on the wire
+
 MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 
 
@@ -159,7 +159,7 @@ def _controls(scene: RuleInput, record: PlannedRecord, names: Iterable[str]) -> 
 
 
 def _beside(name: str, rdtype: str) -> Question:
-    return Question(name=f"{NOBODY}.{name.partition('.')[2]}", rdtype=rdtype, view=PROBE)
+    return Question(name=f"{UNUSED_LABEL}.{name.partition('.')[2]}", rdtype=rdtype, view=PROBE)
 
 
 # --- what was seen --------------------------------------------------------------------------------------------------

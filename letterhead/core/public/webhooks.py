@@ -17,6 +17,7 @@ import msgspec
 
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.names.domain_names import SPECIAL_TLDS
+from letterhead.core.names.host_names import HOST_NAME, NUMBER
 from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.schedule.check_schedule import retry_at
 from letterhead.core.secret import Secret, reveal
@@ -36,9 +37,6 @@ _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
 )
-_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # such a last label makes the whole an address, as inet_aton reads
 
 
 class EgressPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +103,9 @@ def _parse_host(host: str, url: str, reach: EgressPolicy) -> str:
             raise _inside(url, f"{address} is not public: {why}")
         return str(address)
     last = host.rpartition(".")[2]
-    if host.startswith("[") or _NUMBER.fullmatch(last):
+    if host.startswith("[") or NUMBER.fullmatch(last):
         raise _invalid(url, "has an address in a spelling that we do not take")
-    if not _HOST.fullmatch(host):
+    if not HOST_NAME.fullmatch(host):
         raise _invalid(url, "has no valid host name")
     if not reach.private and ("." not in host or last in SPECIAL_TLDS or last == "arpa"):
         raise _inside(url, f"{host} is no name of the public DNS")

@@ -6,11 +6,10 @@ from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Questi
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
+from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, unanswered
 from letterhead.core.zone.delegation import is_direct, zone_question
-
-NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 
 NOT_REGISTERED = Diagnosis(
     code="zone.domain-not-registered",
@@ -130,7 +129,7 @@ def _alias_at_apex(scene: RuleInput) -> Iterator[Finding]:
 
 def _beside(record: PlannedRecord) -> Question:
     parent = record.host.partition(".")[2]
-    return Question(name=f"{NOBODY}.{parent}", rdtype=record.rdtype, view=View.ONE_SERVER)
+    return Question(name=f"{UNUSED_LABEL}.{parent}", rdtype=record.rdtype, view=View.ONE_SERVER)
 
 
 def _doubtful(scene: RuleInput, standing: RecordResult) -> bool:
