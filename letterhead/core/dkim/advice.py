@@ -55,7 +55,7 @@ def old_live(scene: RuleInput) -> Iterator[Finding]:
         keys = [text for text in found if (record := parse_key_record(text)) and record.get("p")]
         if keys:
             sighting = Match(host=question.name, places={"old": question.name}, observed=tuple(keys))
-            yield finding(faults.OLD_SELECTOR_LIVE, scene, sighting=sighting)
+            yield finding(faults.OLD_SELECTOR_LIVE, scene, match=sighting)
 
 
 ADVISES = (

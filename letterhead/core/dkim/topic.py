@@ -353,7 +353,7 @@ def _survey(scene: RuleInput) -> Iterator[Finding]:
         if record.required and leads_here and theirs.verdict in (Verdict.ABSENT, Verdict.WRONG):
             places = {"target": record.host, "held": " | ".join(theirs.observed) or "nothing"}
             seen = Match(host=record.host, observed=theirs.observed, perspectives=theirs.dissenting, places=places)
-            yield finding(faults.NOT_SERVED, scene, sighting=seen)
+            yield finding(faults.NOT_SERVED, scene, match=seen)
 
 
 TOPIC = Topic(
