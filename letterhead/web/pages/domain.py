@@ -1,7 +1,7 @@
 """Knows the page of one domain and its forms; each form is one operation of the API."""
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.accounts.setup_links import USUAL_DAYS, works
+from letterhead.core.accounts.setup_links import USUAL_DAYS, is_valid
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.names.domain_names import DomainName
@@ -50,7 +50,7 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
         begins=spans[0].begins if spans else None,
         states=dict.fromkeys(span.state for span in spans),
         events=list(reversed(events)),
-        links=[(each, works(each, now)) for each in reversed(await deps.store.setup_links(domain.id))],
+        links=[(each, is_valid(each, now)) for each in reversed(await deps.store.setup_links(domain.id))],
         made=made,
         days=USUAL_DAYS,
         keys=_keys(domain),
