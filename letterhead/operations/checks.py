@@ -191,7 +191,7 @@ def _keys(domain: Domain, plan: Plan, evidence: Evidence, seen: Seen) -> rotatio
     new = [each for each in (*plan.records, *plan.served) if each.id is RecordId.DKIM_NEXT]
     return rotation.KeyObservation(
         active=evidence.dkim,
-        spread=propagation.joint_propagation(new, seen),
+        propagation=propagation.joint_propagation(new, seen),
         old=rotation.old_record_states(domain, seen),
         held_elsewhere=evidence.held_elsewhere,
     )

@@ -13,7 +13,7 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.core.rotation.propagation import NOBODY, Propagation, joint_propagation
+from letterhead.core.rotation.propagation import NOT_ASKED, Propagation, joint_propagation
 from letterhead.core.rotation.rotation import KeyObservation, Stage
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
@@ -43,7 +43,7 @@ def took(domain: Domain, minutes: float, **seen: object) -> Domain:
 
 def switched() -> Domain:
     """Gives one whose keys changed 11 minutes after T0."""
-    return took(took(rotating(), 1, spread=Propagation()), 11, spread=Propagation())
+    return took(took(rotating(), 1, propagation=Propagation()), 11, propagation=Propagation())
 
 
 def test_two_aliases_are_planned_and_the_key_behind_the_first() -> None:
@@ -148,7 +148,9 @@ def test_the_next_key_is_seen_where_alias_and_key_are() -> None:
     assert seen_at(LH2, delegated_keys.REVOKED).lacking
     assert seen_at("lh2.another.keys.example", right).lacking
     assert seen_at(None, right).silent
-    assert joint_propagation(delegated_keys.planned_cnames("acme.dev", "lh1", HOME), {}) == Propagation(silent=NOBODY)
+    assert joint_propagation(delegated_keys.planned_cnames("acme.dev", "lh1", HOME), {}) == Propagation(
+        silent=NOT_ASKED
+    )
     assert joint_propagation((), {}) is None
 
 
@@ -172,7 +174,7 @@ def test_the_key_that_signs_is_always_in_our_zone(moves: list[tuple[str, RecordS
             domain = rotation.abandon(domain, T0 + minutes * MINUTE).domain
         else:
             old = dict.fromkeys(rotation.selectors_leaving(domain), sight)
-            domain = took(domain, minutes, active=sight, spread=Propagation(), old=old)
+            domain = took(domain, minutes, active=sight, propagation=Propagation(), old=old)
         held = delegated_keys.zone_texts(domain)
         assert held[delegated_keys.cname_target(HOME, domain.selector)] == f"{KEY}{domain.public_key}"
         needed = {each.public_key for each in domain.old_keys if not each.safe}

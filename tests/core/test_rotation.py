@@ -41,7 +41,7 @@ def step(
     **more: object,
 ) -> Transition:
     """Takes in one look, so many minutes after T0."""
-    seen = KeyObservation(active=active, spread=spread, **more)  # type: ignore[arg-type]
+    seen = KeyObservation(active=active, propagation=spread, **more)  # type: ignore[arg-type]
     return rotation.advance(Transition(domain=domain), seen, T0 + minutes * MINUTE)
 
 

@@ -137,7 +137,7 @@ def switch(domain: Domain, what: Seen) -> Domain:
     """Lets the first key switch in one look, in which this is seen of the second one."""
     now = T0 + 60 * MINUTE
     step = rotation.advance(
-        Transition(domain=domain), KeyObservation(active=RecordState.MISSING, spread=Propagation()), now
+        Transition(domain=domain), KeyObservation(active=RecordState.MISSING, propagation=Propagation()), now
     )
     assert step.domain.selector == "s2"
     return second_key.advance(domain, step, what, now).domain
