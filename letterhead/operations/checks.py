@@ -113,7 +113,7 @@ async def check(
     looking = ask_until_answered(deps.resolver, plan, history, thorough=full, allowed=limits, enough=as_before)
     seen, word = await _with_word(deps, domain, looking)
     await turn()
-    stands = checkup.all_there(plan) if same else checkup.judge_all(plan, seen)
+    stands = checkup.all_present(plan) if same else checkup.judge_all(plan, seen)
     evidence = await _evidence(deps, domain, stands, word)
     saw = CheckData(plan=plan, seen=seen, stands=stands, history=history, at=deps.now())
     return await _follow(deps, domain, saw, evidence, Way(same=same, watched=watched))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.check.check import all_there
+from letterhead.core.check.check import all_present
 from letterhead.core.check.fingerprint import check_fingerprint, has_all_required
 from letterhead.core.dns.answers import (
     Answer,
@@ -91,4 +91,4 @@ def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
     assert has_all_required([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert has_all_required([*all_there(PLAN).standings, *map(standing, optional)])
+    assert has_all_required([*all_present(PLAN).standings, *map(standing, optional)])
