@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from msgspec import UNSET, UnsetType
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.check.catalogue import DIAGNOSES, like
+from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
@@ -146,7 +146,7 @@ def _code(problem: str) -> str:
     """Takes the code of a finding; any other would be an empty list that looks like good news."""
     if problem in DIAGNOSES:
         return problem
-    near = like(problem)
+    near = similar_codes(problem)
     raise Fault(
         Kind.PARAMETER_INVALID,
         f"The query parameter 'problem' is {problem!r}: there is no finding with this code.",

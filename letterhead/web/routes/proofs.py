@@ -43,7 +43,7 @@ async def _judge(call: Call, asked: NewProof, raw: str) -> Answer:
         helo=_if_given(asked.helo),
     )
     found = await judged(call.house, call.account_id, call.part("sender"), given, call.actor)
-    return json(serialize_proofs.domain_proof(found.proof.case.sender, found))
+    return json(serialize_proofs.domain_proof(found.proof.given.sender, found))
 
 
 def _if_given(text: str | UnsetType) -> str | None:
