@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,13 +72,15 @@ async def seeded(url: str, count: int, public_key: str) -> None:
     """Fills in verified domains; with a key that is not the published one they are pending, and stay so."""
     healthy = public_key != "AAAA"
     state, since = HealthState.VERIFIED if healthy else HealthState.PENDING, datetime.now(UTC)
-    watch = RecordHealth(state=state, since=since, looks=(Observation(at=since, present=healthy),), present_since=BORN)
+    watch = RecordHealth(
+        state=state, since=since, observations=(Observation(at=since, present=healthy),), present_since=BORN
+    )
     made = [
         Domain(
             id=f"dom_{name}", account_id="acc", sender=name, selector=zones.SELECTOR, public_key=public_key,
             mail_from=zones.bounce(name), zone=zones.ZONE, created_at=BORN, last_sync=BORN, dkim=watch,
-            mail_from_watch=watch, held=healthy, verified_at=BORN if healthy else None,
-            told_at=BORN if healthy else None,
+            mail_from_health=watch, is_holder=healthy, verified_at=BORN if healthy else None,
+            registered_at=BORN if healthy else None,
         )
         for name in zones.names(count)
     ]  # fmt: skip
@@ -147,7 +150,7 @@ def _rounds(sides: Sequence[Callable[[], Speed]], rounds: int) -> list[list[Spee
         gathered[place].append(sides[place]())
         return gathered[place][-1].each
 
-    interleaved([lambda place=place: run(place) for place in range(len(sides))], rounds)
+    interleaved([partial(run, place) for place in range(len(sides))], rounds)
     return gathered
 
 

@@ -100,7 +100,7 @@ def domain(number: int, place: int, public_key: str, *, due: datetime = LATER) -
     return Domain(
         id=f"dom_{number}_{place}", account_id=f"acc_{number}", sender=sender, selector=f"sel{place % 1000}",
         public_key=public_key, mail_from=f"bounce.{sender}", zone=sender, created_at=born, last_sync=born,
-        dkim=new_health(state, born), mail_from_watch=new_health(state, born),
+        dkim=new_health(state, born), mail_from_health=new_health(state, born),
         tokens=tuple(f"{n:032x}" for n in range(3)),
         next_check_at=due, check_reason="routine",
     )  # fmt: skip

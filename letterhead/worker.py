@@ -175,8 +175,8 @@ async def _claimed(claim: Callable[[int], Awaitable[Sequence[Job]]], free: int, 
 async def _claim_checks(deps: Deps, owner: str, free: int) -> Sequence[Due]:
     """Claims due domains, with what their checks want to know beside them."""
     domains = await deps.store.claim_due(deps.now(), deps.now() + LEASE, owner, free)
-    told = await deps.store.load_check_contexts(domains) if domains else {}
-    return [(domain, told.get(domain.id)) for domain in domains]
+    contexts = await deps.store.load_check_contexts(domains) if domains else {}
+    return [(domain, contexts.get(domain.id)) for domain in domains]
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
@@ -186,11 +186,11 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 async def _check(deps: Deps, due: Due, turns: FairScheduler) -> None:
     """Checks one domain; a bug in it backs this one domain off and leaves the rest alone."""
-    domain, told = due
+    domain, context = due
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
             await turns.next()
-            saved = await checks.check(deps, domain, told=told, turn=turns.next)
+            saved = await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
             log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
@@ -227,7 +227,7 @@ async def _remind(deps: Deps, owed: DueReminder, owner: str) -> None:
 
 async def _deliver(deps: Deps, owed: DueDelivery) -> None:
     """Makes one attempt; after a bug its lease runs out, and it is made again."""
-    with structlog.contextvars.bound_contextvars(webhook=owed.kept.webhook.id, delivery=owed.id):
+    with structlog.contextvars.bound_contextvars(webhook=owed.stored.webhook.id, delivery=owed.id):
         try:
             await deliveries.deliver(deps, owed)
         except Fault as fault:

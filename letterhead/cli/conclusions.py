@@ -26,7 +26,7 @@ def as_json(conclusion: OneOffResult) -> str:
         "checkedAt": conclusion.checked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "dnsHost": conclusion.dns_host,
         "verdict": conclusion.verdict,
-        "records": [_record(each) for each in conclusion.examination.standings],
+        "records": [_record(each) for each in conclusion.examination.results],
         "findings": [_finding(each) for each in conclusion.examination.findings],
     }
     return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode()
@@ -63,7 +63,7 @@ def _finding(each: Finding) -> dict[str, Any]:
 def as_text(conclusion: OneOffResult) -> Text:
     """Tells a conclusion on a terminal: the records, each finding, the sum."""
     head = Text(conclusion.sender, style="bold").append(f"  {_where(conclusion)}", style="")
-    records = verdicts({"records": [_row(each) for each in conclusion.examination.standings]})
+    records = verdicts({"records": [_row(each) for each in conclusion.examination.results]})
     findings = [finding(msgspec.to_builtins(each)) for each in conclusion.examination.findings]
     parts = [head, records, *findings, *_guess(conclusion), _sum(conclusion)]
     return Text("\n\n").join(parts)
@@ -80,7 +80,7 @@ def _row(standing: RecordResult) -> dict[str, Any]:
 def _guess(conclusion: OneOffResult) -> list[Text]:
     if not conclusion.guessed:
         return []
-    found = [each.record.host.partition("._domainkey")[0] for each in conclusion.examination.standings]
+    found = [each.record.host.partition("._domainkey")[0] for each in conclusion.examination.results]
     names = ", ".join(name for name in found if name in conclusion.guessed)
     said = f"There are keys at {names}." if names else "None of them has a key, which says nothing about others."
     return [

@@ -5,20 +5,22 @@ from letterhead.cli.exit_codes import Exit
 
 _PAGE = """# The command
 
-`letterhead` runs the service (`run`, `serve`, `worker`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is a client
-of its HTTP API (`domains`, `keys`, `export`, `accounts`). In a clone, `./dev letterhead ARGS…` runs it in the project's
+`letterhead` runs the service (`run`, `serve`, `worker`, `relay`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is
+a client of its HTTP API (`domains`, `events`, `webhooks`, `keys`, `export`, `accounts`, `identities`, `reconcile`).
+`check` and `explain` need no server. In a clone, `./dev letterhead ARGS…` runs the command in the project's
 environment.
 
-Clients read three variables:
+The client commands read three variables:
 
-| variable | what it is | else |
+| variable | content | if not set |
 |---|---|---|
 | `LETTERHEAD_URL` | the server's address | `http://127.0.0.1:8025` |
 | `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`) |
-| `LETTERHEAD_OPERATOR_TOKEN` | the operator's token, for `accounts` | refused |
+| `LETTERHEAD_OPERATOR_TOKEN` | operator's token, for `accounts`, `identities`, `reconcile`, `keys rewrap` | refused |
 
-At a terminal there is colour, unless `NO_COLOR=1`; in a pipe there are plain columns. `--json` prints the API's answer
-octet for octet, and a final line break. What strangers wrote (DNS records) is shown with control characters escaped.
+At a terminal the output is in colour, unless `NO_COLOR=1`; in a pipe it is in plain columns. `--json` prints the API's
+response octet for octet, and a final line break. Text that others wrote (DNS records) is printed with control
+characters escaped.
 
 ## Exit codes
 
@@ -26,7 +28,7 @@ octet for octet, and a final line break. What strangers wrote (DNS records) is s
 |---|---|
 {codes}
 
-So a script can wait for a domain:
+For example, a script can wait for a domain:
 
 ```sh
 until letterhead domains check acme.dev >/dev/null; do [ $? -eq 1 ] || exit; sleep 15; done
@@ -34,12 +36,12 @@ until letterhead domains check acme.dev >/dev/null; do [ $? -eq 1 ] || exit; sle
 
 ## Shell completion
 
-`letterhead completion install bash` (or `zsh`, `fish`) writes the script where the shell looks for it;
+`letterhead completion install bash` (or `zsh`, `fish`) writes the script to the place where the shell expects it;
 `letterhead completion print bash` prints it.
 
 ## Commands
 
-This page is made from the code: `python -c "from letterhead.cli.manual import page; print(page(), end='')"`.
+This page is generated from the code: `python -c "from letterhead.cli.manual import page; print(page(), end='')"`.
 
 {commands}
 """

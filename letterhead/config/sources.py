@@ -64,14 +64,16 @@ def page() -> str:
 _PAGE = f"""\
 # Configuration
 
-Every setting is an environment variable, or a key in a TOML file without the prefix and in lower case
-(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is `{PREFIX}CONFIG`, else `{DEFAULT_FILE}` in the working
-directory if there is one. The environment wins over the file; an empty variable counts as not set. A name that is not
-in this table is refused, and so is a value that can't be right.
+Every setting is an environment variable, or a key in a TOML file, in lower case and without the prefix
+(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is the one that `{PREFIX}CONFIG` names, or
+`{DEFAULT_FILE}` in the working directory if it exists. The environment overrides the file; an empty variable
+counts as not set. A name that is not in this table is refused, and so is an invalid value.
 
-`letterhead config` prints every setting, its value (secrets masked), where it came from and what it does.
+`letterhead config` prints every setting, its value (secrets masked), where the value came from and what the setting
+does.
 
-This page is made from the table in the code: `python -c "from letterhead.config import page; print(page(), end='')"`.
+This page is generated from the table in the code:
+`python -c "from letterhead.config import page; print(page(), end='')"`.
 
 | Setting | Default | Example | What it does |
 |---|---|---|---|

@@ -74,7 +74,7 @@ def after_transfer(evidence: Evidence) -> Evidence:
     """Gives the evidence as it is once the name has moved: what the provider holds is the loser's, and goes."""
     word = evidence.provider
     foreign = isinstance(word, Identity) and word.presence is Presence.FOREIGN
-    return replace(evidence, held_elsewhere=False, provider=None if foreign else word)
+    return replace(evidence, is_held_elsewhere=False, provider=None if foreign else word)
 
 
 async def settle(deps: Deps, contest: ClaimContest, outcome: DomainUpdate) -> bool:
@@ -93,7 +93,7 @@ async def settle(deps: Deps, contest: ClaimContest, outcome: DomainUpdate) -> bo
             domain=replace(yielded.domain, next_check_at=now),
             events=yielded.events,
             effects=(*yielded.effects, *delegated_keys.pending_effects(loser, yielded.domain)),
-            shed=rotation.keys_to_destroy(loser, yielded.domain),
+            keys_to_destroy=rotation.keys_to_destroy(loser, yielded.domain),
         ),
         replace(outcome, events=(*won.events, *outcome.events)),
         rows,

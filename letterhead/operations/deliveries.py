@@ -33,7 +33,7 @@ async def deliver(deps: Deps, owed: DueDelivery) -> None:
 
 async def _sent(deps: Deps, owed: DueDelivery) -> HttpResult:
     try:
-        target = parse_target(owed.kept.webhook.url, deps.policy.reach)
+        target = parse_target(owed.stored.webhook.url, deps.policy.egress)
     except Fault as refused:  # the operator allows less than when it was added
         return HttpResult(status=None, said=refused.detail)
     body = body_of(deps, owed)
@@ -51,7 +51,7 @@ def body_of(deps: Deps, owed: DueDelivery) -> bytes:
 
 def _secrets(deps: Deps, owed: DueDelivery) -> list[Secret]:
     """Opens the endpoint's secret, and for a day after a rotation the one before."""
-    kept, purpose = owed.kept, secret_purpose(owed.kept.webhook)
+    kept, purpose = owed.stored, secret_purpose(owed.stored.webhook)
     secrets = [deps.keyring.unseal(kept.sealed, purpose)]
     until = kept.webhook.old_secret_until
     if kept.old_sealed is not None and until is not None and deps.now() < until:

@@ -16,7 +16,7 @@ from letterhead.ports.store.domains import CheckContext
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 OLD_SELECTORS = 4  # each costs a question: a few are enough to remind somebody of what was left there
-PACKETS = 64  # design: a full check sends at most so many
+PACKETS = 64  # a full check sends at most so many (docs/threat-model.md: hostile DNS answers)
 SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
 
 
@@ -66,7 +66,7 @@ def load_history(deps: Deps, domain: Domain, beside: CheckContext) -> History:
     is not told.
     """
     wanted = rotation.held_keys(domain)
-    used = beside.used_selectors if domain.held else ()
+    used = beside.used_selectors if domain.is_holder else ()
     left = [
         *rotation.selectors_leaving(domain),
         *used,

@@ -63,7 +63,7 @@ class DomainView(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: Domain
     plan: Plan
-    checkup: CheckResult | None
+    last_check: CheckResult | None
 
 
 def plan_of(deps: Deps, domain: Domain) -> Plan:
@@ -76,9 +76,20 @@ async def list_domains(deps: Deps, account_id: str, page: DomainQuery) -> list[D
     return await deps.store.domains(account_id, page)
 
 
-async def list_marks(deps: Deps, account_id: str) -> list[tuple[str, int]]:
+async def list_versions(deps: Deps, account_id: str) -> list[tuple[str, int]]:
     """Lists the ids and versions of an account's domains: as long as these stay, so does all that the list tells."""
     return await deps.store.list_versions(account_id)
+
+
+async def list_checkups(deps: Deps, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
+    """Return the last check of each of these domains, by the domain's id."""
+    return await deps.store.last_checks([each.id for each in listed])
+
+
+async def find_version(deps: Deps, domain_id: str) -> int | None:
+    """Return the version of a domain, which each change raises; None where it is gone."""
+    domain = await deps.store.domain_by_id(domain_id)
+    return domain.version if domain else None
 
 
 async def find_domain(deps: Deps, account_id: str, raw: str) -> Domain:
@@ -109,7 +120,7 @@ async def show_domain(deps: Deps, account_id: str, raw: str) -> DomainView:
 async def view(deps: Deps, domain: Domain) -> DomainView:
     """Puts a domain together with its last check and its plan."""
     checkups = await deps.store.last_checks([domain.id])
-    return DomainView(domain=domain, plan=plan_of(deps, domain), checkup=checkups.get(domain.id))
+    return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=checkups.get(domain.id))
 
 
 async def add_domain(
@@ -129,7 +140,7 @@ async def add_domain(
         idempotency=(idempotency_key, _digest(name, wish)) if idempotency_key else None,
     )
     claimed = await deps.store.claim(claim, limits)
-    if claimed is not ClaimResult.POOL_DRY:
+    if claimed is not ClaimResult.POOL_EMPTY:
         return claimed
     own = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(msgspec.structs.replace(claim, own=own), limits)
@@ -177,8 +188,8 @@ class _Builder(msgspec.Struct, frozen=True, kw_only=True):
             created_at=now,
             last_sync=now,
             dkim=draft,
-            mail_from_watch=draft if self.mail_from else None,
-            slots=self.slots,
+            mail_from_health=draft if self.mail_from else None,
+            key_delegation=self.slots,
             ed25519=self.second[0] if self.second else None,
         )
         created = Event(kind=EventKind.DOMAIN_CREATED, at=now, detail=f"{self.name} was added.")
@@ -259,7 +270,9 @@ def _mail_from(deps: Deps, name: DomainName, asked: object) -> str | None:
 
 def key_purpose(domain: Domain, selector: str | None = None) -> str:
     """Binds a sealed private key to its claim and selector: moved to another row it does not open."""
-    claim = f".{domain.slots.token}" if domain.slots else ""  # where each claim has the same two selectors
+    claim = (
+        f".{domain.key_delegation.token}" if domain.key_delegation else ""
+    )  # where each claim has the same two selectors
     return f"dkim|{domain.account_id}|{domain.sender}|{selector or domain.selector}{claim}"
 
 

@@ -20,8 +20,8 @@ async def publish(deps: Deps, intent: Intent) -> None:
     wanted = (
         delegated_keys.zone_texts(domain)
         if domain is not None
-        else delegated_keys.no_texts(intent.slots)
-        if intent.slots
+        else delegated_keys.no_texts(intent.key_delegation)
+        if intent.key_delegation
         else {}
     )
     if not wanted:

@@ -67,8 +67,8 @@ class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self) -> str:
         """Says "fail" where a finding blocks, "inconclusive" where something could not be seen, else "pass"."""
         severities = {each.severity for each in self.examination.findings}
-        verdicts = {each.verdict for each in self.examination.standings}
-        lacking = {each.verdict for each in self.examination.standings if each.record.required}
+        verdicts = {each.verdict for each in self.examination.results}
+        lacking = {each.verdict for each in self.examination.results if each.record.required}
         if Severity.BLOCKING in severities or lacking & {Verdict.WRONG, Verdict.ABSENT}:
             return "fail"
         unknown = Severity.INCONCLUSIVE in severities or Verdict.UNANSWERED in verdicts
@@ -102,7 +102,7 @@ async def inspect(outlook: OneOffDeps, inquiry: OneOffCheck) -> OneOffResult:
 
 def _reserved(plan: Plan, seen: Seen, examination: CheckJudgement) -> CheckJudgement:
     """Says of a name that the public DNS never has that it is one, beside what was found at it here."""
-    if plan.sender.rpartition(".")[2] not in SPECIAL_TLDS or not examination.standings:
+    if plan.sender.rpartition(".")[2] not in SPECIAL_TLDS or not examination.results:
         return examination
     codes = {each.code for each in examination.findings}
     found = [each for each in check.examine(plan, seen).findings if each.code == topic.SPECIAL_USE.code]

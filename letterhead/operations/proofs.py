@@ -78,7 +78,7 @@ async def judge(deps: Deps, account_id: str, raw: str, given: ReceivedMessage, a
 
 async def authenticate_message(deps: Deps, sender: str, given: ReceivedMessage) -> AuthenticatedMessage:
     """Judges a message."""
-    now, read = deps.now(), message.parse(given.octets)
+    now, read = deps.now(), message.parse_message(given.octets)
     envelope = message_authentication.envelope(read, given.client_ip, given.mail_from, given.helo)
     case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)
@@ -115,8 +115,8 @@ async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
     letter = reminder_mail.proof_email(domain.sender, domain.mail_from, proving.to, token)
     handed = await proving.mailer.send(letter)
-    log.info("proof.handed", domain_id=domain.id, post=handed.post, said=handed.said)
-    if handed.post in (DeliveryResult.LATER, DeliveryResult.REFUSED):
+    log.info("proof.handed", domain_id=domain.id, post=handed.result, said=handed.said)
+    if handed.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
         raise Fault(
             Kind.PROVIDER_FAILED,
             f"The mail server did not take the proof from {letter.bounces}: {handed.said}",
@@ -131,7 +131,7 @@ async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_
 async def find_proof(deps: Deps, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:
     """Looks for a proof that was sent, and judges it where it has arrived; Faults `not-found`, `provider-failed`."""
     domain = await find_domain(deps, account_id, raw)
-    proving = deps.proving
+    proving = deps.proofs
     if proving is None or not _ours(deps, domain, token):
         fix = f"POST /domains/{domain.sender}/proof sends one and tells its id."
         raise Fault(Kind.NOT_FOUND, f"No proof of {domain.sender} has this id.", fix)
@@ -142,14 +142,14 @@ async def find_proof(deps: Deps, account_id: str, raw: str, token: str) -> Proof
 
 
 def _set(deps: Deps) -> ProofSetup:
-    if deps.proving is None:
+    if deps.proofs is None:
         raise Fault(
             Kind.BODY_INVALID,
             "This installation names no mailbox that a proof could be sent to.",
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
         )
-    return deps.proving
+    return deps.proofs
 
 
 def _too_soon(domain: Domain) -> Fault:

@@ -15,13 +15,13 @@ async def accept_notification(deps: Deps, body: bytes) -> None:
 
     Faults: `not-found` where none are expected, else those of `ports.Notices`.
     """
-    if deps.notices is None:
+    if deps.notifications is None:
         raise Fault(
             Kind.NOT_FOUND,
             "No notices of a mail provider are taken here.",
             "Name the topics that they come from in LETTERHEAD_SES_NOTICE_TOPICS: docs/ses.md.",
         )
-    for sender in sorted(await deps.notices.read(body)):
+    for sender in sorted(await deps.notifications.read(body)):
         await _look_soon(deps, sender)
 
 

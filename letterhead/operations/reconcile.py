@@ -101,7 +101,7 @@ async def _held(deps: Deps) -> AsyncIterator[Domain]:
 
 def _difference(domain: Domain, listed: Mapping[str, ProviderStatus]) -> Difference | None:
     """Says how one domain differs, by the list and by the provider's last word on it."""
-    if domain.told_at is None:
+    if domain.registered_at is None:
         return None
     if domain.sender not in listed:
         return _differs(domain, DifferenceKind.MISSING, "the provider holds no identity of this name")

@@ -59,15 +59,15 @@ async def _send(deps: Deps, owed: DueReminder, owner: str, domain: Domain, accou
 
 async def _close(deps: Deps, owed: DueReminder, handed: SendResult) -> None:
     kind, step = owed.reminder.kind, owed.reminder.step
-    log.info("reminder.handed", kind=kind, step=step, post=handed.post, said=handed.said)
+    log.info("reminder.handed", kind=kind, step=step, post=handed.result, said=handed.said)
     now = deps.now()
-    match handed.post:
+    match handed.result:
         case DeliveryResult.LATER:
             await deps.store.postpone_reminder(owed.id, now + rules.retry_in(owed.attempts), handed.said)
         case DeliveryResult.ACCEPTED:
             await deps.store.settle_reminder(owed.id, "sent", handed.said, now)
         case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
-            await deps.store.settle_reminder(owed.id, handed.post.value, handed.said, None)
+            await deps.store.settle_reminder(owed.id, handed.result.value, handed.said, None)
 
 
 def opt_out_url(deps: Deps, account_id: str) -> str:

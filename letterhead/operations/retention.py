@@ -14,7 +14,7 @@ TURNS_KEPT = timedelta(hours=1)  # an hour's difference between two clocks does 
 
 async def prune(deps: Deps) -> bool:
     """Forgets some of what is older than it is kept; false where there was nothing left to forget."""
-    now, kept, store = deps.now(), deps.policy.kept, deps.store
+    now, kept, store = deps.now(), deps.policy.retention, deps.store
     # An event that goes leaves its check behind until the next time.
     gone = {
         "deliveries": await store.prune_deliveries(now - kept.deliveries),

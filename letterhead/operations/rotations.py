@@ -50,7 +50,7 @@ async def start(deps: Deps, account_id: str, raw: str, wish: RotationRequest, ac
             return _as_wished(domain, wish)
         if domain.dkim.state not in rotation.MAY_START:
             raise _too_early(domain)
-        if domain.slots is not None:
+        if domain.key_delegation is not None:
             _refuse_slots(deps, domain, wish)
         selector = _selector(deps, domain, wish)
         key = key or await _key(deps, wish)
@@ -74,7 +74,7 @@ async def start_if_due(deps: Deps, domain: Domain) -> None:
 
 
 async def _start_due(deps: Deps, domain: Domain) -> None:
-    if domain.slots is not None and deps.publisher is None:  # nobody could publish the new key
+    if domain.key_delegation is not None and deps.publisher is None:  # nobody could publish the new key
         return
     selector = _selector(deps, domain, NOTHING)
     if await _started(deps, domain, selector, await _key(deps, NOTHING), "due by the operator's policy"):
@@ -97,7 +97,7 @@ async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain
 
 async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
     step = rotation.start(domain, selector, key.public_key, deps.now(), why)
-    second = second_key(deps) if domain.slots is None else None
+    second = second_key(deps) if domain.key_delegation is None else None
     if second is not None and step.domain.rotation is not None:
         coming = replace(step.domain.rotation, ed25519=second[0])
         step = replace(step, domain=replace(step.domain, rotation=coming))
@@ -114,12 +114,12 @@ def _outcome(deps: Deps, before: Domain, step: Transition, new_key: NewDomainKey
         events=step.events,
         effects=delegated_keys.pending_effects(before, after),
         new_key=new_key,
-        shed=rotation.keys_to_destroy(before, after),
+        keys_to_destroy=rotation.keys_to_destroy(before, after),
     )
 
 
 def _selector(deps: Deps, domain: Domain, wish: RotationRequest) -> str:
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         return delegated_keys.other_selector(domain.selector)
     if wish.selector is None:
         return new_selector(deps)

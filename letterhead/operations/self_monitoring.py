@@ -49,7 +49,7 @@ async def look_at_account(deps: Deps) -> bool:
     if await deps.store.take_rate_slot(ACCOUNT, now, EVERY, now) is None:
         return False
     told = await deps.provider.account_health()
-    await deps.store.save_provider_health(deps.provider.name, ProviderHealth(at=deps.now(), told=tuple(told)))
+    await deps.store.save_provider_health(deps.provider.name, ProviderHealth(at=deps.now(), items=tuple(told)))
     return True
 
 

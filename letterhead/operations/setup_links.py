@@ -8,7 +8,7 @@ import msgspec
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.operations.checks import to_come
+from letterhead.operations.checks import is_anything_pending
 from letterhead.operations.domains import DomainView, find_domain, view
 from letterhead.operations.ids import new_id
 from letterhead.ports.deps import Deps
@@ -99,5 +99,5 @@ async def note_page_open(deps: Deps, link: SetupLink) -> None:
     await deps.store.note_page_open(domain.id, link.id, now, now + WATCHED_FOR)
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
-        if last is None or to_come(domain, last.standings):
+        if last is None or is_anything_pending(domain, last.results):
             await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -62,7 +62,7 @@ def _not_found(webhook_id: str) -> Fault:
 
 async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], actor: Actor) -> RevealedWebhook:
     """Adds an endpoint, which is told of events from now on."""
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     webhook = Webhook(
         id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
     )
@@ -82,7 +82,7 @@ async def change_webhook(
 ) -> RevealedWebhook:
     """Changes an endpoint's URL and events; its secret stays, and one that was disabled is enabled again."""
     found = await find_webhook(deps, account_id, webhook_id)
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
     if not await deps.store.change_webhook(changed, audit_row(deps, actor, "webhook.change", webhook_id)):
         raise _not_found(webhook_id)

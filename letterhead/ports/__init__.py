@@ -1,1 +1,5 @@
-"""What the operations need of the outside world, as protocols: one file a port, and no implementation of any."""
+"""The protocols through which the operations reach the outside world, one file a port, without implementations.
+
+`resolver`, `provider`, `keyring`, `mail`, `outbound`, `sign_in`, `meter`, `relay` and `store`; `deps` is all of them in
+one value.
+"""

@@ -19,7 +19,7 @@ from letterhead.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPeriods:
-    """Says for how long history is kept."""
+    """How long history is kept."""
 
     events: timedelta
     snapshots: timedelta
@@ -28,22 +28,22 @@ class RetentionPeriods:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSettings:
-    """Holds the settings that operations follow."""
+    """The settings that operations follow."""
 
     expose_private_dkim: bool
     mail_from_label: str
     installation: str  # the first part of the owner tag
     public_url: str  # of links, without a final slash
-    check_seconds: float  # that all questions of one check may take together
-    reach: EgressPolicy  # where webhooks may lead
-    kept: RetentionPeriods
+    check_seconds: float  # the deadline of all questions of one check together
+    egress: EgressPolicy  # which addresses webhooks may reach
+    retention: RetentionPeriods
     ed25519: bool = False  # whether domains get a second key, of Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """Gathers what operations need; made by wiring alone."""
+    """The ports and settings that operations need; made by wiring alone."""
 
     resolver: Resolver
     provider: Provider
@@ -56,10 +56,10 @@ class Deps:
     meter: Meter
     digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
     now: Callable[[], datetime]
-    random_octets: Callable[[int], bytes]  # so many octets nobody can guess
+    random_octets: Callable[[int], bytes]  # that many octets that nobody can guess
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
-    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
-    rules: str = ""  # names the version of the rules and of that table
-    notices: ProviderNotifications | None = None  # None where no notices are expected
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms we know
+    rules_version: str = ""  # of the rules and of that table
+    notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
-    proving: ProofSetup | None = None  # None where no mailbox for proofs is set
+    proofs: ProofSetup | None = None  # None where no mailbox for proofs is set

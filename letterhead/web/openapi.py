@@ -1,4 +1,4 @@
-"""Knows how the list of endpoints becomes an OpenAPI 3.1 document, and that document a page for people."""
+"""The OpenAPI 3.1 document, made from the list of endpoints, and its page for people."""
 
 import base64
 import json
@@ -12,9 +12,9 @@ import msgspec
 
 from letterhead import __version__
 from letterhead.errors import Kind
-from letterhead.web import errors as problems
-from letterhead.web import examples
-from letterhead.web.endpoint import Access, Endpoint, Page
+from letterhead.web import errors, examples
+from letterhead.web.context import HtmlDocument
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.errors import ErrorEnvelope
 
 Json = dict[str, Any]
@@ -61,7 +61,7 @@ SECURITY_SCHEMES = {
 
 
 def describe(endpoints: Sequence[Endpoint]) -> Json:
-    """Describes all endpoints as one OpenAPI 3.1 document."""
+    """Describe all endpoints as one OpenAPI 3.1 document."""
     wanted: list[Any] = [ErrorEnvelope]
     for endpoint in endpoints:
         wanted.extend(shape for shape in (endpoint.answer, endpoint.body, endpoint.query) if shape is not None)
@@ -86,12 +86,12 @@ def describe(endpoints: Sequence[Endpoint]) -> Json:
 
 
 def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
-    """Lists every fault that can be answered, in the order of their codes."""
+    """List every fault that can be answered, in the order of their codes."""
     return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
 
 
 def _open(schema: Json) -> Json:
-    """Leaves the class's name away where it only repeats the key."""
+    """Leave the class's name away where it only repeats the key."""
     return {key: value for key, value in schema.items() if key != "title"}
 
 
@@ -139,7 +139,7 @@ def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
 
 
 def kinds_of(endpoint: Endpoint) -> list[Kind]:
-    """Lists every fault that an endpoint can answer with."""
+    """List every fault that an endpoint can answer with."""
     kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
     if endpoint.body is not None:
         kinds += BODY
@@ -162,7 +162,7 @@ def _responses(endpoint: Endpoint, named: Json) -> Json:
         responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
     by_status: dict[int, list[Kind]] = {}
     for kind in kinds_of(endpoint):
-        by_status.setdefault(problems.status_of(kind), []).append(kind)
+        by_status.setdefault(errors.status_of(kind), []).append(kind)
     for status, kinds in sorted(by_status.items()):
         responses[str(status)] = _problem(status, kinds)
     return responses
@@ -183,27 +183,23 @@ def _success(endpoint: Endpoint, named: Json) -> Json:
 
 
 def _problem(status: int, kinds: Sequence[Kind]) -> Json:
-    """Describes one error status with an example of the envelope for each code."""
+    """Describe one error status with an example of the envelope for each code."""
     schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
     shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
     return {
-        "description": problems.title(status),
+        "description": errors.title(status),
         "headers": _headers(),
         "content": {"application/json": {"schema": schema, "examples": shown}},
     }
 
 
 def text(described: Json) -> bytes:
-    """Return the document as it is served and committed."""
-    written = json.dumps(described, indent=2, ensure_ascii=False)
-    for name, published in PUBLISHED_NAMES.items():
-        written = written.replace(f'{REFERENCE.format(name=name)}"', f'{REFERENCE.format(name=published)}"')
-        written = written.replace(f'"{name}": {{', f'"{published}": {{')
-    return written.encode() + b"\n"
+    """Write the document as it is served and committed."""
+    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def page(described: Json) -> Page:
-    """Makes the page for people."""
+def page(described: Json) -> HtmlDocument:
+    """Make the page for people."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
 
     style = (TEMPLATES / "docs.css").read_text("utf-8")
@@ -213,7 +209,7 @@ def page(described: Json) -> Page:
     html = environment.get_template("docs.html").render(document=described, style=style, shown=_shown)
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
-    return Page(html=html.encode(), policy=policy)
+    return HtmlDocument(html=html.encode(), policy=policy)
 
 
 def _shown(value: object) -> str:
@@ -221,7 +217,7 @@ def _shown(value: object) -> str:
 
 
 def main() -> None:
-    """Writes the document to standard output, to be committed as docs/openapi.json."""
+    """Write the document to standard output, to be committed as docs/openapi.json."""
     from letterhead.web.routes import ENDPOINTS
 
     sys.stdout.buffer.write(text(describe(ENDPOINTS)))

@@ -1,12 +1,13 @@
-"""Knows how a value of the core is told on the wire; decides nothing."""
+"""Serializers: values of the core as the JSON of the API."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
@@ -31,6 +32,8 @@ from letterhead.web import schemas, schemas_links
 
 T = TypeVar("T")
 
+JSON = "application/json"
+
 LABELS = {
     RecordId.DKIM: "DKIM key",
     RecordId.DKIM_NEXT: "New DKIM key",
@@ -43,6 +46,11 @@ LABELS = {
 
 
 _OURS = (RecordId.DKIM_NEXT, *ED25519_KEYS)
+
+
+def json_response(value: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    """Respond with a value as JSON."""
+    return Response(msgspec.json.encode(value), status, headers, JSON)
 
 
 def given(value: T | None) -> T | UnsetType:
@@ -83,7 +91,7 @@ def health(each: Domain, checkup: CheckResult | None, now: datetime) -> schemas.
 
 def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
     """Tells all of one domain."""
-    each, checkup = view.domain, view.checkup
+    each, checkup = view.domain, view.last_check
     return schemas.DomainDetail(
         **_listed(each, view.plan, keys),
         unicode=DomainName(each.sender).unicode,
@@ -96,9 +104,9 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
-        records=standings(checkup.standings) if checkup else _unseen(view.plan),
-        next_key=_next_key(checkup.standings, each) if checkup else UNSET,
-        ed25519_keys=_ed25519_keys(checkup.standings) if checkup else UNSET,
+        records=standings(checkup.results) if checkup else _unseen(view.plan),
+        next_key=_next_key(checkup.results, each) if checkup else UNSET,
+        ed25519_keys=_ed25519_keys(checkup.results) if checkup else UNSET,
         findings=checkup.findings if checkup else (),
         provider=_provider(deps.provider.name, each),
         snapshot=checkup.snapshot if checkup else UNSET,
@@ -122,7 +130,7 @@ def _ed25519_keys(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ..
 def _next_key(each: Iterable[RecordResult], domain: Domain) -> schemas.RecordCheck | UnsetType:
     """Tells how the new key's record stands while a change of keys is under way, or that of the free slot."""
     found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
-    return _standing(found[0]) if found and (domain.rotation or domain.slots) else UNSET
+    return _standing(found[0]) if found and (domain.rotation or domain.key_delegation) else UNSET
 
 
 def _standing(standing: RecordResult) -> schemas.RecordCheck:
@@ -165,11 +173,11 @@ def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
     """Tells a look that changed nothing."""
     return schemas.DomainDnsCheck(
         sender=check.sender,
-        records=standings(check.examination.standings),
+        records=standings(check.examination.results),
         next_key=next(
-            (_standing(each) for each in check.examination.standings if each.record.id is RecordId.DKIM_NEXT), UNSET
+            (_standing(each) for each in check.examination.results if each.record.id is RecordId.DKIM_NEXT), UNSET
         ),
-        ed25519_keys=_ed25519_keys(check.examination.standings),
+        ed25519_keys=_ed25519_keys(check.examination.results),
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
         findings=check.examination.findings,
@@ -188,13 +196,13 @@ def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
         next_selector=coming.selector if coming else UNSET,
         record=representation.public_record(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
-        looked_at=given(coming.looked_at) if coming else UNSET,
-        missing_at=(coming.lacking or UNSET) if coming else UNSET,
-        silent=(coming.silent or UNSET) if coming else UNSET,
+        looked_at=given(coming.checked_at) if coming else UNSET,
+        missing_at=(coming.missing_at or UNSET) if coming else UNSET,
+        silent=(coming.unreachable or UNSET) if coming else UNSET,
         switches_at=given(rotation.switches_at(each)),
         rotated_at=given(each.rotated_at),
         # Of delegated keys nothing is ever the customer's to remove.
-        old_selectors=() if each.slots else tuple(_old_selector(each.sender, old) for old in each.old_keys),
+        old_selectors=() if each.key_delegation else tuple(_old_selector(each.sender, old) for old in each.old_keys),
     )
 
 

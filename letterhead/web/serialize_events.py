@@ -42,7 +42,7 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
     check = schemas_events.CheckOut(
         id=check_id,
         checked_at=checkup.taken_at,
-        records=standings(checkup.standings),
+        records=standings(checkup.results),
         findings=checkup.findings,
         snapshot=checkup.snapshot,
     )

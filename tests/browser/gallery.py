@@ -35,8 +35,8 @@ from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
 from letterhead.ports.store.domains import DomainUpdate
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.settings import WebSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 from tests.web.conftest import OPERATOR_TOKEN, served
@@ -133,9 +133,9 @@ class Gallery:
 
         async def write() -> None:
             view = await self.world.view(sender)
-            assert view.checkup is not None
-            done = replace(view.checkup, findings=(*view.checkup.findings, *findings))
-            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, checkup=done))
+            assert view.last_check is not None
+            done = replace(view.last_check, findings=(*view.last_check.findings, *findings))
+            assert await self.world.deps.store.save(DomainUpdate(domain=view.domain, check=done))
 
         self.do(write())
 
@@ -158,7 +158,7 @@ class Gallery:
         domain = self.do(self.world.domain(sender))
         assert domain.rotation is not None
         now = self.world.deps.now()
-        self.change(sender, rotation=replace(domain.rotation, seen_since=now, looked_at=now))
+        self.change(sender, rotation=replace(domain.rotation, seen_since=now, checked_at=now))
 
     def switched(self, sender: str) -> None:
         """Has the domain sign with a newer key: one record before it is needed for a while, another can go."""
@@ -175,17 +175,17 @@ class Gallery:
             now = datetime.now(UTC)
             for sender in senders:
                 view = await self.world.view(sender)
-                assert view.checkup is not None
-                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.checkup.standings)
-                done = replace(view.checkup, standings=unheard, taken_at=now)
+                assert view.last_check is not None
+                unheard = tuple(replace(each, verdict=Verdict.UNANSWERED) for each in view.last_check.results)
+                done = replace(view.last_check, results=unheard, taken_at=now)
                 domain = replace(view.domain, zone=sender)
-                assert await self.world.deps.store.save(DomainUpdate(domain=domain, checkup=done))
+                assert await self.world.deps.store.save(DomainUpdate(domain=domain, check=done))
 
         self.do(write())
 
 
 @contextmanager
-def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery]:
     """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -209,11 +209,11 @@ def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gall
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -224,7 +224,7 @@ async def _running(
             settings = WebSettings(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
-            )  # type: ignore[arg-type] # fmt: skip
+            )  # fmt: skip
             async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
 
@@ -250,7 +250,7 @@ async def _past(world: World) -> None:
     uses = (QuotaUse(quota=Quota.MAILS, used=12_345, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
     sandbox = HealthItem(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
     counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
-    await store.save_provider_health("simulated", ProviderHealth(at=now, told=(sandbox, counted)))
+    await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
     await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
     domain = await world.domain("lighthouse.example")
     changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")

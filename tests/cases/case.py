@@ -32,6 +32,7 @@ from letterhead.operations.dns_questions import ask_until_answered
 from tests.core import samples
 
 FOLDER = Path(__file__).parent
+RESOLVER = "192.0.2.53"  # the address by which findings name the resolver (RFC 5737)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ def read(path: Path) -> Case:
     token, _, home = head.get("slots", "").partition(".")
     slots = KeyDelegation(zone=home, token=token) if home else None
     plan = samples.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
-    plan = samples.signed_by(plan, head.get("signer", sender))
+    plan = samples.signed_by(plan, head.get("signer") or sender)
     if "ed25519" in head:
-        second = topic.planned_ed25519(sender, "ed1", head["ed25519"])
+        second = topic.planned_ed25519_record(sender, "ed1", head["ed25519"])
         plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
@@ -126,6 +127,6 @@ def examine(case: Case) -> tuple[CheckJudgement, int]:
 
 
 async def _examine(case: Case) -> tuple[CheckJudgement, int]:
-    resolver = ZoneFileResolver(case.text)
+    resolver = ZoneFileResolver(case.text, resolver=RESOLVER)
     seen = await ask_until_answered(resolver, case.plan, case.history, thorough=True)
     return check.examine(case.plan, seen, history=case.history), len(seen)

@@ -72,7 +72,7 @@ def domain(account_id: str, sender: str, **how: object) -> Domain:
         created_at=NOW,
         last_sync=NOW,
         dkim=new_health(HealthState.PENDING, NOW),
-        mail_from_watch=new_health(HealthState.PENDING, NOW),
+        mail_from_health=new_health(HealthState.PENDING, NOW),
         tokens=("one", "two"),
         next_check_at=NOW,
     )
@@ -106,7 +106,7 @@ def checkup(at: datetime = NOW, note: str = "seen") -> CheckResult:
     reply = Reply(perspective=Perspective(view=View.EVERY_SERVER, server="ns1"), answer=NoData(negative_ttl=60))
     return CheckResult(
         taken_at=at,
-        standings=(RecordResult(record=record, verdict=Verdict.ABSENT, observed=("odd \0 text",)),),
+        results=(RecordResult(record=record, verdict=Verdict.ABSENT, observed=("odd \0 text",)),),
         findings=(finding,),
         snapshot=Snapshot(taken_at=at, exchanges=(Exchange(question=question, replies=(reply,)),)),
     )

@@ -1,6 +1,8 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -155,7 +157,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.EXISTS
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -165,7 +167,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_EMPTY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -179,7 +181,7 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1))
-        is ClaimResult.THERE
+        is ClaimResult.EXISTS
     )
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2))
@@ -227,7 +229,7 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
     assert await shop.store.claim(first, Limits()) is ClaimResult.ADDED
-    assert await shop.store.claim(first, Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(first, Limits()) is ClaimResult.EXISTS
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, Limits())
@@ -272,7 +274,7 @@ async def test_domains_are_filtered(shop: Shop) -> None:
     await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "t_o.example")
 
-    async def found(**how: str) -> list[str]:
+    async def found(**how: Any) -> list[str]:
         return [one.sender for one in await shop.store.domains(made.id, DomainQuery(**how))]
 
     assert await found(status="SUCCESS") == ["one.example"]
@@ -290,9 +292,9 @@ async def test_domains_are_filtered_by_a_problem(shop: Shop) -> None:
     made = await shop.account()
     one, two = await shop.domain(made.id, "one.example"), await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "never.example")
-    assert await shop.store.save(DomainUpdate(domain=one, checkup=checkup()))
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup()))
     posing = replace(checkup().findings[0], code="spf.missing", detail='"code":"dkim.missing"')
-    assert await shop.store.save(DomainUpdate(domain=two, checkup=replace(checkup(), findings=(posing,))))
+    assert await shop.store.save(DomainUpdate(domain=two, check=replace(checkup(), findings=(posing,))))
 
     async def found(problem: str) -> list[str]:
         return [one.sender for one in await shop.store.domains(made.id, DomainQuery(problem=problem))]
@@ -334,7 +336,7 @@ watches = st.builds(
     RecordHealth,
     state=st.sampled_from(HealthState),
     since=times,
-    looks=st.lists(st.builds(Observation, at=times, present=st.booleans()), max_size=3).map(tuple),
+    observations=st.lists(st.builds(Observation, at=times, present=st.booleans()), max_size=3).map(tuple),
     first_miss_at=st.none() | times,
     misses=st.integers(0, 1000),
     stops_sending_at=st.none() | times,
@@ -359,10 +361,10 @@ lives = st.fixed_dictionaries(
         "created_at": times,
         "last_sync": times,
         "dkim": watches,
-        "mail_from_watch": st.none() | watches,
+        "mail_from_health": st.none() | watches,
         "verified_at": st.none() | times,
-        "held": st.booleans(),
-        "told_at": st.none() | times,
+        "is_holder": st.booleans(),
+        "registered_at": st.none() | times,
         "identity": st.none() | identities,
         "restarted_at": st.none() | times,
         "tokens": st.lists(texts, max_size=3).map(tuple),
@@ -397,10 +399,10 @@ async def test_save_writes_all(shop: Shop) -> None:
     assert await shop.store.claim_due(NOW, later(minutes=5), "worker", 10) == [one]
     seen = checkup(NOW)
     outcome = DomainUpdate(
-        domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), held=True, next_check_at=later(minutes=1)),
+        domain=replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True, next_check_at=later(minutes=1)),
         events=(event(EventKind.DOMAIN_VERIFIED), event(EventKind.RECORD_CHANGED)),
         effects=(Effect.REGISTER, Effect.RESTART),
-        checkup=seen,
+        check=seen,
     )
     assert await shop.store.save(outcome)
     saved = await shop.store.domain(made.id, "example.com")
@@ -419,7 +421,7 @@ async def test_stale_save_writes_nothing(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     assert await shop.store.save(DomainUpdate(domain=replace(one, check_reason="first")))
     late = DomainUpdate(
-        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), checkup=checkup()
+        domain=replace(one, check_reason="late"), events=(event(),), effects=(Effect.REGISTER,), check=checkup()
     )
     assert not await shop.store.save(late)
     kept = await shop.store.domain_by_id(one.id)
@@ -433,13 +435,13 @@ async def test_stale_save_writes_nothing(shop: Shop) -> None:
 async def test_one_holder_of_a_name(shop: Shop) -> None:
     """The second to hold a name is told so, with nothing written; once the first lets go, it may."""
     mine, theirs = await shop.account(), await shop.account()
-    first = await shop.domain(mine.id, "example.com", held=True)
+    first = await shop.domain(mine.id, "example.com", is_holder=True)
     second = await shop.domain(theirs.id, "example.com")
-    wish = DomainUpdate(domain=replace(second, held=True), events=(event(EventKind.DOMAIN_VERIFIED),))
+    wish = DomainUpdate(domain=replace(second, is_holder=True), events=(event(EventKind.DOMAIN_VERIFIED),))
     assert not await shop.store.save(wish)
     assert await shop.store.holder("example.com") == first.id
     assert len(await shop.store.events(theirs.id, None, None, 10)) == 1
-    assert await shop.store.save(DomainUpdate(domain=replace(first, held=False)))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, is_holder=False)))
     assert await shop.store.holder("example.com") is None
     assert await shop.store.save(wish)
     assert await shop.store.holder("example.com") == second.id
@@ -456,13 +458,13 @@ async def test_holders_of_names_around(shop: Shop) -> None:
         "c.example.com",
         "xb.example.com",
     ):
-        await shop.domain(theirs.id, name, held=name != "c.example.com")
-    await shop.domain(mine.id, "d.b.example.com", held=True)
+        await shop.domain(theirs.id, name, is_holder=name != "c.example.com")
+    await shop.domain(mine.id, "d.b.example.com", is_holder=True)
     one = await shop.domain(mine.id, "b.example.com")
     found = await shop.store.held_around(one)
     assert [each.sender for each in found] == ["example.com", "a.b.example.com"]
     told = RelatedEvent(domain=found[0], event=event(EventKind.CLAIM_CONTESTED))
-    assert await shop.store.save(DomainUpdate(domain=one, notices=(told,)))
+    assert await shop.store.save(DomainUpdate(domain=one, related_events=(told,)))
     last = (await shop.store.events(theirs.id, found[0].id, None, 10))[-1]
     assert (last.sender, last.event) == ("example.com", told.event)
     assert await shop.store.domain_by_id(found[0].id) == found[0]
@@ -474,7 +476,7 @@ async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
     one = await shop.domain(made.id, "example.com")
     for version, note in enumerate(["first", "second", "third"]):
         events = (event(),) if note == "second" else ()
-        saved = DomainUpdate(domain=replace(one, version=version), checkup=checkup(note=note), events=events)
+        saved = DomainUpdate(domain=replace(one, version=version), check=checkup(note=note), events=events)
         assert await shop.store.save(saved)
     found: CheckResult = (await shop.store.last_checks([one.id]))[one.id]
     assert found.findings[0].detail == "third"
@@ -483,8 +485,8 @@ async def test_last_checkup_replaces_the_one_before(shop: Shop) -> None:
 async def test_deleting_leaves_the_story(shop: Shop) -> None:
     """A deleted domain is gone with key and checkup; its events stay, and the identity is withdrawn once."""
     made = await shop.account()
-    one = await shop.domain(made.id, "example.com", held=True)
-    assert await shop.store.save(DomainUpdate(domain=one, checkup=checkup(), events=(event(),)))
+    one = await shop.domain(made.id, "example.com", is_holder=True)
+    assert await shop.store.save(DomainUpdate(domain=one, check=checkup(), events=(event(),)))
     gone = event(EventKind.DOMAIN_DELETED)
     assert not await shop.store.delete(one, gone, (Effect.WITHDRAW,), audit()), "read before the save"
     one = replace(one, version=one.version + 1)
@@ -631,8 +633,9 @@ async def test_vault_keeps_the_first(store: Store) -> None:
 
 
 async def test_store_is_ready(store: Store) -> None:
-    """An open store says that it can be used."""
-    await store.ready()
+    """An open store says that it can be used: nothing is raised."""
+    (raised,) = await asyncio.gather(store.ready(), return_exceptions=True)
+    assert raised is None
 
 
 def test_values_are_whole() -> None:

@@ -14,7 +14,7 @@ HOME = KeyDelegation(zone="keys.example", token="x7qd")
 async def delegated(shop: Shop, **how: object) -> Domain:
     """Adds a domain of an account of its own whose keys lie in our own zone."""
     made = await shop.account()
-    return await shop.domain(made.id, NAME, **({"selector": "lh1", "slots": HOME} | how))
+    return await shop.domain(made.id, NAME, **({"selector": "lh1", "key_delegation": HOME} | how))
 
 
 async def test_our_zone_and_the_provider_do_not_wait_for_each_other(shop: Shop) -> None:
@@ -41,35 +41,35 @@ async def test_what_was_deleted_can_be_taken_out_of_the_zone(shop: Shop) -> None
     assert await shop.store.delete(one, gone, (Effect.WITHDRAW, Effect.PUBLISH), audit())
     assert await shop.store.domain_by_id(one.id) is None
     owed = await shop.store.claim_intents(NOW, later(minutes=1), "one", 10)
-    assert [(each.effect, each.slots) for each in owed] == [(Effect.WITHDRAW, HOME), (Effect.PUBLISH, HOME)]
+    assert [(each.effect, each.key_delegation) for each in owed] == [(Effect.WITHDRAW, HOME), (Effect.PUBLISH, HOME)]
     made = await shop.account()
     plain = await shop.domain(made.id, "example.org")
     assert await shop.store.save(DomainUpdate(domain=plain, effects=(Effect.REGISTER,)))
     (intent,) = await shop.store.claim_intents(NOW, later(minutes=1), "one", 10)
-    assert intent.slots is None
+    assert intent.key_delegation is None
 
 
 async def test_a_new_domain_may_owe_work_from_its_first_moment(shop: Shop) -> None:
     """What a claim owes is written with it."""
     made = await shop.account()
-    wanted = domain(made.id, NAME, selector="lh1", slots=HOME)
+    wanted = domain(made.id, NAME, selector="lh1", key_delegation=HOME)
     claim = shop.claim(wanted, own=pooled_keys(1)[0])
     build = claim.build
     claim = replace(claim, build=lambda key: replace(build(key), effects=(Effect.PUBLISH,)))
     assert await shop.store.claim(claim, Limits()) is ClaimResult.ADDED
     (owed,) = await shop.store.claim_intents(NOW, later(minutes=1), "one", 10)
-    assert (owed.effect, owed.domain_id, owed.slots) == (Effect.PUBLISH, wanted.id, HOME)
+    assert (owed.effect, owed.domain_id, owed.key_delegation) == (Effect.PUBLISH, wanted.id, HOME)
 
 
 async def test_slots_come_again(shop: Shop) -> None:
     """Two accounts have the same two selectors at one name, and one that was shed takes another key."""
     one = await delegated(shop)
-    two = await delegated(shop, slots=replace(HOME, token="k2zz"))
+    two = await delegated(shop, key_delegation=replace(HOME, token="k2zz"))
     assert (one.selector, two.selector) == ("lh1", "lh1")
     for version in (0, 2):
         key = NewDomainKey(selector="lh2", sealed=f"key {version}".encode())
         assert await shop.store.save(DomainUpdate(domain=replace(one, version=version), new_key=key))
         assert await shop.store.sealed_key(one.id, "lh2") == key.sealed
-        assert await shop.store.save(DomainUpdate(domain=replace(one, version=version + 1), shed=("lh2",)))
+        assert await shop.store.save(DomainUpdate(domain=replace(one, version=version + 1), keys_to_destroy=("lh2",)))
         assert await shop.store.sealed_key(one.id, "lh2") is None
     assert (await shop.store.load_check_contexts([one]))[one.id].used_selectors == ()

@@ -70,7 +70,7 @@ async def test_one_name_posted_at_once_is_added_once(stores: Stores, shop: Shop)
     went = await asyncio.gather(
         *(stores[number % 2].claim(claim, Limits(domains=5)) for number, claim in enumerate(claims))
     )
-    assert Counter(went) == {ClaimResult.ADDED: 1, ClaimResult.THERE: 11}
+    assert Counter(went) == {ClaimResult.ADDED: 1, ClaimResult.EXISTS: 11}
     assert (await shop.store.backlog(NOW)).pooled_keys == 11
     assert len(await shop.store.events(made.id, None, None, 100)) == 1
 
@@ -117,7 +117,7 @@ async def test_pooled_keys_are_handed_out_once(stores: Stores, shop: Shop) -> No
     went = await asyncio.gather(*(stores[number % 2].claim(claim, Limits()) for number, claim in enumerate(claims)))
     # On PostgreSQL a key that another claim holds is skipped, and free again if that one fails: dry may come early,
     # never twice the same key.
-    assert Counter(went) == {ClaimResult.ADDED: 8, ClaimResult.POOL_DRY: 4}
+    assert Counter(went) == {ClaimResult.ADDED: 8, ClaimResult.POOL_EMPTY: 4}
     keys = [list((await shop.store.sealed_keys(owner.id)).values()) for owner in owners]
     held = [sealed[0] for sealed in keys if sealed]
     assert len(held) == len(set(held)) == 8
@@ -128,7 +128,7 @@ async def test_one_of_many_saves_wins(stores: Stores, shop: Shop) -> None:
     made = await shop.account()
     one = await shop.domain(made.id, "example.com")
     outcomes = [
-        DomainUpdate(domain=replace(one, attempts=number), events=(event(),), checkup=checkup(note=str(number)))
+        DomainUpdate(domain=replace(one, attempts=number), events=(event(),), check=checkup(note=str(number)))
         for number in range(10)
     ]
     went = await asyncio.gather(*(stores[number % 2].save(outcome) for number, outcome in enumerate(outcomes)))
@@ -144,7 +144,7 @@ async def test_one_of_many_holds_a_name(stores: Stores, shop: Shop) -> None:
     """Of many claims that are proven at once one holds the name; the others are told."""
     claims = [await shop.domain((await shop.account()).id, "example.com") for _ in range(8)]
     wishes = [
-        DomainUpdate(domain=replace(one, held=True, dkim=new_health(HealthState.VERIFIED, NOW)), events=(event(),))
+        DomainUpdate(domain=replace(one, is_holder=True, dkim=new_health(HealthState.VERIFIED, NOW)), events=(event(),))
         for one in claims
     ]
     went = await asyncio.gather(*(stores[number % 2].save(wish) for number, wish in enumerate(wishes)))
@@ -159,7 +159,7 @@ async def test_deleting_and_saving_at_once(stores: Stores, shop: Shop) -> None:
         one = await shop.domain(made.id, f"d{number}.example")
         gone = event(EventKind.DOMAIN_DELETED)
         saved, deleted = await asyncio.gather(
-            stores[0].save(DomainUpdate(domain=one, checkup=checkup())),
+            stores[0].save(DomainUpdate(domain=one, check=checkup())),
             stores[1].delete(one, gone, (Effect.WITHDRAW,), audit()),
         )
         assert saved != deleted

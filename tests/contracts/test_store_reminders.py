@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def silent(minutes: float, hears: bool = False) -> CheckResult:
     """Makes a checkup in which nobody answered about the DKIM record, or somebody did."""
     made = checkup(later(minutes=minutes))
     verdict = Verdict.ABSENT if hears else Verdict.UNANSWERED
-    return replace(made, standings=tuple(replace(each, verdict=verdict) for each in made.standings))
+    return replace(made, results=tuple(replace(each, verdict=verdict) for each in made.results))
 
 
 async def test_silence_is_counted_in_zones(shop: Shop) -> None:
@@ -156,7 +157,7 @@ async def test_silence_is_counted_in_zones(shop: Shop) -> None:
 
     async def look(name: str, minutes: float, hears: bool = False) -> None:
         domain = names[name]
-        assert await shop.store.save(DomainUpdate(domain=domain, checkup=silent(minutes, hears)))
+        assert await shop.store.save(DomainUpdate(domain=domain, check=silent(minutes, hears)))
         names[name] = replace(domain, version=domain.version + 1)
 
     assert await shop.store.resolver_outage() is None
@@ -200,9 +201,8 @@ async def old(engine: str, postgres: Postgres, tmp_path: Path) -> str:
     ]
     if engine == "sqlite":
         path = tmp_path / "old.db"
-        with sqlite3.connect(path) as connection:
-            connection.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
-        connection.close()
+        with closing(sqlite3.connect(path)) as file, file:
+            file.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
         return f"sqlite:///{path}"
     url = postgres.url(postgres.create())
     connection = await asyncpg.connect(url)

@@ -29,7 +29,7 @@ def entered(kind: EventKind, days: float) -> Event:
 async def live(shop: Shop, made: Domain, *events: Event) -> Domain:
     """Saves a check for each event, one after the other."""
     for event in events:
-        assert await shop.store.save(DomainUpdate(domain=made, events=(event,), checkup=checkup(event.at)))
+        assert await shop.store.save(DomainUpdate(domain=made, events=(event,), check=checkup(event.at)))
         made = replace(made, version=made.version + 1)
     return made
 
@@ -124,7 +124,7 @@ async def test_claims_without_proof_are_counted(shop: Shop) -> None:
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, account.limits)
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
-    assert await shop.store.save(DomainUpdate(domain=replace(first, held=True)))
+    assert await shop.store.save(DomainUpdate(domain=replace(first, is_holder=True)))
     assert await shop.store.count_unproven(account.id) == 0
     assert (await shop.store.account(account.id)) == account
     await shop.store.claim(second, account.limits)

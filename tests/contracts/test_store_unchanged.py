@@ -15,15 +15,15 @@ from tests.contracts.samples import NOW, Shop, checkup, event, later
 def heard() -> CheckResult:
     """Makes a checkup in which the record that decides was there."""
     seen = checkup()
-    return replace(seen, standings=tuple(replace(each, verdict=Verdict.PRESENT) for each in seen.standings))
+    return replace(seen, results=tuple(replace(each, verdict=Verdict.PRESENT) for each in seen.results))
 
 
 async def kept(shop: Shop, sender: str = "example.com") -> Domain:
     """Adds a verified domain with a checkup that has a basis."""
     made = await shop.account()
     one = await shop.domain(made.id, sender)
-    verified = replace(one, dkim=new_health(HealthState.VERIFIED, NOW), held=True)
-    assert await shop.store.save(DomainUpdate(domain=verified, checkup=heard(), basis="b"))
+    verified = replace(one, dkim=new_health(HealthState.VERIFIED, NOW), is_holder=True)
+    assert await shop.store.save(DomainUpdate(domain=verified, check=heard(), fingerprint="b"))
     return replace(verified, version=one.version + 1)
 
 
@@ -40,7 +40,7 @@ async def test_a_confirmed_checkup_stands_and_was_taken_again(shop: Shop) -> Non
     expected = replace(after, version=domain.version + 1)
     assert await shop.store.domain_by_id(domain.id) == expected
     assert await shop.store.last_checks([domain.id]) == {domain.id: replace(heard(), taken_at=later(minutes=1))}
-    assert await beside(shop, domain) == CheckContext(used_selectors=(domain.selector,), basis="b")
+    assert await beside(shop, domain) == CheckContext(used_selectors=(domain.selector,), fingerprint="b")
     assert await shop.store.claim_due(later(minutes=2), later(minutes=5), "other", 10) == [expected]
 
 
@@ -66,11 +66,11 @@ async def test_whatever_else_is_saved_ends_a_basis(shop: Shop, change: str) -> N
     read = replace(domain, version=domain.version + 1)
     outcome = DomainUpdate(
         domain=read,
-        checkup=checkup() if change == "with a checkup of no basis" else None,
+        check=checkup() if change == "with a checkup of no basis" else None,
         events=(event(),) if change == "with an event" else (),
     )
     assert await shop.store.save(outcome)
-    assert (await beside(shop, domain)).basis is None
+    assert (await beside(shop, domain)).fingerprint is None
 
 
 async def test_a_confirmation_ends_a_silence(shop: Shop) -> None:
@@ -78,9 +78,9 @@ async def test_a_confirmation_ends_a_silence(shop: Shop) -> None:
     domain = await kept(shop)
     quiet = await kept(shop, "quiet.example.net")
     silent = replace(
-        heard(), taken_at=later(minutes=1), standings=(replace(heard().standings[0], verdict=Verdict.UNANSWERED),)
+        heard(), taken_at=later(minutes=1), results=(replace(heard().results[0], verdict=Verdict.UNANSWERED),)
     )
-    assert await shop.store.save(DomainUpdate(domain=quiet, checkup=silent))
+    assert await shop.store.save(DomainUpdate(domain=quiet, check=silent))
     assert (await shop.store.resolver_outage()) is not None
     assert await shop.store.confirm(domain, later(minutes=2))
     assert await shop.store.resolver_outage() is None

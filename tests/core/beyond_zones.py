@@ -35,9 +35,9 @@ DOMAIN = Domain(
     created_at=NOW,
     last_sync=NOW,
     dkim=new_health(HealthState.VERIFIED, NOW),
-    mail_from_watch=new_health(HealthState.PENDING, NOW),
-    held=True,
-    told_at=NOW,
+    mail_from_health=new_health(HealthState.PENDING, NOW),
+    is_holder=True,
+    registered_at=NOW,
 )
 
 
@@ -58,7 +58,7 @@ def seen(
     *,
     elsewhere: bool = False,
 ) -> Evidence:
-    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, held_elsewhere=elsewhere)
+    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, is_held_elsewhere=elsewhere)
 
 
 OBSTACLES = {
@@ -105,7 +105,7 @@ def of_a_contest(contested_at: datetime) -> list[Finding]:
 def of_an_outage(zones: int) -> list[Finding]:
     """Gives what is told where so many zones fell silent at once."""
     silence = ResolverOutage(zones=zones, since=NOW - timedelta(hours=1))
-    return [resolver_outage.finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
+    return [resolver_outage.outage_finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
 
 
 def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:

@@ -59,7 +59,7 @@ PACES = [
 
 @pytest.mark.parametrize(("state", "age", "wait"), PACES)
 def test_pace(state: HealthState, age: timedelta, wait: timedelta | None) -> None:
-    """Each state is looked at as often as the design says, and says why."""
+    """Each state is looked at as often as the table says, and says why."""
     at, reason = next_check(aged(state, age), NOW, 0)
     assert at == (None if wait is None else NOW + wait)
     assert reason.startswith(state.replace("_", " "))
@@ -136,15 +136,18 @@ def test_not_before_resolvers_forget() -> None:
 def test_the_more_urgent_watch_sets_the_pace() -> None:
     """A verified domain whose MAIL FROM is still pending is looked at as often as that needs."""
     pending = RecordHealth(state=HealthState.PENDING, since=NOW - 2 * HOUR)
-    assert next_check(aged(HealthState.VERIFIED, DAY, mail_from_watch=pending), NOW, 0)[0] == NOW + 5 * MINUTE
+    assert next_check(aged(HealthState.VERIFIED, DAY, mail_from_health=pending), NOW, 0)[0] == NOW + 5 * MINUTE
     resting = RecordHealth(state=HealthState.FAILED, since=NOW - 100 * DAY)
-    assert next_check(aged(HealthState.VERIFIED, 90 * DAY, mail_from_watch=resting), NOW, 0)[0] == NOW + DAY
+    assert next_check(aged(HealthState.VERIFIED, 90 * DAY, mail_from_health=resting), NOW, 0)[0] == NOW + DAY
 
 
 def test_back_and_waiting_for_the_provider() -> None:
     """A failed domain whose record is back is looked at like a pending one, for three days."""
     back = RecordHealth(
-        state=HealthState.FAILED, since=NOW - 50 * DAY, present_since=NOW, looks=(Observation(at=NOW, present=True),)
+        state=HealthState.FAILED,
+        since=NOW - 50 * DAY,
+        present_since=NOW,
+        observations=(Observation(at=NOW, present=True),),
     )
     assert next_check(aged(HealthState.FAILED, DAY, dkim=back), NOW, 0)[0] == NOW + 15 * SECOND
     stale = replace(back, present_since=NOW - 3 * DAY)

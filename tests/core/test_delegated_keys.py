@@ -1,6 +1,7 @@
 """The two slots of delegated keys: what is planned, what our zone must hold, and what a change of it owes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ KEY = "v=DKIM1; k=rsa; p="
 
 def delegated(**more: object) -> Domain:
     """Gives a verified domain whose keys lie in our own zone."""
-    return claim(HealthState.VERIFIED, **({"selector": "lh1", "slots": HOME} | more))
+    return claim(HealthState.VERIFIED, **({"selector": "lh1", "key_delegation": HOME} | more))
 
 
 def rotating() -> Domain:
@@ -35,9 +36,9 @@ def rotating() -> Domain:
     return rotation.start(delegated(), "lh2", "MIIC", T0, "asked for").domain
 
 
-def took(domain: Domain, minutes: float, **seen: object) -> Domain:
+def took(domain: Domain, minutes: float, **seen: Any) -> Domain:
     """Takes in one look, so many minutes after T0."""
-    look = KeyObservation(**({"active": RecordState.PRESENT} | seen))  # type: ignore[arg-type]
+    look = KeyObservation(**({"active": RecordState.PRESENT} | seen))
     return rotation.advance(Transition(domain=domain), look, T0 + minutes * MINUTE).domain
 
 
@@ -144,12 +145,12 @@ def test_the_next_key_is_seen_where_alias_and_key_are() -> None:
     """One without the other is nothing; a server that did not answer is waited for; nobody asked is no yes."""
     right = f"{KEY}{samples.KEY}"
     assert seen_at(LH2, right).is_everywhere
-    assert seen_at(LH2, None).lacking
-    assert seen_at(LH2, delegated_keys.REVOKED).lacking
-    assert seen_at("lh2.another.keys.example", right).lacking
-    assert seen_at(None, right).silent
+    assert seen_at(LH2, None).missing_at
+    assert seen_at(LH2, delegated_keys.REVOKED).missing_at
+    assert seen_at("lh2.another.keys.example", right).missing_at
+    assert seen_at(None, right).unreachable
     assert joint_propagation(delegated_keys.planned_cnames("acme.dev", "lh1", HOME), {}) == Propagation(
-        silent=NOT_ASKED
+        unreachable=NOT_ASKED
     )
     assert joint_propagation((), {}) is None
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.core.check.check import all_present
-from letterhead.core.check.fingerprint import check_fingerprint, has_all_required
+from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import (
     Answer,
     Found,
@@ -37,9 +37,9 @@ def found(text: str = "v=spf1 -all", ttl: int = 300, *, authentic: bool = False)
 def mark(
     answer: Answer, view: View = View.RECURSIVE, server: str = "127.0.0.1", history: History = HISTORY
 ) -> str | None:
-    """Returns the fingerprint of a check with one answer."""
+    """Gives the basis of a look with one answer."""
     reply = Reply(perspective=Perspective(view=View.RECURSIVE, server=server), answer=answer)
-    return check_fingerprint("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
+    return fingerprint_check("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
 
 
 def test_ttls_and_times_make_no_other_basis() -> None:
@@ -88,7 +88,7 @@ def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
 
     first, *others = PLAN.records
     there = [RecordResult(record=each, verdict=Verdict.PRESENT) for each in others]
-    assert has_all_required([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
+    assert is_cacheable([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert has_all_required([*all_present(PLAN).standings, *map(standing, optional)])
+    assert is_cacheable([*all_present(PLAN).results, *map(standing, optional)])

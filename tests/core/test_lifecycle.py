@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,9 +30,9 @@ def said(
     dkim: ProviderStatus,
     presence: Presence = Presence.OURS,
     mail_from: ProviderStatus = ProviderStatus.SUCCESS,
-    **more: str,
+    **more: Any,
 ) -> Identity:
-    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, seen_at=T0, **more)  # type: ignore[arg-type]
+    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, seen_at=T0, **more)
 
 
 GONE = said(ProviderStatus.NOT_STARTED, Presence.ABSENT, ProviderStatus.NOT_STARTED)
@@ -44,7 +45,7 @@ TROUBLE = said(ProviderStatus.TEMPORARY_FAILURE)
 UNKNOWN = IdentityUnknown(provider_code="Throttled", detail="later")
 
 
-def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | None = None, **more: object) -> Domain:
+def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | None = None, /, **more: object) -> Domain:
     """Gives a domain that entered `state` at T0, as the table would have left it."""
     live = state in (HealthState.VERIFIED, HealthState.AT_RISK)
     domain = Domain(
@@ -57,9 +58,9 @@ def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | Non
         created_at=T0,
         last_sync=T0,
         dkim=new_health(state, T0),
-        mail_from_watch=new_health(mail_from, T0) if mail_from else None,
-        held=live,
-        told_at=T0 if live else None,
+        mail_from_health=new_health(mail_from, T0) if mail_from else None,
+        is_holder=live,
+        registered_at=T0 if live else None,
     )
     return replace(domain, **more)
 
@@ -87,8 +88,12 @@ def at_risk(**more: object) -> Domain:
     return steps[-1].domain
 
 
+Row = tuple[
+    tuple[HealthState, bool, RecordState, IdentityReport | None, int],
+    tuple[HealthState, list[EventKind], tuple[Effect, ...]],
+]
 # (from, told, sight, provider's word, hours after T0) → (to, events, effects)
-ROWS = {
+ROWS: dict[str, Row] = {
     "proof tells the provider": (
         (HealthState.PENDING, False, PRESENT, None, 1),
         (HealthState.PENDING, [], (Effect.REGISTER,)),
@@ -168,10 +173,10 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_one_look(row: tuple) -> None:  # type: ignore[type-arg]
+def test_one_look(row: Row) -> None:
     """Each row of the table moves as written, with its event and its work at the provider, and no more."""
     (state, told, sight, word, hours), (to, events, effects) = row
-    step = advance(claim(state, told_at=T0 if told else None), look(sight, word), T0 + hours * HOUR)
+    step = advance(claim(state, registered_at=T0 if told else None), look(sight, word), T0 + hours * HOUR)
     assert (step.domain.dkim.state, kinds(step), step.effects) == (to, events, effects)
 
 
@@ -209,7 +214,7 @@ def test_at_risk_sends_for_72_hours() -> None:
     assert [step.domain.dkim.state for step in steps] == [HealthState.AT_RISK] * 3 + [HealthState.FAILED]
     assert [kinds(step) for step in steps] == [[], [], [], [EventKind.DOMAIN_LOST]]
     assert not may_send(steps[-1].domain, T0 + 73 * HOUR)
-    assert not steps[-1].domain.held
+    assert not steps[-1].domain.is_holder
 
 
 @pytest.mark.parametrize("sight", [PRESENT, DIVIDED, UNANSWERED])
@@ -240,7 +245,7 @@ def test_restored_after_an_hour(looks: list[tuple[int, RecordState]], restored: 
     watch = steps[-1].domain.dkim
     assert (watch.state is HealthState.VERIFIED, watch.stops_sending_at is None) == (restored, restored)
     if restored:
-        assert watch.looks == (Observation(at=watch.since, present=True),)
+        assert watch.observations == (Observation(at=watch.since, present=True),)
 
 
 @pytest.mark.parametrize(("word", "effect"), [(GONE, Effect.REGISTER), (GAVE_UP, Effect.RESTART), (FOREIGN, None)])
@@ -284,7 +289,7 @@ def test_lost_at_provider_needs_dns_right() -> None:
 def test_restart_at_most_daily() -> None:
     """A provider that gave up is started again once a day while DNS is right, in failed as in pending."""
     for state in (HealthState.PENDING, HealthState.FAILED):
-        steps = run(claim(state, told_at=T0), [(hours * HOUR, look(PRESENT, GAVE_UP)) for hours in range(50)])
+        steps = run(claim(state, registered_at=T0), [(hours * HOUR, look(PRESENT, GAVE_UP)) for hours in range(50)])
         assert [n for n, step in enumerate(steps) if Effect.RESTART in step.effects] == [0, 24, 48]
 
 
@@ -293,16 +298,16 @@ def test_told_once() -> None:
     looks = [look(MISSING), look(PRESENT), look(PRESENT, UNKNOWN), look(PRESENT, WORKING), look(PRESENT, AGREES)]
     steps = run(claim(), [(n * MINUTE, evidence) for n, evidence in enumerate(looks)])
     assert [step.effects for step in steps] == [(), (Effect.REGISTER,), (), (), ()]
-    assert steps[1].domain.told_at == T0 + MINUTE
+    assert steps[1].domain.registered_at == T0 + MINUTE
     assert steps[-1].domain.verified_at == T0 + 4 * MINUTE
 
 
 @pytest.mark.parametrize("state", [HealthState.PENDING, HealthState.FAILED])
 def test_who_is_second_waits(state: HealthState) -> None:
     """A claim on a name held elsewhere is not verified, does not hold and asks nothing of the provider."""
-    evidence = Evidence(dkim=PRESENT, provider=AGREES, held_elsewhere=True)
+    evidence = Evidence(dkim=PRESENT, provider=AGREES, is_held_elsewhere=True)
     step = advance(claim(state), evidence, T0 + HOUR)
-    assert (step.domain.dkim.state, step.events, step.effects, step.domain.held) == (state, (), (), False)
+    assert (step.domain.dkim.state, step.events, step.effects, step.domain.is_holder) == (state, (), (), False)
     if state is HealthState.PENDING:
         assert advance(claim(), evidence, T0 + 72 * HOUR).domain.dkim.state is HealthState.FAILED
 
@@ -310,8 +315,8 @@ def test_who_is_second_waits(state: HealthState) -> None:
 def test_holding_follows_proof() -> None:
     """A claim holds the name from its proof on, for as long as it is verified or at risk, and no longer."""
     steps = run(claim(), [(n * MINUTE, look(sight)) for n, sight in enumerate([PRESENT, UNANSWERED, MISSING])])
-    assert [step.domain.held for step in steps] == [True, True, False]
-    assert advance(claim(HealthState.VERIFIED), look(MISSING), T0 + HOUR).domain.held
+    assert [step.domain.is_holder for step in steps] == [True, True, False]
+    assert advance(claim(HealthState.VERIFIED), look(MISSING), T0 + HOUR).domain.is_holder
 
 
 @pytest.mark.parametrize("state", HealthState)
@@ -373,7 +378,7 @@ def test_mail_from_never_verifies_the_domain() -> None:
 def test_deleting_withdraws() -> None:
     """Deleting tells it once and withdraws the identity."""
     step = delete(claim(HealthState.VERIFIED), T0)
-    assert (kinds(step), step.effects, step.domain.held) == ([EventKind.DOMAIN_DELETED], (Effect.WITHDRAW,), False)
+    assert (kinds(step), step.effects, step.domain.is_holder) == ([EventKind.DOMAIN_DELETED], (Effect.WITHDRAW,), False)
 
 
 def standing(verdict: Verdict, agreed: bool = True) -> RecordResult:
@@ -414,7 +419,7 @@ def test_every_state_has_its_wire_word() -> None:
 def test_domain_survives_storage() -> None:
     """A domain written as JSON and read again is the same domain."""
     steps = run(at_risk(), [(n * HOUR, look(PRESENT, GAVE_UP)) for n in range(1, 3)])
-    domain = replace(steps[-1].domain, mail_from_watch=RecordHealth(state=HealthState.PENDING, since=T0))
+    domain = replace(steps[-1].domain, mail_from_health=RecordHealth(state=HealthState.PENDING, since=T0))
     assert msgspec.json.decode(msgspec.json.encode(domain), type=Domain) == domain
 
 

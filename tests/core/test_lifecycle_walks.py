@@ -186,7 +186,7 @@ class Life:
             created_at=T0,
             last_sync=T0,
             dkim=new_health(HealthState.DRAFT, T0),
-            mail_from_watch=new_health(HealthState.DRAFT, T0),
+            mail_from_health=new_health(HealthState.DRAFT, T0),
         )
         self.dkim, self.mail_from = Oracle(HealthState.DRAFT), Oracle(HealthState.DRAFT)
 
@@ -212,39 +212,39 @@ class Life:
         presence = known.presence if known else Presence.OURS
         if presence is Presence.OURS and word is ProviderStatus.TEMPORARY_FAILURE:
             word = None
-        told = self.domain.told_at is not None
+        told = self.domain.registered_at is not None
         return Seen(
-            at=self.now, sight=sight, word=word, presence=presence, elsewhere=evidence.held_elsewhere, told=told
+            at=self.now, sight=sight, word=word, presence=presence, elsewhere=evidence.is_held_elsewhere, told=told
         )
 
     def accept(self, step: Transition) -> None:
         """Compares with the oracles; each change of state has its one event, and nothing else has one."""
         was, self.domain = self.domain, step.domain
-        watch = self.domain.mail_from_watch
+        watch = self.domain.mail_from_health
         assert watch is not None
-        assert was.mail_from_watch is not None
+        assert was.mail_from_health is not None
         assert self.domain.dkim.state is self.dkim.state
         assert watch.state is self.mail_from.state
         for later in (self.now, self.now + HOUR, self.now + 3 * DAY):
             assert may_send(self.domain, later) == self.dkim.may_send(later)
         expected = [TOLD_BY[was.dkim.state, self.dkim.state]] if was.dkim.state is not self.dkim.state else []
-        if was.mail_from_watch.state not in (watch.state, HealthState.DRAFT):
+        if was.mail_from_health.state not in (watch.state, HealthState.DRAFT):
             expected.append(EventKind.RECORD_CHANGED)
         assert [event.kind for event in step.events] == expected
         assert (self.domain.selector, self.domain.public_key) == (was.selector, was.public_key)
-        assert self.domain.held or self.domain.dkim.state not in (HealthState.VERIFIED, HealthState.AT_RISK)
+        assert self.domain.is_holder or self.domain.dkim.state not in (HealthState.VERIFIED, HealthState.AT_RISK)
         self.moves[was.dkim.state, self.dkim.state] += 1
 
     def effects_are_allowed(self, step: Transition, evidence: Evidence) -> None:
         """The provider hears of proven claims only, is told until it has the identity, and restarted once a day."""
         known = evidence.provider if isinstance(evidence.provider, Identity) else None
         foreign = known is not None and known.presence is Presence.FOREIGN
-        if self.domain.held and not step.domain.held and self.domain.told_at is not None:
+        if self.domain.is_holder and not step.domain.is_holder and self.domain.registered_at is not None:
             assert step.effects == (Effect.WITHDRAW,)  # who no longer holds the name leaves nothing at the provider
-            assert step.domain.told_at is None
-        elif evidence.dkim is not PRESENT or foreign or not step.domain.held:
+            assert step.domain.registered_at is None
+        elif evidence.dkim is not PRESENT or foreign or not step.domain.is_holder:
             assert step.effects == ()
-        elif self.domain.told_at is None:
+        elif self.domain.registered_at is None:
             assert Effect.REGISTER in step.effects
         if Effect.RESTART in step.effects and self.domain.restarted_at:
             assert self.now - self.domain.restarted_at >= DAY
@@ -288,7 +288,7 @@ def lead(life: Life, tale: Tale) -> None:
             life.ask()
         for _ in range(times):
             life.now += gap
-            life.look(Evidence(dkim=dkim, mail_from=mail_from, provider=provider, held_elsewhere=elsewhere))
+            life.look(Evidence(dkim=dkim, mail_from=mail_from, provider=provider, is_held_elsewhere=elsewhere))
 
 
 @pytest.mark.timeout(max(240, STEPS // 200))

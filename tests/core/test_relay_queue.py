@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from typing import Any
 
 import msgspec
 import pytest
@@ -48,7 +49,7 @@ def domain(mail_from: str | None, state: HealthState | None) -> Domain:
         created_at=NOW,
         last_sync=NOW,
         dkim=new_health(HealthState.VERIFIED, NOW),
-        mail_from_watch=None if state is None else new_health(state, NOW),
+        mail_from_health=None if state is None else new_health(state, NOW),
     )
 
 
@@ -133,7 +134,8 @@ def test_a_report_is_one() -> None:
     assert message.get_param("report-type") == "delivery-status"
     text, status, original = message.iter_parts()
     assert "b@x.dev" in text.get_content()
-    of_message, of_recipient = status.get_payload()
+    parts: Any = status.get_payload()
+    of_message, of_recipient = parts
     assert of_message["Reporting-MTA"] == "dns; relay.dev"
     assert (of_recipient["Final-Recipient"], of_recipient["Action"], of_recipient["Status"]) == (
         "rfc822; b@x.dev",

@@ -1,6 +1,7 @@
 """The change of keys, row by row and at random: when the new key signs, and what may never make it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,8 +25,8 @@ from tests.core import samples
 from tests.core.test_lifecycle import T0, claim, look
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-EVERYWHERE, SILENT = Propagation(), Propagation(silent=("ns2",))
-LACKING = Propagation(lacking=("ns2",))
+EVERYWHERE, SILENT = Propagation(), Propagation(unreachable=("ns2",))
+LACKING = Propagation(missing_at=("ns2",))
 
 
 def rotating(**more: object) -> Domain:
@@ -34,14 +35,10 @@ def rotating(**more: object) -> Domain:
 
 
 def step(
-    domain: Domain,
-    spread: Propagation | None,
-    minutes: float,
-    active: RecordState = RecordState.PRESENT,
-    **more: object,
+    domain: Domain, spread: Propagation | None, minutes: float, active: RecordState = RecordState.PRESENT, **more: Any
 ) -> Transition:
     """Takes in one look, so many minutes after T0."""
-    seen = KeyObservation(active=active, propagation=spread, **more)  # type: ignore[arg-type]
+    seen = KeyObservation(active=active, propagation=spread, **more)
     return rotation.advance(Transition(domain=domain), seen, T0 + minutes * MINUTE)
 
 
@@ -97,7 +94,7 @@ def test_a_switch_changes_the_key_and_owes_it_to_the_provider() -> None:
 
 def test_who_does_not_hold_the_name_tells_nobody() -> None:
     """A domain that lost its name changes its key without a word to the provider, and never beside another holder."""
-    lost = replace(seen_at(1), held=False, told_at=None)
+    lost = replace(seen_at(1), is_holder=False, registered_at=None)
     assert step(lost, EVERYWHERE, 11).effects == ()
     assert rotation.stage(step(lost, EVERYWHERE, 11, held_elsewhere=True).domain) is Stage.SEEN
 
@@ -144,7 +141,7 @@ def test_the_policy_wants_a_new_key_when_all_is_well(domain: Domain, days: int, 
 
 # --- random lives ---------------------------------------------------------------------------------------------------
 
-SPREADS = st.sampled_from([EVERYWHERE, LACKING, SILENT, Propagation(lacking=("ns1",), silent=("ns2",))])
+SPREADS = st.sampled_from([EVERYWHERE, LACKING, SILENT, Propagation(missing_at=("ns1",), unreachable=("ns2",))])
 LOOKS = st.tuples(SPREADS, st.sampled_from(RecordState), st.integers(0, 30))
 
 
@@ -163,7 +160,7 @@ def test_the_new_key_never_signs_before_every_server_has_it(looks: list[tuple[Pr
             assert spread.is_everywhere
             clean = []
             for when, each in reversed(history):
-                if each.lacking:
+                if each.missing_at:
                     break
                 clean.append((when, each))
             assert active is RecordState.MISSING or any(each.is_everywhere and at - when >= 10 for when, each in clean)
@@ -229,7 +226,7 @@ def test_everywhere_is_every_server_and_no_resolver_that_denies_it(
     told: Propagation, without: tuple[str, ...], silent: tuple[str, ...]
 ) -> None:
     """One server without it, or silent, is not everywhere; nor is a resolver that remembers that it was not there."""
-    assert (told.lacking, told.silent) == (without, silent)
+    assert (told.missing_at, told.unreachable) == (without, silent)
     assert told.is_everywhere == (not without and not silent)
 
 

@@ -11,15 +11,15 @@ from letterhead.core.findings.diagnosis import Finding
 TABLE = Path(__file__).parents[2] / "docs" / "compared.toml"
 NOTHING = "Nothing of its own."
 
-INTRODUCTION = """# What we say of the mistakes that people report most
+INTRODUCTION = """# What Letterhead says about the most reported mistakes
 
-Twenty mistakes in the DNS records of sending domains, picked from the public reports of users (issues, pull requests,
-help pages of vendors; how often each happens was not measured). For each: the clearest message for it that we found in
-the code or documentation of the products we read, in 2025 and 2026, and what Letterhead says on a zone with that
-mistake. Our column is not written by hand: `./dev docs` runs a check on the zone case. Names, values and keys are those
-of the case; keys are shortened here only."""
+Twenty mistakes in the DNS records of sending domains, selected from public reports of users (issues, pull requests,
+help pages of vendors; nobody measured how often each happens). For each mistake the table has the clearest message that
+we found in the code or documentation of other products, read in 2025 and 2026, and what Letterhead says about a zone
+with that mistake. Our column is not written by hand: `./dev docs` runs a check on the zone case. Names, values and keys
+are those of the case; keys are shortened only on this page."""
 
-HEADER = """| | mistake | the best peer says | we say |
+HEADER = """| | mistake | the best peer says | Letterhead says |
 |---|---|---|---|"""
 
 

@@ -1,5 +1,6 @@
 """Makes docs/dns-hosts.md: the table of DNS hosts, and what we say at each when records are missing."""
 
+import textwrap
 from collections.abc import Iterable
 
 from letterhead.adapters.dns.hosts import load_hosts
@@ -10,15 +11,15 @@ from tests.docs.host_fixes import SERVERS, missing_at
 
 INTRODUCTION = """# DNS hosts
 
-From a domain's name servers Letterhead tells where its records are edited, and writes each fix as that form wants it.
-At a DNS host that is not in this table it says “your DNS host” and its first name server, and gives the name relative
-to the zone.
+From a domain's nameservers Letterhead recognises the DNS host where its records are edited, and writes each fix as that
+host's form expects it. For a DNS host that is not in this table it says “your DNS host” with the first nameserver, and
+gives names relative to the zone.
 
-The table is data: `letterhead/data/dns_hosts.toml`. To add a host, add a row there with its source, and its name
-servers in `tests/data/nameservers.toml`; then run `./dev docs`. A fact with a `?` was confirmed by nobody: there the
-row holds what suits most forms. Please send a correction with a link to the host's own page."""
+The table is data: `letterhead/data/dns_hosts.toml`. To add a host, add a row there with its source, and its nameservers
+in `tests/data/nameservers.toml`; then run `./dev docs`. A fact with a `?` is unconfirmed: it is what suits most forms.
+Please send a correction with a link to the host's own page."""
 
-HEADER = """| DNS host | name servers | name | the zone itself | long TXT | MX priority | host names end in a dot |
+HEADER = """| DNS host | nameservers | name | the zone itself | long TXT | MX priority | host names end in a dot |
 |---|---|---|---|---|---|---|"""
 
 
@@ -45,7 +46,12 @@ def _told(host: DnsHost, fact: Fact, words: str) -> str:
 
 def _section(host: DnsHost) -> str:
     return "\n\n".join(
-        [f"## {host.name}", "\n".join(_facts(host)), "Where records are missing, a check says:", _said(host)]
+        [
+            f"## {host.name}",
+            "\n".join(map(_wrapped, _facts(host))),
+            "If records are missing, a check says:",
+            _said(host),
+        ]
     )
 
 
@@ -58,6 +64,10 @@ def _facts(host: DnsHost) -> Iterable[str]:
     if host.help:
         yield f"- The host's own page: <{host.help}>"
     yield f"- Read in {host.checked}: {', '.join(f'<{url}>' for url in (host.source, *host.also))}"
+
+
+def _wrapped(item: str) -> str:
+    return textwrap.fill(item, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _said(host: DnsHost) -> str:

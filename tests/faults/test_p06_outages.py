@@ -100,8 +100,8 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
         load_history(world.deps, domain, await load_check_context(world.deps, domain)),
     )
     seen = await ask_until_answered(world.deps.resolver, plan, history, thorough=failure is not None)
-    dkim, mail_from = checks._sights(checkup.judge_all(plan, seen))
-    return Evidence(dkim=dkim, mail_from=mail_from)
+    learnt = await checks._evidence(world.deps, domain, checkup.judge_all(plan, seen), None)
+    return Evidence(dkim=learnt.dkim, mail_from=learnt.mail_from)
 
 
 @dataclass
@@ -172,7 +172,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
     assert (await states(world), len(await world.events())) == (before, told)
     assert sent.letters == []
     assert (await world.deps.store.backlog(clock.at)).intents == 0
-    findings = (await world.view(ZONES[0])).checkup
+    findings = (await world.view(ZONES[0])).last_check
     assert findings is not None
     assert "resolver.outage" in {each.code for each in findings.findings}
     dns.failure = None
@@ -180,7 +180,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
         clock.turn(minutes=1)
         await work(world)
     for zone in ZONES:
-        checkup_of = (await world.view(zone)).checkup
+        checkup_of = (await world.view(zone)).last_check
         assert checkup_of is not None
         assert checkup_of.taken_at > end, f"{zone} was not looked at within a quarter of an hour"
     assert (await states(world), len(await world.events())) == (before, told)
@@ -237,11 +237,11 @@ class Sent:
     async def send(self, letter: Email) -> SendResult:
         """Takes one letter."""
         self.letters.append(letter)
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
     async def try_connection(self) -> SendResult:
         """Says that it is there."""
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
 
 async def work(world: World) -> None:

@@ -66,7 +66,7 @@ class SesStory:
 
     async def codes(self, sender: str) -> list[str]:
         """Lists the findings of the last check that are the provider's."""
-        checkup = (await self.world.view(sender)).checkup
+        checkup = (await self.world.view(sender)).last_check
         assert checkup is not None
         return [each.code for each in checkup.findings if each.code.startswith(("identity.", "claim."))]
 

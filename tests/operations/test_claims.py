@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.health import HealthState
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, WrittenDns, opened
@@ -37,7 +38,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock, name: str = NAME
 
 async def codes(world: World) -> set[str]:
     """Lists what the last check found."""
-    checkup = (await world.view(NAME)).checkup
+    checkup = (await world.view(NAME)).last_check
     assert checkup is not None
     return {each.code for each in checkup.findings}
 
@@ -63,8 +64,8 @@ async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: W
     assert "claim.held" in await codes(theirs)
     await ours.look(NAME)
     assert "claim.contested" in await codes(ours)
-    assert [event.kind for event in await ours.events(NAME)].count("claim.contested") == 1
-    told = str(await ours.events()) + str((await ours.view(NAME)).checkup)
+    assert [event.kind for event in await ours.events(NAME)].count(EventKind.CLAIM_CONTESTED) == 1
+    told = str(await ours.events()) + str((await ours.view(NAME)).last_check)
     assert theirs.account.id not in told
     assert (await theirs.domain(NAME)).selector not in told
 
@@ -81,20 +82,20 @@ async def test_a_challenger_alone_for_a_day_takes_over(
     await theirs.look(NAME)
     clock.turn(hours=23)
     await theirs.look(NAME)
-    assert (await ours.domain(NAME)).held
+    assert (await ours.domain(NAME)).is_holder
     clock.turn(hours=1, minutes=1)
     await theirs.look(NAME)
     clock.turn(minutes=1)
     await theirs.look(NAME)
     clock.turn(minutes=1)
     taken = await theirs.look(NAME)
-    assert taken.held
+    assert taken.is_holder
     assert taken.dkim.state is HealthState.VERIFIED
     lost = await ours.domain(NAME)
-    assert not lost.held
+    assert not lost.is_holder
     assert lost.dkim.state is HealthState.FAILED
     for world in (ours, theirs):
-        assert [event.kind for event in await world.events(NAME)].count("claim.transferred") == 1
+        assert [event.kind for event in await world.events(NAME)].count(EventKind.CLAIM_TRANSFERRED) == 1
     word = await provider.identity_report(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
     assert getattr(word, "selector", None) == taken.selector
 
@@ -130,8 +131,8 @@ async def test_silence_takes_nothing_away(ours: World, dns: WrittenDns, clock: C
     for _ in range(3):
         clock.turn(hours=25)
         await theirs.look(NAME)
-    assert (await theirs.domain(NAME)).alone_since is None
-    assert (await ours.domain(NAME)).held
+    assert (await theirs.domain(NAME)).challenger_only_since is None
+    assert (await ours.domain(NAME)).is_holder
 
 
 async def test_a_failed_claim_leaves_the_name_to_whoever_proves_it(ours: World, dns: WrittenDns, clock: Clock) -> None:

@@ -118,8 +118,8 @@ async def test_a_verified_domain_without_its_second_alias_is_warned_in_every_loo
 async def test_what_our_zone_lost_is_told_and_put_back(story: Story, zone: str) -> None:
     """A zone that was brought back from a backup lacks a key: it is ours to mend, said to be, and mended."""
     domain = await story.verified(zone)
-    assert domain.slots is not None
-    story.lab.withdraw(delegated_keys.cname_target(domain.slots, "lh1"))
+    assert domain.key_delegation is not None
+    story.lab.withdraw(delegated_keys.cname_target(domain.key_delegation, "lh1"))
     story.lab.flush()
     await story.look(zone, hours=6)  # this look finds it, and owes it
     assert ("dkim.not-served", "blocking") in await story.found(zone)
@@ -140,7 +140,7 @@ async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Cl
             domain = await story.look(zone, minutes=15)
             assert rotation.stage(domain) is Stage.WAITING
             assert domain.rotation is not None
-            assert "ns2.lab.test" in domain.rotation.lacking
+            assert "ns2.lab.test" in domain.rotation.missing_at
         fetched(story, domain)
         assert rotation.stage(await story.look(zone, minutes=1)) is Stage.SEEN
         assert rotation.stage(await story.look(zone, minutes=10)) is Stage.SWITCHED
@@ -148,10 +148,10 @@ async def test_every_server_of_our_own_zone_is_waited_for(lab: DnsLab, clock: Cl
 
 def fetched(story: Story, domain: Domain) -> None:
     """Lets the second server fetch what the first holds."""
-    assert domain.slots is not None
+    assert domain.key_delegation is not None
     for slot, text in story.held(domain).items():
         pieces = " ".join(f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
-        story.lab.publish(delegated_keys.cname_target(domain.slots, slot), "TXT", pieces, only=story.lab.ns2)
+        story.lab.publish(delegated_keys.cname_target(domain.key_delegation, slot), "TXT", pieces, only=story.lab.ns2)
 
 
 async def test_a_change_waits_until_its_slot_is_free(story: Story, zone: str) -> None:
@@ -193,7 +193,7 @@ async def test_a_deleted_domain_leaves_nothing_in_our_zone(story: Story, zone: s
     assert story.held(domain) == {}
     assert (await story.world.deps.store.backlog(story.clock())).intents == 0
     again = await story.add(zone)
-    assert again.slots != domain.slots
+    assert again.key_delegation != domain.key_delegation
     assert (await story.look(zone)).dkim.state is HealthState.PENDING
     assert ("dkim.wrong-target", "blocking") in await story.found(zone)
 
@@ -235,16 +235,16 @@ async def test_two_accounts_and_one_name(story: Story, zone: str) -> None:
     mine = await story.verified(zone)
     theirs = Story(await story.world.other("globex"), story.lab, story.clock, story.zone)
     challenger = await theirs.add(zone)
-    assert challenger.slots != mine.slots
+    assert challenger.key_delegation != mine.key_delegation
     for _ in range(2):
         challenger = await theirs.look(zone, hours=25)
-        assert (challenger.held, challenger.dkim.state) == (False, HealthState.PENDING)
+        assert (challenger.is_holder, challenger.dkim.state) == (False, HealthState.PENDING)
         assert ("dkim.wrong-target", "blocking") in await theirs.found(zone)
     theirs.points(theirs.records(challenger)["lh1"])  # the other alias still leads to the holder's second slot
     for _ in range(3):
         challenger = await theirs.look(zone, hours=13)
-    assert (challenger.held, challenger.dkim.state) == (True, HealthState.VERIFIED)
-    assert not (await story.world.domain(zone)).held
+    assert (challenger.is_holder, challenger.dkim.state) == (True, HealthState.VERIFIED)
+    assert not (await story.world.domain(zone)).is_holder
 
 
 @pytest.mark.parametrize("wish", [{"selector": "own"}, {"selector": "lh1"}])
@@ -254,8 +254,8 @@ async def test_a_selector_of_ones_own_is_refused(story: Story, zone: str, wish: 
         await story.add(zone, **wish)
     assert refused.value.kind is Kind.PARAMETER_INVALID
     await story.verified(zone)
+    asked = RotationRequest(selector=wish["selector"])
     with pytest.raises(Fault) as refused:
-        asked = RotationRequest(selector=wish["selector"])
         await rotations.start(story.world.deps, story.world.account.id, zone, asked, OPERATOR)
     assert refused.value.kind is Kind.SELECTOR_INVALID
 

@@ -33,7 +33,7 @@ async def test_a_new_domain_waits_until_our_zone_has_its_key(
         story.points(*story.records(await story.add(zone)).values())
         for _ in range(3):
             domain = await story.look(zone, minutes=20)
-            assert (domain.dkim.state, domain.held) == (HealthState.PENDING, False)
+            assert (domain.dkim.state, domain.is_holder) == (HealthState.PENDING, False)
             assert await story.found(zone) == {("dkim.not-served", "blocking")}
             assert await owed(story) == 1
     async with delegated_story(lab, clock, tmp_path, keys) as again:

@@ -263,11 +263,11 @@ async def test_nobody_is_reminded_in_an_outage_of_our_own(
     for sender in (NAME, *others):
         await ours.look(sender)
     view = await ours.view(NAME)
-    assert view.checkup is not None
+    assert view.last_check is not None
     assert await remind(ours) == 4
     assert ledger.tried == 0
     await ours.look(NAME)
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     assert checkup.findings[0].code == "resolver.outage"
     clock.turn(minutes=10)

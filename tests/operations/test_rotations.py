@@ -39,9 +39,10 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: Simulate
         yield world
 
 
-async def start(world: World, **wish: object) -> Domain:
+async def start(world: World, *, selector: object = None, private_key: str | None = None) -> Domain:
     """Asks for a change of keys."""
-    return await rotations.start(world.deps, world.account.id, NAME, RotationRequest(**wish), OPERATOR)  # type: ignore[arg-type]
+    wish = RotationRequest(selector=selector, private_key=private_key)
+    return await rotations.start(world.deps, world.account.id, NAME, wish, OPERATOR)
 
 
 async def new_record(world: World) -> PlannedRecord:
@@ -108,7 +109,7 @@ async def test_from_the_wish_to_the_last_old_record(
     clock.turn(minutes=5)
     domain = await ours.look(NAME)
     assert domain.dkim.state is HealthState.VERIFIED
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     assert {each.code for each in checkup.findings} <= {"identity.provider-lags", "mail-from.mx-missing",
         "mail-from.spf-missing", "dmarc.missing"}  # fmt: skip
@@ -117,7 +118,7 @@ async def test_from_the_wish_to_the_last_old_record(
     assert rotation.stage(await ours.look(NAME)) is Stage.REMOVABLE
     assert await selectors_kept(ours) == {new}
     await ours.look(NAME)
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     live = [each for each in checkup.findings if each.code == "dkim.old-selector-live"]
     assert [each.host for each in live] == [old_record.host]
@@ -129,7 +130,7 @@ async def test_the_official_checks_see_both_keys(ours: World, dns: WrittenDns) -
     """A look that changes nothing shows the new key's record too, and it keeps nothing from starting."""
     await start(ours)
     found = await checks.dns_check(ours.deps, ours.account.id, NAME)
-    verdicts = {each.record.id: each.verdict for each in found.examination.standings}
+    verdicts = {each.record.id: each.verdict for each in found.examination.results}
     assert (verdicts[RecordId.DKIM], verdicts[RecordId.DKIM_NEXT]) == ("present", "absent")
 
 
@@ -211,7 +212,7 @@ async def test_a_broken_new_record_harms_nothing(ours: World, dns: WrittenDns, c
         clock.turn(days=1)
         domain = await ours.look(NAME)
     assert (domain.dkim.state, rotation.stage(domain)) == (HealthState.VERIFIED, Stage.WAITING)
-    checkup = (await ours.view(NAME)).checkup
+    checkup = (await ours.view(NAME)).last_check
     assert checkup is not None
     (revoked,) = [each for each in checkup.findings if each.code == "dkim.revoked"]
     assert (revoked.record, revoked.severity) == ("dkim_next", "warning")
@@ -242,14 +243,14 @@ async def test_either_key_holds_the_name_and_a_transfer_ends_the_rotation(
     dns.withdraw(old)
     for _ in range(3):
         clock.turn(hours=25)
-        assert not (await theirs.look(NAME)).held
+        assert not (await theirs.look(NAME)).is_holder
     dns.withdraw(mine)
     for _ in range(2):
         clock.turn(hours=25)
         taken = await theirs.look(NAME)
-    assert taken.held
+    assert taken.is_holder
     lost = await ours.domain(NAME)
-    assert (lost.held, lost.rotation, lost.dkim.state) == (False, None, HealthState.FAILED)
+    assert (lost.is_holder, lost.rotation, lost.dkim.state) == (False, None, HealthState.FAILED)
     assert await selectors_kept(ours) == {lost.selector}
 
 

@@ -48,8 +48,8 @@ async def test_from_published_to_success_on_both(zone: str, story: SesStory) -> 
     assert await story.codes(zone) == ["identity.provider-lags"]
     domain = await story.look(zone, minutes=1)
     assert domain.dkim.state is HealthState.VERIFIED
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is HealthState.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
     assert domain.identity is not None
     assert (domain.identity.dkim_said, domain.identity.mail_from_said) == ("SUCCESS", "SUCCESS")
     assert domain.identity.checked_at == story.clock()
@@ -66,14 +66,14 @@ async def test_mail_from_is_a_machine_of_its_own(zone: str, story: SesStory) -> 
     await story.world.look(zone)
     domain = await story.look(zone, minutes=1)
     assert domain.dkim.state is HealthState.VERIFIED
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is HealthState.PENDING
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.PENDING
     assert domain.identity is not None
     assert (domain.identity.dkim, domain.identity.mail_from) == (ProviderStatus.SUCCESS, ProviderStatus.PENDING)
     story.publish(*story.plan(domain))
     domain = await story.look(zone, minutes=1)
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is HealthState.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
 
 
 async def test_mail_from_that_ses_gave_up_is_put_again(zone: str, story: SesStory) -> None:
@@ -91,8 +91,8 @@ async def test_mail_from_that_ses_gave_up_is_put_again(zone: str, story: SesStor
     assert not story.ses.calls("PutEmailIdentityDkimSigningAttributes")
     story.ses.state.unpin(zone)
     domain = await story.look(zone, minutes=1)
-    assert domain.mail_from_watch is not None
-    assert domain.mail_from_watch.state is HealthState.VERIFIED
+    assert domain.mail_from_health is not None
+    assert domain.mail_from_health.state is HealthState.VERIFIED
 
 
 async def test_removed_then_at_risk_then_back(zone: str, story: SesStory) -> None:
@@ -226,12 +226,12 @@ async def test_a_second_claim_and_the_hand_over(zone: str, story: SesStory) -> N
     assert story.identity(zone).tokens == [first.selector]
     second = await other.look(zone, hours=25)
     await other.world.work()  # the loser's withdrawal goes first, then the winner's making
-    assert second.held
+    assert second.is_holder
     assert story.identity(zone).tokens == [second.selector]
     assert story.identity(zone).tags["letterhead-domain"] == second.id
     second = await other.look(zone, minutes=5)
     assert second.dkim.state is HealthState.VERIFIED
-    assert not (await story.world.domain(zone)).held
+    assert not (await story.world.domain(zone)).is_holder
 
 
 async def test_delete_takes_the_identity_away(zone: str, story: SesStory) -> None:

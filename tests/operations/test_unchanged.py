@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import HealthState
 from letterhead.operations import checks
@@ -42,7 +43,7 @@ class Watching:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def save(self, outcome: DomainUpdate) -> bool:
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
         self.saved = outcome
         return True
 
@@ -73,8 +74,8 @@ async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
 async def way(world: World, told: CheckContext) -> Watching:
     """Looks at the domain without writing what follows."""
     watching = Watching(world.deps.store)
-    deps = with_parts(world.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
-    assert await checks.check(deps, await world.domain(SENDER), told=told)
+    deps = with_parts(world.deps, store=watching)
+    assert await checks.check(deps, await world.domain(SENDER), context=told)
     return watching
 
 
@@ -83,7 +84,7 @@ async def both(world: World) -> bool:
     store = world.deps.store
     domain = await world.domain(SENDER)
     told = (await store.load_check_contexts([domain]))[domain.id]
-    short, long = await way(world, told), await way(world, replace(told, basis=None))
+    short, long = await way(world, told), await way(world, replace(told, fingerprint=None))
     assert long.confirmed is None
     assert long.saved is not None
     if short.confirmed is None:
@@ -91,14 +92,19 @@ async def both(world: World) -> bool:
         assert await store.save(short.saved)
         return False
     after, at = short.confirmed
-    assert (long.saved.events, long.saved.effects, long.saved.notices, long.saved.shed) == ((), (), (), ())
+    assert (long.saved.events, long.saved.effects, long.saved.related_events, long.saved.keys_to_destroy) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert after == long.saved.domain
     assert await store.confirm(after, at)
-    stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.checkup
+    stands, judged = (await store.last_checks([domain.id]))[domain.id], long.saved.check
     assert judged is not None
-    assert (stands.taken_at, stands.standings, stands.findings) == (judged.taken_at, judged.standings, judged.findings)
+    assert (stands.taken_at, stands.results, stands.findings) == (judged.taken_at, judged.results, judged.findings)
     told_again = (await store.load_check_contexts([domain]))[domain.id]
-    assert told_again.basis == told.basis == long.saved.basis
+    assert told_again.fingerprint == told.fingerprint == long.saved.fingerprint
     return True
 
 
@@ -147,7 +153,7 @@ async def test_rules_that_changed_are_asked_again(ours: World, dns: WrittenDns, 
     await verified(ours, dns, clock)
     await both(ours)
     assert await both(ours)
-    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules="others"))
+    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules_version="others"))
     assert not await both(upgraded)
     assert await both(upgraded)
 
@@ -160,7 +166,7 @@ async def test_a_new_key_is_never_confirmed(ours: World, dns: WrittenDns, clock:
     domain = await ours.domain(SENDER)
     watching = Watching(ours.deps.store)
     told = (await ours.deps.store.load_check_contexts([domain]))[domain.id]
-    deps = with_parts(ours.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
+    deps = with_parts(ours.deps, store=watching)
     other = replace(domain, public_key=domain.public_key.replace("A", "B", 3))
-    assert await checks.check(deps, other, told=told)
+    assert await checks.check(deps, other, context=told)
     assert watching.confirmed is None

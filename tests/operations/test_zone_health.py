@@ -17,7 +17,7 @@ TRIES = 8
 async def looked(world: World, sender: str) -> dict[str, Finding]:
     """Checks a domain thoroughly and gives its findings by code."""
     await world.look(sender, thorough=True)
-    checkup = (await world.view(sender)).checkup
+    checkup = (await world.view(sender)).last_check
     assert checkup is not None
     return {each.code: each for each in checkup.findings}
 

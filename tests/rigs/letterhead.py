@@ -23,6 +23,13 @@ from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
+# sd_listen_fds(3): the first descriptor is 3, and LISTEN_PID is the process that exec makes this one.
+PASS_SOCKET = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
 
 
@@ -41,7 +48,7 @@ class Installation:
             **{f"LETTERHEAD_{name}": value for name, value in settings.items()},
         }
 
-    def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end."""
         return subprocess.run(
             [self.command, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
@@ -67,11 +74,11 @@ class Installation:
         finally:
             serving.stop()
 
-    def serve(self, *words: str) -> "Serving":
-        """Starts `letterhead serve` and waits until it answers."""
-        port = free_port("127.0.0.1")
-        bind = {"LETTERHEAD_BIND": f"127.0.0.1:{port}"}
-        serving = Serving(self._start(["serve", *words], bind), f"http://127.0.0.1:{port}")
+    def serve(self, *words: str, listener: socket.socket | None = None) -> "Serving":
+        """Starts `letterhead serve` and waits until it answers; with a socket passed as systemd passes it, if given."""
+        port = listener.getsockname()[1] if listener else free_port("127.0.0.1")
+        bind = {"LETTERHEAD_BIND": "127.0.0.1:1" if listener else f"127.0.0.1:{port}"}
+        serving = Serving(self._start(["serve", *words], bind, listener), f"http://127.0.0.1:{port}")
         serving.wait()
         return serving
 
@@ -79,7 +86,7 @@ class Installation:
         """Starts `letterhead relay` and waits until it greets."""
         relay = Process(self._start(["relay"], {}))
         host, port = self.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 45
         while time.monotonic() < until and relay.process.poll() is None:
             try:
                 with socket.create_connection((host, int(port)), timeout=5) as client:
@@ -93,12 +100,16 @@ class Installation:
         """Starts `letterhead worker`."""
         return Process(self._start(["worker"], {}))
 
-    def _start(self, words: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, words: list[str], more: Mapping[str, str], listener: socket.socket | None = None
+    ) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{words[0]}-{secrets.token_hex(4)}.log").open("wb")
+        fds = (listener.fileno(),) if listener else ()
+        passing = [sys.executable, "-c", PASS_SOCKET, *map(str, fds)] if fds else []
         with log:
             return subprocess.Popen(
-                [program("setpriv"), "--pdeathsig=KILL", self.command, *words],
-                env=self._environment(more), cwd=self.folder, stdout=log, stderr=log,
+                [program("setpriv"), "--pdeathsig=KILL", *passing, self.command, *words],
+                env=self._environment(more), cwd=self.folder, stdout=log, stderr=log, pass_fds=fds,
             )  # fmt: skip
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -119,7 +130,7 @@ class Process:
     def kill(self) -> None:
         """Kills it as a power cut does: without a word."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(45)
 
     def stop(self) -> int:
         """Asks it to stop and gives its exit code."""

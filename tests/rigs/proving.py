@@ -18,11 +18,11 @@ class Box:
     async def send(self, letter: Email) -> SendResult:
         """Takes a letter."""
         self.letters.append(letter)
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 taken")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 taken")
 
     async def try_connection(self) -> SendResult:
         """Is there."""
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 here")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 here")
 
     async def find(self, token: str) -> bytes | None:
         """Finds what has arrived."""
@@ -33,5 +33,5 @@ class Box:
 def given_to(deps: Deps, *, readable: bool = True) -> Box:
     """Gives a running installation a path for proofs, and a mailbox that can be read or not."""
     box = Box()
-    object.__setattr__(deps, "proving", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
+    object.__setattr__(deps, "proofs", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
     return box

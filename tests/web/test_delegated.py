@@ -41,7 +41,7 @@ async def verified(house: Installation, acme: httpx2.AsyncClient, **more: object
     await acme.post("/domains", json=WISH)
     domain = await house.world.domain("acme.dev")
     watch = new_health(HealthState.VERIFIED, house.deps.now())
-    changed = replace(domain, dkim=watch, held=True, **more)
+    changed = replace(domain, dkim=watch, is_holder=True, **more)
     assert await house.deps.store.save(DomainUpdate(domain=changed))
 
 

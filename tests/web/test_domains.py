@@ -156,7 +156,7 @@ async def test_provider_that_can_not_be_asked(house: Installation, acme: httpx2.
     """`refresh=true` is where 502 comes from, with provider and providerCode; without it the list is answered."""
     await acme.post("/domains", json={"sender": "throttled.dev"})
     domain = await house.world.domain("throttled.dev")
-    told = msgspec.structs.replace(domain, told_at=house.deps.now())
+    told = msgspec.structs.replace(domain, registered_at=house.deps.now())
     assert await house.deps.store.save(DomainUpdate(domain=told))
     refused = await acme.get("/domains?refresh=true")
     error = refused.json()["error"]

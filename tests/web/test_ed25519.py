@@ -28,7 +28,7 @@ async def live(house: Installation) -> None:
     assert domain.ed25519 is not None
     now = house.deps.now()
     signs = replace(domain.ed25519, seen_since=now, live=True)
-    verified = replace(domain, dkim=new_health(HealthState.VERIFIED, now), held=True, ed25519=signs)
+    verified = replace(domain, dkim=new_health(HealthState.VERIFIED, now), is_holder=True, ed25519=signs)
     assert await house.deps.store.save(DomainUpdate(domain=verified))
 
 

@@ -41,7 +41,7 @@ async def told_house(sns: Sns, tmp_path: Path) -> AsyncIterator[Installation]:
     pem, zone = own_key()
     async with running(tmp_path / "house", zone, notices=notices) as house:
         await house.world.add(NAME, private_key=pem, selector="own")
-        assert (await house.world.look(NAME)).held
+        assert (await house.world.look(NAME)).is_holder
         await put_off(house)
         yield house
 

@@ -19,9 +19,9 @@ async def looked(house: Installation, sender: str, verdict: Verdict) -> None:
     """Writes down a look that met this verdict."""
     domain: Domain = await house.world.domain(sender)
     one = checkup()
-    standings = tuple(replace(each, verdict=verdict) for each in one.standings)
-    done = replace(one, standings=standings, taken_at=datetime.now(UTC))
-    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, zone=sender), checkup=done))
+    standings = tuple(replace(each, verdict=verdict) for each in one.results)
+    done = replace(one, results=standings, taken_at=datetime.now(UTC))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, zone=sender), check=done))
 
 
 async def told(house: Installation, nobody: httpx2.AsyncClient) -> tuple[bool, bool, bool]:

@@ -26,9 +26,9 @@ async def shown(house: Installation, acme: httpx2.AsyncClient, verdict: Verdict,
         detail="So it is.", fix="Nothing to change: wait",
     )  # fmt: skip
     standing = RecordResult(record=record, verdict=verdict, agreed=True)
-    done = replace(checkup(datetime.now(UTC)), standings=(standing,), findings=(said,))
+    done = replace(checkup(datetime.now(UTC)), results=(standing,), findings=(said,))
     domain = replace(view.domain, verified_at=datetime.now(UTC) - timedelta(days=1))
-    assert await house.deps.store.save(DomainUpdate(domain=domain, checkup=done))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, check=done))
     link = (await acme.post("/domains/acme.dev/setup-links")).json()["url"]
     page = await acme.get(urlsplit(link).path)
     card = re.search(r'<article[^>]*id="record-dkim".*?</article>', page.text, re.DOTALL)

@@ -18,7 +18,7 @@ async def found(house: Installation, acme: httpx2.AsyncClient, sender: str, *cod
     one = checkup()
     findings = tuple(replace(one.findings[0], code=code) for code in codes)
     domain = await house.world.domain(sender)
-    assert await house.deps.store.save(DomainUpdate(domain=domain, checkup=replace(one, findings=findings)))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, check=replace(one, findings=findings)))
 
 
 def listed(page: httpx2.Response) -> list[str]:

@@ -15,7 +15,7 @@ from letterhead.core.domain.health import WIRE_STATUS, HealthState
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.core.rotation.rotation import Stage
 from letterhead.ports.store.domains import DomainUpdate
-from letterhead.web.pages.texts import catalogue
+from letterhead.web.templating.texts import catalogue
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
 from tests.web.test_rotations import PATH as API
@@ -75,7 +75,7 @@ async def test_the_forms_are_for_who_may_write_and_when_it_may_be(
         assert (refused.status_code, "Publish its records first" in refused.text) == (409, True)
         domain = await house.world.domain("acme.dev")
         watch = replace(domain.dkim, state=HealthState.VERIFIED)
-        assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, held=True)))
+        assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=watch, is_holder=True)))
         await acme.post(API)
         await sign_in(reader, await house.make_key("acme", Scope.READ))
         seen = await reader.get(PAGE)
@@ -90,7 +90,7 @@ async def test_set_up_page_asks_for_the_new_record(house: Installation, acme: ht
     """While a new key waits, its record stands beside the others and the page says so; the domain stays verified."""
     await verified(house, acme)
     domain = await house.world.domain("acme.dev")
-    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, mail_from_watch=domain.dkim)))
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, mail_from_health=domain.dkim)))
     assert "All done" in (await set_up(acme)).text
     told = (await acme.post(API)).json()
     page = await set_up(acme)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.web.pages.texts import catalogue
+from letterhead.web.templating.texts import catalogue
 
-PAGES = Path(__file__).parents[2] / "letterhead" / "web" / "pages"
-TEMPLATES, MODULES = sorted((PAGES / "templates").glob("*.html")), sorted(PAGES.glob("*.py"))
+WEB = Path(__file__).parents[2] / "letterhead" / "web"
+TEMPLATES = sorted((WEB / "templating" / "templates").glob("*.html"))
+MODULES = sorted([*(WEB / "pages").glob("*.py"), *(WEB / "templating").glob("*.py")])
 SAID = ("alt", "aria-label", "placeholder", "title", "content", "value", "label")  # attributes that people read
 NOT_TEXT = {"light dark", "width=device-width, initial-scale=1", "https://", "on", "yes"}
 
@@ -35,19 +36,16 @@ def test_no_template_holds_a_sentence_of_its_own(path: Path) -> None:
 def test_no_page_says_anything_of_its_own(path: Path) -> None:
     """No string of the code is a sentence, but for docstrings, media types and what a program's fault is told by."""
     tree = ast.parse(path.read_text("utf-8"))
-    docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, DOCUMENTED) and starts(node)}
-    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    told = [node.value for node in strings if id(node) not in docs and not raised(tree, node)]
+    docs = {id(begin) for node in ast.walk(tree) for begin in docstring(node)}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+    told = [node.value for node in strings if isinstance(node.value, str) and not raised(tree, node)]
     assert [text for text in told if re.search(r"[A-Za-z][a-z]+ [a-z]+ [a-z]+", text)] == []
 
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def starts(node: ast.AST) -> bool:
-    """Says whether a module, class or function begins with a docstring."""
-    body = getattr(node, "body", [])
-    return bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+def docstring(node: ast.AST) -> Iterator[ast.expr]:
+    """Gives the docstring that a module, class or function begins with."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield from (each.value for each in node.body[:1] if isinstance(each, ast.Expr))
 
 
 def raised(tree: ast.AST, text: ast.Constant) -> bool:
@@ -62,7 +60,9 @@ def test_every_text_is_in_the_catalogue_and_used() -> None:
     """Templates and pages name only texts that there are, and there are none that nobody names."""
     there = set(catalogue("en"))
     source = "\n".join(path.read_text("utf-8") for path in (*TEMPLATES, *MODULES))
-    refused = re.findall(r'\.fault\(\s*(?:Kind\.[A-Z_]+|fault\.kind), "(\w+)"(?: if [^"]+ else "(\w+)")?', source)
+    refused = re.findall(
+        r'page_fault\(\s*context, (?:Kind\.[A-Z_]+|fault\.kind|kind), "(\w+)"(?: if [^"]+ else "(\w+)")?', source
+    )
     refusals = {
         f"refusal.{name}{end}" for names in refused for name in (*names, "lost") if name for end in ("", "_fix")
     }

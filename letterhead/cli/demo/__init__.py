@@ -55,7 +55,7 @@ async def _demo(settings: "Settings") -> None:
     write_logs(settings.log_format, quiet=True)
     clock, zones = Clock(), Zones()
     moods = {part.sender: assemble.SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = assemble.SimulatedProvider(clock, moods=moods, settles_after=SETTLES_AFTER)
+    provider = assemble.SimulatedProvider(clock, behaviours=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:
         async with assemble.open_deps(
             settings, assemble.Overrides(resolver=zones, provider=provider, now=clock)
@@ -67,7 +67,7 @@ async def _demo(settings: "Settings") -> None:
             print(f"  LETTERHEAD_URL={where} LETTERHEAD_API_KEY={key} letterhead domains list")
             print(f"or open {where} in a browser, and sign in with the key.\n", flush=True)
             narrator = Narrator(deps, zones, account_id)
-            await serve_with(deps, settings, listener, neighbours=(narrator.tell,))
+            await serve_with(deps, settings, [listener], background_tasks=(narrator.tell,))
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
         f"**{plain(diagnosis.title)}** ({diagnosis.severity})",
         consequence(diagnosis.severity),
         f"## What it means\n\n{plain(diagnosis.meaning)}",
-        f"## How it looks\n\n{_template(diagnosis.detail)}",
+        f"## What a check reports\n\n{_template(diagnosis.detail)}",
         f"## What to do\n\n{_template(diagnosis.fix).rstrip('.')}.",
         f"## Reference\n\n{link_rfc(diagnosis.reference)}",
         *(_example(example) if example else ()),
@@ -55,7 +55,7 @@ def text(diagnosis: Diagnosis) -> str:
         f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
         _wrap(diagnosis.meaning),
         consequence(diagnosis.severity),
-        f"How it looks:\n{_wrap(diagnosis.detail)}",
+        f"What a check reports:\n{_wrap(diagnosis.detail)}",
         f"What to do:\n{_wrap(diagnosis.fix).rstrip('.')}.",
         f"Reference: {diagnosis.reference}",
     ]
@@ -94,8 +94,8 @@ def index(diagnoses: Iterable[Diagnosis]) -> str:
     return "\n\n".join(["# Findings", INTRODUCTION, *tables]) + "\n"
 
 
-INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the fault does to mail and
-what to do about it; `letterhead explain CODE` prints the same. Words in `<…>` are filled in by each finding: the names,
+INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the mistake does to mail and
+how to fix it; `letterhead explain CODE` prints the same text. Each finding replaces the words in `<…>` with the names,
 values and DNS host of the domain that was checked."""
 
 
@@ -103,13 +103,16 @@ def consequence(severity: Severity) -> str:
     """Return what a finding of this severity does to the domain, as a sentence."""
     match severity:
         case Severity.BLOCKING:
-            return "While this holds, the record does not count: DKIM stops verification, the others their own status."
+            return (
+                "Until this is fixed, the record does not count: a DKIM record blocks verification, any other record "
+                "only its own status."
+            )
         case Severity.WARNING:
-            return "Mail flows, but some of it may fail or land in spam until this is mended."
+            return "Mail flows, but some of it may fail or be classified as spam until this is fixed."
         case Severity.TIP:
-            return "Nothing is broken; mail or its upkeep gets better when this is followed."
+            return "Nothing is broken. Following this advice improves delivery or maintenance."
         case Severity.INCONCLUSIVE:
-            return "We could not find out. A status never changes because of this; we look again by ourselves."
+            return "We could not find out. This never changes a status, and we check again automatically."
         case _:
             assert_never(severity)
 
@@ -142,7 +145,7 @@ def _example(example: Example) -> Iterable[str]:
     yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shorten(example.zone)}\n```"
     yield f"A check says:\n\n```text\n{shorten(lines)}\n```"
     if example.others:
-        yield "More zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
+        yield "Other zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
 
 
 def shorten(text: str) -> str:

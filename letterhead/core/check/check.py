@@ -54,7 +54,7 @@ _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records
 class CheckJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """The results and findings of a check; `served` are the results for what the operator's own zone must serve."""
 
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     findings: tuple[Finding, ...]
     served: tuple[RecordResult, ...] = ()
 
@@ -62,33 +62,33 @@ class CheckJudgement(msgspec.Struct, frozen=True, kw_only=True):
 def plan_for(domain: Domain, path: ReturnPath | None) -> Plan:
     """Return all that must be published for a domain; without a return-path no MAIL FROM records are planned.
 
-    Where the operator's zone serves the keys (`domain.slots`), the customer publishes CNAMEs to them.
+    Where the operator's zone serves the keys (`domain.key_delegation`), the customer publishes CNAMEs to them.
     """
-    sender, rotation, home = domain.sender, domain.rotation, domain.slots
+    sender, rotation, home = domain.sender, domain.rotation, domain.key_delegation
     served: tuple[PlannedRecord, ...] = ()
     if home is not None:
         records = list(delegated_keys.planned_cnames(sender, domain.selector, home))
         served = delegated_keys.served_keys(home, domain.selector, domain.public_key, rotation)
     else:
-        records = [dkim.planned(sender, domain.selector, domain.public_key)]
+        records = [dkim.planned_record(sender, domain.selector, domain.public_key)]
         if rotation is not None:
-            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+            records.append(dkim.planned_record(sender, rotation.selector, rotation.public_key, ahead=True))
     for key, ahead in ((domain.ed25519, False), (rotation.ed25519 if rotation else None, True)):
         if key is not None:
-            records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
+            records.append(dkim.planned_ed25519_record(sender, key.selector, key.public_key, ahead=ahead))
     if domain.mail_from is not None and path is not None:
-        records.append(mail_from.planned(domain.mail_from, path.mx_host, path.mx_priority))
-        records.append(spf.planned(domain.mail_from, path.spf))
-    records.append(dmarc.planned(sender))
+        records.append(mail_from.planned_record(domain.mail_from, path.mx_host, path.mx_priority))
+        records.append(spf.planned_record(domain.mail_from, path.spf))
+    records.append(dmarc.planned_record(sender))
     return Plan(sender=sender, zone=domain.zone or sender, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
     """Return what to ask for where nobody knows what should be published: any valid record will do."""
-    records = [dkim.unknown(sender, selector) for selector in selectors]
+    records = [dkim.unplanned_record(sender, selector) for selector in selectors]
     if mail_from_name is not None:
-        records += [mail_from.unknown(mail_from_name), spf.unknown(mail_from_name)]
-    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unknown(sender)))
+        records += [mail_from.unplanned_record(mail_from_name), spf.unplanned_record(mail_from_name)]
+    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unplanned_record(sender)))
 
 
 # --- what to ask ----------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
         targets = (alias_target(reply.answer) for reply in replies)
         further += [question_at(question, target) for target in targets if target is not None]
     if thorough and not unseen:
-        further += _probes(_context(plan, seen, judge_all(plan, seen), (), history))
+        further += _probes(_new_rule_input(plan, seen, judge_all(plan, seen), (), history))
     return tuple(dict.fromkeys([*unseen, *(question for question in further if question not in seen)]))
 
 
@@ -143,30 +143,32 @@ def implied_answers(questions: Iterable[Question], seen: Seen) -> dict[Question,
     return implied
 
 
-def _probes(context: RuleInput) -> Iterable[Question]:
+def _probes(rule_input: RuleInput) -> Iterable[Question]:
     """Return what the topics need besides the planned records; nothing where one fault explains all."""
-    if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _survey(context)):
+    if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _survey(rule_input)):
         return
-    for result in context.standings:
+    for result in rule_input.results:
         topic = _TOPIC_OF[result.record.id]
         if topic.probes is not None and result.agreed and result.verdict in (Verdict.ABSENT, Verdict.WRONG):
-            yield from topic.probes(context, result)
+            yield from topic.probes(rule_input, result)
     # Where no record was answered, all that is worth asking is whether there are servers that answer.
-    unanswered = all(result.verdict is Verdict.UNANSWERED for result in context.standings)
+    unanswered = all(result.verdict is Verdict.UNANSWERED for result in rule_input.results)
     for topic in (zone.TOPIC,) if unanswered else TOPICS:
         if topic.asks is not None:
-            yield from topic.asks(context)
+            yield from topic.asks(rule_input)
 
 
-def _context(plan: Plan, seen: Seen, judged: CheckJudgement, hosts: Sequence[DnsHost], history: History) -> RuleInput:
+def _new_rule_input(
+    plan: Plan, seen: Seen, judged: CheckJudgement, hosts: Sequence[DnsHost], history: History
+) -> RuleInput:
     delegated = delegation(plan.sender, seen)
     nameservers = tuple(server.name for server in delegated.servers) if delegated else ()
     return RuleInput(
         plan=plan,
         seen=seen,
-        standings=judged.standings,
+        results=judged.results,
         served=judged.served,
-        panel=host_of(nameservers, hosts),
+        dns_host=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
     )
@@ -235,39 +237,39 @@ def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: Hist
 
 def judge_all(plan: Plan, seen: Seen) -> CheckJudgement:
     """Judge every planned record, and what the operator's own zone must serve, without any findings yet."""
-    standings = tuple([judge_record(record, seen) for record in plan.records])
+    results = tuple([judge_record(record, seen) for record in plan.records])
     return CheckJudgement(
-        standings=standings, findings=(), served=tuple([judge_record(record, seen) for record in plan.served])
+        results=results, findings=(), served=tuple([judge_record(record, seen) for record in plan.served])
     )
 
 
 def all_present(plan: Plan) -> CheckJudgement:
     """Return the results of a check with a stored fingerprint: all that is required is there, so nothing is judged."""
-    standings, served = (
+    results, served = (
         tuple([RecordResult(record=each, verdict=Verdict.PRESENT) for each in records if each.required])
         for records in (plan.records, plan.served)
     )
-    return CheckJudgement(standings=standings, findings=(), served=served)
+    return CheckJudgement(results=results, findings=(), served=served)
 
 
 def list_findings(
     plan: Plan, seen: Seen, judged: CheckJudgement, hosts: Sequence[DnsHost], history: History
 ) -> tuple[Finding, ...]:
     """Return the findings, the gravest first, given the result for each planned record."""
-    context = _context(plan, seen, judged, hosts, history)
-    surveyed = _survey(context)
+    rule_input = _new_rule_input(plan, seen, judged, hosts, history)
+    surveyed = _survey(rule_input)
     hiding = [each for each in surveyed if DIAGNOSES[each.code].hides is Hides.ALL]
     if hiding:
         return tuple(hiding[:1])
     covered = {(each.record, each.host) for each in surveyed if DIAGNOSES[each.code].hides is Hides.RECORD}
     found: list[Finding] = []
-    for result in context.standings:
+    for result in rule_input.results:
         if (result.record.id, result.record.host) in covered or result.verdict is Verdict.UNANSWERED:
             continue
         topic = _TOPIC_OF[result.record.id]
         if result.verdict is not Verdict.PRESENT and result.agreed:
-            found += islice(_apply_rules(context, result, topic.explains), 1)
-        found += _apply_rules(context, result, topic.advises)
+            found += islice(_apply_rules(rule_input, result, topic.explains), 1)
+        found += _apply_rules(rule_input, result, topic.advises)
     severities = list(Severity)
     return tuple(sorted([*surveyed, *_join_aliases(found)], key=lambda each: severities.index(each.severity)))
 
@@ -283,17 +285,17 @@ def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:
     return list(joined.values())
 
 
-def _survey(context: RuleInput) -> list[Finding]:
+def _survey(rule_input: RuleInput) -> list[Finding]:
     """Return the findings that belong to no planned record."""
-    return [each for topic in TOPICS if topic.survey is not None for each in topic.survey(context)]
+    return [each for topic in TOPICS if topic.survey is not None for each in topic.survey(rule_input)]
 
 
-def _apply_rules(context: RuleInput, result: RecordResult, rules: Iterable[DiagnosisRule]) -> Iterator[Finding]:
+def _apply_rules(rule_input: RuleInput, result: RecordResult, rules: Iterable[DiagnosisRule]) -> Iterator[Finding]:
     """Return a finding for each rule that matches one record."""
     for rule in rules:
-        match = rule.holds(context, result)
+        match = rule.holds(rule_input, result)
         if match is not None:
-            found = finding(rule.diagnosis, context, result, match)
+            found = finding(rule.diagnosis, rule_input, result, match)
             # The next key signs nothing yet, nor a second one alone: whatever is wrong with its record stops no mail.
             spare = result.record.id in (RecordId.DKIM_NEXT, *ED25519_KEYS) and found.severity is Severity.BLOCKING
             yield replace(found, severity=Severity.WARNING) if spare else found

@@ -16,12 +16,12 @@ from letterhead.core.findings.diagnosis import History
 from letterhead.core.plan.plan import RESOLVERS, Plan, RecordResult, Verdict
 
 
-def has_all_required(results: Iterable[RecordResult]) -> bool:
+def is_cacheable(results: Iterable[RecordResult]) -> bool:
     """Tell whether everything required is there: only then may the fingerprint of a check be stored."""
     return all(each.verdict is Verdict.PRESENT and each.agreed for each in results if each.record.required)
 
 
-def check_fingerprint(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
+def fingerprint_check(rules: str, plan: Plan, seen: Seen, history: History) -> str | None:
     """Return a digest of all that the findings of a check follow from; None where some follow from the time as well.
 
     `rules` is the version of the rules.

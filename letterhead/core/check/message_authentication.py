@@ -15,16 +15,24 @@ from letterhead.core.dkim import signature as dkim_signature
 from letterhead.core.dkim import verify as dkim_verify
 from letterhead.core.dkim.verify import SignatureVerification
 from letterhead.core.dmarc import tree_walk
-from letterhead.core.dmarc.record import parse as parse_dmarc
+from letterhead.core.dmarc.record import parse_dmarc_record
 from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import txt_question
-from letterhead.core.message.auth_result import AuthResult, ResultCode, sentence
-from letterhead.core.message.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
+from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
+from letterhead.core.message.message import (
+    Message,
+    a_label,
+    domain_of,
+    last_public_hop,
+    parse_addresses,
+    received_hops,
+    return_path,
+)
 from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.spf import check_host as spf_check
 from letterhead.core.spf.check_host import SpfCheck
-from letterhead.core.spf.macros import client_of
+from letterhead.core.spf.macros import new_client
 
 MOST_SIGNATURES: Final = 8  # RFC 6376 6.1: a verifier may stop at its own bound
 MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets
@@ -63,7 +71,7 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def signatures(self) -> tuple[dkim_signature.Signature, ...]:
         """The signatures that are verified, the topmost first."""
         fields = self.message.fields_named("dkim-signature")[:MOST_SIGNATURES]
-        return tuple(dkim_signature.read(field) for field in fields)
+        return tuple(dkim_signature.parse_signature(field) for field in fields)
 
     @property
     def skipped(self) -> int:
@@ -73,7 +81,9 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def authors(self) -> tuple[str | None, ...]:
         """The domains in the From field or fields, each once; None for one that is no name of DNS."""
-        listed = (domain_of(each) for field in self.message.fields_named("from") for each in addresses(field.text))
+        listed = (
+            domain_of(each) for field in self.message.fields_named("from") for each in parse_addresses(field.text)
+        )
         return tuple(dict.fromkeys(listed))
 
     @property
@@ -153,7 +163,7 @@ def envelope(message: Message, client_ip: str | None, mail_from: str | None, hel
     unknown = None
     if hop is None:
         unknown = "no Received field names the address that it came from"
-        addresses_named = (read_address(each.address) for each in hops(message) if each.address)
+        addresses_named = (read_address(each.address) for each in received_hops(message) if each.address)
         inner = next((address for address in addresses_named if address is not None), None)
         if inner is not None:
             unknown = f"its Received fields name no public address: {inner} is {is_not_public(inner)}"
@@ -239,7 +249,7 @@ def _spf(given: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
         identity, domain = "mailfrom", None
     if domain is None or envelope.client_ip is None:
         return identity, None
-    client = client_of(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
+    client = new_client(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
     return identity, spf_check.check_host(client, domain, seen)
 
 
@@ -314,7 +324,7 @@ def _undecided(why: str) -> AuthResult:
 
 
 def _no_policy(author: str, seen: Seen) -> AuthResult:
-    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).current]
+    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc_record(text).is_dmarc]
     host = f"_dmarc.{author}"
     if len(found) > 1:
         why, code = f"{host} has {len(found)} DMARC records, which count as none", "dmarc.several-records"
@@ -336,9 +346,9 @@ def _passed(author: str, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthRe
     if spf.aligned and spf.judgement.result is ResultCode.PASS:
         proofs.append(f"SPF for {spf.domain}")
     if len(proofs) > 1:
-        why = sentence(f"{' and '.join(proofs)} prove that the message is {author}'s")
+        why = to_sentence(f"{' and '.join(proofs)} prove that the message is {author}'s")
         return AuthResult(result=ResultCode.PASS, why=why)
-    why = sentence(f"{proofs[0]} proves that the message is {author}'s")
+    why = to_sentence(f"{proofs[0]} proves that the message is {author}'s")
     fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
     return AuthResult(result=ResultCode.PASS, why=why, fix=fix)
 
@@ -360,7 +370,7 @@ def _failing(author: str, policy: DiscoveredPolicy, dkim: tuple[DkimResult, ...]
         fix = f"Have the server that sends it sign with d={author}; what is wrong is said at each part."
     unsure = "; SPF could not be judged here" if spf.domain is None else ""
     asked = f"{policy.name} asks for {policy.applied}"
-    return AuthResult(result=ResultCode.FAIL, why=sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
+    return AuthResult(result=ResultCode.FAIL, why=to_sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
 
 
 def _same_tree(one: str, other: str) -> bool:

@@ -22,13 +22,13 @@ def note_challenge(challenger: Domain, evidence: Evidence, incumbent: RecordStat
     if RecordState.UNANSWERED in (evidence.dkim, incumbent):
         return challenger
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
-    since = challenger.alone_since or now
-    return replace(challenger, alone_since=since if alone else None)
+    since = challenger.challenger_only_since or now
+    return replace(challenger, challenger_only_since=since if alone else None)
 
 
 def is_transferred(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> bool:
     """Tell whether this check is the second, a day after the first, that saw the challenger's record alone."""
-    since = challenger.alone_since
+    since = challenger.challenger_only_since
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
     return alone and since is not None and now - since >= TAKES_OVER_AFTER
 
@@ -66,12 +66,12 @@ def release_hold(incumbent: Domain, now: datetime) -> Transition:
     after = replace(
         incumbent,
         dkim=new_health(HealthState.FAILED, now),
-        mail_from_watch=incumbent.mail_from_watch and new_health(HealthState.FAILED, now),
-        held=False,
-        told_at=None,
+        mail_from_health=incumbent.mail_from_health and new_health(HealthState.FAILED, now),
+        is_holder=False,
+        registered_at=None,
         rotation=None,
     )
-    return Transition(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.told_at else ())
+    return Transition(domain=after, events=(event,), effects=(Effect.WITHDRAW,) if incumbent.registered_at else ())
 
 
 def take_hold(challenger: Domain, now: datetime) -> Transition:
@@ -81,4 +81,4 @@ def take_hold(challenger: Domain, now: datetime) -> Transition:
         at=now,
         detail="only this account's record was seen for 24 h, so the name came to it",
     )
-    return Transition(domain=replace(challenger, held=True, alone_since=None), events=(event,))
+    return Transition(domain=replace(challenger, is_holder=True, challenger_only_since=None), events=(event,))

@@ -2,12 +2,23 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from letterhead.core.domain.health import WIRE_STATUS, HealthState, RecordHealth
 from letterhead.core.domain.provider_identity import Identity
 from letterhead.core.plan.plan import RecordId, Verdict
+
+# A domain is kept as JSON: these fields keep the names under which earlier versions wrote them.
+_STORED_DOMAIN: Final = {
+    "registered_at": "told_at",
+    "is_holder": "held",
+    "challenger_only_since": "alone_since",
+    "mail_from_health": "mail_from_watch",
+    "key_delegation": "slots",
+}
+_STORED_ROTATION: Final = {"missing_at": "lacking", "unreachable": "silent", "checked_at": "looked_at"}
 
 
 class KeyDelegation(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,21 +41,21 @@ class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
 
 
-class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_ROTATION):
     """A DKIM key that is to take over once every server has it.
 
-    `seen_since` is the first check of those in a row that found it on every server. `lacking` and `silent` name the
-    servers that had no such key at the last check, `looked_at`, and those that did not answer; `by_resolvers` is true
-    where resolvers were asked in place of servers. `ed25519` is the Ed25519 key that comes with it.
+    `seen_since` is the first check of those in a row that found it on every server. `missing_at` and `unreachable` name
+    the servers that had no such key at the last check, `checked_at`, and those that did not answer; `by_resolvers` is
+    true where resolvers were asked in place of servers. `ed25519` is the Ed25519 key that comes with it.
     """
 
     selector: str
     public_key: str
     started_at: datetime
-    looked_at: datetime | None = None
+    checked_at: datetime | None = None
     seen_since: datetime | None = None
-    lacking: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
+    missing_at: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     by_resolvers: bool = False
     ed25519: Ed25519Key | None = None
 
@@ -61,17 +72,18 @@ class OldKey(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str = ""
 
 
-class Domain(msgspec.Struct, frozen=True, kw_only=True):
+class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     """One account's claim to one sender domain, with all that must survive between checks.
 
-    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `dkim` and `mail_from_watch` are the
-    health of the DKIM record and of the MAIL FROM records. `told_at` is when the identity was last to be registered at
-    the provider, `identity` is the provider's last report. `attempts` counts the checks in a row that left something
-    unanswered. `alone_since` is since when a challenger's record is seen without the holder's; `contested_at` is when a
-    holder was last warned of another valid claim. `verdicts` are the last conclusive ones, by planned record.
-    `selector` is that of the key that signs, `rotation` the one that is to follow, `old_keys` those before whose
-    records are still in DNS, `rotated_at` the last change. `slots` is set where the customer publishes CNAMEs to keys
-    in the operator's zone. `ed25519` is the second key, where there is one. `version` belongs to storage.
+    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `dkim` and `mail_from_health` are the
+    health of the DKIM record and of the MAIL FROM records. `registered_at` is when the identity was last to be
+    registered at the provider, `identity` is the provider's last report. `attempts` counts the checks in a row that
+    left something unanswered. `challenger_only_since` is since when a challenger's record is seen without the holder's;
+    `contested_at` is when a holder was last warned of another valid claim. `verdicts` are the last conclusive ones, by
+    planned record. `selector` is that of the key that signs, `rotation` the key that is to follow, `old_keys` those
+    before whose records are still in DNS, `rotated_at` the last change. `key_delegation` is set where the customer
+    publishes CNAMEs to keys in the operator's zone. `ed25519` is the second key, where there is one. `version` belongs
+    to storage.
     """
 
     id: str
@@ -84,10 +96,10 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_sync: datetime
     dkim: RecordHealth
-    mail_from_watch: RecordHealth | None = None
+    mail_from_health: RecordHealth | None = None
     verified_at: datetime | None = None
-    held: bool = False
-    told_at: datetime | None = None
+    is_holder: bool = False
+    registered_at: datetime | None = None
     identity: Identity | None = None
     restarted_at: datetime | None = None
     tokens: tuple[str, ...] = ()
@@ -95,13 +107,13 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     next_check_at: datetime | None = None
     check_reason: str = ""
     reminder_sent_at: datetime | None = None
-    alone_since: datetime | None = None
+    challenger_only_since: datetime | None = None
     contested_at: datetime | None = None
     verdicts: tuple[tuple[RecordId, Verdict], ...] = ()
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None
-    slots: KeyDelegation | None = None
+    key_delegation: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
     version: int = 0
 
@@ -164,11 +176,11 @@ def status(domain: Domain) -> str:
 
 def mail_from_status(domain: Domain) -> str | None:
     """Return the status of the MAIL FROM domain as the API has it; None where there is none, or nobody asked yet."""
-    health = domain.mail_from_watch
+    health = domain.mail_from_health
     return None if health is None or health.state is HealthState.DRAFT else WIRE_STATUS[health.state]
 
 
 def is_wholly_verified(domain: Domain) -> bool:
     """Tell whether DKIM and, where there is one, the MAIL FROM domain are verified."""
-    both = (domain.dkim, domain.mail_from_watch)
+    both = (domain.dkim, domain.mail_from_health)
     return all(health is None or health.state is HealthState.VERIFIED for health in both)

@@ -25,7 +25,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     dkim: RecordState
     mail_from: RecordState | None = None
     provider: IdentityReport | None = None
-    held_elsewhere: bool = False
+    is_held_elsewhere: bool = False
 
 
 def record_state(results: Iterable[RecordResult]) -> RecordState:

@@ -46,19 +46,19 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
 
 
-class RecordHealth(msgspec.Struct, frozen=True, kw_only=True):
+class RecordHealth(msgspec.Struct, frozen=True, kw_only=True, rename={"observations": "looks"}):
     """What is stored of one watched thing (DKIM, MAIL FROM) between checks.
 
-    `since` is when the state was entered; pending's 72 h run from it. `looks` are the last 3 observations that count
-    for the loss rule; `first_miss_at`, `misses` and `stops_sending_at` are those of the present spell at risk.
-    `present_since` starts the unbroken run of presence. `provider_lost_at` is the first check since the provider's last
-    success at which it had lost the thing, `provider_lost` is true once a later check agreed. `found_at` is the last
-    check that found the records.
+    `since` is when the state was entered; pending's 72 h run from it. `observations` are the last 3 that count for the
+    loss rule; `first_miss_at`, `misses` and `stops_sending_at` are those of the present spell at risk. `present_since`
+    starts the unbroken run of presence. `provider_lost_at` is the first check since the provider's last success at
+    which it had lost the thing, `provider_lost` is true once a later check agreed. `found_at` is the last check that
+    found the records.
     """
 
     state: HealthState
     since: datetime
-    looks: tuple[Observation, ...] = ()
+    observations: tuple[Observation, ...] = ()
     first_miss_at: datetime | None = None
     misses: int = 0
     stops_sending_at: datetime | None = None
@@ -94,7 +94,7 @@ def _observe_presence(health: RecordHealth, now: datetime) -> RecordHealth:
     """Add an observation that found it; an hour of these ends a spell of misses, whatever the provider says."""
     found = replace(
         health,
-        looks=_add_look(health, Observation(at=now, present=True)),
+        observations=_add_look(health, Observation(at=now, present=True)),
         present_since=health.present_since or now,
         found_at=now,
     )
@@ -105,11 +105,11 @@ def _observe_presence(health: RecordHealth, now: datetime) -> RecordHealth:
 
 def _observe_miss(health: RecordHealth, now: datetime) -> RecordHealth:
     """Add an observation that missed; misses in quick succession (somebody presses the button) are one observation."""
-    last = health.looks[-1] if health.looks else None
+    last = health.observations[-1] if health.observations else None
     again = last is not None and not last.present and now - last.at < APART
     after = replace(
         health,
-        looks=health.looks if again else _add_look(health, Observation(at=now, present=False)),
+        observations=health.observations if again else _add_look(health, Observation(at=now, present=False)),
         present_since=None,
     )
     if health.state is not HealthState.AT_RISK:
@@ -120,13 +120,13 @@ def _observe_miss(health: RecordHealth, now: datetime) -> RecordHealth:
 
 def _add_look(health: RecordHealth, look: Observation) -> tuple[Observation, ...]:
     """Return the last three observations, without misses that are too old to count."""
-    recent = [old for old in health.looks if old.present or look.at - old.at <= MISS_REMEMBERED]
+    recent = [old for old in health.observations if old.present or look.at - old.at <= MISS_REMEMBERED]
     return (*recent, look)[-LOOKS_KEPT:]
 
 
 def missed_at(health: RecordHealth) -> list[datetime]:
     """Return the times of the misses among the last observations, oldest first."""
-    return [look.at for look in health.looks if not look.present]
+    return [look.at for look in health.observations if not look.present]
 
 
 def present_for(health: RecordHealth, now: datetime) -> timedelta:
@@ -150,11 +150,14 @@ def enter(health: RecordHealth, to: HealthState, records: RecordState, now: date
     """Return the health after a state change, with the observations that still count."""
     after = RecordHealth(state=to, since=now, present_since=health.present_since, found_at=health.found_at)
     if to is HealthState.VERIFIED:
-        return replace(after, looks=(Observation(at=now, present=True),))
+        return replace(after, observations=(Observation(at=now, present=True),))
     if to is not HealthState.AT_RISK:
         return after
     after = replace(
-        after, looks=health.looks, provider_lost_at=health.provider_lost_at, provider_lost=health.provider_lost
+        after,
+        observations=health.observations,
+        provider_lost_at=health.provider_lost_at,
+        provider_lost=health.provider_lost,
     )
     if records is RecordState.PRESENT:
         return replace(after, present_since=now)  # the hour of presence runs from here

@@ -171,12 +171,12 @@ def needs_registration(domain: Domain, evidence: Evidence, _now: datetime) -> bo
     dkim = opinion_on_key(evidence.provider, domain.selector)
     if not _may_write(domain, evidence):
         return False
-    if domain.told_at is None or dkim is ProviderOpinion.OTHERWISE:
+    if domain.registered_at is None or dkim is ProviderOpinion.OTHERWISE:
         return True
-    if dkim is ProviderOpinion.MISSING or domain.mail_from_watch is None:
+    if dkim is ProviderOpinion.MISSING or domain.mail_from_health is None:
         return dkim is ProviderOpinion.MISSING and domain.dkim.state is not HealthState.VERIFIED
     mail_from = opinion_on_mail_from(evidence.provider, domain.mail_from)
-    lacking = mail_from is ProviderOpinion.MISSING and domain.mail_from_watch.state is not HealthState.VERIFIED
+    lacking = mail_from is ProviderOpinion.MISSING and domain.mail_from_health.state is not HealthState.VERIFIED
     return lacking or mail_from is ProviderOpinion.OTHERWISE
 
 
@@ -191,7 +191,7 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
     if dkim is ProviderOpinion.GAVE_UP:
         return domain.dkim.state is not HealthState.VERIFIED
     gave_up = opinion_on_mail_from(evidence.provider, domain.mail_from) is ProviderOpinion.GAVE_UP
-    health = domain.mail_from_watch
+    health = domain.mail_from_health
     return (
         gave_up
         and evidence.mail_from is RecordState.PRESENT
@@ -203,7 +203,7 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
 def _may_write(domain: Domain, evidence: Evidence) -> bool:
     """Tell whether the provider may be written to: never for an unproven claim, or to an identity that is not ours."""
     ours = opinion_on_key(evidence.provider, domain.selector) is not ProviderOpinion.FOREIGN
-    return ours and domain.held and evidence.dkim is RecordState.PRESENT
+    return ours and domain.is_holder and evidence.dkim is RecordState.PRESENT
 
 
 class ProviderDuty(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,7 +218,7 @@ DUTIES: Final = (
     ProviderDuty(
         effect=Effect.REGISTER,
         when=needs_registration,
-        why="DKIM is proven, and the provider was not told yet, lost it, or has another key or MAIL FROM domain",
+        why="DKIM is proven, and the provider does not have the domain, or has another key or MAIL FROM domain",
     ),
     ProviderDuty(
         effect=Effect.RESTART,
@@ -233,7 +233,7 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
 
     The identity is registered again once DKIM is seen: what the provider refused may have been repaired since.
     """
-    starts, mail_from = domain.dkim.state in ASKED, domain.mail_from_watch
+    starts, mail_from = domain.dkim.state in ASKED, domain.mail_from_health
     events = []
     if starts:
         events.append(Event(kind=EventKind.DOMAIN_PENDING, at=now, detail=ASKED[domain.dkim.state]))
@@ -243,8 +243,8 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
     after = replace(
         domain,
         dkim=pending if starts else domain.dkim,
-        mail_from_watch=pending if mail_from is not None and mail_from.state in ASKED else mail_from,
-        told_at=None if starts else domain.told_at,
+        mail_from_health=pending if mail_from is not None and mail_from.state in ASKED else mail_from,
+        registered_at=None if starts else domain.registered_at,
     )
     return Transition(domain=after, events=tuple(events))
 
@@ -252,8 +252,8 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
 def delete(domain: Domain, now: datetime) -> Transition:
     """End a claim: withdraw the identity, and what our zone serves; the caller destroys keys and rows."""
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
-    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.slots else (Effect.WITHDRAW,)
-    return Transition(domain=replace(domain, held=False), events=(event,), effects=effects)
+    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.key_delegation else (Effect.WITHDRAW,)
+    return Transition(domain=replace(domain, is_holder=False), events=(event,), effects=effects)
 
 
 def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
@@ -262,12 +262,12 @@ def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
         health=domain.dkim,
         records=evidence.dkim,
         opinion=opinion_on_key(evidence.provider, domain.selector),
-        held_elsewhere=evidence.held_elsewhere,
-        is_registered=domain.told_at is not None,
+        held_elsewhere=evidence.is_held_elsewhere,
+        is_registered=domain.registered_at is not None,
         now=now,
     )
     dkim, rule = _apply_rules(dkim_input)
-    mail_from, mail_rule = domain.mail_from_watch, None
+    mail_from, mail_rule = domain.mail_from_health, None
     if mail_from is not None:
         records = evidence.mail_from or RecordState.UNANSWERED
         opinion = opinion_on_mail_from(evidence.provider, domain.mail_from)
@@ -275,19 +275,19 @@ def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
     after = replace(
         _note_report(domain, evidence, now),
         dkim=dkim,
-        mail_from_watch=mail_from,
-        held=_is_holder(domain, evidence, dkim.state),
+        mail_from_health=mail_from,
+        is_holder=_is_holder(domain, evidence, dkim.state),
         verified_at=now if rule and rule.event is EventKind.DOMAIN_VERIFIED else domain.verified_at,
     )
     events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
     events += [_mail_from_event(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
-    if domain.held and not after.held and domain.told_at is not None:
-        return Transition(domain=replace(after, told_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
+    if domain.is_holder and not after.is_holder and domain.registered_at is not None:
+        return Transition(domain=replace(after, registered_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
     effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
     # The times are stored together with the effects, so that neither is ever there without the other.
     after = replace(
         after,
-        told_at=now if Effect.REGISTER in effects else after.told_at,
+        registered_at=now if Effect.REGISTER in effects else after.registered_at,
         restarted_at=now if Effect.RESTART in effects else after.restarted_at,
     )
     return Transition(domain=after, events=tuple(events), effects=effects)
@@ -315,11 +315,11 @@ def _is_holder(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
         return True
     match evidence.dkim:
         case RecordState.PRESENT:
-            return to is not HealthState.DRAFT and not evidence.held_elsewhere
+            return to is not HealthState.DRAFT and not evidence.is_held_elsewhere
         case RecordState.MISSING:
             return False
         case RecordState.DIVIDED | RecordState.UNANSWERED:
-            return domain.held
+            return domain.is_holder
         case _:
             assert_never(evidence.dkim)
 
@@ -358,7 +358,7 @@ def diagram() -> str:
 
 _PAGE: Final = """# Life of a sender domain
 
-Made from the tables in `letterhead/core/domain/lifecycle.py`; change those, then this page by `diagram()`.
+Generated from the tables in `letterhead/core/domain/lifecycle.py`: change those, then run `./dev docs`.
 
 ```mermaid
 stateDiagram-v2
@@ -366,9 +366,9 @@ stateDiagram-v2
 {arrows}
 ```
 
-The first row that holds moves the domain; where none holds, nothing moves. An unanswered question, or a provider in
-trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: it moves `mailFromDomainStatus`, never
-`status`, and its moves are told as `record.changed`.
+The first row whose condition is true changes the state; if none is, the state stays. An unanswered question, or an
+error of the provider, matches no row. MAIL FROM follows the same rows separately: it changes `mailFromDomainStatus`,
+never `status`, and its changes are reported as `record.changed`.
 
 | from | because | to | `status` | event |
 |---|---|---|---|---|
@@ -376,9 +376,9 @@ trouble of its own, matches no row. MAIL FROM runs by the same rows on its own: 
 
 ## Work at the provider
 
-Only the claim that holds the name, and only in a check that saw its DKIM record, asks anything of the provider. What an
-interrupted run left undone follows again from the next check. A domain that is deleted, or no longer holds its name,
-has its identity withdrawn.
+Only a check of the claim that holds the name, and only one that saw its DKIM record, requests work at the provider. If
+the work is interrupted, the next check requests it again. When a domain is deleted, or no longer holds its name, its
+identity is withdrawn.
 
 | work | when |
 |---|---|

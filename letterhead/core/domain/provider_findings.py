@@ -176,7 +176,7 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
 
     `domain` is as it was before the check.
     """
-    if evidence.held_elsewhere and evidence.dkim is RecordState.PRESENT:
+    if evidence.is_held_elsewhere and evidence.dkim is RecordState.PRESENT:
         yield _finding(HELD, domain)
         return
     if domain.contested_at is not None and now - domain.contested_at < CONTEST_SHOWN:
@@ -185,14 +185,14 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
     if isinstance(provider, IdentityUnknown):
         found = _finding(THROTTLED, domain, reason=provider.detail or provider.provider_code)
         yield replace(found, fix=provider.fix) if provider.fix else found
-    elif isinstance(provider, Identity) and (domain.told_at is not None or provider.presence is Presence.FOREIGN):
+    elif isinstance(provider, Identity) and (domain.registered_at is not None or provider.presence is Presence.FOREIGN):
         yield from _identity_findings(domain, evidence, provider)
 
 
 def _identity_findings(domain: Domain, evidence: Evidence, provider: Identity) -> Iterator[Finding]:
     opinion = opinion_on_key(provider, domain.selector)
     reason = f" ({provider.reason})" if provider.reason else ""
-    since = _on(domain.told_at) if domain.told_at else "just now"
+    since = _on(domain.registered_at) if domain.registered_at else "just now"
     if opinion is ProviderOpinion.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
         yield _finding(LAGS, domain, word=f"signing with the key before, {provider.selector}", since=since)
         return

@@ -87,41 +87,41 @@ def _valid(names: Iterable[str], plan: Plan) -> list[str]:
 # --- what to ask ----------------------------------------------------------------------------------------------------
 
 
-def probes(context: RuleInput, result: RecordResult) -> Iterator[Question]:
+def probes(rule_input: RuleInput, result: RecordResult) -> Iterator[Question]:
     """Return the next questions for where the record may be instead: at likely names, then at others, then controls."""
-    record, plan = result.record, context.plan
-    answers = list(_answers(context, record))
+    record, plan = result.record, rule_input.plan
+    answers = list(_answers(rule_input, record))
     if any(isinstance(answer, Found | Aliased) for answer in answers):
         yield _control(record.host, record.rdtype)
-    if not is_displaced(context, result):
+    if not is_displaced(rule_input, result):
         return
     doubled, parts, apex = doubled_names(record, plan), levels(record, plan), apexes(record, plan)
     likely = [*doubled[:1], *names_without_underscore(record), *parts[:1], *apex[:1]]
     others = [name for name in (*doubled[1:], *parts[1:], *apex[1:]) if name not in likely]
-    asked = list(_questions_at(context, likely, record.rdtype))
+    asked = list(_questions_at(rule_input, likely, record.rdtype))
     yield from asked
     if any(isinstance(answer, NoData) for answer in answers):
         planned = {(each.host, each.rdtype) for each in plan.records}  # the servers with authority are asked anyway
         for rdtype in other_types(record):
             if (record.host, rdtype) not in planned:
                 yield Question(name=record.host, rdtype=rdtype, view=PROBE)
-    if all(each in context.seen for each in asked):
-        found = [name for name in likely if answers_at(context, name, record.rdtype)]
+    if all(each in rule_input.seen for each in asked):
+        found = [name for name in likely if answers_at(rule_input, name, record.rdtype)]
         if not [name for name in found if name not in (plan.sender, *_above(plan))]:
-            yield from _questions_at(context, others, record.rdtype)
+            yield from _questions_at(rule_input, others, record.rdtype)
     for name in (*likely, *others):
-        if name != plan.zone and answers_at(context, name, record.rdtype):
+        if name != plan.zone and answers_at(rule_input, name, record.rdtype):
             yield _control(name, record.rdtype)
 
 
-def _questions_at(context: RuleInput, names: Iterable[str], rdtype: str) -> Iterator[Question]:
+def _questions_at(rule_input: RuleInput, names: Iterable[str], rdtype: str) -> Iterator[Question]:
     """Return questions for names; where a form would double several below one name, first whether that exists."""
     for name in names:
-        parent = _parent_of_doubled(name, context.plan)
+        parent = _parent_of_doubled(name, rule_input.plan)
         if parent is not None:
             asked = Question(name=parent, rdtype="TXT", view=PROBE)
             yield asked
-            answers = [reply.answer for reply in context.seen.get(asked, ())]
+            answers = [reply.answer for reply in rule_input.seen.get(asked, ())]
             if not answers or any(isinstance(answer, NxDomain) for answer in answers):  # RFC 8020 2
                 continue
         yield Question(name=name, rdtype=rdtype, view=PROBE)
@@ -149,59 +149,59 @@ def _control(name: str, rdtype: str) -> Question:
 # --- what was seen --------------------------------------------------------------------------------------------------
 
 
-def is_displaced(context: RuleInput, result: RecordResult) -> bool:
+def is_displaced(rule_input: RuleInput, result: RecordResult) -> bool:
     """Tell whether nothing at the name looks like the planned record, not even a spoilt one."""
-    if result.verdict is Verdict.WRONG and not is_synthesised(context, result.record):
+    if result.verdict is Verdict.WRONG and not is_synthesised(rule_input, result.record):
         beginning = head(result.record)
         return not any(beginning in text.lower() for text in result.observed)
     return result.verdict in (Verdict.ABSENT, Verdict.WRONG)
 
 
-def rdatas_of(context: RuleInput, record: PlannedRecord) -> tuple[Rdata, ...]:
+def rdatas_of(rule_input: RuleInput, record: PlannedRecord) -> tuple[Rdata, ...]:
     """Return the RRset at the planned name from the first server that has one, CNAMEs followed."""
     for view in (*AUTHORITATIVE, View.RECURSIVE):
-        for reply in follow_aliases(context.seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
+        for reply in follow_aliases(rule_input.seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
             if isinstance(reply.answer, Found):
                 return reply.answer.rrset.rdatas
     return ()
 
 
-def aliases_of(context: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, ...]]:
+def aliases_of(rule_input: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, ...]]:
     """Return the CNAME targets in front of the planned record, as each server has them."""
-    for answer in _answers(context, record):
+    for answer in _answers(rule_input, record):
         if isinstance(answer, Found | Aliased) and answer.aliases:
             yield answer.aliases
 
 
-def answers_at(context: RuleInput, name: str, rdtype: str) -> list[Rdata]:
+def answers_at(rule_input: RuleInput, name: str, rdtype: str) -> list[Rdata]:
     """Return the records that servers with authority have at a name, CNAMEs followed."""
     found: list[Rdata] = []
     for view in (PROBE, *AUTHORITATIVE):
-        for reply in follow_aliases(context.seen, Question(name=name, rdtype=rdtype, view=view)):
+        for reply in follow_aliases(rule_input.seen, Question(name=name, rdtype=rdtype, view=view)):
             if isinstance(reply.answer, Found):
                 found.extend(rdata for rdata in reply.answer.rrset.rdatas if rdata not in found)
     return found
 
 
-def is_synthesised(context: RuleInput, record: PlannedRecord) -> bool:
+def is_synthesised(rule_input: RuleInput, record: PlannedRecord) -> bool:
     """Tell whether a wildcard gives the answer at the planned name: nobody published anything there."""
-    control = [reply.answer for reply in context.seen.get(_control(record.host, record.rdtype), ())]
+    control = [reply.answer for reply in rule_input.seen.get(_control(record.host, record.rdtype), ())]
     synthesised = {fingerprint(answer) for answer in control if isinstance(answer, Found | Aliased)}
-    return any(fingerprint(answer) in synthesised for answer in _answers(context, record))
+    return any(fingerprint(answer) in synthesised for answer in _answers(rule_input, record))
 
 
 def find_misplaced(
-    context: RuleInput, result: RecordResult, accepts: Accepts, names: Iterable[str], *, any_value: bool
+    rule_input: RuleInput, result: RecordResult, accepts: Accepts, names: Iterable[str], *, any_value: bool
 ) -> tuple[str, list[Rdata]] | None:
     """Return the first of the names that has the planned record, right or spoilt, and what was found there.
 
     With `any_value` a record of the same kind with another value counts too.
     """
-    if not is_displaced(context, result):
+    if not is_displaced(rule_input, result):
         return None
     record = result.record
     for name in names:
-        there = answers_at(context, name, record.rdtype)
+        there = answers_at(rule_input, name, record.rdtype)
         fitting = [
             rdata
             for rdata in there
@@ -210,13 +210,13 @@ def find_misplaced(
             or any(is_repaired_by(record, rdata, accepts, repair) for repair in REPAIRS.values())
         ]
         control = _control(name, record.rdtype)
-        if fitting and (name == context.plan.zone or answers_at(context, control.name, record.rdtype) != there):
+        if fitting and (name == rule_input.plan.zone or answers_at(rule_input, control.name, record.rdtype) != there):
             return name, fitting
     return None
 
 
-def _answers(context: RuleInput, record: PlannedRecord) -> Iterator[Answer]:
+def _answers(rule_input: RuleInput, record: PlannedRecord) -> Iterator[Answer]:
     """Return the answers of the servers with authority at the planned name, no CNAME followed."""
     for view in AUTHORITATIVE:
-        for reply in context.seen.get(Question(name=record.host, rdtype=record.rdtype, view=view), ()):
+        for reply in rule_input.seen.get(Question(name=record.host, rdtype=record.rdtype, view=view), ()):
             yield reply.answer

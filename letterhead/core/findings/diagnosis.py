@@ -96,20 +96,20 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     """The input of every rule: the plan, the answers, and the result for each planned record.
 
-    `served` are the results for what the operator's own zone must serve; `panel` is the DNS host, where it is known.
+    `served` are the results for what the operator's own zone must serve; `dns_host` is the DNS host, where it is known.
     """
 
     plan: Plan
     seen: Seen
-    standings: tuple[RecordResult, ...]
+    results: tuple[RecordResult, ...]
     served: tuple[RecordResult, ...] = ()
-    panel: DnsHost | None = None
+    dns_host: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()
 
     def result_of(self, record_id: RecordId) -> RecordResult | None:
         """Return the result for one planned record, or None."""
-        return next((result for result in self.standings if result.record.id == record_id), None)
+        return next((result for result in self.results if result.record.id == record_id), None)
 
 
 class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding(
-    diagnosis: Diagnosis, context: RuleInput, result: RecordResult | None = None, match: Match | None = None
+    diagnosis: Diagnosis, rule_input: RuleInput, result: RecordResult | None = None, match: Match | None = None
 ) -> Finding:
     """Return a finding, with the templates of its diagnosis filled in.
 
@@ -156,16 +156,16 @@ def finding(
     record = result.record if result else None
     observed = match.observed if match.observed is not None else (result.observed if result else ())
     servers = match.perspectives if match.perspectives is not None else (result.dissenting if result else ())
-    host = match.host or (record.host if record else context.plan.sender)
+    host = match.host or (record.host if record else rule_input.plan.sender)
     filled = {
-        "sender": context.plan.sender,
-        "zone": context.plan.zone,
+        "sender": rule_input.plan.sender,
+        "zone": rule_input.plan.zone,
         "host": host,
-        "name": name_for(record.host if record else host, context.plan.zone, context.panel),
+        "name": name_for(record.host if record else host, rule_input.plan.zone, rule_input.dns_host),
         "observed": " | ".join(observed),
         "servers": ", ".join(servers),
-        "where": where_to_edit(context.panel, context.nameservers),
-        **(_record_places(record, context.panel) if record else {}),
+        "where": where_to_edit(rule_input.dns_host, rule_input.nameservers),
+        **(_record_places(record, rule_input.dns_host) if record else {}),
         **match.places,
     }
     return Finding(

@@ -60,16 +60,16 @@ def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING)
             fix=each.fix,
             reference=each.reference,
         )
-        return DiagnosisRule(diagnosis=diagnosis, holds=lambda context, result: each.holds(context, result, accepts))
+        return DiagnosisRule(diagnosis=diagnosis, holds=lambda given, result: each.holds(given, result, accepts))
 
     return tuple(rule(each) for each in _DIAGNOSES if each.fault not in _NEVER[prefix])
 
 
-def absent(context: RuleInput, result: RecordResult) -> Match | None:
+def absent(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match where nobody published anything at the name, also where a wildcard answers for it."""
-    if result.verdict is Verdict.WRONG and is_synthesised(context, result.record):
+    if result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record):
         return Match(evidence=("a wildcard gives the answer",))
-    return Match() if result.verdict is Verdict.ABSENT and not _is_hidden(context, result) else None
+    return Match() if result.verdict is Verdict.ABSENT and not _is_hidden(rule_input, result) else None
 
 
 def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
@@ -83,9 +83,9 @@ def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
 def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool) -> _Holds:
     """Return a condition that matches where the record was published at one of these names."""
 
-    def holds(context: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
-        candidates = names(context, result.record)
-        found = candidate_names.find_misplaced(context, result, accepts, candidates, any_value=any_value)
+    def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
+        candidates = names(rule_input, result.record)
+        found = candidate_names.find_misplaced(rule_input, result, accepts, candidates, any_value=any_value)
         if found is None:
             return None
         name, rdatas = found
@@ -97,10 +97,10 @@ def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_valu
 def repaired_by(repair: Repair) -> _Holds:
     """Return a condition that matches where one value becomes the right one by this repair."""
 
-    def holds(context: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
+    def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
         if result.verdict is not Verdict.WRONG:
             return None
-        there = rdatas_of(context, result.record)
+        there = rdatas_of(rule_input, result.record)
         if any(accepts(result.record, (rdata,)) for rdata in there):  # what is wrong is another record at the name
             return None
         spoilt = [rdata for rdata in there if is_repaired_by(result.record, rdata, accepts, repair)]
@@ -109,16 +109,18 @@ def repaired_by(repair: Repair) -> _Holds:
     return holds
 
 
-def other_type(context: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where a record of another type at the same name has the value."""
     record = result.record
     if result.verdict is not Verdict.ABSENT:
         return None
-    for aliases in aliases_of(context, record):
+    for aliases in aliases_of(rule_input, record):
         if _has_value(remove_name_escapes(aliases[0]), record):
             return Match(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
     for rdtype in candidate_names.other_types(record):
-        texts = [text for text in display_texts(answers_at(context, record.host, rdtype)) if _has_value(text, record)]
+        texts = [
+            text for text in display_texts(answers_at(rule_input, record.host, rdtype)) if _has_value(text, record)
+        ]
         if texts:
             return Match(places={"found": rdtype}, observed=tuple(texts))
     return None
@@ -131,44 +133,52 @@ def _has_value(text: str, record: PlannedRecord) -> bool:
     return bool(value) and value in within
 
 
-def cname_dangling(context: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+def cname_dangling(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where a CNAME leads to a name that has no such record."""
-    if result.verdict is not Verdict.ABSENT or is_synthesised(context, result.record) or _is_hidden(context, result):
+    if (
+        result.verdict is not Verdict.ABSENT
+        or is_synthesised(rule_input, result.record)
+        or _is_hidden(rule_input, result)
+    ):
         return None
-    return _match_cname(context, result)
+    return _match_cname(rule_input, result)
 
 
-def cname_conflict(context: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+def cname_conflict(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where a CNAME hides the record, or leads to another one."""
-    if is_synthesised(context, result.record) or not (result.verdict is Verdict.WRONG or _is_hidden(context, result)):
+    if is_synthesised(rule_input, result.record) or not (
+        result.verdict is Verdict.WRONG or _is_hidden(rule_input, result)
+    ):
         return None
-    return _match_cname(context, result)
+    return _match_cname(rule_input, result)
 
 
-def _is_hidden(context: RuleInput, result: RecordResult) -> bool:
+def _is_hidden(rule_input: RuleInput, result: RecordResult) -> bool:
     """Tell whether a CNAME hides what is there, or leads out of the zone text that is read."""
     record = result.record
     asked = [Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE]
-    answers = (reply.answer for each in asked for reply in context.seen.get(each, ()))
+    answers = (reply.answer for each in asked for reply in rule_input.seen.get(each, ()))
     hides = any(isinstance(answer, Aliased) and answer.hides for answer in answers)
-    return result.verdict is Verdict.ABSENT and (hides or any(leaves_zone_text(context.seen, each) for each in asked))
+    return result.verdict is Verdict.ABSENT and (
+        hides or any(leaves_zone_text(rule_input.seen, each) for each in asked)
+    )
 
 
-def _match_cname(context: RuleInput, result: RecordResult) -> Match | None:
+def _match_cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match the first CNAME at the record's name."""
-    aliases = next(aliases_of(context, result.record), None)
+    aliases = next(aliases_of(rule_input, result.record), None)
     if aliases is None:
         return None
     via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
     return Match(places={"found": f"{aliases[-1]}{via}"}, observed=(f"CNAME {aliases[0]}", *result.observed))
 
 
-def proxied(context: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+def proxied(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where addresses are in the place of the planned CNAME."""
     record = result.record
     if record.rdtype != "CNAME" or result.verdict is not Verdict.ABSENT:
         return None
-    found = display_texts([*answers_at(context, record.host, "A"), *answers_at(context, record.host, "AAAA")])
+    found = display_texts([*answers_at(rule_input, record.host, "A"), *answers_at(rule_input, record.host, "AAAA")])
     return Match(places={"found": ", ".join(found)}, observed=found) if found else None
 
 
@@ -183,7 +193,7 @@ _DIAGNOSES: Final = (
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name} (the form adds the rest by itself); its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=found_at(lambda context, record: candidate_names.doubled_names(record, context.plan), any_value=True),
+        holds=found_at(lambda given, record: candidate_names.doubled_names(record, given.plan), any_value=True),
     ),
     _MisplacedDiagnosis(
         fault="underscore-missing",
@@ -201,7 +211,7 @@ _DIAGNOSES: Final = (
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name} in the zone {zone}; its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=found_at(lambda context, record: candidate_names.levels(record, context.plan), any_value=False),
+        holds=found_at(lambda given, record: candidate_names.levels(record, given.plan), any_value=False),
     ),
     _MisplacedDiagnosis(
         fault="on-apex",
@@ -212,7 +222,7 @@ _DIAGNOSES: Final = (
         fix="Add a {rdtype} record with the name {name} and the value {expected} {where}. Then take the provider's "
         "value out of {found}, unless you use it there for something else",
         reference="RFC 5321 4.4",
-        holds=found_at(lambda context, record: candidate_names.apexes(record, context.plan), any_value=False),
+        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False),
     ),
     _MisplacedDiagnosis(
         fault="wrong-type",

@@ -99,7 +99,7 @@ def domain_fields(domain: Domain, plan: Plan) -> dict[str, Any]:
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
         "reminder_sent_at": UNSET if domain.reminder_sent_at is None else domain.reminder_sent_at,
         "verification_records": VerificationRecords(**records),
-        "dkim_mode": "delegated" if domain.slots else UNSET,
+        "dkim_mode": "delegated" if domain.key_delegation else UNSET,
     }
 
 

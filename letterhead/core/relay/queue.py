@@ -128,6 +128,6 @@ def return_path(domain: Domain, sender: str) -> str:
     """
     if not sender:
         return ""
-    health = domain.mail_from_watch
+    health = domain.mail_from_health
     is_verified = domain.mail_from is not None and health is not None and health.state is HealthState.VERIFIED
     return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if is_verified else domain.sender}"

@@ -56,20 +56,20 @@ def served_keys(
     if coming is not None:
         keys.append((coming.selector, coming.public_key, True))
     return tuple(
-        replace(topic.planned(slots.zone, at, key, ahead=ahead), host=cname_target(slots, at))
+        replace(topic.planned_record(slots.zone, at, key, ahead=ahead), host=cname_target(slots, at))
         for at, key, ahead in keys
     )
 
 
 def zone_texts(domain: Domain) -> dict[str, str]:
     """Return the TXT that the zone must have for a claim, by name: a key that mail may depend on, or a revoked one."""
-    slots = domain.slots
+    slots = domain.key_delegation
     if slots is None:
         return {}
     old = {each.selector: each.public_key for each in domain.old_keys if not each.safe}
     coming = {domain.rotation.selector: domain.rotation.public_key} if domain.rotation else {}
     keys = {**old, **coming, domain.selector: domain.public_key}
-    values = {selector: topic.planned("", "", key).value for selector, key in keys.items() if key}
+    values = {selector: topic.planned_record("", "", key).value for selector, key in keys.items() if key}
     return {cname_target(slots, each): values.get(each, REVOKED) for each in (FIRST, SECOND)}
 
 
@@ -85,4 +85,4 @@ def pending_effects(before: Domain, after: Domain) -> tuple[Effect, ...]:
 
 def is_selector_free(domain: Domain) -> bool:
     """Tell whether there is a selector for a new key: always, unless two CNAMEs are published and both are needed."""
-    return domain.slots is None or not domain.old_keys
+    return domain.key_delegation is None or not domain.old_keys

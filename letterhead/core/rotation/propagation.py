@@ -21,14 +21,14 @@ from letterhead.core.plan.plan import PlannedRecord, at_resolvers, rejecting_rep
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """The servers without the new key, and those that did not answer; servers by name, resolvers by address."""
 
-    lacking: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
+    missing_at: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     by_resolvers: bool = False
 
     @property
     def is_everywhere(self) -> bool:
         """Whether every server answered and has it."""
-        return not self.lacking and not self.silent
+        return not self.missing_at and not self.unreachable
 
 
 NOT_ASKED = ("nobody was asked",)
@@ -60,8 +60,8 @@ def propagation_of(record: PlannedRecord, seen: Seen) -> Propagation:
     denying = [each for each in answering(at_resolvers(record, seen)) if not _has(record, each.answer)]
     doubtful = [each.perspective.server for each in (*rejecting_replies(record, seen), *denying)]
     return Propagation(
-        lacking=tuple(dict.fromkeys([*without, *doubtful])),
-        silent=tuple(server for server, answers in conclusive.items() if not answers) if conclusive else NOT_ASKED,
+        missing_at=tuple(dict.fromkeys([*without, *doubtful])),
+        unreachable=tuple(server for server, answers in conclusive.items() if not answers) if conclusive else NOT_ASKED,
         by_resolvers=by_resolvers,
     )
 

@@ -46,7 +46,7 @@ class RotationInput(msgspec.Struct, frozen=True, kw_only=True):
 
     since: datetime
     now: datetime
-    propagation: Propagation = Propagation(silent=NOT_ASKED)
+    propagation: Propagation = Propagation(unreachable=NOT_ASKED)
     old: RecordState = RecordState.UNANSWERED
     held_elsewhere: bool = False
 
@@ -58,7 +58,7 @@ def is_everywhere(given: RotationInput) -> bool:
 
 def is_missing_somewhere(given: RotationInput) -> bool:
     """Tell whether some server, or a resolver, is without the new key; no answer proves nothing."""
-    return bool(given.propagation.lacking)
+    return bool(given.propagation.missing_at)
 
 
 def is_settled(given: RotationInput) -> bool:
@@ -127,7 +127,7 @@ def stage(domain: Domain) -> Stage:
     if not domain.old_keys:
         return Stage.NONE
     # What lies in our own zone is removed by itself: there is no stage at which a customer can remove it.
-    needed = domain.slots is not None or any(not old.safe for old in domain.old_keys)
+    needed = domain.key_delegation is not None or any(not old.safe for old in domain.old_keys)
     return Stage.SWITCHED if needed else Stage.REMOVABLE
 
 
@@ -143,8 +143,10 @@ def start(domain: Domain, selector: str, public_key: str, now: datetime, why: st
     """Start a rotation; the key that signs, and all that is judged by it, stays as it is."""
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
     after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
-    host = topic.planned(domain.sender, selector, public_key).host
-    until = f"every server serves it by way of {host}" if domain.slots else f"the TXT record {host} is published"
+    host = topic.planned_record(domain.sender, selector, public_key).host
+    until = (
+        f"every server serves it by way of {host}" if domain.key_delegation else f"the TXT record {host} is published"
+    )
     words = f"a new DKIM key was made ({why}); it takes over once {until}"
     return Transition(domain=after, events=(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words),))
 
@@ -153,7 +155,7 @@ def abandon(domain: Domain, now: datetime) -> Transition:
     """End a rotation before its switch; where there is none, change nothing."""
     if domain.rotation is None:
         return Transition(domain=domain)
-    after = "it is taken out of our zone" if domain.slots else "its record can be removed"
+    after = "it is taken out of our zone" if domain.key_delegation else "its record can be removed"
     words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; {after}"
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
     return Transition(domain=replace(domain, rotation=None, verdicts=_without_next(domain.verdicts)), events=(event,))
@@ -179,7 +181,11 @@ def advance(step: Transition, keys: KeyObservation, now: datetime) -> Transition
     if domain.rotation is None or seen is None:
         return replace(step, domain=domain)
     noted = replace(
-        domain.rotation, looked_at=now, lacking=seen.lacking, silent=seen.silent, by_resolvers=seen.by_resolvers
+        domain.rotation,
+        checked_at=now,
+        missing_at=seen.missing_at,
+        unreachable=seen.unreachable,
+        by_resolvers=seen.by_resolvers,
     )
     given = RotationInput(
         since=noted.seen_since or noted.started_at,
@@ -216,11 +222,11 @@ def _switch_keys(step: Transition, rotation: Rotation, rule: RotationRule, now: 
             *domain.old_keys,
             OldKey(selector=domain.selector, replaced_at=now, public_key=domain.public_key),
         ),
-        told_at=now if domain.held and domain.told_at is not None else domain.told_at,
+        registered_at=now if domain.is_holder and domain.registered_at is not None else domain.registered_at,
     )
     words = f"mail is signed with the key at the selector {after.selector} instead of {domain.selector}, as {rule.why}"
     event = Event(kind=EventKind.DKIM_ROTATED, at=now, detail=words)
-    register = (Effect.REGISTER,) if domain.held and domain.told_at is not None else ()
+    register = (Effect.REGISTER,) if domain.is_holder and domain.registered_at is not None else ()
     return Transition(
         domain=after,
         events=(*step.events, event),
@@ -263,7 +269,7 @@ def selectors_leaving(domain: Domain) -> tuple[str, ...]:
 
 def removable_selectors(domain: Domain) -> tuple[str, ...]:
     """Return the old selectors whose records the customer can delete: those that `dkim.old-selector-live` is about."""
-    return selectors_leaving(domain) if domain.slots is None else ()
+    return selectors_leaving(domain) if domain.key_delegation is None else ()
 
 
 def old_record_states(domain: Domain, seen: Seen) -> dict[str, RecordState]:
@@ -299,7 +305,7 @@ def waits_for(domain: Domain) -> str:
             return _waits_for_record(domain, coming)
         case Stage.SEEN, Rotation():
             return "Every server serves the new key. It takes over once every look for a while has found it there."
-        case Stage.SWITCHED, _ if domain.slots is not None:
+        case Stage.SWITCHED, _ if domain.key_delegation is not None:
             return "Mail is signed with the new key. Leave both CNAMEs in place: the old key is taken away by itself."
         case Stage.SWITCHED, _:
             return "Mail is signed with the new key. Leave the old record in place: mail signed with it is under way."
@@ -311,17 +317,17 @@ def waits_for(domain: Domain) -> str:
 
 
 def _waits_for_record(domain: Domain, coming: Rotation) -> str:
-    host = topic.planned(domain.sender, coming.selector, coming.public_key).host
+    host = topic.planned_record(domain.sender, coming.selector, coming.public_key).host
     text = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
-    if domain.slots is not None:
+    if domain.key_delegation is not None:
         text = (
             f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay. "
             "Until then mail is signed with the old key."
         )
-    if coming.looked_at is None:
+    if coming.checked_at is None:
         return text
-    without = f" Without it: {', '.join(coming.lacking)}." if coming.lacking else ""
-    silent = f" Not answering: {', '.join(coming.silent)}." if coming.silent else ""
+    without = f" Without it: {', '.join(coming.missing_at)}." if coming.missing_at else ""
+    silent = f" Not answering: {', '.join(coming.unreachable)}." if coming.unreachable else ""
     return text + without + silent
 
 
@@ -335,10 +341,11 @@ def page() -> str:
 
 
 _PAGE: Final = """
-## Change of DKIM keys
+## DKIM key rotation
 
-Made from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs, whatever
-becomes of the new one. A new key that never appears never takes over, and asking never makes anything worse.
+Generated from the table in `letterhead/core/rotation/rotation.py`. The domain's status follows the key that signs,
+whatever happens to the new one. A new key whose record never appears never signs, and requesting a rotation never makes
+anything worse.
 
 ```mermaid
 stateDiagram-v2
@@ -351,14 +358,15 @@ stateDiagram-v2
 |---|---|---|
 {rows}
 
-The switch is told as `dkim.rotated`; `selector` and `privateDKIMKey` change with it, and the provider is told then and
-not before. "Everywhere" is every server that the zone is delegated to (up to eight), each by one of its addresses at
-least, and every resolver that answers; where nobody can ask the servers, all resolvers for 24 hours. A server that does
-not answer is waited for. The old private key is destroyed when its record can go; until that is gone,
-`dkim.old-selector-live` says so. Deleting the domain destroys all its keys; so does abandoning with the new one. While
-the provider's last word is that it signs with an old key, that key's week does not begin.
+The event of the switch is `dkim.rotated`. `selector` and `privateDKIMKey` change with it, and the new key is registered
+with the provider then and not before. "Everywhere" means every server that the zone is delegated to (up to eight), at
+one of its addresses at least, and every resolver that answers; if the servers cannot be reached, all resolvers for 24
+hours. The rotation waits for a server that does not answer. The old private key is destroyed when its record can be
+removed; until the record is removed, checks report `dkim.old-selector-live`. Deleting the domain destroys all its keys;
+abandoning a rotation destroys the new one. While the provider last reported that it signs with an old key, that key's
+week does not start.
 
-Where the keys lie in the operator's own zone ("delegated"), "everywhere" is every server of the customer's zone for the
-CNAME and every server of the operator's for the key. The old key is taken out of the zone instead of being shown as
-removable, and the next change can begin once it is gone.
+With delegated keys, in the operator's own zone, "everywhere" means every server of the customer's zone for the CNAME
+and every server of the operator's zone for the key. The old key is removed from the zone instead of being shown as
+removable, and the next rotation can start once it is removed.
 """

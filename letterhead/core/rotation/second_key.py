@@ -36,8 +36,8 @@ def _observe(sender: str, key: Ed25519Key | None, seen: Seen, now: datetime) -> 
     """Return the key with what this check saw of its propagation."""
     if key is None:
         return None
-    propagation = propagation_of(topic.planned_ed25519(sender, key.selector, key.public_key), seen)
-    if propagation.lacking:
+    propagation = propagation_of(topic.planned_ed25519_record(sender, key.selector, key.public_key), seen)
+    if propagation.missing_at:
         return replace(key, seen_since=None, live=False)
     if not propagation.is_everywhere:  # no answer proves nothing
         return key

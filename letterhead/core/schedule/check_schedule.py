@@ -88,7 +88,7 @@ def _interval(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[tim
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
     if setup_page_open:
         return WATCHED, "somebody has the setup page open"
-    watched = [health for health in (dkim, domain.mail_from_watch) if health is not None]
+    watched = [health for health in (dkim, domain.mail_from_health) if health is not None]
     intervals = [*(_health_interval(health, now) for health in watched), *_key_intervals(domain, now)]
     return min(intervals, key=lambda each: timedelta.max if each[0] is None else each[0])
 

@@ -1,4 +1,7 @@
-"""Storage, as narrow protocols: an operation names those that it needs."""
+"""Storage, as narrow protocols: an operation names those that it needs.
+
+`accounts`, `domains`, `leases`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`.
+"""
 
 from typing import Protocol
 
@@ -25,4 +28,4 @@ class Store(
     RetentionStore,
     Protocol,
 ):
-    """Keeps everything. Each method is one transaction; storage trouble is Fault `storage-unavailable`."""
+    """All of storage. Each method is one transaction, and raises Fault `storage-unavailable` where storage fails."""

@@ -64,11 +64,11 @@ class Board:
 
 def board(deps: Deps, view: DomainView) -> Board:
     """Lays out a domain's records."""
-    seen = view.checkup.snapshot.seen() if view.checkup else {}
+    seen = view.last_check.snapshot.seen() if view.last_check else {}
     delegated = dns_hosts.delegation(view.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
     panel = dns_hosts.host_of(servers, deps.hosts)
-    findings = view.checkup.findings if view.checkup else ()
+    findings = view.last_check.findings if view.last_check else ()
     cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
     shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.notes)}
     others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
@@ -76,8 +76,8 @@ def board(deps: Deps, view: DomainView) -> Board:
 
 
 def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: Seen) -> Card:
-    checkup, zone = view.checkup, view.plan.zone
-    standing = next((each for each in checkup.standings if each.record.id == record.id), None) if checkup else None
+    checkup, zone = view.last_check, view.plan.zone
+    standing = next((each for each in checkup.results if each.record.id == record.id), None) if checkup else None
     # A routine look asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
     mine = [

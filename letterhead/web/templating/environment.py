@@ -1,0 +1,101 @@
+"""The Jinja environment of the pages: texts, times, the brand, assets, and what the browser may load."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from markupsafe import Markup
+
+from letterhead.web import WebSettings
+from letterhead.web.templating import brand
+from letterhead.web.templating.texts import Texts
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HERE = Path(__file__).parent
+
+
+class Templates:
+    """The templates. `root` is the path that the service stands under, mostly none; `assets` are by their names."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.settings, self.texts = settings, Texts()
+        self.root = urlsplit(settings.public_url).path.rstrip("/")
+        self.https = settings.public_url.startswith("https:")
+        self.assets = _assets(settings)
+        self.policy = self._policy("'none'")
+        self.framed_policy = self._policy(" ".join(settings.embed_origins) or "'none'")
+
+    def render(self, template: str, **values: object) -> str:
+        """Render one template; whatever stands in the values is shown as text."""
+        return self._environment.get_template(template).render(values)
+
+    def asset(self, name: str) -> str:
+        """Return the address of an asset, which changes with its content."""
+        return f"{self.root}/assets/{name}?v={sha256(self.assets[name][1]).hexdigest()[:12]}"
+
+    def _policy(self, framed_by: str) -> str:
+        logo = self.settings.brand_logo
+        pictures = f"'self' {_origin(logo)}" if logo else "'self'"
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+            f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
+        )
+
+    @cached_property
+    def _environment(self) -> "Environment":
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks at a page
+
+        environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals.update(
+            t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
+        )
+        environment.filters.update(when=when, day=day, number=number, segment=lambda text: quote(str(text), safe=""))
+        return environment
+
+
+def when(at: datetime) -> Markup:
+    """Write a time in UTC, which the script turns into the reader's own."""
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}" data-when>{}</time>').format(
+        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
+    )
+
+
+def day(at: datetime) -> Markup:
+    """Write a day."""
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}" data-day>{}</time>').format(
+        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}"
+    )
+
+
+def number(amount: float) -> str:
+    """Write a number with narrow gaps between its thousands, as they are read in any language."""
+    return f"{amount:,.10g}".replace(",", "\u202f")
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
+    """Read what the pages load, with its media type; the brand's colour stands at the stylesheet's end."""
+    folder = HERE / "assets"
+    style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
+    return {
+        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
+        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
+        "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
+    }
