@@ -20,7 +20,7 @@ def explain(code: str | None = None, /) -> Exit:
         return Exit.OK
     wanted = code.strip().lower()
     if wanted not in ALL:
-        raise _unknown(code, catalogue.like(wanted))
+        raise _unknown(code, catalogue.similar_codes(wanted))
     print(catalogue.text(ALL[wanted]))
     return Exit.OK
 

@@ -5,10 +5,8 @@ from urllib.parse import urlsplit
 
 from letterhead.config.values import is_address
 from letterhead.core.accounts.accounts import parse_email
+from letterhead.core.names.host_names import HOST_NAME
 from letterhead.errors import Fault
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 def read_words(text: str) -> str:
@@ -65,6 +63,6 @@ def read_origins(text: str) -> tuple[str, ...]:
 
 def _origin(text: str) -> str:
     match = re.fullmatch(r"(https?)://([a-z0-9.-]{1,253})(:[0-9]{1,5})?/?", text.lower())
-    if match is None or (not is_address(match[2]) and not _HOST.fullmatch(match[2])):
+    if match is None or (not is_address(match[2]) and not HOST_NAME.fullmatch(match[2])):
         raise ValueError("holds what is not an origin of the form https://host or https://host:port")
     return text.lower().rstrip("/")

@@ -15,13 +15,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from letterhead.core.accounts.accounts import parse_email
+from letterhead.core.names.host_names import HOST_NAME, LABEL
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 
 Choice = TypeVar("Choice", bound=StrEnum)
 DNS_PORT = 53
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+
 _ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::([^:]*))?")
 _TOPIC = re.compile(r"arn:(?:aws|aws-cn|aws-us-gov):sns:[a-z]{2}(?:-[a-z]+)+-\d{1,2}:\d{12}:[A-Za-z0-9_-]{1,256}")
 _RATE = re.compile(r"(\d{1,6})/s(?:\s+burst\s+(\d{1,6}))?")
@@ -179,7 +179,7 @@ def read_endpoint(text: str) -> HostPort:
     if port is None:
         raise ValueError("has no port, or no host" if text.isdigit() else "has no port")
     host = _address(bracketed) if bracketed is not None else plain.lower()
-    if not _HOST.fullmatch(host) and bracketed is None:
+    if not HOST_NAME.fullmatch(host) and bracketed is None:
         raise ValueError("has a host that is neither a name nor an address")
     return HostPort(host, _port(port))
 
@@ -242,7 +242,7 @@ def read_imap(text: str) -> ImapServer:
 
 
 def _mail_host(url: SplitResult) -> str:
-    if not url.hostname or not (_HOST.fullmatch(url.hostname) or is_address(url.hostname)):
+    if not url.hostname or not (HOST_NAME.fullmatch(url.hostname) or is_address(url.hostname)):
         raise ValueError("has a host that is neither a name nor an address")
     if url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("may hold only user, password, host and port; write / @ : in a password as %2F %40 %3A")
@@ -297,7 +297,7 @@ def read_region(text: str) -> str:
 
 def read_label(text: str) -> str:
     """Reads one label of a name."""
-    if not re.fullmatch(_LABEL, text.lower()):
+    if not re.fullmatch(LABEL, text.lower()):
         raise ValueError("is not one label of letters, digits and hyphens")
     return text.lower()
 
@@ -305,7 +305,7 @@ def read_label(text: str) -> str:
 def read_host(text: str) -> str:
     """Reads a host name; gives it in lower case without a final dot."""
     name = text.lower().removesuffix(".")
-    if not _HOST.fullmatch(name):
+    if not HOST_NAME.fullmatch(name):
         raise ValueError("holds a name that is not of letters, digits, hyphens and dots (write others as xn--…)")
     return name
 

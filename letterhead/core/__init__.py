@@ -1,1 +1,1 @@
-"""Knows mail and DNS and does nothing: no waiting, no clock, no chance, no logging, no network, no disk."""
+"""The rules of mail and DNS, as pure functions: no waiting, clock, randomness, logging, network or disk."""

@@ -158,7 +158,7 @@ async def end_key(deps: Deps, account_id: str, key_id: str, actor: Actor, after:
 
 async def caller_of(deps: Deps, text: str) -> Caller:
     """Finds who owns an API key. A malformed, unknown and ended one are refused alike."""
-    if not api_keys.well_formed(text):
+    if not api_keys.is_well_formed(text):
         raise new_unauthorized()
     return await caller_behind(deps, deps.digest(text))
 

@@ -147,7 +147,7 @@ async def _observe(
             asking, deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
         )
     await next_turn()
-    judgement = checkup.all_there(plan) if same_answers else checkup.judge_all(plan, seen)
+    judgement = checkup.all_present(plan) if same_answers else checkup.judge_all(plan, seen)
     return CheckData(
         plan=plan,
         history=history,

@@ -66,7 +66,7 @@ async def notices(deps: Deps, step: Transition, now: datetime) -> tuple[RelatedE
         return ()
     neighbours = await deps.store.held_around(step.domain)
     return tuple(
-        RelatedEvent(domain=each, event=claims.is_verified_beside(each, step.domain, now)) for each in neighbours
+        RelatedEvent(domain=each, event=claims.nested_claim_event(each, step.domain, now)) for each in neighbours
     )
 
 

@@ -44,9 +44,9 @@ async def _sent(deps: Deps, owed: DueDelivery) -> HttpResult:
 def body_of(deps: Deps, owed: DueDelivery) -> bytes:
     """Writes the message."""
     if owed.domain is None:
-        return representation.trial(owed.id, owed.kind, owed.at)
+        return representation.webhook_test_body(owed.id, owed.kind, owed.at)
     event = Event(kind=EventKind(owed.kind), at=owed.at, detail=owed.detail, change=owed.change)
-    return representation.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
+    return representation.webhook_body(owed.id, event, owed.domain, plan_of(deps, owed.domain))
 
 
 def _secrets(deps: Deps, owed: DueDelivery) -> list[Secret]:

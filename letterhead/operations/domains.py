@@ -68,17 +68,7 @@ class DomainView(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_of(deps: Deps, domain: Domain) -> Plan:
     """Computes what the customer must publish; it is never stored."""
-    return check.plan_for(
-        sender=domain.sender,
-        zone=domain.zone or domain.sender,
-        selector=domain.selector,
-        public_key=domain.public_key,
-        mail_from_name=domain.mail_from,
-        path=deps.provider.return_path,
-        rotation=domain.rotation,
-        home=domain.key_delegation,
-        ed25519=domain.ed25519,
-    )
+    return check.plan_for(domain, deps.provider.return_path)
 
 
 async def list_domains(deps: Deps, account_id: str, page: DomainQuery) -> list[Domain]:

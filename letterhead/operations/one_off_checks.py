@@ -17,6 +17,7 @@ from letterhead.core.dns.answers import Found, NxDomain, Question, Reply, Seen, 
 from letterhead.core.dns.records import Rdata
 from letterhead.core.findings.diagnosis import History, Severity
 from letterhead.core.names.domain_names import SPECIAL_TLDS
+from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import Plan, PlannedRecord, Verdict
 from letterhead.core.zone import topic
@@ -29,7 +30,6 @@ COMMON_SELECTORS = (
     *("mailjet", "brevo1", "brevo2", "pm", "resend", "zoho", "protonmail", "protonmail2", "protonmail3"),
     *("fm1", "fm2", "fm3", "sig1", "smtp", "mx", "cm", "mta", "key1", "hs1", "lh1"),
 )
-NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def _plan(inquiry: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:
 
 async def _present(resolver: Resolver, sender: str) -> tuple[str, ...]:
     """Finds which of the common selectors hold something; what a wildcard says at all of them is no key."""
-    nobody, above = _text_at(f"{NOBODY}._domainkey.{sender}"), _text_at(f"_domainkey.{sender}")
+    nobody, above = _text_at(f"{UNUSED_LABEL}._domainkey.{sender}"), _text_at(f"_domainkey.{sender}")
     seen = await resolver.ask([nobody, above], allowance())
     if any(isinstance(reply.answer, NxDomain) for reply in seen[above]):  # RFC 8020 2: nor is there anything below it
         return ()

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
-from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, signed_in
+from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, is_active
 from letterhead.errors import Fault, Kind
 from letterhead.operations.accounts import caller_of
 from letterhead.operations.audit import Actor, audit_row
@@ -79,7 +79,7 @@ def _digest(deps: Deps, token: str) -> bytes:
 async def find_session(deps: Deps, token: str) -> Session | None:
     """Finds the session of a token, if it holds."""
     session = await deps.store.session(_digest(deps, token)) if token else None
-    return session if session is not None and signed_in(session, deps.now()) else None
+    return session if session is not None and is_active(session, deps.now()) else None
 
 
 async def sign_out(deps: Deps, token: str) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
+from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.checks import is_anything_pending
@@ -73,7 +73,7 @@ async def find_setup_link(deps: Deps, token: str) -> SetupLink:
             "There is no set-up page at this address.",
             "Take the whole link from the message you were sent, or ask its sender for a new one.",
         )
-    if not works(link, deps.now()):
+    if not is_valid(link, deps.now()):
         raise Fault(
             Kind.NOT_FOUND,
             "This link has ended: it ran out, or it was revoked.",

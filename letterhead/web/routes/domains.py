@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.check.catalogue import DIAGNOSES, like
+from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
@@ -148,7 +148,7 @@ def _code(problem: str) -> str:
     """Takes the code of a finding; any other would be an empty list that looks like good news."""
     if problem in DIAGNOSES:
         return problem
-    near = like(problem)
+    near = similar_codes(problem)
     raise Fault(
         Kind.PARAMETER_INVALID,
         f"The query parameter 'problem' is {problem!r}: there is no finding with this code.",
