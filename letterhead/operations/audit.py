@@ -1,13 +1,22 @@
-"""Knows how a deed becomes a row of the audit."""
+"""Rows of the audit: who did what to which thing, and when."""
+
+from typing import Protocol
 
 import msgspec
 
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Clock
 from letterhead.ports.store.accounts import AuditRow
 
 
+class AuditNeeds(Protocol):
+    """What a row of the audit needs."""
+
+    @property
+    def now(self) -> Clock: ...
+
+
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Says who acts: a key's id, "operator" or "worker"; with the account, address and tracking id where known."""
+    """Who acts: a key's id, "operator" or "worker"; with the account, address and tracking id where known."""
 
     name: str
     account_id: str | None = None
@@ -18,8 +27,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 WORKER = Actor(name="worker")
 
 
-def audit_row(deps: Deps, actor: Actor, action: str, subject: str) -> AuditRow:
-    """Writes down who did what (`noun.verb`) to which thing, now."""
+def audit_row(deps: AuditNeeds, actor: Actor, action: str, subject: str) -> AuditRow:
+    """Make the row for an action (`noun.verb`) of an actor on a thing, now."""
     return AuditRow(
         at=deps.now(),
         actor=actor.name,

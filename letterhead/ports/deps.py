@@ -1,4 +1,7 @@
-"""All ports and settings that the operations may need, in one value that the composition root fills."""
+"""Every port and setting that an operation may need, in one value that the composition root fills.
+
+Each module of operations declares the parts that it needs as a protocol; `Deps` satisfies all of them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +19,14 @@ from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
 
+Clock = Callable[[], datetime]  # the time now, in UTC
+RandomOctets = Callable[[int], bytes]  # that many octets, which nobody can guess
+Digest = Callable[[str], bytes]  # a keyed digest: HMAC with the installation's pepper
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPeriods:
-    """Says for how long history is kept."""
+    """How long history is kept."""
 
     events: timedelta
     snapshots: timedelta
@@ -28,22 +35,22 @@ class RetentionPeriods:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSettings:
-    """Holds the settings that operations follow."""
+    """The settings that operations follow."""
 
     expose_private_dkim: bool
     mail_from_label: str
     installation: str  # the first part of the owner tag
-    public_url: str  # of links, without a final slash
-    check_seconds: float  # that all questions of one check may take together
-    reach: EgressPolicy  # where webhooks may lead
+    public_url: str  # what links begin with, without a final slash
+    check_seconds: float  # time limit for all questions of one check together
+    reach: EgressPolicy  # which targets a webhook may have
     kept: RetentionPeriods
-    ed25519: bool = False  # whether domains get a second key, of Ed25519
-    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
+    ed25519: bool = False  # whether domains get a second key, Ed25519
+    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """Gathers what operations need; made by wiring alone."""
+    """All that operations need; only the composition root makes one."""
 
     resolver: Resolver
     provider: Provider
@@ -54,12 +61,12 @@ class Deps:
     names: NameRules
     policy: OperationSettings
     meter: Meter
-    digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
-    now: Callable[[], datetime]
-    random_octets: Callable[[int], bytes]  # so many octets nobody can guess
+    digest: Digest
+    now: Clock
+    random_octets: RandomOctets
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
-    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose panels we know
-    rules: str = ""  # names the version of the rules and of that table
-    notices: ProviderNotifications | None = None  # None where no notices are expected
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
+    rules: str = ""  # the version of the rules and of `hosts`
+    notices: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
     proving: ProofSetup | None = None  # None where no mailbox for proofs is set

@@ -101,10 +101,8 @@ class Gallery:
 
         async def make() -> str:
             caller = await accounts.caller_of(self.world.deps, self.world.key)
-            name = f"a key of the scope {scope}"
-            made = await accounts.make_key(
-                self.world.deps, caller, OPERATOR, name=name, key_type="secret", scope=scope, environment_id=None
-            )
+            request = accounts.NewKeyRequest(name=f"a key of the scope {scope}", scope=scope)
+            made = await accounts.make_key(self.world.deps, caller, OPERATOR, request)
             return made.text
 
         return self.do(make())

@@ -8,13 +8,12 @@ from letterhead.cli.demo.story import PARTS, DomainStory, zone_text
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.plan.plan import Plan
-from letterhead.operations import checks, key_pool, provider_work
+from letterhead.operations import checks, key_pool, leases, provider_work
 from letterhead.operations.domains import DomainRequest, add_domain, find_domain, plan_of
 from letterhead.ports.deps import Deps
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
 
-LEASE = timedelta(minutes=1)
 ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 1209600 600\n@ 3600 NS a.root.example.\n"
 
 
@@ -82,6 +81,5 @@ def _moments() -> list[_PastEvent]:
 
 
 async def _do_intents(deps: Deps) -> None:
-    now = deps.now()
-    for intent in await deps.store.claim_intents(now, now + LEASE, "demo", len(PARTS)):
+    for intent in await leases.claim_intents(deps, "demo", len(PARTS)):
         await provider_work.perform_intent(deps, intent)

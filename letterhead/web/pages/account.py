@@ -30,10 +30,10 @@ async def make_key(visitor: Visitor) -> Answer:
         visitor.deps,
         visitor.caller,
         visitor.actor,
-        name=visitor.form.get("name", "").strip()[:200] or visitor.desk.rendering.texts("keys.unnamed"),
-        key_type="secret",
-        scope=SCOPES.get(visitor.form.get("scope", ""), Scope.READ),
-        environment_id=None,
+        accounts.NewKeyRequest(
+            name=visitor.form.get("name", "").strip()[:200] or visitor.desk.rendering.texts("keys.unnamed"),
+            scope=SCOPES.get(visitor.form.get("scope", ""), Scope.READ),
+        ),
     )
     return await _keys(visitor, made)
 
@@ -62,8 +62,8 @@ async def account(visitor: Visitor) -> Answer:
 
 async def change_reminders(visitor: Visitor) -> Answer:
     """Says whether reminders are mailed."""
-    wanted = visitor.form.get("reminders") == "on"
-    await accounts.change_account(visitor.deps, visitor.account_id, visitor.actor, reminders=wanted)
+    update = accounts.AccountUpdate(reminders=visitor.form.get("reminders") == "on")
+    await accounts.change_account(visitor.deps, visitor.account_id, visitor.actor, update)
     return visitor.go(USAGE, done="saved")
 
 

@@ -37,9 +37,11 @@ async def change_account(call: Call) -> Answer:
         call.deps,
         account.id,
         call.actor,
-        name=None if isinstance(asked.name, UnsetType) else asked.name,
-        email=None if isinstance(asked.email, UnsetType) else asked.email,
-        limits=serialize.limits(asked.limits, account.limits),
+        accounts.AccountUpdate(
+            name=None if isinstance(asked.name, UnsetType) else asked.name,
+            email=None if isinstance(asked.email, UnsetType) else asked.email,
+            limits=serialize.limits(asked.limits, account.limits),
+        ),
     )
     call.house.credentials.forget()
     return json(serialize.account(changed))
@@ -60,7 +62,8 @@ async def own_account(call: Call) -> Answer:
 async def change_own_account(call: Call) -> Answer:
     """Says whether reminders are mailed to the caller's account."""
     asked = await call.body(schemas.OwnAccountChange)
-    changed = await accounts.change_account(call.deps, call.account_id, call.actor, reminders=asked.reminders)
+    update = accounts.AccountUpdate(reminders=asked.reminders)
+    changed = await accounts.change_account(call.deps, call.account_id, call.actor, update)
     return json(serialize.account(changed))
 
 

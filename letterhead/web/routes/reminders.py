@@ -32,7 +32,7 @@ async def show_opt_out(call: Call) -> Answer:
 
     Opening it changes nothing, since mail scanners open links.
     """
-    account = await reminders.opted_by(call.deps, call.part("token"))
+    account = await reminders.find_opt_out_account(call.deps, call.part("token"))
     return _page(account, ASK if account.reminders else DONE)
 
 
