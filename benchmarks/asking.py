@@ -10,9 +10,9 @@ from letterhead.web.settings import WebSettings
 Ask = Callable[[str], Awaitable[None]]
 
 
-def ours(deps: Deps, **settings: float) -> Ask:
+def ours(deps: Deps, **settings: Any) -> Ask:
     """Makes our app, and asks it."""
-    web = WebSettings(public_url="http://bench", rate=1e6, burst=10**6, **settings)  # type: ignore[arg-type]
+    web = WebSettings(public_url="http://bench", rate=1e6, burst=10**6, **settings)
     return asked(create_app(deps, web))
 
 

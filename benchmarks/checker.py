@@ -63,7 +63,7 @@ async def main() -> None:
         told, counted = Told(deps.meter, int(sys.argv[1]), stop), Counted(deps.resolver)
         began, used = time.perf_counter(), time.process_time()
         await worker.run(
-            replace(deps, meter=told, resolver=counted),  # type: ignore[arg-type] # it passes on all that it is not
+            replace(deps, meter=told, resolver=counted),
             worker.WorkerSettings(checks=settings.check_concurrency, pooled_keys=0),
             stop,
         )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,7 +150,7 @@ def _rounds(sides: Sequence[Callable[[], Speed]], rounds: int) -> list[list[Spee
         gathered[place].append(sides[place]())
         return gathered[place][-1].each
 
-    interleaved([lambda place=place: run(place) for place in range(len(sides))], rounds)
+    interleaved([partial(run, place) for place in range(len(sides))], rounds)
     return gathered
 
 

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,7 +101,7 @@ def _measured(sides: Sequence[Side], rounds: int, seconds: int) -> list[list[loa
 
     for peer, keys, asked in sides:
         load.loaded(peer.port, keys, pid=peer.pid, seconds=1, asked=asked)
-    interleaved([lambda place=place, side=side: ask(place, side) for place, side in enumerate(sides)], rounds)
+    interleaved([partial(ask, place, side) for place, side in enumerate(sides)], rounds)
     return gathered
 
 

@@ -8,7 +8,8 @@ class Back(asyncio.DatagramProtocol):
     def __init__(self, front: asyncio.DatagramTransport, peer: tuple[str, int], late: float) -> None:
         self.front, self.peer, self.late = front, peer, late
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 the name is asyncio's
@@ -21,7 +22,8 @@ class Front(asyncio.DatagramProtocol):
         self.upstream, self.late = upstream, late
         self.asking: set[asyncio.Task[None]] = set()
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

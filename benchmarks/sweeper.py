@@ -7,7 +7,6 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmarks.sweep import Swept
 from letterhead import config, worker
 from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
+from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
 from letterhead.ports.store.domains import DomainUpdate
 from letterhead.wiring import assemble
@@ -37,14 +37,14 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> Sequence[Domain]:
-        claimed: Sequence[Domain] = await self._store.claim_due(now, until, owner, limit)
+    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
+        claimed: list[Domain] = await self._store.claim_due(now, until, owner, limit)
         for domain in claimed:
             self.began.setdefault(domain.sender, self._late(domain))
         return claimed
 
-    async def save(self, outcome: DomainUpdate) -> bool:
-        saved: bool = await self._store.save(outcome)
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
+        saved: bool = await self._store.save(outcome, limits)
         self.ended.setdefault(outcome.domain.sender, self._late(outcome.domain))
         return saved
 

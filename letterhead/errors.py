@@ -19,7 +19,7 @@ class Kind(StrEnum):
     BODY_NOT_JSON = "body-not-json"
     PARAMETER_INVALID = "parameter-invalid"
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
-    # the domain's name (design: the order of the checks matters)
+    # the domain's name; which one is told where it breaks several rules: letterhead/core/names/domain_names.py
     DOMAIN_REQUIRED = "domain-required"
     DOMAIN_TYPE = "domain-type"
     DOMAIN_CHARSET = "domain-charset"

@@ -202,7 +202,7 @@ async def _remind(deps: Deps, owner: str, due: DueReminder) -> None:
 
 async def _deliver(deps: Deps, due: DueDelivery) -> None:
     """Make one attempt; after a bug its lease runs out, and it is made again."""
-    with structlog.contextvars.bound_contextvars(webhook=due.kept.webhook.id, delivery=due.id), _logged("delivery"):
+    with structlog.contextvars.bound_contextvars(webhook=due.stored.webhook.id, delivery=due.id), _logged("delivery"):
         await deliveries.deliver(deps, due)
 
 

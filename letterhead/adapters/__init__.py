@@ -1,1 +1,1 @@
-"""Knows the outside world, one thing per module, each behind a port; wiring alone names any of it."""
+"""Implementations of the ports, each for one thing outside; wiring alone names them."""

@@ -1,4 +1,4 @@
-"""Knows how Amazon's client is made: its extra, its time-outs, its silence; knows no service of theirs."""
+"""Sessions of Amazon's client: its optional dependency, timeouts and logging."""
 
 import importlib.util
 import logging
@@ -12,7 +12,7 @@ for _name in ("botocore", "aiobotocore"):
 
 
 def require(wanted_by: str) -> None:
-    """Refuses to go on without Amazon's client, before anything that imports it; `wanted_by` says what asks for it."""
+    """Raise Fault `config-invalid` where Amazon's client is not installed; `wanted_by` is what needs it."""
     if importlib.util.find_spec("aiobotocore") is None:
         raise Fault(
             Kind.CONFIG_INVALID,
@@ -21,14 +21,14 @@ def require(wanted_by: str) -> None:
         )
 
 
-def session(*, connect_within: float, answer_within: float, tries: int) -> tuple[Any, Any]:
-    """Gives a session, which finds credentials as every AWS program does, and a client's configuration; in seconds."""
+def session(*, connect_seconds: float, read_seconds: float, tries: int) -> tuple[Any, Any]:
+    """Return a session, which finds credentials as every AWS program does, and a client's configuration."""
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 
     config = AioConfig(
-        connect_timeout=connect_within,
-        read_timeout=answer_within,
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": tries},
     )
     return get_session(), config

@@ -1,6 +1,6 @@
-"""Reads one mailbox by IMAP (RFC 9051), in a thread since `imaplib` waits. Knows not what for, and changes nothing.
+"""The mailbox of proofs, read by IMAP (RFC 9051) in a thread, since `imaplib` blocks.
 
-The server is the operator's own; what lies in the mailbox was written by anybody.
+The server is the operator's own; the messages in the mailbox were written by anybody. Nothing is changed there.
 """
 
 import asyncio
@@ -8,34 +8,37 @@ import contextlib
 import imaplib
 import re
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 
 SECONDS = 10.0  # for each step of the conversation
 ALL_SECONDS = 20.0
-AT_ONCE = 2  # threads that may wait for the mailbox
+CONNECTIONS = 2  # threads that may wait for the mailbox
 LARGEST = 64 * 1024  # octets of a message
-MOST_FOUND = 4  # messages of one token that are looked at
+MOST_FOUND = 4  # messages of one token that are fetched
 
 
 class ImapMailbox:
-    """Reads the INBOX of one user, over a connection of its own for each look."""
+    """The INBOX of one user, read over a new connection for each search."""
 
     def __init__(
         self, host: str, port: int, user: str, password: Secret,
         *, trust: Callable[[], ssl.SSLContext] = ssl.create_default_context,
     ) -> None:  # fmt: skip
         self._host, self._port, self._user, self._password, self._trust = host, port, user, password, trust
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._connections = asyncio.Semaphore(CONNECTIONS)
 
     async def find(self, token: str) -> bytes | None:
-        """Finds the message with a token in its subject, the oldest of several; Fault `provider-failed`."""
+        """Return the message with a token in its subject, the oldest of several.
+
+        Raise Fault `provider-failed` where the mailbox can't be read.
+        """
         if not re.fullmatch(r"[a-z0-9]{8,100}", token):
             raise ValueError("a token is of small letters and digits alone")  # it goes into a command
         try:
-            async with asyncio.timeout(ALL_SECONDS), self._turns:
+            async with asyncio.timeout(ALL_SECONDS), self._connections:
                 return await asyncio.to_thread(self._find, token)
         except TimeoutError as late:
             raise _unread(f"it did not answer within {ALL_SECONDS:g} s") from late
@@ -46,44 +49,29 @@ class ImapMailbox:
         box = imaplib.IMAP4_SSL(self._host, self._port, ssl_context=self._trust(), timeout=SECONDS)
         try:
             box.login(self._user, reveal(self._password).decode())
-            return _found(box, token)
+            _parts(box.select("INBOX", readonly=True))
+            listed = [part for part in _parts(box.uid("SEARCH", "SUBJECT", token)) if isinstance(part, bytes)]
+            for number in b" ".join(listed).split()[:MOST_FOUND]:
+                # PEEK leaves the message unread; a part of it is asked for, so that its size is bounded
+                for part in _parts(box.uid("FETCH", number.decode("ascii"), f"(BODY.PEEK[]<0.{LARGEST + 1}>)")):
+                    match part:
+                        case (_, bytes(octets)):  # a literal
+                            return octets[:LARGEST]
+                        case _:
+                            continue
+            return None
         finally:
-            _farewell(box)
+            with contextlib.suppress(imaplib.IMAP4.error, OSError):
+                box.logout()
+            with contextlib.suppress(OSError):  # a logout that failed leaves the connection open
+                box.shutdown()
 
 
-def _found(box: imaplib.IMAP4_SSL, token: str) -> bytes | None:
-    _told(box.select("INBOX", readonly=True))
-    listed = [part for part in _told(box.uid("SEARCH", "SUBJECT", token)) if isinstance(part, bytes)]
-    for number in b" ".join(listed).split()[:MOST_FOUND]:
-        # PEEK leaves the message unread; a part of it is asked for, so that its size is bounded
-        parts = _told(box.uid("FETCH", number.decode("ascii"), f"(BODY.PEEK[]<0.{LARGEST + 1}>)"))
-        for octets in _literals(parts):
-            return octets[:LARGEST]
-    return None
-
-
-def _farewell(box: imaplib.IMAP4_SSL) -> None:
-    """Says goodbye and closes the connection, which a goodbye that fails would leave open."""
-    with contextlib.suppress(imaplib.IMAP4.error, OSError):
-        box.logout()
-    with contextlib.suppress(OSError):
-        box.shutdown()
-
-
-def _told(answer: tuple[str, Sequence[object]]) -> Sequence[object]:
-    word, parts = answer
-    if word != "OK":
-        raise imaplib.IMAP4.error(f"it answered {word}: {parts[0]!r}"[:200])
+def _parts(response: tuple[str, Sequence[object]]) -> Sequence[object]:
+    status, parts = response
+    if status != "OK":
+        raise imaplib.IMAP4.error(f"it answered {status}: {parts[0]!r}"[:200])
     return parts
-
-
-def _literals(parts: Sequence[object]) -> Iterator[bytes]:
-    for part in parts:
-        match part:
-            case (_, bytes(octets)):
-                yield octets
-            case _:
-                continue
 
 
 def _unread(why: str) -> Fault:

@@ -1,6 +1,6 @@
-"""Knows how secrets are sealed at rest, and how RSA keys are made and read; knows neither rows nor who may read what.
+"""Secrets sealed at rest with envelope encryption, and key pairs made and read.
 
-Envelope encryption: each secret has a fresh data key, which the first key-encryption key (KEK) wraps. A new KEK means
+Each secret has a fresh data key, which the first key-encryption key (KEK) wraps. A new KEK means
 wrapping 60 octets per row again, and never opening the secret itself.
 
 A sealed secret: version (1) | length of KEK id (1) | KEK id | wrapped data key (12 + 32 + 16) | body (12 + n + 16).
@@ -8,7 +8,7 @@ A sealed secret: version (1) | length of KEK id (1) | KEK id | wrapped data key 
 Both layers are AES-256-GCM with a random 96-bit nonce. The wrap is GCM and not RFC 3394, since its AAD binds the header
 that names the KEK, its tag has 128 bits instead of 64, and there is one primitive to know. Random nonces allow 2**32
 wraps per KEK (NIST SP 800-38D 8.3), more than there will ever be. The purpose is bound by the body's AAD alone: so
-`rewrapped` needs no purpose, and runs over a table that it does not understand.
+`rewrap` needs no purpose, and runs over a table that it does not understand.
 """
 
 import base64
@@ -46,7 +46,7 @@ class _Sealed(NamedTuple):
 
 
 class EnvelopeKeyring:
-    """Seals with the first key-encryption key, opens with any of them (implements `ports.Keyring`)."""
+    """The implementation of `Keyring`: seals with the first key-encryption key, opens with any of them."""
 
     def __init__(self, keks: Sequence[KeyEncryptionKey]) -> None:
         if not keks:
@@ -55,27 +55,30 @@ class EnvelopeKeyring:
         self._first = keks[0].id
 
     def make_pair(self) -> KeyPair:
-        """Makes an RSA-2048 key; takes some 50 ms of CPU, so call it in a thread."""
+        """Make an RSA-2048 key; it takes some 50 ms of CPU, so call it in a thread."""
         return _pair(rsa.generate_private_key(EXPONENT, KEY_BITS))
 
     def make_ed25519(self) -> KeyPair:
-        """Makes an Ed25519 key, in no time."""
+        """Make an Ed25519 key, in no time."""
         key = ed25519.Ed25519PrivateKey.generate()
         public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 4: bare, not an SPKI
         private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return KeyPair(public_key=base64.b64encode(public).decode(), private_key=Secret(private))
 
     def read_pem(self, pem: str) -> KeyPair:
-        """Reads a customer's own private key (PKCS#1 or PKCS#8 PEM); Fault `key-invalid` names the problem."""
+        """Read a customer's own private key (PKCS#1 or PKCS#8 PEM).
+
+        Raise Fault `key-invalid` that names the problem.
+        """
         return _pair(read_private_key(pem))
 
     def seal(self, secret: Secret, purpose: str) -> bytes:
-        """Encrypts a secret bound to its purpose (`purpose|account|domain|selector`): elsewhere it does not open."""
+        """Encrypt a secret bound to its purpose (`purpose|account|domain|selector`): for no other does it open."""
         data_key = Secret(os.urandom(_KEY))
         return self._wrap(data_key) + _encrypt(AESGCM(reveal(data_key)), secret, _body_aad(purpose))
 
     def unseal(self, sealed: bytes, purpose: str) -> Secret:
-        """Decrypts what `seal` made for the same purpose; Fault `keyring-wrong` where it does not open."""
+        """Decrypt what `seal` made for the same purpose; raise Fault `keyring-wrong` where it does not open."""
         parts = _parse(sealed)
         data_key = self._unwrap(parts)
         try:
@@ -88,18 +91,18 @@ class EnvelopeKeyring:
             ) from error
 
     def rewrap(self, sealed: bytes) -> bytes | None:
-        """Wraps a sealed secret's data key with the first key-encryption key; nothing where it is so already."""
+        """Wrap a sealed secret's data key with the first key-encryption key; return None where it already is."""
         parts = _parse(sealed)
         if parts.kek_id == self._first:
             return None
         return self._wrap(self._unwrap(parts)) + parts.body
 
     def sentinel(self) -> bytes:
-        """Seals a known text: stored at the first start, it tells every later one whether the keys are right."""
+        """Seal a known text: stored at the first start, it shows every later one whether the keys are right."""
         return self.seal(Secret(_SENTINEL), _SENTINEL_PURPOSE)
 
     def check_sentinel(self, sealed: bytes) -> None:
-        """Opens the sentinel; Fault `keyring-wrong` names the key that is needed and those that we have."""
+        """Open the sentinel; raise Fault `keyring-wrong`, which names the key that is needed and those that we have."""
         self.unseal(sealed, _SENTINEL_PURPOSE)
 
     def _wrap(self, data_key: Secret) -> bytes:
@@ -113,36 +116,38 @@ class EnvelopeKeyring:
         try:
             return _decrypt(cipher, parts.wrapped, _header(parts.kek_id))
         except InvalidTag as error:
-            have = _listed(self._ciphers)
             raise Fault(
                 Kind.KEYRING_WRONG,
-                f"LETTERHEAD_KEYS holds {have}, but its {parts.kek_id!r} is not the key of that id that sealed"
-                " this secret, or the secret was altered.",
+                f"LETTERHEAD_KEYS holds {_list_ids(self._ciphers)}, but its {parts.kek_id!r} is not the key of that id"
+                " that sealed this secret, or the secret was altered.",
                 f"Put the original key {parts.kek_id!r} back into {WHERE}.",
             ) from error
 
 
 def sealed_by(sealed: bytes) -> str:
-    """Names the key-encryption key that wraps a sealed secret."""
+    """Return the id of the key-encryption key that wraps a sealed secret.
+
+    Raise Fault `keyring-wrong` for a bad form.
+    """
     return _parse(sealed).kek_id
 
 
 def missing_key(kek_id: str, have: Iterable[str]) -> Fault:
-    """Says that a secret needs a key that is not there."""
+    """Return the Fault for a secret whose key-encryption key is missing."""
     return Fault(
         Kind.KEYRING_WRONG,
-        f"A secret is sealed with key-encryption key {kek_id!r}, and LETTERHEAD_KEYS holds only {_listed(have)}.",
+        f"A secret is sealed with key-encryption key {kek_id!r}, and LETTERHEAD_KEYS holds only {_list_ids(have)}.",
         f"Put key {kek_id!r} back, after the first, into {WHERE}.",
     )
 
 
 def make_pepper() -> Secret:
-    """Makes the server's pepper for `apikeys.digest`: made once, stored sealed."""
+    """Make the pepper of API keys' digests: made once, stored sealed."""
     return Secret(os.urandom(_KEY))
 
 
 def forbid_core_dumps() -> None:
-    """Keeps memory, which holds private keys, out of core files; call it at the start of each process."""
+    """Keep memory, which contains private keys, out of core files; call it at the start of each process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # A core_pattern that pipes (systemd-coredump) ignores the limit: core(5). PR_SET_DUMPABLE = 4, Linux alone has it.
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -168,7 +173,7 @@ def _parse(sealed: bytes) -> _Sealed:
     return _Sealed(sealed[2:id_end].decode("ascii"), sealed[id_end:body_start], sealed[body_start:])
 
 
-def _listed(ids: Iterable[str]) -> str:
+def _list_ids(ids: Iterable[str]) -> str:
     return ", ".join(map(repr, ids))
 
 

@@ -1,4 +1,4 @@
-"""Knows how LETTERHEAD_KEYS is written: which key-encryption keys there are, and which of them AWS KMS keeps."""
+"""The setting LETTERHEAD_KEYS: key-encryption keys, and keys of AWS KMS that encrypt some of them."""
 
 import base64
 import binascii
@@ -27,7 +27,7 @@ _FIX: Final = (
 
 @dataclass(frozen=True, slots=True)
 class KeyEncryptionKey:
-    """Holds one key-encryption key of 32 octets and the id that sealed secrets name it by."""
+    """One key-encryption key of 32 octets, and the id by which sealed secrets name it."""
 
     id: str
     secret: Secret
@@ -35,7 +35,7 @@ class KeyEncryptionKey:
 
 @dataclass(frozen=True, slots=True)
 class KmsKey:
-    """Names the key of AWS KMS, or its alias, that keeps the key-encryption key of this id."""
+    """The key of AWS KMS, or its alias, that encrypts the key-encryption key of this id."""
 
     id: str
     arn: str
@@ -46,7 +46,10 @@ KeySource = KeyEncryptionKey | KmsKey
 
 
 def parse_keys(text: str) -> tuple[KeySource, ...]:
-    """Reads `id:base64` and `id:kms:ARN` with commas between; Fault `config-invalid` names the problem, not the key."""
+    """Parse `id:base64` and `id:kms:ARN`, separated by commas.
+
+    Raise Fault `config-invalid`, which names the problem and never the key.
+    """
     entries = [entry.strip() for entry in text.strip().rstrip(",").split(",")]
     sources = tuple(_parse_entry(entry, place) for place, entry in enumerate(entries, 1))
     ids = [source.id for source in sources]
@@ -57,7 +60,7 @@ def parse_keys(text: str) -> tuple[KeySource, ...]:
 
 
 def new_key_text() -> str:
-    """Makes a key-encryption key as LETTERHEAD_KEYS takes it; its id is random, so that two keys never share one."""
+    """Make a key-encryption key in the form of LETTERHEAD_KEYS, with a random id, so that two keys never share one."""
     return f"k{os.urandom(4).hex()}:{base64.b64encode(os.urandom(KEY_OCTETS)).decode()}"
 
 
@@ -70,21 +73,14 @@ def _parse_entry(entry: str, place: int) -> KeySource:
     if not _ID.fullmatch(kek_id):  # not shown: it may be the key itself
         raise _fault(f"the id of entry {place} is not 1 to 32 letters, digits, hyphens or underscores")
     if rest.startswith(_KMS):
-        return _parse_arn(kek_id, rest.removeprefix(_KMS))
-    return _parse_octets(kek_id, rest)
-
-
-def _parse_arn(kek_id: str, arn: str) -> KmsKey:
-    match = _ARN.fullmatch(arn)
-    if match is None:
-        form = "arn:aws:kms:eu-west-1:123456789012:key/… or …:alias/…"
-        raise _fault(f"what follows kms: in key {kek_id!r} is not the ARN of a key of AWS KMS, as in {form}")
-    return KmsKey(kek_id, arn, match["region"])
-
-
-def _parse_octets(kek_id: str, encoded: str) -> KeyEncryptionKey:
+        arn = rest.removeprefix(_KMS)
+        match = _ARN.fullmatch(arn)
+        if match is None:
+            form = "arn:aws:kms:eu-west-1:123456789012:key/… or …:alias/…"
+            raise _fault(f"what follows kms: in key {kek_id!r} is not the ARN of a key of AWS KMS, as in {form}")
+        return KmsKey(kek_id, arn, match["region"])
     try:
-        octets = base64.b64decode(encoded, validate=True)
+        octets = base64.b64decode(rest, validate=True)
     except binascii.Error:
         raise _fault(f"key {kek_id!r} is not base64") from None
     if len(octets) != KEY_OCTETS:

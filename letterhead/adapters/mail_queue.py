@@ -1,8 +1,8 @@
-"""Knows how messages lie on the disk until they are handed over; knows neither SMTP nor what becomes of them.
+"""The relay's queue: messages on the disk until they are handed over.
 
-`<id>.mail` is one line of JSON (core.relayed.Envelope), then the message as it came; it never changes. `<id>.progress`,
-where there is one, says how far it is. Each is written elsewhere first, synced and renamed, so there is no half of one.
-A message is there as long as its `.mail` is.
+`<id>.mail` is one line of JSON (core.relay.queue.Envelope), then the message as it came; it never changes.
+`<id>.progress`, if it exists, is the delivery's progress as JSON. Each is written as a draft first, synced and renamed,
+so no file is ever half-written. A message is queued as long as its `.mail` exists.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def open_queue(folder: Path) -> Iterator["FolderQueue"]:
-    """Opens a queue and holds it alone; Fault `config-invalid` where it can't be had."""
+    """Open a queue and lock it; raise Fault `config-invalid` where it is in use or can't be opened."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,51 +37,54 @@ def open_queue(folder: Path) -> Iterator["FolderQueue"]:
         detail = f"The relay's queue {folder} can't be opened: {error.strerror}."
         raise Fault(Kind.CONFIG_INVALID, detail, f"Let {NAME} name a folder that this user may write to.") from error
     try:
-        _lock(descriptor, folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Fault(
+                Kind.CONFIG_INVALID,
+                f"The relay's queue {folder} is in use by another process.",
+                f"Stop the other relay, or give this one a folder of its own: {NAME}={folder}-2",
+            ) from error
         yield FolderQueue(folder)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise Fault(
-            Kind.CONFIG_INVALID,
-            f"The relay's queue {folder} is in use by another process.",
-            f"Stop the other relay, or give this one a folder of its own: {NAME}={folder}-2",
-        ) from error
-
-
 class FolderQueue:
-    """Keeps each message in a file of its own (implements `ports.MailQueue`)."""
+    """The implementation of `MailQueue` in a folder, with each message in a file of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def put(self, queued: QueuedMessage, content: bytes) -> None:
-        """Keeps a message: on the disk when this returns, or not at all."""
+        """Store a message: it is on the disk when this returns, or not at all."""
         head = msgspec.json.encode(queued.envelope) + b"\n"
         await _in_thread(lambda: self._write(queued.envelope.id + MAIL, head, content))
 
     async def content(self, message_id: str) -> bytes | None:
-        """Reads a message's text; nothing where it is gone."""
-        return await _in_thread(lambda: self._content(message_id))
+        """Return a message's text; None where it is gone."""
+
+        def read() -> bytes | None:
+            try:
+                return (self._folder / (message_id + MAIL)).read_bytes().partition(b"\n")[2]
+            except FileNotFoundError:
+                return None
+
+        return await _in_thread(read)
 
     async def save_progress(self, message_id: str, progress: DeliveryProgress) -> None:
-        """Notes how far a message is."""
+        """Store the progress of a message's delivery."""
         await _in_thread(lambda: self._write(message_id + PROGRESS, msgspec.json.encode(progress)))
 
     async def remove(self, message_id: str) -> None:
-        """Forgets a message; in this thread, so that nothing comes between the last word on it and its end."""
+        """Delete a message; in this thread, so that nothing comes between its last progress and its end."""
         for end in (MAIL, PROGRESS):
             with contextlib.suppress(OSError):
                 (self._folder / (message_id + end)).unlink(missing_ok=True)
 
     async def list_queued(self) -> list[QueuedMessage]:
-        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
-        return await _in_thread(self._owed)
+        """Return all queued messages, the oldest first; delete what a crash left half-written."""
+        return await _in_thread(self._list_queued)
 
     def _write(self, name: str, *pieces: bytes) -> None:
         draft, path = self._folder / (name + DRAFT), self._folder / name
@@ -93,28 +96,18 @@ class FolderQueue:
                 file.flush()
                 os.fsync(descriptor)
             draft.rename(path)
-            self._sync()
+            directory = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(directory)  # makes the rename last: it is an entry of the folder
+            finally:
+                os.close(directory)
         except OSError:
             for each in (draft, path) if name.endswith(MAIL) else (draft,):
                 with contextlib.suppress(OSError):
                     each.unlink(missing_ok=True)
             raise
 
-    def _sync(self) -> None:
-        """Makes a rename last: it is an entry of the folder."""
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _content(self, message_id: str) -> bytes | None:
-        try:
-            return (self._folder / (message_id + MAIL)).read_bytes().partition(b"\n")[2]
-        except FileNotFoundError:
-            return None
-
-    def _owed(self) -> list[QueuedMessage]:
+    def _list_queued(self) -> list[QueuedMessage]:
         for path in self._folder.glob(f"*{DRAFT}"):
             path.unlink()
         for path in self._folder.glob(f"*{PROGRESS}"):
@@ -123,7 +116,7 @@ class FolderQueue:
         return [queued for path in sorted(self._folder.glob(f"*{MAIL}")) if (queued := self._read(path)) is not None]
 
     def _read(self, path: Path) -> QueuedMessage | None:
-        """Reads one message's envelope; a file that is none stays where it is, for a person to look at."""
+        """Read one message's envelope and progress; leave an unreadable file where it is, for a person to inspect."""
         try:
             with path.open("rb") as file:
                 envelope = msgspec.json.decode(file.readline(), type=Envelope)

@@ -1,4 +1,4 @@
-"""Knows how the service's numbers are kept and told in Prometheus' form; knows not what they mean."""
+"""Metrics in the Prometheus text format."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
@@ -27,15 +27,14 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class PrometheusMeter:
-    """Counts in this process (implements `ports.Meter`), in a registry of its own."""
+    """The implementation of `Meter`, with a registry of its own in this process."""
 
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
-        self._known: dict[
-            tuple[str, str, int], tuple[Counter, Histogram]
-        ] = {}  # finding a label costs more than counting
+        # Kept, since finding a label costs more than counting.
+        self._by_response: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter("letterhead_requests", "Requests.", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
             "letterhead_request_seconds", "Time to the answer.", ("route",), buckets=_SECONDS, registry=own
@@ -57,32 +56,35 @@ class PrometheusMeter:
         self._queued = Gauge("letterhead_relay_queue", "Messages taken and not handed over.", registry=own)
 
     def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts one request."""
-        known = self._known.get((method, route, status))
-        if known is None:
-            known = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
-            self._known[method, route, status] = known
-        known[0].inc()
-        known[1].observe(seconds)
+        """Count one request; `route` is a template, never a path."""
+        metrics = self._by_response.get((method, route, status))
+        if metrics is None:
+            metrics = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+            self._by_response[method, route, status] = metrics
+        metrics[0].inc()
+        metrics[1].observe(seconds)
 
     def count_check(self, outcome: str) -> None:
-        """Counts one check."""
+        """Count one check by its outcome."""
         self._checks.labels(outcome).inc()
 
     def count_call(self, provider: str, call: str, outcome: str) -> None:
-        """Counts one call of a provider."""
+        """Count one call of a provider."""
         self._calls.labels(provider, call, outcome).inc()
 
     def count_relayed(self, outcome: str) -> None:
-        """Counts one message of the relay."""
+        """Count one message of the relay."""
         self._relayed.labels(outcome).inc()
 
     def set_queue_size(self, messages: int) -> None:
-        """Notes how many messages wait in the relay."""
+        """Set how many messages wait in the relay."""
         self._queued.set(messages)
 
     def serve_metrics(self, host: str, port: int) -> None:
-        """Tells all numbers to whoever asks there, in a thread of its own that ends with the process."""
+        """Serve the metrics over HTTP, in a thread of its own that ends with the process.
+
+        Raise Fault `config-invalid` where the address is in use.
+        """
         try:
             start_http_server(port, host, self._registry)
         except OSError as error:
@@ -93,8 +95,8 @@ class PrometheusMeter:
                 "LETTERHEAD_RELAY_METRICS_BIND of a relay.",
             ) from error
 
-    def text(self, backlog: Backlog | None, silence: ResolverOutage | None) -> bytes:
-        """Tells all numbers, with how much work waits where that is known, and who fell silent."""
+    def text(self, backlog: Backlog | None, outage: ResolverOutage | None) -> bytes:
+        """Return all metrics, with the backlog and the resolver outage where they are known."""
         if backlog is not None:
             self._due.set(backlog.due)
             self._lag.set(backlog.lag)
@@ -102,68 +104,68 @@ class PrometheusMeter:
             self._pool.set(backlog.pooled_keys)
             self._reminders.set(backlog.reminders)
             self._deliveries.set(backlog.deliveries)
-            self._silent.set(silence.zones if silence else 0)
-            self._outage.set(resolver_outage.is_resolver_outage(silence))
+            self._silent.set(outage.zones if outage else 0)
+            self._outage.set(resolver_outage.is_resolver_outage(outage))
         return generate_latest(self._registry)
 
 
 class MeteredProvider:
-    """Counts the calls of another provider (implements `ports.Provider`)."""
+    """A `Provider` that counts the calls of another one."""
 
     def __init__(self, provider: Provider, meter: PrometheusMeter) -> None:
         self._provider, self._meter = provider, meter
 
     @property
     def name(self) -> str:
-        """Names the provider."""
+        """The provider's name."""
         return self._provider.name
 
     @property
     def return_path(self) -> ReturnPath | None:
-        """Says what a MAIL FROM domain must point at."""
+        """What a MAIL FROM domain must point at."""
         return self._provider.return_path
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
-        """Tells the provider's word on a domain."""
-        word = await self._provider.identity_report(sender, owner)
-        self._meter.count_call(self.name, "look", "unknown" if isinstance(word, IdentityUnknown) else "ok")
-        return word
+        """Return the provider's status of a domain."""
+        report = await self._provider.identity_report(sender, owner)
+        self._meter.count_call(self.name, "look", "unknown" if isinstance(report, IdentityUnknown) else "ok")
+        return report
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Makes the provider hold what is wished."""
+        """Create or update the identity as wished."""
         return await self._counted("register", self._provider.register(wish, private_key))
 
     async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Starts the provider's own look at DNS again."""
+        """Start the provider's own verification again."""
         return await self._counted("restart", self._provider.restart(wish, private_key))
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Deletes our identity."""
+        """Delete our identity."""
         await self._counted("withdraw", self._provider.withdraw(sender, owner))
 
     async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
-        """Lists all that the provider holds."""
+        """Return every identity at the provider."""
         return await self._counted("listed", self._provider.list_identities())
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
-        """Tells what the provider holds under a name."""
+        """Return what the provider holds under a name."""
         return await self._counted("holding", self._provider.find_holding(sender))
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Puts our owner tag on what is there."""
+        """Put our owner tag on an existing identity."""
         await self._counted("adopt", self._provider.adopt(sender, owner))
 
     async def account_health(self) -> Sequence[HealthItem]:
-        """Looks who we are at the provider, what it allows and what of it is used."""
+        """Return who we are at the provider, its quotas and their use."""
         return await self._provider.account_health()
 
     async def full_health(self) -> Sequence[HealthItem]:
-        """Looks how the provider's account is."""
+        """Return the account's health and try each permission."""
         return await self._provider.full_health()
 
-    async def _counted(self, call: str, doing: Awaitable[T]) -> T:
+    async def _counted(self, call: str, pending: Awaitable[T]) -> T:
         try:
-            result = await doing
+            result = await pending
         except Fault as fault:
             self._meter.count_call(self.name, call, fault.kind)
             raise

@@ -1,7 +1,6 @@
-"""Speaks OpenID Connect to one provider: discovery, authorization code with PKCE, ID token (implements `ports.SignIn`).
+"""Sign-in with OpenID Connect at one provider: discovery, authorization code with PKCE, ID token.
 
-Nothing is remembered between two sign-ins, the provider's keys included: they are rare, and keys change. Knows nothing
-of accounts or sessions.
+Nothing is cached between two sign-ins, the provider's keys included: they are rare, and keys change.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.ports.sign_in import Person, SignInAttempt
 
 SECONDS: Final = 10.0
-OCTETS: Final = 256 * 1024  # of an answer that are read
+OCTETS: Final = 256 * 1024  # the longest response
 _ADDRESS: Final = re.compile(r"https?://[!-~]{1,2000}")
 LEEWAY: Final = 60  # seconds that two clocks may differ
 # Signed by a key that the provider alone has: never `none`, nor HMAC, whose key would be the client's secret.
@@ -40,15 +39,13 @@ ALGORITHMS: Final = [
     "Ed25519",
     "EdDSA",
 ]
-
-
 SCOPES: Final = tuple(scope.value for scope in Scope)
 
 TokenShape = TypeVar("TokenShape")
 
 
 class Discovered(msgspec.Struct, frozen=True):
-    """Holds what the provider says of itself (OpenID Connect Discovery 1.0, 3)."""
+    """The provider's metadata (OpenID Connect Discovery 1.0, 3)."""
 
     issuer: str
     authorization_endpoint: str
@@ -58,13 +55,13 @@ class Discovered(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Holds the part of the token endpoint's answer that is used."""
+    """The part of the token endpoint's response that is used."""
 
     id_token: str
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """Names the claims of an ID token that tell the account and what may be done in it, `unless` it does not say."""
+    """The names of the ID token's claims for account and scope; `unless` is the scope where the claim is absent."""
 
     account: str
     scope: str
@@ -72,19 +69,19 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenIdProvider:
-    """Signs people in at one provider."""
+    """The implementation of `SignIn` at one provider."""
 
     def __init__(
         self, issuer: str, client_id: str, secret: Secret, claims: Claims, *, now: Callable[[], datetime]
     ) -> None:
-        self._issuer, self._client_id, self._secret, self._named = issuer, client_id, secret, claims
+        self._issuer, self._client_id, self._secret, self._claims = issuer, client_id, secret, claims
         self._now = now
 
     async def address(self, attempt: SignInAttempt) -> str:
-        """Gives the provider's address to lead a browser to; Fault `provider-failed`."""
+        """Return the authorization endpoint's URL to redirect a browser to; raise Fault `provider-failed`."""
         async with self._client() as client:
-            found = await self._discovered(client)
-        asked = {
+            found = await self._discover(client)
+        query = {
             "response_type": "code",
             "client_id": self._client_id,
             "redirect_uri": attempt.back,
@@ -94,38 +91,35 @@ class OpenIdProvider:
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
         }
-        return f"{found.authorization_endpoint}{'&' if '?' in found.authorization_endpoint else '?'}{urlencode(asked)}"
+        return f"{found.authorization_endpoint}{'&' if '?' in found.authorization_endpoint else '?'}{urlencode(query)}"
 
     async def person(self, attempt: SignInAttempt, code: str) -> Person:
-        """Exchanges a code for who signed in; Faults `unauthorized`, `provider-failed`."""
+        """Exchange a code for the person who signed in; raise Fault `unauthorized` or `provider-failed`."""
         async with self._client() as client:
-            found = await self._discovered(client)
-            tokens = await self._tokens(client, found, attempt, code)
+            found = await self._discover(client)
+            tokens = await self._exchange_code(client, found, attempt, code)
             keys = await _read(client, "GET", found.jwks_uri, dict[str, Any])
-        claims = self._claims(tokens.id_token, keys, attempt.nonce)
-        account_id = claims.get(self._named.account)
+        claims = self._verify_token(tokens.id_token, keys, attempt.nonce)
+        account_id, scope = claims.get(self._claims.account), claims.get(self._claims.scope)
+        if scope is None:
+            scope = self._claims.unless.value
+        if scope not in SCOPES:  # never a guessed scope, which would be more than the provider gave, or less
+            raise _refused(f"its claim {self._claims.scope!r} is none of {', '.join(SCOPES)}")
         return Person(
             subject=str(claims["sub"]),
             account_id=account_id if isinstance(account_id, str) else None,
-            scope=self._scope(claims.get(self._named.scope)),
+            scope=Scope(scope),
         )
-
-    def _scope(self, told: object) -> Scope:
-        if told is None:
-            return self._named.unless
-        if isinstance(told, str) and told in SCOPES:
-            return Scope(told)
-        raise _refused(f"its claim {self._named.scope!r} is none of {', '.join(SCOPES)}")  # more than it gave, or less
 
     def _client(self) -> httpx2.AsyncClient:
         # No redirects: code and secret go to the addresses that discovery named, and to no other.
         return httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False)
 
-    async def _discovered(self, client: httpx2.AsyncClient) -> Discovered:
+    async def _discover(self, client: httpx2.AsyncClient) -> Discovered:
         place = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await _read(client, "GET", place, Discovered)
         ends = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
-        if not all(_ADDRESS.fullmatch(end) for end in ends):  # a browser is led there: no line break, no script
+        if not all(_ADDRESS.fullmatch(end) for end in ends):  # a browser is redirected there: no line break, no script
             raise _failed(f"{place} names what is no address")
         if found.issuer != self._issuer:  # Discovery 4.3: identical, or somebody poses as the provider
             raise _failed(f"{place} speaks for {found.issuer[:200]!r} instead of {self._issuer!r}")
@@ -133,7 +127,9 @@ class OpenIdProvider:
             raise _failed(f"{place} names an address that is not https")
         return found
 
-    async def _tokens(self, client: httpx2.AsyncClient, found: Discovered, attempt: SignInAttempt, code: str) -> Tokens:
+    async def _exchange_code(
+        self, client: httpx2.AsyncClient, found: Discovered, attempt: SignInAttempt, code: str
+    ) -> Tokens:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -148,8 +144,8 @@ class OpenIdProvider:
         form |= {"client_id": self._client_id, "client_secret": secret}
         return await _read(client, "POST", found.token_endpoint, Tokens, data=form)
 
-    def _claims(self, token: str, keys: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-        """Checks an ID token (OpenID Connect Core 1.0, 3.1.3.7) and gives its claims."""
+    def _verify_token(self, token: str, keys: Mapping[str, Any], nonce: str) -> dict[str, Any]:
+        """Verify an ID token (OpenID Connect Core 1.0, 3.1.3.7) and return its claims; raise Fault `unauthorized`."""
         rules = jwt.JWTClaimsRegistry(
             now=int(self._now().timestamp()),
             leeway=LEEWAY,
@@ -172,31 +168,29 @@ class OpenIdProvider:
 
 
 async def _read(
-    client: httpx2.AsyncClient, method: str, address: str, shape: type[TokenShape], **how: Any
+    client: httpx2.AsyncClient, method: str, address: str, shape: type[TokenShape], **options: Any
 ) -> TokenShape:
-    """Asks one address and reads its JSON; Fault `unauthorized` where it is refused, `provider-failed` otherwise."""
+    """Send a request and decode its JSON response.
+
+    Raise Fault `unauthorized` where the code is refused, `provider-failed` otherwise.
+    """
     try:
         async with asyncio.timeout(SECONDS):  # for all of it: an answer may come octet by octet
-            answer, body = await _asked(client, method, address, **how)
-        if method == "POST" and answer.status_code == 400:  # RFC 6749 5.2: the code is none, or was used before
+            body, accept = b"", {"Accept": "application/json", "Accept-Encoding": "identity"}
+            async with client.stream(method, address, headers=accept, **options) as response:
+                async for piece in response.aiter_raw():  # as it came: a few octets may unpack to very many
+                    body += piece
+                    if len(body) > OCTETS:
+                        raise _failed(f"{address} answers with more than {OCTETS} octets")
+        if method == "POST" and response.status_code == 400:  # RFC 6749 5.2: the code is none, or was used before
             raise _refused("it does not take the code")
-        if answer.status_code != 200:
-            raise _failed(f"{address} answers with status {answer.status_code}")
+        if response.status_code != 200:
+            raise _failed(f"{address} answers with status {response.status_code}")
         return msgspec.json.decode(body, type=shape)
-    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as trouble:
-        raise _failed(f"{address} can't be asked: {type(trouble).__name__}") from trouble
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+        raise _failed(f"{address} can't be asked: {type(error).__name__}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as bad:
         raise _failed(f"{address} answers with what can't be read") from bad
-
-
-async def _asked(client: httpx2.AsyncClient, method: str, address: str, **how: Any) -> tuple[httpx2.Response, bytes]:
-    body, head = b"", {"Accept": "application/json", "Accept-Encoding": "identity"}
-    async with client.stream(method, address, headers=head, **how) as answer:
-        async for piece in answer.aiter_raw():  # as it came: a few octets may unpack to very many
-            body += piece
-            if len(body) > OCTETS:
-                raise _failed(f"{address} answers with more than {OCTETS} octets")
-    return answer, body
 
 
 def _failed(why: str) -> Fault:

@@ -1,4 +1,4 @@
-"""Knows how a customer's private key arrives as PEM, and the ways in which it arrives wrong. Never repeats its text."""
+"""A customer's private key in PEM, and the ways in which it arrives wrong. No message repeats its text."""
 
 import re
 
@@ -12,16 +12,14 @@ EXPONENT = 65537
 SMALLEST = 2048  # RFC 8301 3.2: signers SHOULD use at least 2048 bits
 LARGEST = 4096  # RFC 8301 3.2: verifiers need not take more
 LONGEST_TEXT = 16_384  # a 4096-bit key is 3.3 KB of PEM
-MOST_OF_IT = (
-    0.6  # of a key's bits that one of its two primes may have: every program makes them half as long as the key
-)
+LARGEST_PRIME = 0.6  # of the key's bits: every program makes both primes half as long as the key
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _SEND = "Send one RSA private key as PEM, from its -----BEGIN line to its -----END line."
 _COPY = f"Copy the whole file again. {_SEND}"
 _MAKE = "Make a new one with `openssl genrsa -out key.pem 2048`, or leave the key out and Letterhead makes it."
-_STRANGERS = ("has numbers that do not belong together: nobody could verify its signatures", _MAKE)
+_UNRELATED = ("has numbers that do not belong together: nobody could verify its signatures", _MAKE)
 _DECRYPT = "Decrypt it with `openssl pkey -in key.pem -out plain.pem`, and send plain.pem."
 _ENCRYPTED = ("is encrypted with a passphrase", _DECRYPT)
 _PUBLIC = "Send the private key that belongs to it."
@@ -42,13 +40,16 @@ _OTHERS = {  # label → what it is, what to do
 
 
 def read_private_key(pem: str) -> rsa.RSAPrivateKey:
-    """Reads one RSA key of 2048 to 4096 bits from PKCS#1 or PKCS#8 PEM; Fault `key-invalid` names what is wrong."""
+    """Read one RSA key of 2048 to 4096 bits from PKCS#1 or PKCS#8 PEM.
+
+    Raise Fault `key-invalid`, which names what is wrong.
+    """
     _check_blocks(pem)
-    key = _load(pem, trusting=True)  # size and kind first: checking a huge key's primes is what would cost
+    key = _load(pem, skip_validation=True)  # size and kind first: checking a huge key's primes is what would cost
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _fault("is not an RSA key, and only RSA is taken", _MAKE)
     _check_numbers(key)
-    _load(pem, trusting=False)
+    _load(pem, skip_validation=False)
     return key
 
 
@@ -70,13 +71,13 @@ def _check_blocks(pem: str) -> None:
         raise _fault(*_ENCRYPTED)
 
 
-def _load(pem: str, *, trusting: bool) -> object:
+def _load(pem: str, *, skip_validation: bool) -> object:
     try:
-        return load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=trusting)
+        return load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=skip_validation)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        if trusting:
+        if skip_validation:
             raise _fault("can't be decoded: a part is missing or was changed", _COPY) from error
-        raise _fault(*_STRANGERS) from error
+        raise _fault(*_UNRELATED) from error
 
 
 def _check_numbers(key: rsa.RSAPrivateKey) -> None:
@@ -87,10 +88,10 @@ def _check_numbers(key: rsa.RSAPrivateKey) -> None:
         reason = f"RFC 8301 lets receivers ignore keys above {LARGEST}"
         raise _fault(f"has {key.key_size:,} bits, which is too long: {reason}", _MAKE)
     numbers = key.private_numbers()
-    # Whether they are primes is looked at last, for minutes where somebody sends far larger ones than the key has.
-    balanced = max(numbers.p, numbers.q).bit_length() <= key.key_size * MOST_OF_IT
+    # Whether they are primes is tested last: that takes minutes for far larger ones than the key has.
+    balanced = max(numbers.p, numbers.q).bit_length() <= key.key_size * LARGEST_PRIME
     if not balanced or numbers.p * numbers.q != numbers.public_numbers.n:
-        raise _fault(*_STRANGERS)
+        raise _fault(*_UNRELATED)
     if numbers.public_numbers.e != EXPONENT:
         raise _fault(f"has a public exponent other than {EXPONENT}, which some receivers refuse", _MAKE)
 

@@ -1,10 +1,10 @@
-"""Speaks SMTP to one mail server: hands a letter over and tells what became of it. Knows not why a letter is written.
+"""The mailer: hands the service's own e-mails to one SMTP server, each over a connection of its own.
 
-What fails before the message itself went out is clear: nobody took it. What breaks off later is not.
+A failure before the message went out is clear: nobody took it. After that it is not.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -24,7 +24,7 @@ WIRE = SMTP.clone(cte_type="7bit")  # not every server takes 8BITMIME
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """Says where mail is handed over and from whom it comes; without TLS of either kind it goes in clear."""
+    """The server and the sender of our e-mails; without TLS of either kind they go in clear."""
 
     host: str
     port: int
@@ -39,37 +39,23 @@ class MailServer:
 
 
 class SmtpMailer:
-    """Hands letters to a mail server, each over a connection of its own."""
+    """The SMTP implementation of `Mailer`."""
 
     def __init__(self, server: MailServer, now: Callable[[], datetime]) -> None:
         self._server, self._now = server, now
 
     async def send(self, letter: Email) -> SendResult:
-        """Hands one message over; trouble is a value, never raised."""
-        octets = self.message(letter).as_bytes(policy=WIRE)
-        bounces = letter.bounces or self._server.sender
-        return await self._visit(lambda client: self._hand(client, bounces, letter.to, octets))
+        """Hand one message over; a failure is a value, never raised."""
+        return await self._deliver(letter)
 
     async def try_connection(self) -> SendResult:
-        """Goes as far as a message would, sign-in and all, and sends none."""
-        return await self._visit(_nothing)
+        """Do all that precedes a message, sign-in included, and send none."""
+        return await self._deliver(None)
 
-    async def _visit(self, deed: Callable[[aiosmtplib.SMTP], Awaitable[SendResult]]) -> SendResult:
-        client = self._client()
-        try:
-            await client.connect()
-            await self._sign_in(client)
-        except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
-            client.close()
-            return SendResult(post=DeliveryResult.LATER, said=_said(error))
-        try:
-            return await deed(client)
-        finally:
-            await _farewell(client)
-
-    def _client(self) -> aiosmtplib.SMTP:
+    async def _deliver(self, letter: Email | None) -> SendResult:
         server = self._server
-        return aiosmtplib.SMTP(
+        octets = b"" if letter is None else self.message(letter).as_bytes(policy=WIRE)
+        client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             use_tls=server.implicit_tls,
@@ -78,73 +64,61 @@ class SmtpMailer:
             timeout=server.seconds,
             local_hostname=server.sender.rpartition("@")[2],
         )
-
-    async def _sign_in(self, client: aiosmtplib.SMTP) -> None:
-        user, password = self._server.user, self._server.password
-        if user is not None and password is not None:
-            await client.login(user, reveal(password).decode())
-
-    async def _hand(self, client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> SendResult:
         try:
-            await client.mail(bounces)
-            await client.rcpt(to)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            return SendResult(post=_before(error), said=_said(error))
+            await client.connect()
+            if server.user is not None and server.password is not None:
+                await client.login(server.user, reveal(server.password).decode())
+        except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
+            client.close()
+            return SendResult(result=DeliveryResult.LATER, said=_error_text(error))
         try:
-            answer = await client.data(octets)
-        except aiosmtplib.SMTPResponseException as error:  # the server's own word: it did not take it
-            return SendResult(
-                post=DeliveryResult.LATER if error.code < 500 else DeliveryResult.REFUSED, said=_said(error)
-            )
-        except (aiosmtplib.SMTPException, OSError) as error:
-            return SendResult(post=DeliveryResult.UNKNOWN, said=_said(error))
-        return SendResult(post=DeliveryResult.ACCEPTED, said=f"{answer.code} {answer.message}")
+            if letter is None:
+                return SendResult(result=DeliveryResult.ACCEPTED, said="the server lets us in")
+            return await _hand_over(client, letter.bounces or server.sender, letter.to, octets)
+        finally:
+            try:
+                await client.quit()
+            except (aiosmtplib.SMTPException, OSError):  # it changes nothing any more
+                client.close()
 
     def message(self, letter: Email) -> EmailMessage:
-        """Writes a letter as RFC 5322 has it; a line break in any header raises ValueError."""
+        """Return an e-mail as an RFC 5322 message; raise ValueError for a line break in any header."""
         server, message = self._server, EmailMessage(policy=WIRE)
-        for name, value in self._headers(letter).items():
-            message[name] = value
-        name = server.sender_name if letter.sender is None else ""
-        message["From"] = Address(name, addr_spec=letter.sender or server.sender)
+        sender = letter.sender or server.sender
+        message["Subject"] = letter.subject
+        message["Date"] = format_datetime(self._now().astimezone(UTC))
+        message["Message-ID"] = f"<{letter.name}@{sender.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834 5: no out-of-office answers
+        if letter.unsubscribe is not None:
+            message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058 3.1
+        message["From"] = Address(server.sender_name if letter.sender is None else "", addr_spec=sender)
         message["To"] = Address(addr_spec=letter.to)
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
         return message
 
-    def _headers(self, letter: Email) -> Mapping[str, str]:
-        host = (letter.sender or self._server.sender).rpartition("@")[2]
-        headers = {
-            "Subject": letter.subject,
-            "Date": format_datetime(self._now().astimezone(UTC)),
-            "Message-ID": f"<{letter.name}@{host}>",
-            "Auto-Submitted": "auto-generated",  # RFC 3834 5: no out-of-office answers
-        }
-        if letter.unsubscribe is None:
-            return headers
-        one_click = "List-Unsubscribe=One-Click"  # RFC 8058 3.1
-        return headers | {"List-Unsubscribe": f"<{letter.unsubscribe}>", "List-Unsubscribe-Post": one_click}
 
-
-async def _nothing(_client: aiosmtplib.SMTP) -> SendResult:
-    return SendResult(post=DeliveryResult.ACCEPTED, said="the server lets us in")
-
-
-async def _farewell(client: aiosmtplib.SMTP) -> None:
-    """Says goodbye; what comes of that changes nothing any more."""
+async def _hand_over(client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> SendResult:
     try:
-        await client.quit()
-    except (aiosmtplib.SMTPException, OSError):
-        client.close()
+        await client.mail(bounces)
+        await client.rcpt(to)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        # Refused for good only where the server says so of this recipient.
+        refused = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code >= 500
+        return SendResult(result=DeliveryResult.REFUSED if refused else DeliveryResult.LATER, said=_error_text(error))
+    try:
+        reply = await client.data(octets)
+    except aiosmtplib.SMTPResponseException as error:  # the server's own reply: it did not take the message
+        return SendResult(
+            result=DeliveryResult.LATER if error.code < 500 else DeliveryResult.REFUSED, said=_error_text(error)
+        )
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return SendResult(result=DeliveryResult.UNKNOWN, said=_error_text(error))
+    return SendResult(result=DeliveryResult.ACCEPTED, said=f"{reply.code} {reply.message}")
 
 
-def _before(error: Exception) -> DeliveryResult:
-    """Judges a refusal before the message: for good only where the server says so of this recipient."""
-    refused = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code >= 500
-    return DeliveryResult.REFUSED if refused else DeliveryResult.LATER
-
-
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return f"{error.code} {error.message}"[:500]
     return (str(error) or type(error).__name__)[:500]

@@ -1,4 +1,4 @@
-"""Sends webhooks to endpoints that strangers name, and says what came of each; follows nothing."""
+"""The client that posts webhooks to endpoints that strangers name, without redirects."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,52 +14,40 @@ OCTETS: Final = 64 * 1024  # of an answer's body that are read
 
 
 class WebhookClient:
-    """Sends messages, each over a connection of its own (implements `ports.Outbound`)."""
+    """The implementation of `Outbound`, with a connection for each message."""
 
     def __init__(
         self,
-        reach: EgressPolicy,
+        egress: EgressPolicy,
         resolve: Resolve,
         *,
         dial: httpcore2.AsyncNetworkBackend | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        self._http = PinnedHttp(resolve, reach, dial)
+        self._http = PinnedHttp(resolve, egress, dial)
         self._seconds = seconds
 
     async def post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
-        """Sends one POST and reads what came of it; trouble is a value, never raised. Redirects are not followed."""
+        """Send one POST and return its result; a failure is a value, never raised. Redirects are not followed."""
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._post(target, headers, body)
+            async with asyncio.timeout(self._seconds), self._http.request("POST", target, fields, body) as response:
+                octets = b""
+                async for chunk in response.aiter_stream():
+                    octets += chunk
+                    if len(octets) >= OCTETS:
+                        break
+                found = {name.lower(): value for name, value in response.headers}
+                wait = found.get(b"retry-after")
+                said = _printable(octets[:2000].decode("utf-8", "replace"))
+                if 300 <= response.status < 400:
+                    said = "a redirect, which is not followed"
+                retry_after = wait.decode("latin-1") if wait is not None else None
+                return HttpResult(status=response.status, said=said, retry_after=retry_after)
         except TimeoutError:
             return HttpResult(status=None, said=f"no whole answer within {self._seconds:g} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
-            return HttpResult(status=None, said=_words(error))
-
-    async def _post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
-        head = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
-        async with self._http.ask("POST", target, head, body) as answer:
-            return await _read(answer)
-
-
-async def _read(answer: httpcore2.Response) -> HttpResult:
-    """Reads the first 64 KB of an answer, of which some words are kept."""
-    octets = b""
-    async for chunk in answer.aiter_stream():
-        octets += chunk
-        if len(octets) >= OCTETS:
-            break
-    found = {name.lower(): value for name, value in answer.headers}
-    wait = found.get(b"retry-after")
-    said = _printable(octets[:2000].decode("utf-8", "replace"))
-    if 300 <= answer.status < 400:
-        said = "a redirect, which is not followed"
-    return HttpResult(status=answer.status, said=said, retry_after=wait.decode("latin-1") if wait is not None else None)
-
-
-def _words(error: Exception) -> str:
-    return _printable(str(error) or type(error).__name__)
+            return HttpResult(status=None, said=_printable(str(error) or type(error).__name__))
 
 
 def _printable(text: str) -> str:

@@ -197,7 +197,7 @@ async def _mail(settings: "Settings") -> DoctorLine:
     if mailer is None or server is None:
         return DoctorLine(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
     where, reached = f"{server.host}:{server.port}", await mailer.try_connection()
-    if reached.post is DeliveryResult.ACCEPTED:
+    if reached.result is DeliveryResult.ACCEPTED:
         return DoctorLine(part="mail", said=f"{where}: {reached.said}")
     fix = "Check LETTERHEAD_SMTP_URL: host, port, user, password, and that the certificate is valid for the host"
     return DoctorLine(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)

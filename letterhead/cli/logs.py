@@ -28,7 +28,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
         else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer(_text)]
     )
     structlog.configure(
-        # Straight to stderr: through the library's loggers a line costs three times as much (decision 0009).
+        # Straight to stderr: through the library's loggers a line costs three times as much (decision 0005).
         processors=[*shared, *ending],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -38,8 +38,7 @@ def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("asyncio", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:

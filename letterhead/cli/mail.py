@@ -35,5 +35,5 @@ def test(address: str, /) -> Exit:
             "Set it, with LETTERHEAD_MAIL_SENDER beside it: docs/configuration.md",
         )
     handed = asyncio.run(mailer.send(test_email(parse_email(address), f"test-{secrets.token_hex(8)}")))
-    print(f"{handed.post.value}: {visible(handed.said)}")
-    return Exit.OK if handed.post is DeliveryResult.ACCEPTED else Exit.NOT_GOOD
+    print(f"{handed.result.value}: {visible(handed.said)}")
+    return Exit.OK if handed.result is DeliveryResult.ACCEPTED else Exit.NOT_GOOD

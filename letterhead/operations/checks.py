@@ -55,7 +55,7 @@ class CheckNeeds(ClaimNeeds, CheckContextNeeds, FindDomainNeeds, Protocol):
     @property
     def hosts(self) -> Sequence[DnsHost]: ...
     @property
-    def rules(self) -> str: ...
+    def rules_version(self) -> str: ...
     @property
     def random_octets(self) -> RandomOctets: ...
     @property
@@ -101,7 +101,7 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that confirms the last one: `domain` differs in its times alone (decision 0017)."""
+    """A check that confirms the last one: `domain` differs in its times alone (decision 0012)."""
 
     domain: Domain
 
@@ -148,7 +148,7 @@ async def _observe(
     def is_as_before(seen: Seen) -> bool:
         nonlocal same_answers
         same_answers = context.fingerprint is not None and context.fingerprint == fingerprint_check(
-            deps.rules, plan, seen, history
+            deps.rules_version, plan, seen, history
         )
         return same_answers
 
@@ -189,10 +189,10 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     update = _update_of(deps, domain, transition, data)
     outage = await deps.store.resolver_outage() if data.evidence.dkim is RecordState.UNANSWERED else None
     if outage is not None and resolver_outage.is_resolver_outage(outage):
-        data = replace(data, outage=(resolver_outage.finding(domain.sender, outage),))
+        data = replace(data, outage=(resolver_outage.outage_finding(domain.sender, outage),))
     data = replace(data, provider=tuple(provider_findings.findings(domain, data.evidence, data.at)))
     # Quiet: nothing follows but that the check was made.
-    quiet = not (update.events or update.effects or update.keys_to_destroy or update.signed_before is not None)
+    quiet = not (update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None)
     same_state = (status(update.domain), update.domain.is_holder) == (status(domain), domain.is_holder)
     if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state:
         return Unchanged(domain=update.domain)
@@ -207,7 +207,7 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     )
     fingerprint = None  # where the findings follow from more than what is planned and was seen
     if data.follows_from_dns and is_cacheable((*data.judgement.results, *data.judgement.served)):
-        fingerprint = fingerprint_check(deps.rules, data.plan, data.seen, data.history)
+        fingerprint = fingerprint_check(deps.rules_version, data.plan, data.seen, data.history)
     related = await claims.related_events(deps, transition, data.at)
     update = replace(update, check=result, fingerprint=fingerprint, related_events=related)
     return Changed(update=update, contest=contest)
@@ -251,7 +251,7 @@ def _update_of(deps: CheckNeeds, before: Domain, transition: Transition, data: C
         domain=replace(after, next_check_at=due, check_reason=reason, zone=zone),
         events=transition.events,
         effects=transition.effects,
-        signed_before=before.selector if before.selector != after.selector else None,
+        previous_selector=before.selector if before.selector != after.selector else None,
         keys_to_destroy=rotation.keys_to_destroy(before, after),
     )
 

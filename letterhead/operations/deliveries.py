@@ -41,17 +41,17 @@ class DeliveryNeeds(PlanNeeds, Protocol):
 
 async def deliver(deps: DeliveryNeeds, delivery: DueDelivery) -> None:
     """Make one attempt, and record it with what follows from it."""
-    kept, started, clock = delivery.kept, deps.now(), time.monotonic()
+    stored, started, clock = delivery.stored, deps.now(), time.monotonic()
     try:
-        target = parse_target(kept.webhook.url, deps.policy.reach)
+        target = parse_target(stored.webhook.url, deps.policy.egress)
     except Fault as refused:  # the operator allows less than when the endpoint was added
         result = HttpResult(status=None, said=refused.detail)
     else:
-        body, purpose = message_body(deps, delivery), secret_purpose(kept.webhook)
-        secrets = [deps.keyring.unseal(kept.sealed, purpose)]
-        until = kept.webhook.old_secret_until
-        if kept.old_sealed is not None and until is not None and started < until:  # both sign for a day
-            secrets.append(deps.keyring.unseal(kept.old_sealed, purpose))
+        body, purpose = message_body(deps, delivery), secret_purpose(stored.webhook)
+        secrets = [deps.keyring.unseal(stored.sealed, purpose)]
+        until = stored.webhook.old_secret_until
+        if stored.old_sealed is not None and until is not None and started < until:  # both sign for a day
+            secrets.append(deps.keyring.unseal(stored.old_sealed, purpose))
         result = await deps.outbound.post(target, signature_headers(delivery.id, body, started, secrets), body)
     milliseconds = int((time.monotonic() - clock) * 1000)
     decision = decide_retry(result, delivery.failures, deps.now(), jitter(deps.random_octets))

@@ -20,7 +20,7 @@ from letterhead.ports.store.domains import CheckContext, DomainStore
 
 MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 OLD_SELECTORS = 4  # each costs a question; a few are enough to remind the customer of records left behind
-PACKETS = 64  # the most that a full check may send
+PACKETS = 64  # a full check sends at most so many (docs/threat-model.md: hostile DNS answers)
 SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
 
 

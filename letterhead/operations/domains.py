@@ -210,7 +210,7 @@ async def add_domain(
         idempotency=(idempotency_key, request.digest(name.ascii)) if idempotency_key else None,
     )
     result = await deps.store.claim(claim, limits)
-    if result is not ClaimResult.POOL_DRY:
+    if result is not ClaimResult.POOL_EMPTY:
         return result
     own = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(replace(claim, own=own), limits)

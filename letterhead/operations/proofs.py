@@ -58,7 +58,7 @@ class ProofNeeds(MessageNeeds, FindDomainNeeds, AuditNeeds, Protocol):
     @property
     def store(self) -> StoreForProofs: ...
     @property
-    def proving(self) -> ProofSetup | None: ...
+    def proofs(self) -> ProofSetup | None: ...
     @property
     def digest(self) -> Digest: ...
     @property
@@ -114,7 +114,7 @@ async def judge(
 
 async def authenticate_message(deps: MessageNeeds, sender: str, received: ReceivedMessage) -> AuthenticatedMessage:
     """Authenticate a message as its receiver does: DKIM, SPF, DMARC."""
-    now, parsed = deps.now(), message.parse(received.octets)
+    now, parsed = deps.now(), message.parse_message(received.octets)
     envelope = message_authentication.envelope(parsed, received.client_ip, received.mail_from, received.helo)
     auth_input = AuthInput(sender=sender, message=parsed, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)
@@ -141,7 +141,7 @@ async def send(
 
     Faults: `not-found`, `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
     """
-    domain, setup, now = await find_domain(deps, account_id, raw), deps.proving, deps.now()
+    domain, setup, now = await find_domain(deps, account_id, raw), deps.proofs, deps.now()
     if setup is None:
         raise Fault(
             Kind.BODY_INVALID,
@@ -165,8 +165,8 @@ async def send(
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
     email = reminder_mail.proof_email(domain.sender, domain.mail_from, setup.to, token)
     sent = await setup.mailer.send(email)
-    log.info("proof.handed", domain_id=domain.id, post=sent.post, said=sent.said)
-    if sent.post in (DeliveryResult.LATER, DeliveryResult.REFUSED):
+    log.info("proof.handed", domain_id=domain.id, post=sent.result, said=sent.said)
+    if sent.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
         raise Fault(
             Kind.PROVIDER_FAILED,
             f"The mail server did not take the proof from {email.bounces}: {sent.said}",
@@ -184,7 +184,7 @@ async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) ->
     Faults: `not-found` for a domain or an id that is not the account's, `provider-failed` where the mailbox can't be
     read.
     """
-    domain, setup = await find_domain(deps, account_id, raw), deps.proving
+    domain, setup = await find_domain(deps, account_id, raw), deps.proofs
     wanted = _token(deps, domain, token[len(PREFIX) : -2 * DIGEST])
     is_ours = hmac.compare_digest(wanted.encode(), token.encode("utf-8", "replace"))
     if setup is None or not is_ours or len(token) != len(PREFIX) + 2 * (NONCE + DIGEST):

@@ -23,7 +23,7 @@ class NotificationNeeds(Protocol):
     @property
     def store(self) -> StoreForNotifications: ...
     @property
-    def notices(self) -> ProviderNotifications | None: ...
+    def notifications(self) -> ProviderNotifications | None: ...
     @property
     def now(self) -> Clock: ...
 
@@ -33,13 +33,13 @@ async def accept_notification(deps: NotificationNeeds, body: bytes) -> None:
 
     Faults: `not-found` where none are expected, else those of `ProviderNotifications.read`.
     """
-    if deps.notices is None:
+    if deps.notifications is None:
         raise Fault(
             Kind.NOT_FOUND,
             "No notices of a mail provider are taken here.",
             "Name the topics that they come from in LETTERHEAD_SES_NOTICE_TOPICS: docs/ses.md.",
         )
-    for sender in sorted(await deps.notices.read(body)):
+    for sender in sorted(await deps.notifications.read(body)):
         holder = await deps.store.holder(sender)
         domain = await deps.store.domain_by_id(holder) if holder else None
         if domain is None or domain.dkim.state is HealthState.DRAFT:

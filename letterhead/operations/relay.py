@@ -225,7 +225,7 @@ async def _sign(deps: RelayNeeds, relaying: RelayDeps, domain: Domain, content: 
         await deps.store.audit(audit_row(deps, actor, "private-key.open", f"{domain.selector} of {domain.sender}"))
         relaying.opened.add((domain.id, domain.selector))
     key = deps.keyring.unseal(sealed, key_purpose(domain))
-    return await asyncio.to_thread(relaying.signer.sign, content, domain.sender, domain.selector, key)
+    return await asyncio.to_thread(relaying.signer.sign, content, domain.sender, domain.selector, key, deps.now())
 
 
 async def _conclude(

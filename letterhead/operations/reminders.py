@@ -80,14 +80,14 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
 
 async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, email: Email) -> None:
     sent, now = await mailer.send(email), deps.now()
-    log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.post, said=sent.said)
-    match sent.post:
+    log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.result, said=sent.said)
+    match sent.result:
         case DeliveryResult.LATER:
             await deps.store.postpone_reminder(due.id, now + rules.retry_in(due.attempts), sent.said)
         case DeliveryResult.ACCEPTED:
             await deps.store.settle_reminder(due.id, "sent", sent.said, now)
         case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
-            await deps.store.settle_reminder(due.id, sent.post.value, sent.said, None)
+            await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
 
 
 def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:

@@ -27,7 +27,7 @@ class RetentionNeeds(Protocol):
 
 async def prune(deps: RetentionNeeds) -> bool:
     """Delete a part of what is past its retention period; false where nothing is left to delete."""
-    now, kept, store = deps.now(), deps.policy.kept, deps.store
+    now, kept, store = deps.now(), deps.policy.retention, deps.store
     # An event that goes leaves its check behind until the next time.
     gone = {
         "deliveries": await store.prune_deliveries(now - kept.deliveries),

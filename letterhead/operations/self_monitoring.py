@@ -69,7 +69,7 @@ async def update_provider_health(deps: MonitoringNeeds) -> bool:
     if await deps.store.take_rate_slot(ACCOUNT, now, EVERY, now) is None:
         return False
     items = await deps.provider.account_health()
-    await deps.store.save_provider_health(deps.provider.name, ProviderHealth(at=deps.now(), told=tuple(items)))
+    await deps.store.save_provider_health(deps.provider.name, ProviderHealth(at=deps.now(), items=tuple(items)))
     return True
 
 

@@ -81,7 +81,7 @@ async def add_webhook(
 
     Faults: `webhook-…` for the URL or the events, `conflict` where the account has too many.
     """
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     webhook = Webhook(
         id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
     )
@@ -104,7 +104,7 @@ async def change_webhook(
     Faults: `not-found`, `webhook-…` for the URL or the events.
     """
     found = await find_webhook(deps, account_id, webhook_id)
-    parse_target(url, deps.policy.reach)
+    parse_target(url, deps.policy.egress)
     changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
     if not await deps.store.change_webhook(changed, audit_row(deps, actor, "webhook.change", webhook_id)):
         raise _not_found(webhook_id)

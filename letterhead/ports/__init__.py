@@ -1,1 +1,1 @@
-"""What the operations need of the outside world, as protocols: one file a port, and no implementation of any."""
+"""The protocols through which the operations reach the outside world, one file a port, without implementations."""

@@ -42,8 +42,8 @@ class OperationSettings:
     installation: str  # the first part of the owner tag
     public_url: str  # what links begin with, without a final slash
     check_seconds: float  # time limit for all questions of one check together
-    reach: EgressPolicy  # which targets a webhook may have
-    kept: RetentionPeriods
+    egress: EgressPolicy  # which addresses webhooks may reach
+    retention: RetentionPeriods
     ed25519: bool = False  # whether domains get a second key, Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 
@@ -66,7 +66,7 @@ class Deps:
     random_octets: RandomOctets
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
-    rules: str = ""  # the version of the rules and of `hosts`
-    notices: ProviderNotifications | None = None  # None where none are expected
+    rules_version: str = ""  # the version of the rules and of `hosts`
+    notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
-    proving: ProofSetup | None = None  # None where no mailbox for proofs is set
+    proofs: ProofSetup | None = None  # None where no mailbox for proofs is set

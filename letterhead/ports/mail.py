@@ -10,45 +10,47 @@ from letterhead.core.schedule.reminder_mail import Email
 
 
 class DeliveryResult(StrEnum):
-    """Says what became of a message that was handed over."""
+    """How handing a message over to a mail server ended."""
 
     ACCEPTED = "accepted"
     LATER = "later"  # refused for now, before anybody took it: it may be handed over again
     REFUSED = "refused"  # for good
-    UNKNOWN = "unknown"  # it broke off after the message went out: perhaps it was taken
+    UNKNOWN = "unknown"  # the connection broke after the message went out: perhaps it was taken
 
 
 class SendResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what became of a message, with the server's own words or what happened to the connection."""
+    """The outcome of sending a message; `said` is the server's reply or what happened to the connection."""
 
-    post: DeliveryResult
+    result: DeliveryResult
     said: str
 
 
 class Mailer(Protocol):
-    """Hands messages to a mail server."""
+    """A mail server that takes our messages."""
 
     async def send(self, letter: Email) -> SendResult:
-        """Hands one message over; trouble is a value, never raised."""
+        """Hand one message over; a failure is a value, never raised."""
         ...
 
     async def try_connection(self) -> SendResult:
-        """Goes as far as a message would, sign-in and all, and sends none."""
+        """Do all that precedes a message, sign-in included, and send none."""
         ...
 
 
 class MailboxReader(Protocol):
-    """Reads the mailbox that proofs are sent to; changes nothing there."""
+    """Read access to the mailbox that proofs are sent to."""
 
     async def find(self, token: str) -> bytes | None:
-        """Finds the message with a token (letters and digits) in its subject, of at most 64 KB; Fault
-        `provider-failed` where the mailbox can't be read."""
+        """Return the message with a token (letters and digits) in its subject, of at most 64 KB.
+
+        Raise Fault `provider-failed` where the mailbox can't be read.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofSetup:
-    """Says how proofs are sent: to whom, by whom, and where they are read, if anywhere."""
+    """How proofs are sent: the address they go to, the mailer, and the mailbox they are read from, if any."""
 
     to: str
     mailer: Mailer

@@ -1,4 +1,4 @@
-"""Metrics."""
+"""Metrics of the service."""
 
 from typing import Protocol
 
@@ -7,33 +7,33 @@ from letterhead.ports.store.monitoring import Backlog
 
 
 class Meter(Protocol):
-    """Keeps the service's numbers; no label may come from a client's text."""
+    """Counters and gauges of one process; no label may come from a client's text."""
 
     @property
     def media_type(self) -> str:
-        """Names the form that `text` tells them in."""
+        """The media type of `text`."""
         ...
 
     def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts one request; `route` is a template, never a path."""
+        """Count one request; `route` is a template, never a path."""
         ...
 
     def count_check(self, outcome: str) -> None:
-        """Counts one check by the status that it left, or "lost" where its work was thrown away."""
+        """Count one check by the domain's status after it, or as "lost" where its work was discarded."""
         ...
 
     def count_relayed(self, outcome: str) -> None:
-        """Counts one message of the relay: accepted, refused, sent, deferred or bounced."""
+        """Count one message of the relay: accepted, refused, sent, deferred or bounced."""
         ...
 
     def set_queue_size(self, messages: int) -> None:
-        """Notes how many messages the relay has taken and not handed over."""
+        """Set the number of messages that the relay has accepted and not yet handed over."""
         ...
 
     def serve_metrics(self, host: str, port: int) -> None:
-        """Tells all numbers to whoever asks there, from now on; for a process that has no other door."""
+        """Serve the metrics over HTTP from now on, for a process that has no other listener."""
         ...
 
-    def text(self, backlog: Backlog | None, silence: ResolverOutage | None) -> bytes:
-        """Tells all numbers, with how much work waits where that is known, and who fell silent."""
+    def text(self, backlog: Backlog | None, outage: ResolverOutage | None) -> bytes:
+        """Return all metrics, with the backlog and the resolver outage where they are known."""
         ...

@@ -1,4 +1,4 @@
-"""HTTP to endpoints of other people."""
+"""HTTP requests to webhook endpoints."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,8 +7,8 @@ from letterhead.core.public.webhooks import HttpResult, WebhookTarget
 
 
 class Outbound(Protocol):
-    """Sends a message to an endpoint of somebody else's, on the public Internet alone."""
+    """An HTTP client that reaches nothing but the public Internet."""
 
     async def post(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> HttpResult:
-        """Sends one POST and reads what came of it; trouble is a value, never raised. Redirects are not followed."""
+        """Send one POST and return its result; a failure is a value, never raised. Redirects are not followed."""
         ...

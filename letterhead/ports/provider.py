@@ -1,4 +1,4 @@
-"""The mail provider, the zone that serves delegated keys, and what the provider sends by itself."""
+"""The mail provider, the zone that serves delegated keys, and the notifications that the provider sends."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from letterhead.core.secret import Secret
 
 
 class Quota(StrEnum):
-    """Names what a provider's account allows so much of."""
+    """A quantity that a provider's account limits."""
 
     MAILS = "mails"  # in 24 hours
     RATE = "rate"  # mails in a second
@@ -26,7 +26,7 @@ class Quota(StrEnum):
 
 
 class QuotaUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how much of something is used and how much allowed; None where it is not told, or nothing limits it."""
+    """How much of a quota is used and allowed; None where the provider does not say, or sets no limit."""
 
     quota: Quota
     used: float | None = None
@@ -34,7 +34,7 @@ class QuotaUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthItem(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how one thing about the provider's account is; `fix` where it is not as it should be."""
+    """One observation about the provider's account, stored as JSON; `fix` is set where something is wrong."""
 
     said: str
     ok: bool = True
@@ -43,93 +43,93 @@ class HealthItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the provider's account was found to be at a time."""
+    """The state of the provider's account at a time."""
 
     at: datetime
-    told: tuple[HealthItem, ...]
+    items: tuple[HealthItem, ...]
 
 
 class Provider(Protocol):
-    """Speaks to one mail provider. Trouble is a `Fault` with `provider` and `provider_code`, but for `look`."""
+    """One mail provider. Failures are `Fault`s with `provider` and `provider_code`, except in `identity_report`."""
 
     @property
     def name(self) -> str:
-        """Names the provider, as in an error's `provider`."""
+        """The provider's name, as in an error's `provider`."""
         ...
 
     @property
     def return_path(self) -> ReturnPath | None:
-        """Says what a MAIL FROM domain must point at; nothing where no MAIL FROM is planned."""
+        """What a MAIL FROM domain must point at; None where no MAIL FROM is planned."""
         ...
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
-        """Tells the provider's word on a domain; trouble is `IdentityUnknown`, never raised."""
+        """Return the provider's status of a domain; a failure is `IdentityUnknown`, never raised."""
         ...
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Makes the provider hold what is wished: idempotent, and never over somebody else's identity."""
+        """Create or update the identity as wished: idempotent, and never over another owner's identity."""
         ...
 
     async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Starts the provider's own look at DNS again, where it had given up."""
+        """Start the provider's own verification again where it has given up."""
         ...
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Deletes our identity; one that is gone already, or somebody else's, is left alone."""
+        """Delete our identity; do nothing where it is gone already or belongs to another owner."""
         ...
 
     async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
-        """Lists all that the provider holds with its word on each, whoever put it there; None where it has no list."""
+        """Return every identity at the provider with its status, whoever made it; None where it has no list."""
         ...
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
-        """Tells what the provider holds under a name, whoever put it there; nothing where there is nothing."""
+        """Return what the provider holds under a name, whoever put it there; None where it holds nothing."""
         ...
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Puts our owner tag on what is there, whoever put it there: an operator's explicit wish, never our own.
+        """Put our owner tag on an existing identity, whoever made it: only where an operator asks for it.
 
-        Nothing else of it is changed. Fault `provider-refused` where there is nothing.
+        Change nothing else. Raise Fault `provider-refused` where there is no identity.
         """
         ...
 
     async def account_health(self) -> Sequence[HealthItem]:
-        """Looks who we are at the provider, what it allows and what of it is used, in few calls. Never raises."""
+        """Return who we are at the provider, its quotas and their use, in few calls. Never raises."""
         ...
 
     async def full_health(self) -> Sequence[HealthItem]:
-        """Looks at the account and tries what we need to be allowed there: for a person who asks. Never raises."""
+        """Return the account's health and try each permission that we need, for a person who asks. Never raises."""
         ...
 
 
 class Publisher(Protocol):
-    """Writes the operator's own zone, in which keys are served that customers' CNAMEs lead to."""
+    """The operator's own zone, which serves the keys that customers' CNAMEs lead to."""
 
     @property
     def zone(self) -> str:
-        """Names the zone."""
+        """The zone's name."""
         ...
 
     async def publish(self, texts: Mapping[str, str | None], ttl: timedelta) -> None:
-        """Makes each of these names hold this one TXT, or none: all of them at once or nothing, and idempotent.
+        """Replace the TXT records at each of these names with one text, or with none: atomic and idempotent.
 
-        Faults: `unreachable`; `config-invalid` where the server refuses, with its word as `provider_code`, or a name
-        is none of those below this zone that are ours to write.
+        Raise Fault `unreachable`, or `config-invalid` where the server refuses (its RCODE is `provider_code`) or where
+        a name is not below this zone and ours to write.
         """
         ...
 
     async def health(self) -> Sequence[HealthItem]:
-        """Tries whether the zone could be written, and changes nothing. Never raises."""
+        """Test whether the zone could be written, without changing it. Never raises."""
         ...
 
 
 class ProviderNotifications(Protocol):
-    """Reads what the mail provider sends by itself."""
+    """Notifications that the mail provider sends."""
 
     async def read(self, body: bytes) -> frozenset[str]:
-        """Lists the names that a notice is about, in lower case; one that asks for a confirmation is confirmed.
+        """Return the names that a notification is about, in lower case; confirm a subscription that it asks to confirm.
 
-        Faults: `body-not-json`, `body-invalid`, `notice-refused` where it is not genuine; `provider-failed` and
-        `too-many-requests` where that could not be found out now.
+        Raise Fault `body-not-json`, `body-invalid`, `notice-refused` where the notification is not genuine, and
+        `provider-failed` or `too-many-requests` where its signature could not be verified now.
         """
         ...

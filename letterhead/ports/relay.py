@@ -1,8 +1,8 @@
-"""What the signing relay needs: its queue, a signer, the smart host."""
+"""The signing relay's queue, signer and smart host."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -12,42 +12,48 @@ from letterhead.core.secret import Secret
 
 
 class MailQueue(Protocol):
-    """Keeps messages on this machine's disk until they are handed over; what is told as kept survives a power cut.
+    """The messages on this machine's disk that wait to be handed over; what `put` acknowledged survives a power cut.
 
-    Trouble with the disk is Fault `storage-unavailable`.
+    Every method raises Fault `storage-unavailable` where the disk fails.
     """
 
     async def put(self, queued: QueuedMessage, content: bytes) -> None:
-        """Keeps a message: on the disk when this returns, or not at all."""
+        """Store a message: it is on the disk when this returns, or not at all."""
         ...
 
     async def content(self, message_id: str) -> bytes | None:
-        """Reads a message's text; nothing where it is gone."""
+        """Return a message's text; None where it is gone."""
         ...
 
     async def save_progress(self, message_id: str, progress: DeliveryProgress) -> None:
-        """Notes how far a message is."""
+        """Store the progress of a message's delivery."""
         ...
 
     async def remove(self, message_id: str) -> None:
-        """Forgets a message; one that is gone already is left so."""
+        """Delete a message; do nothing where it is gone already."""
         ...
 
     async def list_queued(self) -> list[QueuedMessage]:
-        """Lists all that is kept, the oldest first; what a crash left half-written is cleared away."""
+        """Return all queued messages, the oldest first; delete what a crash left half-written."""
         ...
 
 
 class MessageSigner(Protocol):
-    """Signs messages."""
+    """A signer of messages (DKIM)."""
 
-    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret) -> bytes:
-        """Gives the message with a DKIM signature before it; takes some milliseconds of CPU, so call it in a thread."""
+    def sign(self, content: bytes, domain: str, selector: str, private_key: Secret, at: datetime) -> bytes:
+        """Return the message with a DKIM signature of this time before it.
+
+        Takes some milliseconds of CPU, so call it in a thread.
+        """
         ...
 
 
 class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the next server said for each recipient; `reached` is false where it never came to a message."""
+    """The smart host's reply for each recipient; `reached` is false where no message could be offered.
+
+    `said` is then what went wrong with the connection.
+    """
 
     answers: Mapping[str, RecipientReply] = {}
     reached: bool = True
@@ -55,24 +61,24 @@ class RelayResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SmartHost(Protocol):
-    """Hands messages to the one server that sends them on."""
+    """The one server that sends our messages on."""
 
     async def hand_over(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> RelayResult:
-        """Hands one message over and tells what was said for each recipient; trouble is a value, never raised."""
+        """Hand one message over and return the reply for each recipient; a failure is a value, never raised."""
         ...
 
     async def close(self) -> None:
-        """Ends the connections that are open."""
+        """Close the open connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayDeps:
-    """Gathers what the signing relay needs beside `Deps`."""
+    """The ports and settings of the signing relay, in addition to `Deps`."""
 
     queue: MailQueue
     signer: MessageSigner
     smart_host: SmartHost
-    host: str  # what the relay calls itself
+    host: str  # the relay's own name in EHLO and trace fields
     keep: timedelta  # how long a message is tried
-    opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened, and said so
+    opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened and logged

@@ -1,4 +1,4 @@
-"""The resolver: asks DNS."""
+"""The DNS resolver."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from letterhead.core.dns.answers import Question, Reply
 
 @dataclass(slots=True)
 class Allowance:
-    """Bounds what one check may send and how long it may take; counts down as it is used.
+    """The packets that one check may still send, and its deadline; `packets` counts down as it is used.
 
     `until` is in seconds of the event loop's clock.
     """
@@ -19,8 +19,8 @@ class Allowance:
 
 
 class Resolver(Protocol):
-    """Asks DNS."""
+    """A resolver that answers questions with the replies of one or more servers."""
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Asks all questions side by side and answers every one of them; DNS trouble is a value, never raised."""
+        """Ask all questions concurrently and return replies to every one; a DNS failure is a value, never raised."""
         ...

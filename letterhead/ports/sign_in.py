@@ -8,7 +8,7 @@ from letterhead.core.accounts.accounts import Scope
 
 
 class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what ties one attempt to sign in to one browser; `back` is where the provider leads it to afterwards."""
+    """The secrets that tie one attempt to sign in to one browser; `back` is the redirect URI."""
 
     back: str
     state: str
@@ -18,8 +18,7 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Says who signed in elsewhere, by the provider's own name, of which account they are said to be, and what they
-    may do in it."""
+    """A person who signed in: the provider's subject, the account from its claims, and the scope in that account."""
 
     subject: str
     account_id: str | None
@@ -27,12 +26,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignIn(Protocol):
-    """Has people signed in by somebody else, by OpenID Connect."""
+    """An OpenID Connect provider."""
 
     async def address(self, attempt: SignInAttempt) -> str:
-        """Gives the provider's address to lead a browser to; Fault `provider-failed`."""
+        """Return the authorization endpoint's URL to redirect a browser to; raise Fault `provider-failed`."""
         ...
 
     async def person(self, attempt: SignInAttempt, code: str) -> Person:
-        """Exchanges a code for who signed in; Faults `unauthorized`, `provider-failed`."""
+        """Exchange a code for the person who signed in; raise Fault `unauthorized` or `provider-failed`."""
         ...

@@ -34,7 +34,7 @@ class RelaySettings:
     clients_each: int = 50  # of these from one address
     in_clear: bool = False  # API keys are taken without TLS
     timeout: float = 300.0  # seconds: RFC 5321 4.5.3.2.7
-    remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
+    remember_callers: float = 0.8  # seconds; a revoked key is dead within 1 s (SECURITY.md)
     failure_rate: float = 1.0  # failed sign-ins per second and address
     failure_burst: int = 30
     share_failures: bool = False  # with the other processes on this store

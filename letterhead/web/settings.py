@@ -21,6 +21,6 @@ class WebSettings:
     failure_rate: float = 1.0
     failure_burst: int = 30
     share_failures: bool = False  # with the other processes on this store
-    remember_callers: float = 0.8  # seconds; security.md: a revoked key is dead within 1 s
+    remember_callers: float = 0.8  # seconds; a revoked key is dead within 1 s (SECURITY.md)
     flush_every: float = 1.0  # seconds between two writes of the requests counted
     kept_lists: int = 16 * 1024 * 1024  # octets of lists kept to be answered again

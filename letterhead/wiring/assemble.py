@@ -12,7 +12,7 @@ from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import Resolve, system_names
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, at_once
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.webhooks import WebhookClient
@@ -106,10 +106,10 @@ async def open_deps(settings: Settings, stand: Overrides | None = None) -> Async
             random_octets=secrets.token_bytes,
             sign_in=sign_in(settings, stand.now),
             hosts=load_hosts(),
-            rules=rules_version(),
-            notices=stand.notices or _notices(settings, names, stand.now),
+            rules_version=rules_version(),
+            notifications=stand.notices or _notices(settings, names, stand.now),
             publisher=stand.publisher or publisher(settings),
-            proving=stand.proving or _proving(settings, stand.now),
+            proofs=stand.proving or _proving(settings, stand.now),
         )
 
 
@@ -123,8 +123,8 @@ def _policy(settings: Settings, reach: EgressPolicy, installation: str) -> Opera
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,
-        reach=reach,
-        kept=RetentionPeriods(
+        egress=reach,
+        retention=RetentionPeriods(
             events=timedelta(days=settings.keep_events_days),
             snapshots=timedelta(days=settings.keep_snapshots_days),
             deliveries=timedelta(days=settings.keep_deliveries_days),
@@ -161,14 +161,14 @@ def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) ->
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
     """Makes the provider without the turns that processes share, for a short look from outside them."""
-    return PROVIDERS[settings.provider](_setup(settings, _now, at_once))
+    return PROVIDERS[settings.provider](_setup(settings, _now, no_wait))
 
 
 def _setup(settings: Settings, now: Callable[[], datetime], turn: RateSlot) -> ProviderSetup:
     return ProviderSetup(
         clock=now,
         return_path=settings.return_path,
-        turn=turn,
+        wait_for_slot=turn,
         region=settings.ses_region,
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,

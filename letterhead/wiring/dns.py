@@ -24,7 +24,7 @@ Address = tuple[str, int]
 def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE) -> str:
     """Return a digest of everything that judges: each module of the core, in every folder, and the DNS host table.
 
-    An unchanged check confirms the last verdict only while this stays the same (decision 0017). A file counts with its
+    An unchanged check confirms the last verdict only while this stays the same (decision 0012). A file counts with its
     path, so that a moved rule counts as a changed one. Where only bytecode was installed, the bytecode counts.
     """
     modules = sorted(rules.rglob("*.py")) or sorted(rules.rglob("*.pyc"))

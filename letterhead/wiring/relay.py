@@ -1,6 +1,6 @@
 """Knows which adapters stand behind the signing relay's ports, and its TLS.
 
-Apart from wiring/assemble.py, so that dkimpy and an SMTP client are loaded by those alone who relay.
+Apart from wiring/assemble.py, so that an SMTP client is loaded by those alone who relay.
 """
 
 import socket

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from letterhead.core.dns.records import split_text
-from tests.acceptance.test_processes import eventually
 from tests.rigs.canary import Key
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
+from tests.rigs.waiting import eventually
 from tests.rigs.webhook_receiver import Ledger
 
 PAGES = (
@@ -71,7 +71,7 @@ class Life:
             self.command()
             self.remember(client.delete(rotation))
             self.remember(client.delete(f"/domains/{self.zone}"))
-            assert eventually(lambda: len(self.receiver.received) >= 12, 30)
+            assert eventually(lambda: len(self.receiver.received) >= 12)
             self.remember(client.get(f"/webhooks/{hook['id']}/deliveries"), "deliveries")
 
     def add(self, client: httpx2.Client) -> None:
@@ -90,7 +90,7 @@ class Life:
             self.lab.publish(record["host"], "TXT", value)
         self.lab.flush()
         status = "/domains/" + self.zone
-        assert eventually(lambda: self.remember(client.post(f"{status}/check")).json()["status"] == "SUCCESS", 30)
+        assert eventually(lambda: self.remember(client.post(f"{status}/check")).json()["status"] == "SUCCESS")
         ders = [base64.b64decode(each["privateDKIMKey"]) for each in listed.values()]
         loaded = [load_der_private_key(der, None) for der in ders]
         self.shown = [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)]

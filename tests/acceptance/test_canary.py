@@ -129,7 +129,8 @@ async def a_day_later(installation: Installation) -> list[Key]:
 
 
 async def _second_keys(deps: Deps, account_id: str) -> list[Key]:
-    sealed, found = await deps.store.sealed_keys(account_id), []
+    sealed = await deps.store.sealed_keys(account_id)
+    found: list[Key] = []
     for domain in await deps.store.domains(account_id, DomainQuery()):
         assert domain.ed25519 is not None
         selector = domain.ed25519.selector
@@ -180,7 +181,7 @@ def wrapping_key(installation: Installation, kms: Kms) -> list[Key]:
     arn = installation.settings["LETTERHEAD_KEYS"].partition(":kms:")[2]
     if not arn:
         return []
-    rows = dict(sql(installation, "SELECT name, blob FROM vault"))  # type: ignore[arg-type]
+    rows = dict(sql(installation, "SELECT name, blob FROM vault"))
     context = {"letterhead:installation": bytes(rows["installation"]).decode(), "letterhead:key": "k1"}
     blob = bytes(rows["kek|k1"])
     return [kms.client().decrypt(CiphertextBlob=blob, EncryptionContext=context, KeyId=arn)["Plaintext"]]

@@ -1,7 +1,5 @@
 """Delegated keys when processes die and the zone's server is gone: what was acknowledged is in the zone in the end."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -13,17 +11,10 @@ from tests.rigs import command
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation
 from tests.rigs.processes import free_port
+from tests.rigs.waiting import until
 
 DOMAINS = 9
 KILLS = 3
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Waits until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.1)
 
 
 def targets(client: httpx2.Client) -> dict[str, list[str]]:

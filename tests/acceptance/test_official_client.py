@@ -114,12 +114,14 @@ async def test_over_the_limit(client: Pingram) -> None:
         await client.domains.domains_add_domain(wish(name))
     with pytest.raises(ApiException, match="3 are allowed") as refused:
         await client.domains.domains_add_domain(wish("d.dev"))
-    assert refused.value.status == 402
-    assert refused.value.data.error.code == "usage-limit-exceeded"
-    assert refused.value.data.tracking_id == refused.value.headers["x-tracking-id"]
+    error, told = refused.value, refused.value.data
+    assert told is not None
+    assert error.headers is not None
+    assert (error.status, told.error.code) == (402, "usage-limit-exceeded")
+    assert told.tracking_id == error.headers["x-tracking-id"]
 
 
-async def test_provider_and_bug(installation: Installation, client: Pingram) -> None:
+async def test_provider_and_bug(installation: Installation, client: Pingram, monkeypatch: pytest.MonkeyPatch) -> None:
     """502 names the provider, 500 says a fixed sentence; both come as the client's ServiceException."""
     await client.domains.domains_add_domain(wish("throttled.dev"))
     domain = await installation.world.domain("throttled.dev")
@@ -129,12 +131,14 @@ async def test_provider_and_bug(installation: Installation, client: Pingram) -> 
         _request_auth=None, _content_type=None, _headers=None, _host_index=0
     )
     method, url, headers, *rest = request
+    assert client._api_client is not None
     answer = await client._api_client.call_api(method, f"{url}?refresh=true", headers, *rest)
     await answer.read()
     with pytest.raises(ServiceException) as refused:
         client._api_client.response_deserialize(answer, {"502": "ApiErrorResponse"})
+    assert refused.value.data is not None
     assert refused.value.data.error.code == "provider-failed"
-    installation.provider.return_path = "broken"  # type: ignore[assignment]
+    monkeypatch.setattr(installation.provider, "return_path", "broken")
     with pytest.raises(ServiceException) as broken:
         await client.domains.domains_list_domains()
     assert broken.value.status == 500

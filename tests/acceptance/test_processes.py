@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Serving
 from tests.rigs.processes import free_port
+from tests.rigs.waiting import eventually
 
 KILLS = 6
 
@@ -29,16 +29,6 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab) ->
     migrated = made.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
     return made
-
-
-def eventually(holds: Callable[[], bool], seconds: float) -> bool:
-    """Waits until something holds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def senders(serving: Serving, key: str) -> set[str]:
@@ -95,7 +85,7 @@ def test_a_check_killed_in_the_middle_is_done_again(installation: Installation, 
     assert "checkedAt" not in before
     with installation.serving() as serving, serving.client(key) as client:
         client.post(f"/domains/{zone}/start-verification")
-        assert eventually(lambda: "checkedAt" in client.get(f"/domains/{zone}").json(), 20)
+        assert eventually(lambda: "checkedAt" in client.get(f"/domains/{zone}").json())
         found = client.get(f"/domains/{zone}").json()
     assert found["status"] == "PENDING"
     assert {each["verdict"] for each in found["records"]} == {"absent"}
@@ -118,7 +108,7 @@ def test_two_of_each_check_every_domain_once(tmp_path: Path, postgres_url: str, 
                 assert client.post("/domains", json={"sender": f"each-{number}.test"}).status_code == 200
         workers = [installation.worker(), installation.worker()]
         try:
-            assert eventually(lambda: _all_checked(two, key), 40)
+            assert eventually(lambda: _all_checked(two, key))
         finally:
             codes = [worker.stop() for worker in workers]
     assert codes == [0, 0]
@@ -143,7 +133,7 @@ def test_a_worker_alone_tells_its_own_numbers(tmp_path: Path, postgres_url: str,
             assert client.post("/domains", json={"sender": zone}).status_code == 200
         worker = installation.worker()
         try:
-            assert eventually(lambda: 'letterhead_checks_total{outcome="PENDING"}' in _numbers(port), 20)
+            assert eventually(lambda: 'letterhead_checks_total{outcome="PENDING"}' in _numbers(port))
         finally:
             worker.stop()
 

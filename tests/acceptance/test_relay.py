@@ -5,9 +5,8 @@ import base64
 import smtplib
 import socket
 import ssl
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,13 +25,14 @@ from letterhead.relay import Listeners, run
 from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
-from tests.relay.world import QUICK, parts_of, submit, until
+from tests.relay.world import QUICK, parts_of, submit
 from tests.rigs import signing, smtp
 from tests.rigs.canary import Canary
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation, Process, Serving
 from tests.rigs.processes import free_port
 from tests.rigs.smtp import Ledger
+from tests.rigs.waiting import until, until_async
 
 
 class Running:
@@ -70,10 +70,12 @@ class Running:
                     value = each["recordValue"]
                     self.lab.publish(each["host"], "TXT", f'"{value[:200]}" "{value[200:]}"')
             self.lab.flush()
-            end = time.monotonic() + 30
-            while client.post(f"/domains/{sender}/check").json()["status"] != "SUCCESS":
-                assert time.monotonic() < end
-                time.sleep(0.2)
+
+            def is_verified() -> bool:
+                checked = client.post(f"/domains/{sender}/check").json()
+                return {checked["status"], checked.get("mailFromDomainStatus")} == {"SUCCESS"}
+
+            until(is_verified)
 
     def private_key(self) -> rsa.RSAPrivateKey:
         """Reads the key of the one domain."""
@@ -129,14 +131,6 @@ def running(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab, ledger:
         yield running
 
 
-def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
-    """Waits until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.timeout(120)
 def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str) -> None:
     """Sent as an application does, each message arrives, verifies through real DNS, and bounces come to MAIL FROM."""
@@ -144,7 +138,7 @@ def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str)
     canary = Canary([running.private_key()])
     ledger.mood = smtp.Mood.GREYLISTS
     submit(running.port, running.key, signing.message(zone, 99), sender=f"app+99@{zone}")
-    eventually(lambda: list((running.installation.folder / "relay").glob("*.progress")))
+    until(lambda: list((running.installation.folder / "relay").glob("*.progress")))
     kept = b"".join(path.read_bytes() for path in (running.installation.folder / "relay").iterdir())
     assert b"this is the message number 99" in kept
     ledger.mood = smtp.Mood.WILLING
@@ -153,7 +147,7 @@ def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str)
             submit(running.port, running.key, signing.message(zone, number), sender=f"app+{number}@{zone}")[-1][0]
             == 250
         )
-    eventually(lambda: len(ledger.taken) == 5 and len(running.waiting()) == 1)
+    until(lambda: len(ledger.taken) == 5 and len(running.waiting()) == 1)
     for taken in ledger.taken:
         assert signing.verifies(running.lab, taken.octets), taken.octets.decode()
         assert not signing.verifies(running.lab, taken.octets.replace(b"Hello", b"Hullo"))
@@ -227,7 +221,7 @@ def test_over_tls(tmp_path: Path, lab: DnsLab, ledger: Ledger, zone: str) -> Non
             plain.recv(1000)
             plain.sendall(b"EHLO this is no handshake\r\n")
             assert b"250" not in plain.recv(1000)
-        eventually(lambda: len(ledger.taken) == 2)
+        until(lambda: len(ledger.taken) == 2)
     assert all("with ESMTPSA id" in str(each.message["Received"]) for each in ledger.taken)
     assert all(signing.verifies(lab, each.octets) for each in ledger.taken)
     assert "Traceback" not in installation.logs()
@@ -285,7 +279,7 @@ class Story:
                 submit, self.port, self.world.key, signing.message(self.zone, each), sender=f"app@{self.zone}"
             )
             assert replies[-1][0] == 250
-        await until(lambda: len(self.ledger.taken) >= before + number, 60)
+        await until_async(lambda: len(self.ledger.taken) >= before + number, 60)
         for taken in self.ledger.taken[max(0, before - 1) :]:
             selector = str(taken.message["DKIM-Signature"]).partition("s=")[2].partition(";")[0]
             self.signed[selector] += 1
@@ -315,7 +309,7 @@ class Story:
         assert await self.look(minutes=15) is Stage.SEEN
         self.ledger.mood = smtp.Mood.GREYLISTS  # these wait over the switch
         sending = asyncio.create_task(self.send(5))
-        await until(lambda: len(list(self.queue.glob("*.progress"))) == 5, 40)
+        await until_async(lambda: len(list(self.queue.glob("*.progress"))) == 5)
         assert await self.look(minutes=10) is Stage.SWITCHED
         self.ledger.mood = smtp.Mood.WILLING
         while not sending.done():  # a second try may have met the greylist before, and waits for another time

@@ -26,6 +26,7 @@ from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signing
 from tests.rigs.dns_lab import Authority, DnsLab
+from tests.rigs.waiting import until_async
 from tests.web.conftest import served
 
 UNDER_WAY = timedelta(days=7)  # as long as a message may wait for its receiver
@@ -112,8 +113,7 @@ async def sending(world: World, lab: DnsLab, clock: Clock, sender: str) -> Async
 async def signed_more(each: Sender, number: int) -> None:
     """Waits until so many further messages were signed."""
     target = each.signed.total() + number
-    while each.signed.total() < target:  # noqa: ASYNC110 it is real time that passes
-        await asyncio.sleep(0.02)
+    await until_async(lambda: each.signed.total() >= target)
 
 
 async def look(world: World, clock: Clock, sender: str, **by: float) -> Stage:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_processes import eventually
 from tests.faults import promises
 from tests.rigs import webhook_receiver
 from tests.rigs.letterhead import Installation, Serving
+from tests.rigs.waiting import eventually
 from tests.rigs.webhook_receiver import Ledger, Mood
 
 KILLS = promises.size("P4")
@@ -110,7 +110,7 @@ def _round(number: int, installation: Installation, serving: Serving, receiver: 
     customer, before = Customer(serving, receiver), len(receiver.received)
     workers = [installation.worker() for _ in range(WORKERS)]
     customer.add(*(f"k{number}-{each}.test" for each in range(DOMAINS)))
-    assert eventually(lambda: len(receiver.received) > before, 40), installation.logs()
+    assert eventually(lambda: len(receiver.received) > before), installation.logs()
     time.sleep(0.01 * (number % 7))
     for worker in workers:
         worker.kill()
@@ -128,7 +128,7 @@ def test_the_service_killed_while_it_delivers(tmp_path: Path, receiver: Ledger) 
         before, serving = len(receiver.received), alone.serve()
         customer = customer.at(serving) if customer else Customer(serving, receiver)
         customer.add(*(f"k{number}-{each}.test" for each in range(DOMAINS)))
-        assert eventually(lambda: len(receiver.received) > before, 40), alone.logs()  # noqa: B023 asked at once
+        assert eventually(lambda: len(receiver.received) > before), alone.logs()  # noqa: B023 asked at once
         serving.kill()
     receiver.pause = 0.0
     assert customer is not None

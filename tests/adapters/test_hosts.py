@@ -36,13 +36,14 @@ def test_a_row_says_where_and_when_it_was_read(host: DnsHost) -> None:
 def test_what_nobody_confirmed_suits_most_panels(host: DnsHost) -> None:
     """Only facts that were read depart from the general form; an empty apex alone may stand for itself."""
     general = {field.name: field.default for field in fields(DnsHost)}
-    for fact in set(host.unsourced) - {"apex", "where"}:
-        assert getattr(host, fact) == general[fact]
+    unsourced = set(host.unsourced) - {"apex", "where"}
+    assert {fact: getattr(host, fact) for fact in unsourced} == {fact: general[fact] for fact in unsourced}
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.id)
 def test_no_name_server_belongs_to_two_hosts(host: DnsHost) -> None:
     """The patterns of any two hosts have no name in common."""
+    assert host.nameservers
     for pattern in host.nameservers:
         for part in ("", "1", "17"):
             name = f"ns7.{pattern.replace('*', part)}"

@@ -5,6 +5,7 @@ import traceback
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -28,9 +29,9 @@ NUMBERS = KEY.private_numbers()
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
-def written(key, form=PKCS8, password: bytes | None = None) -> str:  # type: ignore[no-untyped-def]
+def written(key: PrivateKeyTypes, form: PrivateFormat = PKCS8, password: bytes | None = None) -> str:
     lock = BestAvailableEncryption(password) if password else NoEncryption()
-    return str(key.private_bytes(Encoding.PEM, form, lock).decode())
+    return key.private_bytes(Encoding.PEM, form, lock).decode()
 
 
 def public(key: rsa.RSAPrivateKey, form: PublicFormat) -> str:
@@ -70,7 +71,8 @@ def test_good_key_is_taken(pem: str) -> None:
 
 def test_largest_key_is_taken() -> None:
     """A key of 4096 bits is the largest that receivers must read."""
-    assert RING.read_pem(written(rsa.generate_private_key(65537, 4096)))
+    key = rsa.generate_private_key(65537, 4096)
+    assert load_der_public_key(base64.b64decode(RING.read_pem(written(key)).public_key)) == key.public_key()
 
 
 def test_made_pair_is_one_that_we_would_take() -> None:

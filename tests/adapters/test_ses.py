@@ -12,7 +12,7 @@ import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
 from letterhead.adapters.keyring_settings import KeyEncryptionKey
-from letterhead.adapters.providers import at_once
+from letterhead.adapters.providers import ProviderSetup
 from letterhead.adapters.providers.ses import SesProvider, open_ses
 from letterhead.core.domain.provider_identity import Identity, IdentityReport, IdentityUnknown, IdentityWish, Presence
 from letterhead.core.secret import Secret, reveal
@@ -47,7 +47,7 @@ async def provider(ses: Ses, pauses: list[float]) -> AsyncIterator[SesProvider]:
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1", pause=pause) as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1"), pause) as provider:
         yield provider
 
 
@@ -121,7 +121,7 @@ async def test_what_lasts_is_tried_four_times(ses: Ses, provider: SesProvider) -
 
 async def test_a_slow_answer_ends(ses: Ses, provider: SesProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come is trouble, not a hang."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.WITHIN", 0.2)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.provider.SECONDS", 0.2)
     ses.fate = lambda operation: Ill(delay=1.0)
     word = await provider.identity_report("acme.dev", WISH.owner)
     assert isinstance(word, IdentityUnknown)
@@ -170,7 +170,7 @@ async def test_a_missing_permission_is_named(ses: Ses, provider: SesProvider) ->
 async def test_wrong_credentials_are_refused(ses: Ses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator recomputes the signature, and the fault says whose fault it is."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1") as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1")) as provider:
         word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         assert word.provider_code == "InvalidSignatureException"
@@ -178,7 +178,7 @@ async def test_wrong_credentials_are_refused(ses: Ses, tmp_path: Path, monkeypat
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once, region="eu-west-1") as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC), region="eu-west-1")) as provider:
         word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         assert word.provider_code == "NoCredentialsError"
@@ -198,7 +198,7 @@ async def test_a_profile_gives_credentials_and_region(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "mail")
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once) as provider:
+    async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC))) as provider:
         assert provider.return_path.mx_host == "feedback-smtp.eu-central-1.amazonses.com"
         assert isinstance(await provider.identity_report("acme.dev", WISH.owner), Identity)
 
@@ -208,7 +208,7 @@ async def test_without_a_region_nothing_starts(ses: Ses, monkeypatch: pytest.Mon
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Fault) as caught:
-        async with open_ses(clock=lambda: datetime.now(UTC), turn=at_once):
+        async with open_ses(ProviderSetup(clock=lambda: datetime.now(UTC))):
             pass
     assert "LETTERHEAD_SES_REGION" in str(caught.value.fix)
 
@@ -233,7 +233,9 @@ async def test_spent_turns_are_told_as_throttling(ses: Ses, pauses: list[float])
     async def never(_account: str, _patience: float) -> float | None:
         return None
 
-    async with open_ses(clock=lambda: datetime.now(UTC), turn=never, region="eu-west-1") as provider:
+    async with open_ses(
+        ProviderSetup(clock=lambda: datetime.now(UTC), wait_for_slot=never, region="eu-west-1")
+    ) as provider:
         word = await provider.identity_report("acme.dev", WISH.owner)
         assert isinstance(word, IdentityUnknown)
         with pytest.raises(Fault) as caught:

@@ -20,7 +20,7 @@ class Story:
     def __init__(self, sender: str) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.moods: dict[str, SimulatedBehaviour] = {}
-        self.provider = SimulatedProvider(lambda: self.now, moods=self.moods)
+        self.provider = SimulatedProvider(lambda: self.now, behaviours=self.moods)
         self.wish = IdentityWish(
             sender=sender, owner=OWNER, selector="lh-x1", public_key="MIIB", mail_from=f"lh.{sender}"
         )

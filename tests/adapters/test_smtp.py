@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -40,9 +41,9 @@ def ledger(shown: Certificate) -> Iterator[Ledger]:
         yield server
 
 
-def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: object) -> SmtpMailer:
+def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: Any) -> SmtpMailer:
     """Makes a mailer that trusts one certificate."""
-    settings = {
+    settings: dict[str, Any] = {
         "host": "localhost",
         "port": ledger if isinstance(ledger, int) else ledger.port,
         "implicit_tls": False,
@@ -54,13 +55,13 @@ def mailer(ledger: Ledger | int, trusted: Certificate | None, **how: object) -> 
         "seconds": 5.0,
         "trust": lambda: ssl.create_default_context(cafile=str(trusted.chain) if trusted else None),
     }
-    return SmtpMailer(MailServer(**(settings | how)), lambda: NOON)  # type: ignore[arg-type]
+    return SmtpMailer(MailServer(**(settings | how)), lambda: NOON)
 
 
 async def test_message_arrives_as_meant(ledger: Ledger, shown: Certificate) -> None:
     """Over STARTTLS with sign-in: headers, both parts, one-click opt-out, and seven-bit lines of bearable length."""
     handed = await mailer(ledger, shown).send(LETTER)
-    assert handed.post is DeliveryResult.ACCEPTED, handed
+    assert handed.result is DeliveryResult.ACCEPTED, handed
     assert "taken" in handed.said
     (taken,) = ledger.taken
     assert (taken.tls, taken.user, taken.sender, taken.to) == (True, USER, "dns@lh.example.com", LETTER.to)
@@ -83,7 +84,7 @@ async def test_message_arrives_as_meant(ledger: Ledger, shown: Certificate) -> N
 async def test_tls_from_the_first_octet(shown: Certificate) -> None:
     """With smtps:// there is no word in clear."""
     with smtp.running(shown, implicit=True) as ledger:
-        assert (await mailer(ledger, shown, implicit_tls=True).send(LETTER)).post is DeliveryResult.ACCEPTED
+        assert (await mailer(ledger, shown, implicit_tls=True).send(LETTER)).result is DeliveryResult.ACCEPTED
         assert ledger.taken[0].tls
 
 
@@ -91,18 +92,18 @@ async def test_relay_without_tls(shown: Certificate) -> None:
     """Only where it is set so, a message goes in clear."""
     with smtp.running(None, sign_in=False) as ledger:
         refused = await mailer(ledger, shown, user=None, password=None).send(LETTER)
-        assert refused.post is DeliveryResult.LATER
+        assert refused.result is DeliveryResult.LATER
         assert "STARTTLS" in refused.said
         assert not ledger.taken
         in_clear = mailer(ledger, None, user=None, password=None, starttls=False)
-        assert (await in_clear.send(LETTER)).post is DeliveryResult.ACCEPTED
+        assert (await in_clear.send(LETTER)).result is DeliveryResult.ACCEPTED
 
 
 async def test_wrong_certificates_get_nothing(ledger: Ledger, shown: Certificate, tmp_path: Path) -> None:
     """Neither a certificate that nobody vouches for nor one of another host gets the password or the message."""
     for trusted, host in ((None, "localhost"), (shown, "127.0.0.1")):
         handed = await mailer(ledger, trusted, host=host).send(LETTER)
-        assert handed.post is DeliveryResult.LATER
+        assert handed.result is DeliveryResult.LATER
         assert "certificate" in handed.said.lower()
     assert ledger.tried == 0
 
@@ -111,7 +112,7 @@ async def test_wrong_password(ledger: Ledger, shown: Certificate) -> None:
     """A refused sign-in hands nothing over, and says so without the password."""
     wrong = mailer(ledger, shown, password=Secret(b"a-wrong-canary"))
     for handed in (await wrong.send(LETTER), await wrong.try_connection()):
-        assert handed.post is DeliveryResult.LATER
+        assert handed.result is DeliveryResult.LATER
         assert handed.said.startswith("535")
         assert "canary" not in handed.said
     assert ledger.tried == 0
@@ -119,12 +120,12 @@ async def test_wrong_password(ledger: Ledger, shown: Certificate) -> None:
 
 async def test_nobody_listens(shown: Certificate) -> None:
     """A refused connection hands nothing over."""
-    assert (await mailer(free_port("127.0.0.1"), shown).send(LETTER)).post is DeliveryResult.LATER
+    assert (await mailer(free_port("127.0.0.1"), shown).send(LETTER)).result is DeliveryResult.LATER
 
 
 async def test_reach_sends_nothing(ledger: Ledger, shown: Certificate) -> None:
     """Looking whether the server lets us in sends no message."""
-    assert (await mailer(ledger, shown).try_connection()).post is DeliveryResult.ACCEPTED
+    assert (await mailer(ledger, shown).try_connection()).result is DeliveryResult.ACCEPTED
     assert ledger.tried == 0
 
 
@@ -141,13 +142,13 @@ async def test_reach_sends_nothing(ledger: Ledger, shown: Certificate) -> None:
 async def test_moods(ledger: Ledger, shown: Certificate, mood: Mood, post: DeliveryResult) -> None:
     """What the server said decides; a connection that ends after the message leaves it open whether it was taken."""
     ledger.mood = mood
-    assert (await mailer(ledger, shown).send(LETTER)).post is post
+    assert (await mailer(ledger, shown).send(LETTER)).result is post
 
 
 async def test_silence_after_the_message(ledger: Ledger, shown: Certificate) -> None:
     """A reply that does not come in time leaves it open too: the message was taken."""
     ledger.pause = 2.0
-    assert (await mailer(ledger, shown, seconds=0.5).send(LETTER)).post is DeliveryResult.UNKNOWN
+    assert (await mailer(ledger, shown, seconds=0.5).send(LETTER)).result is DeliveryResult.UNKNOWN
     assert len(ledger.taken) == 1
 
 

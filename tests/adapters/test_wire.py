@@ -76,7 +76,9 @@ def packets(draw: st.DrawFn) -> tuple[bytes, DnsQuery]:
     for section in (message.answer, message.authority, message.additional):
         section.extend(draw(st.lists(records(), max_size=3)))
     if draw(st.booleans()):
-        told = draw(st.lists(st.builds(dns.edns.EDEOption, st.integers(0, 30), st.none() | st.just("why")), max_size=2))
+        told: list[dns.edns.Option] = draw(
+            st.lists(st.builds(dns.edns.EDEOption, st.integers(0, 30), st.none() | st.just("why")), max_size=2)
+        )
         message.use_edns(0, ednsflags=draw(st.sampled_from([0, 5 << 24])), options=told)
     return message.to_wire(max_size=65535, want_shuffle=False), DnsQuery(
         labels.name_from(HOST), int(RdataType.make(rdtype)), recursive=False

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -22,13 +23,13 @@ TTL = timedelta(minutes=5)
 LONG = "v=DKIM1; k=rsa; p=" + "abcdefgh" * 60
 
 
-def updates(lab: DnsLab, zone: str, **other: object) -> ZoneUpdates:
+def updates(lab: DnsLab, zone: str, **other: Any) -> ZoneUpdates:
     """Makes what writes a zone at the first server, but for what is given."""
-    usual = {
+    usual: dict[str, Any] = {
         "server": (NS1, lab.authoritative_port), "key_name": "lab", "algorithm": "hmac-sha256",
         "secret": Secret(KEY.secret),
     }  # fmt: skip
-    return ZoneUpdates(zone, **(usual | other))  # type: ignore[arg-type]
+    return ZoneUpdates(zone, **(usual | other))
 
 
 @pytest.fixture

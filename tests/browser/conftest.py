@@ -1,16 +1,20 @@
 """Gives the browser tests a service with real DNS behind it, accounts of their own, and a browser."""
 
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, expect
 
 from tests.rigs import browser as rig
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.letterhead import Installation, Serving
 
+PATIENCE = 60_000  # milliseconds: far longer than anything takes, also on a machine that is busy with other things
+expect.set_options(timeout=PATIENCE)
 MX, SPF = "10 bounces.mail-service.test", "include:spf.mail-service.test"
 _numbers = itertools.count(1)
 
@@ -45,6 +49,20 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+def press(button: Locator) -> None:
+    """Press what leads to another page, and wait until that page is there."""
+    with button.page.expect_navigation():
+        button.click()
+
+
+def wait_in(page: Page, holds: Callable[[], object]) -> None:
+    """Wait until something holds that a page brings about; its events come in meanwhile."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not holds():
+        assert time.monotonic() < end, f"it did not come to hold within {PATIENCE} ms"
+        page.wait_for_timeout(50)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Holds a signed-in account in a browser window of its own; `errors` is what the page's script complained of."""
@@ -64,34 +82,43 @@ class Desk:
         """Adds a domain, as a person does."""
         self.open("/dashboard")
         self.page.get_by_label("Add a domain").fill(sender)
-        self.page.get_by_role("button", name="Add", exact=True).click()
+        press(self.page.get_by_role("button", name="Add", exact=True))
         return self.page
 
     def link(self, sender: str) -> str:
         """Makes a set-up link and gives its address."""
         self.open(f"/dashboard/domains/{sender}")
-        self.page.get_by_role("button", name="Make a link").click()
+        press(self.page.get_by_role("button", name="Make a link"))
         return self.page.locator("#links .once code").inner_text()
 
 
 def watched(page: Page) -> list[str]:
     """Gathers what goes wrong in a page: uncaught errors, refused scripts and styles, dialogs."""
     errors: list[str] = []
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
+    def opened(dialog: Dialog) -> None:
+        errors.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
-    page.on("dialog", lambda dialog: (errors.append(f"dialog: {dialog.message}"), dialog.dismiss())[0])
+    page.on("console", told)
+    page.on("dialog", opened)
     return errors
 
 
-def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: object) -> Desk:
+def signed_in(browser: Browser, service: Serving, key: str | None = None, **context: Any) -> Desk:
     """Opens an account and signs in with its key, as a person does."""
     key = key or service.open_account()
-    window = browser.new_context(**context)  # type: ignore[arg-type]
+    window = browser.new_context(**context)
     page = window.new_page()
     errors = watched(page)
     page.goto(f"{service.url}/sign-in")
     page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Sign in").click()
+    press(page.get_by_role("button", name="Sign in"))
     page.wait_for_url("**/dashboard")
     return Desk(window, page, service.url, key, errors)
 

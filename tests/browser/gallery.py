@@ -183,7 +183,7 @@ class Gallery:
 
 
 @contextmanager
-def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gallery]:
+def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery]:
     """Runs the service until the block ends, with its worker where wanted; `web` are settings of the web face."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -207,11 +207,11 @@ def hung(folder: Path, *, working: bool = False, **web: object) -> Iterator[Gall
 
 @asynccontextmanager
 async def _running(
-    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, object], *, working: bool
+    folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
     clock, zones = Clock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = SimulatedProvider(clock, moods=moods, settles_after=timedelta(seconds=1))
+    provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -222,7 +222,7 @@ async def _running(
             settings = WebSettings(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
-            )  # type: ignore[arg-type] # fmt: skip
+            )  # fmt: skip
             async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
                 yield Gallery(world, provider, url, loop, application)
 
@@ -248,7 +248,7 @@ async def _past(world: World) -> None:
     uses = (QuotaUse(quota=Quota.MAILS, used=12_345, allowed=50_000), QuotaUse(quota=Quota.RATE, allowed=14))
     sandbox = HealthItem(said="sandbox: 200 mails a day", ok=False, fix="Ask for production access.", uses=uses)
     counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
-    await store.save_provider_health("simulated", ProviderHealth(at=now, told=(sandbox, counted)))
+    await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
     await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
     domain = await world.domain("lighthouse.example")
     changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")

@@ -28,7 +28,7 @@ def main() -> None:
         for shown in pages(page, hall):
             for theme in ("light", "dark"):
                 for name, (width, height) in WIDTHS.items():
-                    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                    page.emulate_media(color_scheme=theme)
                     page.set_viewport_size({"width": width, "height": TALLER.get((shown, name), height)})
                     page.screenshot(path=FOLDER / f"{shown}-{theme}-{name}.png")
             print(f"docs/images/{shown}-*.png")

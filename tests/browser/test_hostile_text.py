@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Desk
 from tests.rigs.dns_lab import DnsLab
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 EVIL = "<img src=x onerror=alert(1)></code></script><script>alert(2)</script>{{7*7}}"
 
 
@@ -19,7 +19,7 @@ def test_text_from_dns_stays_text(desk: Desk, lab: DnsLab, sender: str) -> None:
     link = desk.link(sender)
     for address in (link, f"{desk.url}/dashboard/domains/{sender}"):
         desk.page.goto(address)
-        expect(desk.page.locator("#record-dkim .observed")).to_contain_text(EVIL, timeout=20_000)
+        expect(desk.page.locator("#record-dkim .observed")).to_contain_text(EVIL)
         assert desk.page.locator("img[src=x]").count() == 0
     assert desk.errors == []
 

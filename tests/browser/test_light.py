@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from letterhead.core.dns.records import quote, split_text
-from tests.browser.conftest import Desk, signed_in
+from tests.browser.conftest import PATIENCE, Desk, press, signed_in, wait_in
 from tests.browser.gallery import Gallery, hung
 from tests.browser.sights import sign_in
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 LIGHT, FAST = 100_000, 100.0  # octets of all that a first page loads, milliseconds until its HTML is there
+TRIES = 40  # a page that is slow is slow each time, a machine that is busy is not
 SHIFTS = """window.shifted = 0;
 new PerformanceObserver(list => { for (const each of list.getEntries()) window.shifted += each.value; })
   .observe({ type: "layout-shift", buffered: true });"""
@@ -24,6 +25,20 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """Runs the service with domains in every state."""
     with hung(tmp_path_factory.mktemp("hall")) as hall:
         yield hall
+
+
+def weighed(page: Page, address: str) -> list[int]:
+    """Open a page, and return the size of each response that it is made of; its stream of news goes on."""
+    asked, sizes = list[Request](), list[int]()
+
+    def answered(request: Request) -> None:
+        sizes.append(request.sizes()["responseBodySize"])
+
+    page.on("request", lambda request: asked.append(request) if request.resource_type != "eventsource" else None)
+    page.on("requestfinished", answered)
+    page.goto(address, wait_until="load")
+    wait_in(page, lambda: len(sizes) >= max(len(asked), 4))
+    return sizes
 
 
 def test_first_pages_are_light_and_fast(browser: Browser, service: Serving, sender: str) -> None:
@@ -39,14 +54,9 @@ def test_first_pages_are_light_and_fast(browser: Browser, service: Serving, send
     ):
         window = browser.new_context(storage_state=None if "sign-in" in address else desk.context.storage_state())
         page = window.new_page()
-        sizes: list[int] = []
-        page.on("requestfinished", lambda asked, sizes=sizes: sizes.append(asked.sizes()["responseBodySize"]))
-        page.goto(address, wait_until="load")
-        page.wait_for_timeout(200)
-        assert len(sizes) >= 4, address
-        assert sum(sizes) < LIGHT, address
-        took = []
-        for _ in range(6):
+        assert sum(weighed(page, address)) < LIGHT, address
+        took = list[float]()
+        while not took or (min(took) >= FAST and len(took) < TRIES):
             page.goto(address)
             took.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
         assert min(took) < FAST, address
@@ -61,14 +71,14 @@ def test_nothing_jumps_when_a_record_turns_green(desk: Desk, lab: DnsLab, sender
     page.add_init_script(SHIFTS)
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(desk.link(sender))
-    page.locator("#record-dkim.is-missing").wait_for(timeout=20_000)
+    page.locator("#record-dkim.is-missing").wait_for(timeout=PATIENCE)
     page.evaluate("window.shifted = 0")
     for record_id in ("mail_from_spf", "dkim", "mail_from_mx"):
         card = page.locator(f"#record-{record_id}")
         publish(lab, card.evaluate("card => [...card.querySelectorAll('code')].map(each => each.textContent)"), card)
         lab.flush()
-        page.locator(f"#record-{record_id}.is-found").wait_for(timeout=20_000)
-    expect(page.get_by_role("heading", name=f"All done: {sender} is verified")).to_be_visible(timeout=20_000)
+        page.locator(f"#record-{record_id}.is-found").wait_for(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name=f"All done: {sender} is verified")).to_be_visible()
     page.wait_for_timeout(500)
     assert page.evaluate("window.shifted") == 0
 
@@ -113,7 +123,7 @@ def test_a_long_list_comes_in_pages(browser: Browser, hall: Gallery) -> None:
     assert len(page.content()) < LIGHT
     expect(page.get_by_role("link", name="All 200")).to_be_visible()
     while page.get_by_role("link", name="Further domains").count():
-        page.get_by_role("link", name="Further domains").click()
+        press(page.get_by_role("link", name="Further domains"))
         seen += names(page)
     assert seen == [f"customer-{number:03}.example" for number in range(200)]
 

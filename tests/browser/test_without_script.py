@@ -3,11 +3,11 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import signed_in, wait_in
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_whole_way_without_script(browser: Browser, service: Serving, lab: DnsLab, sender: str) -> None:
@@ -16,18 +16,14 @@ def test_the_whole_way_without_script(browser: Browser, service: Serving, lab: D
     desk.add(sender)
     page = desk.page
     page.goto(desk.link(sender))
-    assert page.locator("button.copy:visible").count() == 0
+    expect(page.locator("button.copy:visible")).to_have_count(0)
     expect(page.get_by_text("load it again")).to_be_visible()
     name = page.locator("#record-dkim .name code").inner_text()
     value = page.locator("#record-dkim .field code").last.inner_text()
     pieces = " ".join(f'"{value[at : at + 200]}"' for at in range(0, len(value), 200))
     lab.publish(f"{name}.browser.test", "TXT", pieces)
     lab.flush()
-    for _ in range(10):
-        page.reload()
-        if page.locator("#record-dkim.is-found").count():
-            break
-        page.wait_for_timeout(1500)
+    wait_in(page, lambda: page.reload() and page.locator("#record-dkim.is-found").count())
     expect(page.locator("#record-dkim")).to_contain_text("This record is there, and it is right.")
     desk.open(f"/dashboard/domains/{sender}")
     page.get_by_role("link", name="Delete").click()

@@ -60,9 +60,9 @@ def read(path: Path) -> Case:
     token, _, home = head.get("slots", "").partition(".")
     slots = KeyDelegation(zone=home, token=token) if home else None
     plan = samples.plan(sender, zone=head.get("zone", sender), mail_from=label != "none", label=label, slots=slots)
-    plan = samples.signed_by(plan, head.get("signer", sender))
+    plan = samples.signed_by(plan, head.get("signer") or sender)
     if "ed25519" in head:
-        second = topic.planned_ed25519(sender, "ed1", head["ed25519"])
+        second = topic.planned_ed25519_record(sender, "ed1", head["ed25519"])
         plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
     return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))

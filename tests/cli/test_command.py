@@ -14,7 +14,6 @@ from tests.rigs.command import letterhead
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "alembic",
     "cryptography",
     "uvicorn",
     "structlog",

@@ -35,7 +35,8 @@ def asked_as_printed(line: str) -> httpx2.Response:
 def pooled_keys(url: str) -> int:
     """Reads how many keys a worker has made ahead."""
     told = httpx2.get(f"{url}/metrics", headers=OPERATOR, trust_env=False).text
-    return int(float(re.search(r"^letterhead_pool\w* (\S+)$", told, re.MULTILINE)[1]))
+    (number,) = re.findall(r"^letterhead_pool\w* (\S+)$", told, re.MULTILINE)
+    return int(float(number))
 
 
 def curl_line(text: str) -> str:

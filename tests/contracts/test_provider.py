@@ -14,7 +14,7 @@ import pytest
 
 from letterhead.adapters.keyring import EnvelopeKeyring
 from letterhead.adapters.keyring_settings import KeyEncryptionKey
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, at_once
+from letterhead.adapters.providers import PROVIDERS, ProviderSetup
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
@@ -131,16 +131,18 @@ class ProviderContract:
 
     async def test_conditions_are_told(self, provider: Provider) -> None:
         """How the provider's account is can be asked at any time."""
-        assert all(each.said for each in await provider.full_health())
+        conditions = await provider.full_health()
+        assert conditions
+        assert all(each.said for each in conditions)
 
     async def test_return_path_is_usable(self, provider: Provider) -> None:
         """A MAIL FROM target is whole: host without final dot, sane priority, SPF terms without version or all."""
         path = provider.return_path
-        if path is not None:
-            assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
-            assert 0 <= path.mx_priority <= 65535
-            assert "v=spf1" not in path.spf
-            assert "all" not in path.spf.split()
+        assert path is not None
+        assert path.mx_host == path.mx_host.lower().rstrip(".") != ""
+        assert 0 <= path.mx_priority <= 65535
+        assert "v=spf1" not in path.spf
+        assert "all" not in path.spf.split()
 
 
 class AccountProviderContract(ProviderContract):
@@ -271,7 +273,7 @@ class TestSimulated(AccountProviderContract):
 
     @pytest.fixture
     def troubled(self, clock: HandTurnedClock) -> Provider:
-        return SimulatedProvider(clock, moods={WISH.sender: SimulatedBehaviour.THROTTLED})
+        return SimulatedProvider(clock, behaviours={WISH.sender: SimulatedBehaviour.THROTTLED})
 
 
 class TestSes(AccountProviderContract):
@@ -283,7 +285,7 @@ class TestSes(AccountProviderContract):
 
     @pytest.fixture
     async def provider(self, ses: Ses, clock: HandTurnedClock) -> AsyncIterator[Provider]:
-        async with open_ses(clock=clock, turn=at_once, region="eu-west-1", endpoint=ses.url, pause=no_pause) as opened:
+        async with open_ses(ProviderSetup(clock=clock, region="eu-west-1", endpoint=ses.url), no_pause) as opened:
             yield opened
 
     @pytest.fixture

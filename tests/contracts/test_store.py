@@ -1,6 +1,8 @@
 """Shows what every store promises, on SQLite and on a real PostgreSQL alike."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -155,7 +157,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com")
     await shop.store.pool_keys(pooled_keys(1))
-    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(shop.claim(domain(mine.id, "example.com")), Limits()) is ClaimResult.EXISTS
     assert await shop.store.domain(mine.id, "example.com") == first
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
     await shop.domain(theirs.id, "example.com")
@@ -165,7 +167,7 @@ async def test_claim_again_is_there(shop: Shop) -> None:
 async def test_claim_waits_for_keys(shop: Shop) -> None:
     """A dry pool adds nothing and says so."""
     made = await shop.account()
-    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_DRY
+    assert await shop.store.claim(shop.claim(domain(made.id, "example.com")), Limits()) is ClaimResult.POOL_EMPTY
     assert await shop.store.count_domains(made.id) == 0
 
 
@@ -179,7 +181,7 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     assert refused.value.kind is Kind.USAGE_LIMIT_EXCEEDED
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "one.example"), own=own), Limits(domains=1))
-        is ClaimResult.THERE
+        is ClaimResult.EXISTS
     )
     assert (
         await shop.store.claim(shop.claim(domain(made.id, "two.example"), own=own), Limits(domains=2))
@@ -227,7 +229,7 @@ async def test_idempotency_key_is_honoured(shop: Shop) -> None:
     own = pooled_keys(1)[0]
     first = shop.claim(domain(made.id, "one.example"), own, ("key", b"one"))
     assert await shop.store.claim(first, Limits()) is ClaimResult.ADDED
-    assert await shop.store.claim(first, Limits()) is ClaimResult.THERE
+    assert await shop.store.claim(first, Limits()) is ClaimResult.EXISTS
     second = shop.claim(domain(made.id, "two.example"), own, ("key", b"two"))
     with pytest.raises(Fault) as refused:
         await shop.store.claim(second, Limits())
@@ -272,7 +274,7 @@ async def test_domains_are_filtered(shop: Shop) -> None:
     await shop.domain(made.id, "two.example")
     await shop.domain(made.id, "t_o.example")
 
-    async def found(**how: str) -> list[str]:
+    async def found(**how: Any) -> list[str]:
         return [one.sender for one in await shop.store.domains(made.id, DomainQuery(**how))]
 
     assert await found(status="SUCCESS") == ["one.example"]
@@ -631,8 +633,9 @@ async def test_vault_keeps_the_first(store: Store) -> None:
 
 
 async def test_store_is_ready(store: Store) -> None:
-    """An open store says that it can be used."""
-    await store.ready()
+    """An open store says that it can be used: nothing is raised."""
+    (raised,) = await asyncio.gather(store.ready(), return_exceptions=True)
+    assert raised is None
 
 
 def test_values_are_whole() -> None:

@@ -55,6 +55,6 @@ async def test_conditions_take_the_place_of_older_ones(store: Store) -> None:
     use = QuotaUse(quota=Quota.MAILS, used=12.5, allowed=50_000)
     for said in ("before", "after"):
         told = (HealthItem(said=said, ok=False, fix="Do it.", uses=(use,)), HealthItem(said="fine"))
-        await store.save_provider_health("ses", ProviderHealth(at=NOON, told=told))
-    assert await store.provider_health("ses") == ProviderHealth(at=NOON, told=told)
+        await store.save_provider_health("ses", ProviderHealth(at=NOON, items=told))
+    assert await store.provider_health("ses") == ProviderHealth(at=NOON, items=told)
     assert await store.provider_health("dns") is None

@@ -72,7 +72,7 @@ async def test_keys_change_places_and_the_old_one_goes_when_shed(shop: Shop) -> 
     domain = await holding(shop)
     keys = await kept(shop, domain)
     after = replace(domain, selector="new")
-    assert await shop.store.save(DomainUpdate(domain=after, signed_before="old"))
+    assert await shop.store.save(DomainUpdate(domain=after, previous_selector="old"))
     assert await kept(shop, domain) == keys
     after = replace(after, version=after.version + 1)
     assert await shop.store.save(DomainUpdate(domain=after, keys_to_destroy=("old",)))
@@ -91,7 +91,7 @@ async def test_a_lost_race_changes_no_key(shop: Shop) -> None:
     domain = await holding(shop)
     keys, stale = await kept(shop, domain), replace(domain, version=domain.version - 1)
     for outcome in (
-        DomainUpdate(domain=replace(stale, selector="new"), signed_before="old"),
+        DomainUpdate(domain=replace(stale, selector="new"), previous_selector="old"),
         DomainUpdate(domain=stale, keys_to_destroy=("new",)),
         DomainUpdate(domain=stale, new_key=NewDomainKey(selector="third", sealed=b"third")),
     ):
@@ -136,7 +136,7 @@ async def test_a_row_of_an_older_version_is_the_domains_own_key(shop: Shop, url:
     keys = await kept(shop, domain)
     await run(url, "UPDATE domain_keys SET selector = NULL")
     assert await kept(shop, domain) == keys
-    assert await shop.store.save(DomainUpdate(domain=replace(domain, selector="new"), signed_before="old"))
+    assert await shop.store.save(DomainUpdate(domain=replace(domain, selector="new"), previous_selector="old"))
     assert await kept(shop, domain) == keys
 
 

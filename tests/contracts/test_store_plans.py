@@ -4,14 +4,15 @@ import os
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from letterhead.adapters.storage.statements import Dialect, statements
 
-HOT = {
+HOT: dict[str, dict[str, Any]] = {
     "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "problem": None, "limit": 10},
-    "marks": {"account_id": "a7"},
+    "domain_versions": {"account_id": "a7"},
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},
     "holder": {"sender": "d7.example"},
@@ -19,24 +20,24 @@ HOT = {
     "held_below": {"low": b"example.d7.", "high": b"example.d7/", "account_id": "a7", "limit": 10},
     "caller": {"digest": b"7"},
     "claim_due": {"now": 100, "until": 200, "owner": "me", "limit": 10},
-    "hand_back_domains": {"owner": "me", "now": 100},
+    "release_domains": {"owner": "me", "now": 100},
     "claim_reminders": {"now": 100, "until": 200, "owner": "me", "limit": 10},
-    "silence": {},
-    "checkups": {"domain_ids": '["d7", "d8"]'},
+    "resolver_outage": {},
+    "last_checks": {"domain_ids": '["d7", "d8"]'},
     "sealed_keys": {"account_id": "a7", "first": "d7.example", "last": "d8.example"},
-    "beside": {"domain_ids": '["d7", "d8"]'},
-    "confirm": {"domains": '[{"whose":"d7","was":0,"version":1,"due":5,"life":"{}"}]'},
-    "confirm_checkups": {"checkups": '[{"whose":"d7","version":1,"at":5}]'},
+    "check_contexts": {"domain_ids": '["d7", "d8"]'},
+    "confirm_domains": {"domains": '[{"whose":"d7","was":0,"version":1,"due":5,"life":"{}"}]'},
+    "confirm_checks": {"checkups": '[{"whose":"d7","version":1,"at":5}]'},
     "audit_rows": {"account_id": "a7", "before": 100, "limit": 10},
     "all_audit_rows": {"before": 100, "limit": 10},
     "events_of_account": {"account_id": "a7", "sender": None, "after": "", "limit": 10},
-    "last_event": {"account_id": "a7"},
+    "last_event_id": {"account_id": "a7"},
     "events_of_domain": {"account_id": "a7", "domain_id": "d7", "after": "", "limit": 10},
     "setup_link": {"digest": b"7"},
     "setup_links": {"domain_id": "d7"},
     "session": {"digest": b"7"},
-    "moves": {"account_id": "a7", "limit": 10},
-    "idempotency": {"account_id": "a7", "key": "k"},
+    "state_changes": {"account_id": "a7", "limit": 10},
+    "idempotency_key": {"account_id": "a7", "key": "k"},
     "save_domain": {
         "id": "d7", "read_version": 0, "status": "", "held": 0, "path": b"", "next_check_at": 0, "version": 1,
         "life": "",
@@ -93,8 +94,8 @@ def filling(digest: str) -> list[str]:
 async def plans_of_postgres(url: str) -> dict[str, str]:
     """Asks PostgreSQL for its plans."""
     connection = await asyncpg.connect(url)
-    for statement in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
-        await connection.execute(statement)
+    for text in filling("CAST(CAST(n AS TEXT) AS BYTEA)"):
+        await connection.execute(text)
     plans = {}
     for name, statement in statements(Dialect.POSTGRES).items():
         if name in HOT:
@@ -131,4 +132,4 @@ async def test_hot_statements_use_an_index(url: str, engine: str) -> None:
     assert {name: plan for name, plan in plans.items() if whole.search(plan)} == {}
     assert "domains_due" in plans["claim_due"]
     assert {name for name in QUEUES if re.search("TEMP B-TREE|Sort", plans[name])} == set()
-    assert "TEMP B-TREE" not in plans["domains"] + plans["marks"]
+    assert "TEMP B-TREE" not in plans["domains"] + plans["domain_versions"]

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -200,9 +201,8 @@ async def old(engine: str, postgres: Postgres, tmp_path: Path) -> str:
     ]
     if engine == "sqlite":
         path = tmp_path / "old.db"
-        with sqlite3.connect(path) as connection:
-            connection.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
-        connection.close()
+        with closing(sqlite3.connect(path)) as file, file:
+            file.executescript(";\n".join([schema.migration(Dialect.SQLITE, None, "0001"), *filled]))
         return f"sqlite:///{path}"
     url = postgres.url(postgres.create())
     connection = await asyncpg.connect(url)

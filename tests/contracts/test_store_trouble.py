@@ -17,7 +17,7 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
-from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
 from letterhead.adapters.storage.sqlite import open_sqlite
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import EventKind
@@ -26,6 +26,7 @@ from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, event, later
 from tests.rigs.postgres import Postgres, running
+from tests.rigs.waiting import is_within
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("LETTERHEAD_TEST_KILLS", "10"))
@@ -88,7 +89,7 @@ async def test_killed_process_loses_nothing(url: str, engine: str) -> None:
         began = time.monotonic()
         async with open_store(url) as store:
             await store.ready()
-            assert time.monotonic() - began < 3
+            assert is_within(time.monotonic() - began, 3)
             kept = await store.domains(f"account-{run}", DomainQuery())
             names = {one.sender for one in kept}
             assert acknowledged <= names
@@ -170,7 +171,7 @@ async def test_lost_server_is_storage_trouble() -> None:
                     await attempt
                 assert refused.value.kind is Kind.STORAGE_UNAVAILABLE
                 assert "geheim" not in refused.value.detail
-            assert time.monotonic() - began < 5
+            assert is_within(time.monotonic() - began, 5)
         with pytest.raises(Fault) as refused:
             async with open_store(url):
                 pass
@@ -355,18 +356,3 @@ async def test_migrating_at_once(postgres_url: str) -> None:
     """Of several that migrate at once one does it, and the others find it done."""
     await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     assert await schema_state(postgres_url) is SchemaState.CURRENT
-
-
-def test_head_is_the_last_migration() -> None:
-    """The revision that this version wants is the head of the migrations that it ships."""
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory(str(ROOT / "letterhead" / "adapters" / "storage" / "migrations"))
-    assert scripts.get_current_head() == schema.HEAD
-    assert tuple(one.revision for one in scripts.walk_revisions())[::-1] == schema.REVISIONS
-
-
-def test_opening_does_not_load_alembic() -> None:
-    """Only migrating pays for Alembic."""
-    code = "import sys; import letterhead.adapters.storage; sys.exit('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -60,7 +60,7 @@ async def test_an_event_is_owed_with_its_own_id(shop: Shop) -> None:
     told = (event(EventKind.DOMAIN_LOST), replace(event(EventKind.RECORD_CHANGED), change=change))
     assert await shop.store.save(DomainUpdate(domain=replace(domain, tokens=("three",)), events=told))
     events = await shop.store.events(account.id, None, None, 9)
-    claimed = {(each.kept.webhook.id, each.kind): each for each in await due(shop.store, places=9)}
+    claimed = {(each.stored.webhook.id, each.kind): each for each in await due(shop.store, places=9)}
     assert {key: each.id for key, each in claimed.items()} == {
         **{(every.id, each.event.kind.value): each.id for each in events},
         (lost.id, "domain.lost"): events[1].id,
@@ -68,7 +68,7 @@ async def test_an_event_is_owed_with_its_own_id(shop: Shop) -> None:
     owed = claimed[every.id, "record.changed"]
     assert owed.domain is not None
     assert (owed.change, owed.domain.tokens, owed.failures, owed.at) == (change, ("three",), 0, NOW)
-    assert owed.kept.sealed == b"sealed"
+    assert owed.stored.sealed == b"sealed"
 
 
 async def test_only_who_wants_it_is_owed(shop: Shop) -> None:
@@ -78,7 +78,7 @@ async def test_only_who_wants_it_is_owed(shop: Shop) -> None:
     late = await shop.domain(account.id, "late.example")
     webhook = await hook(shop.store, account.id)
     assert await due(shop.store) == []
-    (owed,) = [each for each in await _told(shop, late) if each.kept.webhook.id == webhook.id]
+    (owed,) = [each for each in await _told(shop, late) if each.stored.webhook.id == webhook.id]
     await shop.store.record_attempt(owed, attempt(410), RetryDecision(fate=DeliveryStatus.FAILED, gone=True))
     assert await _told(shop, replace(late, version=1)) == []
     assert await shop.store.deliveries(other.id, None, 9) == []
@@ -136,7 +136,7 @@ async def test_two_at_a_time(stores: Stores, shop: Shop) -> None:
     await shop.store.record_attempt(claimed[0], attempt(), DELIVERED)
     assert len(await due(shop.store, minutes=0.5)) == 1
     assert len(await due(shop.store, minutes=3)) == 2
-    assert {each.kept.webhook.id for each in claimed} == {webhook.id}
+    assert {each.stored.webhook.id for each in claimed} == {webhook.id}
 
 
 async def test_a_failing_endpoint_waits_apart(shop: Shop) -> None:
@@ -147,7 +147,7 @@ async def test_a_failing_endpoint_waits_apart(shop: Shop) -> None:
     assert await due(shop.store, minutes=0.5, failing=1) == []
     assert await due(shop.store, minutes=2) == []
     (owed,) = await due(shop.store, minutes=2, failing=1)
-    assert (owed.failures, owed.kept.webhook.id) == (1, webhook.id)
+    assert (owed.failures, owed.stored.webhook.id) == (1, webhook.id)
     await shop.store.record_attempt(owed, attempt(minutes=2), DELIVERED)
     assert await shop.store.save(DomainUpdate(domain=domain, events=(event(),)))
     assert len(await due(shop.store, minutes=3)) == 1

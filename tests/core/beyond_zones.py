@@ -105,7 +105,7 @@ def of_a_contest(contested_at: datetime) -> list[Finding]:
 def of_an_outage(zones: int) -> list[Finding]:
     """Gives what is told where so many zones fell silent at once."""
     silence = ResolverOutage(zones=zones, since=NOW - timedelta(hours=1))
-    return [resolver_outage.finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
+    return [resolver_outage.outage_finding("acme.dev", silence)] if resolver_outage.is_resolver_outage(silence) else []
 
 
 def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:

@@ -56,7 +56,7 @@ def judged(
     now: datetime = NOW,
 ) -> AuthReport:
     """Judges a mail."""
-    read = message.parse(octets)
+    read = message.parse_message(octets)
     envelope = message_authentication.envelope(read, ip, mail_from, helo)
     case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
     seen: dict[Question, tuple[Reply, ...]] = {}

@@ -1,6 +1,7 @@
 """An API key's text can be told from a typo without the database, and what is stored of it can't be turned back."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def test_every_typo_is_seen(octets: bytes, place: int, change: int) -> None:
         lambda text: text[:-1] + "٣",  # a digit to str.isdigit, none to us
     ],
 )
-def test_other_texts_are_no_keys(spoil) -> None:  # type: ignore[no-untyped-def]
+def test_other_texts_are_no_keys(spoil: Callable[[str], str]) -> None:
     """A cut, padded, recased or relabelled key is no key."""
     text, _ = new_api_key(Mode.LIVE, SOME)
     assert not well_formed(spoil(text))

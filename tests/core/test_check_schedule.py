@@ -59,7 +59,7 @@ PACES = [
 
 @pytest.mark.parametrize(("state", "age", "wait"), PACES)
 def test_pace(state: HealthState, age: timedelta, wait: timedelta | None) -> None:
-    """Each state is looked at as often as the design says, and says why."""
+    """Each state is looked at as often as the table says, and says why."""
     at, reason = next_check(aged(state, age), NOW, 0)
     assert at == (None if wait is None else NOW + wait)
     assert reason.startswith(state.replace("_", " "))

@@ -1,6 +1,7 @@
 """The two slots of delegated keys: what is planned, what our zone must hold, and what a change of it owes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,9 +36,9 @@ def rotating() -> Domain:
     return rotation.start(delegated(), "lh2", "MIIC", T0, "asked for").domain
 
 
-def took(domain: Domain, minutes: float, **seen: object) -> Domain:
+def took(domain: Domain, minutes: float, **seen: Any) -> Domain:
     """Takes in one look, so many minutes after T0."""
-    look = KeyObservation(**({"active": RecordState.PRESENT} | seen))  # type: ignore[arg-type]
+    look = KeyObservation(**({"active": RecordState.PRESENT} | seen))
     return rotation.advance(Transition(domain=domain), look, T0 + minutes * MINUTE).domain
 
 

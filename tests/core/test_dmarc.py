@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.check import check
-from letterhead.core.dmarc.record import parse, problems, reports
+from letterhead.core.dmarc.record import DmarcProblem, ReportUri, parse_dmarc_record, problems, reports
 from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
 from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
 from letterhead.core.findings.diagnosis import Severity
@@ -45,13 +45,13 @@ PIECES = st.sampled_from(
 @example("v=DMARC1;" + ";" * 50)
 def test_any_text_can_be_read(text: str) -> None:
     """Reading never raises, and whatever is said of a part points at that part."""
-    record = parse(text)
+    record = parse_dmarc_record(text)
     for tag in record.tags:
         assert text[tag.value_at : tag.value_at + len(tag.value)] == tag.value
         assert text[tag.start : tag.end].lower().startswith(tag.name)
-    spots = (*problems(record), *reports(record, "rua"))
+    spots: list[DmarcProblem | ReportUri] = [*problems(record), *reports(record, "rua")]
     assert all(0 <= spot.start <= spot.end <= len(text) for spot in spots)
-    assert record.asked_of("np", "sp", "p") in ("none", "quarantine", "reject")
+    assert record.policy_of("np", "sp", "p") in ("none", "quarantine", "reject")
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_any_text_can_be_read(text: str) -> None:
 )
 def test_reading_takes_linear_time(text: str) -> None:
     """16 KB of whatever takes no longer than its length asks for."""
-    began = time.perf_counter()
-    record = parse(text)
+    began = time.thread_time()
+    record = parse_dmarc_record(text)
     problems(record), reports(record, "rua")
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_reading_takes_linear_time(text: str) -> None:
 )
 def test_only_what_begins_with_the_version_is_a_record(text: str, current: bool) -> None:
     """RFC 9989 4.7: v first, DMARC1 in capitals, then a semicolon or the end; all else is ignored as a whole."""
-    assert parse(text).current is current
+    assert parse_dmarc_record(text).is_dmarc is current
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_only_what_begins_with_the_version_is_a_record(text: str, current: bool)
 )
 def test_a_record_needs_a_policy_or_an_address(text: str, enforceable: bool) -> None:
     """RFC 9989 4.10.1: without good policies receivers act as if p=none, and only where reports are wanted."""
-    assert parse(text).enforceable is enforceable
+    assert parse_dmarc_record(text).is_enforceable is enforceable
 
 
 # --- the walk --------------------------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
     then applies nothing. A wrong word for t, psd or fo is an error there, and one for adkim or aspf is overlooked:
     RFC 9989 4.8 has the default taken for each, so here it is advice. Addresses are left out: it asks DNS about them.
     """
-    record = parse(text)
-    assert record.current
+    record = parse_dmarc_record(text)
+    assert record.is_dmarc
     try:
         theirs = oracle.parse_dmarc_record(text, "acme.dev")["tags"]
     except oracle.DMARCError:
@@ -240,7 +240,7 @@ def test_checkdmarc_reads_the_same(text: str) -> None:
     assert not [each.why for each in problems(record) if not each.why.startswith(("adkim", "aspf"))]
     if record.tag("p"):
         for names in (("p",), ("sp", "p"), ("np", "sp", "p")):
-            assert record.asked_of(*names) == theirs[names[0]]["value"]
+            assert record.policy_of(*names) == theirs[names[0]]["value"]
 
 
 def test_dmarc_blocks_nothing() -> None:

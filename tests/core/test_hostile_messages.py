@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from letterhead.core.check.message_authentication import MOST_SIGNATURES, AuthReport
 from letterhead.core.dkim import signature as dkim_signature
 from letterhead.core.dkim.key_record import parse_key_record
-from letterhead.core.dmarc.record import parse as parse_dmarc
+from letterhead.core.dmarc.record import parse_dmarc_record
 from letterhead.core.message import message
 from tests.core.receiver import Zone, judged
 from tests.rigs.signing import OWN
@@ -71,7 +71,7 @@ HOSTILE = {
 
 def seconds(judge: Callable[[], AuthReport]) -> float:
     """Measures the CPU that a judgement takes, with nothing remembered from before."""
-    for cache in (parse_key_record, parse_dmarc, message.a_label):
+    for cache in (parse_key_record, parse_dmarc_record, message.a_label):
         cache.cache_clear()
     began = time.process_time()
     judge()
@@ -112,8 +112,8 @@ PIECES = [b"v=1", b"a=rsa-sha256", b"b=", b"bh=AAAA", b"d=acme.dev", b"h=from", 
 @given(st.lists(st.sampled_from(PIECES), max_size=24).map(b"; ".join))
 def test_any_signature_field_is_read(value: bytes) -> None:
     """Whatever stands in a DKIM-Signature field, it is read, and gives octets to hash where it is whole."""
-    read = message.parse(b"DKIM-Signature: " + value + b"\r\n" + FROM + b"\r\nbody")
-    signature = dkim_signature.read(read.fields_named("dkim-signature")[0])
+    read = message.parse_message(b"DKIM-Signature: " + value + b"\r\n" + FROM + b"\r\nbody")
+    signature = dkim_signature.parse_signature(read.fields_named("dkim-signature")[0])
     assert isinstance(dkim_signature.head_octets(read, signature), bytes)
     assert isinstance(dkim_signature.body_octets(read, signature), bytes)
 

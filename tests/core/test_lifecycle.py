@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,9 +30,9 @@ def said(
     dkim: ProviderStatus,
     presence: Presence = Presence.OURS,
     mail_from: ProviderStatus = ProviderStatus.SUCCESS,
-    **more: str,
+    **more: Any,
 ) -> Identity:
-    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, seen_at=T0, **more)  # type: ignore[arg-type]
+    return Identity(presence=presence, dkim=dkim, mail_from=mail_from, seen_at=T0, **more)
 
 
 GONE = said(ProviderStatus.NOT_STARTED, Presence.ABSENT, ProviderStatus.NOT_STARTED)
@@ -44,7 +45,7 @@ TROUBLE = said(ProviderStatus.TEMPORARY_FAILURE)
 UNKNOWN = IdentityUnknown(provider_code="Throttled", detail="later")
 
 
-def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | None = None, **more: object) -> Domain:
+def claim(state: HealthState = HealthState.PENDING, mail_from: HealthState | None = None, /, **more: object) -> Domain:
     """Gives a domain that entered `state` at T0, as the table would have left it."""
     live = state in (HealthState.VERIFIED, HealthState.AT_RISK)
     domain = Domain(
@@ -87,8 +88,12 @@ def at_risk(**more: object) -> Domain:
     return steps[-1].domain
 
 
+Row = tuple[
+    tuple[HealthState, bool, RecordState, IdentityReport | None, int],
+    tuple[HealthState, list[EventKind], tuple[Effect, ...]],
+]
 # (from, told, sight, provider's word, hours after T0) → (to, events, effects)
-ROWS = {
+ROWS: dict[str, Row] = {
     "proof tells the provider": (
         (HealthState.PENDING, False, PRESENT, None, 1),
         (HealthState.PENDING, [], (Effect.REGISTER,)),
@@ -168,7 +173,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_one_look(row: tuple) -> None:  # type: ignore[type-arg]
+def test_one_look(row: Row) -> None:
     """Each row of the table moves as written, with its event and its work at the provider, and no more."""
     (state, told, sight, word, hours), (to, events, effects) = row
     step = advance(claim(state, registered_at=T0 if told else None), look(sight, word), T0 + hours * HOUR)

@@ -4,7 +4,8 @@ import pytest
 
 from letterhead.core.check import check
 from letterhead.core.dkim import topic
-from letterhead.core.dns.answers import Aliased, NoData, NxDomain, Question, Unanswered, View, Why
+from letterhead.core.dns.answers import Aliased, Answer, NoData, NxDomain, Question, Reply, Unanswered, View, Why
+from letterhead.core.dns.records import Rdata
 from letterhead.core.plan.plan import RecordId, Verdict, relative_name
 from tests.core import samples
 
@@ -31,9 +32,9 @@ SILENT = Unanswered(why=Why.TIMEOUT)
         ([GONE, SILENT], Verdict.ABSENT, True),
     ],
 )
-def test_all_servers_that_answer_must_agree(answers: list[object], verdict: Verdict, agreed: bool) -> None:
+def test_all_servers_that_answer_must_agree(answers: list[Answer], verdict: Verdict, agreed: bool) -> None:
     """Present needs every authoritative server that answered; where they differ, the verdict is not yet."""
-    seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *answers)  # type: ignore[arg-type]
+    seen = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *answers)
     standing = check.judge_record(RECORD, seen)
     assert (standing.verdict, standing.agreed) == (verdict, agreed)
 
@@ -63,10 +64,10 @@ def test_resolvers_alone_can_only_say_present() -> None:
         ([GONE], Verdict.ABSENT),
     ],
 )
-def test_standing_in_resolvers_need_a_majority(answers: list[object], verdict: Verdict) -> None:
+def test_standing_in_resolvers_need_a_majority(answers: list[Answer], verdict: Verdict) -> None:
     """Where port 53 is closed, 2 of 3 resolvers must agree."""
     question = Question(name=RECORD.host, rdtype="TXT", view=View.EVERY_SERVER)
-    seen = {question: samples.replies(View.RECURSIVE, *answers)}  # type: ignore[arg-type]
+    seen = {question: samples.replies(View.RECURSIVE, *answers)}
     assert check.judge_record(RECORD, seen).verdict is verdict
 
 
@@ -150,11 +151,11 @@ def test_a_second_text_beside_the_key_is_not_present() -> None:
         (samples.mx("other.example"), False),
     ],
 )
-def test_the_mail_from_domain_has_one_mx(rdatas: tuple[object, ...], accepted: bool) -> None:
+def test_the_mail_from_domain_has_one_mx(rdatas: tuple[Rdata, ...], accepted: bool) -> None:
     """Exactly one MX, the planned one, whatever its priority."""
     record = PLAN.record(RecordId.MAIL_FROM_MX)
     assert record is not None
-    seen = samples.asked(record.host, "MX", View.TWO_SERVERS, samples.found(record.host, "MX", rdatas))  # type: ignore[arg-type]
+    seen = samples.asked(record.host, "MX", View.TWO_SERVERS, samples.found(record.host, "MX", rdatas))
     assert (check.judge_record(record, seen).verdict is Verdict.PRESENT) is accepted
 
 
@@ -189,7 +190,7 @@ def test_names_are_written_as_panels_want_them() -> None:
 
 def test_every_missing_record_is_a_finding_with_a_fix() -> None:
     """What is not there is said with the name, the zone and the value to publish."""
-    seen = {}
+    seen: dict[Question, tuple[Reply, ...]] = {}
     for record in PLAN.records:
         view = View.EVERY_SERVER if record.id is RecordId.DKIM else View.TWO_SERVERS
         seen |= samples.asked(record.host, record.rdtype, view, GONE, GONE)

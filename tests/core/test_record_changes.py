@@ -3,7 +3,7 @@
 import pytest
 
 from letterhead.core.domain import record_changes
-from letterhead.core.domain.domain import EventKind
+from letterhead.core.domain.domain import Event, EventKind
 from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 from tests.contracts.samples import NOW, domain
 
@@ -30,7 +30,7 @@ def stands(verdict: Verdict, *, agreed: bool = True, record: RecordId = RecordId
 )
 def test_a_change_is_told_once(seen: list[Verdict], told: list[tuple[str, str]]) -> None:
     """From verdict to verdict, over any silence between; what was never known before did not change."""
-    made, events = domain("a", "acme.dev"), []
+    made, events = domain("a", "acme.dev"), list[Event]()
     for verdict in seen:
         step = record_changes.note_changes(made, [stands(verdict)], NOW)
         made, events = step.domain, [*events, *step.events]

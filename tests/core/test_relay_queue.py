@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from typing import Any
 
 import msgspec
 import pytest
@@ -133,7 +134,8 @@ def test_a_report_is_one() -> None:
     assert message.get_param("report-type") == "delivery-status"
     text, status, original = message.iter_parts()
     assert "b@x.dev" in text.get_content()
-    of_message, of_recipient = status.get_payload()
+    parts: Any = status.get_payload()
+    of_message, of_recipient = parts
     assert of_message["Reporting-MTA"] == "dns; relay.dev"
     assert (of_recipient["Final-Recipient"], of_recipient["Action"], of_recipient["Status"]) == (
         "rfc822; b@x.dev",

@@ -1,6 +1,7 @@
 """The change of keys, row by row and at random: when the new key signs, and what may never make it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,14 +35,10 @@ def rotating(**more: object) -> Domain:
 
 
 def step(
-    domain: Domain,
-    spread: Propagation | None,
-    minutes: float,
-    active: RecordState = RecordState.PRESENT,
-    **more: object,
+    domain: Domain, spread: Propagation | None, minutes: float, active: RecordState = RecordState.PRESENT, **more: Any
 ) -> Transition:
     """Takes in one look, so many minutes after T0."""
-    seen = KeyObservation(active=active, propagation=spread, **more)  # type: ignore[arg-type]
+    seen = KeyObservation(active=active, propagation=spread, **more)
     return rotation.advance(Transition(domain=domain), seen, T0 + minutes * MINUTE)
 
 

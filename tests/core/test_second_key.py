@@ -14,7 +14,8 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.plan.plan import DKIM_KEYS, RecordId
 from letterhead.core.rotation import rotation, second_key
-from letterhead.core.rotation.rotation import KeyObservation, Propagation
+from letterhead.core.rotation.propagation import Propagation
+from letterhead.core.rotation.rotation import KeyObservation
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
 from tests.core.test_lifecycle import T0, claim
@@ -22,7 +23,7 @@ from tests.core.test_lifecycle import T0, claim
 MINUTE = timedelta(minutes=1)
 PUBLIC, OTHER = "PJLW+P3IB0zDbt0jnL4LL5O49/lbc7Jpgc0hfr6r624=", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 KEY = Ed25519Key(selector="ed1", public_key=PUBLIC)
-RECORD = topic.planned_ed25519("acme.dev", "ed1", PUBLIC)
+RECORD = topic.planned_ed25519_record("acme.dev", "ed1", PUBLIC)
 GONE, SILENT = NxDomain(negative_ttl=60), Unanswered(why=Why.TIMEOUT)
 WITH_KEY = claim(HealthState.VERIFIED, sender="acme.dev", ed25519=KEY)
 
@@ -35,7 +36,7 @@ def served(*values: str) -> Answer:
 def seen(*servers: Answer, resolver: Answer | None = None) -> Seen:
     """Makes what servers and a resolver said of the key's record."""
     told = samples.asked(RECORD.host, "TXT", View.EVERY_SERVER, *servers) if servers else {}
-    return told | (samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})
+    return {**told, **(samples.asked(RECORD.host, "TXT", View.RECURSIVE, resolver) if resolver else {})}
 
 
 THERE = served(RECORD.value)
@@ -158,7 +159,7 @@ def test_it_changes_with_the_first_key() -> None:
 def test_it_may_sign_from_the_switch_on_where_it_was_seen_before() -> None:
     """Looks during the rotation count: nothing is waited for twice."""
     domain = rotating(Ed25519Key(selector="ed2", public_key=OTHER))
-    record = topic.planned_ed25519("acme.dev", "ed2", OTHER)
+    record = topic.planned_ed25519_record("acme.dev", "ed2", OTHER)
     there = samples.asked(
         record.host, "TXT", View.EVERY_SERVER, samples.found(record.host, "TXT", samples.txt(record.value))
     )

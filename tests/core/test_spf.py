@@ -12,10 +12,10 @@ from letterhead.core.dns.records import Address, Rdata
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import topic
 from letterhead.core.spf.lookups import MAX_NAMES, LookupTree, SpfErrorKind, count_lookups
-from letterhead.core.spf.record import SyntaxProblem, merge_records, parse
+from letterhead.core.spf.record import SyntaxProblem, merge_records, parse_spf_record
 from tests.core import samples
 
-PLANNED = topic.planned("lh.acme.dev", "include:spf.mail.example")
+PLANNED = topic.planned_record("lh.acme.dev", "include:spf.mail.example")
 PIECES = [
     "v=spf1 ",
     "include:",
@@ -39,7 +39,8 @@ PIECES = [
 @given(st.one_of(st.text(st.characters(max_codepoint=255)), st.lists(st.sampled_from(PIECES)).map("".join)))
 def test_any_text_is_read(rest: str) -> None:
     """No text makes the parser raise, and each mark and term points into the text that it is about."""
-    record = parse("v=spf1 " + rest)
+    record = parse_spf_record("v=spf1 " + rest)
+    assert record.text == "v=spf1 " + rest
     for term in record.terms:
         assert record.text[slice(*term.span)] == term.text
     for mark in record.marks:
@@ -64,10 +65,10 @@ def test_a_long_record_is_read_at_once(word: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    parse.cache_clear()
-    began = time.perf_counter()
-    parse(text)
-    return time.perf_counter() - began
+    parse_spf_record.cache_clear()
+    began = time.thread_time()  # what other work on the machine takes does not count
+    parse_spf_record(text)
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize(
@@ -85,13 +86,15 @@ def _seconds(text: str) -> float:
 )
 def test_the_offending_part_is_marked(text: str, fault: SyntaxProblem, part: str) -> None:
     """A fault points at the very characters that are wrong."""
-    mark = parse(text).marks[0]
-    assert (mark.fault, text[slice(*mark.span)]) == (fault, part)
+    mark = parse_spf_record(text).marks[0]
+    assert (mark.problem, text[slice(*mark.span)]) == (fault, part)
 
 
 def test_a_well_formed_macro_is_never_a_fault() -> None:
     """A term with macros is counted and never expanded, nor asked for."""
-    record = parse("v=spf1 include:%{ir}.%{v}._spf.%{d2} exists:%{L1R-}.%{o}.example a:%{h} mx:%%.x.example -all")
+    record = parse_spf_record(
+        "v=spf1 include:%{ir}.%{v}._spf.%{d2} exists:%{L1R-}.%{o}.example a:%{h} mx:%%.x.example -all"
+    )
     done = count_lookups("acme.dev", record, {})
     assert (record.marks, done.lookups, done.wanted) == ((), 4, ())
 
@@ -139,7 +142,7 @@ Zone = dict[tuple[str, str], tuple[Rdata, ...]]
 
 def walked(text: str, zone: Zone, rounds: int = 12) -> tuple[LookupTree, int, int]:
     """Walks a record of acme.dev, answering from a zone; gives the walk, how many questions and how many rounds."""
-    record = parse(text)
+    record = parse_spf_record(text)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for turn in range(rounds):
         done = count_lookups("acme.dev", record, seen)
@@ -200,9 +203,13 @@ def test_a_wide_tree_is_not_walked_to_its_end() -> None:
 
 def test_addresses_are_asked_only_where_they_can_matter() -> None:
     """Two terms can't be three void lookups, so nobody asks for them; an MX may have too many hosts."""
-    assert count_lookups("acme.dev", parse("v=spf1 a a:b.example ~all"), {}).wanted == ()
-    assert [each.rdtype for each in count_lookups("acme.dev", parse("v=spf1 a mx ~all"), {}).wanted] == ["MX"]
-    assert len(count_lookups("acme.dev", parse("v=spf1 a a:b.example exists:c.example ~all"), {}).wanted) == 3
+    assert count_lookups("acme.dev", parse_spf_record("v=spf1 a a:b.example ~all"), {}).wanted == ()
+    assert [each.rdtype for each in count_lookups("acme.dev", parse_spf_record("v=spf1 a mx ~all"), {}).wanted] == [
+        "MX"
+    ]
+    assert (
+        len(count_lookups("acme.dev", parse_spf_record("v=spf1 a a:b.example exists:c.example ~all"), {}).wanted) == 3
+    )
 
 
 def test_an_address_of_either_family_is_no_void_lookup() -> None:
@@ -216,18 +223,20 @@ def test_silence_is_nobodys_fault() -> None:
     """An include that nobody answers for says nothing: neither missing nor right (RFC 7208 2.6.6: temperror)."""
     for why in Why:
         seen: Seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, Unanswered(why=why))
-        done = count_lookups("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
-        assert (done.troubles, done.wanted, done.complete) == ((), (), False)
+        done = count_lookups("acme.dev", parse_spf_record("v=spf1 include:x.example ~all"), seen)
+        assert (done.errors, done.wanted, done.complete) == ((), (), False)
     seen = samples.asked("x.example", "TXT", View.ONE_RESOLVER, NoData(negative_ttl=60))
-    done = count_lookups("acme.dev", parse("v=spf1 include:x.example ~all"), seen)
-    assert [trouble.kind for trouble in done.troubles] == [SpfErrorKind.NO_RECORD]
+    done = count_lookups("acme.dev", parse_spf_record("v=spf1 include:x.example ~all"), seen)
+    assert [trouble.kind for trouble in done.errors] == [SpfErrorKind.NO_RECORD]
 
 
 @pytest.mark.parametrize("name", ["x\\.example", "a@b.example", "-%%.example", "a" * 64 + ".example", "a..example"])
 def test_odd_names_are_never_asked(name: str) -> None:
     """What no domain can be called does not leave us as a question."""
     assert (
-        count_lookups("acme.dev", parse(f"v=spf1 include:{name} a:{name} mx:{name} exists:{name} ~all"), {}).wanted
+        count_lookups(
+            "acme.dev", parse_spf_record(f"v=spf1 include:{name} a:{name} mx:{name} exists:{name} ~all"), {}
+        ).wanted
         == ()
     )
 
@@ -245,6 +254,6 @@ def test_a_hostile_record_gives_few_findings() -> None:
     """However often a record repeats a fault, the list of findings stays readable."""
     text = "v=spf1 " + "ip4:10.0.0.1 ptr include:acme.dev " * 400 + "+all"
     subject = spf_advice.SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
-    codes = [diagnosis.code for diagnosis, _ in spf_advice.advice(subject)]
+    codes = [diagnosis.code for diagnosis, _ in spf_advice.find_advice(subject)]
     assert {"spf.private-address", "spf.ptr", "spf.include-loop", "spf.plus-all"} <= set(codes)
-    assert max(codes.count(code) for code in codes) <= spf_advice.MAX_TOLD
+    assert max(codes.count(code) for code in codes) <= spf_advice.MAX_OF_CODE

@@ -1,5 +1,7 @@
 """Holds check_host against the examples of RFC 7208 and a table of our own; nothing that was seen is asked again."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.message.auth_result import AuthResult
 from letterhead.core.spf.check_host import SpfCheck, check_host
-from letterhead.core.spf.macros import client_of, expand
+from letterhead.core.spf.macros import expand, new_client
 from tests.core.receiver import Zone, answers
 
 # RFC 7208 appendix A
@@ -38,7 +40,7 @@ def check(
     zone = {name: dict(held) for name, held in {**A, **(more or {})}.items()}
     if record is not None:
         zone.setdefault(domain, {})["TXT"] = [record]
-    client, seen = client_of(ip, helo, sender), dict[Question, tuple[Reply, ...]]()
+    client, seen = new_client(ip, helo, sender), dict[Question, tuple[Reply, ...]]()
     while True:
         done = check_host(client, domain, seen)
         assert not set(done.wanted) & set(seen)
@@ -47,9 +49,9 @@ def check(
         seen |= answers(done.wanted, zone, silent)
 
 
-def result(record: str | None, ip: str, **rest: object) -> str:
+def result(record: str | None, ip: str, **rest: Any) -> str:
     """Gives the result's word."""
-    return check(record, ip, **rest).judgement.result.value  # type: ignore[arg-type]
+    return check(record, ip, **rest).judgement.result.value
 
 
 @pytest.mark.parametrize(
@@ -182,13 +184,13 @@ def test_silence_is_a_temporary_error() -> None:
 )
 def test_the_macros_of_the_rfc(spec: str, becomes: str) -> None:
     """RFC 7208 7.4, with the sender and the address of its examples."""
-    client = client_of("192.0.2.3", "mx.example.org", "strong-bad@email.example.com")
+    client = new_client("192.0.2.3", "mx.example.org", "strong-bad@email.example.com")
     assert expand(spec, client, "email.example.com") == becomes
 
 
 def test_the_macros_of_an_ipv6_client() -> None:
     """RFC 7208 7.4: nibble by nibble, backwards, under ip6; and what grows too long loses labels on the left."""
-    client = client_of("2001:db8::cb01", "mx.example.org", "strong-bad@email.example.com")
+    client = new_client("2001:db8::cb01", "mx.example.org", "strong-bad@email.example.com")
     assert expand("%{ir}.%{v}._spf.%{d2}", client, "email.example.com") == (
         "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"
     )

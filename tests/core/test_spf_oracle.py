@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, View
-from letterhead.core.dns.records import Address, Mx, Rdata
+from letterhead.core.dns.records import Address, Mx, Rdata, Txt
 from letterhead.core.spf.lookups import MAX_LOOKUPS, MAX_VOIDS, LookupTree, SpfErrorKind, count_lookups
-from letterhead.core.spf.record import parse, spf_texts
+from letterhead.core.spf.record import parse_spf_record, spf_texts
 from tests.core import samples
 
 ROOT = "d0.example"
@@ -54,8 +54,10 @@ def _as_dnspython(rdata: Rdata, rdtype: str) -> dns.rdata.Rdata:
             text = rdata.ip
         case Mx():
             text = f"{rdata.preference} {rdata.exchange}."
-        case _:
+        case Txt():
             text = " ".join(f'"{string}"' for string in rdata.strings)
+        case _:
+            raise ValueError(f"no record of these zones: {rdata}")
     return dns.rdata.from_text(IN, RdataType.make(rdtype), text)
 
 
@@ -105,12 +107,12 @@ def ours(zone: Zone) -> Verdict:
     if len(found) != 1:
         return Verdict(frozenset({"several" if found else "none"}))
     seen: dict[Question, tuple[Reply, ...]] = {}
-    done = count_lookups(ROOT, parse(found[0]), seen)
+    done = count_lookups(ROOT, parse_spf_record(found[0]), seen)
     for _ in range(40):
         if not done.wanted:
             return _verdict(done)
         seen |= {question: samples.replies(View.ONE_RESOLVER, _answer(zone, question)) for question in done.wanted}
-        done = count_lookups(ROOT, parse(found[0]), seen)
+        done = count_lookups(ROOT, parse_spf_record(found[0]), seen)
     raise AssertionError("the walk has no end")
 
 
@@ -123,7 +125,7 @@ def _answer(zone: Zone, question: Question) -> Answer:
 
 
 def _verdict(done: LookupTree) -> Verdict:
-    errors = {BREAKS[trouble.kind] for trouble in done.troubles}
+    errors = {BREAKS[trouble.kind] for trouble in done.errors}
     if done.record.permanent_error is not None:
         errors.add("syntax")
     if done.lookups > MAX_LOOKUPS:
@@ -212,7 +214,7 @@ HELD = st.one_of(*[st.tuples(RECORD)] * 12, st.tuples(SPOILT), st.tuples(RECORD,
 @st.composite
 def sound_trees(draw: st.DrawFn) -> list[tuple[str, ...]]:
     """Makes trees in which each record includes later ones only, so that what they cost is what decides."""
-    records = []
+    records: list[tuple[str, ...]] = []
     for at in range(6):
         below = [f"include:d{n}.example" for n in range(at + 1, 6)]
         terms = draw(

@@ -94,6 +94,7 @@ def test_replies_fit_smtp() -> None:
     """Lines of at most 512 octets of ASCII, each with code and status, whatever they quote."""
     reply = SmtpReply(code=550, status="5.7.1", detail="é\r\n250 " + "x" * 900 + "\U0001f600" * 90, fix="Do.")
     lines = reply.text().split("\r\n")
+    assert len(lines) > 2
     assert all(line.startswith("550-5.7.1 ") for line in lines[:-1])
     assert lines[-1] == "550 5.7.1 Do."
     assert all(len(line) <= 510 and line.isascii() for line in lines)

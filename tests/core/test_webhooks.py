@@ -67,7 +67,7 @@ def test_bad_urls(url: str) -> None:
 def test_what_the_operator_allows() -> None:
     """HTTP and private addresses pass where both are allowed, and each only where it is."""
     for url in ("http://127.0.0.1:8080/", "http://hooks/", "https://localhost/"):
-        assert parse_target(url, OPEN)
+        assert parse_target(url, OPEN).host in url
     with pytest.raises(Fault):
         parse_target("http://127.0.0.1/", EgressPolicy(http=True))
     with pytest.raises(Fault):

@@ -11,10 +11,10 @@ from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.rotation import rotation
 from tests.cases import case
 from tests.cases.case import Case
-from tests.docs import compared, dns_hosts
+from tests.docs import architecture, compared, dns_hosts
+from tests.docs.markdown import FINDINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
-FINDINGS = "findings"
 
 Shown = dict[str, list[tuple[Case, Finding]]]
 
@@ -27,6 +27,7 @@ def pages() -> dict[str, str]:
     }
     made[f"{FINDINGS}/README.md"] = catalogue.index(DIAGNOSES.values())
     return made | {
+        "architecture.svg": architecture.drawing(),
         "dns-hosts.md": dns_hosts.page(),
         "compared.md": compared.page(first_findings(shown)),
         "configuration.md": config.page(),

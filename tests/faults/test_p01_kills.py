@@ -18,6 +18,7 @@ from tests.faults.conftest import Figures
 from tests.rigs import postgres as postgres_rig
 from tests.rigs.letterhead import Installation, Serving
 from tests.rigs.postgres import DURABLE, Postgres
+from tests.rigs.waiting import CEILING, is_within, until
 
 READY = 3.0  # seconds
 CLIENTS = 3
@@ -42,9 +43,7 @@ class Ledger:
         self._clients = [threading.Thread(target=work, args=(serving, key, name)) for name in names]
         for client in self._clients:
             client.start()
-        until = time.monotonic() + 10
-        while not self.acked and time.monotonic() < until:  # on a busy machine the first answer takes its time
-            time.sleep(0.005)
+        until(lambda: self.acked)  # on a busy machine the first answer takes its time
 
     def end(self) -> None:
         """Waits for the clients."""
@@ -112,7 +111,7 @@ def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, size: int, figures:
     figures(kills=len(waits), acknowledged=acked, lost=lost, ready_s=times(waits))
     assert acked > len(waits)
     assert lost == 0
-    assert statistics.median(waits) <= READY  # of one or another a busy neighbour takes the core
+    assert is_within(statistics.median(waits), READY)  # of one or another a busy neighbour takes the core
 
 
 async def test_kill_9_of_a_writer_loses_nothing(tmp_path: Path, size: int, figures: Figures) -> None:
@@ -132,7 +131,7 @@ async def test_kill_9_of_a_writer_loses_nothing(tmp_path: Path, size: int, figur
     figures(kills=len(waits), acknowledged=acked, lost=lost, ready_s=times(waits))
     assert acked > len(waits)
     assert lost == 0
-    assert statistics.median(waits) <= READY  # of one or another a busy neighbour takes the core
+    assert is_within(statistics.median(waits), READY)  # of one or another a busy neighbour takes the core
 
 
 def killed(url: str, kill: int) -> set[str]:
@@ -155,7 +154,7 @@ def test_crashes_of_postgres_lose_nothing(tmp_path: Path, size: int, figures: Fi
     figures(crashes=len(waits), acknowledged=acked, lost=lost, ready_s=times(waits))
     assert acked > len(waits)
     assert lost == 0
-    assert statistics.median(waits) <= READY  # of one or another a busy neighbour takes the core
+    assert is_within(statistics.median(waits), READY)  # of one or another a busy neighbour takes the core
 
 
 @pytest.mark.timeout(120)
@@ -200,7 +199,7 @@ def until_written(serving: Serving, key: str, ledger: Ledger) -> float:
     began, sender = time.monotonic(), "again.test"
     with serving.client(key) as client:
         while client.post("/domains", json={"sender": sender}).status_code != 200:
-            assert time.monotonic() - began < 20, "writes do not go on"
+            assert time.monotonic() - began < CEILING, "writes do not go on"
             time.sleep(0.05)
     ledger.acked.add(sender)
     return time.monotonic() - began

@@ -34,9 +34,7 @@ class Wire:
 
     def __init__(self, path: Path, disk: Disk, pragmas: Sequence[str]) -> None:
         self._connection = apsw.Connection(str(path), vfs=disk.name)
-        self._connection.row_trace = lambda cursor, row: dict(
-            zip((name for name, *_ in cursor.description), row, strict=True)
-        )
+        self._connection.row_trace = named
         for pragma in pragmas:
             self._connection.execute(f"PRAGMA {pragma}").fetchall()
 
@@ -91,7 +89,7 @@ async def a_run(path: Path, pragmas: Sequence[str], cuts: int, seed: int) -> lis
     moments = set(chance.sample(range(20, DOMAINS * 12), cuts))
     disk.at_write = lambda number: wrecks.append((acked.now(), disk.wreck(chance))) if number in moments else None
     wire = Wire(path, disk, pragmas)
-    store = SqlStore(SqliteEngine(path, wire, [wire]))  # type: ignore[list-item, arg-type]
+    store = SqlStore(SqliteEngine(path, wire, [wire]))  # type: ignore[list-item, arg-type] # what it needs of the driver, and no more
     try:
         for number in range(DOMAINS):
             await add_and_delete(store, acked, domain(account.id, f"d{number}.dev", id=f"d{number}"), number)
@@ -106,7 +104,7 @@ async def add_and_delete(store: SqlStore, acked: Acked, wanted: Domain, number: 
     """Adds one domain, and deletes every fourth; notes each when the store says that it is done."""
     own = replace(pooled_keys(1)[0], sealed=bytes(1500))
     acked.under_way = wanted.sender
-    await store.claim(Shop(store).claim(wanted, own=own), Limits())  # type: ignore[arg-type]
+    await store.claim(Shop(store).claim(wanted, own=own), Limits())
     acked.added.add(wanted.sender)
     if number % 4 == 3:
         assert await store.delete(wanted, event(EventKind.DOMAIN_DELETED), (), audit())

@@ -13,7 +13,6 @@ import pytest
 
 from letterhead.core.domain.domain import EventKind
 from letterhead.wiring.assemble import Overrides
-from tests.acceptance.test_processes import eventually
 from tests.faults.conftest import Figures
 from tests.operations.test_reminders import live, mail_settings, remind
 from tests.operations.world import Clock, WrittenDns, noon, opened
@@ -21,6 +20,7 @@ from tests.rigs import smtp
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation
 from tests.rigs.smtp import Certificate, Ledger
+from tests.rigs.waiting import eventually
 
 WORKERS = 3  # at a time, all killed at once
 PLACES = 5  # mails that one worker hands over side by side
@@ -88,7 +88,7 @@ def test_workers_killed_while_they_remind(
     asyncio.run(due(tmp_path, postgres_url, many))
     for _ in range(rounds):
         workers, before = [installation.worker() for _ in range(WORKERS)], len(ledger.taken)
-        assert eventually(lambda: len(ledger.taken) > before, 40), installation.logs()  # noqa: B023 asked at once
+        assert eventually(lambda: len(ledger.taken) > before), installation.logs()  # noqa: B023 asked at once
         for worker in workers:
             worker.kill()
         asyncio.run(forget_leases(postgres_url))

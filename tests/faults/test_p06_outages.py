@@ -101,8 +101,8 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
     )
     request = DnsRequest(plan=plan, history=history, thorough=failure is not None)
     seen = await ask_until_answered(world.deps.resolver, request)
-    dkim, mail_from = checks._sights(checkup.judge_all(plan, seen))
-    return Evidence(dkim=dkim, mail_from=mail_from)
+    learnt = await checks._evidence(world.deps, domain, checkup.judge_all(plan, seen), None)
+    return Evidence(dkim=learnt.dkim, mail_from=learnt.mail_from)
 
 
 @dataclass
@@ -238,11 +238,11 @@ class Sent:
     async def send(self, letter: Email) -> SendResult:
         """Takes one letter."""
         self.letters.append(letter)
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
     async def try_connection(self) -> SendResult:
         """Says that it is there."""
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 ok")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 ok")
 
 
 async def work(world: World) -> None:

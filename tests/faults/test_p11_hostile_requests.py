@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,6 +21,7 @@ from tests.faults import generated_requests
 from tests.faults.conftest import Figures
 from tests.faults.hostile_requests import MB, Hostile, requests
 from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
+from tests.rigs.waiting import is_within
 
 CPU, RSS = 0.050, 20 * MB  # seconds for one request; octets for all of them
 LEAKS = re.compile(
@@ -90,7 +92,8 @@ def cpu(serving: Serving) -> float:
 def rss(serving: Serving) -> int:
     """Says how much memory the service holds, in octets."""
     status = Path(f"/proc/{serving.process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024  # type: ignore[union-attr]
+    (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+    return int(kilobytes) * 1024
 
 
 def complaint(answer: bytes) -> str:
@@ -216,7 +219,7 @@ def names(key: str) -> Iterator[Hostile]:
         yield Hostile(f"name {number} ({case['category']}, {case['expect']})", head.encode() + body)
 
 
-def written(case: dict) -> object:  # type: ignore[type-arg]
+def written(case: dict[str, Any]) -> object:
     """Writes the input of a case."""
     for form in ("repeat", "repeat_then"):
         if form in case:
@@ -227,10 +230,10 @@ def written(case: dict) -> object:  # type: ignore[type-arg]
 def still_well(serving: Serving, key: str) -> bool:
     """Says whether the service still serves, and nothing came of all that."""
     with serving.client(key) as client:
-        return client.get("/domains").json() == []
+        return not client.get("/domains").raise_for_status().json()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_slow_clients_are_ended(serving: Serving, key: str, figures: Figures) -> None:
     """Those who send octet by octet, or stop in the middle, get 408 after ten seconds, and nobody waits for them."""
     answers: dict[str, bytes] = {}
@@ -243,9 +246,9 @@ def test_slow_clients_are_ended(serving: Serving, key: str, figures: Figures) ->
         assert other.get("/domains").status_code == 200
     waited = time.monotonic() - began
     for client in clients:
-        client.join(20)
+        client.join(60)
     figures(slow_clients=len(clients), others_waited_s=f"{waited:.2f}")
-    assert waited < 2
+    assert is_within(waited, 2)
     assert {name: complaint(answer) for name, answer in answers.items()} == dict.fromkeys(SLOW, "")
     assert all(b" 408 " in answer[:20] for answer in answers.values())
 
@@ -254,7 +257,7 @@ def drip(serving: Serving, key: str, name: str, answers: dict[str, bytes]) -> No
     """Sends one slow request, and keeps what is answered."""
     octets, pause = SLOW[name]
     host, port = serving.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=45) as connection:
         if not octets:
             octets = (
                 f"POST /domains HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n"
@@ -263,12 +266,12 @@ def drip(serving: Serving, key: str, name: str, answers: dict[str, bytes]) -> No
             connection.sendall(octets)
             octets = b'{"sender":"' + b"a" * 1000
         connection.settimeout(pause)
-        until = time.monotonic() + 15
+        until = time.monotonic() + 45
         while time.monotonic() < until:
             try:
                 connection.sendall(octets[:1] if pause < 1 else octets)
                 octets = octets[1:] if pause < 1 else b""
-                connection.settimeout(min(pause, 15))
+                connection.settimeout(min(pause, 45))
                 answers[name] = connection.recv(65536)
             except TimeoutError:
                 continue

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -78,7 +79,7 @@ def whole(installation: Installation, key: str) -> set[str]:
     return {each["sender"] for each in listed}
 
 
-def matches(domain: dict) -> bool:  # type: ignore[type-arg]
+def matches(domain: dict[str, Any]) -> bool:
     """Says whether the private key belongs to the public one."""
     return public_key(domain["privateDKIMKey"]) in domain["verificationRecords"]["dkim"]["recordValue"]
 

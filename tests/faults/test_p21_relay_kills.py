@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_relay import Running, eventually, installed, relaying
+from tests.acceptance.test_relay import Running, installed, relaying
 from tests.faults.conftest import Figures
 from tests.rigs import signing, smtp
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.smtp import Ledger
+from tests.rigs.waiting import until
 
 CLIENTS = 3
 
@@ -73,13 +74,13 @@ def test_kill_9_of_the_relay_loses_nothing(
             running.prove(zone)
             for kill in range(kills):
                 load = Load(running, zone, f"k{kill}")
-                eventually(lambda: len(load.acked) > 2 + kill % 5, 30)  # noqa: B023
+                until(lambda: len(load.acked) > 2 + kill % 5)  # noqa: B023
                 time.sleep(0.013 * (kill % 7))
                 running.kill()
                 load.join()
                 acked, refused = acked | load.acked, refused + load.refused
                 running.again()
-            eventually(lambda: not running.waiting(), 60)
+            until(lambda: not running.waiting(), 60)
         got = arrived(ledger)
     twice = sum(number - 1 for number in got.values())
     figures(kills=kills, acknowledged=len(acked), lost=len(acked - got.keys()), twice=twice, database=database)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import dns.rdatatype
 
@@ -68,7 +69,7 @@ class Story:
         }
         return {slot: texts[0] for slot, texts in found.items() if texts}
 
-    async def add(self, sender: str, **wish: object) -> Domain:
+    async def add(self, sender: str, **wish: Any) -> Domain:
         """Adds a domain whose keys are ours to publish, and lets the work be done."""
         await self.world.add(sender, delegated=True, **wish)
         await self.world.work()
@@ -100,7 +101,13 @@ def publish_alias(lab: DnsLab, record: PlannedRecord, value: str | None = None) 
     lab.publish(record.host, "CNAME", f"{value or record.value}.")
 
 
-def texts_at(server: Authority, name: str) -> list[str]:
+class Asked(Protocol):
+    """Says what a server must have to be asked."""
+
+    def ask(self, name: str, rdtype: str) -> dns.message.Message: ...
+
+
+def texts_at(server: Asked, name: str) -> list[str]:
     """Reads the TXT at a name from one server."""
     reply = server.ask(name, "TXT")
     texts = [rdata for rrset in reply.answer if rrset.rdtype == dns.rdatatype.TXT for rdata in rrset]
@@ -109,7 +116,7 @@ def texts_at(server: Authority, name: str) -> list[str]:
 
 @asynccontextmanager
 async def delegated_story(
-    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Overrides | None = None, **other: str
+    lab: DnsLab, clock: Clock, folder: Path, zone: str, stand: Overrides | None = None, /, **other: str
 ) -> AsyncIterator[Story]:
     """Opens the installation in a folder."""
     async with opened(folder, stand or Overrides(now=clock), **settings_for(lab, zone, **other)) as world:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.health import HealthState
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, WrittenDns, opened
@@ -63,7 +64,7 @@ async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: W
     assert "claim.held" in await codes(theirs)
     await ours.look(NAME)
     assert "claim.contested" in await codes(ours)
-    assert [event.kind for event in await ours.events(NAME)].count("claim.contested") == 1
+    assert [event.kind for event in await ours.events(NAME)].count(EventKind.CLAIM_CONTESTED) == 1
     told = str(await ours.events()) + str((await ours.view(NAME)).last_check)
     assert theirs.account.id not in told
     assert (await theirs.domain(NAME)).selector not in told
@@ -94,7 +95,7 @@ async def test_a_challenger_alone_for_a_day_takes_over(
     assert not lost.is_holder
     assert lost.dkim.state is HealthState.FAILED
     for world in (ours, theirs):
-        assert [event.kind for event in await world.events(NAME)].count("claim.transferred") == 1
+        assert [event.kind for event in await world.events(NAME)].count(EventKind.CLAIM_TRANSFERRED) == 1
     word = await provider.identity_report(NAME, f"{theirs.deps.policy.installation}/{theirs.account.id}/{taken.id}")
     assert getattr(word, "selector", None) == taken.selector
 

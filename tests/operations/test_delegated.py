@@ -256,8 +256,8 @@ async def test_a_selector_of_ones_own_is_refused(story: Story, zone: str, wish: 
         await story.add(zone, **wish)
     assert refused.value.kind is Kind.PARAMETER_INVALID
     await story.verified(zone)
+    asked = RotationRequest(selector=wish["selector"])
     with pytest.raises(Fault) as refused:
-        asked = RotationRequest(selector=wish["selector"])
         await rotations.start(story.world.deps, story.world.account.id, zone, asked, OPERATOR)
     assert refused.value.kind is Kind.SELECTOR_INVALID
 

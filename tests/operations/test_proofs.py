@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 import pytest
 
 from letterhead.adapters.imap import ImapMailbox
@@ -231,7 +231,7 @@ async def path(world: World, tmp_path: Path, clock: Clock) -> AsyncIterator[Deli
         )  # fmt: skip
         mailbox = ImapMailbox("localhost", mail.port, imap.USER, Secret(imap.PASSWORD.encode()), trust=trust)
         proving = ProofSetup(to="proof@operator.test", mailer=mailer, mailbox=mailbox)
-        deps = replace(world.deps, proving=proving)
+        deps = replace(world.deps, proofs=proving)
         yield Delivery(replace(world, deps=deps), server, mail)
 
 

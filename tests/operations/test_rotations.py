@@ -39,9 +39,10 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns, provider: Simulate
         yield world
 
 
-async def start(world: World, **wish: object) -> Domain:
+async def start(world: World, *, selector: object = None, private_key: str | None = None) -> Domain:
     """Asks for a change of keys."""
-    return await rotations.start(world.deps, world.account.id, NAME, RotationRequest(**wish), OPERATOR)  # type: ignore[arg-type]
+    wish = RotationRequest(selector=selector, private_key=private_key)
+    return await rotations.start(world.deps, world.account.id, NAME, wish, OPERATOR)
 
 
 async def new_record(world: World) -> PlannedRecord:

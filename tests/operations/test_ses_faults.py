@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from letterhead.adapters.providers import ProviderSetup
 from letterhead.adapters.providers.ses import open_ses
 from letterhead.adapters.storage import migrate, open_store
 from letterhead.core.domain.health import HealthState
@@ -41,7 +42,7 @@ ILLS = (
 @pytest.fixture
 async def story(lab: DnsLab, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SesStory]:
     """Opens an installation whose patience is short, so that an hour passes in seconds."""
-    monkeypatch.setattr("letterhead.adapters.providers.ses.ANSWER_WITHIN", 0.15)
+    monkeypatch.setattr("letterhead.adapters.providers.ses.READ_SECONDS", 0.15)
     monkeypatch.setattr("letterhead.adapters.providers.ses.calls.FIRST_PAUSE", 0.001)
     async with ses_story(lab, clock, tmp_path, monkeypatch) as story:
         yield story
@@ -134,7 +135,9 @@ async def test_processes_share_one_rate(postgres_url: str, tmp_path: Path, monke
                 at = await store.take_rate_slot(account, now, every, now + timedelta(seconds=patience))
                 return None if at is None else max(0.0, (at - now).total_seconds())
 
-            async with open_ses(clock=lambda: datetime.now(UTC), turn=turn, region="eu-west-1") as provider:
+            async with open_ses(
+                ProviderSetup(clock=lambda: datetime.now(UTC), wait_for_slot=turn, region="eu-west-1")
+            ) as provider:
                 await asyncio.gather(*(provider.identity_report(f"d{number}.dev", "a/b/c") for number in range(15)))
 
         await asyncio.gather(ask(first), ask(second))

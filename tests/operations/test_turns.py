@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from letterhead.worker import FairScheduler
+from tests.rigs.waiting import CEILING
 
 CHECKS = 30
 
@@ -38,5 +39,6 @@ async def test_one_that_gives_up_leaves_its_turn_to_the_next() -> None:
     waiting[0].cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting[0]
-    await asyncio.wait_for(asyncio.gather(*waiting[1:]), 1)
-    await asyncio.wait_for(turns.next(), 1)
+    await asyncio.wait_for(asyncio.gather(*waiting[1:]), CEILING)
+    await asyncio.wait_for(turns.next(), CEILING)
+    assert [each.cancelled() for each in waiting] == [True, False, False]

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import HealthState
 from letterhead.operations import checks
@@ -42,7 +43,7 @@ class Watching:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def save(self, outcome: DomainUpdate) -> bool:
+    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
         self.saved = outcome
         return True
 
@@ -73,7 +74,7 @@ async def verified(world: World, dns: WrittenDns, clock: Clock) -> None:
 async def way(world: World, told: CheckContext) -> Watching:
     """Looks at the domain without writing what follows."""
     watching = Watching(world.deps.store)
-    deps = with_parts(world.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
+    deps = with_parts(world.deps, store=watching)
     assert await checks.check(deps, await world.domain(SENDER), context=told)
     return watching
 
@@ -152,7 +153,7 @@ async def test_rules_that_changed_are_asked_again(ours: World, dns: WrittenDns, 
     await verified(ours, dns, clock)
     await both(ours)
     assert await both(ours)
-    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules="others"))
+    upgraded = with_parts(ours, deps=with_parts(ours.deps, rules_version="others"))
     assert not await both(upgraded)
     assert await both(upgraded)
 
@@ -165,7 +166,7 @@ async def test_a_new_key_is_never_confirmed(ours: World, dns: WrittenDns, clock:
     domain = await ours.domain(SENDER)
     watching = Watching(ours.deps.store)
     told = (await ours.deps.store.load_check_contexts([domain]))[domain.id]
-    deps = with_parts(ours.deps, store=watching)  # type: ignore[arg-type] # it passes on what it is not
+    deps = with_parts(ours.deps, store=watching)
     other = replace(domain, public_key=domain.public_key.replace("A", "B", 3))
     assert await checks.check(deps, other, context=told)
     assert watching.confirmed is None

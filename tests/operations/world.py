@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from letterhead import config
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
@@ -90,9 +91,9 @@ class World:
     account: Account
     key: str
 
-    async def add(self, sender: str, **wish: object) -> Domain:
+    async def add(self, sender: str, **wish: Any) -> Domain:
         """Adds a domain and gives it as it is stored."""
-        asked = DomainRequest(sender=sender, **wish)  # type: ignore[arg-type]
+        asked = DomainRequest(sender=sender, **wish)
         await domains.add_domain(self.deps, self.account.id, self.account.limits, asked)
         return await self.domain(sender)
 
@@ -134,7 +135,7 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, stand: Overrides | None = None, limits: Limits | None = None, **environment: str
+    folder: Path, stand: Overrides | None = None, limits: Limits | None = None, /, **environment: str
 ) -> AsyncIterator[World]:
     """Opens an installation in a folder, set up by LETTERHEAD_… settings given without their prefix."""
     settings = config.read(

@@ -12,8 +12,9 @@ from letterhead.operations import accounts, domains
 from letterhead.operations.audit import Actor
 from letterhead.ports.deps import Deps
 from tests.operations.world import OPERATOR
-from tests.relay.world import ACME, MESSAGE, Relay, submit, until
+from tests.relay.world import ACME, MESSAGE, Relay, submit
 from tests.rigs.smtp import Ledger
+from tests.rigs.waiting import until_async
 
 
 def mail_from(sender: str) -> str:
@@ -169,5 +170,5 @@ async def test_a_null_path_and_foreign_envelope_senders(relay: Relay, ledger: Le
     """The envelope's sender may be any: it goes on as an address of the domain; the null path stays null."""
     for sender in ("bounce+7@elsewhere.test", ""):
         assert (await relay.send(sender=sender))[-1][0] == 250
-    await until(lambda: len(ledger.taken) == 2)
+    await until_async(lambda: len(ledger.taken) == 2)
     assert {each.sender for each in ledger.taken} == {"bounce+7@acme.test", "<>"}

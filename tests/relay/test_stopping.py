@@ -12,9 +12,10 @@ from letterhead import config
 from letterhead.cli.relay import _reloader
 from letterhead.wiring.relay import certificate
 from tests.relay.wire import Wire
-from tests.relay.world import MESSAGE, Relay, until
+from tests.relay.world import MESSAGE, Relay
 from tests.rigs import smtp
 from tests.rigs.smtp import Ledger
+from tests.rigs.waiting import until_async
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +51,9 @@ async def test_a_handover_under_way_ends(relay: Relay, ledger: Ledger) -> None:
     """Stopped while the smart host thinks: its answer is waited for, and the message is gone once."""
     ledger.pause = 1.0
     await relay.send()
-    await until(lambda: ledger.taken)
+    await until_async(lambda: ledger.taken)
     relay.stop.set()
-    await until(lambda: not relay.waiting())
+    await until_async(lambda: not relay.waiting())
     assert len(ledger.taken) == 1
 
 
@@ -63,13 +64,13 @@ async def test_numbers(relay: Relay, ledger: Ledger) -> None:
     await relay.refused(MESSAGE.replace("acme.test", "evil.test"))
     await relay.send(to=["later@x.test"])
     await relay.send(to=["gone@x.test"])
-    await until(lambda: len(ledger.taken) == 2 and len(relay.waiting()) == 1)
-    await asyncio.sleep(0.1)
-    told = relay.world.deps.meter.text(None, None).decode()
+    await until_async(lambda: len(ledger.taken) == 2 and len(relay.waiting()) == 1)
     counted = {"accepted": 3, "refused": 1, "sent": 2, "deferred": 1, "bounced": 1}
-    for outcome, number in counted.items():
-        assert f'letterhead_relay_messages_total{{outcome="{outcome}"}} {number}.0' in told
-    assert "letterhead_relay_queue 1.0" in told
+    lines = {
+        f'letterhead_relay_messages_total{{outcome="{outcome}"}} {number}.0' for outcome, number in counted.items()
+    }
+    lines.add("letterhead_relay_queue 1.0")
+    await until_async(lambda: lines <= set(relay.world.deps.meter.text(None, None).decode().splitlines()))
 
 
 def test_a_renewed_certificate_is_taken(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ class Wire:
     made: ClassVar[list["Wire"]] = []
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self._file = self.socket.makefile("rb")
         self.made.append(self)
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from letterhead.adapters import mail_queue
 from letterhead.adapters.dkim_signer import DkimSigner
@@ -38,9 +39,9 @@ class Relay:
     port: int
     stop: asyncio.Event
 
-    async def send(self, content: str | bytes = MESSAGE, **how: object) -> list[tuple[int, bytes]]:
+    async def send(self, content: str | bytes = MESSAGE, **how: Any) -> list[tuple[int, bytes]]:
         """Sends a message as a client does, and gives each reply from MAIL FROM on."""
-        return await asyncio.to_thread(submit, self.port, self.world.key, content, **how)  # type: ignore[arg-type]
+        return await asyncio.to_thread(submit, self.port, self.world.key, content, **how)
 
     async def refused(self, content: str | bytes) -> str:
         """Sends a message that is refused, and gives the reply to it."""
@@ -116,11 +117,3 @@ def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> RelayDeps:
         queue=queue, signer=DkimSigner(), smart_host=SmtpSmartHost(address), host="relay.test",
         keep=timedelta(days=5), opened=set(),
     )  # fmt: skip
-
-
-async def until(holds, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
-    """Waits until something holds."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not holds():
-        assert asyncio.get_running_loop().time() < end, "it does not come to hold"
-        await asyncio.sleep(0.02)

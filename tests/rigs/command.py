@@ -39,7 +39,7 @@ def letterhead(*arguments: str, folder: Path, **settings: str) -> Result:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return Result(run.returncode, run.stdout, run.stderr)
@@ -107,7 +107,7 @@ def running(folder: Path, command: str = "run", **settings: str) -> Iterator[Run
     given = settings_for(folder / "data", **settings)
     with started(folder, command, **given) as process:
         service = Running(f"http://{given['BIND']}", folder / "data", given, process)
-        process.wait_until(lambda: _answers(service.url), seconds=40)
+        process.wait_until(lambda: _answers(service.url), seconds=60)
         yield service
 
 

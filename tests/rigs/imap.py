@@ -42,7 +42,8 @@ class Mail:
 
 class _Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        mail: Mail = self.server.mail  # type: ignore[attr-defined]
+        assert isinstance(self.server, _Server)
+        mail = self.server.mail
         self.wfile.write(b"* OK ready\r\n" if mail.mood is not Mood.CLOSED else b"* BYE not today\r\n")
         while mail.mood is not Mood.CLOSED and (line := self.rfile.readline().decode("ascii", "replace").strip()):
             tag, _, command = line.partition(" ")

@@ -41,7 +41,7 @@ class Installation:
             **{f"LETTERHEAD_{name}": value for name, value in settings.items()},
         }
 
-    def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs one command to its end."""
         return subprocess.run(
             [self.command, *words], env=self._environment({}), cwd=self.folder, capture_output=True, text=True,
@@ -79,7 +79,7 @@ class Installation:
         """Starts `letterhead relay` and waits until it greets."""
         relay = Process(self._start(["relay"], {}))
         host, port = self.settings["LETTERHEAD_RELAY_BIND"].rsplit(":", 1)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 45
         while time.monotonic() < until and relay.process.poll() is None:
             try:
                 with socket.create_connection((host, int(port)), timeout=5) as client:
@@ -119,7 +119,7 @@ class Process:
     def kill(self) -> None:
         """Kills it as a power cut does: without a word."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(45)
 
     def stop(self) -> int:
         """Asks it to stop and gives its exit code."""

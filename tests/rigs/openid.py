@@ -127,10 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def providing() -> Iterator[OpenId]:
     """Runs a provider on this machine until the block ends."""
-    handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        provider = OpenId(url=f"http://127.0.0.1:{server.server_address[1]}")
-        handler.provider = provider  # type: ignore[attr-defined]
+
+    class Handler(_Handler):
+        provider = OpenId(url="")
+
+    provider = Handler.provider
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        provider.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -63,7 +63,7 @@ class Server:
             )
         self.pid = self._process.pid
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 20) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 45) -> None:
         """Waits until `ready()`; raises with the log where the process ends or the time runs out before."""
         deadline = time.monotonic() + seconds
         while not ready():
@@ -87,7 +87,7 @@ class Server:
         finally:
             self.signal(signal.SIGCONT)
 
-    def ended(self, seconds: float = 20) -> int:
+    def ended(self, seconds: float = 45) -> int:
         """Waits until the process has ended by itself and gives its exit code."""
         return self._process.wait(seconds)
 

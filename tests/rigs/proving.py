@@ -18,11 +18,11 @@ class Box:
     async def send(self, letter: Email) -> SendResult:
         """Takes a letter."""
         self.letters.append(letter)
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 taken")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 taken")
 
     async def try_connection(self) -> SendResult:
         """Is there."""
-        return SendResult(post=DeliveryResult.ACCEPTED, said="250 here")
+        return SendResult(result=DeliveryResult.ACCEPTED, said="250 here")
 
     async def find(self, token: str) -> bytes | None:
         """Finds what has arrived."""

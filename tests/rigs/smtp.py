@@ -63,6 +63,7 @@ class Ledger:
     mood: Mood = Mood.WILLING
     taken: list[Taken] = field(default_factory=list)
     tried: int = 0
+    sent_away: int = 0  # answered 421 at MAIL
     pause: float = 0.0  # seconds before the reply to a message
     says_to: dict[str, str] = field(default_factory=dict)  # replies to RCPT by recipient, whatever the mood
 
@@ -71,6 +72,7 @@ class Ledger:
     ) -> str:
         """Answers MAIL."""
         if self.mood is Mood.CLOSED:
+            self.sent_away += 1
             return "421 4.3.2 not now"
         envelope.mail_from = address
         envelope.mail_options.extend(options)

@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -65,7 +66,7 @@ async def running(
     limits: Limits | None = None,
     notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
-    **web: float,
+    **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = SimulatedProvider(lambda: datetime.now(UTC))
@@ -75,14 +76,14 @@ async def running(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false", **(environment or {})) as world:
             token = Secret(OPERATOR_TOKEN.encode())
-            settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))  # type: ignore[arg-type]
+            settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))
             app = create_app(world.deps, settings)
             async with served(app, listener):
                 yield Installation(world, provider, url)
 
 
 @asynccontextmanager
-async def served(app: object, listener: socket.socket) -> AsyncIterator[None]:
+async def served(app: Callable[..., Awaitable[None]], listener: socket.socket) -> AsyncIterator[None]:
     setup = uvicorn.Config(
         app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error", access_log=False,
         server_header=False, proxy_headers=False,

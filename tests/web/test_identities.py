@@ -33,7 +33,7 @@ async def test_a_stranger_is_told_and_left(house: Installation, operator: httpx2
 async def test_trouble_is_502_with_the_providers_code(house: Installation, operator: httpx2.AsyncClient) -> None:
     """The whole envelope: who caused it, by which of their codes, and what to do."""
     await house.provider.register(WISH, Secret(b"key"))
-    house.provider._moods = {"there.dev": SimulatedBehaviour.THROTTLED}
+    house.provider._behaviours = {"there.dev": SimulatedBehaviour.THROTTLED}
     answer = await operator.post(PATHS[0], json={})
     assert answer.status_code == 502
     error = answer.json()["error"]

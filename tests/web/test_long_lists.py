@@ -85,6 +85,7 @@ async def test_private_keys_are_audited_once_and_first(house: Installation) -> N
         listed = json.loads(await answer.aread())
     reads = [row.row.subject for row in rows if row.row.action == "private-key.read"]
     assert reads == [f"{COUNT} domains"]
+    assert len(listed) == COUNT
     assert all(each["privateDKIMKey"] for each in listed)
     assert answer.headers["cache-control"] == "no-store"
 

@@ -54,6 +54,7 @@ async def test_signed_in_there_is_signed_in_here(house: Installation) -> None:
         back = await browser.get(await led(browser, "/sign-in/openid?next=%2Fdashboard%2Fkeys"))
         assert (back.status_code, back.headers["location"]) == (303, "/dashboard/keys")
         cookies = back.headers.get_list("set-cookie")
+        assert cookies
         assert all("HttpOnly" in each and "SameSite=Lax" in each for each in cookies)
         page = await browser.get("/dashboard/account")
         assert house.accounts["acme"] in page.text

@@ -53,7 +53,7 @@ async def test_the_provider_s_budget_is_told(house: Installation) -> None:
         HealthItem(said="sandbox: so it is", ok=False, fix="Ask for production access.", uses=uses),
         HealthItem(said="1 identity", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1),)),
     )
-    await house.deps.store.save_provider_health("simulated", ProviderHealth(at=now, told=told))
+    await house.deps.store.save_provider_health("simulated", ProviderHealth(at=now, items=told))
     for _ in range(3):
         await house.deps.store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now + timedelta(minutes=1))
     await house.deps.store.take_rate_slot("reconcile", now, timedelta(days=1), now)

@@ -35,19 +35,16 @@ def test_no_template_holds_a_sentence_of_its_own(path: Path) -> None:
 def test_no_page_says_anything_of_its_own(path: Path) -> None:
     """No string of the code is a sentence, but for docstrings, media types and what a program's fault is told by."""
     tree = ast.parse(path.read_text("utf-8"))
-    docs = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, DOCUMENTED) and starts(node)}
-    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    told = [node.value for node in strings if id(node) not in docs and not raised(tree, node)]
+    docs = {id(begin) for node in ast.walk(tree) for begin in docstring(node)}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+    told = [node.value for node in strings if isinstance(node.value, str) and not raised(tree, node)]
     assert [text for text in told if re.search(r"[A-Za-z][a-z]+ [a-z]+ [a-z]+", text)] == []
 
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def starts(node: ast.AST) -> bool:
-    """Says whether a module, class or function begins with a docstring."""
-    body = getattr(node, "body", [])
-    return bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+def docstring(node: ast.AST) -> Iterator[ast.expr]:
+    """Gives the docstring that a module, class or function begins with."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield from (each.value for each in node.body[:1] if isinstance(each, ast.Expr))
 
 
 def raised(tree: ast.AST, text: ast.Constant) -> bool:

@@ -1,6 +1,7 @@
-"""Holds the reading of bodies to security.md: what two readers could read differently is refused with the envelope."""
+"""Holds the reading of bodies to docs/threat-model.md: what two readers could read differently is refused."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ async def test_unknown_field_is_named(acme: httpx2.AsyncClient) -> None:
 async def test_chunked_body_is_read_no_further_than_the_limit(acme: httpx2.AsyncClient) -> None:
     """A body without a length is refused as soon as it is too large."""
 
-    async def endless():  # type: ignore[no-untyped-def]
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b"x" * 1024
 

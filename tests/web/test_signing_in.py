@@ -1,4 +1,4 @@
-"""Holds signing in to security.md: who gets in, and that those who do not learn nothing."""
+"""Holds signing in to docs/threat-model.md: who gets in, and that those who do not learn nothing."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ async def test_all_401_are_alike(house: Installation, acme: httpx2.AsyncClient, 
         f"Bearer {OPERATOR_TOKEN}", f"Digest {house.keys['acme']}", f"Bearer {house.keys['acme'][:-1]}",
     ]  # fmt: skip
     answers = [await nobody.get("/domains")]
-    answers += [await nobody.get("/domains", headers={"Authorization": value.encode("latin-1")}) for value in values]
+    answers += [await nobody.get("/domains", headers=[(b"Authorization", value.encode("latin-1"))]) for value in values]
     assert {answer.status_code for answer in answers} == {401}
     assert len({str(without_tracking(answer)) for answer in answers}) == 1
     assert answers[0].headers["www-authenticate"] == "Bearer"

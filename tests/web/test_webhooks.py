@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -43,7 +43,7 @@ async def test_the_shape_of_the_contract(acme: httpx2.AsyncClient) -> None:
     assert changed == made | {"webhook": "https://b.acme.dev/", "events": ["*"]}
     rotated = (await acme.post(f"/webhooks/{made['id']}/rotate-secret")).json()
     assert rotated["secret"] != made["secret"]
-    assert datetime.fromisoformat(rotated["oldSecretEndsAt"])
+    assert datetime.fromisoformat(rotated["oldSecretEndsAt"]) > datetime.now(UTC)
     deleted = await acme.delete(f"/webhooks/{made['id']}")
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert (await acme.delete(f"/webhooks/{made['id']}")).status_code == 404

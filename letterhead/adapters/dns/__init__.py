@@ -1,1 +1,1 @@
-"""Knows DNS: real servers (resolver) and zone text (zonefile) behind the same port."""
+"""DNS from real servers (`resolver`) and from zone text (`zonefile`), behind the same port."""

@@ -1,4 +1,4 @@
-"""Knows how to remember a bounded number of things for as long as DNS lets us; knows not what they are."""
+"""A cache of bounded size whose values expire with their TTL."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,24 +11,24 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Value]):
-    """Keeps the values used last, each until its time is over by `clock` (seconds)."""
+    """The values used last, each until its TTL has passed by `clock` (seconds)."""
 
     def __init__(self, clock: Callable[[], float], size: int = SIZE) -> None:
         self._clock, self._size = clock, size
-        self._kept: OrderedDict[Hashable, tuple[float, Value]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[float, Value]] = OrderedDict()
 
     def get(self, key: Hashable) -> Value | None:
-        """Finds a value that is still good."""
-        until, value = self._kept.get(key, (0.0, None))
+        """Return a value that has not expired."""
+        until, value = self._entries.get(key, (0.0, None))
         if value is None or self._clock() >= until:
-            self._kept.pop(key, None)
+            self._entries.pop(key, None)
             return None
-        self._kept.move_to_end(key)
+        self._entries.move_to_end(key)
         return value
 
     def put(self, key: Hashable, value: Value, ttl: float) -> None:
-        """Keeps a value for `ttl` seconds, and no longer than we find good."""
-        self._kept[key] = (self._clock() + min(ttl, LONGEST), value)
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        """Store a value for `ttl` seconds, and for no longer than `LONGEST`."""
+        self._entries[key] = (self._clock() + min(ttl, LONGEST), value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)

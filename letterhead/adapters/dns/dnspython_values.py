@@ -1,4 +1,4 @@
-"""Knows dnspython's names and RDATA as core values: for zone text, and for types that `wire.py` does not read."""
+"""Conversion of dnspython's names and RDATA to core values: of zone text, and of types that `wire.py` leaves out."""
 
 from collections.abc import Iterable
 
@@ -19,23 +19,23 @@ from letterhead.core.dns.records import Address, Mx, Other, Rdata, RRset, Soa, T
 
 
 def name_text(name: Name) -> str:
-    """Writes a name as core does: lower case, no final dot; the root is empty."""
+    """Return a name as core writes it: lower case, no final dot; the root is empty."""
     return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
 
 
 def name_from(text: str) -> Name:
-    """Reads a name as core writes it; raises `dns.exception.DNSException` where it is none."""
+    """Parse a name as core writes it; raise `dns.exception.DNSException` where it is none."""
     return dns.name.from_text(text or ".", dns.name.root)
 
 
 def rrset(owner: Name, rdtype: RdataType, ttl: int, rdatas: Iterable[dns.rdata.Rdata]) -> RRset:
-    """Makes the core value: each RDATA once, in a stable order."""
+    """Return the core value of an RRset: each RDATA once, in a stable order."""
     once = tuple(core_rdata(rdata) for rdata in sorted(set(rdatas)))
     return RRset(owner=name_text(owner), rdtype=RdataType.to_text(rdtype), ttl=ttl, rdatas=once)
 
 
 def core_rdata(rdata: dns.rdata.Rdata) -> Rdata:
-    """Makes the core value of one RDATA."""
+    """Return the core value of one RDATA."""
     match rdata:
         case dns.rdtypes.ANY.TXT.TXT():
             return Txt(strings=tuple(string.decode("latin-1") for string in rdata.strings))

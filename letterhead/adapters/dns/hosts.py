@@ -16,5 +16,5 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @cache
 def load_hosts() -> tuple[DnsHost, ...]:
-    """Reads the table that comes with Letterhead, once in the life of the process."""
+    """Return the table that comes with Letterhead; it is read once in the life of the process."""
     return msgspec.toml.decode(TABLE.read_bytes(), type=_Table).host

@@ -1,4 +1,4 @@
-"""Knows what one response says about one question; knows not how it came, nor what other servers said."""
+"""The answer that one response gives to one question."""
 
 import dns.rcode
 
@@ -8,12 +8,12 @@ from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain
 from letterhead.core.dns.records import Soa
 
 MAX_ALIASES = 8
-TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+CONCLUSIVE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
 def resolver_answer(message: DnsMessage, query: DnsQuery) -> Answer:
-    """Reads a recursive resolver's response: it has followed all aliases, so what it lacks is not there."""
-    if message.rcode not in TELLING:
+    """Read the response of a recursive resolver: it has followed all aliases, so what is missing does not exist."""
+    if message.rcode not in CONCLUSIVE:
         return failure(message)
     if not (message.recursion_available or message.authoritative or message.answer):
         return Unanswered(why=Why.REFUSED, detail="does not recurse for us")
@@ -26,8 +26,8 @@ def resolver_answer(message: DnsMessage, query: DnsQuery) -> Answer:
 
 
 def server_answer(message: DnsMessage, query: DnsQuery, zone: Name) -> Answer:
-    """Reads the response of a server that should have authority for `zone`, and believes it about that zone only."""
-    if message.rcode not in TELLING:
+    """Read the response of a server for `zone`, and trust it for that zone only."""
+    if message.rcode not in CONCLUSIVE:
         return failure(message)
     if not message.authoritative:
         return Unanswered(why=Why.LAME, detail="answers without authority")
@@ -35,28 +35,28 @@ def server_answer(message: DnsMessage, query: DnsQuery, zone: Name) -> Answer:
     if path is None:
         return Unanswered(why=Why.CNAME_LOOP)
     if not lies_in(end_of(query, path), zone):
-        return _aliased(message, path, dangling=False)  # whatever else it says of that name is hearsay
+        return _aliased(message, path, dangling=False)  # it has no authority for that name
     start = soa(message)
     if start is not None and not lies_in(start.owner, zone):
         return Unanswered(why=Why.LAME, detail=f"answers for {name_text(start.owner) or 'the root'} instead")
-    settled = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
-    return _at_end(message, query, path, dangling=settled)
+    known = message.rcode == dns.rcode.NXDOMAIN or start is not None  # RFC 6604 3: of the last name
+    return _at_end(message, query, path, dangling=known)
 
 
 def failure(message: DnsMessage) -> Unanswered:
-    """Says why a response with an error code teaches nothing."""
+    """Return why a response with an error code is no answer."""
     failed = message.rcode == dns.rcode.SERVFAIL
     return Unanswered(why=Why.SERVER_FAILURE if failed else Why.REFUSED, detail=message.rcode_text)
 
 
 def soa(message: DnsMessage) -> ResourceRecord | None:
-    """Finds the SOA that came as the answer, or with a negative one."""
+    """Return the SOA of the answer, or of a negative answer."""
     records = (*message.answer, *message.authority)
     return next((record for record in records if isinstance(record.rdata, Soa)), None)
 
 
 def negative_ttl(message: DnsMessage) -> int:
-    """Says for how many seconds a negative answer is remembered (RFC 2308 5); 0 without an SOA."""
+    """Return for how many seconds a negative answer is cached (RFC 2308 5); 0 without an SOA."""
     record = soa(message)
     if record is None or not isinstance(record.rdata, Soa):
         return 0
@@ -64,7 +64,7 @@ def negative_ttl(message: DnsMessage) -> int:
 
 
 def alias_at(message: DnsMessage, name: Name) -> Name | None:
-    """Finds where a CNAME at the name points."""
+    """Return the target of a CNAME at the name."""
     for record in message.answer:
         if record.rdtype == CNAME and record.owner == name and record.target is not None:
             return record.target
@@ -72,14 +72,14 @@ def alias_at(message: DnsMessage, name: Name) -> Name | None:
 
 
 def nameservers(records: tuple[ResourceRecord, ...], zone: Name) -> tuple[Name, ...]:
-    """Lists the servers that NS records name for a zone, in a stable order."""
+    """Return the servers that NS records name for a zone, in a stable order."""
     at_zone = (record for record in records if record.rdtype == NS and record.owner == zone)
     found = {record.target for record in at_zone if record.target is not None}
     return tuple(sorted(found, key=from_the_right))
 
 
 def referral(message: DnsMessage, zone: Name, name: Name) -> Name | None:
-    """Names the zone below `zone` and towards `name` that a server sends us on to, if it does."""
+    """Return the zone below `zone` and towards `name` that a server refers us to, if it does."""
     for record in message.authority:
         below = record.owner != zone and lies_in(record.owner, zone)
         if record.rdtype == NS and below and lies_in(name, record.owner):
@@ -88,12 +88,12 @@ def referral(message: DnsMessage, zone: Name, name: Name) -> Name | None:
 
 
 def end_of(query: DnsQuery, path: tuple[Name, ...]) -> Name:
-    """Names the end of a chain of aliases."""
+    """Return the end of a chain of aliases."""
     return path[-1] if path else query.name
 
 
 def _aliases(message: DnsMessage, query: DnsQuery, zone: Name | None) -> tuple[Name, ...] | None:
-    """Follows the CNAMEs in the answer, not beyond `zone`; nothing where they loop or are too many."""
+    """Follow the CNAMEs in the answer, not beyond `zone`; return None where they loop or are too many."""
     path: list[Name] = []
     while query.rdtype != CNAME:
         at = end_of(query, tuple(path))
@@ -107,12 +107,12 @@ def _aliases(message: DnsMessage, query: DnsQuery, zone: Name | None) -> tuple[N
 
 
 def _at_end(message: DnsMessage, query: DnsQuery, path: tuple[Name, ...], *, dangling: bool) -> Answer:
-    """Reads the records at the end of the chain, and no others: not every record in an answer was asked for."""
+    """Read the records at the end of the chain, and no others: not every record in an answer was asked for."""
     end = end_of(query, path)
-    there = [record for record in message.answer if record.rdtype == query.rdtype and record.owner == end]
-    read = [record for record in there if record.rdata is not None]
+    records = [record for record in message.answer if record.rdtype == query.rdtype and record.owner == end]
+    read = [record for record in records if record.rdata is not None]
     if read:
-        ttl = min(record.ttl for record in there)
+        ttl = min(record.ttl for record in records)
         aliases = tuple(name_text(alias) for alias in path)
         return Found(rrset=rrset(end, query.rdtype, ttl, read), aliases=aliases, authentic=message.authentic)
     if path:

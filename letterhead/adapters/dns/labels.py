@@ -1,6 +1,6 @@
-"""Knows domain names as messages hold them: labels of octets in lower case, without the root's; asks nobody.
+"""Domain names as in messages: tuples of labels, octets in lower case, without the root's empty label.
 
-A name is a tuple, so that whether it lies below another is seen label by label: a dot inside a label is no border.
+A name is a tuple, so that comparing it with a zone goes label by label: a dot inside a label is no border.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
 def name_text(name: Name) -> str:
-    """Writes a name as core does: lower case, no final dot; the root is empty."""
+    """Return a name as core writes it: lower case, no final dot; the root is empty."""
     joined = b".".join(name)
     if joined.count(b".") < max(1, len(name)) and not joined.translate(None, _PLAIN):
         return joined.decode("ascii")
@@ -23,7 +23,7 @@ def name_text(name: Name) -> str:
 
 
 def name_from(text: str) -> Name:
-    """Reads a name as core writes it; raises `dns.exception.DNSException` where it is none."""
+    """Parse a name as core writes it; raise `dns.exception.DNSException` where it is none."""
     if not text:
         return ROOT
     name = tuple(text.encode("utf-8").split(b"."))
@@ -33,30 +33,30 @@ def name_from(text: str) -> Name:
 
 
 def own(name: dns.name.Name) -> Name:
-    """Takes over a name of dnspython's."""
+    """Convert a name of dnspython's."""
     return tuple(label.lower() for label in name.labels if label)
 
 
 def fits(name: Name) -> bool:
-    """Says whether labels and name are no longer than DNS has them."""
+    """Return whether labels and name are within the length limits of DNS."""
     return octets(name) <= NAME_LIMIT and all(len(label) <= LABEL_LIMIT for label in name)
 
 
 def octets(name: Name) -> int:
-    """Counts the octets of a name on the wire, without compression."""
+    """Return the length of a name on the wire, without compression."""
     return sum(map(len, name)) + len(name) + 1
 
 
 def wire_form(name: Name) -> bytes:
-    """Writes a name as the canonical form has it (RFC 4034 6.2)."""
+    """Return a name in canonical form (RFC 4034 6.2)."""
     return b"".join([bytes((len(label),)) + label for label in name]) + b"\0"
 
 
 def lies_in(name: Name, zone: Name) -> bool:
-    """Says whether a name is a zone's own or lies below it."""
+    """Return whether a name is a zone's own or below it."""
     return not zone or name[-len(zone) :] == zone
 
 
 def from_the_right(name: Name) -> Name:
-    """Gives the labels in the order by which DNS sorts names (RFC 4034 6.1)."""
+    """Return the labels in the order by which DNS sorts names (RFC 4034 6.1)."""
     return name[::-1]

@@ -1,4 +1,4 @@
-"""Knows what several servers of one zone say to one question; knows not how they were found."""
+"""The responses of several servers of one zone to one question."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -10,69 +10,71 @@ from letterhead.adapters.dns.transport import SILENT, QuestionBudget, exchange
 from letterhead.adapters.dns.wire import DnsMessage, DnsQuery
 from letterhead.core.dns.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
 
-NOT_HEARD = SILENT | {Why.NOT_ASKED}
+NO_RESPONSE = SILENT | {Why.NOT_ASKED}
 
 
 class ServerSet:
-    """Asks servers of one zone the same question, side by side."""
+    """Servers of one zone that are asked the same question concurrently."""
 
     def __init__(self, setup: DnsSetup, budget: QuestionBudget, cut: ZoneCut, query: DnsQuery) -> None:
         self._setup, self._budget, self._cut, self._query = setup, budget, cut, query
         self._asked: dict[tuple[str, str], asyncio.Task[DnsMessage | Unanswered]] = {}
 
     def ask(self, servers: Iterable[tuple[str, str]]) -> None:
-        """Starts to ask servers, each given by name and address."""
+        """Start to ask servers, each given by name and address."""
         for name, address in servers:
-            told = exchange((address, self._setup.port), self._query, self._budget, self._setup.per_try)
-            self._asked[name, address] = asyncio.create_task(told)
+            response = exchange((address, self._setup.port), self._query, self._budget, self._setup.per_try)
+            self._asked[name, address] = asyncio.create_task(response)
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Waits until all have answered, at most so long."""
+        """Wait until all have responded, for at most `seconds`."""
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=seconds)
 
     def has_answer(self) -> bool:
-        """Says whether any server was heard so far, whatever it said."""
-        return any(isinstance(told, DnsMessage) or told.why not in NOT_HEARD for told in self._told())
+        """Return whether any server has responded so far, whatever its answer."""
+        return any(
+            isinstance(response, DnsMessage) or response.why not in NO_RESPONSE for response in self._responses()
+        )
 
     def agree(self) -> bool:
-        """Says whether all have answered, and alike."""
-        return len(self._told()) == len(self._asked) and are_alike([self._answer(told) for told in self._told()])
+        """Return whether all have responded, and alike."""
+        return len(self._responses()) == len(self._asked) and are_alike(
+            [self._answer(response) for response in self._responses()]
+        )
 
     def referral(self) -> DnsMessage | None:
-        """Finds a referral, where no server answered with authority."""
-        messages = self._messages()
+        """Return a referral, where no server answered with authority."""
+        messages = [response for response in self._responses() if isinstance(response, DnsMessage)]
         if any(message.authoritative for message in messages):
             return None
         return next((message for message in messages if message.authority), None)
 
     def replies(self, view: View) -> tuple[Reply, ...]:
-        """Gives what each server said; all must have answered."""
+        """Return the reply of each server; all must have responded."""
+        zone = name_text(self._cut.zone)
         return tuple(
-            Reply(perspective=self._perspective(view, *server), answer=self._answer(task.result()))
-            for server, task in self._asked.items()
+            Reply(
+                perspective=Perspective(view=view, server=name, address=address, zone=zone),
+                answer=self._answer(task.result()),
+            )
+            for (name, address), task in self._asked.items()
         )
 
     def cancel(self) -> None:
-        """Gives up on those that have not answered."""
+        """Cancel the questions that have no response yet."""
         for task in self._asked.values():
             task.cancel()
 
-    def _answer(self, told: DnsMessage | Unanswered) -> Answer:
-        return told if isinstance(told, Unanswered) else server_answer(told, self._query, self._cut.zone)
+    def _answer(self, response: DnsMessage | Unanswered) -> Answer:
+        return response if isinstance(response, Unanswered) else server_answer(response, self._query, self._cut.zone)
 
-    def _perspective(self, view: View, name: str, address: str) -> Perspective:
-        return Perspective(view=view, server=name, address=address, zone=name_text(self._cut.zone))
-
-    def _told(self) -> list[DnsMessage | Unanswered]:
+    def _responses(self) -> list[DnsMessage | Unanswered]:
         return [task.result() for task in self._asked.values() if task.done()]
 
-    def _messages(self) -> list[DnsMessage]:
-        return [told for told in self._told() if isinstance(told, DnsMessage)]
 
-
-def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
-    """Lists each server's first address, then each one's second, and so on."""
+def interleave_addresses(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
+    """Return each server's first address, then each one's second, and so on."""
     deepest = max((len(server.addresses) for server in servers), default=0)
     return [
         (server.name, server.addresses[at]) for at in range(deepest) for server in servers if at < len(server.addresses)
@@ -80,13 +82,13 @@ def in_turn(servers: Sequence[Nameserver]) -> list[tuple[str, str]]:
 
 
 def are_alike(answers: Iterable[Answer]) -> bool:
-    """Says whether these are answers, and all the same but for their TTLs."""
+    """Return whether these are answers, and all the same but for their TTLs."""
     gists = {_gist(answer) for answer in answers}
     return len(gists) == 1 and None not in gists
 
 
 def _gist(answer: Answer) -> object:
-    """Gives what two answers must share to be alike, TTLs aside; nothing for no answer."""
+    """Return what two answers must share to be alike, TTLs aside; None for no answer."""
     match answer:
         case Unanswered():
             return None

@@ -1,7 +1,8 @@
-"""Knows how one question reaches one server and its answer comes back: sockets, tries, time; not what answers mean.
+"""Exchange of one question and its response with one server: sockets, tries and timeouts.
 
-Each question has a socket of its own, connected to the server, so that the kernel picks a random port and drops
-what comes from elsewhere (RFC 5452 9.2). What is not the answer is ignored for as long as the answer may still come.
+Each question has a socket of its own, connected to the server, so that the kernel picks a random port and drops what
+comes from elsewhere (RFC 5452 9.2). Packets that are not the response are ignored for as long as the response may still
+come.
 """
 
 import asyncio
@@ -28,44 +29,44 @@ from letterhead.core.dns.answers import Unanswered, Why
 from letterhead.ports.resolver import Allowance
 
 TRIES = 2
-MAX_STRAYS = 32  # packets that are not the answer, before we give the server up
+MAX_STRAYS = 32  # packets that are not the response, after which we give up the server
 SILENT = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
-_WITHOUT_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP)  # RFC 6891 7: an old server's word for "what is an OPT?"
+_WITHOUT_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP)  # RFC 6891 7: from servers that know no OPT
 
 SocketAddress = tuple[str, int]
 
 
 @dataclass(slots=True)
 class QuestionBudget:
-    """Holds what one question may still use: the check's allowance, and a deadline in seconds of the loop's clock."""
+    """What one question may still use: the check's allowance, and a deadline in seconds of the loop's clock."""
 
     allowance: Allowance
     deadline: float
     silent: set[str] = field(default_factory=set)  # addresses that were asked twice for one name already
 
     def take_again(self, address: str) -> bool:
-        """Takes a packet for a second try, once for each address: what is silent to one question is so to all."""
+        """Take a packet for a second try, once per address: a server that ignores one question ignores all."""
         if address in self.silent:
             return False
         self.silent.add(address)
         return self.take()
 
     def take(self) -> bool:
-        """Takes one packet, if one is left and the time is not over."""
+        """Take one packet, if one is left and the deadline has not passed."""
         if self.allowance.packets <= 0 or asyncio.get_running_loop().time() >= self.deadline:
             return False
         self.allowance.packets -= 1
         return True
 
     def left_over(self) -> Unanswered:
-        """Says that the check's own limits kept us from asking."""
+        """Return the answer for a question that the check's own limits kept us from asking."""
         spent = self.allowance.packets <= 0
         detail = "the check has sent all the packets that it may" if spent else "the check has run out of time"
         return Unanswered(why=Why.NOT_ASKED, detail=detail)
 
 
 def is_usable(address: str) -> bool:
-    """Says whether this machine has a route to an address that may be a nameserver's; sends nothing."""
+    """Return whether this machine has a route to an address that may be a nameserver's; nothing is sent."""
     ip = ipaddress.ip_address(address)
     if ip.is_multicast or ip.is_unspecified or address == "255.255.255.255":
         return False
@@ -79,12 +80,15 @@ def is_usable(address: str) -> bool:
 async def exchange(
     server: SocketAddress, query: DnsQuery, budget: QuestionBudget, per_try: float
 ) -> DnsMessage | Unanswered:
-    """Asks one server one question: at most two tries over UDP, then once over TCP where the answer was truncated."""
+    """Ask one server one question: at most two tries over UDP, then once over TCP where the response is truncated.
+
+    A failure is `Unanswered`, never raised.
+    """
     try:
         with _connected(server) as sock:
-            answer = await _Conversation(sock, server[0], query, budget, per_try).hold()
-    except OSError as trouble:
-        return Unanswered(why=Why.UNREACHABLE, detail=trouble.strerror or "the network refused")
+            answer = await _Conversation(sock, server[0], query, budget, per_try).run()
+    except OSError as error:
+        return Unanswered(why=Why.UNREACHABLE, detail=error.strerror or "the network refused")
     if isinstance(answer, DnsMessage) and answer.truncated:
         return await _over_tcp(server, query, budget, 2 * per_try)
     return answer
@@ -103,7 +107,10 @@ def _connected(server: SocketAddress) -> socket.socket:
 
 
 class _Conversation:
-    """Asks over one UDP socket. A second try repeats the id, so that a late answer to the first is still heard."""
+    """The tries over one UDP socket.
+
+    A second try repeats the id, so that a late response to the first is still accepted.
+    """
 
     def __init__(
         self, sock: socket.socket, address: str, query: DnsQuery, budget: QuestionBudget, per_try: float
@@ -113,63 +120,65 @@ class _Conversation:
         self._loop = asyncio.get_running_loop()
         self._strays = 0
 
-    async def hold(self) -> DnsMessage | Unanswered:
-        edns, heard = True, None
+    async def run(self) -> DnsMessage | Unanswered:
+        edns = True
+        response: DnsMessage | Unanswered | None = None
         for attempt in range(TRIES):
-            silent = attempt > 0 and heard is None
-            if self._budget.take_again(self._address) if silent else self._budget.take():
-                with suppress(BlockingIOError):  # a full buffer loses the packet, as the way there may
+            repeated = attempt > 0 and response is None
+            if self._budget.take_again(self._address) if repeated else self._budget.take():
+                with suppress(BlockingIOError):  # a full buffer loses the packet, as the network may
                     self._sock.send(question_packet(self._id, self._query, edns=edns))
             elif attempt == 0:
                 return self._budget.left_over()
-            heard = await self._hear(self._loop.time() + self._per_try)
-            if heard is not None and not (isinstance(heard, DnsMessage) and heard.rcode in _WITHOUT_EDNS and edns):
-                return heard
-            edns = edns and heard is None
-        return heard or self._silence()
-
-    async def _hear(self, until: float) -> DnsMessage | Unanswered | None:
-        """Waits for the answer; nothing where none came in time."""
-        heard: asyncio.Future[DnsMessage | Unanswered | None] = self._loop.create_future()
-        timer = self._loop.call_at(min(until, self._budget.deadline), _settle, heard, None)
-        self._loop.add_reader(self._sock, self._listen, heard)
-        try:
-            return await heard
-        finally:
-            self._loop.remove_reader(self._sock)
-            timer.cancel()
-
-    def _listen(self, heard: "asyncio.Future[DnsMessage | Unanswered | None]") -> None:
-        """Takes one packet; the wait ends with the answer, with too many strays, or where the network refuses."""
-        if heard.done():
-            return
-        try:
-            answer = _read(self._sock.recv(MAX_OCTETS + 1), self._id, self._query)
-        except BlockingIOError:  # woken for a packet whose checksum was wrong
-            return
-        except OSError as trouble:
-            if not heard.done():
-                heard.set_exception(trouble)
-            return
-        self._strays += answer is None
-        if answer is not None or self._strays >= MAX_STRAYS:
-            _settle(heard, answer)
-
-    def _silence(self) -> Unanswered:
+            response = await self._receive(self._loop.time() + self._per_try)
+            if response is not None and not (
+                isinstance(response, DnsMessage) and response.rcode in _WITHOUT_EDNS and edns
+            ):
+                return response
+            edns = edns and response is None
+        if response is not None:
+            return response
         if self._strays:
             return Unanswered(why=Why.MALFORMED, detail="sent nothing that answers the question")
         if self._loop.time() >= self._budget.allowance.until:
             return self._budget.left_over()
         return Unanswered(why=Why.TIMEOUT, detail="no answer")
 
+    async def _receive(self, until: float) -> DnsMessage | Unanswered | None:
+        """Wait for the response; return None where none came in time."""
+        pending: asyncio.Future[DnsMessage | Unanswered | None] = self._loop.create_future()
+        timer = self._loop.call_at(min(until, self._budget.deadline), _settle, pending, None)
+        self._loop.add_reader(self._sock, self._listen, pending)
+        try:
+            return await pending
+        finally:
+            self._loop.remove_reader(self._sock)
+            timer.cancel()
 
-def _settle(heard: "asyncio.Future[DnsMessage | Unanswered | None]", answer: DnsMessage | Unanswered | None) -> None:
-    if not heard.done():
-        heard.set_result(answer)
+    def _listen(self, pending: "asyncio.Future[DnsMessage | Unanswered | None]") -> None:
+        """Receive one packet; the wait ends with the response, with too many strays, or where the network refuses."""
+        if pending.done():
+            return
+        try:
+            answer = _read(self._sock.recv(MAX_OCTETS + 1), self._id, self._query)
+        except BlockingIOError:  # woken for a packet whose checksum was wrong
+            return
+        except OSError as error:
+            if not pending.done():
+                pending.set_exception(error)
+            return
+        self._strays += answer is None
+        if answer is not None or self._strays >= MAX_STRAYS:
+            _settle(pending, answer)
+
+
+def _settle(pending: "asyncio.Future[DnsMessage | Unanswered | None]", answer: DnsMessage | Unanswered | None) -> None:
+    if not pending.done():
+        pending.set_result(answer)
 
 
 def _read(packet: bytes, packet_id: int, query: DnsQuery) -> DnsMessage | Unanswered | None:
-    """Reads a packet; nothing where it is not the answer or can't be read."""
+    """Read a packet; return None where it is not the response or can't be read."""
     if not belongs(packet, packet_id, query):
         return None
     try:
@@ -183,13 +192,24 @@ def _read(packet: bytes, packet_id: int, query: DnsQuery) -> DnsMessage | Unansw
 async def _over_tcp(
     server: SocketAddress, query: DnsQuery, budget: QuestionBudget, seconds: float
 ) -> DnsMessage | Unanswered:
+    """Ask one server over TCP (RFC 1035 4.2.2)."""
     if not budget.take():
         return budget.left_over()
     packet_id = secrets.randbits(16)
     until = min(asyncio.get_running_loop().time() + seconds, budget.deadline)
     try:
         async with asyncio.timeout_at(until):
-            packet = await _by_stream(server, question_packet(packet_id, query, edns=True))
+            reader, writer = await asyncio.open_connection(*server)
+            try:
+                question = question_packet(packet_id, query, edns=True)
+                writer.write(len(question).to_bytes(2) + question)
+                length = int.from_bytes(await reader.readexactly(2))
+                # No more of a response is read than shows that it is too large.
+                packet = await reader.readexactly(min(length, MAX_OCTETS + 1))
+            finally:
+                writer.transport.abort()
+                with suppress(OSError):
+                    await writer.wait_closed()
     except (TimeoutError, OSError, EOFError):
         return Unanswered(why=Why.TCP_BLOCKED, detail="truncated over UDP, and nothing came over TCP")
     answer = _read(packet, packet_id, query)
@@ -198,23 +218,10 @@ async def _over_tcp(
     return answer
 
 
-async def _by_stream(server: SocketAddress, packet: bytes) -> bytes:
-    """Exchanges one message over TCP (RFC 1035 4.2.2); reads no more of an answer than shows that it is too large."""
-    reader, writer = await asyncio.open_connection(*server)
-    try:
-        writer.write(len(packet).to_bytes(2) + packet)
-        length = int.from_bytes(await reader.readexactly(2))
-        return await reader.readexactly(min(length, MAX_OCTETS + 1))
-    finally:
-        writer.transport.abort()
-        with suppress(OSError):
-            await writer.wait_closed()
-
-
-async def first_telling(
+async def first_conclusive(
     servers: Sequence[SocketAddress], query: DnsQuery, budget: QuestionBudget, per_try: float
 ) -> DnsMessage | Unanswered:
-    """Asks servers one after the other, the next one early where one is slow, until one of them tells something."""
+    """Ask servers one after the other, the next one early where one is slow, until one responds NOERROR or NXDOMAIN."""
     waiting = list(servers)
     running: set[asyncio.Task[DnsMessage | Unanswered]] = set()
     last: DnsMessage | Unanswered = Unanswered(why=Why.NO_SERVERS, detail="nobody to ask")

@@ -1,7 +1,7 @@
-"""Knows DNS messages as octets (RFC 1035 4) and what they hold as values; knows no sockets, no servers, no verdicts.
+"""DNS messages as octets (RFC 1035 4), written and parsed.
 
-Everything read here was written by a stranger: length and counts are looked at before anything is parsed. The types
-that mail asks for are read here, straight into core's values; the few others are left to dnspython.
+Everything parsed here was written by a stranger: length and counts are checked before anything is parsed. The types
+that mail needs are parsed here, straight into core's values; the few others are left to dnspython.
 """
 
 import struct
@@ -34,7 +34,7 @@ MAX_STRINGS = 512  # in one TXT
 MAX_LABELS = 2048  # in all names together
 MAX_POINTERS = 16  # in one name
 UDP_PAYLOAD = 1232  # what fits every path unfragmented
-DETAIL_LIMIT = 200  # characters of a server's own words that we repeat
+DETAIL_LIMIT = 200  # characters of a server's own text that we repeat
 
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
@@ -46,15 +46,15 @@ _WITHOUT_QUESTION = frozenset({dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.
 
 
 class Malformed(Exception):
-    """Says that a packet is no readable DNS message."""
+    """A packet that is no readable DNS message."""
 
 
 class TooLarge(Exception):
-    """Says that a message is larger than any that we need."""
+    """A message that is larger than any that we need."""
 
 
 class DnsQuery(msgspec.Struct, frozen=True):
-    """Says what to put into a question packet; a recursive one asks for the AD bit (RFC 6840 5.7)."""
+    """One question; a recursive one asks for the AD bit (RFC 6840 5.7)."""
 
     name: Name
     rdtype: int
@@ -63,15 +63,15 @@ class DnsQuery(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """Holds what an OPT record (RFC 6891) tells beside its TTL: extended errors (RFC 8914), in words."""
+    """The content of an OPT record (RFC 6891) other than its TTL: extended errors (RFC 8914), as text."""
 
     errors: tuple[str, ...] = ()
 
 
 class ResourceRecord(msgspec.Struct, frozen=True):
-    """Holds one resource record; `rdata` is missing where the type is none that we asked for or need.
+    """One resource record; `rdata` is None where we neither asked for the type nor need it.
 
-    `target` is the name that a CNAME, NS or PTR holds, `canonical` the RDATA as it is compared (RFC 4034 6.2).
+    `target` is the name in a CNAME, NS or PTR, `canonical` the RDATA as it is compared (RFC 4034 6.2).
     """
 
     owner: Name
@@ -83,7 +83,7 @@ class ResourceRecord(msgspec.Struct, frozen=True):
 
 
 class DnsMessage(msgspec.Struct, frozen=True):
-    """Holds what we read of a response; a truncated one holds no records."""
+    """What we parse of a response; a truncated one has no records."""
 
     rcode: int
     authoritative: bool = False
@@ -97,24 +97,24 @@ class DnsMessage(msgspec.Struct, frozen=True):
 
     @property
     def rcode_text(self) -> str:
-        """Names the response code, with the extended errors that came along (RFC 8914)."""
+        """Return the response code's name, with the extended errors that came along (RFC 8914)."""
         return "; ".join([dns.rcode.to_text(dns.rcode.Rcode.make(self.rcode)), *self.errors])
 
 
 @lru_cache(maxsize=64)
 def type_number(text: str) -> int:
-    """Gives the number of a type, by its name; raises `dns.exception.DNSException` where there is none."""
+    """Return the number of a type by its name; raise `dns.exception.DNSException` where there is none."""
     return int(RdataType.make(text))
 
 
 @lru_cache(maxsize=64)
 def type_text(number: int) -> str:
-    """Gives the name of a type that we ask for."""
+    """Return the name of a type that we ask for."""
     return RdataType.to_text(RdataType.make(number))
 
 
 def question_packet(packet_id: int, query: DnsQuery, *, edns: bool) -> bytes:
-    """Writes a question, with an OPT record (RFC 6891) where `edns`."""
+    """Return the packet of a question, with an OPT record (RFC 6891) where `edns`."""
     flags = (_RD | _AD if query.recursive else 0) | (_CD if query.checking_disabled else 0)
     header = _HEADER.pack(packet_id, flags, 1, 0, 0, int(edns))
     option = b"\0" + _RECORD.pack(OPT, UDP_PAYLOAD, 0, 0) if edns else b""
@@ -122,7 +122,7 @@ def question_packet(packet_id: int, query: DnsQuery, *, edns: bool) -> bytes:
 
 
 def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
-    """Says whether a packet is a response to this very question, by id, QR bit and question (RFC 5452 9.1)."""
+    """Return whether a packet is a response to this very question, by id, QR bit and question (RFC 5452 9.1)."""
     if len(packet) < _HEADER.size:
         return False
     got_id, flags, questions, *_ = _HEADER.unpack_from(packet)
@@ -135,7 +135,7 @@ def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
 
 
 def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
-    """Reads a response that belongs to the query; raises `TooLarge` or `Malformed`."""
+    """Parse a response that belongs to the query; raise `TooLarge` or `Malformed`."""
     _, flags, questions, *counts = _HEADER.unpack_from(packet)
     if len(packet) > MAX_OCTETS or sum(counts) > MAX_RECORDS:
         raise TooLarge
@@ -144,9 +144,15 @@ def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
     reader = _MessageReader(packet, query, asked=questions > 0)
     try:
         answer, authority, additional = (tuple([reader.record() for _ in range(count)]) for count in counts)
-    except (dns.exception.DNSException, ValueError, IndexError, struct.error) as trouble:
-        raise Malformed(str(trouble)) from trouble
-    extended, errors = _option(additional)
+    except (dns.exception.DNSException, ValueError, IndexError, struct.error) as error:
+        raise Malformed(str(error)) from error
+    # The upper bits of the response code and the extended errors are in the OPT record (RFC 6891 6.1.3).
+    extended = 0
+    errors: tuple[str, ...] = ()
+    for record in additional:
+        if isinstance(record.rdata, Options):
+            extended, errors = record.ttl >> 24, record.rdata.errors
+            break
     return DnsMessage(
         rcode=extended << 4 | flags & 0xF,
         authoritative=bool(flags & _AA),
@@ -164,7 +170,7 @@ def _question(query: DnsQuery) -> bytes:
 
 
 class _MessageReader:
-    """Reads the records of one message in turn; each name, string and number lies within its record or is refused."""
+    """A parser of one message's records; each name, string and number lies within its record or is refused."""
 
     def __init__(self, packet: bytes, query: DnsQuery, *, asked: bool) -> None:
         self._packet, self._labels = packet, 0
@@ -182,21 +188,21 @@ class _MessageReader:
         if end > len(packet):
             raise ValueError("a record that ends behind the message")
         if rdtype == TXT:
-            _count_strings(packet[start:end])
+            _refuse_many_strings(packet[start:end])
         self._at = start
         # The class of an OPT is the sender's buffer size (RFC 6891 6.1.2).
         read = rdtype in self._wanted and (rdclass == IN or rdtype == OPT)
-        record = self._read(owner, rdtype, ttl, end) if read else ResourceRecord(owner, rdtype, ttl)
+        record = self._rdata(owner, rdtype, ttl, end) if read else ResourceRecord(owner, rdtype, ttl)
         if read and self._at != end:
             raise ValueError("RDATA that is longer or shorter than its type")
         self._at = end
         return record
 
-    def _read(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
+    def _rdata(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
         match rdtype:
             case 16:  # TXT
                 canonical = self._octets(end - self._at)
-                return ResourceRecord(owner, rdtype, ttl, _text(canonical), None, canonical)
+                return ResourceRecord(owner, rdtype, ttl, _txt(canonical), None, canonical)
             case 2 | 5 | 12:  # NS, CNAME, PTR
                 target = self._name(end)
                 return ResourceRecord(owner, rdtype, ttl, Target(name=name_text(target)), target, wire_form(target))
@@ -207,28 +213,28 @@ class _MessageReader:
                 return ResourceRecord(owner, rdtype, ttl, mx, None, octets + wire_form(host))
             case 1 | 28:  # A, AAAA
                 octets = self._octets(4 if rdtype == A else 16)
-                return ResourceRecord(owner, rdtype, ttl, Address(ip=_address(octets)), None, octets)
-            case 6:
-                return self._soa(owner, ttl, end)
+                ip = str(IPv4Address(octets)) if rdtype == A else dns.ipv6.inet_ntoa(octets)
+                return ResourceRecord(owner, rdtype, ttl, Address(ip=ip), None, octets)
+            case 6:  # SOA
+                primary, mailbox = self._name(end), self._name(end)
+                octets = self._octets(_SOA.size)
+                serial, *_, minimum = _SOA.unpack(octets)
+                soa = Soa(primary=name_text(primary), serial=serial, minimum=minimum)
+                return ResourceRecord(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
             case _:
-                return self._other(owner, rdtype, ttl, end)
+                return self._rare_rdata(owner, rdtype, ttl, end)
 
-    def _soa(self, owner: Name, ttl: int, end: int) -> ResourceRecord:
-        primary, mailbox = self._name(end), self._name(end)
-        octets = self._octets(_SOA.size)
-        serial, *_, minimum = _SOA.unpack(octets)
-        soa = Soa(primary=name_text(primary), serial=serial, minimum=minimum)
-        return ResourceRecord(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
-
-    def _other(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
-        """Leaves a rare type to dnspython."""
+    def _rare_rdata(self, owner: Name, rdtype: int, ttl: int, end: int) -> ResourceRecord:
+        """Parse a rare type with dnspython."""
         start, self._at = self._at, end
         if rdtype == OPT and start == end:
             return ResourceRecord(owner, rdtype, ttl, Options())
         number = RdataType.make(rdtype)
         rdata = dns.rdata.from_wire(dns.rdataclass.IN, number, self._packet, start, end - start)
         if isinstance(rdata, dns.rdtypes.ANY.OPT.OPT):
-            return ResourceRecord(owner, rdtype, ttl, _options(rdata))
+            errors = [option for option in rdata.options if isinstance(option, dns.edns.EDEOption)]
+            options = Options(tuple(option.to_text()[:DETAIL_LIMIT] for option in errors[:3]))
+            return ResourceRecord(owner, rdtype, ttl, options)
         return ResourceRecord(owner, rdtype, ttl, core_rdata(rdata), None, rdata.to_digestable())
 
     def _octets(self, count: int) -> bytes:
@@ -236,7 +242,7 @@ class _MessageReader:
         return self._packet[start : self._at]
 
     def _name(self, end: int) -> Name:
-        """Reads a name that ends before `end` (RFC 1035 4.1.4): pointers lead back only, to what lies wholly before."""
+        """Parse a name that ends before `end` (RFC 1035 4.1.4): pointers lead back only, to what lies wholly before."""
         packet, start, after = self._packet, self._at, 0
         at, labels, pointers = start, [], 0
         while True:
@@ -258,17 +264,15 @@ class _MessageReader:
                 break
             start = at = to
         self._at = after or at + 1
-        return self._counted(tuple(labels))
-
-    def _counted(self, name: Name) -> Name:
-        """Counts the labels of all names: compression makes a long name of every two octets."""
+        name = tuple(labels)
+        # All names together: compression makes a long name of every two octets.
         self._labels += len(name)
         if self._labels > MAX_LABELS or sum(map(len, name)) + len(name) >= NAME_LIMIT:
             raise ValueError("more names than we read, or a longer one")
         return name
 
 
-def _text(rdata: bytes) -> Txt:
+def _txt(rdata: bytes) -> Txt:
     strings, at = [], 0
     while at < len(rdata):
         end = at + 1 + rdata[at]
@@ -279,11 +283,7 @@ def _text(rdata: bytes) -> Txt:
     return Txt(strings=tuple(strings))
 
 
-def _address(octets: bytes) -> str:
-    return str(IPv4Address(octets)) if len(octets) == 4 else dns.ipv6.inet_ntoa(octets)
-
-
-def _count_strings(rdata: bytes) -> None:
+def _refuse_many_strings(rdata: bytes) -> None:
     at = count = 0
     while at < len(rdata):
         at += 1 + rdata[at]
@@ -292,21 +292,8 @@ def _count_strings(rdata: bytes) -> None:
             raise TooLarge
 
 
-def _options(rdata: dns.rdtypes.ANY.OPT.OPT) -> Options:
-    told = [option for option in rdata.options if isinstance(option, dns.edns.EDEOption)]
-    return Options(tuple(option.to_text()[:DETAIL_LIMIT] for option in told[:3]))
-
-
-def _option(additional: Iterable[ResourceRecord]) -> tuple[int, tuple[str, ...]]:
-    """Reads the upper bits of the response code and the extended errors out of the OPT record."""
-    for record in additional:
-        if isinstance(record.rdata, Options):
-            return record.ttl >> 24, record.rdata.errors
-    return 0, ()
-
-
 def rrset(owner: Name, rdtype: int, ttl: int, records: Iterable[ResourceRecord]) -> RRset:
-    """Makes the core value of records of one owner and type: each RDATA once, in a stable order."""
+    """Return the RRset of records of one owner and type: each RDATA once, in a stable order."""
     once = {record.canonical: record.rdata for record in records}
     rdatas = tuple(rdata for _, rdata in sorted(once.items()) if rdata is not None and not isinstance(rdata, Options))
     return RRset(owner=name_text(owner), rdtype=type_text(rdtype), ttl=ttl, rdatas=rdatas)

@@ -1,8 +1,8 @@
-"""Knows how a zone answers, from its text (RFC 1035 5): for tests, for the demo and to check a zone before it is live.
+"""A resolver over zone text (RFC 1035 5): for tests, for the demo and to check a zone before it is live.
 
-A text may hold several zones; each SOA starts one. What only one server says follows a comment of our own, up to the
-next one: `; @server ns2.acme.test` replaces the RRsets that it names, `; @server ns2.acme.test timeout` silences the
-server (any word of `Why`), `; @resolver` does either for the resolvers' view, and `; @all` ends it.
+A text may hold several zones; each SOA starts one. Records that only one server has follow a comment of our own, up to
+the next one: `; @server ns2.acme.test` replaces the RRsets that it names, `; @server ns2.acme.test timeout` makes the
+server fail (with any value of `Why`), `; @resolver` does either for the resolvers' view, and `; @all` ends it.
 """
 
 import re
@@ -41,9 +41,9 @@ from letterhead.core.dns.records import STRING_LIMIT
 from letterhead.errors import Fault, Kind
 from letterhead.ports.resolver import Allowance
 
-TEXT = "zone text"  # who says it, where the text names no server
+TEXT = "zone text"  # the server of a reply, where the text names none
 RESOLVER = "@resolver"
-# How real servers put it (transport.py, interpret.py) that they do not answer.
+# The texts of transport.py and interpret.py for servers that do not answer.
 DETAILS = {
     Why.TIMEOUT: "no answer",
     Why.UNREACHABLE: "Connection refused",
@@ -53,17 +53,17 @@ DETAILS = {
     Why.LAME: "answers without authority",
 }
 DEFAULT_TTL = 3600
-# What is seen beside a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
-BESIDE_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
-NEGATIVE_TTL = 300  # where the text has no SOA that tells
+# What is visible together with a CNAME, at an apex that should have none; it hides all else (RFC 1034 3.6.2).
+ALLOWED_AT_ALIAS = frozenset({RdataType.CNAME, RdataType.SOA, RdataType.NS})
+NEGATIVE_TTL = 300  # where the text has no SOA
 
 _STARTS_ZONE = re.compile(r'[^;"]*\sSOA\s', re.IGNORECASE)
 _ALIAS = re.compile(r"[^\s;]\S*(?:\s+(?:IN|\d\w*))*\s+CNAME\s", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"\s*\$(\w+)\s+(\S+)", re.IGNORECASE)
 _STRING = re.compile(r'"((?:[^"\\]|\\[0-9]{3}|\\.)*)"')
 _LETTER = re.compile(r"\\[0-9]{3}|\\.|.")
-_PLACE = re.compile(r"<input>:(\d+): (.*)", re.DOTALL)  # how dnspython begins what it has to say
-_ASIDE = re.compile(r";\s*@(all|resolver|server)(?:\s+(\S+))?(?:\s+(\S+))?\s*$")
+_POSITION = re.compile(r"<input>:(\d+): (.*)", re.DOTALL)  # the beginning of dnspython's messages
+_OVERRIDE = re.compile(r";\s*@(all|resolver|server)(?:\s+(\S+))?(?:\s+(\S+))?\s*$")
 
 Sets = dict[tuple[Name, RdataType], dns.rrset.RRset]
 Nodes = dict[Name, dict[RdataType, dns.rrset.RRset]]
@@ -71,36 +71,31 @@ Nodes = dict[Name, dict[RdataType, dns.rrset.RRset]]
 
 @dataclass(slots=True)
 class _Zone:
-    """Holds one zone: what all servers say, what single ones say instead, and which do not answer."""
+    """One zone: the records of all servers, those that single ones have instead, and the servers that do not answer."""
 
     apex: Name
     sets: Sets = field(default_factory=dict)
-    asides: dict[str, Sets] = field(default_factory=dict)
-    silent: dict[str, Why] = field(default_factory=dict)
+    overrides: dict[str, Sets] = field(default_factory=dict)
+    failures: dict[str, Why] = field(default_factory=dict)
     _nodes: dict[str, Nodes] = field(default_factory=dict)
 
     def node(self, who: str, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
-        """Finds all that one server, or the resolvers, hold at a name, by wildcard where there is one.
+        """Return all that one server, or the resolvers, have at a name, by wildcard where there is one.
 
-        Nothing where the name does not exist. It does as soon as one below it does (RFC 4592 2.2.2).
+        Return None where the name does not exist. It does as soon as one below it does (RFC 4592 2.2.2).
         """
-        nodes = self._nodes_of(who)
-        if name not in nodes:
-            closest = next(above for above in _upwards(name) if above in nodes or above == self.apex)
-            name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
-        return nodes.get(name)
-
-    def _nodes_of(self, who: str) -> Nodes:
-        """Sorts the records by their owners, once: the zone is read by now."""
         nodes = self._nodes.get(who)
-        if nodes is None:
+        if nodes is None:  # sorted by owner, once: the zone is complete by now
             nodes = self._nodes[who] = {}
-            for (owner, rdtype), records in (self.sets | self.asides.get(who, {})).items():
+            for (owner, rdtype), records in (self.sets | self.overrides.get(who, {})).items():
                 for above in _upwards(owner):
                     if above.is_subdomain(self.apex):
                         nodes.setdefault(above, {})
                 nodes[owner][rdtype] = records
-        return nodes
+        if name not in nodes:
+            closest = next(above for above in _upwards(name) if above in nodes or above == self.apex)
+            name = dns.name.Name((b"*", *closest.labels))  # RFC 4592 3.3.1: the source of synthesis
+        return nodes.get(name)
 
     @property
     def negative_ttl(self) -> int:
@@ -112,10 +107,10 @@ class _Zone:
 
 
 class ZoneFileResolver:
-    """Answers from the text of zones. Fault `parameter-invalid` names the line that can't be read.
+    """The implementation of `Resolver` on zone text; it raises Fault `parameter-invalid` for a line that can't be read.
 
-    A text without any SOA is read as the one zone that its first $ORIGIN names, as panels export it. `resolver` names
-    the resolver in whose name it answers recursive questions.
+    A text without any SOA is read as the one zone that its first $ORIGIN names, as DNS hosts export it. `resolver` is
+    the name of the resolver that answers recursive questions.
     """
 
     def __init__(self, *texts: str, resolver: str = TEXT) -> None:
@@ -124,35 +119,35 @@ class ZoneFileResolver:
 
     @property
     def zones(self) -> tuple[str, ...]:
-        """Names the zones that the texts hold."""
+        """The names of the zones in the texts."""
         return tuple(sorted(name_text(apex) for apex in self._zones))
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """Lists the names that own records."""
+        """The names that own records."""
         return tuple(sorted({name_text(owner) for zone in self._zones.values() for owner, _ in zone.sets}))
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
-        """Answers every question at once; nothing is sent and nothing of the allowance is used."""
+        """Answer every question at once; nothing is sent and nothing of the allowance is used."""
         del allowance
         return {question: self.replies(question) for question in questions}
 
     def replies(self, question: Question) -> tuple[Reply, ...]:
-        """Answers one question, without waiting: it is all here."""
+        """Answer one question, without waiting."""
         try:
             name, rdtype = name_from(question.name), RdataType.make(question.rdtype)
-        except (dns.exception.DNSException, ValueError) as trouble:
-            return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(trouble))),)
+        except (dns.exception.DNSException, ValueError) as error:
+            return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(error))),)
         match question.view:
             case View.RECURSIVE | View.ONE_RESOLVER:
                 return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None), self._resolver),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
             case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
-                return self._by_servers(question.view, name, rdtype)
+                return self._server_replies(question.view, name, rdtype)
 
-    def _by_servers(self, view: View, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
-        zone = self._zone_of(name)
+    def _server_replies(self, view: View, name: Name, rdtype: RdataType) -> tuple[Reply, ...]:
+        zone = self._find_zone(name)
         if zone is None:
             return (_reply(view, _unknown(name)),)
         servers = self._servers(zone.sets, zone.apex) or (Nameserver(name=TEXT, addresses=()),)
@@ -161,24 +156,28 @@ class ZoneFileResolver:
         return replies[:1] if view is View.ONE_SERVER else replies[:2] if enough else replies
 
     def _answer(self, who: str, name: Name, rdtype: RdataType, within: _Zone | None) -> Answer:
-        """Follows aliases as one server does `within` its zone, or as a resolver does through all zones."""
+        """Follow aliases as one server does `within` its zone, or as a resolver does through all zones."""
         path: list[Name] = []
         ttl, hides = 0, False
         while True:
             at = path[-1] if path else name
-            zone = self._zone_of(at)
+            zone = self._find_zone(at)
             if zone is None or (within is not None and zone is not within):
                 return _aliased(path, ttl, dangling=False, hides=hides) if path else _unknown(at)
-            if who in zone.silent:
-                why = zone.silent[who]
+            if who in zone.failures:
+                why = zone.failures[who]
                 return Unanswered(why=why, detail=DETAILS.get(why, why.value))
             node = zone.node(who, at)
-            if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in BESIDE_ALIAS):
+            if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in ALLOWED_AT_ALIAS):
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
             alias = node.get(RdataType.CNAME) if node is not None else None
             if alias is None:
-                return _aliased(path, ttl, dangling=True, hides=hides) if path else _absent(zone, node)
+                if path:
+                    return _aliased(path, ttl, dangling=True, hides=hides)
+                if node is None:
+                    return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
+                return NoData(negative_ttl=zone.negative_ttl)
             hides = hides or (node is not None and rdtype in node)
             target = alias[0].target
             if target == name or target in path or len(path) == MAX_ALIASES:
@@ -186,8 +185,11 @@ class ZoneFileResolver:
             path.append(target)
             ttl = min(ttl or alias.ttl, alias.ttl)
 
-    def _zone_of(self, name: Name) -> _Zone | None:
-        """Finds the zone that holds a name; none where it is delegated to servers whose zone the text does not hold."""
+    def _find_zone(self, name: Name) -> _Zone | None:
+        """Return the zone that contains a name.
+
+        Return None where it is delegated to servers whose zone the text does not contain.
+        """
         zone = next((self._zones[above] for above in _upwards(name) if above in self._zones), None)
         return None if zone is None or _cut_below(zone, name) is not None else zone
 
@@ -200,30 +202,27 @@ class ZoneFileResolver:
             return Delegated(zone=name_text(cut), servers=self._servers(zone.sets, cut), negative_ttl=0)
         if top_level(name_text(zone.apex)) and zone.node(TEXT, name) is None:
             return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
+        parent = next((self._zones[above] for above in _upwards(zone.apex)[1:] if above in self._zones), None)
         return Delegated(
             zone=name_text(zone.apex),
             servers=self._servers(zone.sets, zone.apex),
             negative_ttl=zone.negative_ttl,
-            parent_servers=tuple(server.name for server in self._parents_list(zone)),
+            parent_servers=tuple(each.name for each in self._servers(parent.sets, zone.apex)) if parent else (),
         )
 
-    def _parents_list(self, zone: _Zone) -> tuple[Nameserver, ...]:
-        above = next((self._zones[name] for name in _upwards(zone.apex)[1:] if name in self._zones), None)
-        return self._servers(above.sets, zone.apex) if above else ()
-
     def _servers(self, sets: Sets, zone: Name) -> tuple[Nameserver, ...]:
-        names = sorted(rdata.target for rdata in sets.get((zone, RdataType.NS), ()))
-        return tuple(Nameserver(name=name_text(name), addresses=self._addresses(name)) for name in names)
-
-    def _addresses(self, name: Name) -> tuple[str, ...]:
-        """Finds a server's addresses in any zone: glue counts."""
-        wanted = ((name, RdataType.A), (name, RdataType.AAAA))
-        found = (zone.sets[key] for zone in self._zones.values() for key in wanted if key in zone.sets)
-        return tuple(dict.fromkeys(rdata.address for records in found for rdata in records))
+        """Return a zone's servers, with their addresses from any zone: glue counts."""
+        servers = []
+        for name in sorted(rdata.target for rdata in sets.get((zone, RdataType.NS), ())):
+            keys = ((name, RdataType.A), (name, RdataType.AAAA))
+            found = (each.sets[key] for each in self._zones.values() for key in keys if key in each.sets)
+            addresses = tuple(dict.fromkeys(rdata.address for records in found for rdata in records))
+            servers.append(Nameserver(name=name_text(name), addresses=addresses))
+        return tuple(servers)
 
 
 class _ZoneTextReader:
-    """Splits a text into zones and asides, and leaves the records themselves to dnspython."""
+    """A parser that splits a text into zones and overrides, and leaves the records themselves to dnspython."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.removeprefix("\ufeff").splitlines()
@@ -239,38 +238,36 @@ class _ZoneTextReader:
     def zones(self) -> list[_Zone]:
         depth = 0
         for number, line in enumerate(self._lines, 1):
-            directive, aside = _DIRECTIVE.match(line), _ASIDE.match(line)
-            if depth == 0 and (directive or aside or _STARTS_ZONE.match(line)):
+            directive, override = _DIRECTIVE.match(line), _OVERRIDE.match(line)
+            if depth == 0 and (directive or override or _STARTS_ZONE.match(line)):
                 self._flush()
                 self._at = number
             if depth == 0 and directive:
-                self._direct(directive[1].upper(), directive[2])
-            elif depth == 0 and aside:
-                self._turn(*aside.groups())
+                self._apply_directive(directive[1].upper(), directive[2])
+            elif depth == 0 and override:
+                self._override(*override.groups())
             else:
                 self._piece.append(_split_strings(line))
-            depth = max(0, depth + _opened(line))
+            bare = _STRING.sub("", line).partition(";")[0]
+            depth = max(0, depth + bare.count("(") - bare.count(")"))
         self._flush()
         return self._zones
 
-    def _direct(self, word: str, value: str) -> None:
+    def _apply_directive(self, keyword: str, value: str) -> None:
         self._piece.append("")  # keeps dnspython's line numbers right
-        if word == "TTL":
+        if keyword == "TTL":
             self._ttl = value
-        elif word == "ORIGIN":
-            self._turn_origin(value)
-        else:
-            raise self._fault(self._at, f"${word} is not followed", "Write the records themselves into the text.")
-
-    def _turn_origin(self, value: str) -> None:
+            return
+        if keyword != "ORIGIN":
+            raise self._fault(self._at, f"${keyword} is not followed", "Write the records themselves into the text.")
         try:
             self._origin = dns.name.from_text(value, self._origin or dns.name.root)
-        except dns.exception.DNSException as trouble:
-            raise self._fault(self._at, f"“{value}” is no name ({trouble})", "Write $ORIGIN acme.dev.") from trouble
+        except dns.exception.DNSException as error:
+            raise self._fault(self._at, f"“{value}” is no name ({error})", "Write $ORIGIN acme.dev.") from error
         if self._bare and not self._zones:
             self._zones.append(_Zone(self._origin))
 
-    def _turn(self, kind: str, name: str | None, why: str | None) -> None:
+    def _override(self, kind: str, name: str | None, why: str | None) -> None:
         self._piece.append("")
         if kind == "resolver":
             name, why = RESOLVER, name
@@ -278,34 +275,31 @@ class _ZoneTextReader:
         if self._who is None or not self._zones:
             return
         if why is None:
-            self._zones[-1].asides.setdefault(self._who, {})
+            self._zones[-1].overrides.setdefault(self._who, {})
         elif why in set(Why):
-            self._zones[-1].silent[self._who] = Why(why)
+            self._zones[-1].failures[self._who] = Why(why)
         else:
             raise self._fault(self._at, f"“{why}” is no reason that we know", f"Use one of {', '.join(Why)}.")
 
     def _flush(self) -> None:
-        """Reads the records gathered so far into the zone that they belong to."""
+        """Add the records gathered so far to the zone that they belong to."""
         piece, self._piece = self._piece, []
-        self._go_on(piece)
-        try:
-            found = self._read(piece)
-        except (dns.exception.DNSException, ValueError, OverflowError) as trouble:
-            raise self._unreadable(str(trouble)) from trouble
-        for each in found:
-            self._keep(each)
-
-    def _go_on(self, piece: list[str]) -> None:
-        """Gives the first record its owner, where a directive stands between it and the line that names it."""
+        # The first record gets its owner, where a directive separates it from the line that names it.
         starts = [at for at, line in enumerate(piece) if line.strip() and not line.lstrip().startswith(";")]
         if starts and self._owner and piece[starts[0]][0].isspace():
             piece[starts[0]] = self._owner + piece[starts[0]]
         named = [line.split()[0] for at in starts if not (line := piece[at])[0].isspace()]
         self._owner = named[-1] if named and not any("(" in piece[at] for at in starts[:-1]) else self._owner
+        try:
+            found = self._read(piece)
+        except (dns.exception.DNSException, ValueError, OverflowError) as error:
+            raise self._parse_fault(str(error)) from error
+        for records in found:
+            self._add(records)
 
-    def _unreadable(self, said: str) -> Fault:
-        place = _PLACE.match(said)
-        line, why = (self._at + int(place[1]) - 1, place[2]) if place else (self._at, said)
+    def _parse_fault(self, said: str) -> Fault:
+        position = _POSITION.match(said)
+        line, why = (self._at + int(position[1]) - 1, position[2]) if position else (self._at, said)
         if "newline in quoted string" in why:
             line, why = line - 1, "a quote is opened and not closed"
         if "unbalanced parentheses" in why:
@@ -316,7 +310,10 @@ class _ZoneTextReader:
         return self._fault(line, why.rstrip("."), fix)
 
     def _read(self, lines: list[str]) -> list[dns.rrset.RRset]:
-        """Reads records; a CNAME beside other records, which RFC 1034 3.6.2 forbids, is what we may be asked about."""
+        """Parse records, also a CNAME next to other records.
+
+        RFC 1034 3.6.2 forbids it; a text that we check may have it all the same.
+        """
         text = "\n".join(lines)
         try:
             return dns.zonefile.read_rrsets(text, origin=self._origin, default_ttl=self._ttl, rdclass=None)
@@ -327,17 +324,17 @@ class _ZoneTextReader:
                 raise
             return [*self._read(others), *self._read(aliases)]
 
-    def _keep(self, records: dns.rrset.RRset) -> None:
+    def _add(self, records: dns.rrset.RRset) -> None:
         if records.rdtype == RdataType.SOA:
             self._who = None
             self._zones.append(_Zone(records.name))
         if not self._zones or not records.name.is_subdomain(self._zones[-1].apex):
             raise self._fault(self._at, f"{records.name} lies in no zone of this text", "Put an SOA record before it.")
         zone = self._zones[-1]
-        sets = zone.sets if self._who is None else zone.asides.setdefault(self._who, {})
-        kept = sets.setdefault((records.name, records.rdtype), records)
+        sets = zone.sets if self._who is None else zone.overrides.setdefault(self._who, {})
+        merged = sets.setdefault((records.name, records.rdtype), records)
         for rdata in records:
-            kept.add(rdata)
+            merged.add(rdata)
 
     def _fault(self, line: int, what: str, fix: str) -> Fault:
         shown = self._lines[line - 1].strip()[:80] if 0 < line <= len(self._lines) else ""
@@ -346,39 +343,27 @@ class _ZoneTextReader:
 
 
 def _split_strings(line: str) -> str:
-    """Splits texts that are too long for one string, as panels do when a zone is typed into them."""
-    return _STRING.sub(lambda hit: _split(hit[0], hit[1]), line) if len(line) > STRING_LIMIT else line
+    """Split texts that are too long for one string, as DNS hosts do with what is typed into their forms."""
 
+    def split(match: re.Match[str]) -> str:
+        letters = _LETTER.findall(match[1])
+        if sum(len(each.encode()) if len(each) == 1 else 1 for each in letters) <= STRING_LIMIT:
+            return match[0]
+        size = STRING_LIMIT if match[1].isascii() else STRING_LIMIT // 4  # RFC 3629 3: four octets at most
+        return " ".join('"' + "".join(letters[at : at + size]) + '"' for at in range(0, len(letters), size))
 
-def _split(whole: str, text: str) -> str:
-    letters = _LETTER.findall(text)
-    if sum(len(each.encode()) if len(each) == 1 else 1 for each in letters) <= STRING_LIMIT:
-        return whole
-    size = STRING_LIMIT if text.isascii() else STRING_LIMIT // 4  # RFC 3629 3: four octets at most
-    return " ".join('"' + "".join(letters[at : at + size]) + '"' for at in range(0, len(letters), size))
-
-
-def _opened(line: str) -> int:
-    """Counts the parentheses that a line opens, less those that it closes."""
-    bare = _STRING.sub("", line).partition(";")[0]
-    return bare.count("(") - bare.count(")")
+    return _STRING.sub(split, line) if len(line) > STRING_LIMIT else line
 
 
 def _cut_below(zone: _Zone, name: Name) -> Name | None:
-    """Finds the delegation that a name lies at or below, within a zone."""
+    """Return the delegation that a name lies at or below, within a zone."""
     between = [above for above in _upwards(name) if above != zone.apex and above.is_subdomain(zone.apex)]
     return next((above for above in reversed(between) if (above, RdataType.NS) in zone.sets), None)
 
 
 def _upwards(name: Name) -> list[Name]:
-    """Lists a name and all names above it."""
+    """Return a name and all names above it."""
     return [dns.name.Name(name.labels[at:]) for at in range(len(name.labels))]
-
-
-def _absent(zone: _Zone, node: object) -> Answer:
-    if node is None:
-        return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
-    return NoData(negative_ttl=zone.negative_ttl)
 
 
 def _aliased(path: list[Name], ttl: int, *, dangling: bool, hides: bool) -> Aliased:

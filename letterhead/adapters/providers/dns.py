@@ -1,4 +1,4 @@
-"""Knows that there is no provider: our own evidence decides, and the operator's own mail server signs."""
+"""The provider `dns`, which is no mail provider: DNS alone decides, and the operator's own mail server signs."""
 # ruff: noqa: ARG002 - the port passes what a real provider needs
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from letterhead.ports.provider import HealthItem
 
 
 class DnsProvider:
-    """Agrees to everything at once, so that DNS alone moves a domain (implements `ports.Provider`)."""
+    """An implementation of `Provider` that agrees to everything at once, so that DNS alone moves a domain."""
 
     name = "dns"
 
@@ -27,28 +27,28 @@ class DnsProvider:
         self.return_path = return_path
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
-        """Agrees; `selector` stays open, since there is nobody who could hold another one."""
+        """Agree; `selector` stays open, since nobody could hold another one."""
         return self._agree(None, None)
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Agrees to the wish; there is nobody to tell."""
+        """Agree to the wish."""
         return self._agree(wish.selector, wish.mail_from)
 
     async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Agrees to the wish; there is nobody who could give up."""
+        """Agree to the wish."""
         return self._agree(wish.selector, wish.mail_from)
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Does nothing; there is nothing to delete."""
+        """Do nothing."""
 
     async def list_identities(self) -> None:
-        """Lists nothing; there is nobody who could have a list."""
+        """Return None: there is no list."""
 
     async def find_holding(self, sender: str) -> None:
-        """Tells nothing; there is nobody who could hold anything."""
+        """Return None: nobody could hold anything."""
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Faults: there is nothing to adopt."""
+        """Raise Fault `provider-refused`: there is nothing to adopt."""
         raise Fault(
             Kind.PROVIDER_REFUSED,
             f"There is no identity of {sender} to adopt: no mail provider is set.",
@@ -58,11 +58,11 @@ class DnsProvider:
         )
 
     async def account_health(self) -> tuple[HealthItem, ...]:
-        """Says that there is nobody to ask."""
+        """Return that there is nothing outside to reach."""
         return (HealthItem(said="dns: nothing outside to reach"),)
 
     async def full_health(self) -> tuple[HealthItem, ...]:
-        """Says the same."""
+        """Return the same as `account_health`."""
         return await self.account_health()
 
     def _agree(self, selector: str | None, mail_from: str | None) -> Identity:

@@ -1,7 +1,7 @@
-"""Knows a provider that exists in memory alone and behaves as it is told, for demonstrations and tests.
+"""A provider that exists in memory alone and behaves as it is configured, for demonstrations and tests.
 
-What it says follows from what was registered, when, the mood, and the clock that it is given; nothing is chance.
-A restart forgets all; then every domain is ABSENT, and registering again is how the service mends that.
+Its reports follow from what was registered and when, the behaviour, and the clock that it is given, never from chance.
+A restart of the process clears it; then every domain is ABSENT, and the service registers it again.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,10 @@ _REASONS = {ProviderStatus.REFUSED: "DomainRefused", ProviderStatus.GAVE_UP: "Re
 
 
 class SimulatedBehaviour(StrEnum):
-    """Says how the provider treats a domain; a label of the domain's name chooses it (`throttled.acme.example`)."""
+    """How the provider treats a domain.
+
+    A label of the domain's name selects it (`throttled.acme.example`).
+    """
 
     NORMAL = "normal"  # pending at first, then success
     PENDING = "pending"  # for ever
@@ -55,7 +58,7 @@ class _SimulatedIdentity:
 
 
 class SimulatedProvider:
-    """Holds identities in memory (implements `ports.Provider`); `moods` may be changed while it runs."""
+    """An implementation of `Provider` in memory; `behaviours` may be changed while it runs."""
 
     name = "simulated"
 
@@ -63,28 +66,40 @@ class SimulatedProvider:
         self,
         clock: Callable[[], datetime],
         return_path: ReturnPath | None = None,
-        moods: Mapping[str, SimulatedBehaviour] | None = None,
+        behaviours: Mapping[str, SimulatedBehaviour] | None = None,
         settles_after: timedelta = SETTLES_AFTER,
         forgets_after: timedelta = FORGETS_AFTER,
     ) -> None:
         self.return_path = return_path or RETURN_PATH
         self._clock = clock
-        self._moods = moods if moods is not None else {}
+        self._behaviours = behaviours if behaviours is not None else {}
         self._settles_after = settles_after
         self._forgets_after = forgets_after
         self._identities: dict[str, _SimulatedIdentity] = {}
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
-        """Tells what is held, as the domain's mood has it."""
-        if self._mood(sender) is SimulatedBehaviour.THROTTLED:
+        """Return what is held, according to the domain's behaviour."""
+        if self._behaviour(sender) is SimulatedBehaviour.THROTTLED:
             return IdentityUnknown(provider_code=THROTTLE_CODE, detail=_throttled(sender))
         held = self._held(sender)
-        if self._mood(sender) is SimulatedBehaviour.FOREIGN or (held and held.wish.owner != owner):
+        if self._behaviour(sender) is SimulatedBehaviour.FOREIGN or (held and held.wish.owner != owner):
             return self._without(Presence.FOREIGN)
-        return self._ours(held) if held else self._without(Presence.ABSENT)
+        if held is None:
+            return self._without(Presence.ABSENT)
+        status = self._status(held)
+        return Identity(
+            presence=Presence.OURS,
+            dkim=status,
+            mail_from=status if held.wish.mail_from else ProviderStatus.NOT_STARTED,
+            selector=held.wish.selector,
+            mail_from_name=held.wish.mail_from,
+            tokens=(held.wish.selector,),
+            reason=_REASONS.get(status),
+            seen_at=self._clock(),
+        )
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:  # noqa: ARG002 - no key is kept
-        """Holds the wish, from now on where it is a new one; what is somebody else's stays."""
+        """Hold the wish, from now on where it is a new one; leave another owner's identity alone."""
         self._refuse_throttled(wish.sender)
         held = self._held(wish.sender)
         if self._may_write(wish.sender, wish.owner) and (held is None or held.wish != wish):
@@ -92,35 +107,38 @@ class SimulatedProvider:
         return await self.identity_report(wish.sender, wish.owner)
 
     async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Looks again where it had given up; else the same as `register`."""
-        word = await self.register(wish, private_key)
-        if isinstance(word, Identity) and word.dkim is ProviderStatus.GAVE_UP:
+        """Start verification again where it has given up; otherwise do the same as `register`."""
+        report = await self.register(wish, private_key)
+        if isinstance(report, Identity) and report.dkim is ProviderStatus.GAVE_UP:
             self._identities[wish.sender] = _SimulatedIdentity(wish, self._clock(), restarted=True)
         return await self.identity_report(wish.sender, wish.owner)
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Lets go of our identity; what is gone, or somebody else's, is left alone."""
+        """Delete our identity; do nothing where it is gone, or another owner's."""
         self._refuse_throttled(sender)
         if self._may_write(sender, owner):
             self._identities.pop(sender, None)
 
     async def list_identities(self) -> Mapping[str, ProviderStatus]:
-        """Lists all that is held."""
-        return {sender: self._word(held) for sender in tuple(self._identities) if (held := self._held(sender))}
+        """Return all that is held."""
+        return {sender: self._status(held) for sender in tuple(self._identities) if (held := self._held(sender))}
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
-        """Tells what is held, whoever put it there."""
+        """Return what is held, whoever put it there; raise Fault `provider-throttled`."""
         self._refuse_throttled(sender)
         held = self._held(sender)
         if held is None:
-            return ProviderHolding() if self._mood(sender) is SimulatedBehaviour.FOREIGN else None
+            return ProviderHolding() if self._behaviour(sender) is SimulatedBehaviour.FOREIGN else None
         wish = held.wish
         return ProviderHolding(
-            owner=wish.owner, selector=wish.selector, mail_from=wish.mail_from, said=self._word(held)
+            owner=wish.owner, selector=wish.selector, mail_from=wish.mail_from, said=self._status(held)
         )
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Puts another owner on what is held."""
+        """Change the owner of what is held.
+
+        Raise Fault `provider-refused` where nothing is, `provider-throttled` where the behaviour says so.
+        """
         self._refuse_throttled(sender)
         held = self._held(sender)
         if held is None:
@@ -134,23 +152,24 @@ class SimulatedProvider:
         self._identities[sender] = replace(held, wish=msgspec.structs.replace(held.wish, owner=owner))
 
     async def account_health(self) -> tuple[HealthItem, ...]:
-        """Says that there is nobody to ask."""
+        """Return that there is nothing outside to reach."""
         return (HealthItem(said="simulated: nothing outside to reach"),)
 
     async def full_health(self) -> tuple[HealthItem, ...]:
-        """Says the same."""
+        """Return the same as `account_health`."""
         return await self.account_health()
 
-    def _mood(self, sender: str) -> SimulatedBehaviour:
-        if sender in self._moods:
-            return self._moods[sender]
-        return next((mood for mood in SimulatedBehaviour if mood.value in sender.split(".")), SimulatedBehaviour.NORMAL)
+    def _behaviour(self, sender: str) -> SimulatedBehaviour:
+        if sender in self._behaviours:
+            return self._behaviours[sender]
+        labels = sender.split(".")
+        return next((each for each in SimulatedBehaviour if each.value in labels), SimulatedBehaviour.NORMAL)
 
     def _held(self, sender: str) -> _SimulatedIdentity | None:
         held = self._identities.get(sender)
         if (
             held
-            and self._mood(sender) is SimulatedBehaviour.FORGETS
+            and self._behaviour(sender) is SimulatedBehaviour.FORGETS
             and self._clock() - held.since >= self._forgets_after
         ):
             return None
@@ -158,10 +177,10 @@ class SimulatedProvider:
 
     def _may_write(self, sender: str, owner: str) -> bool:
         held = self._held(sender)
-        return self._mood(sender) is not SimulatedBehaviour.FOREIGN and (held is None or held.wish.owner == owner)
+        return self._behaviour(sender) is not SimulatedBehaviour.FOREIGN and (held is None or held.wish.owner == owner)
 
     def _refuse_throttled(self, sender: str) -> None:
-        if self._mood(sender) is SimulatedBehaviour.THROTTLED:
+        if self._behaviour(sender) is SimulatedBehaviour.THROTTLED:
             raise Fault(
                 Kind.PROVIDER_THROTTLED,
                 _throttled(sender),
@@ -169,19 +188,6 @@ class SimulatedProvider:
                 provider=self.name,
                 provider_code=THROTTLE_CODE,
             )
-
-    def _ours(self, held: _SimulatedIdentity) -> Identity:
-        word = self._word(held)
-        return Identity(
-            presence=Presence.OURS,
-            dkim=word,
-            mail_from=word if held.wish.mail_from else ProviderStatus.NOT_STARTED,
-            selector=held.wish.selector,
-            mail_from_name=held.wish.mail_from,
-            tokens=(held.wish.selector,),
-            reason=_REASONS.get(word),
-            seen_at=self._clock(),
-        )
 
     def _without(self, presence: Presence) -> Identity:
         return Identity(
@@ -191,10 +197,10 @@ class SimulatedProvider:
             seen_at=self._clock(),
         )
 
-    def _word(self, held: _SimulatedIdentity) -> ProviderStatus:
+    def _status(self, held: _SimulatedIdentity) -> ProviderStatus:
         settled = self._clock() - held.since >= self._settles_after
-        mood = self._mood(held.wish.sender)
-        match mood:
+        behaviour = self._behaviour(held.wish.sender)
+        match behaviour:
             case SimulatedBehaviour.PENDING:
                 return ProviderStatus.PENDING
             case SimulatedBehaviour.REFUSES:
@@ -209,7 +215,7 @@ class SimulatedProvider:
             ):
                 ending = ProviderStatus.SUCCESS
             case _:
-                assert_never(mood)
+                assert_never(behaviour)
         return ending if settled else ProviderStatus.PENDING
 
 

@@ -1,4 +1,4 @@
-"""Knows which messages of Amazon SNS are genuine, and confirms subscriptions; messages.py knows what they say."""
+"""Notifications of Amazon SES through Amazon SNS: signatures verified, subscriptions confirmed."""
 
 import base64
 from collections import deque
@@ -23,15 +23,15 @@ __all__ = ["SnsNotices"]
 
 log = structlog.get_logger("letterhead.sns")
 
-KEPT_FOR: Final = timedelta(days=1)  # a certificate, before it is fetched again
-KEPT: Final = 16  # certificates
-FETCHES, FETCHES_IN = 10, timedelta(minutes=1)  # anybody may write to us, and must not make us write to others at will
+CACHED_FOR: Final = timedelta(days=1)  # a certificate, before it is fetched again
+CACHED: Final = 16  # certificates
+FETCHES, FETCHES_IN = 10, timedelta(minutes=1)  # anybody may write to us, and must not make us send requests at will
 # SHA-1 is Amazon's default still (SignatureVersion 1); a topic can be set to 2.
 HASHES: Final = {"1": hashes.SHA1, "2": hashes.SHA256}
 
 
 class SnsNotices:
-    """Reads the messages of some topics (implements `ports.Notices`)."""
+    """The implementation of `ProviderNotifications` for the messages of some topics."""
 
     def __init__(self, topics: Collection[str], fetcher: HttpsFetcher, clock: Callable[[], datetime]) -> None:
         self._topics = frozenset(topics)
@@ -40,29 +40,38 @@ class SnsNotices:
         self._fetched: deque[datetime] = deque(maxlen=FETCHES)
 
     async def read(self, body: bytes) -> frozenset[str]:
-        """Verifies a message and lists the domains that it names; confirms a subscription to one of the topics.
+        """Verify a message and return the domains that it names; confirm a subscription to one of the topics.
 
-        Faults: `body-not-json`, `body-invalid`, `notice-refused`; `too-many-requests`, `provider-failed` where it may
-        be sent again.
+        Raise Fault `body-not-json`, `body-invalid` or `notice-refused`, and `too-many-requests` or `provider-failed`
+        where it may be sent again.
         """
         message = messages.read(body)
         messages.refuse_stranger(message, self._topics)
-        _verify(message, await self._key(messages.certificate_of(message)))
+        _verify_signature(message, await self._public_key(messages.certificate_of(message)))
         if message.type is Type.SUBSCRIPTION:
             await self._fetch(messages.confirmation_of(message))
         log.info("notice.read", type=message.type.value, topic=message.topic_arn)
         return messages.names_of(message)
 
-    async def _key(self, target: WebhookTarget) -> RSAPublicKey:
+    async def _public_key(self, target: WebhookTarget) -> RSAPublicKey:
         place = f"{target.host}{target.path}"
-        key, until = self._keys.get(place, (None, None))
+        cached, until = self._keys.get(place, (None, None))
         now = self._clock()
-        if key is not None and until is not None and now < until:
-            return key
-        key, ends = _key_of(await self._fetch(target), now)
-        while len(self._keys) >= KEPT:
+        if cached is not None and until is not None and now < until:
+            return cached
+        pem = await self._fetch(target)
+        try:
+            certificate = x509.load_pem_x509_certificate(pem)
+            key = certificate.public_key()
+        except ValueError as error:
+            raise new_refusal("its certificate can't be read") from error
+        # That it came over TLS from SNS itself is what makes it SNS's.
+        valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        if not isinstance(key, RSAPublicKey) or not valid:
+            raise new_refusal("its certificate is not valid now, or not of an RSA key")
+        while len(self._keys) >= CACHED:
             del self._keys[next(iter(self._keys))]
-        self._keys[place] = key, min(ends, now + KEPT_FOR)
+        self._keys[place] = key, min(certificate.not_valid_after_utc, now + CACHED_FOR)
         return key
 
     async def _fetch(self, target: WebhookTarget) -> bytes:
@@ -77,32 +86,16 @@ class SnsNotices:
         self._fetched.append(now)
         try:
             return await self._fetcher.get(target)
-        except FetchFailed as trouble:
+        except FetchFailed as error:
             raise Fault(
                 Kind.PROVIDER_FAILED,
-                f"{target.host} did not give what verifies or confirms the notice: {trouble}.",
+                f"{target.host} did not give what verifies or confirms the notice: {error}.",
                 f"The machine must reach {target.host} on port 443; Amazon SNS sends the notice again by itself.",
                 provider="ses",
-            ) from trouble
+            ) from error
 
 
-def _key_of(pem: bytes, now: datetime) -> tuple[RSAPublicKey, datetime]:
-    """Reads a certificate that is valid now; that it came over TLS from SNS itself is what makes it SNS's."""
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-        key = certificate.public_key()
-    except ValueError as error:
-        raise new_refusal("its certificate can't be read") from error
-    if not isinstance(key, RSAPublicKey) or not _valid(certificate, now):
-        raise new_refusal("its certificate is not valid now, or not of an RSA key")
-    return key, certificate.not_valid_after_utc
-
-
-def _valid(certificate: x509.Certificate, now: datetime) -> bool:
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-
-
-def _verify(message: SnsMessage, key: RSAPublicKey) -> None:
+def _verify_signature(message: SnsMessage, key: RSAPublicKey) -> None:
     algorithm = HASHES.get(message.signature_version)
     if algorithm is None:
         raise new_refusal("its SignatureVersion is neither 1 nor 2")

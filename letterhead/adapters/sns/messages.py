@@ -1,6 +1,6 @@
-"""Knows the messages of Amazon SNS: their form, what of them is signed, where their URLs may lead, whom they name.
+"""Messages of Amazon SNS: their form, what of them is signed, where their URLs may lead, whom they name.
 
-Source: Amazon SNS Developer Guide, "Verifying the signatures of Amazon SNS messages". Fetches and verifies nothing.
+Source: Amazon SNS Developer Guide, "Verifying the signatures of Amazon SNS messages".
 """
 
 import re
@@ -15,7 +15,7 @@ import msgspec
 from letterhead.core.public.webhooks import WebhookTarget
 from letterhead.errors import Fault, Kind
 
-MOST_NAMES: Final = 20  # of one notice that are looked at
+MOST_NAMES: Final = 20  # of one notification that are read
 _TOPIC: Final = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d{1,2}):\d{12}:[A-Za-z0-9_-]{1,256}"
 )
@@ -29,25 +29,25 @@ _NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,253}")
 
 
 class Type(StrEnum):
-    """Names the types of messages."""
+    """The types of messages."""
 
     NOTIFICATION = "Notification"
     SUBSCRIPTION = "SubscriptionConfirmation"
     UNSUBSCRIPTION = "UnsubscribeConfirmation"
 
 
-_ON_SUBSCRIBING: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+_SUBSCRIPTION_FIELDS: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 SIGNED: Final[Mapping[Type, tuple[str, ...]]] = MappingProxyType(
     {
         Type.NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
-        Type.SUBSCRIPTION: _ON_SUBSCRIBING,
-        Type.UNSUBSCRIPTION: _ON_SUBSCRIBING,
+        Type.SUBSCRIPTION: _SUBSCRIPTION_FIELDS,
+        Type.UNSUBSCRIPTION: _SUBSCRIPTION_FIELDS,
     }
 )
 
 
 class SnsMessage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Holds one message as it came; nothing of it is believed before its signature is verified."""
+    """One message as it came; nothing of it is trusted before its signature is verified."""
 
     type: Type
     topic_arn: str
@@ -63,7 +63,7 @@ class SnsMessage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 def read(body: bytes) -> SnsMessage:
-    """Reads a message; Fault `body-not-json`, `body-invalid`."""
+    """Parse a message; raise Fault `body-not-json` or `body-invalid`."""
     fix = "Subscribe this URL to an SNS topic over HTTPS, without raw message delivery."
     try:
         return msgspec.json.decode(body, type=SnsMessage)
@@ -78,50 +78,47 @@ def _ascii(error: Exception) -> str:
 
 
 def signed_text(message: SnsMessage) -> bytes:
-    """Writes what the signature is of: each field's name and value on lines of their own, absent ones left away."""
+    """Return the text that is signed: each field's name and value on lines of their own, without absent fields."""
     values = {key: value for key, value in msgspec.to_builtins(message).items() if value is not None}
     wanted = [name for name in SIGNED[message.type] if name in values]
     return "".join(f"{name}\n{values[name]}\n" for name in wanted).encode()
 
 
 def refuse_stranger(message: SnsMessage, topics: Collection[str]) -> None:
-    """Refuses a message of a topic that nobody set; Fault `notice-refused`."""
+    """Raise Fault `notice-refused` for a message of a topic that is not configured."""
     if message.topic_arn not in topics:
         raise new_refusal("it is of a topic that LETTERHEAD_SES_NOTICE_TOPICS does not name")
 
 
 def certificate_of(message: SnsMessage) -> WebhookTarget:
-    """Says where the certificate lies: at SNS in the topic's region and nowhere else; Fault `notice-refused`."""
-    target, query = _at_sns(message, message.signing_cert_url, "SigningCertURL")
+    """Return the certificate's URL: at SNS in the topic's region and nowhere else; raise Fault `notice-refused`."""
+    target, query = _parse_sns_url(message, message.signing_cert_url, "SigningCertURL")
     if query is not None or not _CERTIFICATE.fullmatch(target.path):
         raise new_refusal("its SigningCertURL is not that of a .pem file")
     return target
 
 
 def confirmation_of(message: SnsMessage) -> WebhookTarget:
-    """Says what confirms a subscription to the message's own topic, by the same rule; Fault `notice-refused`."""
-    target, query = _at_sns(message, message.subscribe_url or "", "SubscribeURL")
-    asked = parse_qs(query or "")
-    if asked.get("Action") != ["ConfirmSubscription"] or asked.get("TopicArn") != [message.topic_arn]:
+    """Return the URL that confirms a subscription to the message's topic; raise Fault `notice-refused`."""
+    target, query = _parse_sns_url(message, message.subscribe_url or "", "SubscribeURL")
+    parameters = parse_qs(query or "")
+    if parameters.get("Action") != ["ConfirmSubscription"] or parameters.get("TopicArn") != [message.topic_arn]:
         raise new_refusal("its SubscribeURL does not confirm a subscription to its topic")
     return target
 
 
-def _at_sns(message: SnsMessage, url: str, what: str) -> tuple[WebhookTarget, str | None]:
+def _parse_sns_url(message: SnsMessage, url: str, what: str) -> tuple[WebhookTarget, str | None]:
     found, topic = _URL.fullmatch(url), _TOPIC.fullmatch(message.topic_arn)
-    if found is None or topic is None or found["host"] != _host(topic[1], topic[2]):
+    host = f"sns.{topic[2]}.amazonaws.com{'.cn' if topic[1] == 'aws-cn' else ''}" if topic is not None else None
+    if found is None or found["host"] != host:
         raise new_refusal(f"its {what} is not at Amazon SNS in the topic's region")
     query = found["query"]
     path = found["path"] if query is None else f"{found['path']}?{query}"
     return WebhookTarget(scheme="https", host=found["host"], port=443, path=path), query
 
 
-def _host(partition: str, region: str) -> str:
-    return f"sns.{region}.amazonaws.com" + (".cn" if partition == "aws-cn" else "")
-
-
 def new_refusal(why: str) -> Fault:
-    """Makes the fault of a notice that is not taken; what came is not repeated."""
+    """Return the Fault for a notification that is not accepted, without repeating what came."""
     return Fault(
         Kind.NOTICE_REFUSED,
         f"The notice is not taken: {why}.",
@@ -130,27 +127,27 @@ def new_refusal(why: str) -> Fault:
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Holds by which identity a mail was sent."""
+    """The identity by which a mail was sent."""
 
     source_arn: str | None = None
 
 
 class IdentityRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Holds which identity somebody changed at SES, as CloudTrail tells."""
+    """The identity that somebody changed at SES, from CloudTrail."""
 
     email_identity: str | None = None
     identity: str | None = None
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Holds the inside of an EventBridge event."""
+    """The detail of an EventBridge event."""
 
     mail: Mail | None = None
     request_parameters: IdentityRequest | None = None
 
 
 class SesNotification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Holds what a notice of SES (`mail`), or of EventBridge, tells of identities."""
+    """What a notification of SES (`mail`), or of EventBridge, says of identities."""
 
     resources: tuple[str, ...] = ()
     mail: Mail | None = None
@@ -158,17 +155,17 @@ class SesNotification(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 def names_of(message: SnsMessage) -> frozenset[str]:
-    """Lists the domains that a notification names, in lower case; what we can't read names none."""
+    """Return the domains that a notification names, in lower case; one that can't be parsed names none."""
     if message.type is not Type.NOTIFICATION:
         return frozenset()
     try:
-        told = msgspec.json.decode(message.message, type=SesNotification)
+        notification = msgspec.json.decode(message.message, type=SesNotification)
     except (msgspec.DecodeError, RecursionError):
         return frozenset()
-    detail = told.detail or Detail()
-    sources = [mail.source_arn for mail in (told.mail, detail.mail) if mail is not None]
-    arns = (_IDENTITY.fullmatch(arn) for arn in (*told.resources, *sources) if arn is not None)
-    asked = detail.request_parameters or IdentityRequest()
-    plain = (_NAME.fullmatch(name) for name in (asked.email_identity, asked.identity) if name is not None)
+    detail = notification.detail or Detail()
+    sources = [mail.source_arn for mail in (notification.mail, detail.mail) if mail is not None]
+    arns = (_IDENTITY.fullmatch(arn) for arn in (*notification.resources, *sources) if arn is not None)
+    changed = detail.request_parameters or IdentityRequest()
+    plain = (_NAME.fullmatch(name) for name in (changed.email_identity, changed.identity) if name is not None)
     names = [found[1].lower() for found in arns if found] + [found[0].lower() for found in plain if found]
     return frozenset(names[:MOST_NAMES])

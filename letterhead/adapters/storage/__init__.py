@@ -1,7 +1,7 @@
-"""Knows every SQL statement of the service, its schema, and how rows and core values turn into each other.
+"""Storage in SQLite or PostgreSQL: SQL statements by name, the schema, and the conversion of rows to core values.
 
-Knows no rule of the domain's life: it keeps what operations decided, each time in one transaction that waits for
-nothing but SQL. `open_store`, `migrate` and `schema_state` are all that wiring and the command line need.
+It contains no rule of a domain's lifecycle: it stores what operations decided, each time in one transaction that waits
+for nothing but SQL. `open_store`, `migrate` and `schema_state` are all that wiring and the command line need.
 """
 
 from letterhead.adapters.storage.schema import SchemaState

@@ -1,4 +1,4 @@
-"""Keeps accounts, API keys, usage, the audit and the vault; knows no rule of who may do what."""
+"""Accounts, API keys, request counts, the audit log and the secrets of the installation, in SQL."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,80 +12,93 @@ from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
 
 
 class SqlAccounts:
-    """Keeps who may ask, and what they did."""
+    """The SQL implementation of `AccountStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._audits = WriteBatcher[AuditRow, None](self._append_all)
+        self._audits = WriteBatcher[AuditRow, None](self._append_audits)
 
     async def add_account(self, account: Account, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
-        """Adds an account with its first key; `digest` is the keyed digest of the key's text."""
+        """Add an account with its first key; `digest` is the keyed digest of the key's text."""
 
         async def work(session: DatabaseSession) -> None:
             values = rows.account_values(account)
             await session.rows("add_account", **values, created_at=rows.ms(account.created_at))
             await session.rows("add_key", **rows.key_values(key), digest=digest)
-            await append(session, audit)
+            await append_audit(session, audit)
 
         await self._engine.transact(work)
 
     async def accounts(self) -> list[Account]:
-        """Lists all accounts, the oldest first."""
+        """Return all accounts, the oldest first."""
         return [rows.account(row) for row in await self._engine.read("accounts")]
 
     async def account(self, account_id: str) -> Account | None:
-        """Finds one account."""
+        """Return an account by its id."""
         return next((rows.account(row) for row in await self._engine.read("account", id=account_id)), None)
 
     async def change_account(self, account: Account, audit: AuditRow) -> bool:
-        """Writes name, email and limits; false where there is no such account."""
+        """Update name, email and limits; return false where there is no such account."""
 
         async def work(session: DatabaseSession) -> bool:
             changed = await session.rows("change_account", **rows.account_values(account))
-            return bool(changed) and await append(session, audit)
+            return bool(changed) and await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def delete_account(self, account_id: str, audit: AuditRow) -> bool:
-        """Deletes an account that has no domains left, with its keys; false where there is none.
+        """Delete an account that has no domains left, with its keys; return false where there is no such account.
 
-        Fault `conflict` where it has domains.
+        Raise Fault `conflict` where it has domains.
         """
-        return await self._engine.transact(lambda session: _deleted(session, account_id, audit))
+
+        async def work(session: DatabaseSession) -> bool:
+            if not await session.rows("lock_account", id=account_id):
+                return False
+            used = (await session.rows("count_domains", account_id=account_id))[0]["used"]
+            if used:
+                raise Fault(
+                    Kind.CONFLICT, f"The account {account_id} still has {used} domains.", "Delete its domains first."
+                )
+            await session.rows("delete_usage", account_id=account_id)
+            await session.rows("delete_account", id=account_id)
+            return await append_audit(session, audit)
+
+        return await self._engine.transact(work)
 
     async def find_caller(self, digest: bytes) -> Caller | None:
-        """Finds who owns an API key; ended keys too, with `ends_at`."""
+        """Return the caller whom an API key identifies; for an ended key too, with `ends_at`."""
         return next((rows.caller(row) for row in await self._engine.read("caller", digest=digest)), None)
 
     async def add_key(self, key: ApiKey, digest: bytes, audit: AuditRow) -> None:
-        """Adds an API key to an account."""
+        """Add an API key to an account."""
 
         async def work(session: DatabaseSession) -> None:
             await session.rows("add_key", **rows.key_values(key), digest=digest)
-            await append(session, audit)
+            await append_audit(session, audit)
 
         await self._engine.transact(work)
 
     async def keys(self, account_id: str) -> list[ApiKey]:
-        """Lists an account's API keys, the oldest first, ended ones too."""
+        """Return an account's API keys, the oldest first, ended ones too."""
         return [rows.key(row) for row in await self._engine.read("keys", account_id=account_id)]
 
     async def end_key(self, account_id: str, key_id: str, at: datetime, audit: AuditRow) -> bool:
-        """Ends a key at a time; false where the account has no such key."""
+        """End a key at a time; return false where the account has no such key."""
 
         async def work(session: DatabaseSession) -> bool:
             ended = await session.rows("end_key", account_id=account_id, id=key_id, at=rows.ms(at))
-            return bool(ended) and await append(session, audit)
+            return bool(ended) and await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def count_requests(self, month: str, made: Mapping[str, int], used: Mapping[str, datetime]) -> dict[str, int]:
-        """Adds requests made to each account's month (`2026-11`), notes when keys were used, gives the new totals."""
+        """Add requests to each account's month (`2026-11`), set when keys were last used, and return the new totals."""
 
         async def work(session: DatabaseSession) -> dict[str, int]:
             # Sorted, so that two processes that count the same accounts don't wait for each other in a circle.
             for key_id, at in sorted(used.items()):
-                await session.rows("use_key", id=key_id, at=rows.ms(at))
+                await session.rows("set_key_last_used", id=key_id, at=rows.ms(at))
             totals = {
                 account_id: await session.rows("count_requests", account_id=account_id, month=month, made=count)
                 for account_id, count in sorted(made.items())
@@ -95,16 +108,16 @@ class SqlAccounts:
         return await self._engine.transact(work)
 
     async def audit(self, row: AuditRow) -> None:
-        """Appends to the audit, together with what other requests append at this moment."""
+        """Append to the audit log, in one statement with what other requests append at this moment."""
         await self._audits.add(row)
 
-    async def _append_all(self, audits: Sequence[AuditRow]) -> Sequence[None]:
+    async def _append_audits(self, audits: Sequence[AuditRow]) -> Sequence[None]:
         values = [{name: storable(value) for name, value in rows.audit_values(row).items()} for row in audits]
         await self._engine.write("append_audits", audits=rows.json(values))
         return [None] * len(audits)
 
     async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[StoredAuditRow]:
-        """Lists the audit, the newest first; `before` is a row's number."""
+        """Return the audit log of one account or of all, the newest first; `before` is a row's number."""
         last = 2**62 if before is None else before
         if account_id is None:
             found = await self._engine.read("all_audit_rows", before=last, limit=limit)
@@ -113,23 +126,12 @@ class SqlAccounts:
         return [rows.audit(row) for row in found]
 
     async def installation_secret(self, name: str, blob: bytes | None = None) -> bytes | None:
-        """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
+        """Return a named sealed secret of the installation; given a blob, store it first if there is none yet."""
         if blob is not None:
-            await self._engine.write("keep_in_vault", name=name, blob=blob)
-        return next((row["blob"] for row in await self._engine.read("vault", name=name)), None)
+            await self._engine.write("add_installation_secret", name=name, blob=blob)
+        return next((row["blob"] for row in await self._engine.read("installation_secret", name=name)), None)
 
 
-async def append(session: DatabaseSession, audit: AuditRow) -> bool:
-    """Appends to the audit within a transaction; true, always."""
+async def append_audit(session: DatabaseSession, audit: AuditRow) -> bool:
+    """Append to the audit log within a transaction; return true, always."""
     return bool(await session.rows("append_audit", **rows.audit_values(audit)))
-
-
-async def _deleted(session: DatabaseSession, account_id: str, audit: AuditRow) -> bool:
-    if not await session.rows("lock_account", id=account_id):
-        return False
-    used = (await session.rows("count_domains", account_id=account_id))[0]["used"]
-    if used:
-        raise Fault(Kind.CONFLICT, f"The account {account_id} still has {used} domains.", "Delete its domains first.")
-    await session.rows("delete_usage", account_id=account_id)
-    await session.rows("delete_account", id=account_id)
-    return await append(session, audit)

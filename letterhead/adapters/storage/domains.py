@@ -1,15 +1,15 @@
-"""Keeps domains with their keys, checkups and events; knows no rule of how a domain moves."""
+"""Domains with their keys, last checks and events, in SQL."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.accounts import append
+from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import ConstraintViolation, DatabaseSession, Engine, storable
-from letterhead.adapters.storage.reminders import remind
+from letterhead.adapters.storage.reminders import add_reminders
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
-from letterhead.adapters.storage.webhooks import owe
+from letterhead.adapters.storage.webhooks import add_deliveries
 from letterhead.adapters.storage.write_batcher import WriteBatcher
 from letterhead.core.accounts.quotas import Limits, over_domains, over_pending
 from letterhead.core.domain.domain import Domain, Effect, Event
@@ -29,13 +29,13 @@ from letterhead.ports.store.domains import (
 )
 
 ALL: Final = 2**31 - 1
-LINGER: Final = 0.01  # seconds that a check which saw nothing new waits for others to share its write
-NEIGHBOURS: Final = 100  # who has more names below one name is told by these
+LINGER: Final = 0.01  # seconds that a check which found nothing new waits for others to share its write
+MOST_BELOW: Final = 100  # names below one name: more are not needed to report them
 IDEMPOTENCY_KEPT: Final = timedelta(hours=24)
 
 
 class SqlDomains:
-    """Keeps the claims of accounts to sender domains."""
+    """The SQL implementation of `DomainStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -43,7 +43,7 @@ class SqlDomains:
         self._confirmed = WriteBatcher(self._confirm_all, LINGER)
 
     async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
-        """Lists an account's domains in the order of their names."""
+        """Return an account's domains in the order of their names."""
         found = await self._engine.read(
             "domains",
             account_id=account_id,
@@ -56,38 +56,40 @@ class SqlDomains:
         return [rows.domain(row) for row in found]
 
     async def list_versions(self, account_id: str) -> list[tuple[str, int]]:
-        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
-        return [(row["id"], row["version"]) for row in await self._engine.read("marks", account_id=account_id)]
+        """Return the ids and versions of an account's domains, which change whenever one of the domains does."""
+        return [
+            (row["id"], row["version"]) for row in await self._engine.read("domain_versions", account_id=account_id)
+        ]
 
     async def count_domains(self, account_id: str) -> int:
-        """Counts an account's domains."""
+        """Count an account's domains."""
         used: int = (await self._engine.read("count_domains", account_id=account_id))[0]["used"]
         return used
 
     async def count_unproven(self, account_id: str) -> int:
-        """Counts an account's domains that were never proven."""
+        """Count an account's domains that were never verified."""
         used: int = (await self._engine.read("count_unproven", account_id=account_id))[0]["used"]
         return used
 
     async def domain(self, account_id: str, sender: str) -> Domain | None:
-        """Finds one of an account's domains."""
+        """Return one of an account's domains by its name."""
         found = await self._engine.read("domain", account_id=account_id, sender=sender)
         return next((rows.domain(row) for row in found), None)
 
     async def domain_by_id(self, domain_id: str) -> Domain | None:
-        """Finds a domain for the worker."""
+        """Return a domain by its id, whatever its account."""
         return next((rows.domain(row) for row in await self._engine.read("domain_by_id", id=domain_id)), None)
 
     async def holder(self, sender: str) -> str | None:
-        """Names the id of the domain that holds the name, if any does."""
+        """Return the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
     async def held_domains(self, after: str, limit: int) -> list[Domain]:
-        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        """Return domains of all accounts that hold their names, in the order of the names after `after`."""
         return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
 
     async def held_around(self, domain: Domain) -> list[Domain]:
-        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        """Return other accounts' domains that hold a name above or below a domain's; of those below, the first ones."""
         labels = domain.sender.split(".")
         above = await self._engine.read(
             "held_above",
@@ -96,41 +98,43 @@ class SqlDomains:
         )
         low = rows.path(domain.sender)
         below = await self._engine.read(
-            "held_below", low=low, high=low[:-1] + b"/", account_id=domain.account_id, limit=NEIGHBOURS
+            "held_below", low=low, high=low[:-1] + b"/", account_id=domain.account_id, limit=MOST_BELOW
         )
         found = [rows.domain(row) for row in (*above, *below)]
         return [each for each in found if each.sender != domain.sender]
 
     async def last_checks(self, domain_ids: Collection[str]) -> dict[str, CheckResult]:
-        """Finds the last checks of domains; those never checked are left out."""
-        found = await self._engine.read("checkups", domain_ids=rows.json([storable(one) for one in domain_ids]))
+        """Return the last checks by domain id, without domains that were never checked."""
+        found = await self._engine.read("last_checks", domain_ids=rows.json([storable(one) for one in domain_ids]))
         return {row["domain_id"]: rows.check_result(row) for row in found}
 
     async def load_check_contexts(self, domains: Sequence[Domain]) -> dict[str, CheckContext]:
-        """Finds what checks of domains want to know beside them, by the domains' ids."""
+        """Return what the checks of these domains need in addition to the domain itself, by domain id."""
         wanted = rows.json([storable(domain.id) for domain in domains])
-        return {row["id"]: rows.check_context(row) for row in await self._engine.read("beside", domain_ids=wanted)}
+        return {
+            row["id"]: rows.check_context(row) for row in await self._engine.read("check_contexts", domain_ids=wanted)
+        }
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
-        """Finds the sealed private key of a domain at one of its selectors."""
+        """Return the sealed private key of a domain at one of its selectors."""
         found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
         return next((row["sealed"] for row in found), None)
 
     async def sealed_keys(
         self, account_id: str, first: str = "", last: str | None = None
     ) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
+        """Return the sealed private keys of an account's domains from `first` to `last`, by domain id and selector."""
         found = await self._engine.read("sealed_keys", account_id=account_id, first=first, last=last)
         return {(row["domain_id"], row["selector"]): row["sealed"] for row in found}
 
     async def take_key(self) -> PooledKey | None:
-        """Takes a key made ahead out of the pool; nothing where it is dry."""
+        """Take a key out of the pool of keys made ahead; return None where the pool is empty."""
         return next((rows.pooled_key(row) for row in await self._engine.write("take_key")), None)
 
     async def events(
         self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
     ) -> list[DomainEvent]:
-        """Lists events, the oldest first, of one domain or of all; `after` is an event's id, `sender` a name."""
+        """Return events of one domain or of all, the oldest first; `after` is an event's id, `sender` a name."""
         wanted: rows.Values = {"account_id": account_id, "after": after or "", "limit": limit}
         if domain_id is None:
             found = await self._engine.read("events_of_account", **wanted, sender=sender)
@@ -139,78 +143,92 @@ class SqlDomains:
         return [rows.domain_event(row) for row in found]
 
     async def event(self, account_id: str, event_id: str) -> DomainEvent | None:
-        """Finds one event of an account."""
+        """Return one event of an account."""
         found = await self._engine.read("event", account_id=account_id, id=event_id)
         return next((rows.domain_event(row) for row in found), None)
 
     async def find_check(self, check_id: str) -> CheckResult | None:
-        """Finds the check that events follow from."""
-        return next((rows.stored_check(row) for row in await self._engine.read("evidence", id=check_id)), None)
+        """Return the check that events follow from."""
+        return next((rows.stored_check(row) for row in await self._engine.read("check", id=check_id)), None)
 
     async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
-        """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
+        """Add a domain in one transaction, within the account's limits and with a selector never used at this name.
 
-        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
-        where the account is gone.
+        Raise Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), or
+        `not-found` where the account is gone.
         """
 
         async def work(session: DatabaseSession) -> ClaimResult:
-            if await _claimed_before(session, claim):
-                return ClaimResult.THERE
-            await _refuse_too_many(session, claim.account_id, limits)
-            key = claim.own or await _taken_key(session)
+            if await _exists_already(session, claim):
+                return ClaimResult.EXISTS
+            await _refuse_unproven(session, claim.account_id, limits, counted=0)
+            if limits.domains is not None:
+                used = (await session.rows("count_domains", account_id=claim.account_id))[0]["used"]
+                over = over_domains(limits, used)
+                if over is not None:
+                    raise over.fault()
+            pooled = [] if claim.own else await session.rows("take_key")
+            key = rows.pooled_key(pooled[0]) if pooled else claim.own
             if key is None:
-                return ClaimResult.POOL_DRY
+                return ClaimResult.POOL_EMPTY
             await self._add(session, claim.build(key))
-            await _remember(session, claim)
+            await _store_idempotency_key(session, claim)
             return ClaimResult.ADDED
 
         return await self._engine.transact(work)
 
-    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
-        """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now. Fault `usage-limit-exceeded`, with nothing
-        written, where it leaves more claims without proof than the limits allow."""
+    async def save(self, update: DomainUpdate, limits: Limits | None = None) -> bool:
+        """Write the update that follows from a check or a request, and end the lease.
+
+        Return false, with nothing written, where the domain has changed since it was read or another domain holds the
+        name by now. Raise Fault `selector-used` for a new key's selector, `usage-limit-exceeded` where more domains
+        would be unverified than the limits allow.
+        """
 
         async def work(session: DatabaseSession) -> bool:
-            saved = await self._saved(session, outcome)
+            saved = await self._save(session, update)
             if saved and limits is not None:
-                await _in_turn(session, outcome.domain)
-                await _refuse_unproven(session, outcome.domain.account_id, limits, counted=1)
+                await _lock_accounts(session, update.domain)
+                await _refuse_unproven(session, update.domain.account_id, limits, counted=1)
             return saved
 
         try:
             saved = await self._engine.transact(work)
         except ConstraintViolation:  # the one constraint that a save can break: one holder of a name
             return False
-        if saved and outcome.keys_to_destroy:
+        if saved and update.keys_to_destroy:
             await self._engine.shred()
         return saved
 
     async def confirm(self, domain: Domain, at: datetime) -> bool:
-        """Writes that a check at a time saw what the last one saw, and hands the lease back: the checkup stands, taken
-        again. Name, status and hold are as before. False where the domain has changed since it was read."""
+        """Write that a check at a time found the same as the last one, and end the lease.
+
+        The stored check stays, with a new time. Name, status and hold do not change. Return false where the domain has
+        changed since it was read.
+        """
         return await self._confirmed.add(rows.new_confirmation(domain, at))
 
     async def _confirm_all(self, confirmed: Sequence[rows.Confirmation]) -> list[bool]:
         async def work(session: DatabaseSession) -> set[str]:
-            written = {row["id"] for row in await session.rows("confirm", domains=rows.json(confirmed))}
-            there = [each for each in confirmed if each.whose in written]
-            await session.rows("confirm_checkups", checkups=rows.json(there))
+            written = {row["id"] for row in await session.rows("confirm_domains", domains=rows.json(confirmed))}
+            unchanged = [each for each in confirmed if each.whose in written]
+            await session.rows("confirm_checks", checkups=rows.json(unchanged))
             return written
 
         written = await self._engine.transact(work)
         return [each.whose in written for each in confirmed]
 
     async def transfer(self, loser: DomainUpdate, winner: DomainUpdate, audit: Sequence[AuditRow]) -> bool:
-        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
-        either domain has changed since it was read."""
+        """Move the hold of a name in one transaction, the loser's part first.
+
+        Return false, with nothing written, where either domain has changed since it was read.
+        """
 
         async def work(session: DatabaseSession) -> bool:
-            if not await self._saved(session, loser) or not await self._saved(session, winner):
+            if not await self._save(session, loser) or not await self._save(session, winner):
                 raise ConstraintViolation  # undoes the half that was written
             for row in audit:
-                await append(session, row)
+                await append_audit(session, row)
             return True
 
         try:
@@ -222,19 +240,19 @@ class SqlDomains:
         return moved
 
     async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
+        """Delete a domain and its sealed keys; its selectors stay used, and `effects` remove what is left outside.
 
-        False, with nothing written, where the domain is gone or has changed since it was read.
+        Return false, with nothing written, where the domain is gone or has changed since it was read.
         """
 
         async def work(session: DatabaseSession) -> bool:
-            # Keys and checkups go with the row.
+            # Its keys and its last check go with the row.
             if not await session.rows("delete_domain", id=domain.id, version=domain.version):
                 return False
-            await _in_turn(session, domain)
-            await self._tell(session, domain, (event,), None)
-            await _owe(session, domain, effects)
-            return await append(session, audit)
+            await _lock_accounts(session, domain)
+            await self._add_events(session, domain, (event,), None)
+            await _add_intents(session, domain, effects)
+            return await append_audit(session, audit)
 
         deleted = await self._engine.transact(work)
         if deleted:
@@ -248,67 +266,73 @@ class SqlDomains:
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
         if new.second_key is not None:
-            await _keep_spare(session, domain, new.second_key)
-        await self._tell(session, domain, new.events, None)
-        await _owe(session, domain, new.effects)
-        await remind(session, domain, new.events)
+            await _add_spare_key(session, domain, new.second_key)
+        await self._add_events(session, domain, new.events, None)
+        await _add_intents(session, domain, new.effects)
+        await add_reminders(session, domain, new.events)
 
-    async def _saved(self, session: DatabaseSession, outcome: DomainUpdate) -> bool:
-        domain = outcome.domain
+    async def _save(self, session: DatabaseSession, update: DomainUpdate) -> bool:
+        domain = update.domain
         values = rows.domain_values(rows.next_version(domain))
         if not await session.rows("save_domain", **values, read_version=domain.version):
             return False
-        await _change_keys(session, outcome)
-        if outcome.check is not None:
-            await session.rows("keep_checkup", **rows.checkup_values(domain, outcome.check, outcome.fingerprint))
-        if outcome.events or outcome.related_events:
-            await _in_turn(session, domain, *(each.domain for each in outcome.related_events))
-        await self._tell(session, domain, outcome.events, outcome.check)
-        for notice in outcome.related_events:
-            await self._tell(session, notice.domain, (notice.event,), None)
-        await _owe(session, domain, outcome.effects)
-        await remind(session, domain, outcome.events)
+        for new in (update.new_key, update.second_key):
+            if new is not None:
+                await _add_spare_key(session, domain, new)
+        if update.previous_selector is not None:
+            await session.rows("add_previous_key", domain_id=domain.id, selector=update.previous_selector)
+            await session.rows("set_signing_key", domain_id=domain.id, selector=domain.selector)
+            await session.rows("delete_spare_key", domain_id=domain.id, selector=domain.selector)
+        for selector in update.keys_to_destroy:
+            await session.rows("delete_spare_key", domain_id=domain.id, selector=selector)
+        if update.check is not None:
+            await session.rows("save_check", **rows.check_values(domain, update.check, update.fingerprint))
+        if update.events or update.related_events:
+            await _lock_accounts(session, domain, *(each.domain for each in update.related_events))
+        await self._add_events(session, domain, update.events, update.check)
+        for related in update.related_events:
+            await self._add_events(session, related.domain, (related.event,), None)
+        await _add_intents(session, domain, update.effects)
+        await add_reminders(session, domain, update.events)
         return True
 
-    async def _tell(
-        self, session: DatabaseSession, domain: Domain, events: tuple[Event, ...], checkup: CheckResult | None
+    async def _add_events(
+        self, session: DatabaseSession, domain: Domain, events: tuple[Event, ...], check: CheckResult | None
     ) -> None:
-        """Keeps events with what is owed of them, and once for them all the checkup that they follow from.
+        """Add events with their webhook deliveries, and once for them all the check that they follow from.
 
-        The account is locked: its ids follow each other as its transactions do (docs/decisions/0016).
+        The account is locked: its ids follow each other as its transactions do (decision 0011).
         """
-        ids = await self._next_ids(session, domain.account_id, events)
-        evidence_id = ids[0] if ids and checkup is not None else None
-        if evidence_id is not None:
-            await session.rows("keep_evidence", id=evidence_id, body=rows.json(checkup))
-        for event_id, event in zip(ids, events, strict=True):
-            await session.rows("add_event", **rows.event_values(domain, event, event_id, evidence_id))
-            await owe(session, domain, event, event_id)
-
-    async def _next_ids(self, session: DatabaseSession, account_id: str, events: tuple[Event, ...]) -> list[str]:
-        ids: list[str] = []
-        if events:
-            (last,) = await session.rows("last_event", account_id=account_id)
-            for event in events:
-                ids.append(self._event_ids.next(event.at, ids[-1] if ids else last["id"]))
-        return ids
+        if not events:
+            return
+        last = (await session.rows("last_event_id", account_id=domain.account_id))[0]["id"]
+        check_id = None
+        for event in events:
+            last = self._event_ids.next(event.at, last)
+            if check is not None and check_id is None:
+                check_id = last
+                await session.rows("add_check", id=check_id, body=rows.json(check))
+            await session.rows("add_event", **rows.event_values(domain, event, last, check_id))
+            await add_deliveries(session, domain, event, last)
 
 
-async def _in_turn(session: DatabaseSession, *domains: Domain) -> None:
-    """Lets the transactions that tell an account something end one after the other; sorted, so that none waits in a
-    circle."""
+async def _lock_accounts(session: DatabaseSession, *domains: Domain) -> None:
+    """Make the transactions that add events to an account end one after the other.
+
+    Sorted, so that two of them never wait for each other.
+    """
     for account_id in sorted({each.account_id for each in domains}):
         await session.rows("lock_account", id=account_id)
 
 
-async def _owe(session: DatabaseSession, domain: Domain, effects: Sequence[Effect]) -> None:
-    """Writes down work that is owed outside."""
+async def _add_intents(session: DatabaseSession, domain: Domain, effects: Sequence[Effect]) -> None:
+    """Add the work that is due outside."""
     for effect in effects:
         await session.rows("add_intent", **rows.intent_values(domain, effect))
 
 
 async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
-    """Uses up a selector at this name, for ever; of slots it is the claim's token that never comes again."""
+    """Mark a selector as used at this name for ever; delegated selectors repeat, with a new token in the claim."""
     if domain.key_delegation is not None:
         return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
@@ -319,33 +343,23 @@ async def _use_selector(session: DatabaseSession, domain: Domain, selector: str)
         )
 
 
-async def _keep_spare(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:
-    """Keeps a key beside the one that is the domain's own."""
+async def _add_spare_key(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:
+    """Add a key that does not sign yet, or never does."""
     await _use_selector(session, domain, key.selector)
     await session.rows("add_spare_key", domain_id=domain.id, selector=key.selector, sealed=key.sealed)
 
 
-async def _change_keys(session: DatabaseSession, outcome: DomainUpdate) -> None:
-    """Keeps a new key beside the one that signs, lets another one sign, destroys those that nobody needs."""
-    domain, before = outcome.domain, outcome.signed_before
-    for new in (outcome.new_key, outcome.second_key):
-        if new is not None:
-            await _keep_spare(session, domain, new)
-    if before is not None:
-        await session.rows("set_aside", domain_id=domain.id, selector=before)
-        await session.rows("sign_with", domain_id=domain.id, selector=domain.selector)
-        await session.rows("shed_key", domain_id=domain.id, selector=domain.selector)
-    for selector in outcome.keys_to_destroy:
-        await session.rows("shed_key", domain_id=domain.id, selector=selector)
+async def _exists_already(session: DatabaseSession, claim: NewClaim) -> bool:
+    """Return whether the account has the domain, or made this request before.
 
-
-async def _claimed_before(session: DatabaseSession, claim: NewClaim) -> bool:
-    """Tells whether the account has the domain, or had this request; claims of one account wait here for each other."""
+    It locks the account, so that two claims of one account do not pass its limits together. Raise Fault `not-found`
+    where the account is gone, `idempotency-key-reused` for another request with the same key.
+    """
     if not await session.rows("lock_account", id=claim.account_id):
         raise Fault(Kind.NOT_FOUND, f"The account {claim.account_id} is gone.", "Ask with a key of another account.")
     if claim.idempotency is not None:
         key, digest = claim.idempotency
-        for row in await session.rows("idempotency", account_id=claim.account_id, key=key):
+        for row in await session.rows("idempotency_key", account_id=claim.account_id, key=key):
             if row["digest"] == digest:
                 return True
             raise Fault(
@@ -355,36 +369,27 @@ async def _claimed_before(session: DatabaseSession, claim: NewClaim) -> bool:
             )
     if not await session.rows("domain", account_id=claim.account_id, sender=claim.sender):
         return False
-    await _remember(session, claim)
+    await _store_idempotency_key(session, claim)
     return True
 
 
-async def _remember(session: DatabaseSession, claim: NewClaim) -> None:
-    """Keeps the Idempotency-Key for a day, and forgets the account's older ones."""
+async def _store_idempotency_key(session: DatabaseSession, claim: NewClaim) -> None:
+    """Store the Idempotency-Key for a day, and delete the account's older ones."""
     if claim.idempotency is None:
         return
     key, digest = claim.idempotency
     before = rows.ms(claim.now - IDEMPOTENCY_KEPT)
-    await session.rows("forget_idempotency", account_id=claim.account_id, before=before)
+    await session.rows("delete_idempotency_keys", account_id=claim.account_id, before=before)
     at = rows.ms(claim.now)
-    await session.rows("remember_idempotency", account_id=claim.account_id, key=key, digest=digest, at=at)
-
-
-async def _refuse_too_many(session: DatabaseSession, account_id: str, limits: Limits) -> None:
-    await _refuse_unproven(session, account_id, limits, counted=0)
-    if limits.domains is not None:
-        over = over_domains(limits, (await session.rows("count_domains", account_id=account_id))[0]["used"])
-        if over is not None:
-            raise over.fault()
+    await session.rows("add_idempotency_key", account_id=claim.account_id, key=key, digest=digest, at=at)
 
 
 async def _refuse_unproven(session: DatabaseSession, account_id: str, limits: Limits, *, counted: int) -> None:
-    """Refuses one more claim without proof; `counted` is 1 where it stands among the account's already."""
+    """Raise Fault `usage-limit-exceeded` where one more unverified domain is too many.
+
+    `counted` is 1 where the domain is among the account's already.
+    """
     used = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
     over = over_pending(limits, used - counted)
     if over is not None:
         raise over.fault()
-
-
-async def _taken_key(session: DatabaseSession) -> PooledKey | None:
-    return next((rows.pooled_key(row) for row in await session.rows("take_key")), None)

@@ -1,4 +1,4 @@
-"""Knows what the store needs of a database: run a named statement, alone or in a transaction. Knows no driver."""
+"""What the store needs of a database: run a named statement, alone or in a transaction, with any driver."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -10,16 +10,16 @@ T = TypeVar("T")
 
 
 class DatabaseRow(Protocol):
-    """Gives a column by its name."""
+    """A row, whose columns are read by name."""
 
     def __getitem__(self, column: str, /) -> Any: ...
 
 
 class DatabaseSession(Protocol):
-    """Runs statements inside one transaction."""
+    """One open transaction."""
 
     async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement and gives what it selects or returns."""
+        """Run one statement and return the rows that it selects or returns."""
         ...
 
 
@@ -27,27 +27,30 @@ TransactionBody = Callable[[DatabaseSession], Awaitable[T]]
 
 
 class Engine(Protocol):
-    """Runs statements; trouble of the database is Fault `storage-unavailable`, a broken constraint is `Clash`."""
+    """A database of either kind.
+
+    Its methods raise Fault `storage-unavailable` where the database fails, and `ConstraintViolation`.
+    """
 
     async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that only reads."""
+        """Run one statement that only reads."""
         ...
 
     async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that writes, as a transaction of its own."""
+        """Run one statement that writes, as a transaction of its own."""
         ...
 
     async def transact(self, work: TransactionBody[T]) -> T:
-        """Runs work in one transaction, which may begin anew where others got in its way; work awaits only SQL."""
+        """Run `work` in one transaction, perhaps again where it lost to another one; it awaits only SQL."""
         ...
 
     async def shred(self) -> None:
-        """Overwrites what was deleted, as far as the engine can."""
+        """Overwrite what was deleted, as far as the engine can."""
         ...
 
 
 class ConstraintViolation(Fault):
-    """Says that a row breaks a constraint of the schema: what is unique is there, or what it belongs to is gone."""
+    """A violated constraint of the schema: a unique value exists already, or what a row refers to is gone."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -58,7 +61,7 @@ class ConstraintViolation(Fault):
 
 
 def unavailable(what: str, why: object) -> Fault:
-    """Says that the database can't be used now; `why` is its own word."""
+    """Return the Fault for a database that can't be used now; `why` is the driver's own text."""
     return Fault(
         Kind.STORAGE_UNAVAILABLE,
         f"{what} could not be used: {why}.",
@@ -68,7 +71,7 @@ def unavailable(what: str, why: object) -> Fault:
 
 
 def storable(value: SqlValue) -> SqlValue:
-    """Replaces what not every engine keeps in a text (NUL, lone surrogates), so that odd input is never an error."""
+    """Replace what not every engine stores in a text (NUL, lone surrogates), so that no input is an error."""
     if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

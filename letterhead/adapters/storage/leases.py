@@ -1,6 +1,6 @@
-"""Keeps who works on what, and what was made ahead; knows nothing of how the work is done."""
+"""Checks and intents with their leases, shared rates, and the pool of keys, in SQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -8,8 +8,8 @@ import structlog
 from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine
-from letterhead.adapters.storage.histograms import add
+from letterhead.adapters.storage.engine import DatabaseSession, Engine
+from letterhead.adapters.storage.histograms import add_count
 from letterhead.core.domain.domain import Domain
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.leases import Intent
@@ -19,34 +19,43 @@ log = structlog.get_logger()
 
 
 class SqlLeases:
-    """Gives out work with leases. A domain's row is its own job; an intent is a row that is gone when it is done."""
+    """The SQL implementation of `LeaseStore`, of the pool of keys and of the backlog.
+
+    A due check is a column of the domain's row; an intent is a row that is deleted when it is done.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
-        """Leases due domains to `owner` until a time, the longest due first; each to one owner only."""
+        """Lease due domains to `owner` until a time, the longest due first; each to one owner only."""
         claimed = await self._engine.write(
             "claim_due", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
         )
-        return sorted(_readable(claimed), key=lambda domain: domain.next_check_at or now)
+        domains: list[Domain] = []
+        for row in claimed:
+            try:
+                domains.append(rows.domain(row))
+            except msgspec.MsgspecError as error:  # so that one row (of a later version, say) does not stop all work
+                log.error("domain.unreadable", domain=row["id"], error=str(error))
+        return sorted(domains, key=lambda domain: domain.next_check_at or now)
 
     async def check_sooner(self, domain_id: str, due: datetime) -> None:
-        """Brings a domain's next check forward to `due`; a later one is not put off, a lease not touched.
+        """Bring a domain's next check forward to `due`; keep one that is earlier, and any lease.
 
-        The version stays: whoever saves a check meanwhile has looked, and knows better when to look again.
+        The version stays: a check that is saved meanwhile sets a better time for the next one.
         """
 
         async def work(session: DatabaseSession) -> None:
             for row in await session.rows("lock_domain", id=domain_id):
                 domain = rows.domain(row)
                 if domain.next_check_at is None or domain.next_check_at > due:
-                    await session.rows("look_sooner", **rows.due_values(replace(domain, next_check_at=due)))
+                    await session.rows("check_sooner", **rows.due_values(replace(domain, next_check_at=due)))
 
         await self._engine.transact(work)
 
     async def back_off(self, domain_id: str, due: datetime) -> None:
-        """Puts a domain's next check off to `due` after a bug, and ends its lease."""
+        """Postpone a domain's next check to `due` after a bug, and end its lease."""
 
         async def work(session: DatabaseSession) -> None:
             for row in await session.rows("lock_domain", id=domain_id):
@@ -56,47 +65,47 @@ class SqlLeases:
         await self._engine.transact(work)
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
-        """Leases due intents likewise; several intents of one name are given out in order, one at a time."""
+        """Lease due intents to `owner` until a time; those of one name in order, one at a time."""
         claimed = await self._engine.write(
             "claim_intents", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
         )
         return sorted((rows.intent(row) for row in claimed), key=lambda intent: int(intent.id))
 
     async def finish_intent(self, intent_id: str) -> None:
-        """Removes an intent that is done."""
+        """Delete an intent that is done."""
         await self._engine.write("finish_intent", id=int(intent_id))
 
     async def postpone_intent(self, intent_id: str, due: datetime, reason: str) -> None:
-        """Gives an intent back, to be claimed again at `due`, one attempt older."""
+        """End the lease of an intent, to be claimed again at `due`, and count an attempt."""
         await self._engine.write("postpone_intent", id=int(intent_id), due_at=rows.ms(due), reason=reason)
 
     async def release_leases(self, owner: str, now: datetime) -> None:
-        """Ends all leases of an owner that stops."""
+        """End all leases of an owner that stops."""
 
         async def work(session: DatabaseSession) -> None:
-            await session.rows("hand_back_domains", owner=owner, now=rows.ms(now))
-            await session.rows("hand_back_intents", owner=owner)
-            await session.rows("hand_back_reminders", owner=owner)
-            await session.rows("hand_back_deliveries", owner=owner)
+            await session.rows("release_domains", owner=owner, now=rows.ms(now))
+            await session.rows("release_intents", owner=owner)
+            await session.rows("release_reminders", owner=owner)
+            await session.rows("release_deliveries", owner=owner)
 
         await self._engine.transact(work)
 
     async def take_rate_slot(self, name: str, now: datetime, every: timedelta, latest: datetime) -> datetime | None:
-        """Takes the next turn of a budget that gives one in each `every`; nothing where that is after `latest`."""
+        """Reserve the next slot of a shared rate and return its time; None where that is after `latest`."""
         spacing = every // timedelta(milliseconds=1)
 
         async def work(session: DatabaseSession) -> datetime | None:
             for row in await session.rows(
-                "take_turn", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
+                "take_rate_slot", name=name, now=rows.ms(now), every=spacing, latest=rows.ms(latest)
             ):
-                await add(session, f"turn {name}", now, 0, 1)
+                await add_count(session, f"turn {name}", now, 0, 1)
                 return rows.time(row["next_at"] - spacing)
             return None
 
         return await self._engine.transact(work)
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
-        """Adds keys made ahead."""
+        """Add keys to the pool of keys made ahead."""
 
         async def work(session: DatabaseSession) -> None:
             for key in keys:
@@ -105,7 +114,7 @@ class SqlLeases:
         await self._engine.transact(work)
 
     async def backlog(self, now: datetime) -> Backlog:
-        """Counts due work that nobody has leased."""
+        """Count due work that nobody has leased."""
         row = (await self._engine.read("backlog", now=rows.ms(now)))[0]
         lag = 0.0 if row["oldest"] is None else (rows.ms(now) - row["oldest"]) / 1000
         return Backlog(
@@ -118,14 +127,5 @@ class SqlLeases:
         )
 
     async def ready(self) -> None:
-        """Answers when storage can be used; Fault `storage-unavailable` where it can't."""
+        """Return once storage answers; raise Fault `storage-unavailable` where it does not."""
         await self._engine.read("revision")
-
-
-def _readable(claimed: Sequence[DatabaseRow]) -> Iterator[Domain]:
-    """Reads domains but for those it can't, so that one row (a later version's, say) does not stop all work."""
-    for row in claimed:
-        try:
-            yield rows.domain(row)
-        except msgspec.MsgspecError as error:
-            log.error("domain.unreadable", domain=row["id"], error=str(error))

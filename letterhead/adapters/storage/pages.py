@@ -1,10 +1,10 @@
-"""Keeps what the pages need: set-up links, who watches a domain, sessions, and the past in short. Knows no page."""
+"""Set-up links, sessions, and the statistics of the dashboard, in SQL."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.accounts import append
+from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, Engine
 from letterhead.adapters.storage.engine import DatabaseSession as Transaction
 from letterhead.core.accounts.accounts import Caller, Scope, Session
@@ -15,13 +15,13 @@ from letterhead.ports.store.accounts import AuditRow
 
 
 class SqlSessions:
-    """Keeps links, watchers and sessions; neither a link's token nor a session's."""
+    """The SQL implementation of `SessionStore` and of statistics; it stores only digests of tokens."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
-        """Adds a link; `digest` is the keyed digest of its token."""
+        """Add a link; `digest` is the keyed digest of its token."""
 
         async def work(session: Transaction) -> None:
             await session.rows(
@@ -33,41 +33,41 @@ class SqlSessions:
                 created_at=rows.ms(link.created_at),
                 ends_at=rows.ms(link.ends_at),
             )
-            await append(session, audit)
+            await append_audit(session, audit)
 
         await self._engine.transact(work)
 
     async def setup_links(self, domain_id: str) -> list[SetupLink]:
-        """Lists a domain's links, the oldest first, ended ones too."""
+        """Return a domain's links, the oldest first, ended ones too."""
         return [_link(row) for row in await self._engine.read("setup_links", domain_id=domain_id)]
 
     async def setup_link(self, digest: bytes) -> SetupLink | None:
-        """Finds a link by its token's digest, ended or not."""
+        """Return a link by its token's digest, ended or not."""
         return next((_link(row) for row in await self._engine.read("setup_link", digest=digest)), None)
 
     async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
-        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+        """End a link at a time, unless it ended before; return false where the domain has no such link."""
 
         async def work(session: Transaction) -> bool:
             ended = await session.rows("end_setup_link", domain_id=domain_id, id=link_id, at=rows.ms(at))
-            return bool(ended) and await append(session, audit)
+            return bool(ended) and await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def note_page_open(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
-        """Notes that somebody has a domain's page open until a time."""
+        """Record that somebody has opened a link and has the domain's page open until a time."""
 
         async def work(session: Transaction) -> None:
             await session.rows("open_setup_link", id=link_id, at=rows.ms(now))
-            await session.rows("watch", domain_id=domain_id, until=rows.ms(until))
+            await session.rows("set_watched_until", domain_id=domain_id, until=rows.ms(until))
 
         await self._engine.transact(work)
 
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
-        """Adds a session under its token's digest, and forgets those that are over."""
+        """Add a session under its token's digest, and delete those that have ended."""
 
         async def work(transaction: Transaction) -> None:
-            await transaction.rows("forget_sessions", before=rows.ms(session.created_at))
+            await transaction.rows("delete_ended_sessions", before=rows.ms(session.created_at))
             await transaction.rows(
                 "add_session",
                 digest=digest,
@@ -78,50 +78,56 @@ class SqlSessions:
                 created_at=rows.ms(session.created_at),
                 ends_at=rows.ms(session.ends_at),
             )
-            await append(transaction, audit)
+            await append_audit(transaction, audit)
 
         await self._engine.transact(work)
 
     async def session(self, digest: bytes) -> Session | None:
-        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
-        return next((_session(row) for row in await self._engine.read("session", digest=digest)), None)
+        """Return a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        for row in await self._engine.read("session", digest=digest):
+            return Session(
+                caller=_caller(row),
+                mark=row["mark"],
+                created_at=rows.time(row["created_at"]),
+                ends_at=rows.time(row["session_ends_at"]),
+            )
+        return None
 
     async def end_session(self, digest: bytes) -> None:
-        """Ends one session."""
+        """End one session."""
         await self._engine.write("end_session", digest=digest)
 
     async def end_sessions(self, account_id: str | None) -> None:
-        """Ends all sessions of an account, or with None all of the operator."""
+        """End all sessions of an account; with None, all of the operator."""
         if account_id is None:
             await self._engine.write("end_operator_sessions")
         else:
             await self._engine.write("end_sessions", account_id=account_id)
 
     async def end_own_sessions(self, account_id: str, key_id: str | None, mark: bytes) -> None:
-        """Ends all sessions of one key, or where there is none of one person."""
+        """End all sessions of one key, or, where `key_id` is None, of the person whom `mark` identifies."""
         if key_id is None:
             await self._engine.write("end_persons_sessions", account_id=account_id, mark=mark)
         else:
             await self._engine.write("end_keys_sessions", account_id=account_id, key_id=key_id)
 
     async def count_statuses(self, account_id: str) -> Mapping[str, int]:
-        """Counts an account's domains by the wire's word for their state."""
+        """Count an account's domains by their status in the API."""
         return {
             row["status"]: row["number"] for row in await self._engine.read("count_statuses", account_id=account_id)
         }
 
     async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
-        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
-        found = await self._engine.read("moves", account_id=account_id, limit=limit)
-        moves = [
+        """Return the newest changes of state of an account's domains, deleted ones too, in the order of time."""
+        found = await self._engine.read("state_changes", account_id=account_id, limit=limit)
+        return [
             StateChange(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"]))
-            for row in found
+            for row in reversed(found)
         ]
-        return moves[::-1]
 
     async def count_overdue(self, now: datetime) -> Sequence[int]:
-        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
-        row = (await self._engine.read("lateness", now=rows.ms(now)))[0]
+        """Count due checks by how long they have been due: under 1 s, 10 s, 1 min, 5 min, and longer."""
+        row = (await self._engine.read("count_overdue", now=rows.ms(now)))[0]
         names = ("within_second", "within_ten", "within_minute", "within_five", "due")
         counted = [int(row[name]) for name in names]
         return [more - less for less, more in zip([0, *counted], counted, strict=False)]
@@ -139,7 +145,7 @@ def _link(row: DatabaseRow) -> SetupLink:
 
 
 def _caller(row: DatabaseRow) -> Caller | None:
-    """Reads as whom somebody signed in: with a key, by a provider of identities (no key, but a mark), as operator."""
+    """Return the caller of a session: by API key, by OpenID Connect (a mark and no key), or None for the operator."""
     if row["account_id"] is None:
         return None
     if row["id"] is not None:
@@ -149,13 +155,4 @@ def _caller(row: DatabaseRow) -> Caller | None:
         key_id=bytes(row["mark"]).decode(),
         scope=Scope(row["own_scope"] or Scope.READ),  # an older version, which wrote none, let everybody do all
         limits=rows.limits(row),
-    )
-
-
-def _session(row: DatabaseRow) -> Session:
-    return Session(
-        caller=_caller(row),
-        mark=row["mark"],
-        created_at=rows.time(row["created_at"]),
-        ends_at=rows.time(row["session_ends_at"]),
     )

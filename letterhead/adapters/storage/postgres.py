@@ -1,4 +1,4 @@
-"""Speaks to PostgreSQL through a pool of connections that carry no session state."""
+"""The PostgreSQL engine: a pool of connections that carry no session state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -32,9 +32,9 @@ MIGRATING: Final = 0x6C657474  # names the advisory lock: one migrates, the othe
 LOST: Final = (
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.OperatorInterventionError,  # class 57: shutdown, cancelled
-    asyncpg.InternalClientError,  # between the server's farewell and the end of the connection
+    asyncpg.InternalClientError,  # between the server's goodbye and the end of the connection
 )
-TROUBLE: Final = (
+UNAVAILABLE: Final = (
     *LOST,
     OSError,
     TimeoutError,
@@ -50,27 +50,27 @@ TROUBLE: Final = (
 
 
 class PostgresSession:
-    """Runs statements on one connection."""
+    """One transaction on one connection."""
 
     def __init__(self, connection: "Connection", known: Mapping[str, Statement]) -> None:
         self._connection = connection
         self._known = known
 
     async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement and gives what it selects or returns."""
+        """Run one statement and return the rows that it selects or returns."""
         return await _rows(self._connection, self._known[statement], values)
 
 
 class PostgresEngine:
-    """Runs statements on a pool."""
+    """The engine on a pool of connections."""
 
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
         self._known = statements(Dialect.POSTGRES)
 
     async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that only reads; once more where it was the first to learn that a connection is dead."""
-        with _translated():
+        """Run one statement that only reads; run it again where it was the first to meet a dead connection."""
+        with _driver_errors():
             try:
                 return await _rows(self._pool, self._known[statement], values)
             except LOST:
@@ -78,20 +78,25 @@ class PostgresEngine:
                 return await _rows(self._pool, self._known[statement], values)
 
     async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that writes, as a transaction of its own."""
-        with _translated():
-            return await self._again(lambda: _rows(self._pool, self._known[statement], values))
+        """Run one statement that writes, as a transaction of its own."""
+        with _driver_errors():
+            return await self._retry(lambda: _rows(self._pool, self._known[statement], values))
 
     async def transact(self, work: TransactionBody[T]) -> T:
-        """Runs work in one transaction, anew where it met another in a deadlock."""
-        with _translated():
-            return await self._again(lambda: self._once(work))
+        """Run `work` in one transaction, again where it lost to another one (serialization, deadlock)."""
+
+        async def attempt() -> T:
+            async with self._pool.acquire(timeout=SECONDS) as connection, connection.transaction():
+                return await work(PostgresSession(connection, self._known))
+
+        with _driver_errors():
+            return await self._retry(attempt)
 
     async def shred(self) -> None:
-        """Leaves deleted rows to the server's vacuum: there is no overwriting them from here."""
+        """Do nothing: deleted rows can't be overwritten from here, the server's vacuum does it."""
 
-    async def _again(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries again what lost to another transaction, of which nothing was written; but not what may be written."""
+    async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Retry what lost to another transaction and wrote nothing; never what may have been written."""
         try:
             for _ in range(ATTEMPTS - 1):
                 with suppress(asyncpg.TransactionRollbackError):
@@ -101,30 +106,32 @@ class PostgresEngine:
             await self._pool.expire_connections()  # the others are dead too, most likely
             raise
 
-    async def _once(self, work: TransactionBody[T]) -> T:
-        async with self._pool.acquire(timeout=SECONDS) as connection, connection.transaction():
-            return await work(PostgresSession(connection, self._known))
-
 
 @asynccontextmanager
 async def open_postgres(url: str, *, migrate_first: bool, connections: int) -> AsyncIterator[PostgresEngine]:
-    """Opens a pool of so many connections; `migrate_first` brings the schema up to date."""
+    """Open a pool of `connections` connections; `migrate_first` brings the schema up to date.
+
+    Raise Fault `schema-outdated` for an outdated schema, `storage-unavailable` where the server can't be reached.
+    """
     if migrate_first:
         await migrate_postgres(url)
     schema.refuse_outdated(await revision_of_postgres(url), "the PostgreSQL database")
-    with _translated():
+    with _driver_errors():
         # No session state is ever set, so there is nothing to reset: a round trip less for each request.
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=connections, reset=_nothing, command_timeout=SECONDS, timeout=SECONDS
+            url, min_size=1, max_size=connections, reset=_keep_state, command_timeout=SECONDS, timeout=SECONDS
         )
     try:
         yield PostgresEngine(pool)
     finally:
-        await _closed(pool)
+        try:
+            await asyncio.wait_for(pool.close(), SECONDS)
+        except TimeoutError:
+            pool.terminate()
 
 
 async def migrate_postgres(url: str) -> None:
-    """Brings the schema up to date, in one transaction; whoever comes at the same time waits."""
+    """Bring the schema up to date in one transaction; concurrent migrations wait for each other."""
     async with _connected(url) as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATING)
         revision = await _revision(connection)
@@ -133,7 +140,7 @@ async def migrate_postgres(url: str) -> None:
 
 
 async def revision_of_postgres(url: str) -> str | None:
-    """Reads the revision of a database's schema; nothing where there is none."""
+    """Return the revision of a database's schema; None where there is no schema."""
     async with _connected(url) as connection:
         return await _revision(connection)
 
@@ -147,7 +154,7 @@ async def _revision(connection: "Connection") -> str | None:
 
 @asynccontextmanager
 async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    with _translated():
+    with _driver_errors():
         connection = await asyncpg.connect(url, timeout=SECONDS)
         try:
             yield connection
@@ -155,31 +162,24 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Reco
             await connection.close(timeout=SECONDS)
 
 
-async def _closed(pool: "Pool") -> None:
-    try:
-        await asyncio.wait_for(pool.close(), SECONDS)
-    except TimeoutError:
-        pool.terminate()
-
-
-async def _nothing(connection: "Connection") -> None:
-    """Resets nothing."""
+async def _keep_state(connection: "Connection") -> None:
+    """Reset nothing."""
 
 
 async def _rows(
-    where: "Connection | Pool", statement: Statement, values: Mapping[str, SqlValue]
+    connection: "Connection | Pool", statement: Statement, values: Mapping[str, SqlValue]
 ) -> Sequence[DatabaseRow]:
-    return await where.fetch(statement.sql, *(storable(values[name]) for name in statement.parameters))
+    return await connection.fetch(statement.sql, *(storable(values[name]) for name in statement.parameters))
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turns the driver's trouble into faults; never shows the address, which may hold a password."""
+def _driver_errors() -> Iterator[None]:
+    """Translate the driver's errors into Faults; never show the URL, which may contain a password."""
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ConstraintViolation from error
-    except TROUBLE as error:
+    except UNAVAILABLE as error:
         raise unavailable("PostgreSQL", str(error) or type(error).__name__) from error
     except asyncpg.InterfaceError as error:
         if isinstance(error, ValueError):  # a wrong argument: a bug of ours, where the others are lost connections

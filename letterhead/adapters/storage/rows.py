@@ -1,6 +1,6 @@
-"""Knows how core values look as rows. Times are whole milliseconds since 1970 UTC, and so is what is read back.
+"""Conversion of core values to rows and back. Times are whole milliseconds since 1970 UTC, and are read as such.
 
-A domain, a checkup and its evidence are kept whole, as JSON; the columns beside it are what SQL asks about.
+A domain and a check are stored whole, as JSON; the other columns are those that SQL selects by.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -28,44 +28,44 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 Values = dict[str, SqlValue]
 
 _domain = msgspec.json.Decoder(Domain)
-_checkup = msgspec.json.Decoder(CheckResult)
+_check = msgspec.json.Decoder(CheckResult)
 _change = msgspec.json.Decoder(RecordChange)
 _strings = msgspec.json.Decoder(tuple[str, ...])
 _slots = msgspec.json.Decoder(KeyDelegation)
 
 
 def ms(at: datetime) -> int:
-    """Gives a time as it is stored."""
+    """Return a time as it is stored."""
     return (at - EPOCH) // MILLISECOND
 
 
 def maybe_ms(at: datetime | None) -> int | None:
-    """Gives a time that may be absent as it is stored."""
+    """Return a time that may be absent as it is stored."""
     return None if at is None else ms(at)
 
 
 def time(stored: int) -> datetime:
-    """Reads a stored time."""
+    """Read a stored time."""
     return EPOCH + stored * MILLISECOND
 
 
 def maybe_time(stored: int | None) -> datetime | None:
-    """Reads a stored time that may be absent."""
+    """Read a stored time that may be absent."""
     return None if stored is None else time(stored)
 
 
 def json(value: object) -> str:
-    """Writes a core value as it is stored."""
+    """Return a core value as stored JSON."""
     return msgspec.json.encode(value).decode()
 
 
 def maybe_json(value: object | None) -> str | None:
-    """Writes a core value that may be absent as it is stored."""
+    """Return a core value that may be absent as stored JSON."""
     return None if value is None else json(value)
 
 
 def change(stored: str | None) -> RecordChange | None:
-    """Reads which record changed, where one did."""
+    """Read which record changed, if one did."""
     return None if stored is None else _change.decode(stored)
 
 
@@ -73,7 +73,7 @@ def change(stored: str | None) -> RecordChange | None:
 
 
 def account_values(account: Account) -> Values:
-    """Gives the columns of an account that can change, and its id."""
+    """Return the columns of an account that can change, and its id."""
     return {
         "id": account.id,
         "name": account.name,
@@ -86,14 +86,14 @@ def account_values(account: Account) -> Values:
 
 
 def limits(row: DatabaseRow) -> Limits:
-    """Reads an account's limits."""
+    """Read an account's limits."""
     return Limits(
         domains=row["domains_limit"], requests_per_month=row["requests_limit"], pending_claims=row["pending_limit"]
     )
 
 
 def account(row: DatabaseRow) -> Account:
-    """Reads an account."""
+    """Read an account."""
     return Account(
         id=row["id"],
         name=row["name"],
@@ -105,7 +105,7 @@ def account(row: DatabaseRow) -> Account:
 
 
 def key_values(key: ApiKey) -> Values:
-    """Gives the columns of an API key, but for its digest."""
+    """Return the columns of an API key, without its digest."""
     times: Values = {
         "created_at": ms(key.created_at),
         "last_used_at": maybe_ms(key.last_used_at),
@@ -115,7 +115,7 @@ def key_values(key: ApiKey) -> Values:
 
 
 def key(row: DatabaseRow) -> ApiKey:
-    """Reads an API key."""
+    """Read an API key."""
     return ApiKey(
         id=row["id"],
         account_id=row["account_id"],
@@ -131,7 +131,7 @@ def key(row: DatabaseRow) -> ApiKey:
 
 
 def caller(row: DatabaseRow) -> Caller:
-    """Reads who owns a key."""
+    """Read the owner of an API key."""
     return Caller(
         account_id=row["account_id"],
         key_id=row["id"],
@@ -142,12 +142,12 @@ def caller(row: DatabaseRow) -> Caller:
 
 
 def audit_values(row: AuditRow) -> Values:
-    """Gives the columns of an audit row."""
+    """Return the columns of a row of the audit log."""
     return msgspec.structs.asdict(row) | {"at": ms(row.at)}
 
 
 def audit(row: DatabaseRow) -> StoredAuditRow:
-    """Reads an audit row."""
+    """Read a row of the audit log."""
     audited = AuditRow(
         at=time(row["at"]),
         actor=row["actor"],
@@ -164,7 +164,7 @@ def audit(row: DatabaseRow) -> StoredAuditRow:
 
 
 def domain_values(domain: Domain) -> Values:
-    """Gives the columns of a domain that can change, and its id."""
+    """Return the columns of a domain that can change, and its id."""
     return {
         "id": domain.id,
         "status": wire_status(domain),
@@ -177,27 +177,27 @@ def domain_values(domain: Domain) -> Values:
 
 
 def path(sender: str) -> bytes:
-    """Gives a name from the right, so that all names below it begin with it."""
+    """Return a name with its labels in reverse order, so that all names below it begin with it."""
     return b"".join(label + b"." for label in reversed(sender.encode().split(b".")))
 
 
 def due_values(domain: Domain) -> Values:
-    """Gives the columns that change with the next check, and the id."""
+    """Return the columns that change with the next check, and the id."""
     return {"id": domain.id, "next_check_at": maybe_ms(domain.next_check_at), "life": json(domain)}
 
 
 def domain(row: DatabaseRow) -> Domain:
-    """Reads a domain."""
+    """Read a domain."""
     return _domain.decode(row["life"])
 
 
 def next_version(domain: Domain) -> Domain:
-    """Gives the domain as its next version."""
+    """Return the domain as its next version."""
     return replace(domain, version=domain.version + 1)
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a check that saw nothing new writes: the row of its domain, and when."""
+    """What a check that found nothing new writes; a JSON row of the `confirm_…` statements, which name its fields."""
 
     whose: str
     was: int
@@ -208,56 +208,58 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_confirmation(domain: Domain, at: datetime) -> Confirmation:
-    """Gives the next version of a domain, `domain.version` being the one that was read."""
-    after = next_version(domain)
-    due = maybe_ms(after.next_check_at)
-    return Confirmation(whose=after.id, was=domain.version, version=after.version, due=due, life=json(after), at=ms(at))
+    """Return the next version of a domain for confirmation; `domain.version` is the one that was read."""
+    updated = next_version(domain)
+    due = maybe_ms(updated.next_check_at)
+    return Confirmation(
+        whose=updated.id, was=domain.version, version=updated.version, due=due, life=json(updated), at=ms(at)
+    )
 
 
 def check_context(row: DatabaseRow) -> CheckContext:
-    """Reads what a check wants to know beside its domain."""
+    """Read what a check needs in addition to its domain."""
     used = _strings.decode(row["used"] or "[]")
     return CheckContext(watched_until=maybe_time(row["until"]), used_selectors=used, fingerprint=row["basis"])
 
 
 def check_result(row: DatabaseRow) -> CheckResult:
-    """Reads a domain's last checkup: a later check may have confirmed it; its snapshot tells when it was new."""
+    """Read a domain's last check; its time is that of the latest check that found the same."""
     found = stored_check(row)
     heard_at = maybe_time(row["heard_at"])
     return found if heard_at is None or heard_at <= found.taken_at else replace(found, taken_at=heard_at)
 
 
 def stored_check(row: DatabaseRow) -> CheckResult:
-    """Reads a checkup that events follow from."""
-    return _checkup.decode(row["body"])
+    """Read a check from its JSON."""
+    return _check.decode(row["body"])
 
 
-def checkup_values(domain: Domain, checkup: CheckResult, basis: str | None) -> Values:
-    """Gives the columns of a checkup."""
-    taken_at = ms(checkup.taken_at)
+def check_values(domain: Domain, check: CheckResult, fingerprint: str | None) -> Values:
+    """Return the columns of a domain's last check."""
+    taken_at = ms(check.taken_at)
     return {
         "domain_id": domain.id,
         "zone": domain.zone or domain.sender,
-        "heard_at": None if checkup.is_unanswered else taken_at,
-        "silent_since": taken_at if checkup.is_unanswered else None,
+        "heard_at": None if check.is_unanswered else taken_at,
+        "silent_since": taken_at if check.is_unanswered else None,
         "version": next_version(domain).version,
-        "basis": basis,
-        "body": json(checkup),
+        "basis": fingerprint,
+        "body": json(check),
     }
 
 
 def problem(code: str) -> str:
-    """Writes how a finding with this code stands in a checkup's JSON."""
+    """Return a finding's code as it appears in the JSON of a check."""
     return f'"code":{json(storable(code))}'
 
 
 def resolver_outage(row: DatabaseRow) -> ResolverOutage | None:
-    """Reads how many zones are silent since when."""
+    """Read how many zones stopped answering, and since when."""
     return ResolverOutage(zones=row["zones"], since=time(row["since"])) if row["zones"] else None
 
 
-def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str | None) -> Values:
-    """Gives the columns of an event."""
+def event_values(domain: Domain, event: Event, event_id: str, check_id: str | None) -> Values:
+    """Return the columns of an event."""
     return {
         "id": event_id,
         "domain_id": domain.id,
@@ -268,12 +270,12 @@ def event_values(domain: Domain, event: Event, event_id: str, evidence_id: str |
         "detail": event.detail,
         "changed": maybe_json(event.change),
         "record": event.change.record if event.change is not None else None,
-        "evidence_id": evidence_id,
+        "evidence_id": check_id,
     }
 
 
 def domain_event(row: DatabaseRow) -> DomainEvent:
-    """Reads an event."""
+    """Read an event."""
     return DomainEvent(
         id=row["id"],
         domain_id=row["domain_id"],
@@ -290,7 +292,7 @@ def domain_event(row: DatabaseRow) -> DomainEvent:
 
 
 def intent_values(domain: Domain, effect: Effect) -> Values:
-    """Gives the columns of a new intent."""
+    """Return the columns of a new intent."""
     return {
         "domain_id": domain.id,
         "account_id": domain.account_id,
@@ -301,7 +303,7 @@ def intent_values(domain: Domain, effect: Effect) -> Values:
 
 
 def intent(row: DatabaseRow) -> Intent:
-    """Reads an intent."""
+    """Read an intent."""
     return Intent(
         id=str(row["id"]),
         effect=Effect(row["effect"]),
@@ -314,7 +316,7 @@ def intent(row: DatabaseRow) -> Intent:
 
 
 def reminder_values(domain: Domain, reminder: Reminder) -> Values:
-    """Gives the columns of a new reminder."""
+    """Return the columns of a new reminder."""
     return {
         "domain_id": domain.id,
         "account_id": domain.account_id,
@@ -326,7 +328,7 @@ def reminder_values(domain: Domain, reminder: Reminder) -> Values:
 
 
 def due_reminder(row: DatabaseRow) -> DueReminder:
-    """Reads a reminder that is due."""
+    """Read a reminder that is due."""
     return DueReminder(
         id=str(row["id"]),
         domain_id=row["domain_id"],
@@ -339,5 +341,5 @@ def due_reminder(row: DatabaseRow) -> DueReminder:
 
 
 def pooled_key(row: DatabaseRow) -> PooledKey:
-    """Reads a key made ahead."""
+    """Read a key made ahead."""
     return PooledKey(id=row["id"], public_key=row["public_key"], sealed=row["sealed"])

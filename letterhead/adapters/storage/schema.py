@@ -1,15 +1,25 @@
-"""Knows which schema this version wants, and how to tell an outdated one without loading Alembic."""
+"""The migrations that this version ships, and how a database's schema stands to them.
+
+A migration is a file `migrations/NNNN_name.sql`, in one text for both engines; NNNN is the revision that it leads to.
+The table `alembic_version` names the revision of a database, as it did when Alembic wrote it.
+"""
 
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
-from letterhead.adapters.storage.statements import Dialect
+from letterhead.adapters.storage.statements import Dialect, for_engine
 from letterhead.errors import Fault, Kind
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0013", "0014")
+MIGRATIONS: Final = {path.name[:4]: path for path in sorted((Path(__file__).parent / "migrations").glob("*.sql"))}
+REVISIONS: Final = tuple(MIGRATIONS)
 HEAD: Final = REVISIONS[-1]
+VERSION_TABLE: Final = """
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+"""
 
 
 class SchemaState(StrEnum):
@@ -42,15 +52,14 @@ def refuse_outdated(revision: str | None, where: str) -> None:
 
 
 def migration(dialect: Dialect, revision: str | None, to: str = HEAD) -> str:
-    """Writes the SQL that brings a database from a revision to a newer one, without a transaction of its own.
+    """Return the SQL that brings a database from a revision to a newer one, without a transaction of its own.
 
-    Alembic only writes: our own drivers run it, in one transaction on both engines.
+    The caller runs it in one transaction, so that a process killed in the middle leaves the old revision whole.
     """
-    from alembic import command  # here, since it takes a third of a second and only migrating wants it
-    from alembic.config import Config
-
-    script = StringIO()
-    config = Config(attributes={"dialect": dialect.value, "script": script})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    command.upgrade(config, f"{revision}:{to}" if revision else to, sql=True)
-    return script.getvalue()
+    done = 0 if revision is None else REVISIONS.index(revision) + 1
+    files = [MIGRATIONS[each].read_text("utf-8") for each in REVISIONS[done : REVISIONS.index(to) + 1]]
+    if revision is None:
+        version = f"{VERSION_TABLE}\nINSERT INTO alembic_version (version_num) VALUES ('{to}');\n"
+    else:
+        version = f"UPDATE alembic_version SET version_num = '{to}';\n"  # noqa: S608 it is the name of a file of ours
+    return for_engine("\n".join([*files, version]), dialect)

@@ -1,4 +1,4 @@
-"""Keeps track of where sealed secrets lie, so that each can be wrapped anew; knows nothing of what is in them."""
+"""Sealed secrets of every table, listed and replaced so that each can be wrapped again."""
 
 from typing import Final
 
@@ -10,13 +10,13 @@ PLACES: Final = ("domain_keys", "key_pool", "spare_keys", "vault", "webhooks", "
 
 
 class SqlSecrets:
-    """Walks over every sealed secret that is stored."""
+    """The SQL implementation of `SecretStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
-        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        """Return sealed secrets of every table in the order of place and key, after `after`; start with `("", "")`."""
         found: list[SealedSecret] = []
         for place in (each for each in PLACES if each >= after[0]):
             behind = after[1] if place == after[0] else ""
@@ -27,6 +27,6 @@ class SqlSecrets:
         return found
 
     async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
-        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
+        """Replace a sealed secret; return false, with nothing written, where it has been changed or deleted since."""
         rows = await self._engine.write(f"reseal_{secret.place}", key=secret.key, before=secret.sealed, sealed=sealed)
         return bool(rows)

@@ -1,4 +1,4 @@
-"""Speaks to SQLite: one process owns the file, one connection writes and checkpoints, readers stand beside it.
+"""The SQLite engine: one process owns the file, one connection writes and checkpoints, others only read.
 
 Two connections that write or checkpoint at once can corrupt a WAL up to SQLite 3.51.2: hence the lock file and the
 single writer. `synchronous=FULL` keeps what was acknowledged through a power cut; NORMAL does not.
@@ -33,8 +33,8 @@ T = TypeVar("T")
 READERS: Final = 2
 WRITER: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=5000")
 READER: Final = ("query_only=ON", "busy_timeout=5000")
-# https://sqlite.org/rescode.html: trouble of the file or the machine. Any other OperationalError is a bug of ours.
-TROUBLE: Final = {
+# https://sqlite.org/rescode.html: failures of the file or the machine. Any other OperationalError is a bug of ours.
+UNAVAILABLE: Final = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM,
@@ -50,21 +50,21 @@ TROUBLE: Final = {
 
 
 class SqliteSession:
-    """Runs statements on one connection."""
+    """One connection, on which statements run."""
 
     def __init__(self, connection: aiosqlite.Connection, known: Mapping[str, Statement]) -> None:
         self._connection = connection
         self._known = known
 
     async def rows(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement and gives what it selects or returns."""
+        """Run one statement and return the rows that it selects or returns."""
         stored = {name: storable(value) for name, value in values.items()}
         # One trip to the connection's thread; execute and fetchall would be two.
         return tuple(await self._connection.execute_fetchall(self._known[statement].sql, stored))
 
 
 class SqliteEngine:
-    """Runs statements on the file's one writer and its readers."""
+    """The engine on the one writer and the readers of a file."""
 
     def __init__(self, path: Path, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]) -> None:
         known = statements(Dialect.SQLITE)
@@ -72,76 +72,80 @@ class SqliteEngine:
         self._connection = writer
         self._writer = SqliteSession(writer, known)
         self._readers = itertools.cycle([SqliteSession(reader, known) for reader in readers])
-        self._turn = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
 
     async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that only reads."""
-        with _translated(self._path):
+        """Run one statement that only reads."""
+        with _driver_errors(self._path):
             return await next(self._readers).rows(statement, **values)
 
     async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
-        """Runs one statement that writes, as a transaction of its own."""
-        async with self._turn:
-            with _translated(self._path):
+        """Run one statement that writes, as a transaction of its own."""
+        async with self._write_lock:
+            with _driver_errors(self._path):
                 return await self._writer.rows(statement, **values)
 
     async def transact(self, work: TransactionBody[T]) -> T:
-        """Runs work in one transaction, after those before it."""
-        async with self._turn:
-            with _translated(self._path):
+        """Run `work` in one transaction, after those that wait already."""
+        async with self._write_lock:
+            with _driver_errors(self._path):
                 try:
                     await self._connection.execute_fetchall("BEGIN IMMEDIATE")
-                    done = await work(self._writer)
+                    result = await work(self._writer)
                     await self._connection.execute_fetchall("COMMIT")
                 except BaseException:
-                    # Cancelled too: the connection's thread takes its orders in turn, so this undoes what is begun,
-                    # and nothing where the commit went through.
+                    # After a cancellation too: the connection's thread runs its orders one after the other, so this
+                    # undoes what has begun, and nothing where the commit went through.
                     await self._connection.rollback()
                     raise
-                return done
+                return result
 
     async def shred(self) -> None:
-        """Empties the write-ahead log, where what was deleted still stands; leaves it while somebody reads it."""
-        async with self._turn:
+        """Empty the write-ahead log, which still contains what was deleted, unless somebody reads it now."""
+        async with self._write_lock:
             with suppress(sqlite3.OperationalError):  # the next checkpoint does it
                 await self._connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @asynccontextmanager
 async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[SqliteEngine]:
-    """Opens the file for this process alone; `migrate_first` makes it, or brings its schema up to date."""
+    """Open the file for this process alone; `migrate_first` creates it or brings its schema up to date.
+
+    Raise Fault `database-in-use` where another process owns it, `schema-outdated` for an outdated schema,
+    `storage-unavailable` where the file can't be opened.
+    """
     async with AsyncExitStack() as stack:
         if not migrate_first and not await asyncio.to_thread(path.exists):
             schema.refuse_outdated(None, str(path))
-        stack.enter_context(_owned(path, make=migrate_first))
+        stack.enter_context(_lock_file(path, make=migrate_first))
         writer = await stack.enter_async_context(_connected(path, "rw", WRITER))
-        with _translated(path):
+        with _driver_errors(path):
             if migrate_first:
                 await _migrate(writer)
             schema.refuse_outdated(await _revision(writer), str(path))
         readers = [await stack.enter_async_context(_connected(path, "ro", READER)) for _ in range(READERS)]
         engine = SqliteEngine(path, writer, readers)
-        await engine.write("forget_leases")  # nobody else can hold one: the file is ours alone
-        await engine.write("forget_intent_leases")
-        await engine.write("forget_reminder_leases")
-        await engine.write("forget_delivery_leases")
+        await engine.write("release_all_domains")  # nobody else can hold one: the file is ours alone
+        await engine.write("release_all_intents")
+        await engine.write("release_all_reminders")
+        await engine.write("release_all_deliveries")
         yield engine
 
 
 async def migrate_sqlite(path: Path) -> None:
-    """Brings the schema of a file that nobody has open up to date."""
-    with _owned(path, make=True):
+    """Bring the schema of a file that no process has open up to date; raise Fault `database-in-use` for another."""
+    with _lock_file(path, make=True):
         async with _connected(path, "rw", WRITER) as writer:
-            with _translated(path):
+            with _driver_errors(path):
                 await _migrate(writer)
 
 
 async def revision_of_sqlite(path: Path) -> str | None:
-    """Reads the revision of a file's schema; nothing where there is none."""
+    """Return the revision of a file's schema; None where there is no schema."""
     if not await asyncio.to_thread(path.exists):
         return None
     async with _connected(path, "ro", READER) as reader:
-        with _translated(path):
+        with _driver_errors(path):
             return await _revision(reader)
 
 
@@ -167,11 +171,11 @@ async def _revision(connection: aiosqlite.Connection) -> str | None:
 
 @asynccontextmanager
 async def _connected(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[aiosqlite.Connection]:
-    with _translated(path):
-        connection = await aiosqlite.connect(_address(path, mode), uri=True, isolation_level=None)
+    with _driver_errors(path):
+        connection = await aiosqlite.connect(_uri(path, mode), uri=True, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        with _translated(path):
+        with _driver_errors(path):
             for pragma in pragmas:
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
         yield connection
@@ -179,15 +183,16 @@ async def _connected(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIt
         await connection.close()
 
 
-def _address(path: Path, mode: str) -> str:
+def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 @contextmanager
-def _owned(path: Path, *, make: bool) -> Iterator[None]:
-    """Holds the lock file beside the database, which the system gives free however the process ends.
+def _lock_file(path: Path, *, make: bool) -> Iterator[None]:
+    """Hold the lock file next to the database, which the system releases however the process ends.
 
-    Makes the folder, and the file if wanted, for nobody else to read; the log takes its rights from the file.
+    Create the folder, and with `make` the file, readable for nobody else; the log inherits the file's permissions.
+    Raise Fault `database-in-use` or `storage-unavailable`.
     """
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -196,7 +201,17 @@ def _owned(path: Path, *, make: bool) -> Iterator[None]:
     except OSError as error:
         raise unavailable(f"The database {path}", error.strerror) from error
     try:
-        _lock(handle, path, lock)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            raise Fault(
+                Kind.DATABASE_IN_USE,
+                f"The database {path} is in use by the process {owner}, which holds {lock.name}.",
+                "Stop that process first, or use PostgreSQL, where any number of processes share one database.",
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
         if make:
             path.touch(0o600)
         yield
@@ -204,28 +219,14 @@ def _owned(path: Path, *, make: bool) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(handle: int, path: Path, lock: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
-        raise Fault(
-            Kind.DATABASE_IN_USE,
-            f"The database {path} is in use by the process {owner}, which holds {lock.name}.",
-            "Stop that process first, or use PostgreSQL, where any number of processes share one database.",
-        ) from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, str(os.getpid()).encode(), 0)
-
-
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turns the driver's trouble into faults; `sqlite_errorcode` carries the kind in its low octet."""
+def _driver_errors(path: Path) -> Iterator[None]:
+    """Translate the driver's errors into Faults; `sqlite_errorcode` has the kind in its low octet."""
     try:
         yield
     except sqlite3.IntegrityError as error:
         raise ConstraintViolation from error
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in TROUBLE:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in UNAVAILABLE:
             raise unavailable(f"The database {path}", error) from error
         raise

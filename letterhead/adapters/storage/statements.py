@@ -1,11 +1,12 @@
-"""Knows the SQL of the service by name, and how its one text is read by each engine.
+"""The SQL statements by name, from one text for both engines.
 
-What only one engine wants stands in a comment that begins with its name, `/*postgresql FOR UPDATE SKIP LOCKED */`:
-uncommented for it, a comment for the other.
+What only one engine needs is in a comment that begins with its name, `/*postgresql FOR UPDATE SKIP LOCKED */`: code for
+that engine, and removed for the other. The comments below a statement's name become its documentation in aiosql and are
+not sent to the server.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ _MARKED: Final = re.compile(r"/\*(sqlite|postgresql)\s(.*?)\*/", re.DOTALL)
 
 
 class Dialect(StrEnum):
-    """Names the engines, as Alembic does."""
+    """The engines, by the names that mark their parts of a text."""
 
     SQLITE = "sqlite"
     POSTGRES = "postgresql"
@@ -28,24 +29,19 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Holds one statement; `parameters` are the names of its numbered parameters in order (PostgreSQL)."""
+    """One statement; `parameters` are the names of its numbered parameters in order (PostgreSQL)."""
 
     sql: str
     parameters: tuple[str, ...]
 
 
 def for_engine(script: str, dialect: str) -> str:
-    """Uncomments what is meant for one engine, and drops what is meant for the other."""
+    """Uncomment what is meant for one engine, and remove what is meant for the other."""
     return _MARKED.sub(lambda marked: marked[2] if marked[1] == dialect else "", script)
 
 
-def one_by_one(script: str) -> Iterator[str]:
-    """Splits a script at its empty lines, since a trigger has semicolons of its own."""
-    return (part for part in (part.strip().removesuffix(";") for part in re.split(r"\n\s*\n", script)) if part)
-
-
 def statements(dialect: Dialect) -> Mapping[str, Statement]:
-    """Reads all statements of the service for one engine."""
+    """Load all statements for one engine."""
     make: Callable[[], Any] = AsyncPGAdapter if dialect is Dialect.POSTGRES else AioSQLiteAdapter
     adapter = make()
     script = "\n".join(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.sql")))

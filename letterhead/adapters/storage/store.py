@@ -1,7 +1,7 @@
-"""Opens the store behind an address; knows which engine an address means, and that both are one store."""
+"""The store behind a database URL, on SQLite or PostgreSQL."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 class SqlStore(
     SqlAccounts, SqlDomains, SqlLeases, SqlReminders, SqlSecrets, SqlWebhooks, SqlSessions, SqlRetention, SqlHistograms
 ):
-    """Keeps everything, on either engine."""
+    """The SQL implementation of every protocol of `Store`, on either engine."""
 
     def __init__(self, engine: Engine) -> None:
         SqlAccounts.__init__(self, engine)
@@ -43,18 +43,26 @@ class SqlStore(
 
 @asynccontextmanager
 async def open_store(url: str, *, migrate_first: bool = False, connections: int = 10) -> AsyncIterator[Store]:
-    """Opens the store at `sqlite:///PATH` (`sqlite:////PATH` from the root) or `postgresql://…`.
+    """Open the store at `sqlite:///PATH` (`sqlite:////PATH` from the root) or `postgresql://…`.
 
-    `migrate_first` makes or updates the schema, as the embedded database does when it starts; otherwise an outdated
-    one is Fault `schema-outdated`. Fault `database-in-use` where another process owns the SQLite file.
-    `connections` bounds the pool on PostgreSQL.
+    `migrate_first` creates or updates the schema, as the embedded database does when it starts; otherwise raise Fault
+    `schema-outdated` for an outdated one. Raise Fault `database-in-use` where another process owns the SQLite file,
+    `storage-unavailable` where the database can't be opened, `config-invalid` for another URL. `connections` bounds the
+    pool on PostgreSQL.
     """
-    async with _engine(url, migrate_first, connections) as engine:
-        yield SqlStore(engine)
+    path = _path(url)
+    if path is not None:
+        async with open_sqlite(path, migrate_first=migrate_first) as engine:
+            yield SqlStore(engine)
+        return
+    from letterhead.adapters.storage.postgres import open_postgres  # only those who use its driver load it
+
+    async with open_postgres(url, migrate_first=migrate_first, connections=connections) as pool:
+        yield SqlStore(pool)
 
 
 async def migrate(url: str) -> None:
-    """Brings the schema up to date; does nothing where it is, or where it is newer."""
+    """Bring the schema up to date; do nothing where it is, or where it is newer."""
     path = _path(url)
     if path is not None:
         await migrate_sqlite(path)
@@ -65,7 +73,7 @@ async def migrate(url: str) -> None:
 
 
 async def schema_state(url: str) -> schema.SchemaState:
-    """Tells how the schema stands to this version, without loading Alembic."""
+    """Return how the schema relates to the one of this version."""
     path = _path(url)
     if path is not None:
         return schema.state_of(await revision_of_sqlite(path))
@@ -74,17 +82,8 @@ async def schema_state(url: str) -> schema.SchemaState:
     return schema.state_of(await revision_of_postgres(url))
 
 
-def _engine(url: str, migrate_first: bool, connections: int) -> AbstractAsyncContextManager[Engine]:
-    path = _path(url)
-    if path is not None:
-        return open_sqlite(path, migrate_first=migrate_first)
-    from letterhead.adapters.storage.postgres import open_postgres  # its driver is loaded by those alone who use it
-
-    return open_postgres(url, migrate_first=migrate_first, connections=connections)
-
-
 def _path(url: str) -> Path | None:
-    """Gives the path in an address of SQLite, and nothing for one of PostgreSQL."""
+    """Return the path in a URL of SQLite, and None for a URL of PostgreSQL."""
     if url.startswith(SQLITE) and len(url) > len(SQLITE):
         return Path(url.removeprefix(SQLITE))
     if url.startswith(POSTGRES):

@@ -1,13 +1,13 @@
-"""Keeps endpoints and what is owed to them; knows nothing of how a message is sent or what its answer means."""
+"""Webhook endpoints and their deliveries, in SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from letterhead.adapters.storage import rows
-from letterhead.adapters.storage.accounts import append
+from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Engine, SqlValue
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.core.domain.domain import Domain, Event
@@ -20,10 +20,10 @@ LAST: Final = "~"  # behind every id
 _life = msgspec.json.Decoder(Domain)
 
 
-async def owe(session: DatabaseSession, domain: Domain, event: Event, event_id: str) -> None:
-    """Writes what the account's endpoints are owed of an event, in the event's own transaction."""
+async def add_deliveries(session: DatabaseSession, domain: Domain, event: Event, event_id: str) -> None:
+    """Add an event's deliveries to the account's endpoints, in the event's own transaction."""
     await session.rows(
-        "owe_deliveries",
+        "add_deliveries",
         account_id=domain.account_id,
         id=event_id,
         kind=event.kind.value,
@@ -36,22 +36,22 @@ async def owe(session: DatabaseSession, domain: Domain, event: Event, event_id: 
 
 
 class SqlWebhooks:
-    """Keeps endpoints, and gives their deliveries out with leases."""
+    """The SQL implementation of `WebhookStore`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._trial_ids = engine, Uuid7Generator()
+        self._engine, self._test_ids = engine, Uuid7Generator()
 
     async def webhooks(self, account_id: str) -> list[StoredWebhook]:
-        """Lists an account's endpoints, the oldest first."""
+        """Return an account's endpoints, the oldest first."""
         return [_webhook(row) for row in await self._engine.read("webhooks", account_id=account_id)]
 
     async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
-        """Finds one of an account's endpoints."""
+        """Return one of an account's endpoints."""
         found = await self._engine.read("webhook", account_id=account_id, id=webhook_id)
         return next((_webhook(row) for row in found), None)
 
     async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
-        """Adds an endpoint; false where the account has `most` of them."""
+        """Add an endpoint; return false where the account has `most` of them."""
 
         async def work(session: DatabaseSession) -> bool:
             await session.rows("lock_account", id=webhook.account_id)
@@ -59,25 +59,25 @@ class SqlWebhooks:
                 return False
             created_at = rows.ms(webhook.created_at)
             await session.rows("add_webhook", **_values(webhook), created_at=created_at, sealed=sealed)
-            return await append(session, audit)
+            return await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
-        """Writes an endpoint's URL and events and lets it be tried again; false where there is no such endpoint."""
+        """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
         return await self._audited("change_webhook", audit, **_values(webhook))
 
     async def rotate_secret(
         self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
     ) -> bool:
-        """Gives an endpoint a new secret, and keeps the one before until a time; false where there is no such one."""
+        """Set an endpoint's new secret, and keep the old one until a time; return false where there is no endpoint."""
         until = rows.ms(old_until)
         return await self._audited(
             "rotate_secret", audit, id=webhook_id, account_id=account_id, sealed=sealed, old_until=until
         )
 
     async def delete_webhook(self, account_id: str, webhook_id: str, audit: AuditRow) -> bool:
-        """Deletes an endpoint with all that it is owed; false where there is no such endpoint."""
+        """Delete an endpoint with its deliveries; return false where there is no such endpoint."""
         deleted = await self._audited("delete_webhook", audit, id=webhook_id, account_id=account_id)
         if deleted:
             await self._engine.shred()
@@ -85,58 +85,72 @@ class SqlWebhooks:
 
     async def _audited(self, statement: str, audit: AuditRow, **values: SqlValue) -> bool:
         async def work(session: DatabaseSession) -> bool:
-            return bool(await session.rows(statement, **values)) and await append(session, audit)
+            return bool(await session.rows(statement, **values)) and await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
-        """Owes an endpoint a message that follows from no event, and gives its id."""
-        event_id = self._trial_ids.next(at)
+        """Add a delivery that follows from no event, and return its id."""
+        event_id = self._test_ids.next(at)
         await self._engine.write(
-            "owe_delivery", webhook_id=webhook_id, id=event_id, kind=kind, at=rows.ms(at), detail=detail
+            "add_delivery", webhook_id=webhook_id, id=event_id, kind=kind, at=rows.ms(at), detail=detail
         )
         return event_id
 
     async def claim_deliveries(
         self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
     ) -> list[DueDelivery]:
-        """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others."""
+        """Lease due deliveries, at most `places` at a time for each endpoint: of those that fail, or of the others."""
         wanted: dict[str, SqlValue] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
-        if not await self._engine.read("glance_deliveries", now=rows.ms(now)):
+        if not await self._engine.read("any_due_delivery", now=rows.ms(now)):
             return []
 
         async def work(session: DatabaseSession) -> list[DueDelivery]:
             claimed: list[DueDelivery] = []
             for row in await session.rows("due_webhooks", **wanted):
-                free = min(places - await _leased(session, row["id"], now), limit - len(claimed))
-                if free > 0:
-                    claimed += await _claimed(session, row["id"], now, until, owner, free)
+                webhook_id: str = row["id"]
+                leased = await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now))
+                free = min(places - leased[0]["leased"], limit - len(claimed))
+                if free <= 0:
+                    continue
+                (stored,) = [_webhook(each) for each in await session.rows("webhook_by_id", id=webhook_id)]
+                lease: rows.Values = {"now": rows.ms(now), "until": rows.ms(until), "owner": owner, "limit": free}
+                due = await session.rows("claim_deliveries", webhook_id=webhook_id, **lease)
+                claimed += sorted((_due_delivery(each, stored, owner) for each in due), key=lambda each: each.id)
             return claimed
 
         return await self._engine.transact(work)
 
-    async def record_attempt(self, owed: DueDelivery, attempt: DeliveryAttempt, ruling: RetryDecision) -> None:
-        """Writes an attempt down with what follows from it, and ends the lease.
+    async def record_attempt(self, due: DueDelivery, attempt: DeliveryAttempt, decision: RetryDecision) -> None:
+        """Record an attempt and the retry decision, and end the lease.
 
-        One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.
+        An attempt by an owner whose lease ran out is recorded too, but changes the delivery only if it was delivered.
         """
-        webhook_id = owed.kept.webhook.id
+        webhook_id = due.stored.webhook.id
 
         async def work(session: DatabaseSession) -> None:
-            if not await session.rows("add_attempt", **_attempt_values(webhook_id, owed.id, attempt)):
+            if not await session.rows(
+                "add_attempt",
+                webhook_id=webhook_id,
+                delivery_id=due.id,
+                at=rows.ms(attempt.at),
+                milliseconds=attempt.milliseconds,
+                status=attempt.status,
+                said=attempt.said,
+            ):
                 return
-            delivered = ruling.fate is DeliveryStatus.DELIVERED
+            delivered = decision.fate is DeliveryStatus.DELIVERED
             await session.rows(
                 "settle_delivery",
                 webhook_id=webhook_id,
-                id=owed.id,
-                owner=owed.owner,
-                fate=ruling.fate.value,
+                id=due.id,
+                owner=due.owner,
+                fate=decision.fate.value,
                 failed=0 if delivered else 1,
-                due_at=rows.maybe_ms(ruling.due_at),
+                due_at=rows.maybe_ms(decision.due_at),
             )
-            await session.rows("note_failing", id=webhook_id, failing=0 if delivered else 1)
-            if ruling.gone:
+            await session.rows("set_webhook_failing", id=webhook_id, failing=0 if delivered else 1)
+            if decision.gone:
                 why = f"it answered {attempt.status}: no more messages wanted"
                 await session.rows("disable_webhook", id=webhook_id, at=rows.ms(attempt.at), why=why)
                 await session.rows("end_deliveries", webhook_id=webhook_id)
@@ -144,12 +158,12 @@ class SqlWebhooks:
         await self._engine.transact(work)
 
     async def deliveries(self, webhook_id: str, before: str | None, limit: int) -> list[Delivery]:
-        """Lists what an endpoint was and is owed with every attempt, the newest first; `before` is a delivery's id."""
+        """Return an endpoint's deliveries with every attempt, the newest first; `before` is a delivery's id."""
         found = await self._engine.read("deliveries", webhook_id=webhook_id, before=before or LAST, limit=limit)
         return await self._with_attempts(webhook_id, found)
 
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery | None:
-        """Finds one delivery."""
+        """Return one delivery with every attempt."""
         found = await self._engine.read("delivery", webhook_id=webhook_id, id=delivery_id)
         return next(iter(await self._with_attempts(webhook_id, found)), None)
 
@@ -158,30 +172,26 @@ class SqlWebhooks:
             return []
         first, last = found[-1]["id"], found[0]["id"]
         made = await self._engine.read("attempts", webhook_id=webhook_id, first=first, last=last)
-        return [_delivery(row, (each for each in made if each["delivery_id"] == row["id"])) for row in found]
+        attempts: dict[str, list[DeliveryAttempt]] = {row["id"]: [] for row in found}
+        for row in made:
+            if row["delivery_id"] in attempts:
+                attempts[row["delivery_id"]].append(
+                    DeliveryAttempt(
+                        at=rows.time(row["at"]),
+                        milliseconds=row["milliseconds"],
+                        status=row["status"],
+                        said=row["said"],
+                    )
+                )
+        return [_delivery(row, tuple(attempts[row["id"]])) for row in found]
 
     async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
-        """Makes a delivery due anew, under its own id; false where there is no such delivery."""
+        """Make a delivery due again under its own id; return false where there is no such delivery."""
         return await self._audited("redeliver", audit, webhook_id=webhook_id, id=delivery_id)
 
 
-async def _leased(session: DatabaseSession, webhook_id: str, now: datetime) -> int:
-    leased: int = (await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now)))[0]["leased"]
-    return leased
-
-
-async def _claimed(
-    session: DatabaseSession, webhook_id: str, now: datetime, until: datetime, owner: str, limit: int
-) -> list[DueDelivery]:
-    (kept,) = [_webhook(row) for row in await session.rows("webhook_by_id", id=webhook_id)]
-    claimed = await session.rows(
-        "claim_deliveries", webhook_id=webhook_id, now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
-    )
-    return sorted((_owed(row, kept, owner) for row in claimed), key=lambda owed: owed.id)
-
-
 def _values(webhook: Webhook) -> rows.Values:
-    """Gives the columns of an endpoint that can change, its id and its account's."""
+    """Return the columns of an endpoint that can change, its id and its account's."""
     events = f" {' '.join(webhook.events)} "
     return {"id": webhook.id, "account_id": webhook.account_id, "url": webhook.url, "events": events}
 
@@ -200,10 +210,10 @@ def _webhook(row: DatabaseRow) -> StoredWebhook:
     return StoredWebhook(webhook=webhook, sealed=row["sealed"], old_sealed=row["old_sealed"])
 
 
-def _owed(row: DatabaseRow, kept: StoredWebhook, owner: str) -> DueDelivery:
+def _due_delivery(row: DatabaseRow, stored: StoredWebhook, owner: str) -> DueDelivery:
     return DueDelivery(
         id=row["id"],
-        kept=kept,
+        stored=stored,
         kind=row["kind"],
         at=rows.time(row["at"]),
         detail=row["detail"],
@@ -214,24 +224,7 @@ def _owed(row: DatabaseRow, kept: StoredWebhook, owner: str) -> DueDelivery:
     )
 
 
-def _attempt_values(webhook_id: str, delivery_id: str, attempt: DeliveryAttempt) -> rows.Values:
-    return {
-        "webhook_id": webhook_id,
-        "delivery_id": delivery_id,
-        "at": rows.ms(attempt.at),
-        "milliseconds": attempt.milliseconds,
-        "status": attempt.status,
-        "said": attempt.said,
-    }
-
-
-def _delivery(row: DatabaseRow, made: Iterable[DatabaseRow]) -> Delivery:
-    attempts = tuple(
-        DeliveryAttempt(
-            at=rows.time(each["at"]), milliseconds=each["milliseconds"], status=each["status"], said=each["said"]
-        )
-        for each in made
-    )
+def _delivery(row: DatabaseRow, attempts: tuple[DeliveryAttempt, ...]) -> Delivery:
     due_at = row["due_at"]
     return Delivery(
         id=row["id"],

@@ -1,4 +1,4 @@
-"""Knows how writes of several requests that wait at the same moment become one; knows not what they write."""
+"""Batching of writes: items that are added at the same moment are written together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,9 +9,9 @@ R = TypeVar("R")
 
 
 class WriteBatcher(Generic[T, R]):
-    """Writes items together: those that come while a write is under way share the next one. Each waits for its own.
+    """A queue of items to write: those that are added while a write is under way share the next one.
 
-    Where nobody hurries, each write waits `linger` seconds for more to come.
+    Where nobody hurries, each write waits `linger` seconds for more items.
     """
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], linger: float = 0.0) -> None:
@@ -20,7 +20,7 @@ class WriteBatcher(Generic[T, R]):
         self._writer: asyncio.Task[None] | None = None
 
     async def add(self, item: T) -> R:
-        """Gives what came of the item once it is written; raises what its write raised."""
+        """Return the result of the item once it is written; raise what its write raised."""
         written: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
         if self._writer is None:
@@ -32,30 +32,20 @@ class WriteBatcher(Generic[T, R]):
             while self._waiting:
                 if self._linger:
                     await asyncio.sleep(self._linger)
-                together, self._waiting = self._waiting, []
-                await self._written(together)
+                batch, self._waiting = self._waiting, []
+                try:
+                    results = await self._write([item for item, _ in batch])
+                except Exception as error:
+                    for _, written in batch:
+                        if not written.done():  # a client that went away does not wait
+                            written.set_exception(error)
+                except BaseException:
+                    for _, written in batch:
+                        written.cancel()
+                    raise
+                else:
+                    for (_, written), result in zip(batch, results, strict=True):
+                        if not written.done():
+                            written.set_result(result)
         finally:
             self._writer = None
-
-    async def _written(self, together: "Sequence[tuple[T, asyncio.Future[R]]]") -> None:
-        try:
-            came = await self._write([item for item, _ in together])
-        except BaseException as error:
-            _fail(together, error if isinstance(error, Exception) else asyncio.CancelledError())
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for (_, written), each in zip(together, came, strict=True):
-                if not written.done():  # a client that went away does not wait
-                    written.set_result(each)
-
-
-def _fail(together: "Sequence[tuple[T, asyncio.Future[R]]]", error: BaseException) -> None:
-    """Wakes those that still wait; a client that went away does not."""
-    for _, written in together:
-        if written.done():
-            continue
-        if isinstance(error, asyncio.CancelledError):
-            written.cancel()
-        else:
-            written.set_exception(error)

@@ -55,7 +55,7 @@ async def _demo(settings: "Settings") -> None:
     write_logs(settings.log_format, quiet=True)
     clock, zones = Clock(), Zones()
     moods = {part.sender: assemble.SimulatedBehaviour(part.mood) for part in PARTS}
-    provider = assemble.SimulatedProvider(clock, moods=moods, settles_after=SETTLES_AFTER)
+    provider = assemble.SimulatedProvider(clock, behaviours=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:
         async with assemble.open_deps(
             settings, assemble.Overrides(resolver=zones, provider=provider, now=clock)

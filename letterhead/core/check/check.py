@@ -85,25 +85,25 @@ def plan_for(
             delegated_keys.served_keys(home, selector, public_key, rotation),
         )
     else:
-        records = [dkim.planned(sender, selector, public_key)]
+        records = [dkim.planned_record(sender, selector, public_key)]
         if rotation is not None:
-            records.append(dkim.planned(sender, rotation.selector, rotation.public_key, ahead=True))
+            records.append(dkim.planned_record(sender, rotation.selector, rotation.public_key, ahead=True))
     for key, ahead in ((ed25519, False), (rotation.ed25519 if rotation else None, True)):
         if key is not None:
-            records.append(dkim.planned_ed25519(sender, key.selector, key.public_key, ahead=ahead))
+            records.append(dkim.planned_ed25519_record(sender, key.selector, key.public_key, ahead=ahead))
     if mail_from_name is not None and path is not None:
-        records.append(mail_from.planned(mail_from_name, path.mx_host, path.mx_priority))
-        records.append(spf.planned(mail_from_name, path.spf))
-    records.append(dmarc.planned(sender))
+        records.append(mail_from.planned_record(mail_from_name, path.mx_host, path.mx_priority))
+        records.append(spf.planned_record(mail_from_name, path.spf))
+    records.append(dmarc.planned_record(sender))
     return Plan(sender=sender, zone=zone, records=tuple(records), served=served)
 
 
 def plan_unknown(sender: str, zone: str, selectors: Sequence[str], mail_from_name: str | None) -> Plan:
     """Says what to look at where nobody told what should be there: any valid record will do."""
-    records = [dkim.unknown(sender, selector) for selector in selectors]
+    records = [dkim.unplanned_record(sender, selector) for selector in selectors]
     if mail_from_name is not None:
-        records += [mail_from.unknown(mail_from_name), spf.unknown(mail_from_name)]
-    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unknown(sender)))
+        records += [mail_from.unplanned_record(mail_from_name), spf.unplanned_record(mail_from_name)]
+    return Plan(sender=sender, zone=zone, records=(*records, dmarc.unplanned_record(sender)))
 
 
 def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History = NO_HISTORY) -> tuple[Question, ...]:

@@ -15,16 +15,24 @@ from letterhead.core.dkim import signature as dkim_signature
 from letterhead.core.dkim import verify as dkim_verify
 from letterhead.core.dkim.verify import SignatureVerification
 from letterhead.core.dmarc import tree_walk
-from letterhead.core.dmarc.record import parse as parse_dmarc
+from letterhead.core.dmarc.record import parse_dmarc_record
 from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import txt_question
-from letterhead.core.message.auth_result import AuthResult, ResultCode, sentence
-from letterhead.core.message.message import Message, a_label, addresses, domain_of, hops, last_public_hop, return_path
+from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
+from letterhead.core.message.message import (
+    Message,
+    a_label,
+    domain_of,
+    last_public_hop,
+    parse_addresses,
+    received_hops,
+    return_path,
+)
 from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.spf import check_host as spf_check
 from letterhead.core.spf.check_host import SpfCheck
-from letterhead.core.spf.macros import client_of
+from letterhead.core.spf.macros import new_client
 
 MOST_SIGNATURES: Final = 8  # RFC 6376 6.1: a verifier may stop at its own bound
 MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets
@@ -63,7 +71,7 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def signatures(self) -> tuple[dkim_signature.Signature, ...]:
         """Reads the signatures that are looked at, the topmost first."""
         fields = self.message.fields_named("dkim-signature")[:MOST_SIGNATURES]
-        return tuple(dkim_signature.read(field) for field in fields)
+        return tuple(dkim_signature.parse_signature(field) for field in fields)
 
     @property
     def skipped(self) -> int:
@@ -73,7 +81,9 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def authors(self) -> tuple[str | None, ...]:
         """Lists the domains in the From field or fields, each once; nothing for one that DNS can't hold."""
-        listed = (domain_of(each) for field in self.message.fields_named("from") for each in addresses(field.text))
+        listed = (
+            domain_of(each) for field in self.message.fields_named("from") for each in parse_addresses(field.text)
+        )
         return tuple(dict.fromkeys(listed))
 
     @property
@@ -163,7 +173,7 @@ def envelope(message: Message, client_ip: str | None, mail_from: str | None, hel
 
 
 def _why_unknown(message: Message) -> str:
-    for hop in hops(message):
+    for hop in received_hops(message):
         address = read_address(hop.address) if hop.address else None
         if address is not None:
             return f"its Received fields name no public address: {address} is {is_not_public(address)}"
@@ -244,7 +254,7 @@ def _spf(case: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
         identity, domain = "mailfrom", None
     if domain is None or envelope.client_ip is None:
         return identity, None
-    client = client_of(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
+    client = new_client(envelope.client_ip, (envelope.helo or "unknown")[:253], sender[:MOST_ADDRESS])
     return identity, spf_check.check_host(client, domain, seen)
 
 
@@ -328,7 +338,7 @@ def _undecided(why: str) -> AuthResult:
 
 
 def _no_policy(author: str, seen: Seen) -> AuthResult:
-    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc(text).current]
+    found = [text for text in tree_walk.texts_at(author, seen) or () if parse_dmarc_record(text).is_dmarc]
     host = f"_dmarc.{author}"
     if len(found) > 1:
         why, code = f"{host} has {len(found)} DMARC records, which count as none", "dmarc.several-records"
@@ -350,10 +360,12 @@ def _passed(author: str, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthRe
     if spf.aligned and spf.judgement.result is ResultCode.PASS:
         ways.append(f"SPF for {spf.domain}")
     if len(ways) > 1:
-        why = sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
+        why = to_sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
         return AuthResult(result=ResultCode.PASS, why=why)
     fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
-    return AuthResult(result=ResultCode.PASS, why=sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix)
+    return AuthResult(
+        result=ResultCode.PASS, why=to_sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix
+    )
 
 
 def _failing(author: str, policy: DiscoveredPolicy, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthResult:
@@ -373,7 +385,7 @@ def _failing(author: str, policy: DiscoveredPolicy, dkim: tuple[DkimResult, ...]
         fix = f"Have the server that sends it sign with d={author}; what is wrong is said at each part."
     unsure = "; SPF could not be judged here" if spf.domain is None else ""
     asked = f"{policy.name} asks for {policy.applied}"
-    return AuthResult(result=ResultCode.FAIL, why=sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
+    return AuthResult(result=ResultCode.FAIL, why=to_sentence(f"{why}{unsure}; {asked}"), code=code, fix=fix)
 
 
 def _same_tree(one: str, other: str) -> bool:

@@ -1,1 +1,12 @@
-"""DKIM (RFC 6376, RFC 8463): key records, signatures, verification, and what may be wrong with a planned key."""
+"""DomainKeys Identified Mail (RFC 6376, with Ed25519 keys of RFC 8463): key records in DNS, and signatures on messages.
+
+The public face is `topic` for key records and `signature` and `verify` for messages.
+
+- `key_record`: a key record parsed into tags (RFC 6376 3.6.1), and the public key in it
+- `topic`: the planned key records, whether they are there, and the rules that recognise each way of getting them wrong
+- `advice`: rules for a key record that is present, and the old keys that may be deleted
+- `diagnoses`: the text of each diagnosis, `dkim.…`
+- `signature`: a DKIM-Signature field (RFC 6376 3.5), and the octets of a message that it signs (3.4, 3.7)
+- `signing`: which fields the relay signs, and the octets of its DKIM-Signature field
+- `verify`: the verification of one signature (RFC 6376 6.1)
+"""

@@ -1,8 +1,8 @@
-"""Knows what to advise on a DKIM key that is there: flags that limit it, its strength, old keys that still stand."""
+"""Rules for a DKIM key record that is present (flags, strength), and old keys that are still published."""
 
 from collections.abc import Callable, Iterator
 
-from letterhead.core.dkim import diagnoses as faults
+from letterhead.core.dkim import diagnoses
 from letterhead.core.dkim.key_record import WEAK_BITS, KeyRecord, key_octets, parse_key_record, rsa_bits
 from letterhead.core.dns.answers import Question, View
 from letterhead.core.dns.records import Txt
@@ -11,55 +11,53 @@ from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Finding
 from letterhead.core.plan.plan import RecordResult, Verdict
 
 
-def texts(scene: RuleInput, standing: RecordResult) -> list[str]:
-    """Gives the TXT at the planned name."""
-    return [rdata.text for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Txt)]
+def texts_of(rule_input: RuleInput, result: RecordResult) -> list[str]:
+    """Return the texts of the TXT records at the planned name."""
+    return [rdata.text for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Txt)]
 
 
-def at_tag(record: KeyRecord, name: str, **places: str) -> Match | None:
-    """Points at a tag, where the record has it."""
+def match_tag(record: KeyRecord, name: str, **places: str) -> Match | None:
+    """Return a match that marks a tag, with its value as {said}; None where the record does not have the tag."""
     tag = record.tag(name)
     return Match(places={"said": tag.value[:80], **places}, span=tag.span) if tag else None
 
 
-def _advice(diagnosis: Diagnosis, holds: Callable[[KeyRecord], Match | None]) -> DiagnosisRule:
-    """Makes a rule of what the tags of the planned key, where it is present, tell."""
+def _key_rule(diagnosis: Diagnosis, match_key: Callable[[KeyRecord], Match | None]) -> DiagnosisRule:
+    """Return a rule about the tags of the planned key record, where it is present."""
 
-    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
-        found = texts(scene, standing) if standing.verdict is Verdict.PRESENT else []
-        theirs = parse_key_record(found[0]) if len(found) == 1 else None
-        return holds(theirs) if theirs else None
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        texts = texts_of(rule_input, result) if result.verdict is Verdict.PRESENT else []
+        key = parse_key_record(texts[0]) if len(texts) == 1 else None
+        return match_key(key) if key else None
 
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _flag(flag: str) -> Callable[[KeyRecord], Match | None]:
-    return lambda theirs: at_tag(theirs, "t") if flag in theirs.items("t", "") else None
+def weak_key(key: KeyRecord) -> Match | None:
+    """Match an RSA key of fewer bits than signers should use (RFC 8301 3.2)."""
+    bits = rsa_bits(key_octets(key) or b"")
+    return match_tag(key, "p", bits=str(bits)) if bits is not None and bits < WEAK_BITS else None
 
 
-def _weak(theirs: KeyRecord) -> Match | None:
-    bits = rsa_bits(key_octets(theirs) or b"")
-    return at_tag(theirs, "p", bits=str(bits)) if bits is not None and bits < WEAK_BITS else None
-
-
-def old(scene: RuleInput) -> Iterator[Question]:
-    """Asks for the keys that were rotated out."""
-    for selector in scene.history.old_selectors:
-        name = f"{selector}._domainkey.{scene.plan.sender}"
+def old_key_questions(rule_input: RuleInput) -> Iterator[Question]:
+    """Ask for the key records of the selectors that were rotated out."""
+    for selector in rule_input.history.old_selectors:
+        name = f"{selector}._domainkey.{rule_input.plan.sender}"
         yield Question(name=name, rdtype="TXT", view=View.ONE_SERVER)
 
 
-def old_live(scene: RuleInput) -> Iterator[Finding]:
-    for question in old(scene):
-        found = [rdata.text for rdata in answers_at(scene, question.name, "TXT") if isinstance(rdata, Txt)]
-        keys = [text for text in found if (record := parse_key_record(text)) and record.get("p")]
+def find_old_keys(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find the keys of selectors that were rotated out and are still published."""
+    for question in old_key_questions(rule_input):
+        texts = [rdata.text for rdata in answers_at(rule_input, question.name, "TXT") if isinstance(rdata, Txt)]
+        keys = tuple(text for text in texts if (record := parse_key_record(text)) and record.get("p"))
         if keys:
-            sighting = Match(host=question.name, places={"old": question.name}, observed=tuple(keys))
-            yield finding(faults.OLD_SELECTOR_LIVE, scene, sighting=sighting)
+            match = Match(host=question.name, places={"old": question.name}, observed=keys)
+            yield finding(diagnoses.OLD_SELECTOR_LIVE, rule_input, None, match)
 
 
 ADVISES = (
-    _advice(faults.TESTING, _flag("y")),
-    _advice(faults.STRICT_IDENTITY, _flag("s")),
-    _advice(faults.WEAK_KEY, _weak),
+    _key_rule(diagnoses.TESTING, lambda key: match_tag(key, "t") if "y" in key.items("t", "") else None),
+    _key_rule(diagnoses.STRICT_IDENTITY, lambda key: match_tag(key, "t") if "s" in key.items("t", "") else None),
+    _key_rule(diagnoses.WEAK_KEY, weak_key),
 )

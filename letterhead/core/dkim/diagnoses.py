@@ -1,4 +1,4 @@
-"""Holds the faults of DKIM key records, as people are told them; the topic knows how each is recognised."""
+"""The diagnoses about DKIM key records, as text; the rules that recognise them are in `topic` and `advice`."""
 
 from letterhead.core.findings.diagnosis import Diagnosis, Severity
 

@@ -1,4 +1,4 @@
-"""Knows the text of DKIM key records (RFC 6376 3.6.1) and the keys in them; knows neither DNS nor plans."""
+"""The text of a DKIM key record (RFC 6376 3.6.1), parsed into tags, and the public key in it."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ _SEQUENCE, _INTEGER, _BIT_STRING = 0x30, 0x02, 0x03
 
 
 class KeyTag(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one tag without the white space around it; `span` is where it stands in the text."""
+    """One tag without the white space around it; `span` is its start and end in the text."""
 
     name: str
     value: str
@@ -27,84 +27,80 @@ class KeyTag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the tags of a key record in their order."""
+    """The tags of a key record in their order."""
 
     tags: tuple[KeyTag, ...]
 
     def tag(self, name: str) -> KeyTag | None:
-        """Finds the first tag of a name."""
+        """Return the first tag of a name."""
         return next((tag for tag in self.tags if tag.name == name), None)
 
     def get(self, name: str, default: str = "") -> str:
-        """Gives the first value of a tag."""
+        """Return the value of the first tag of a name."""
         tag = self.tag(name)
         return default if tag is None else tag.value
 
     def items(self, name: str, default: str) -> list[str]:
-        """Gives the items of a tag whose value is a list, as in `h=sha1:sha256`."""
+        """Return the items of a tag whose value is a list, as in `h=sha1:sha256`."""
         return [item.strip(FOLDING) for item in self.get(name, default).split(":")]
 
     @property
     def names(self) -> list[str]:
-        """Lists the tags' names in their order."""
+        """Return the names of the tags in their order."""
         return [tag.name for tag in self.tags]
 
     @property
     def first_duplicate(self) -> KeyTag | None:
-        """Finds the first tag that was there before: a duplicate makes the whole list invalid (RFC 6376 3.2)."""
+        """Return the first tag that repeats an earlier one: the whole list is invalid then (RFC 6376 3.2)."""
         names = self.names
         return next((tag for at, tag in enumerate(self.tags) if tag.name in names[:at]), None)
 
     @property
     def has_late_version(self) -> bool:
-        """Says whether the version stands elsewhere than first (RFC 6376 3.6.1)."""
+        """Return whether the version is there and not the first tag (RFC 6376 3.6.1)."""
         return "v" in self.names[1:]
 
     @property
     def has_other_version(self) -> bool:
-        """Says whether the version is another than exactly DKIM1 (RFC 6376 3.6.1)."""
+        """Return whether the version is not exactly DKIM1 (RFC 6376 3.6.1)."""
         return self.get("v", "DKIM1") != "DKIM1"
 
     @property
     def is_for_mail(self) -> bool:
-        """Says whether the key may sign mail (`s=`, RFC 6376 3.6.1)."""
+        """Return whether the key may sign mail (`s=`, RFC 6376 3.6.1)."""
         return bool({"*", "email"} & set(self.items("s", "*")))
 
     @property
     def allows_sha256(self) -> bool:
-        """Says whether the key may be used with sha256 (`h=`, RFC 6376 3.6.1)."""
+        """Return whether the key may be used with sha256 (`h=`, RFC 6376 3.6.1)."""
         return "sha256" in self.items("h", "sha256")
 
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_key_record(text: str) -> KeyRecord | None:
-    """Parses a tag list (RFC 6376 3.2); nothing where it is not one."""
+    """Parse a tag list (RFC 6376 3.2); return None where the text is none."""
     tags: list[KeyTag] = []
     start = 0
     parts = text.split(";")
     if not parts[-1].strip(FOLDING):  # one semicolon may end the list; anywhere else, nothing between two is no tag
         parts.pop()
     for part in parts:
-        name, equals, value = part.partition("=")
-        if not equals or not _TAG_NAME.fullmatch(name.strip(FOLDING)):
+        name, equals, value = (each.strip(FOLDING) for each in part.partition("="))
+        if not equals or not _TAG_NAME.fullmatch(name):
             return None
-        tags.append(_tag(name.strip(FOLDING), value.strip(FOLDING), part, start))
+        span = start + len(part) - len(part.lstrip(FOLDING)), start + len(part.rstrip(FOLDING))
+        tags.append(KeyTag(name=name, value=value, span=span))
         start += len(part) + 1
     return KeyRecord(tags=tuple(tags)) if tags else None
 
 
-def _tag(name: str, value: str, part: str, start: int) -> KeyTag:
-    before = len(part) - len(part.lstrip(FOLDING))
-    return KeyTag(name=name, value=value, span=(start + before, start + len(part.rstrip(FOLDING))))
-
-
 def without_whitespace(text: str) -> str:
-    """Takes all folding white space out of a text, which base64 may hold anywhere (RFC 6376 3.6.1)."""
+    """Remove all folding white space, which base64 may have anywhere (RFC 6376 3.6.1)."""
     return re.sub(r"[ \t\r\n]+", "", text)
 
 
 def key_octets(record: KeyRecord) -> bytes | None:
-    """Decodes `p=`; nothing where it is not base64."""
+    """Decode the key of `p=`; return None where it is not base64."""
     try:
         return base64.b64decode(without_whitespace(record.get("p")), validate=True)
     except (binascii.Error, ValueError):  # ValueError: other than ASCII
@@ -112,14 +108,12 @@ def key_octets(record: KeyRecord) -> bytes | None:
 
 
 def is_usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
-    """Says whether a verifier would take this key for mail signed by it with sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
+    """Return whether a verifier accepts this key for mail signed with it and sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
     if record.first_duplicate or record.has_late_version or record.has_other_version:
         return False
-    fits = record.is_for_mail and record.allows_sha256
-    return fits and record.get("k", "rsa") == algorithm and _strong(key_octets(record) or b"", algorithm)
-
-
-def _strong(octets: bytes, algorithm: str) -> bool:
+    if not record.is_for_mail or not record.allows_sha256 or record.get("k", "rsa") != algorithm:
+        return False
+    octets = key_octets(record) or b""
     if algorithm == "ed25519":
         return len(octets) == ED25519_OCTETS
     bits = rsa_bits(octets)
@@ -130,7 +124,7 @@ def _strong(octets: bytes, algorithm: str) -> bool:
 
 
 def rsa_bits(octets: bytes) -> int | None:
-    """Counts the bits of the modulus of an RSA key in a SubjectPublicKeyInfo (RFC 8017 A.1.1, RFC 5280 4.1)."""
+    """Return the bits of the modulus of an RSA SubjectPublicKeyInfo (RFC 8017 A.1.1, RFC 5280 4.1), or None."""
     outer = _content(octets, _SEQUENCE)
     inner = _content(outer[0], _SEQUENCE) if outer else None
     if inner is None or not inner[0].startswith(_RSA_ALGORITHM):
@@ -140,7 +134,7 @@ def rsa_bits(octets: bytes) -> int | None:
 
 
 def bare_rsa_bits(octets: bytes) -> int | None:
-    """Counts the bits of the modulus of a bare RSAPublicKey (RFC 8017 A.1.1), the PKCS #1 form."""
+    """Return the bits of the modulus of a bare RSAPublicKey, the PKCS #1 form (RFC 8017 A.1.1), or None."""
     outer = _content(octets, _SEQUENCE)
     modulus = _content(outer[0], _INTEGER) if outer else None
     exponent = _content(modulus[1], _INTEGER) if modulus else None
@@ -150,7 +144,7 @@ def bare_rsa_bits(octets: bytes) -> int | None:
 
 
 def is_cut(key: str) -> bool:
-    """Says whether base64 begins as a key does, and ends before the key says that it does (X.690 8.1.3)."""
+    """Return whether base64 begins as an RSA key does and is shorter than its DER length (X.690 8.1.3)."""
     try:
         octets = base64.b64decode(key[: len(key) // 4 * 4], validate=True)
     except (binascii.Error, ValueError):
@@ -160,7 +154,7 @@ def is_cut(key: str) -> bool:
 
 
 def _content(octets: bytes, tag: int) -> tuple[bytes, bytes] | None:
-    """Gives the content of the value that the octets begin with, and what follows; nothing where it is cut."""
+    """Return the content of the first DER value, and what follows it; None where it is cut or has another tag."""
     if len(octets) < 2 or octets[0] != tag:
         return None
     size, start = octets[1], 2

@@ -1,12 +1,11 @@
-"""Knows a DKIM-Signature field (RFC 6376 3.5) and which octets of a mail it covers (3.4, 3.7). Knows no key and no DNS.
+"""A DKIM-Signature field (RFC 6376 3.5), and the octets of a message that it signs (3.4, 3.7).
 
-Everything takes time linear to the mail: what is wrong with a signature is said, never raised.
+Everything takes time linear to the message: what is wrong with a signature is noted in the result, never raised.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -22,10 +21,10 @@ _LENGTH: Final = re.compile(r"[0-9]{1,76}")  # RFC 6376 3.5
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a signature as it was read; `trouble` says why it can't be judged, then the rest is what could be read.
+    """One parsed signature; `trouble` is why it can't be verified, and the rest then is what could be parsed.
 
     `domain` and `selector` are A-labels in lower case, `identity` the domain of `i=`, `signed` the names of the fields
-    that it covers, `length` how much of the body, times are in seconds since 1970.
+    that it covers, `length` the octets of the body that it covers; times are in seconds since 1970.
     """
 
     field: HeaderField
@@ -44,36 +43,45 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """Names where its key is published."""
+        """Return the name at which its key is published."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-def read(field: HeaderField) -> Signature:
-    """Reads a DKIM-Signature field."""
+def parse_signature(field: HeaderField) -> Signature:
+    """Parse a DKIM-Signature field."""
     tags = parse_key_record(field.value.decode("latin-1"))  # one grammar of tag lists for both (RFC 6376 3.2)
     if tags is None:
         return Signature(field=field, trouble="it is not a list of parts such as d=acme.dev with a ; between them")
-    known = Signature(
+    selector = a_label(f"{_utf8(tags.get('s'))}._domainkey.test")  # a_label takes no name of one label
+    signature = Signature(
         field=field,
         domain=a_label(_utf8(tags.get("d"))) or "",
-        selector=_selector(_utf8(tags.get("s"))) or "",
+        selector=selector.removesuffix("._domainkey.test") if selector else "",
         algorithm=tags.get("a").lower()[:40],
     )
-    trouble = _trouble(tags, known)
-    return msgspec.structs.replace(known, trouble=trouble) if trouble else _whole(tags, known)
+    trouble = _syntax_trouble(tags, signature)
+    if trouble is not None:
+        return msgspec.structs.replace(signature, trouble=trouble)
+    canon = [*_canonicalizations(tags), "simple"]  # RFC 6376 3.5: the body's, where only the header's is named
+    return msgspec.structs.replace(
+        signature,
+        identity=a_label(_utf8(tags.get("i", signature.domain)).rpartition("@")[2]) or "",
+        signed=tuple(name.strip(FOLDING).lower() for name in tags.get("h").split(":")),
+        canon=(canon[0], canon[1]),
+        body_hash=_decode_base64(tags.get("bh")) or b"",
+        octets=_decode_base64(tags.get("b")) or b"",
+        length=_parse_number(tags, "l"),
+        expires=_parse_number(tags, "x"),
+        made=_parse_number(tags, "t"),
+    )
 
 
 def _utf8(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("utf-8", "replace")  # RFC 8616 4: U-labels may stand there
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")  # RFC 8616 4: U-labels are allowed
 
 
-def _selector(text: str) -> str | None:
-    found = a_label(f"{text}._domainkey.test")  # one label is none of a_label's names
-    return found.removesuffix("._domainkey.test") if found else None
-
-
-def _trouble(tags: KeyRecord, known: Signature) -> str | None:
-    """Says what is wrong with the form of a signature."""
+def _syntax_trouble(tags: KeyRecord, signature: Signature) -> str | None:
+    """Return what is wrong with the syntax of a signature; None where nothing is."""
     names = tags.names
     missing = [name for name in REQUIRED if name not in names]
     if missing:
@@ -82,11 +90,11 @@ def _trouble(tags: KeyRecord, known: Signature) -> str | None:
         return "it has a part twice"
     if tags.get("v") != "1":
         return "its version is not v=1"
-    if not known.domain or not known.selector or len(known.host) > 253:
+    if not signature.domain or not signature.selector or len(signature.host) > 253:
         return "its d= or s= is no name that DNS can hold"
-    if _base64(tags.get("bh")) is None or not _base64(tags.get("b")):
+    if _decode_base64(tags.get("bh")) is None or not _decode_base64(tags.get("b")):
         return "its b= or bh= is not base64"
-    if not 0 < len(_canon(tags)) < 3 or set(_canon(tags)) - set(CANONS):
+    if not 0 < len(_canonicalizations(tags)) < 3 or set(_canonicalizations(tags)) - set(CANONS):
         return "its c= is none of simple and relaxed"
     if "dns/txt" not in tags.items("q", "dns/txt"):
         return "its key is not to be looked up in DNS (q=)"
@@ -97,30 +105,15 @@ def _trouble(tags: KeyRecord, known: Signature) -> str | None:
     return None
 
 
-def _canon(tags: KeyRecord) -> list[str]:
+def _canonicalizations(tags: KeyRecord) -> list[str]:
     return tags.get("c", "simple").lower().split("/")
 
 
-def _whole(tags: KeyRecord, known: Signature) -> Signature:
-    canon = [*_canon(tags), "simple"]  # RFC 6376 3.5: the body's is simple where only the header's is named
-    return msgspec.structs.replace(
-        known,
-        identity=a_label(_utf8(tags.get("i", known.domain)).rpartition("@")[2]) or "",
-        signed=tuple(name.strip(FOLDING).lower() for name in tags.get("h").split(":")),
-        canon=(canon[0], canon[1]),
-        body_hash=_base64(tags.get("bh")) or b"",
-        octets=_base64(tags.get("b")) or b"",
-        length=_number(tags, "l"),
-        expires=_number(tags, "x"),
-        made=_number(tags, "t"),
-    )
-
-
-def _number(tags: KeyRecord, name: str) -> int | None:
+def _parse_number(tags: KeyRecord, name: str) -> int | None:
     return int(tags.get(name)) if tags.tag(name) else None
 
 
-def _base64(text: str) -> bytes | None:
+def _decode_base64(text: str) -> bytes | None:
     try:
         return base64.b64decode(without_whitespace(text), validate=True)
     except (binascii.Error, ValueError):  # ValueError: other than ASCII
@@ -131,22 +124,21 @@ def _base64(text: str) -> bytes | None:
 
 
 def body_octets(message: Message, signature: Signature) -> bytes:
-    """Gives the octets of the body that the signature's `bh=` is the hash of."""
-    body = message.body if signature.canon[1] == "simple" else _relaxed_body(message.body)
-    body = _ended(body) if body or signature.canon[1] == "simple" else body
+    """Return the octets of the body, canonicalized and cut at `l=`, of which `bh=` is the hash."""
+    body = message.body
+    if signature.canon[1] == "simple":  # RFC 6376 3.4.3: exactly one line end, of an empty body too
+        body = _with_one_line_end(body)
+    else:
+        body = body.replace(b"\t", b" ")
+        while b"  " in body:  # halves each run: far cheaper than an expression that looks at every octet
+            body = body.replace(b"  ", b" ")
+        body = _with_one_line_end((body + b"\r\n").replace(b" \r\n", b"\r\n"))
+        if body == b"\r\n":  # RFC 6376 3.4.4: a body of nothing but empty lines is empty
+            body = b""
     return body if signature.length is None else body[: signature.length]
 
 
-def _relaxed_body(body: bytes) -> bytes:
-    """Writes a body as RFC 6376 3.4.4 has it; one of nothing but empty lines is empty."""
-    lines = [_BLANKS.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return b"".join(line + b"\r\n" for line in lines)
-
-
-def _ended(body: bytes) -> bytes:
-    """Ends a body in one line end: RFC 6376 3.4.3, where an empty body becomes one too."""
+def _with_one_line_end(body: bytes) -> bytes:
     end = len(body)
     while body.endswith(b"\r\n", 0, end):
         end -= 2
@@ -154,34 +146,32 @@ def _ended(body: bytes) -> bytes:
 
 
 def head_octets(message: Message, signature: Signature) -> bytes:
-    """Gives the octets of the header that `b=` signs: the fields of `h=`, then the signature without its `b=`."""
+    """Return the octets of the header that `b=` signs: the fields of `h=`, then the signature without its `b=`.
+
+    The fields of one name are taken from the bottom up; a name more often than there are fields adds nothing
+    (RFC 6376 5.4.2).
+    """
     relaxed = signature.canon[0] == "relaxed"
-    chosen = b"".join(_canonical(field.raw, relaxed) + b"\r\n" for field in _chosen(message, signature))
-    return chosen + _canonical(_unsigned(signature.field), relaxed)
-
-
-def _chosen(message: Message, signature: Signature) -> Iterator[HeaderField]:
-    """Picks the fields that are named, from the bottom up; a name more often than there are fields picks nothing."""
     below: dict[str, list[HeaderField]] = {name: [] for name in signature.signed}
     for field in message.fields:
         if field.name in below:
             below[field.name].append(field)
-    for name in signature.signed:
-        if below[name]:
-            yield below[name].pop()  # RFC 6376 5.4.2
+    signed = [below[name].pop() for name in signature.signed if below[name]]
+    head = b"".join(_canonicalize(field.raw, relaxed) + b"\r\n" for field in signed)
+    return head + _canonicalize(_remove_signature_value(signature.field), relaxed)
 
 
-def _canonical(raw: bytes, relaxed: bool) -> bytes:
-    """Writes a field as RFC 6376 3.4.1 or 3.4.2 has it, without its last line end."""
+def _canonicalize(raw: bytes, relaxed: bool) -> bytes:
+    """Canonicalize a field (RFC 6376 3.4.1 and 3.4.2), without its last line end."""
     if not relaxed:
         return raw
     name, _, value = raw.partition(b":")
-    flat = _BLANKS.sub(b" ", value.replace(b"\r\n", b""))
-    return name.strip(b" \t").lower() + b":" + flat.strip(b" ")
+    unfolded = _BLANKS.sub(b" ", value.replace(b"\r\n", b""))
+    return name.strip(b" \t").lower() + b":" + unfolded.strip(b" ")
 
 
-def _unsigned(field: HeaderField) -> bytes:
-    """Takes the value of `b=` out of a signature, with all white space around it (RFC 6376 3.7)."""
+def _remove_signature_value(field: HeaderField) -> bytes:
+    """Remove the value of `b=` from a signature, with all white space around it (RFC 6376 3.7)."""
     at = 0
     for part in field.value.split(b";"):
         name, _, value = part.partition(b"=")

@@ -1,4 +1,4 @@
-"""Knows how a receiver judges one DKIM signature (RFC 6376 6.1), with the key as it was seen in DNS. Asks nothing.
+"""The verification of one DKIM signature (RFC 6376 6.1), with the key as it was seen in DNS.
 
 The results are those of RFC 8601 2.7.1. Ciphers and hashes are those of `cryptography` and `hashlib`, none is our own.
 """
@@ -37,7 +37,7 @@ PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 
 class SignatureVerification(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the judgement on one signature; `bits` is the size of the key that was used."""
+    """The result of verifying one signature; `bits` is the size of the key that was used."""
 
     signature: Signature
     judgement: AuthResult
@@ -45,37 +45,46 @@ class SignatureVerification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def question(signature: Signature) -> Question | None:
-    """Asks for the key of a signature, where its form is good enough to name one."""
+    """Ask for the key of a signature; return None where the signature is refused without it."""
     return None if signature.trouble or _refusal(signature, None) else txt_question(signature.host)
 
 
 def verify(message: Message, signature: Signature, seen: Seen, now: datetime) -> SignatureVerification:
-    """Judges one signature; a key that was not asked for is one that nobody knows."""
-    refused = _refusal(signature, now)
+    """Verify one signature; a key that was not asked for gives a temperror."""
     if signature.trouble is not None:
-        told = f"The signature can't be read: {signature.trouble}."
+        why = f"The signature can't be read: {signature.trouble}."
         fix = "Sign the message with a current signing program; docs/signers lists some."
-        return SignatureVerification(
-            signature=signature, judgement=AuthResult(result=ResultCode.NEUTRAL, why=told, fix=fix)
-        )
+        judgement = AuthResult(result=ResultCode.NEUTRAL, why=why, fix=fix)
+        return SignatureVerification(signature=signature, judgement=judgement)
+    refused = _refusal(signature, now)
     if refused is not None and refused.result is not ResultCode.FAIL:
         return SignatureVerification(signature=signature, judgement=refused)
-    there = seen_records(seen, txt_question(signature.host))
-    if not isinstance(there, tuple):
-        return SignatureVerification(signature=signature, judgement=_no_answer(signature, there))
-    texts = [rdata.text for rdata in there if isinstance(rdata, Txt)][:MOST_KEYS]
-    # RFC 6376 3.6.2.2: with several records the result is undefined; we try each, as the mildest receivers do
-    tried = [_with_key(message, signature, text) for text in texts]
+    rdatas = seen_records(seen, txt_question(signature.host))
+    if not isinstance(rdatas, tuple):
+        return SignatureVerification(signature=signature, judgement=_no_key(signature, rdatas))
+    texts = [rdata.text for rdata in rdatas if isinstance(rdata, Txt)][:MOST_KEYS]
+    # RFC 6376 3.6.2.2: with several records the result is undefined; each is tried, as the mildest receivers do
+    tried = [_verify_with_key(message, signature, text) for text in texts]
     best = min(tried, key=lambda each: each.judgement.result is not ResultCode.PASS, default=None)
     if best is None:
-        return SignatureVerification(signature=signature, judgement=_no_answer(signature, NoRecords.VOID))
-    if refused is not None and best.judgement.result is ResultCode.PASS:  # RFC 6376 3.5, x=: good, and too late
+        return SignatureVerification(signature=signature, judgement=_no_key(signature, NoRecords.VOID))
+    if best.judgement.result is not ResultCode.PASS:
+        return best
+    if refused is not None:  # RFC 6376 3.5, x=: good, and too late
         return msgspec.structs.replace(best, judgement=refused)
-    return _among(best, len(texts))
+    if len(texts) > 1:
+        judgement = AuthResult(
+            result=ResultCode.PASS,
+            why=f"The signature is good by one of {len(texts)} TXT records at {signature.host}: others may fail it.",
+            code="dkim.several-records",
+            fix=f"Leave exactly one TXT record at {signature.host}.",
+        )
+        return msgspec.structs.replace(best, judgement=judgement)
+    return best
 
 
 def _refusal(signature: Signature, now: datetime | None) -> AuthResult | None:
-    """Says why a signature of good form does not count, before its key is looked at; without `now`, what never does."""
+    """Return why a signature of good syntax does not count, whatever its key; without `now`, expiry does not matter."""
     if "from" not in signature.signed:  # RFC 6376 6.1.1
         return AuthResult(
             result=ResultCode.PERMERROR,
@@ -104,8 +113,8 @@ def _refusal(signature: Signature, now: datetime | None) -> AuthResult | None:
     return None
 
 
-def _no_answer(signature: Signature, nothing: NoRecords) -> AuthResult:
-    if nothing is NoRecords.UNKNOWN:
+def _no_key(signature: Signature, reason: NoRecords) -> AuthResult:
+    if reason is NoRecords.UNKNOWN:
         return AuthResult(
             result=ResultCode.TEMPERROR,
             why=f"DNS did not answer for the key at {signature.host}; receivers try again later.",
@@ -119,55 +128,45 @@ def _no_answer(signature: Signature, nothing: NoRecords) -> AuthResult:
     )
 
 
-def _among(best: SignatureVerification, records: int) -> SignatureVerification:
-    """Tells of a good signature that other records stand beside its key."""
-    if records < 2 or best.judgement.result is not ResultCode.PASS:
-        return best
-    judgement = AuthResult(
-        result=ResultCode.PASS,
-        why=f"The signature is good by one of {records} TXT records at {best.signature.host}: others may fail it.",
-        code="dkim.several-records",
-        fix=f"Leave exactly one TXT record at {best.signature.host}.",
-    )
-    return msgspec.structs.replace(best, judgement=judgement)
-
-
 # --- with one key record ---------------------------------------------------------------------------------------
 
 
-def _with_key(message: Message, signature: Signature, text: str) -> SignatureVerification:
+def _verify_with_key(message: Message, signature: Signature, text: str) -> SignatureVerification:
     record = parse_key_record(text)
     octets = key_octets(record) if record else None
     bits = rsa_bits(octets or b"") if signature.algorithm == "rsa-sha256" else len(octets or b"") * 8
-    bad = _useless(signature, record, octets, bits)
-    if bad is not None or record is None or octets is None:
-        return SignatureVerification(
-            signature=signature, judgement=bad or _unusable(signature, "dkim.syntax", "can't be read")
-        )
-    key = _key(signature, octets)
-    if key is None:
+    problem = _key_problem(signature, record, octets, bits)
+    if problem is not None or record is None or octets is None:
+        code, why = problem or ("dkim.syntax", "can't be read")
+        # RFC 8301 3.2: a weak key must not be accepted, and is well formed
+        result = ResultCode.POLICY if code == "dkim.weak-key" else ResultCode.PERMERROR
+        return SignatureVerification(signature=signature, judgement=_unusable(signature, code, why, result))
+    key: object
+    try:
+        if signature.algorithm == "ed25519-sha256":
+            key = ed25519.Ed25519PublicKey.from_public_bytes(octets)
+        else:
+            key = load_der_public_key(octets)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, PublicKey):
         judgement = _unusable(signature, "dkim.bad-key", "holds something that is no public key")
         return SignatureVerification(signature=signature, judgement=judgement)
-    return SignatureVerification(
-        signature=signature, judgement=_check(message, signature, record, key, bits or 0), bits=bits
-    )
+    failure = _header_failure(key, signature, head_octets(message, signature))
+    if failure is None and hashlib.sha256(body_octets(message, signature)).digest() != signature.body_hash:
+        failure = AuthResult(
+            result=ResultCode.FAIL,
+            why="The body was changed on the way: its hash is not the one that was signed (bh=).",
+            fix="Sign as the last step, after whatever adds footers, rewrites links or converts the encoding.",
+        )
+    judgement = failure or _pass(signature, record, bits or 0)
+    return SignatureVerification(signature=signature, judgement=judgement, bits=bits)
 
 
-def _useless(
-    signature: Signature, record: KeyRecord | None, octets: bytes | None, bits: int | None
-) -> AuthResult | None:
-    """Says why a key record can't be used for this signature (RFC 6376 3.6.1 and 6.1.2)."""
-    fault = _fault(signature, record, octets, bits)
-    if fault is None:
-        return None
-    code, why = fault
-    weak = code == "dkim.weak-key"  # RFC 8301 3.2: must not be taken, and is well formed
-    return _unusable(signature, code, why, ResultCode.POLICY if weak else ResultCode.PERMERROR)
-
-
-def _fault(
+def _key_problem(
     signature: Signature, record: KeyRecord | None, octets: bytes | None, bits: int | None
 ) -> tuple[str, str] | None:
+    """Return why a key can't be used for this signature (RFC 6376 3.6.1 and 6.1.2), as code and clause."""
     # Long because it is a table, one line per fault.
     if record is None:
         return "dkim.syntax", "is no list of parts such as p=… with a ; between them"
@@ -210,46 +209,27 @@ def _unusable(signature: Signature, code: str, why: str, result: ResultCode = Re
     )
 
 
-def _key(signature: Signature, octets: bytes) -> PublicKey | None:
-    try:
-        if signature.algorithm == "ed25519-sha256":
-            return ed25519.Ed25519PublicKey.from_public_bytes(octets)
-        key = load_der_public_key(octets)
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    return key if isinstance(key, rsa.RSAPublicKey) else None
-
-
 # --- the cipher ------------------------------------------------------------------------------------------------
 
 
-def _check(message: Message, signature: Signature, record: KeyRecord, key: PublicKey, bits: int) -> AuthResult:
-    head = head_octets(message, signature)
-    if not _signs(key, signature.octets, head):
-        return _bad_signature(key, signature)
-    if hashlib.sha256(body_octets(message, signature)).digest() != signature.body_hash:
-        return AuthResult(
-            result=ResultCode.FAIL,
-            why="The body was changed on the way: its hash is not the one that was signed (bh=).",
-            fix="Sign as the last step, after whatever adds footers, rewrites links or converts the encoding.",
-        )
-    return _good(signature, record, bits)
+def _header_failure(key: PublicKey, signature: Signature, head: bytes) -> AuthResult | None:
+    """Return why the signature does not verify over the header; None where it does.
 
-
-def _signs(key: PublicKey, octets: bytes, head: bytes) -> bool:
+    A changed header and another key can be told apart for RSA: only the right key opens a signature.
+    """
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(octets, head, padding.PKCS1v15(), SHA256())
+            key.verify(signature.octets, head, padding.PKCS1v15(), SHA256())
         else:
-            key.verify(octets, hashlib.sha256(head).digest())  # RFC 8463 3: the hash is what is signed
+            key.verify(signature.octets, hashlib.sha256(head).digest())  # RFC 8463 3: the hash is what is signed
     except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _bad_signature(key: PublicKey, signature: Signature) -> AuthResult:
-    """Tells a changed header from another key: only the right key opens an RSA signature."""
-    if isinstance(key, rsa.RSAPublicKey) and not _opens(key, signature.octets):
+        pass
+    else:
+        return None
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.recover_data_from_signature(signature.octets, padding.PKCS1v15(), SHA256())
+    except (InvalidSignature, ValueError):
         return AuthResult(
             result=ResultCode.FAIL,
             why=f"The key at {signature.host} is not the one that signed this message.",
@@ -265,16 +245,8 @@ def _bad_signature(key: PublicKey, signature: Signature) -> AuthResult:
     )
 
 
-def _opens(key: rsa.RSAPublicKey, octets: bytes) -> bool:
-    try:
-        key.recover_data_from_signature(octets, padding.PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _good(signature: Signature, record: KeyRecord, bits: int) -> AuthResult:
-    """Says of a good signature what is still to be mended about it."""
+def _pass(signature: Signature, record: KeyRecord, bits: int) -> AuthResult:
+    """Return the result of a good signature, with the first thing that should be corrected all the same."""
     if signature.length is not None:
         return AuthResult(
             result=ResultCode.PASS,

@@ -1,4 +1,4 @@
-"""Knows what to advise on a DMARC record that receivers use, be it the domain's own or one that it inherits."""
+"""Rules for a DMARC record that receivers use, be it the domain's own or inherited from a name above it."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,227 +17,236 @@ from letterhead.core.dmarc.diagnoses import (
     TAG_ORDER,
     UNKNOWN_TAG,
 )
-from letterhead.core.dmarc.record import KNOWN, REMOVED, DmarcProblem, DmarcRecord, DmarcTag, parse, problems, reports
+from letterhead.core.dmarc.record import (
+    KNOWN,
+    REMOVED,
+    DmarcProblem,
+    DmarcRecord,
+    DmarcTag,
+    parse_dmarc_record,
+    problems,
+    reports,
+)
 from letterhead.core.dmarc.tree_walk import DiscoveredPolicy, organisational_domain, policy_in_force
 from letterhead.core.dns.answers import Found, Question, Unanswered, View
 from letterhead.core.dns.records import Rdata, Txt
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput
-from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 
-MOST_DESTINATIONS = 4  # hosts for reports that we ask about; each costs a question or a walk
+MOST_DESTINATIONS = 4  # hosts for reports that are asked for; each costs a question or a walk
 NAME_LIMIT = 253
 
 
 def texts_of(rdatas: Sequence[Rdata]) -> list[str]:
-    """Gives the text of each TXT."""
+    """Return the text of each TXT record."""
     return [rdata.text for rdata in rdatas if isinstance(rdata, Txt)]
 
 
-def records_in(standing: RecordResult) -> list[DmarcRecord]:
-    """Reads the DMARC records at the planned name."""
-    return [record for record in map(parse, standing.observed) if record.current]
+def records_of(result: RecordResult) -> list[DmarcRecord]:
+    """Return the DMARC records at the planned name."""
+    return [record for record in map(parse_dmarc_record, result.observed) if record.is_dmarc]
 
 
-def one_record(standing: RecordResult) -> DmarcRecord | None:
-    """Reads the DMARC record at the planned name, where there is exactly one."""
-    records = records_in(standing)
+def single_record(result: RecordResult) -> DmarcRecord | None:
+    """Return the DMARC record at the planned name; None where there is none, or several."""
+    records = records_of(result)
     return records[0] if len(records) == 1 else None
 
 
-def match_of_part(record: DmarcRecord, spot: DmarcProblem | DmarcTag, **places: str) -> Match:
-    """Points at a part of a record; `{part}` is its text and `{at}` its place, counted from 1."""
-    part = record.text[spot.start : spot.end]
-    span = (spot.start, spot.end)
-    return Match(places={"part": part, "at": str(spot.start + 1), **places}, observed=(record.text,), span=span)
+def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
+    """Return a match that marks a part of a record; {part} is its text and {at} its place, counted from 1."""
+    span = (part.start, part.end)
+    found = {"part": record.text[slice(*span)], "at": str(part.start + 1)}
+    return Match(places={**found, **places}, observed=(record.text,), span=span)
 
 
-def match_ignored_part(_: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where a part of the record can't be read, and receivers go on without it."""
-    record = one_record(standing)
+def ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
+    """Match a part of the record that receivers can't parse_dmarc_record, and ignore."""
+    record = single_record(result)
     found = problems(record)[:1] if record else ()
-    return match_of_part(record, found[0], trouble=found[0].why) if record and found else None
+    return match_part(record, found[0], trouble=found[0].why) if record and found else None
 
 
-def no_policy(_: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where the record has no `p`."""
-    record = one_record(standing)
-    if record is None or record.tag("p") is not None or record.broken:
-        return None  # what can't be read was the policy, most likely, and is told by itself
-    effect = "act as if it were p=none" if record.enforceable else "ignore the record"
+def policy_missing(_: RuleInput, result: RecordResult) -> Match | None:
+    """Match a record without `p`, unless a part of it can't be parsed: that was the policy, most likely."""
+    record = single_record(result)
+    if record is None or record.tag("p") is not None or record.unparsed:
+        return None
+    effect = "act as if it were p=none" if record.is_enforceable else "ignore the record"
     return Match(places={"effect": effect}, observed=(record.text,))
 
 
-# --- advice about a record that receivers use ------------------------------------------------------------------
+# --- the domain's own record -----------------------------------------------------------------------------------
 
 
-def _advice(holds: Callable[[DmarcRecord], Match | None]) -> Callable[[RuleInput, RecordResult], Match | None]:
-    """Looks at the domain's own record, unless it is word for word what we asked for."""
+def _record_rule(diagnosis: Diagnosis, match_record: Callable[[DmarcRecord], Match | None]) -> DiagnosisRule:
+    """Return a rule about the domain's own record, where receivers use it and it is not exactly the planned one."""
 
-    def advise(_: RuleInput, standing: RecordResult) -> Match | None:
-        record = one_record(standing) if standing.verdict is Verdict.PRESENT else None
-        return holds(record) if record and not _ours(record, standing.record) else None
+    def rule(_: RuleInput, result: RecordResult) -> Match | None:
+        record = single_record(result) if result.verdict is Verdict.PRESENT else None
+        if record is None:
+            return None
+        ours = [(tag.name, tag.value) for tag in parse_dmarc_record(result.record.value).tags]
+        return match_record(record) if [(tag.name, tag.value) for tag in record.tags] != ours else None
 
-    return advise
-
-
-def _ours(record: DmarcRecord, asked: PlannedRecord) -> bool:
-    ours = parse(asked.value)
-    return [(tag.name, tag.value) for tag in record.tags] == [(tag.name, tag.value) for tag in ours.tags]
+    return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _policy_late(record: DmarcRecord) -> Match | None:
+def late_policy(record: DmarcRecord) -> Match | None:
+    """Match a policy that does not follow the version at once."""
     policy = record.tag("p")
     if policy is None or record.tags[1] is policy:
         return None
-    return match_of_part(
+    return match_part(
         record, policy, trouble="p should follow v at once: RFC 9989 lets it stand anywhere, RFC 7489 did not"
     )
 
 
-def _policy_none(record: DmarcRecord) -> Match | None:
+def policy_none(record: DmarcRecord) -> Match | None:
+    """Match the policy "none"."""
     policy = record.tag("p")
-    return match_of_part(record, policy) if policy and record.word("p") == "none" else None
+    return match_part(record, policy) if policy and record.keyword("p") == "none" else None
 
 
-def _subdomains_open(record: DmarcRecord) -> Match | None:
-    enforced = record.word("p") in ("quarantine", "reject")
+def subdomain_policy_none(record: DmarcRecord) -> Match | None:
+    """Match the policy "none" for subdomains of a domain that has a stricter one."""
+    enforced = record.keyword("p") in ("quarantine", "reject")
     named = (record.tag(name) for name in ("sp", "np"))
     lax = next((tag for tag in named if tag and tag.value.lower() == "none"), None)
-    return match_of_part(record, lax) if enforced and lax else None
+    return match_part(record, lax) if enforced and lax else None
 
 
-def _removed(record: DmarcRecord) -> Match | None:
+def removed_tag(record: DmarcRecord) -> Match | None:
+    """Match a tag of RFC 7489 that RFC 9989 does not have."""
     tag = next((tag for tag in record.tags if tag.name in REMOVED), None)
-    return match_of_part(record, tag, tag=tag.name) if tag else None
+    return match_part(record, tag, tag=tag.name) if tag else None
 
 
-def _unknown(record: DmarcRecord) -> Match | None:
+def unknown_tag(record: DmarcRecord) -> Match | None:
+    """Match a tag that neither RFC has."""
     tag = next((tag for tag in record.tags if tag.name not in (*KNOWN, *REMOVED)), None)
-    return match_of_part(record, tag, tag=tag.name) if tag else None
+    return match_part(record, tag, tag=tag.name) if tag else None
 
 
-def _no_reports(record: DmarcRecord) -> Match | None:
-    return Match(observed=(record.text,)) if record.tag("rua") is None else None
-
-
-def _bad_address(record: DmarcRecord) -> Match | None:
+def bad_report_address(record: DmarcRecord) -> Match | None:
+    """Match an invalid address for reports, in a tag that has no other problem."""
     for name in ("rua", "ruf"):
         tag = record.tag(name)
         for uri in reports(record, name):
-            if uri.host is None and tag and not _troubled(record, tag):
+            if uri.host is None and tag and not any(tag.start <= each.start < tag.end for each in problems(record)):
                 span = (tag.start, tag.end) if uri.start == uri.end else (uri.start, uri.end)
                 return Match(places={"part": uri.text or "empty", "tag": name}, observed=(record.text,), span=span)
     return None
 
 
-def _troubled(record: DmarcRecord, tag: DmarcTag) -> bool:
-    """Says whether the tag can't be read for another reason already told."""
-    return any(tag.start <= trouble.start < tag.end for trouble in problems(record))
+# --- the policy that applies, whoever's record it is -----------------------------------------------------------
 
 
-# --- advice about the policy in force, whosoever record it is --------------------------------------------------
+def _policy_rule(
+    diagnosis: Diagnosis, match_policy: Callable[[RuleInput, DiscoveredPolicy], Match | None]
+) -> DiagnosisRule:
+    def rule(rule_input: RuleInput, _: RecordResult) -> Match | None:
+        policy = policy_in_force(rule_input.plan.sender, rule_input.seen)
+        return match_policy(rule_input, policy) if policy else None
+
+    return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _in_force(
-    holds: Callable[[RuleInput, DiscoveredPolicy], Match | None],
-) -> Callable[[RuleInput, RecordResult], Match | None]:
-    def advise(scene: RuleInput, _: RecordResult) -> Match | None:
-        policy = policy_in_force(scene.plan.sender, scene.seen)
-        return holds(scene, policy) if policy else None
-
-    return advise
-
-
-def _seen_in(policy: DiscoveredPolicy, **places: str) -> Match:
+def _match_at(policy: DiscoveredPolicy, **places: str) -> Match:
     return Match(places={"found": policy.name, **places}, observed=(policy.text,))
 
 
-def _strict_spf(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    hosts = [each.host for each in scene.plan.records if each.id is RecordId.MAIL_FROM_SPF]
-    apart = policy.strict_spf and hosts and hosts[0] != scene.plan.sender
-    return _seen_in(policy, mail_from=hosts[0]) if apart else None
+def strict_spf(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    """Match strict alignment of SPF, which a MAIL FROM domain below the sender never has."""
+    hosts = [each.host for each in rule_input.plan.records if each.id is RecordId.MAIL_FROM_SPF]
+    apart = policy.strict_spf and hosts and hosts[0] != rule_input.plan.sender
+    return _match_at(policy, mail_from=hosts[0]) if apart else None
 
 
-def _strict_dkim(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    signers = [each.host.partition("._domainkey.")[2] for each in scene.plan.records if each.id is RecordId.DKIM]
-    apart = policy.strict_dkim and signers and signers[0] not in ("", scene.plan.sender)
-    return _seen_in(policy, signer=signers[0]) if apart else None
+def strict_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    """Match strict alignment of DKIM where another domain than the sender signs."""
+    signers = [each.host.partition("._domainkey.")[2] for each in rule_input.plan.records if each.id is RecordId.DKIM]
+    apart = policy.strict_dkim and signers and signers[0] not in ("", rule_input.plan.sender)
+    return _match_at(policy, signer=signers[0]) if apart else None
 
 
-def _rejects_early(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    dkim = scene.result_of(RecordId.DKIM)
+def reject_before_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    """Match the policy "reject" while the DKIM record is not there."""
+    dkim = rule_input.result_of(RecordId.DKIM)
     unsigned = dkim is not None and dkim.verdict in (Verdict.ABSENT, Verdict.WRONG)
-    return _seen_in(policy) if unsigned and policy.asked == "reject" else None
+    return _match_at(policy) if unsigned and policy.asked == "reject" else None
 
 
-def _unauthorised(scene: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    for host in destinations(scene, policy):
-        asked = authorisation_name(policy, host)
-        replies = scene.seen.get(asked, ())
+def unauthorised_reports(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
+    """Match an address for reports at another organisation that does not accept them (RFC 9990 4)."""
+    for host in external_report_hosts(rule_input, policy):
+        question = authorisation_question(policy, host)
+        replies = rule_input.seen.get(question, ())
         if not replies or isinstance(replies[0].answer, Unanswered):
             continue
         answer = replies[0].answer
         texts = texts_of(answer.rrset.rdatas) if isinstance(answer, Found) else []
-        if not any(parse(text).current for text in texts):
-            return _seen_in(policy, target=host, leave=asked.name)
+        if not any(parse_dmarc_record(text).is_dmarc for text in texts):
+            return _match_at(policy, target=host, leave=question.name)
     return None
 
 
-def authorisation_name(policy: DiscoveredPolicy, host: str) -> Question:
-    """Asks whether a host takes reports about the policy's domain (RFC 9990 4)."""
+def authorisation_question(policy: DiscoveredPolicy, host: str) -> Question:
+    """Ask whether a host accepts reports about the policy's domain (RFC 9990 4)."""
     return Question(name=f"{policy.domain}._report._dmarc.{host}", rdtype="TXT", view=View.ONE_RESOLVER)
 
 
-def destinations(scene: RuleInput, policy: DiscoveredPolicy) -> list[str]:
-    """Lists the hosts that get reports and belong to somebody else: another organisational domain."""
-    own = organisational_domain(policy.domain, scene.seen)
+def external_report_hosts(rule_input: RuleInput, policy: DiscoveredPolicy) -> list[str]:
+    """Return the hosts that get reports and belong to another organisational domain."""
+    own = organisational_domain(policy.domain, rule_input.seen)
     return [
         host
-        for host in hosts(policy)
-        if not are_near(host, policy.domain) or organisational_domain(host, scene.seen) != own
+        for host in report_hosts(policy)
+        if not may_be_related(host, policy.domain) or organisational_domain(host, rule_input.seen) != own
     ]
 
 
-def hosts(policy: DiscoveredPolicy) -> list[str]:
-    """Lists the hosts that get reports, the policy's own domain apart."""
-    record = parse(policy.text)
+def report_hosts(policy: DiscoveredPolicy) -> list[str]:
+    """Return the hosts that get reports, without the policy's own domain."""
+    record = parse_dmarc_record(policy.text)
     found = [uri.host for name in ("rua", "ruf") for uri in reports(record, name)]
     others = [host for host in dict.fromkeys(found) if host and host != policy.domain]
-    fitting = [host for host in others if len(authorisation_name(policy, host).name) <= NAME_LIMIT]
+    fitting = [host for host in others if len(authorisation_question(policy, host).name) <= NAME_LIMIT]
     return fitting[:MOST_DESTINATIONS]
 
 
-def are_near(one: str, other: str) -> bool:
-    """Says whether two names share more than a top-level domain, so that they may be one organisation's."""
+def may_be_related(one: str, other: str) -> bool:
+    """Return whether two names share more than a top-level domain, so that they may be one organisation's."""
     return one.split(".")[-2:] == other.split(".")[-2:]
 
 
 # --- all of it -------------------------------------------------------------------------------------------------
 
 
-def _about(diagnosis: Diagnosis, holds: Callable[[DmarcRecord], Match | None]) -> DiagnosisRule:
-    return DiagnosisRule(diagnosis=diagnosis, holds=_advice(holds))
-
-
-def _used(
-    holds: Callable[[RuleInput, RecordResult], Match | None],
-) -> Callable[[RuleInput, RecordResult], Match | None]:
-    """Looks at a record that receivers use; of one that they don't, the same is told as the reason why not."""
-    return lambda scene, standing: holds(scene, standing) if standing.verdict is Verdict.PRESENT else None
+def _present_rule(
+    diagnosis: Diagnosis, match_result: Callable[[RuleInput, RecordResult], Match | None]
+) -> DiagnosisRule:
+    """Return a rule about a record that receivers use; of others it is a reason why they don't, in `topic`."""
+    return DiagnosisRule(
+        diagnosis=diagnosis,
+        holds=lambda rule_input, result: (
+            match_result(rule_input, result) if result.verdict is Verdict.PRESENT else None
+        ),
+    )
 
 
 ADVISES = (
-    DiagnosisRule(diagnosis=REJECT_BEFORE_DKIM, holds=_in_force(_rejects_early)),
-    DiagnosisRule(diagnosis=STRICT_SPF, holds=_in_force(_strict_spf)),
-    DiagnosisRule(diagnosis=STRICT_DKIM, holds=_in_force(_strict_dkim)),
-    DiagnosisRule(diagnosis=REPORT_UNAUTHORISED, holds=_in_force(_unauthorised)),
-    _about(REPORT_ADDRESS_BAD, _bad_address),
-    _about(TAG_ORDER, _policy_late),
-    DiagnosisRule(diagnosis=SYNTAX, holds=_used(match_ignored_part)),
-    DiagnosisRule(diagnosis=POLICY_MISSING, holds=_used(no_policy)),
-    _about(POLICY_NONE, _policy_none),
-    _about(SUBDOMAIN_POLICY_NONE, _subdomains_open),
-    _about(REMOVED_TAG, _removed),
-    _about(UNKNOWN_TAG, _unknown),
-    _about(NO_REPORTS, _no_reports),
+    _policy_rule(REJECT_BEFORE_DKIM, reject_before_dkim),
+    _policy_rule(STRICT_SPF, strict_spf),
+    _policy_rule(STRICT_DKIM, strict_dkim),
+    _policy_rule(REPORT_UNAUTHORISED, unauthorised_reports),
+    _record_rule(REPORT_ADDRESS_BAD, bad_report_address),
+    _record_rule(TAG_ORDER, late_policy),
+    _present_rule(SYNTAX, ignored_part),
+    _present_rule(POLICY_MISSING, policy_missing),
+    _record_rule(POLICY_NONE, policy_none),
+    _record_rule(SUBDOMAIN_POLICY_NONE, subdomain_policy_none),
+    _record_rule(REMOVED_TAG, removed_tag),
+    _record_rule(UNKNOWN_TAG, unknown_tag),
+    _record_rule(NO_REPORTS, lambda record: Match(observed=(record.text,)) if record.tag("rua") is None else None),
 )

@@ -1,4 +1,4 @@
-"""Knows the words for each mistake in a DMARC record: what it does to mail and what to do about it; judges nothing.
+"""The diagnoses about DMARC records, as text; the rules that recognise them are in `topic` and `advice`.
 
 None is blocking: receivers deliver mail without DMARC, and the status of a domain does not depend on it.
 """

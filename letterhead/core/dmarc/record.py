@@ -1,6 +1,6 @@
-"""Knows the form of a DMARC record (RFC 9989 4.7 and 4.8), each part with its place in the text; knows no DNS.
+"""A DMARC record parsed into tags, each with its place in the text (RFC 9989 4.7 and 4.8).
 
-Any text can be parsed, in time linear to its length: what is wrong with it is said, never raised.
+Any text can be parsed, in time linear to its length: what is wrong with it is noted in the result, never raised.
 """
 
 import re
@@ -18,7 +18,7 @@ WORDS: Final = {"adkim": ("r", "s"), "aspf": ("r", "s"), "psd": ("y", "n", "u"),
 BLANK: Final = " \t"
 
 # RFC 9989 4.8: `v` first, then ";" or the end; "DMARC1" in capitals. White space may stand around "=" alone.
-_CURRENT = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
+_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _NAME = re.compile(r"[A-Za-z]+")
 _GLUED = re.compile(rf"[\s,:.|]({'|'.join((*KNOWN[1:], *REMOVED))})[ \t]*=", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\t]")
@@ -29,7 +29,7 @@ _FAILURE_OPTIONS = re.compile(r"[01ds](?::[01ds])*", re.IGNORECASE)
 
 
 class DmarcTag(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one `name=value`: the name in lower case, its place from `start` to `end`, its value from `value_at` on."""
+    """One `name=value`, from `start` to `end` of the text: the name in lower case, the value from `value_at`."""
 
     name: str
     value: str
@@ -39,7 +39,7 @@ class DmarcTag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DmarcProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what is wrong from `start` to `end`."""
+    """What is wrong with the text from `start` to `end`."""
 
     why: str
     start: int
@@ -47,7 +47,7 @@ class DmarcProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportUri(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one address for reports; `host` is whom to ask for leave, nothing where the address is no good."""
+    """One address for reports; `host` must authorise them (RFC 9990 4), and is None where the address is not valid."""
 
     text: str
     host: str | None
@@ -56,54 +56,54 @@ class ReportUri(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a text read as a tag list; `current` says whether it is a DMARC record at all (RFC 9989 4.7, `v`)."""
+    """A text parsed as a tag list; `is_dmarc` where it begins as a DMARC record must (RFC 9989 4.7, `v`)."""
 
     text: str
-    current: bool
+    is_dmarc: bool
     tags: tuple[DmarcTag, ...]
-    broken: tuple[DmarcProblem, ...] = ()
+    unparsed: tuple[DmarcProblem, ...] = ()
 
     def tag(self, name: str) -> DmarcTag | None:
-        """Finds the first tag of a name."""
+        """Return the first tag of a name."""
         return next((tag for tag in self.tags if tag.name == name), None)
 
-    def word(self, name: str, default: str = "") -> str:
-        """Gives a tag's value in lower case, or the default."""
+    def keyword(self, name: str, default: str = "") -> str:
+        """Return the value of a tag in lower case, or the default."""
         found = self.tag(name)
         return found.value.lower() if found else default
 
     @property
     def duplicates(self) -> tuple[str, ...]:
-        """Lists the names that stand more than once."""
+        """Return the names of tags that are there more than once."""
         return tuple(name for name, count in Counter(tag.name for tag in self.tags).items() if count > 1)
 
     @property
-    def valid(self) -> bool:
-        """Says whether receivers take it for a DMARC record; RFC 6376 3.2: a duplicate tag spoils the whole list."""
-        return self.current and not self.duplicates
+    def is_valid(self) -> bool:
+        """Return whether receivers take it for a DMARC record: a duplicate tag spoils the whole list (RFC 6376 3.2)."""
+        return self.is_dmarc and not self.duplicates
 
     @property
     def bad_policies(self) -> tuple[DmarcTag, ...]:
-        """Lists the policies that are none."""
+        """Return the policy tags whose value is no policy."""
         return tuple(tag for tag in self.tags if tag.name in POLICY_TAGS and tag.value.lower() not in POLICIES)
 
     @property
-    def enforceable(self) -> bool:
-        """Says whether receivers process it at all (RFC 9989 4.10.1): good policies, or an address for reports."""
-        policed = self.tag("p") is not None and not self.bad_policies
-        return self.valid and (policed or any(uri.host for uri in reports(self, "rua")))
+    def is_enforceable(self) -> bool:
+        """Return whether receivers process it (RFC 9989 4.10.1): it has valid policies, or an address for reports."""
+        has_policy = self.tag("p") is not None and not self.bad_policies
+        return self.is_valid and (has_policy or any(uri.host for uri in reports(self, "rua")))
 
-    def asked_of(self, *names: str) -> str:
-        """Gives the policy of the first of these tags that is there; "none" where any policy is bad or missing."""
+    def policy_of(self, *names: str) -> str:
+        """Return the policy of the first of these tags that is there; "none" where any policy is invalid or missing."""
         if self.tag("p") is None or self.bad_policies:
             return "none"  # RFC 9989 4.10.1
-        return next((self.word(name) for name in names if self.tag(name)), "none")
+        return next((self.keyword(name) for name in names if self.tag(name)), "none")
 
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
-def parse(text: str) -> DmarcRecord:
-    """Reads a text as a tag list."""
-    tags, broken, at = [], [], 0
+def parse_dmarc_record(text: str) -> DmarcRecord:
+    """Parse a text as a tag list."""
+    tags, unparsed, at = [], [], 0
     for piece in text.split(";"):
         bare = piece.strip()
         start = at + len(piece) - len(piece.lstrip())
@@ -111,41 +111,42 @@ def parse(text: str) -> DmarcRecord:
         name, equals, value = bare.partition("=")
         if equals and _NAME.fullmatch(name.rstrip(BLANK)):
             value_at = start + len(name) + 1 + len(value) - len(value.lstrip())
-            tags.append(_tag(name, value, start, start + len(bare), value_at))
+            name, value, end = name.rstrip(BLANK).lower(), value.strip(), start + len(bare)
+            tags.append(DmarcTag(name=name, value=value, start=start, end=end, value_at=value_at))
         elif bare:
-            broken.append(DmarcProblem(why="this is not a tag with = and a value", start=start, end=start + len(bare)))
-    return DmarcRecord(text=text, current=bool(_CURRENT.match(text)), tags=tuple(tags), broken=tuple(broken))
-
-
-def _tag(name: str, value: str, start: int, end: int, value_at: int) -> DmarcTag:
-    return DmarcTag(name=name.rstrip(BLANK).lower(), value=value.strip(), start=start, end=end, value_at=value_at)
+            why = "this is not a tag with = and a value"
+            unparsed.append(DmarcProblem(why=why, start=start, end=start + len(bare)))
+    return DmarcRecord(text=text, is_dmarc=bool(_VERSION.match(text)), tags=tuple(tags), unparsed=tuple(unparsed))
 
 
 def problems(record: DmarcRecord) -> tuple[DmarcProblem, ...]:
-    """Lists what receivers ignore or take the default for (RFC 9989 4.8), policies and report addresses apart."""
-    found = [*record.broken, *(each for tag in record.tags for each in _in_value(tag))]
-    return tuple(sorted(found, key=lambda each: each.start))
+    """Return what receivers ignore or take the default for (RFC 9989 4.8), in the order of the text.
+
+    Invalid policies and report addresses are not among them: see `bad_policies` and `reports`.
+    """
+    in_values = [problem for tag in record.tags if (problem := _value_problem(tag)) is not None]
+    return tuple(sorted([*record.unparsed, *in_values], key=lambda each: each.start))
 
 
-def _in_value(tag: DmarcTag) -> list[DmarcProblem]:
+def _value_problem(tag: DmarcTag) -> DmarcProblem | None:
     end = tag.value_at + len(tag.value)
     glued, odd = _GLUED.search(tag.value), _UNPRINTABLE.search(tag.value)
     if glued:
         at = tag.value_at + glued.start()
-        return [DmarcProblem(why=f"there is no ; before “{glued[1]}=”", start=at, end=end)]
+        return DmarcProblem(why=f"there is no ; before “{glued[1]}=”", start=at, end=end)
     if odd:
         at = tag.value_at + odd.start()
-        return [DmarcProblem(why="this character is not allowed", start=at, end=at + 1)]
+        return DmarcProblem(why="this character is not allowed", start=at, end=at + 1)
     allowed = WORDS.get(tag.name)
     if allowed and tag.value.lower() not in allowed:
-        return [DmarcProblem(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)]
+        return DmarcProblem(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)
     if tag.name == "fo" and not _FAILURE_OPTIONS.fullmatch(tag.value.replace(" ", "")):
-        return [DmarcProblem(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)]
-    return []
+        return DmarcProblem(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)
+    return None
 
 
 def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:
-    """Lists the addresses in `rua` or `ruf` (RFC 9989 4.6)."""
+    """Return the addresses in `rua` or `ruf` (RFC 9989 4.6)."""
     tag = record.tag(name)
     if tag is None:
         return ()
@@ -154,12 +155,12 @@ def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:
         start = at + len(piece) - len(piece.lstrip())
         at += len(piece) + 1
         bare = piece.strip()
-        uris.append(ReportUri(text=bare, host=_host(bare), start=start, end=start + len(bare)))
+        uris.append(ReportUri(text=bare, host=_report_host(bare), start=start, end=start + len(bare)))
     return tuple(uris)
 
 
-def _host(uri: str) -> str | None:
-    """Names the host of a report address; the size after `!` is obsolete and ignored (RFC 9989 4.8)."""
+def _report_host(uri: str) -> str | None:
+    """Return the host of a report address; the size after `!` is obsolete and ignored (RFC 9989 4.8)."""
     hit = _SCHEME.fullmatch(_SIZE.sub("", uri))
     if hit is None:
         return None

@@ -1,20 +1,20 @@
-"""Knows which DMARC record applies to a domain: the tree walk of RFC 9989 4.10, over what was seen. Asks nothing."""
+"""The DMARC record that applies to a domain, found by the tree walk of RFC 9989 4.10 over what was seen in DNS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from letterhead.core.dmarc.record import POLICIES, DmarcRecord, parse
+from letterhead.core.dmarc.record import POLICIES, DmarcRecord, parse_dmarc_record
 from letterhead.core.dns.answers import Found, NxDomain, Question, Seen, Unanswered, View
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Txt
 
-MOST_LABELS = 7  # RFC 9989 4.10: after the first look, no name has more; so there are eight looks at most
+MOST_LABELS = 7  # RFC 9989 4.10: after the first query, no name has more; so there are eight queries at most
 TRUSTED_FIRST = (View.EVERY_SERVER, View.TWO_SERVERS, View.ONE_SERVER, View.ONE_RESOLVER, View.RECURSIVE)
 
 
 class DiscoveredPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Says which policy receivers are asked to apply to mail from `sender`, and why.
+    """The policy that receivers are asked to apply to mail from `sender`, and the record that asks for it.
 
     `domain` is where the record was found, `name` its owner name, `asked` the policy of the tag that applies (`p`,
     `sp` or `np`), `applied` what that means: with `t=y` it is one step milder (RFC 9989 4.7).
@@ -31,37 +31,34 @@ class DiscoveredPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_inherited(self) -> bool:
-        """Says whether another name's record applies."""
+        """Return whether it is the record of another name."""
         return self.domain != self.sender
 
 
 def walk(domain: str) -> tuple[str, ...]:
-    """Lists the domains that a tree walk looks at, in its order, the domain itself first."""
+    """Return the domains that a tree walk queries, in its order, the domain itself first."""
     above = domain.split(".")[1:][-MOST_LABELS:]
     return (domain, *(".".join(above[at:]) for at in range(len(above))))
 
 
 def question(domain: str, view: View = View.ONE_RESOLVER) -> Question:
-    """Asks for a domain's DMARC record."""
+    """Ask for the DMARC record of a domain."""
     return Question(name=f"_dmarc.{domain}", rdtype="TXT", view=view)
 
 
 def policy_in_force(sender: str, seen: Seen) -> DiscoveredPolicy | None:
-    """Finds the record that applies to mail from a domain; nothing where none does, or too little was seen."""
+    """Return the policy that applies to mail from a domain; None where none does, or where DNS did not answer."""
     if texts_at(sender, seen) is None:
         return None
     records = _records(sender, seen)
-    domain = sender if sender in records else _policy_domain(sender, records)
-    record = records.get(domain) if domain else None
-    if domain is None or record is None or not record.enforceable:
+    domain = sender if sender in records else _organisational_domain(sender, records)
+    if domain not in records:  # RFC 9989 4.10.1: then that of the public suffix
+        domain = next((name for name, record in records.items() if record.keyword("psd") == "y"), domain)
+    record = records.get(domain)
+    if record is None or not record.is_enforceable:
         return None
-    return _policy(sender, domain, record, seen)
-
-
-def _policy(sender: str, domain: str, record: DmarcRecord, seen: Seen) -> DiscoveredPolicy:
-    asked = record.asked_of(
-        *(("p",) if domain == sender else ("sp", "p") if exists(sender, seen) else ("np", "sp", "p"))
-    )
+    tags = ("p",) if domain == sender else ("sp", "p") if exists(sender, seen) else ("np", "sp", "p")
+    asked = record.policy_of(*tags)
     milder = POLICIES[max(0, POLICIES.index(asked) - 1)]
     return DiscoveredPolicy(
         sender=sender,
@@ -69,19 +66,19 @@ def _policy(sender: str, domain: str, record: DmarcRecord, seen: Seen) -> Discov
         name=f"_dmarc.{domain}",
         text=record.text,
         asked=asked,
-        applied=milder if record.word("t") == "y" else asked,
-        strict_dkim=record.word("adkim") == "s",
-        strict_spf=record.word("aspf") == "s",
+        applied=milder if record.keyword("t") == "y" else asked,
+        strict_dkim=record.keyword("adkim") == "s",
+        strict_spf=record.keyword("aspf") == "s",
     )
 
 
 def organisational_domain(domain: str, seen: Seen) -> str:
-    """Finds a domain's organisational domain (RFC 9989 4.10.2), as far as the names of its walk were seen."""
-    return _organisational(domain, _records(domain, seen))
+    """Return the organisational domain (RFC 9989 4.10.2), as far as the names of the domain's walk were seen."""
+    return _organisational_domain(domain, _records(domain, seen))
 
 
 def texts_at(domain: str, seen: Seen) -> tuple[str, ...] | None:
-    """Gives the TXT at a domain's DMARC name; nothing where that is not known."""
+    """Return the texts of the TXT records at a domain's DMARC name; None where DNS did not answer."""
     for view in TRUSTED_FIRST:
         for reply in follow_aliases(seen, question(domain, view)):
             if isinstance(reply.answer, Found):
@@ -92,37 +89,30 @@ def texts_at(domain: str, seen: Seen) -> tuple[str, ...] | None:
 
 
 def _records(domain: str, seen: Seen) -> dict[str, DmarcRecord]:
-    """Gathers the valid records of a walk, which ends at the first that says what kind of domain it stands at."""
-    return dict(_walked(domain, seen))
-
-
-def _walked(domain: str, seen: Seen) -> Iterator[tuple[str, DmarcRecord]]:
+    """Return the valid records of a walk, which ends at the first with `psd`, by domain."""
+    records: dict[str, DmarcRecord] = {}
     for name in walk(domain):
-        current = [record for record in map(parse, texts_at(name, seen) or ()) if record.current]
-        if len(current) == 1 and current[0].valid:  # RFC 9989 4.10: several at one name are all discarded
-            yield name, current[0]
-            if current[0].word("psd") in ("y", "n"):
-                return
+        found = [record for record in map(parse_dmarc_record, texts_at(name, seen) or ()) if record.is_dmarc]
+        if len(found) == 1 and found[0].is_valid:  # RFC 9989 4.10: several at one name are all discarded
+            records[name] = found[0]
+            if found[0].keyword("psd") in ("y", "n"):
+                break
+    return records
 
 
-def _policy_domain(sender: str, records: Mapping[str, DmarcRecord]) -> str | None:
-    """Chooses between the organisational domain's record and the public suffix's (RFC 9989 4.10.1)."""
-    domain = _organisational(sender, records)
-    suffixes = (name for name, record in records.items() if record.word("psd") == "y")
-    return domain if domain in records else next(suffixes, None)
-
-
-def _organisational(domain: str, records: Mapping[str, DmarcRecord]) -> str:
+def _organisational_domain(domain: str, records: Mapping[str, DmarcRecord]) -> str:
     for name, record in records.items():  # from the longest name to the shortest
-        if record.word("psd") == "n":
+        if record.keyword("psd") == "n":
             return name
-        if record.word("psd") == "y" and name != domain:
+        if record.keyword("psd") == "y" and name != domain:
             below = domain.removesuffix(f".{name}").rpartition(".")[2]
             return f"{below}.{name}"
     return min(records, key=lambda name: name.count("."), default=domain)
 
 
 def exists(domain: str, seen: Seen) -> bool:
-    """Says whether a name exists, as far as we know: RFC 8020, what does not exist has nothing below it either."""
-    replies = (reply for asked, told in seen.items() if asked.name == domain for reply in told)
-    return not any(isinstance(reply.answer, NxDomain) for reply in replies)
+    """Return whether a name exists as far as was seen: NXDOMAIN for any type denies it (RFC 8020)."""
+    for asked, replies in seen.items():
+        if asked.name == domain and any(isinstance(reply.answer, NxDomain) for reply in replies):
+            return False
+    return True

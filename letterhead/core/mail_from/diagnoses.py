@@ -1,4 +1,4 @@
-"""Holds the faults of the MAIL FROM domain's MX, as people are told them; the topic knows how each is recognised."""
+"""The diagnoses about the MAIL FROM domain's MX, as text; the rules that recognise them are in `topic`."""
 
 from typing import Final
 

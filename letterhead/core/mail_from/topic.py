@@ -1,6 +1,7 @@
-"""Knows the MAIL FROM domain's MX (RFC 5321 5.1): bounces must come back to the provider. Knows no provider by name.
+"""The topic "mail-from": the MX of the MAIL FROM domain (RFC 5321 5.1), which brings bounces back to the provider.
 
-How a wrong MX differs from the planned one tells what happened: another region, another ending, our zone behind it.
+No provider is known by name: how a wrong MX differs from the planned one shows the mistake, such as another region,
+another suffix, or the customer's zone appended.
 """
 
 import ipaddress
@@ -13,7 +14,7 @@ from letterhead.core.findings import misplaced
 from letterhead.core.findings.candidate_names import rdatas_of
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Topic
 from letterhead.core.findings.repairs import remove_name_escapes
-from letterhead.core.mail_from import diagnoses as faults
+from letterhead.core.mail_from import diagnoses
 from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 
 # The ends of the hosts to which large mailbox services have their customers' MX point.
@@ -26,78 +27,73 @@ MAILBOX_HOSTS = (
     *("mailgun.org", "sendgrid.net", "mx.cloudflare.net", "forwardemail.net", "improvmx.com", "hostinger.com"),
 )
 
-
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*")  # RFC 1123 2.1
 # Where a host ends like this before the zone begins, somebody typed the whole host without its final dot.
 _ENDINGS = frozenset({"com", "net", "org", "io", "eu", "de", "email", "cloud"})
 
 
-def planned(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
-    """Says the MX to publish at the MAIL FROM domain."""
+def planned_record(mail_from: str, mx_host: str, mx_priority: int) -> PlannedRecord:
+    """Return the MX that the customer must publish at the MAIL FROM domain."""
     return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value=mx_host, priority=mx_priority)
 
 
-def unknown(mail_from: str) -> PlannedRecord:
-    """Says where the MX stands of which we don't know the host: any hosts that can take bounces will do."""
+def unplanned_record(mail_from: str) -> PlannedRecord:
+    """Return the MX record to look for where its host is not known: any hosts that can take bounces will do."""
     return PlannedRecord(id=RecordId.MAIL_FROM_MX, host=mail_from, rdtype="MX", value="", exact=False)
 
 
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
-    """Says whether the planned host is the one MX there; its priority does not matter when it is alone."""
-    if not record.exact:
-        hosts = [rdata.exchange for rdata in rdatas if isinstance(rdata, Mx)]
-        return bool(hosts) and all(_can_receive(host, record) for host in hosts)
-    return len(rdatas) == 1 and isinstance(rdatas[0], Mx) and rdatas[0].exchange == _wanted(record)
+    """Return whether the planned host is the only MX; its priority does not matter then."""
+    if record.exact:
+        return len(rdatas) == 1 and isinstance(rdatas[0], Mx) and rdatas[0].exchange == _planned_host(record)
+    hosts = [rdata.exchange for rdata in rdatas if isinstance(rdata, Mx)]
+    return bool(hosts) and all(
+        _HOST.fullmatch(host) and not is_address(host, record) and not has_zone_appended(host, record) for host in hosts
+    )
 
 
-def _can_receive(host: str, record: PlannedRecord) -> bool:
-    return bool(_HOST.fullmatch(host)) and not _address(host, record) and not _zone_appended(host, record)
-
-
-def _wanted(record: PlannedRecord) -> str:
+def _planned_host(record: PlannedRecord) -> str:
     return record.value.rstrip(".").lower()
 
 
-def _hosts(scene: RuleInput, standing: RecordResult) -> list[str]:
-    """Lists the MX hosts that are there instead of the planned one alone."""
-    if standing.verdict is not Verdict.WRONG:
+def _wrong_hosts(rule_input: RuleInput, result: RecordResult) -> list[str]:
+    """Return the MX hosts that are there instead of the planned one alone."""
+    if result.verdict is not Verdict.WRONG:
         return []
-    return [rdata.exchange for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
+    return [rdata.exchange for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Mx)]
 
 
 # --- several, or none -----------------------------------------------------------------------------------------------
 
 
-def _null(scene: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if "" in _hosts(scene, standing) else None
-
-
-def _extra(scene: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where the planned MX, or what it was meant to be, is there among others."""
-    hosts = _hosts(scene, standing)
-    others = [host for host in hosts if host != _wanted(standing.record)]
+def extra_mx(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where the planned MX is there among others."""
+    hosts = _wrong_hosts(rule_input, result)
+    others = [host for host in hosts if host != _planned_host(result.record)]
     if len(hosts) < 2 or len(others) == len(hosts):
         return None
     return Match(places={"others": ", ".join(others)})
 
 
-def _in_use(scene: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where somebody else's mail service has the label: several hosts, or one of a mailbox service."""
-    hosts = _hosts(scene, standing)
-    ours = [host for host in hosts if any(_meant(host, standing.record) for _meant in _MEANT)]
-    known = [host for host in hosts if _belongs(host, MAILBOX_HOSTS)]
-    return Match() if standing.record.exact and not ours and (len(hosts) > 1 or known) else None
+def used_by_other_service(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where another mail service has the name: several hosts, or one of a mailbox service, none of them meant."""
+    if not result.record.exact:
+        return None
+    hosts = _wrong_hosts(rule_input, result)
+    if any(is_slip(host, result.record) for host in hosts for is_slip in SLIPS):
+        return None
+    return Match() if len(hosts) > 1 or any(_is_below(host, MAILBOX_HOSTS) for host in hosts) else None
 
 
-def _belongs(host: str, ends: Iterable[str]) -> bool:
+def _is_below(host: str, ends: Iterable[str]) -> bool:
     return any(host == end or host.endswith(f".{end}") for end in ends)
 
 
 # --- one, but not the planned one -----------------------------------------------------------------------------------
 
 
-def _address(host: str, record: PlannedRecord) -> bool:
-    """Says whether a host is an IP address, also with our zone behind it."""
+def is_address(host: str, record: PlannedRecord) -> bool:
+    """Return whether a host is an IP address, also with a part of the record's own name appended."""
     text = remove_name_escapes(host)
     above = record.host
     while above:
@@ -110,23 +106,25 @@ def _address(host: str, record: PlannedRecord) -> bool:
     return True
 
 
-def _zone_appended(host: str, record: PlannedRecord) -> bool:
-    """Says whether a host is the planned one, or nearly, with one of the names above the record behind it."""
+def has_zone_appended(host: str, record: PlannedRecord) -> bool:
+    """Return whether a host is the planned one, or nearly, with the record's name or a name above it appended."""
     above = record.host
     while above and not host.endswith(f".{above}"):
         above = above.partition(".")[2]
     bare = host.removesuffix(f".{above}")
-    wanted = _wanted(record)
-    if not above or bare == host or _belongs(wanted, [above]):
+    ours = _planned_host(record)
+    if not above or bare == host or _is_below(ours, [above]):
         return False
     if not record.exact:
         return "." in above and "." in bare and bare.rpartition(".")[2] in _ENDINGS
-    return bare == wanted or wanted.startswith(f"{bare}.") or _wrong_region(bare, record) or _wrong_suffix(bare, record)
+    if bare == ours or ours.startswith(f"{bare}."):
+        return True
+    return has_wrong_region(bare, record) or has_wrong_suffix(bare, record)
 
 
-def _wrong_region(host: str, record: PlannedRecord) -> bool:
-    """Says whether exactly one label in the middle is another one, left out or too many."""
-    theirs, ours = host.split("."), _wanted(record).split(".")
+def has_wrong_region(host: str, record: PlannedRecord) -> bool:
+    """Return whether exactly one label in the middle of the planned host is replaced, left out or added."""
+    theirs, ours = host.split("."), _planned_host(record).split(".")
     if len(ours) < 3 or theirs[0] != ours[0] or theirs[-2:] != ours[-2:] or theirs == ours:
         return False
     inside = theirs[1:-2], ours[1:-2]
@@ -137,85 +135,91 @@ def _wrong_region(host: str, record: PlannedRecord) -> bool:
     return len(longer) - len(shorter) == 1 and shorter in gaps
 
 
-def _wrong_suffix(host: str, record: PlannedRecord) -> bool:
-    """Says whether a host begins as the planned one does and ends otherwise; short names need a half of the end."""
-    theirs, ours = host.split("."), _wanted(record).split(".")
+def has_wrong_suffix(host: str, record: PlannedRecord) -> bool:
+    """Return whether only the last two labels of the planned host differ; of a short host one of them must agree."""
+    theirs, ours = host.split("."), _planned_host(record).split(".")
     begin = len(ours) - 2
     if begin < 1 or theirs == ours or theirs[:begin] != ours[:begin] or len(theirs) <= 1:
         return False
     return begin > 1 or bool(set(theirs[begin:]) & set(ours[begin:]))
 
 
-_MEANT = (_zone_appended, _wrong_region, _wrong_suffix)
+SLIPS = (has_zone_appended, has_wrong_region, has_wrong_suffix)
 
 
-def _one(diagnosis: Diagnosis, holds: Callable[[str, PlannedRecord], bool]) -> DiagnosisRule:
-    """Makes a rule of what the MX hosts that stand there tell, each for itself."""
+def _host_rule(diagnosis: Diagnosis, predicate: Callable[[str, PlannedRecord], bool]) -> DiagnosisRule:
+    """Return the rule that matches the first wrong MX host for which the predicate is true."""
 
-    def rule(scene: RuleInput, standing: RecordResult) -> Match | None:
-        hit = next((host for host in _hosts(scene, standing) if holds(host, standing.record)), None)
-        return Match(places={"found": hit}) if hit is not None else None
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        for host in _wrong_hosts(rule_input, result):
+            if predicate(host, result.record):
+                return Match(places={"found": host})
+        return None
 
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
-
-
-def _otherwise(_: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if standing.verdict is Verdict.WRONG else None
 
 
 # --- advice on the right one ----------------------------------------------------------------------------------------
 
 
-def _priority(scene: RuleInput, standing: RecordResult) -> Match | None:
-    record = standing.record
-    if standing.verdict is not Verdict.PRESENT or record.priority is None:
+def other_priority(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where the planned MX is there with another priority."""
+    record = result.record
+    if result.verdict is not Verdict.PRESENT or record.priority is None:
         return None
-    found = [rdata.preference for rdata in rdatas_of(scene, record) if isinstance(rdata, Mx)]
+    found = [rdata.preference for rdata in rdatas_of(rule_input, record) if isinstance(rdata, Mx)]
     return Match(places={"found": str(found[0])}) if found and found[0] != record.priority else None
 
 
-def _asks(scene: RuleInput) -> Iterator[Question]:
-    """Asks for the addresses of the planned host, once it is published."""
-    standing = scene.result_of(RecordId.MAIL_FROM_MX)
-    if standing is not None and standing.verdict is Verdict.PRESENT:
-        first, second = (_of_target(scene, standing, rdtype) for rdtype in ("A", "AAAA"))
-        yield first
-        if any(isinstance(reply.answer, NoData) for reply in scene.seen.get(first, ())):
-            yield second
+def questions(rule_input: RuleInput) -> Iterator[Question]:
+    """Ask for the addresses of the MX host, once the MX is present."""
+    result = rule_input.result_of(RecordId.MAIL_FROM_MX)
+    if result is not None and result.verdict is Verdict.PRESENT:
+        ipv4, ipv6 = _address_questions(rule_input, result)
+        yield ipv4
+        if any(isinstance(reply.answer, NoData) for reply in rule_input.seen.get(ipv4, ())):
+            yield ipv6
 
 
-def _of_target(scene: RuleInput, standing: RecordResult, rdtype: str) -> Question:
-    return Question(name=_target(scene, standing), rdtype=rdtype, view=View.ONE_RESOLVER)
+def _address_questions(rule_input: RuleInput, result: RecordResult) -> tuple[Question, Question]:
+    host = _mx_host(rule_input, result)
+    return (
+        Question(name=host, rdtype="A", view=View.ONE_RESOLVER),
+        Question(name=host, rdtype="AAAA", view=View.ONE_RESOLVER),
+    )
 
 
-def _target(scene: RuleInput, standing: RecordResult) -> str:
-    """Names the planned host; where none is planned, the one that is there and preferred."""
-    found = [rdata for rdata in rdatas_of(scene, standing.record) if isinstance(rdata, Mx)]
-    if standing.record.exact or not found:
-        return _wanted(standing.record)
+def _mx_host(rule_input: RuleInput, result: RecordResult) -> str:
+    """Return the planned host; where none is planned, the preferred one of those that are there."""
+    found = [rdata for rdata in rdatas_of(rule_input, result.record) if isinstance(rdata, Mx)]
+    if result.record.exact or not found:
+        return _planned_host(result.record)
     return min(found, key=lambda rdata: rdata.preference).exchange
 
 
-def _addresses(scene: RuleInput, standing: RecordResult) -> list[Reply]:
-    if standing.verdict is not Verdict.PRESENT:
+def _address_replies(rule_input: RuleInput, result: RecordResult) -> list[Reply]:
+    if result.verdict is not Verdict.PRESENT:
         return []
-    return [reply for rdtype in ("A", "AAAA") for reply in scene.seen.get(_of_target(scene, standing, rdtype), ())]
+    questions = _address_questions(rule_input, result)
+    return [reply for question in questions for reply in rule_input.seen.get(question, ())]
 
 
-def _cname(scene: RuleInput, standing: RecordResult) -> Match | None:
-    for reply in _addresses(scene, standing):
+def host_is_cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where the MX host is an alias (RFC 2181 10.3)."""
+    for reply in _address_replies(rule_input, result):
         aliases = getattr(reply.answer, "aliases", ())
         if aliases:
-            places = {"found": aliases[-1], "value": _target(scene, standing)}
+            places = {"found": aliases[-1], "value": _mx_host(rule_input, result)}
             return Match(places=places, observed=(f"CNAME {aliases[0]}",))
     return None
 
 
-def _no_address(scene: RuleInput, standing: RecordResult) -> Match | None:
-    replies = _addresses(scene, standing)
-    gone = any(isinstance(reply.answer, NxDomain) for reply in replies)
+def host_without_address(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where the MX host does not exist, or has neither an IPv4 nor an IPv6 address."""
+    replies = _address_replies(rule_input, result)
+    missing = any(isinstance(reply.answer, NxDomain) for reply in replies)
     empty = len(replies) > 1 and all(isinstance(reply.answer, NoData) for reply in replies)
-    return Match(places={"value": _target(scene, standing)}) if gone or empty else None
+    return Match(places={"value": _mx_host(rule_input, result)}) if missing or empty else None
 
 
 TOPIC = Topic(
@@ -224,21 +228,27 @@ TOPIC = Topic(
     accepts=accepts,
     explains=(
         *misplaced.rules("mail-from", accepts),
-        DiagnosisRule(diagnosis=faults.MX_MISSING, holds=misplaced.absent),
-        DiagnosisRule(diagnosis=faults.MX_NULL, holds=_null),
-        DiagnosisRule(diagnosis=faults.MX_EXTRA, holds=_extra),
-        _one(faults.MX_IS_ADDRESS, _address),
-        DiagnosisRule(diagnosis=faults.IN_USE, holds=_in_use),
-        _one(faults.MX_ZONE_APPENDED, _zone_appended),
-        _one(faults.MX_WRONG_REGION, _wrong_region),
-        _one(faults.MX_WRONG_SUFFIX, _wrong_suffix),
-        DiagnosisRule(diagnosis=faults.MX_WRONG_HOST, holds=_otherwise),
+        DiagnosisRule(diagnosis=diagnoses.MX_MISSING, holds=misplaced.absent),
+        DiagnosisRule(
+            diagnosis=diagnoses.MX_NULL,
+            holds=lambda rule_input, result: Match() if "" in _wrong_hosts(rule_input, result) else None,
+        ),
+        DiagnosisRule(diagnosis=diagnoses.MX_EXTRA, holds=extra_mx),
+        _host_rule(diagnoses.MX_IS_ADDRESS, is_address),
+        DiagnosisRule(diagnosis=diagnoses.IN_USE, holds=used_by_other_service),
+        _host_rule(diagnoses.MX_ZONE_APPENDED, has_zone_appended),
+        _host_rule(diagnoses.MX_WRONG_REGION, has_wrong_region),
+        _host_rule(diagnoses.MX_WRONG_SUFFIX, has_wrong_suffix),
+        DiagnosisRule(
+            diagnosis=diagnoses.MX_WRONG_HOST,
+            holds=lambda _, result: Match() if result.verdict is Verdict.WRONG else None,
+        ),
     ),
     advises=(
-        DiagnosisRule(diagnosis=faults.MX_PRIORITY, holds=_priority),
-        DiagnosisRule(diagnosis=faults.MX_IS_CNAME, holds=_cname),
-        DiagnosisRule(diagnosis=faults.MX_NO_ADDRESS, holds=_no_address),
+        DiagnosisRule(diagnosis=diagnoses.MX_PRIORITY, holds=other_priority),
+        DiagnosisRule(diagnosis=diagnoses.MX_IS_CNAME, holds=host_is_cname),
+        DiagnosisRule(diagnosis=diagnoses.MX_NO_ADDRESS, holds=host_without_address),
     ),
     probes=misplaced.probes,
-    asks=_asks,
+    asks=questions,
 )

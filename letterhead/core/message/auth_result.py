@@ -1,4 +1,4 @@
-"""Knows how what a receiver finds is told: the result by its name in RFC 8601, why it is so, and what to do."""
+"""The result of authenticating a message: its name in RFC 8601 2.7, the reason for it, and the fix."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class ResultCode(StrEnum):
-    """Says what a receiver notes of a signature, or of SPF or DMARC (RFC 8601 2.7)."""
+    """The result codes for DKIM, SPF and DMARC (RFC 8601 2.7)."""
 
     NONE = "none"
     PASS = "pass"  # noqa: S105 no password
@@ -19,7 +19,7 @@ class ResultCode(StrEnum):
 
 
 class AuthResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a result, why it is so, and what to do; `code` is the finding that explains it, where there is one."""
+    """A result, why it is so, and what to do; `code` is that of the finding that explains it, where there is one."""
 
     result: ResultCode
     why: str
@@ -27,6 +27,6 @@ class AuthResult(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
 
 
-def sentence(text: str) -> str:
-    """Makes a whole sentence of a part of one."""
+def to_sentence(text: str) -> str:
+    """Return a clause as a sentence: with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."

@@ -1,6 +1,6 @@
-"""Knows the form of a mail as it travels (RFC 5322): its header fields, its body, whom it says that it is from.
+"""A message in the Internet Message Format (RFC 5322): header fields, body, addresses and Received hops.
 
-Any octets can be read, in time linear to their number: what is wrong with them is said, never raised.
+Any octets can be parsed, in time linear to their number: what is wrong with them is noted in the result, never raised.
 """
 
 import re
@@ -16,8 +16,8 @@ from letterhead.errors import Fault
 
 MOST_FIELDS: Final = 2000  # no mail that anybody wrote has so many
 MOST_RECEIVED: Final = 20
-_NAMED: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 5322 2.2, and RFC 6376 3.4.2 for the space
-_WORDS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[()<>,;:]|[^"()<>,;:]+', re.DOTALL)
+_FIELD_NAME: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 5322 2.2, and RFC 6376 3.4.2 for the space
+_PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[()<>,;:]|[^"()<>,;:]+', re.DOTALL)
 _FROM_HOST: Final = re.compile(r"\s*from\s+(\S+)(.*)", re.DOTALL | re.IGNORECASE)
 _BY: Final = re.compile(r"\sby\s", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"(?<![\w.:])(?:IPv6:)?([0-9A-Fa-f.:]{3,45})(?![\w.:])", re.IGNORECASE)
@@ -25,108 +25,106 @@ _ASKABLE: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,6
 
 
 class HeaderField(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one header field: `raw` is all of it but the last line end, `name` its name in lower case."""
+    """One header field: `raw` is all of it but the last line end, `name` its name in lower case."""
 
     name: str
     raw: bytes
 
     @property
     def value(self) -> bytes:
-        """Gives what stands behind the colon."""
+        """Return what follows the colon."""
         return self.raw.partition(b":")[2]
 
     @property
     def text(self) -> str:
-        """Gives the value on one line, for reading; octets that are no UTF-8 are replaced."""
+        """Return the value unfolded to one line; octets that are not UTF-8 are replaced."""
         return self.value.replace(b"\r\n", b"").decode("utf-8", "replace").strip()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a mail with CRLF at every line's end; `trouble` says what keeps it from being read as a whole."""
+    """A message with CRLF at the end of every line; `trouble` is what kept it from being parsed as a whole."""
 
     fields: tuple[HeaderField, ...]
     body: bytes
     trouble: str | None = None
 
     def fields_named(self, name: str) -> tuple[HeaderField, ...]:
-        """Lists the fields of a name (in lower case), the topmost first."""
+        """Return the fields of a name (in lower case), the topmost first."""
         return tuple(field for field in self.fields if field.name == name)
 
 
-def parse(octets: bytes) -> Message:
-    """Reads a mail; lines may end in CRLF or in LF alone, as files have them."""
+def parse_message(octets: bytes, most_fields: int = MOST_FIELDS) -> Message:
+    """Parse a message; lines may end in CRLF or in LF alone, as in files."""
     text = octets.replace(b"\r\n", b"\n")
     if text.startswith(b"\n"):
         head, body = b"", text[1:]
     else:
         head, _, body = text.partition(b"\n\n")
     lines = head.removesuffix(b"\n").split(b"\n") if head else []
-    fields, stray = _fields(lines)
+    fields, stray = _parse_fields(lines, most_fields)
     trouble = None
     if stray is not None:  # as most servers do: what is no field ends the header
         body = b"\n".join(lines[stray:]) + b"\n\n" + body
         trouble = f"line {stray + 1} is no header field, so the body begins there"
-    if len(fields) > MOST_FIELDS:
-        fields, trouble = fields[:MOST_FIELDS], f"it has more than {MOST_FIELDS} header fields"
+    if len(fields) > most_fields:
+        fields, trouble = fields[:most_fields], f"it has more than {most_fields} header fields"
     return Message(fields=tuple(fields), body=body.replace(b"\n", b"\r\n"), trouble=trouble)
 
 
-def _fields(lines: list[bytes]) -> tuple[list[HeaderField], int | None]:
-    """Joins lines to fields, up to a line that belongs to none, whose number is given then."""
-    gathered: list[tuple[str, list[bytes]]] = []
+def _parse_fields(lines: list[bytes], most_fields: int) -> tuple[list[HeaderField], int | None]:
+    """Parse lines to fields, up to a line that belongs to none; return the number of that line too, from 0."""
+    unfolded: list[tuple[str, list[bytes]]] = []
+    stray = None
     for number, line in enumerate(lines):
-        hit = _NAMED.match(line)
+        hit = _FIELD_NAME.match(line)
         if hit is not None:
-            gathered.append((hit[1].decode("ascii").lower(), [line]))
-        elif line[:1] in (b" ", b"\t") and gathered:
-            gathered[-1][1].append(line)
+            unfolded.append((hit[1].decode("ascii").lower(), [line]))
+        elif line[:1] in (b" ", b"\t") and unfolded:
+            unfolded[-1][1].append(line)
         elif number > 0 or not line.startswith(b"From "):  # the line that begins a mail in an mbox file
-            return _joined(gathered), number
-        if len(gathered) > MOST_FIELDS:
+            stray = number
             break
-    return _joined(gathered), None
+        if len(unfolded) > most_fields:
+            break
+    return [HeaderField(name=name, raw=b"\r\n".join(folded)) for name, folded in unfolded], stray
 
 
-def _joined(gathered: list[tuple[str, list[bytes]]]) -> list[HeaderField]:
-    return [HeaderField(name=name, raw=b"\r\n".join(lines)) for name, lines in gathered]
+# --- sender and route ------------------------------------------------------------------------------------------
 
 
-# --- whose mail it is ------------------------------------------------------------------------------------------
-
-
-def addresses(text: str) -> tuple[str, ...]:
-    """Lists the addresses in a field, without the names and comments around them (RFC 5322 3.4)."""
+def parse_addresses(text: str) -> tuple[str, ...]:
+    """Return the addresses in a field, without display names and comments (RFC 5322 3.4)."""
     found: list[str] = []
     bare: list[str] = []
     angle: list[str] | None = None
     depth = 0
-    for word in _WORDS.findall(f"{text},"):
-        if word in "()":
-            depth = max(0, depth + (1 if word == "(" else -1))
+    for piece in _PIECES.findall(f"{text},"):
+        if piece in "()":
+            depth = max(0, depth + (1 if piece == "(" else -1))
         elif depth:
             continue
-        elif word == "<":
+        elif piece == "<":
             angle = []
-        elif word == ">":
+        elif piece == ">":
             bare, angle = angle or [], None
         elif angle is not None:
-            angle.append(word)
-        elif word in ",;":
+            angle.append(piece)
+        elif piece in ",;":
             found.append("".join(bare).strip())
             bare = []
         else:
-            bare = [] if word == ":" else [*bare, word][-4:]  # a group's name ends in a colon
+            bare = [] if piece == ":" else [*bare, piece][-4:]  # a group's name ends in a colon
     return tuple(each for each in found if "@" in each)
 
 
 def domain_of(address: str) -> str | None:
-    """Gives an address's domain as an A-label; nothing where it has none that DNS can hold."""
+    """Return the domain of an address in A-labels; None where it has none that DNS can hold."""
     return a_label(address.rpartition("@")[2])
 
 
 @lru_cache(maxsize=64)
 def a_label(text: str) -> str | None:
-    """Writes a name as DNS has it; nothing where it is none."""
+    """Return a domain name in lower-case A-labels; None where it is no name of two labels or more."""
     name = text.strip().lower().removesuffix(".")
     if name.isascii():
         return name if _ASKABLE.fullmatch(name) else None
@@ -137,21 +135,21 @@ def a_label(text: str) -> str | None:
 
 
 def return_path(message: Message) -> str | None:
-    """Gives the envelope sender that the last server wrote down, empty for a bounce; nothing where it did not."""
-    written = message.fields_named("return-path")
-    return written[0].text.strip().removeprefix("<").removesuffix(">").strip() if written else None
+    """Return the envelope sender from the Return-Path field, empty for a bounce; None where there is no such field."""
+    found = message.fields_named("return-path")
+    return found[0].text.strip().removeprefix("<").removesuffix(">").strip() if found else None
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """Says who handed the mail over to whom: a Received field's `helo`, the address it came from, and its text."""
+    """One Received field: the name that the client gave, the address it connected from, and the field's text."""
 
     helo: str
     address: str | None
     text: str
 
 
-def hops(message: Message) -> Iterator[Hop]:
-    """Reads the Received fields that name a sending host, the last server's first."""
+def received_hops(message: Message) -> Iterator[Hop]:
+    """Yield the Received fields that name a sending host, the last server's first."""
     for field in message.fields_named("received")[:MOST_RECEIVED]:
         text = field.text[:1000]
         hit = _FROM_HOST.match(_BY.split(text, maxsplit=1)[0])
@@ -160,13 +158,13 @@ def hops(message: Message) -> Iterator[Hop]:
 
 
 def _first_address(text: str) -> str | None:
-    """Finds an address; what stands in the comment was seen by the server, the rest was claimed by the client."""
+    """Return the first IP address; one in the comment was seen by the server, the others were claimed by the client."""
     return next((found for found in _ADDRESS.findall(text) if read_address(found) is not None), None)
 
 
 def last_public_hop(message: Message) -> Hop | None:
-    """Finds the topmost hop from a public address: those above it are the receiver's own servers."""
-    for hop in hops(message):
+    """Return the topmost hop from a public address: those above it are the receiver's own servers."""
+    for hop in received_hops(message):
         address = read_address(hop.address) if hop.address else None
         if address is not None and is_not_public(address) is None:
             return hop

@@ -58,7 +58,7 @@ def served_keys(
 
 def _key(slots: KeyDelegation, selector: str, public_key: str, *, ahead: bool) -> PlannedRecord:
     host = cname_target(slots, selector)
-    return replace(topic.planned(slots.zone, selector, public_key, ahead=ahead), host=host)
+    return replace(topic.planned_record(slots.zone, selector, public_key, ahead=ahead), host=host)
 
 
 def zone_texts(domain: Domain) -> dict[str, str]:
@@ -73,7 +73,7 @@ def zone_texts(domain: Domain) -> dict[str, str]:
 
 
 def _text(public_key: str | None) -> str:
-    return topic.planned("", "", public_key).value if public_key else REVOKED
+    return topic.planned_record("", "", public_key).value if public_key else REVOKED
 
 
 def no_texts(slots: KeyDelegation) -> Mapping[str, None]:

@@ -144,7 +144,7 @@ def start(domain: Domain, selector: str, public_key: str, now: datetime, why: st
     """Begins a rotation; the key that signs, and all that is judged by it, stays as it is."""
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
     after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
-    host = topic.planned(domain.sender, selector, public_key).host
+    host = topic.planned_record(domain.sender, selector, public_key).host
     until = (
         f"every server serves it by way of {host}" if domain.key_delegation else f"the TXT record {host} is published"
     )
@@ -325,7 +325,7 @@ def waits_for(domain: Domain) -> str:
 
 
 def _missing(domain: Domain, coming: Rotation) -> str:
-    host = topic.planned(domain.sender, coming.selector, coming.public_key).host
+    host = topic.planned_record(domain.sender, coming.selector, coming.public_key).host
     told = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
     if domain.key_delegation is not None:
         there = f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay."

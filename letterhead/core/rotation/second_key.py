@@ -36,7 +36,7 @@ def _followed(before: Domain, domain: Domain, now: datetime) -> Domain:
 def _looked(sender: str, key: Ed25519Key | None, seen: Seen, now: datetime) -> Ed25519Key | None:
     if key is None:
         return None
-    spread = propagation_of(topic.planned_ed25519(sender, key.selector, key.public_key), seen)
+    spread = propagation_of(topic.planned_ed25519_record(sender, key.selector, key.public_key), seen)
     if spread.missing_at:
         return replace(key, seen_since=None, live=False)
     if not spread.is_everywhere:  # silence proves nothing

@@ -1,7 +1,7 @@
-"""Holds the diagnoses about SPF records as data; spf.py knows when they hold.
+"""The diagnoses about SPF records, as text; the rules that recognise them are in `topic` and `advice`.
 
-Places beside those of `finding`: {part} the offending text and {why} what is wrong with it, {mend} the whole value to
-publish, where there is one, {chain} the domains that led to the fault, {whose} a word on whose record it is.
+Places besides those of `finding`: {part} the offending text and {why} what is wrong with it, {mend} the whole value to
+publish, where there is one, {chain} the domains that led to the fault, {whose} a sentence where it is the provider's.
 """
 
 from letterhead.core.findings.diagnosis import Diagnosis, Severity

@@ -1,7 +1,8 @@
-"""Knows how far receivers follow an SPF record, and what that costs (RFC 7208 4.6.4), judged from what was seen.
+"""The tree of includes and redirects below an SPF record, and the lookups that it costs (RFC 7208 4.6.4).
 
-Says which questions are still open, and asks none. Every term is counted as for a sender that nothing matches before
-`all`: the dearest case, which each record must stand. Macros depend on the mail: such a term is counted, not followed.
+It is built from what was seen, with the questions that are still open. Every term is counted as for a client that
+nothing matches before `all`: the dearest case, which each record must allow. Macros depend on the message: such a term
+is counted, not followed.
 """
 
 import re
@@ -13,7 +14,7 @@ import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records, txt_question
-from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse, spf_texts
+from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse_spf_record, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
 MAX_VOIDS: Final = 2  # RFC 7208 4.6.4
@@ -26,7 +27,7 @@ ASKABLE: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}
 
 
 class SpfErrorKind(StrEnum):
-    """Says what makes receivers give up on a tree; each is a permanent error."""
+    """The errors in a tree that end its evaluation; each is a permanent error."""
 
     INCLUDE_LOOP = "include-loop"
     REDIRECT_LOOP = "redirect-loop"
@@ -37,7 +38,7 @@ class SpfErrorKind(StrEnum):
 
 
 class SpfError(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one break: `path` are the domains walked to it, the last is where it is; `term` is what led there."""
+    """One error: `path` are the domains that lead to it, the last is where it is; `term` is what leads there."""
 
     kind: SpfErrorKind
     path: tuple[str, ...]
@@ -46,7 +47,7 @@ class SpfError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookupTerm(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one term that costs lookups, with what its target costs in turn; `name` is what it looks up."""
+    """One term that costs lookups, with the terms of its target; `name` is what it looks up."""
 
     term: Term
     name: str
@@ -55,51 +56,51 @@ class LookupTerm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookupTree(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a record costs and where it breaks; `wanted` is still to be asked, until then all is "at least"."""
+    """What a record costs and its errors; while questions are `wanted`, all counts are lower bounds."""
 
     record: SpfRecord
     branches: tuple[LookupTerm, ...]
     voids: tuple[str, ...]
-    troubles: tuple[SpfError, ...]
+    errors: tuple[SpfError, ...]
     wanted: tuple[Question, ...]
     complete: bool
 
     @property
     def lookups(self) -> int:
-        """Counts the lookups of the whole tree."""
+        """Return the number of lookups of the whole tree."""
         return sum(branch.cost for branch in self.branches)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Writes the tree, one term that costs a line, with the lookups of its branch."""
+        """Return the tree as text, one line for a term that costs lookups, with the number of them."""
         lines = list(_lines(self.branches, "", MAX_LINES + 1))
         return (*lines[:MAX_LINES], *(["…"] if len(lines) > MAX_LINES else []))
 
     @property
     def permanent_error(self) -> bool:
-        """Says whether receivers give up somewhere on this record, as far as seen."""
-        broken = self.record.permanent_error is not None or bool(self.troubles)
-        return broken or self.lookups > MAX_LOOKUPS or len(self.voids) > MAX_VOIDS
+        """Return whether the record is a permanent error somewhere, as far as was seen."""
+        faulty = self.record.permanent_error is not None or bool(self.errors)
+        return faulty or self.lookups > MAX_LOOKUPS or len(self.voids) > MAX_VOIDS
 
 
 def count_lookups(domain: str, record: SpfRecord, seen: Seen) -> LookupTree:
-    """Walks the tree below a domain's record, as far as it was seen."""
-    walker = _Walker(seen)
+    """Build the tree below a domain's record, as far as it was seen."""
+    walker = _TreeWalker(seen)
     branches = walker.branches_of(record, (domain,))
     counted = not walker.wanted and sum(branch.cost for branch in branches) <= MAX_LOOKUPS
-    voids = _voids(branches, seen) if counted else _Voids()
+    voids = _count_voids(branches, seen) if counted else _Voids()
     return LookupTree(
         record=record,
         branches=branches,
         voids=tuple(voids.found),
-        troubles=tuple(dict.fromkeys([*walker.troubles, *voids.troubles])),
+        errors=tuple(dict.fromkeys([*walker.errors, *voids.errors])),
         wanted=tuple(dict.fromkeys([*walker.wanted, *voids.wanted])),
         complete=not (walker.wanted or walker.unknown or voids.wanted),
     )
 
 
 def _lines(branches: Sequence[LookupTerm], indent: str, room: int) -> Iterator[str]:
-    """Writes at most `room` lines: a tree that names itself again and again has no end."""
+    """Yield at most `room` lines: a tree that names itself again and again has no end."""
     for branch in branches:
         if room <= 0:
             return
@@ -111,45 +112,43 @@ def _lines(branches: Sequence[LookupTerm], indent: str, room: int) -> Iterator[s
 
 
 def display_term(term: Term) -> str:
-    """Writes a term for a person, cut where it is very long."""
+    """Return a term as text, cut where it is very long."""
     return term.text if len(term.text) <= MAX_SHOWN else term.text[: MAX_SHOWN - 1] + "…"
 
 
-# --- what was seen of a name -----------------------------------------------------------------------------------
+# --- includes and redirects ------------------------------------------------------------------------------------
 
 
-# --- the walk --------------------------------------------------------------------------------------------------
-
-
-class _Walker:
-    """Walks each domain's record once, however often the tree names it: its costs are remembered."""
+class _TreeWalker:
+    """Follows includes and redirects, each domain's record once, however often the tree names it."""
 
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._known: dict[str, tuple[LookupTerm, ...]] = {}
         self._names: set[str] = set()
         self.wanted: list[Question] = []
-        self.troubles: list[SpfError] = []
+        self.errors: list[SpfError] = []
         self.unknown = False
 
     def branches_of(self, record: SpfRecord, path: tuple[str, ...]) -> tuple[LookupTerm, ...]:
-        """Counts the terms of one record; `path` ends in its domain."""
+        """Return the terms of one record that cost lookups; `path` ends in its domain."""
         if record.permanent_error is not None:  # RFC 7208 4.6: nothing of it is evaluated
             return ()
-        return tuple(self._branch(term, path) for term in record.evaluated_terms if term.name in LOOKUPS)
+        branches: list[LookupTerm] = []
+        for term in record.evaluated_terms:
+            if term.name in LOOKUPS:
+                follows = term.name in ("include", "redirect") and not term.has_macros
+                below = self._follow(term, (*path, term.domain or "")) if follows else ()
+                cost = 1 + sum(each.cost for each in below)
+                branches.append(LookupTerm(term=term, name=term.domain or path[-1], cost=cost, branches=below))
+        return tuple(branches)
 
-    def _branch(self, term: Term, path: tuple[str, ...]) -> LookupTerm:
-        below: tuple[LookupTerm, ...] = ()
-        if term.name in ("include", "redirect") and not term.has_macros:
-            below = self._target(term, (*path, term.domain or ""))
-        cost = 1 + sum(each.cost for each in below)
-        return LookupTerm(term=term, name=term.domain or path[-1], cost=cost, branches=below)
-
-    def _target(self, term: Term, path: tuple[str, ...]) -> tuple[LookupTerm, ...]:
-        """Follows include and redirect to the record of the path's last domain."""
+    def _follow(self, term: Term, path: tuple[str, ...]) -> tuple[LookupTerm, ...]:
+        """Follow an include or a redirect to the record of the path's last domain."""
         target = path[-1]
         if target in path[:-1]:
-            self._break(SpfErrorKind.INCLUDE_LOOP if term.name == "include" else SpfErrorKind.REDIRECT_LOOP, term, path)
+            loop = SpfErrorKind.INCLUDE_LOOP if term.name == "include" else SpfErrorKind.REDIRECT_LOOP
+            self._add_error(loop, term, path)
             return ()
         if target not in self._known:
             record = self._record(term, path)
@@ -157,25 +156,25 @@ class _Walker:
         return self._known[target]
 
     def _record(self, term: Term, path: tuple[str, ...]) -> SpfRecord | None:
-        there = self._txt(path[-1])
-        if there is NoRecords.UNKNOWN:
+        rdatas = self._txt_records(path[-1])
+        if rdatas is NoRecords.UNKNOWN:
             return None
-        records = spf_texts(there) if isinstance(there, tuple) else []
+        records = spf_texts(rdatas) if isinstance(rdatas, tuple) else []
         if len(records) != 1:
-            self._break(SpfErrorKind.SEVERAL_RECORDS if records else SpfErrorKind.NO_RECORD, term, path)
+            self._add_error(SpfErrorKind.SEVERAL_RECORDS if records else SpfErrorKind.NO_RECORD, term, path)
             return None
-        record = parse(records[0])
+        record = parse_spf_record(records[0])
         mark = record.permanent_error
         if mark is not None:
             offending = record.text[slice(*mark.span)][:MAX_SHOWN]
-            self._break(SpfErrorKind.FAULTY_RECORD, term, path, f"“{offending}” {mark.why}")
+            self._add_error(SpfErrorKind.FAULTY_RECORD, term, path, f"“{offending}” {mark.why}")
         return record
 
-    def _break(self, kind: SpfErrorKind, term: Term, path: tuple[str, ...], why: str = "") -> None:
-        self.troubles.append(SpfError(kind=kind, path=path, term=term, why=why))
+    def _add_error(self, kind: SpfErrorKind, term: Term, path: tuple[str, ...], why: str = "") -> None:
+        self.errors.append(SpfError(kind=kind, path=path, term=term, why=why))
 
-    def _txt(self, name: str) -> SeenRecords:
-        """Gives what was seen, or notes the question as open; what may not be asked stays unknown."""
+    def _txt_records(self, name: str) -> SeenRecords:
+        """Return the TXT records that were seen, or note the question as open; what can't be asked stays unknown."""
         if not ASKABLE.fullmatch(name):
             malformed = re.fullmatch(r"[a-z0-9._-]*", name)
             return NoRecords.VOID if malformed else self._give_up()  # RFC 7208 4.3: malformed gives "none"
@@ -185,8 +184,8 @@ class _Walker:
                 return self._give_up()
             self.wanted.append(txt_question(name))
             return NoRecords.UNKNOWN
-        there = seen_records(self._seen, txt_question(name))
-        return self._give_up() if there is NoRecords.UNKNOWN else there
+        rdatas = seen_records(self._seen, txt_question(name))
+        return self._give_up() if rdatas is NoRecords.UNKNOWN else rdatas
 
     def _give_up(self) -> NoRecords:
         self.unknown = True
@@ -194,52 +193,56 @@ class _Walker:
 
 
 def flatten(branches: Iterable[LookupTerm]) -> Iterator[LookupTerm]:
-    """Gives the branches of a tree from above; as good as endless where it names itself often."""
+    """Yield the terms of a tree from the top; practically without end where it names itself often."""
     for branch in branches:
         yield branch
         yield from flatten(branch.branches)
 
 
+# --- void lookups ----------------------------------------------------------------------------------------------
+
+
 class _Voids(msgspec.Struct):
-    """Gathers what the names behind a, mx and exists hold."""
+    """The void lookups of a, mx and exists: terms, open questions and errors."""
 
     found: list[str] = []
     wanted: list[Question] = []
-    troubles: list[SpfError] = []
+    errors: list[SpfError] = []
 
 
-def _voids(branches: Iterable[LookupTerm], seen: Seen) -> _Voids:
-    """Looks behind the terms whose lookups may be void, where so many may be that it matters, and behind each mx.
+def _count_voids(branches: Iterable[LookupTerm], seen: Seen) -> _Voids:
+    """Look up the terms that may be void, where so many may be that it matters, and each mx.
 
-    What ptr and macros ask for depends on the mail. A void include is a permanent error anyway.
+    What ptr and macros ask for depends on the message. A void include is a permanent error anyway.
     """
-    told = _Voids()
+    voids = _Voids()
     at_risk = [each for each in flatten(branches) if each.term.name in ADDRESSED and not each.term.has_macros]
     if len(at_risk) <= MAX_VOIDS:
         at_risk = [each for each in at_risk if each.term.name == "mx"]
     for branch in at_risk:
-        there = _behind(branch, seen, told.wanted)
-        if there is NoRecords.VOID:
-            told.found.append(display_term(branch.term))
-        if branch.term.name == "mx" and isinstance(there, tuple) and len(there) > MAX_EXCHANGES:
-            many = SpfError(
-                kind=SpfErrorKind.MANY_EXCHANGES, path=(branch.name,), term=branch.term, why=str(len(there))
-            )
-            told.troubles.append(many)
-    return told
+        rdatas = _records_of(branch, seen, voids.wanted)
+        if rdatas is NoRecords.VOID:
+            voids.found.append(display_term(branch.term))
+        if branch.term.name == "mx" and isinstance(rdatas, tuple) and len(rdatas) > MAX_EXCHANGES:
+            kind, count = SpfErrorKind.MANY_EXCHANGES, str(len(rdatas))
+            voids.errors.append(SpfError(kind=kind, path=(branch.name,), term=branch.term, why=count))
+    return voids
 
 
-def _behind(branch: LookupTerm, seen: Seen, wanted: list[Question]) -> SeenRecords:
-    """Sees what a term finds: RFC 7208 4.6.4 counts the term, so one address of either family is enough."""
+def _records_of(branch: LookupTerm, seen: Seen, wanted: list[Question]) -> SeenRecords:
+    """Return the records that a term looks up: RFC 7208 4.6.4 counts terms, so an address of either family will do.
+
+    A question that is still open is added to `wanted`.
+    """
     # RFC 7208 5.7: exists asks for A, whatever the sender's family
     rdtypes = {"mx": ("MX",), "exists": ("A",)}.get(branch.term.name, ("A", "AAAA"))
-    there: SeenRecords = NoRecords.UNKNOWN
+    rdatas: SeenRecords = NoRecords.UNKNOWN
     for rdtype in rdtypes if ASKABLE.fullmatch(branch.name) else ():
-        asked = resolver_question(branch.name, rdtype)
-        if asked not in seen:
-            wanted.append(asked)
+        question = resolver_question(branch.name, rdtype)
+        if question not in seen:
+            wanted.append(question)
             return NoRecords.UNKNOWN
-        there = seen_records(seen, asked)
-        if there is not NoRecords.VOID:
+        rdatas = seen_records(seen, question)
+        if rdatas is not NoRecords.VOID:
             break
-    return there
+    return rdatas

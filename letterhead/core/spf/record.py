@@ -1,6 +1,6 @@
-"""Knows the grammar of SPF records (RFC 7208 12): a text becomes terms and faults, each with its place in the text.
+"""An SPF record parsed into terms, and what is wrong with it, each with its place in the text (RFC 7208 12).
 
-Knows nothing of DNS. Macros are checked and never expanded: what they become depends on each mail.
+Macros are checked and never expanded: what they become depends on each message.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ TextSpan = tuple[int, int]
 
 
 class SyntaxProblem(StrEnum):
-    """Says what is wrong with a part of a record; all but "doubtful" are a permanent error (RFC 7208 4.6)."""
+    """What is wrong with a part of a record; all but "doubtful" are a permanent error (RFC 7208 4.6)."""
 
     SYNTAX = "syntax"
     UNKNOWN_MECHANISM = "unknown-mechanism"
@@ -31,15 +31,15 @@ class SyntaxProblem(StrEnum):
 
 
 class MarkedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """Points at a part of a record: `span` are offsets from and to, `why` goes on after “…” as a sentence."""
+    """A part of a record that is wrong: `span` is its start and end, `why` continues a sentence that begins with it."""
 
-    fault: SyntaxProblem
+    problem: SyntaxProblem
     span: TextSpan
     why: str
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one term: a mechanism with its qualifier, or a modifier.
+    """One term: a mechanism with its qualifier, or a modifier.
 
     `name` is in lower case. `domain` is the domain-spec in lower case without a final dot, None where the record's
     own domain is meant; `network` is that of ip4 and ip6. `text` is the term as written.
@@ -55,35 +55,35 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> str:
-        """Gives the domain-spec as it was written, which may be none: a macro's case means something."""
+        """Return the domain-spec as written, which may be empty: the case of a macro matters."""
         written = self.text.partition("=" if self.modifier else ":")[2]
         return _CIDR.sub("", written) if self.name in ("a", "mx") else written
 
     @property
     def prefixes(self) -> tuple[int, int]:
-        """Gives how many bits of an IPv4 and of an IPv6 address must agree, for a and mx (RFC 7208 5.6)."""
+        """Return how many bits of an IPv4 and of an IPv6 address must agree, for a and mx (RFC 7208 5.6)."""
         lengths = _CIDR.search(self.text)
         four, six = (lengths[1], lengths[2]) if lengths else (None, None)
         return int(four or 32), int(six or 128)
 
     @property
     def has_macros(self) -> bool:
-        """Says whether the domain depends on the mail."""
+        """Return whether the domain depends on the message."""
         return self.domain is not None and "%" in self.domain
 
     @property
     def matches_all(self) -> bool:
-        """Says whether every sender matches, so that nothing after it is ever evaluated."""
+        """Return whether every client matches, so that nothing after it is ever evaluated."""
         return self.network.endswith("/0") if self.network else self.name == ALL and not self.modifier
 
     @property
     def canonical(self) -> str:
-        """Writes the term in lower case without what changes nothing: a `+`, a final dot."""
+        """Return the term in lower case without what changes nothing: a `+`, a final dot."""
         return self.text.lower().removeprefix("+").removesuffix(".")
 
 
 class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Holds one record as it was read; where a mark is a permanent error, the terms end before it."""
+    """One parsed record; where a mark is a permanent error, the terms end before it."""
 
     text: str
     terms: tuple[Term, ...]
@@ -91,80 +91,80 @@ class SpfRecord(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def permanent_error(self) -> MarkedPart | None:
-        """Gives the mark that makes receivers give up on the record, if any (RFC 7208 4.6)."""
-        return next((mark for mark in self.marks if mark.fault is not SyntaxProblem.DOUBTFUL), None)
+        """Return the mark that is a permanent error, if any (RFC 7208 4.6)."""
+        return next((mark for mark in self.marks if mark.problem is not SyntaxProblem.DOUBTFUL), None)
 
     @cached_property
     def all(self) -> Term | None:
-        """Gives the first `all`: it always matches, so no mechanism after it is evaluated (RFC 7208 5.1)."""
+        """Return the first `all`: it always matches, so no mechanism after it is evaluated (RFC 7208 5.1)."""
         return next((term for term in self.terms if term.name == ALL and not term.modifier), None)
 
     @cached_property
     def redirect(self) -> Term | None:
-        """Gives the redirect, which counts only where there is no `all` (RFC 7208 6.1)."""
+        """Return the redirect, which counts only where there is no `all` (RFC 7208 6.1)."""
         return next((term for term in self.terms if term.name == "redirect"), None)
 
     @cached_property
     def evaluated_terms(self) -> tuple[Term, ...]:
-        """Keeps the terms that receivers evaluate, in their order: mechanisms up to `all`, else the redirect last."""
+        """Return the terms that receivers evaluate, in their order: mechanisms up to `all`, else the redirect last."""
         directives = [term for term in self.terms if not term.modifier]
         if self.all is not None:
             return tuple(directives[: directives.index(self.all) + 1])
         return (*directives, self.redirect) if self.redirect else tuple(directives)  # RFC 7208 6.1: it comes last
 
     @cached_property
-    def unread(self) -> tuple[Term, ...]:
-        """Keeps the mechanisms that stand after `all`."""
-        return () if self.all is None else tuple(t for t in self.terms if not t.modifier and t.span > self.all.span)
+    def terms_after_all(self) -> tuple[Term, ...]:
+        """Return the mechanisms after `all`."""
+        end = self.all
+        return () if end is None else tuple(term for term in self.terms if not term.modifier and term.span > end.span)
 
 
 def is_spf(text: str) -> bool:
-    """Says whether a text is an SPF record: `v=spf1`, then a space or the end (RFC 7208 4.5)."""
+    """Return whether a text is an SPF record: `v=spf1`, then a space or the end (RFC 7208 4.5)."""
     return text[:7].lower() in ("v=spf1", "v=spf1 ")
 
 
 def texts(rdatas: Iterable[Rdata]) -> list[str]:
-    """Gives the text of each TXT."""
+    """Return the text of each TXT record."""
     return [rdata.text for rdata in rdatas if isinstance(rdata, Txt)]
 
 
 def spf_texts(rdatas: Iterable[Rdata]) -> list[str]:
-    """Keeps the texts that are SPF records."""
+    """Return the texts that are SPF records."""
     return [text for text in texts(rdatas) if is_spf(text)]
 
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
-def parse(text: str) -> SpfRecord:
-    """Reads a record up to its first permanent error; raises for no text, in linear time."""
+def parse_spf_record(text: str) -> SpfRecord:
+    """Parse a record up to its first permanent error, in linear time; no text raises."""
     terms: list[Term] = []
     marks: list[MarkedPart] = []
     once: set[str] = set()
-    for found in _WORDS.finditer(text, len("v=spf1")):
-        read = _term(found[0], found.start())
-        if isinstance(read, Term) and read.modifier and read.name in ("redirect", "exp"):
-            if read.name in once:  # RFC 7208 6
-                read = _mark(
-                    SyntaxProblem.SYNTAX, found[0], found.start(), f"is a second {read.name}=, and one is allowed"
-                )
+    for word in _WORDS.finditer(text, len("v=spf1")):
+        term = _parse_term(word[0], word.start())
+        if isinstance(term, Term) and term.modifier and term.name in ("redirect", "exp"):
+            if term.name in once:  # RFC 7208 6
+                why = f"is a second {term.name}=, and one is allowed"
+                term = _mark(SyntaxProblem.SYNTAX, word[0], word.start(), why)
             else:
-                once.add(read.name)
-        if isinstance(read, MarkedPart):
-            marks.append(_explained(read, text))
+                once.add(term.name)
+        if isinstance(term, MarkedPart):
+            marks.append(_explain(term, text))
             break
-        terms.append(read)
-        doubt = _doubt(read)
+        terms.append(term)
+        doubt = _doubt(term)
         if doubt is not None:
             marks.append(doubt)
     return SpfRecord(text=text, terms=tuple(terms), marks=tuple(marks))
 
 
 def merge_records(records: Sequence[str]) -> str:
-    """Makes one record of several: each term once, in order, and the mildest of their endings."""
+    """Merge several records into one: each term once, in order, and the mildest of their endings."""
     terms = [term for text in records for term in text.split(" ")[1:] if term]
     endings = [term for term in terms if _ENDING.fullmatch(term)]
-    softest = min(endings, key=lambda ending: "?~-+".find(ending[0]) % 4, default="~all")
-    kept = dict.fromkeys(term for term in terms if term not in endings)
-    return " ".join(["v=spf1", *kept, softest])
+    mildest = min(endings, key=lambda ending: "?~-+".find(ending[0]) % 4, default="~all")
+    others = dict.fromkeys(term for term in terms if term not in endings)
+    return " ".join(["v=spf1", *others, mildest])
 
 
 # --- one term --------------------------------------------------------------------------------------------------
@@ -183,36 +183,8 @@ _TOP_LABEL: Final = re.compile(r"\.(?:[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-
 _ADDRESS_LIKE: Final = re.compile(r"(?:[0-9.]+|(?=[^:]*:[^:]*:)[0-9a-f:.]+)(?:/[0-9]*)?", re.IGNORECASE)
 _GLUED: Final = re.compile(r"(?:include|exists|redirect|ip4|ip6|mx|a)[:=]", re.IGNORECASE)
 _ODD: Final = re.compile(r"[^a-z0-9._-]")
-
-
-def _mark(fault: SyntaxProblem, word: str, start: int, why: str) -> MarkedPart:
-    return MarkedPart(fault=fault, span=(start, start + len(word)), why=why)
-
-
-def _term(word: str, start: int) -> Term | MarkedPart:
-    shape = _TERM.fullmatch(word)
-    if shape is None:
-        return _mark(SyntaxProblem.SYNTAX, word, start, _shapeless(word))
-    qualifier, written, separator, value = shape.groups()
-    name = written.lower()
-    if separator == "=":
-        return _modifier(word, start, name, value, qualifier)
-    if name not in MECHANISMS:
-        return _mark(SyntaxProblem.UNKNOWN_MECHANISM, word, start, _meant(name))
-    return _mechanism(word, start, name, qualifier or "+", (separator or "") + (value or ""))
-
-
-def _shapeless(word: str) -> str:
-    if word in ("-", "~", "+", "?"):
-        return "must stand directly before its mechanism, without a space"
-    return "is no mechanism and no modifier"
-
-
-def _meant(name: str) -> str:
-    for real, slips in _SLIPS.items():
-        if name in slips:
-            return f"is not known to SPF; {real} is meant"
-    return "is not known to SPF"
+_BAD_MACRO: Final = "holds a “%” that begins no macro, or a character that may not be there"
+_NO_SEPARATOR: Final = "may not stand here: only spaces separate the parts"
 
 
 _SLIPS: Final = {
@@ -227,41 +199,59 @@ _SLIPS: Final = {
 }
 
 
-def _modifier(word: str, start: int, name: str, value: str, qualifier: str) -> Term | MarkedPart:
+def _mark(problem: SyntaxProblem, word: str, start: int, why: str) -> MarkedPart:
+    return MarkedPart(problem=problem, span=(start, start + len(word)), why=why)
+
+
+def _parse_term(word: str, start: int) -> Term | MarkedPart:
+    hit = _TERM.fullmatch(word)
+    if hit is None:
+        why = "is no mechanism and no modifier"
+        if word in ("-", "~", "+", "?"):
+            why = "must stand directly before its mechanism, without a space"
+        return _mark(SyntaxProblem.SYNTAX, word, start, why)
+    qualifier, name, separator, value = hit[1], hit[2].lower(), hit[3], hit[4]
+    if separator == "=":
+        return _parse_modifier(word, start, name, value, qualifier)
+    if name not in MECHANISMS:
+        meant = next((f"; {mechanism} is meant" for mechanism, slips in _SLIPS.items() if name in slips), "")
+        return _mark(SyntaxProblem.UNKNOWN_MECHANISM, word, start, f"is not known to SPF{meant}")
+    return _parse_mechanism(word, start, name, qualifier or "+", (separator or "") + (value or ""))
+
+
+def _parse_modifier(word: str, start: int, name: str, value: str, qualifier: str) -> Term | MarkedPart:
     if qualifier:
         return _mark(SyntaxProblem.SYNTAX, word, start, f"may not have the “{qualifier}” before it")
     if name in NAMED and name not in MECHANISMS:
-        trouble = _domain_trouble(value)
-        if trouble is not None:
-            return _mark(trouble[0], word, start, trouble[1])
+        problem = _domain_problem(value)
+        if problem is not None:
+            return _mark(problem[0], word, start, problem[1])
     elif _MACRO_STRING.fullmatch(value) is None:
         # RFC 7208 12: unknown-modifier = name "=" macro-string; ignored, but not whatever it holds
-        return _mark(
-            SyntaxProblem.SYNTAX, word, start, "holds a “%” that begins no macro, or a character that may not be there"
-        )
-    return Term(name=name, text=word, span=(start, start + len(word)), modifier=True, domain=_plain(value))
+        return _mark(SyntaxProblem.SYNTAX, word, start, _BAD_MACRO)
+    return Term(name=name, text=word, span=(start, start + len(word)), modifier=True, domain=_normalize(value))
 
 
-def _mechanism(word: str, start: int, name: str, qualifier: str, rest: str) -> Term | MarkedPart:
-    """Reads what follows a mechanism's name, `rest`, with its `:` or `/`."""
+def _parse_mechanism(word: str, start: int, name: str, qualifier: str, rest: str) -> Term | MarkedPart:
+    """Parse what follows a mechanism's name, `rest`, with its `:` or `/`."""
     span = (start, start + len(word))
     if name == ALL:
         if rest:
             return _mark(SyntaxProblem.SYNTAX, word, start, "must be “all” and nothing more")
         return Term(name=name, text=word, span=span, qualifier=qualifier)
     if name in ("ip4", "ip6"):
-        network = _network(name, rest[1:]) if rest.startswith(":") else None
+        network = _parse_network(name, rest[1:]) if rest.startswith(":") else None
         if network is None:
-            return _mark(SyntaxProblem.BAD_ADDRESS, word, start, _address_trouble(name, rest[1:]))
+            return _mark(SyntaxProblem.BAD_ADDRESS, word, start, _address_problem(name, rest[1:]))
         return Term(name=name, text=word, span=span, qualifier=qualifier, network=network)
-    domain, trouble = _domain(name, rest)
-    if trouble is not None:
-        return _mark(trouble[0], word, start, trouble[1])
+    domain, problem = _parse_domain(name, rest)
+    if problem is not None:
+        return _mark(problem[0], word, start, problem[1])
     return Term(name=name, text=word, span=span, qualifier=qualifier, domain=domain)
 
 
-def _domain(name: str, rest: str) -> tuple[str | None, tuple[SyntaxProblem, str] | None]:
-    """Reads `:domain-spec` and, for a and mx, the prefix lengths after it."""
+def _parse_domain(name: str, rest: str) -> tuple[str | None, tuple[SyntaxProblem, str] | None]:
+    """Parse `:domain-spec` and, for a and mx, the prefix lengths after it."""
     if not rest and name not in NAMED:
         return None, None
     if name in ("a", "mx"):
@@ -276,17 +266,17 @@ def _domain(name: str, rest: str) -> tuple[str | None, tuple[SyntaxProblem, str]
         return None, None
     if not rest.startswith(":"):
         return None, (SyntaxProblem.SYNTAX, f"must be written as {name}:domain, with nothing else in it")
-    return _plain(rest[1:]), _domain_trouble(rest[1:])
+    return _normalize(rest[1:]), _domain_problem(rest[1:])
 
 
-def _domain_trouble(domain: str) -> tuple[SyntaxProblem, str] | None:
-    """Says why a text is no domain-spec (RFC 7208 7.1)."""
+def _domain_problem(domain: str) -> tuple[SyntaxProblem, str] | None:
+    """Return why a text is no domain-spec (RFC 7208 7.1); None where it is one."""
     if not domain:
         return SyntaxProblem.SYNTAX, "has no domain directly after it"
     if _ADDRESS_LIKE.fullmatch(domain):
         return SyntaxProblem.BAD_ADDRESS, "holds an address where a domain must stand; addresses go after ip4: or ip6:"
     if _MACRO_STRING.fullmatch(domain) is None:
-        return SyntaxProblem.SYNTAX, "holds a “%” that begins no macro, or a character that may not be there"
+        return SyntaxProblem.SYNTAX, _BAD_MACRO
     if _EXP_ONLY.search(domain):
         return SyntaxProblem.SYNTAX, "has a macro that only the text of an explanation may have"
     if not _TOP_LABEL.search(domain) and not _ENDS_IN_MACRO.search(domain):
@@ -294,60 +284,57 @@ def _domain_trouble(domain: str) -> tuple[SyntaxProblem, str] | None:
     return None
 
 
-def _plain(domain: str) -> str:
+def _normalize(domain: str) -> str:
     return domain.lower().removesuffix(".")
 
 
-def _network(name: str, text: str) -> str | None:
-    """Reads an address with an optional prefix length; nothing where it is none (RFC 7208 5.6)."""
+def _parse_network(name: str, text: str) -> str | None:
+    """Parse an address with an optional prefix length (RFC 7208 5.6); return None where it is none."""
     address, slash, length = text.partition("/")
     limit = 32 if name == "ip4" else 128
     if slash and (not re.fullmatch(r"0|[1-9][0-9]{0,2}", length) or int(length) > limit):
         return None
     try:
-        read = ipaddress.IPv4Address(address) if name == "ip4" else ipaddress.IPv6Address(address)
+        parsed = ipaddress.IPv4Address(address) if name == "ip4" else ipaddress.IPv6Address(address)
     except ValueError:
         return None
-    return None if "%" in address else f"{read}/{length if slash else limit}"
+    return None if "%" in address else f"{parsed}/{length if slash else limit}"
 
 
-def _address_trouble(name: str, text: str) -> str:
+def _address_problem(name: str, text: str) -> str:
     if not text:
         return f"has no address directly after it: {name}:address is the form"
     other = "ip6" if name == "ip4" else "ip4"
-    if _network(other, text) is not None:
+    if _parse_network(other, text) is not None:
         return f"holds an address that goes after {other}:"
     if re.search(r"[g-z]", text, re.IGNORECASE):
         return f"holds a name where an address must stand; names go after a: or include:, not after {name}:"
     return "holds no whole and valid address"
 
 
-def _explained(mark: MarkedPart, text: str) -> MarkedPart:
-    """Adds what the neighbour tells: a space after the colon, or one that is lacking."""
+def _explain(mark: MarkedPart, text: str) -> MarkedPart:
+    """Replace a mark by a more exact one: a space after the colon, no space before `all`, a foreign character."""
     word = text[slice(*mark.span)]
     if word.endswith((":", "=")) and mark.span[1] < len(text.rstrip(" ")):
         return msgspec.structs.replace(mark, why="must be followed by its value without a space")
     glued = re.search(r".[-+?~]all$", word, re.IGNORECASE)
     if glued is not None:
         at = mark.span[0] + glued.start() + 1
-        return MarkedPart(fault=SyntaxProblem.SYNTAX, span=(at, mark.span[1]), why="needs a space before it")
+        return MarkedPart(problem=SyntaxProblem.SYNTAX, span=(at, mark.span[1]), why="needs a space before it")
     odd = re.search(r"[,;\"']|[^\x20-\x7e]+", word)
     if odd is not None:
         at, to = mark.span[0] + odd.start(), mark.span[0] + odd.end()
-        alien = "is no character of an SPF record: a long dash, a tab or an invisible space may have come by copying"
-        why = (
-            "may not stand here: only spaces separate the parts" if odd[0].isascii() and odd[0].isprintable() else alien
-        )
-        return MarkedPart(fault=SyntaxProblem.SYNTAX, span=(at, to), why=why)
+        foreign = "is no character of an SPF record: a long dash, a tab or an invisible space may have come by copying"
+        why = _NO_SEPARATOR if odd[0].isascii() and odd[0].isprintable() else foreign
+        return MarkedPart(problem=SyntaxProblem.SYNTAX, span=(at, to), why=why)
     return mark
 
 
 def _doubt(term: Term) -> MarkedPart | None:
-    """Says why a term that the grammar allows can't be what was meant."""
+    """Return why a term that the grammar allows can't be what was meant; None where it can."""
     if term.modifier and term.name in MECHANISMS:
-        return MarkedPart(
-            fault=SyntaxProblem.DOUBTFUL, span=term.span, why=f"is skipped by receivers: {term.name}: has a colon"
-        )
+        why = f"is skipped by receivers: {term.name}: has a colon"
+        return MarkedPart(problem=SyntaxProblem.DOUBTFUL, span=term.span, why=why)
     if term.domain is None or term.has_macros or (term.modifier and term.name not in NAMED):
         return None
     odd = _ODD.search(term.domain)
@@ -356,12 +343,9 @@ def _doubt(term: Term) -> MarkedPart | None:
     start, end = term.span
     if odd[0] in ",;":
         at = start + term.text.index(odd[0])
-        return MarkedPart(
-            fault=SyntaxProblem.DOUBTFUL, span=(at, at + 1), why="may not stand here: only spaces separate the parts"
-        )
-    glued = _GLUED.search(term.text, term.text.index(":") + 1 if not term.modifier else term.text.index("=") + 1)
+        return MarkedPart(problem=SyntaxProblem.DOUBTFUL, span=(at, at + 1), why=_NO_SEPARATOR)
+    glued = _GLUED.search(term.text, term.text.index("=" if term.modifier else ":") + 1)
     if glued is not None:
-        return MarkedPart(
-            fault=SyntaxProblem.DOUBTFUL, span=(start + glued.start(), end), why="needs a space before it"
-        )
-    return MarkedPart(fault=SyntaxProblem.DOUBTFUL, span=term.span, why=f"holds “{odd[0]}”, which no domain name has")
+        why = "needs a space before it"
+        return MarkedPart(problem=SyntaxProblem.DOUBTFUL, span=(start + glued.start(), end), why=why)
+    return MarkedPart(problem=SyntaxProblem.DOUBTFUL, span=term.span, why=f"holds “{odd[0]}”, which no domain name has")

@@ -1,7 +1,7 @@
-"""Knows SPF (RFC 7208): the record to publish at the MAIL FROM domain, what is wrong there, and advice for the sender.
+"""The topic "spf": the planned record of the MAIL FROM domain, and advice about the sender's own (RFC 7208).
 
-The verdict on the planned record follows from its own text alone: what strangers' includes answer at this moment is
-told as a finding and never moves a domain.
+The verdict on the planned record follows from its own text alone: what the includes of others answer at the moment is
+reported as a finding and never changes the state of a domain.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,26 +29,30 @@ from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, Re
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import diagnoses as spf_diagnoses
 from letterhead.core.spf.advice import SpfText
-from letterhead.core.spf.record import SpfRecord, Term, is_spf, parse, spf_texts, texts
+from letterhead.core.spf.record import Term, is_spf, parse_spf_record, spf_texts, texts
 
 
-def planned(mail_from: str, terms: str) -> PlannedRecord:
-    """Says the SPF record to publish at the MAIL FROM domain; `terms` authorise the provider (`include:…`)."""
+def planned_record(mail_from: str, terms: str) -> PlannedRecord:
+    """Return the SPF record to publish at the MAIL FROM domain; `terms` authorise the provider (`include:…`)."""
     return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value=f"v=spf1 {terms} ~all")
 
 
+def unplanned_record(mail_from: str) -> PlannedRecord:
+    """Return the SPF record to look for where the provider's terms are not known: any without an error will do."""
+    return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value="v=spf1 ", exact=False)
+
+
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
-    """Says whether exactly one SPF record is there, readable to its end, and lets the provider's servers pass."""
-    found = spf_texts(rdatas)  # RFC 7208 4.5: two records are a permanent error
-    return len(found) == 1 and _covers(parse(found[0]), record)
+    """Return whether there is exactly one SPF record (RFC 7208 4.5), without an error, that passes the planned terms.
 
-
-def _covers(read: SpfRecord, record: PlannedRecord) -> bool:
-    """Says whether the planned terms pass, and are read before a term that every server matches."""
-    if read.permanent_error is not None:
+    They must be evaluated before a term that matches every server.
+    """
+    found = spf_texts(rdatas)
+    spf = parse_spf_record(found[0]) if len(found) == 1 else None
+    if spf is None or spf.permanent_error is not None:
         return False
     passing: set[str] = set()
-    for term in read.evaluated_terms:
+    for term in spf.evaluated_terms:
         if term.matches_all:
             break
         if term.qualifier == "+":
@@ -58,177 +62,174 @@ def _covers(read: SpfRecord, record: PlannedRecord) -> bool:
 
 
 def planned_terms(record: PlannedRecord) -> list[Term]:
-    """Gives the terms that authorise the provider."""
-    return [term for term in parse(record.value).evaluated_terms if term.name != "all"]
+    """Return the terms that authorise the provider."""
+    return [term for term in parse_spf_record(record.value).evaluated_terms if term.name != "all"]
 
 
-def unknown(mail_from: str) -> PlannedRecord:
-    """Says where the SPF record stands of which we don't know the provider's terms: any readable one will do."""
-    return PlannedRecord(id=RecordId.MAIL_FROM_SPF, host=mail_from, rdtype="TXT", value="v=spf1 ", exact=False)
+# --- the records that are examined -----------------------------------------------------------------------------
 
 
-# --- whom the topic speaks of ----------------------------------------------------------------------------------
-
-
-def _at_mail_from(scene: RuleInput, standing: RecordResult) -> SpfText:
-    record = standing.record
+def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
+    """Return the records at the MAIL FROM domain, as one server has them: two servers' records are not two records."""
+    record, present = result.record, result.verdict is Verdict.PRESENT
+    rdatas: Sequence[Rdata] = ()
+    for view in (*AUTHORITATIVE, View.RECURSIVE):
+        replies = follow_aliases(rule_input.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
+        found = [reply.answer.rrset.rdatas for reply in answering(replies) if isinstance(reply.answer, Found)]
+        of_verdict = [each for each in found if accepts(record, each) is present]
+        if of_verdict:
+            rdatas = of_verdict[0]
+            break
     return SpfText(
         host=record.host,
-        texts=tuple(texts(_rdatas(scene, standing))),
-        seen=scene.seen,
+        texts=tuple(texts(rdatas)),
+        seen=rule_input.seen,
         own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, scene.dns_host) if record.exact else None,
+        value=value_for(record, rule_input.dns_host) if record.exact else None,
     )
 
 
-def _rdatas(scene: RuleInput, standing: RecordResult) -> Sequence[Rdata]:
-    """Gives what one server holds, of those that the verdict follows: two servers' records are not two records."""
-    record, present = standing.record, standing.verdict is Verdict.PRESENT
-    for view in (*AUTHORITATIVE, View.RECURSIVE):
-        replies = follow_aliases(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
-        for reply in answering(replies):
-            if isinstance(reply.answer, Found) and accepts(record, reply.answer.rrset.rdatas) is present:
-                return reply.answer.rrset.rdatas
-    return ()
-
-
-def _at_sender(scene: RuleInput) -> SpfText:
-    """Looks at the domain itself; a planned record that was put there by mistake is told as such, not as a second."""
-    there = seen_records(scene.seen, txt_question(scene.plan.sender))
-    found = texts(there) if not isinstance(there, NoRecords) else []
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    if standing is None:
-        return SpfText(host=scene.plan.sender, texts=tuple(found), seen=scene.seen)
-    ours = {term.canonical for term in planned_terms(standing.record)}
-    needless = tuple(text for text in found if _only(text, ours))
-    if _elsewhere(scene, standing) and len([text for text in found if is_spf(text)]) > len(needless) > 0:
+def _at_sender(rule_input: RuleInput) -> SpfText:
+    """Return the records at the domain itself, without a planned record that was put there by mistake."""
+    sender = rule_input.plan.sender
+    rdatas = seen_records(rule_input.seen, txt_question(sender))
+    found = texts(rdatas) if not isinstance(rdatas, NoRecords) else []
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    if result is None:
+        return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen)
+    ours = {term.canonical for term in planned_terms(result.record)}
+    records = {text: parse_spf_record(text) for text in found if is_spf(text)}
+    needless = tuple(
+        text
+        for text in found
+        if text in records and {term.canonical for term in records[text].evaluated_terms if term.name != "all"} == ours
+    )
+    if on_apex(rule_input, result) and len([text for text in found if text in records]) > len(needless) > 0:
         found = [text for text in found if text not in needless]
-    return SpfText(host=scene.plan.sender, texts=tuple(found), seen=scene.seen, needless=needless)
-
-
-def _only(text: str, terms: set[str]) -> bool:
-    return is_spf(text) and {term.canonical for term in parse(text).evaluated_terms if term.name != "all"} == terms
+    return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen, needless=needless)
 
 
 # --- the planned record ----------------------------------------------------------------------------------------
 
 
-def _tells(diagnosis: Diagnosis) -> DiagnosisRule:
-    """Makes a rule of one of the faults that a record can have in itself or below it."""
+def _fault_rule(diagnosis: Diagnosis) -> DiagnosisRule:
+    """Return the rule that matches one of the faults of `advice.FAULTS`."""
 
-    def holds(scene: RuleInput, standing: RecordResult) -> Match | None:
-        if standing.verdict is not Verdict.WRONG or is_synthesised(scene, standing.record):
+    def rule(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        if result.verdict is not Verdict.WRONG or is_synthesised(rule_input, result.record):
             return None
-        told = spf_advice.faults(_at_mail_from(scene, standing))
-        sighting = next((sighting for each, sighting in told if each is diagnosis), None)
-        return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+        faults = spf_advice.find_faults(_at_mail_from(rule_input, result))
+        match = next((match for fault, match in faults if fault is diagnosis), None)
+        return replace(match, severity=Severity.BLOCKING) if match else None
 
-    return DiagnosisRule(diagnosis=diagnosis, holds=holds)
+    return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _after_all(scene: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where the planned terms are there, and after `all`."""
-    subject = _at_mail_from(scene, standing)
+def planned_terms_after_all(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a record with the planned terms after `all`."""
+    subject = _at_mail_from(rule_input, result)
     record = subject.record
-    if record is None or not {term.canonical for term in record.unread}.issuperset(subject.own):
+    if record is None or not {term.canonical for term in record.terms_after_all}.issuperset(subject.own):
         return None
-    sighting = spf_advice.text_after_all(subject, record)
-    return replace(sighting, severity=Severity.BLOCKING) if sighting else None
+    match = spf_advice.text_after_all(subject, record)
+    return replace(match, severity=Severity.BLOCKING) if match else None
 
 
-def _spaced(_: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where a right record begins with a space; one inside is a fault of the grammar, told with its place."""
-    for text in standing.observed:
-        if text != text.lstrip() and accepts(standing.record, (Txt(strings=split_text(text.lstrip())),)):
+def leading_space(_: RuleInput, result: RecordResult) -> Match | None:
+    """Match a right record that begins with a space; a space elsewhere is a fault of the syntax."""
+    for text in result.observed:
+        if text != text.lstrip() and accepts(result.record, (Txt(strings=split_text(text.lstrip())),)):
             return Match(observed=(text,), span=(0, len(text) - len(text.lstrip())))
     return None
 
 
-def _nothing_there(scene: RuleInput, standing: RecordResult) -> bool:
-    """Says whether nobody published an SPF record at the name; what a wildcard answers is nobody's doing there."""
-    made = standing.verdict is Verdict.WRONG and is_synthesised(scene, standing.record)
-    return made or not any(map(is_spf, standing.observed))
+def _is_missing(rule_input: RuleInput, result: RecordResult) -> bool:
+    """Return whether nobody published an SPF record at the name; what a wildcard answers was not published there."""
+    synthesised = result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record)
+    return synthesised or not any(map(is_spf, result.observed))
 
 
-def _elsewhere(scene: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where the MAIL FROM domain has no SPF record, and the domain, or its zone, has the provider's terms."""
-    if standing.verdict not in (Verdict.ABSENT, Verdict.WRONG) or not _nothing_there(scene, standing):
+def on_apex(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where the provider's terms are at the domain, or at its zone, in place of the MAIL FROM domain."""
+    if result.verdict not in (Verdict.ABSENT, Verdict.WRONG) or not _is_missing(rule_input, result):
         return None
-    plan = scene.plan
+    plan = rule_input.plan
     for name in dict.fromkeys((plan.sender, plan.zone)):
-        found = seen_records(scene.seen, txt_question(name))
-        held = [text for text in spf_texts(found if not isinstance(found, NoRecords) else ()) if _holds(text, standing)]
-        if held:
-            return Match(places={"found": name, "part": _named(standing)}, observed=tuple(held))
+        found = seen_records(rule_input.seen, txt_question(name))
+        records = spf_texts(found) if not isinstance(found, NoRecords) else []
+        with_terms = tuple(text for text in records if _has_planned_terms(text, result))
+        if with_terms:
+            return Match(places={"found": name, "part": _planned_text(result)}, observed=with_terms)
     return None
 
 
-def _holds(text: str, standing: RecordResult) -> bool:
-    terms = {term.canonical for term in parse(text).terms}
-    ours = {term.canonical for term in planned_terms(standing.record)}
+def _has_planned_terms(text: str, result: RecordResult) -> bool:
+    terms = {term.canonical for term in parse_spf_record(text).terms}
+    ours = {term.canonical for term in planned_terms(result.record)}
     return bool(ours) and terms >= ours
 
 
-def _named(standing: RecordResult) -> str:
-    return " ".join(term.text for term in planned_terms(standing.record))
+def _planned_text(result: RecordResult) -> str:
+    return " ".join(term.text for term in planned_terms(result.record))
 
 
-def _missing(scene: RuleInput, standing: RecordResult) -> Match | None:
-    return Match() if _nothing_there(scene, standing) else None
+def provider_terms_missing(_: RuleInput, result: RecordResult) -> Match | None:
+    """Match a record that does not pass the planned terms."""
+    observed = tuple(text for text in result.observed if is_spf(text))
+    return Match(places={"part": _planned_text(result)}, observed=observed) if observed else None
 
 
-def _provider_missing(_: RuleInput, standing: RecordResult) -> Match | None:
-    observed = tuple(text for text in standing.observed if is_spf(text))
-    return Match(places={"part": _named(standing)}, observed=observed) if observed else None
-
-
-PLACEMENT: Final = {rule.diagnosis.code: rule for rule in misplaced.rules("mail-from", accepts)}
-WHITESPACE: Final = PLACEMENT.pop("mail-from.whitespace").diagnosis
-ON_APEX: Final = PLACEMENT["mail-from.on-apex"].diagnosis
+MISPLACED: Final = {rule.diagnosis.code: rule for rule in misplaced.rules("mail-from", accepts)}
+WHITESPACE: Final = MISPLACED.pop("mail-from.whitespace").diagnosis
+ON_APEX: Final = MISPLACED["mail-from.on-apex"].diagnosis
 EXPLAINS: Final = (
-    DiagnosisRule(diagnosis=WHITESPACE, holds=_spaced),
-    *PLACEMENT.values(),
-    DiagnosisRule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=_after_all),
-    *(_tells(each) for each in spf_advice.FAULTS),
-    DiagnosisRule(diagnosis=ON_APEX, holds=_elsewhere),  # also where it is one of several records there
-    DiagnosisRule(diagnosis=spf_diagnoses.MISSING, holds=_missing),
-    DiagnosisRule(diagnosis=spf_diagnoses.INCLUDE_MISSING, holds=_provider_missing),
+    DiagnosisRule(diagnosis=WHITESPACE, holds=leading_space),
+    *MISPLACED.values(),
+    DiagnosisRule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=planned_terms_after_all),
+    *(_fault_rule(each) for each in spf_advice.FAULTS),
+    DiagnosisRule(diagnosis=ON_APEX, holds=on_apex),  # also where it is one of several records there
+    DiagnosisRule(
+        diagnosis=spf_diagnoses.MISSING,
+        holds=lambda rule_input, result: Match() if _is_missing(rule_input, result) else None,
+    ),
+    DiagnosisRule(diagnosis=spf_diagnoses.INCLUDE_MISSING, holds=provider_terms_missing),
 )
 
 
-# --- what is asked and told beside it --------------------------------------------------------------------------
+# --- questions and survey --------------------------------------------------------------------------------------
 
 
-def asks(scene: RuleInput) -> Iterable[Question]:
-    """Asks for the sender's own SPF record and for what the includes of both records lead to."""
-    yield txt_question(scene.plan.sender)
-    yield spf_advice.old_type_question(scene.plan.sender)
-    yield from _at_sender(scene).wanted
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    if standing is None:
+def questions(rule_input: RuleInput) -> Iterable[Question]:
+    """Ask for the sender's own SPF record, and for what the includes of both records lead to."""
+    plan = rule_input.plan
+    yield txt_question(plan.sender)
+    yield spf_advice.old_type_question(plan.sender)
+    yield from _at_sender(rule_input).wanted
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    if result is None:
         return
-    if standing.verdict is Verdict.ABSENT:
-        yield txt_question(scene.plan.zone)
-    if standing.verdict is Verdict.PRESENT:
-        yield spf_advice.old_type_question(standing.record.host)
-    if standing.verdict in (Verdict.PRESENT, Verdict.WRONG):
-        yield from _at_mail_from(scene, standing).wanted
+    if result.verdict is Verdict.ABSENT:
+        yield txt_question(plan.zone)
+    if result.verdict is Verdict.PRESENT:
+        yield spf_advice.old_type_question(result.record.host)
+    if result.verdict in (Verdict.PRESENT, Verdict.WRONG):
+        yield from _at_mail_from(rule_input, result).wanted
 
 
-def survey(scene: RuleInput) -> Iterator[Finding]:
-    """Tells what is wrong below a planned record that is right in itself, and gives advice on the sender's own."""
-    standing = scene.result_of(RecordId.MAIL_FROM_SPF)
-    present = standing is not None and standing.verdict is Verdict.PRESENT and standing.agreed
-    if standing is not None and present:
-        for diagnosis, sighting in spf_advice.advice(_at_mail_from(scene, standing)):
-            yield finding(diagnosis, scene, standing, sighting)
-    sender = _at_sender(scene)
-    for diagnosis, sighting in spf_advice.advice(sender):
-        softer = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
-        yield finding(diagnosis, scene, None, replace(sighting, host=sender.host, severity=softer))
-    if standing is not None and present and sender.record is not None and _holds(sender.record.text, standing):
-        told = Match(places={"part": _named(standing)}, observed=(sender.record.text,), host=sender.host)
-        yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, scene, None, told)
+def survey(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find what is wrong or unwise about a planned record that is present, and about the sender's own record."""
+    result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
+    present = result is not None and result.verdict is Verdict.PRESENT and result.agreed
+    if result is not None and present:
+        for diagnosis, match in spf_advice.find_advice(_at_mail_from(rule_input, result)):
+            yield finding(diagnosis, rule_input, result, match)
+    sender = _at_sender(rule_input)
+    for diagnosis, match in spf_advice.find_advice(sender):
+        severity = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
+        yield finding(diagnosis, rule_input, None, replace(match, host=sender.host, severity=severity))
+    if result is not None and present and sender.record is not None and _has_planned_terms(sender.record.text, result):
+        needless = Match(places={"part": _planned_text(result)}, observed=(sender.record.text,), host=sender.host)
+        yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, rule_input, None, needless)
 
 
 TOPIC = Topic(
@@ -238,6 +239,6 @@ TOPIC = Topic(
     explains=EXPLAINS,
     probes=misplaced.probes,
     survey=survey,
-    asks=asks,
+    asks=questions,
     diagnoses=(*spf_advice.DIAGNOSES, spf_diagnoses.NOT_NEEDED_AT_APEX),
 )

@@ -1,1 +1,10 @@
-"""The zone itself: delegation, caching, DNSSEC, servers that do not answer, and an outage of our own resolvers."""
+"""The zone that holds the planned records: is it registered, delegated, signed, answered and seen everywhere?
+
+The public face is `topic.TOPIC`, and `resolver_outage` for the operations.
+
+- `topic`: findings about the zone itself: name not registered, CNAME at the apex (RFC 1912 2.4), wildcards (RFC 4592)
+- `delegation`: findings about the zone's nameservers (RFC 1034 4.2.1, RFC 1912 2.8)
+- `unanswered`: findings about records of which no answer came, by reason
+- `caching`: findings about what resolvers still have in their caches (RFC 1035 3.2.1, RFC 2308)
+- `resolver_outage`: when several zones without an answer are an outage of the service's own resolvers
+"""

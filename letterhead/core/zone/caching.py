@@ -1,4 +1,4 @@
-"""Knows that resolvers remember: what the zone's servers say already, and when others will see it."""
+"""Findings about caches: what resolvers still serve that the zone's servers no longer do (RFC 1035 3.2.1, RFC 2308)."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,11 +7,11 @@ from typing import Final
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.lookup import follow_aliases
-from letterhead.core.dns.records import Rdata, display_texts
+from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.dns_hosts import duration
 from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict
-from letterhead.core.zone.delegation import is_direct, zone_question
+from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NEGATIVE = Diagnosis(
     code="zone.negative-cached",
@@ -50,83 +50,59 @@ DIAGNOSES = (NEGATIVE, STALE, LONG)
 LONG_AFTER: Final = 3600  # seconds
 
 
-def survey(scene: RuleInput) -> Iterable[Finding]:
-    """Finds what is right at the zone's servers and not seen everywhere yet."""
-    for standing in scene.results:
-        if standing.verdict is Verdict.PRESENT and standing.agreed and _with_authority(scene, standing):
-            yield from _remembered(scene, standing)
-    yield from _long(scene)
+def survey(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find what is right at the zone's servers and not seen at every resolver yet."""
+    for result in rule_input.results:
+        if result.verdict is Verdict.PRESENT and result.agreed:
+            replies = authoritative_replies(rule_input, result.record)
+            if any(reply.perspective.view is not View.RECURSIVE for reply in replies):
+                yield from find_cached(rule_input, result)
+    yield from find_long_negative_ttl(rule_input)
 
 
-def _with_authority(scene: RuleInput, standing: RecordResult) -> bool:
-    replies = is_direct(scene, standing.record)
-    return any(reply.perspective.view is not View.RECURSIVE for reply in replies)
-
-
-def _remembered(scene: RuleInput, standing: RecordResult) -> Iterator[Finding]:
-    record = standing.record
-    replies = follow_aliases(scene.seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE))
-    right = _right(scene, standing)
-    missing = [reply for reply in replies if isinstance(reply.answer, NxDomain | NoData)]
-    old = [reply for reply in replies if _outdated(reply.answer, right)]
-    for diagnosis, group in ((NEGATIVE, missing), (STALE, old)):
-        if group:
-            yield finding(diagnosis, scene, standing, _sighting(scene, group))
-
-
-def _right(scene: RuleInput, standing: RecordResult) -> set[frozenset[Rdata]]:
-    """Gathers what the servers with authority hold."""
-    record = standing.record
+def find_cached(rule_input: RuleInput, result: RecordResult) -> Iterator[Finding]:
+    """Find the resolvers that have "no such record" or an old value of a present record in their caches."""
+    record, seen = result.record, rule_input.seen
     questions = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
-    answers = (reply.answer for question in questions for reply in follow_aliases(scene.seen, question))
-    return {frozenset(answer.rrset.rdatas) for answer in answers if isinstance(answer, Found)}
+    answers = (reply.answer for question in questions for reply in follow_aliases(seen, question))
+    current = {frozenset(answer.rrset.rdatas) for answer in answers if isinstance(answer, Found)}
+    old: list[Reply] = []
+    missing: list[Reply] = []
+    for reply in follow_aliases(seen, Question(name=record.host, rdtype=record.rdtype, view=View.RECURSIVE)):
+        if isinstance(reply.answer, NxDomain | NoData):
+            missing.append(reply)
+        elif isinstance(reply.answer, Aliased) or (
+            isinstance(reply.answer, Found) and frozenset(reply.answer.rrset.rdatas) not in current
+        ):
+            old.append(reply)
+    taken_at = rule_input.history.taken_at
+    for diagnosis, replies in ((NEGATIVE, missing), (STALE, old)):
+        if not replies:
+            continue
+        cached = [(reply.perspective.server, *_ttl_and_texts(reply.answer)) for reply in replies]
+        match = Match(
+            places={"when": _expiry_text(taken_at, max(seconds for _, seconds, _ in cached))},
+            observed=tuple(dict.fromkeys(text for _, _, texts in cached for text in texts)),
+            perspectives=tuple(dict.fromkeys(server for server, _, _ in cached)),
+            evidence=tuple(f"{server}: {_expiry_text(taken_at, seconds)}" for server, seconds, _ in cached),
+        )
+        yield finding(diagnosis, rule_input, result, match)
 
 
-def _outdated(answer: Answer, right: set[frozenset[Rdata]]) -> bool:
+def _ttl_and_texts(answer: Answer) -> tuple[int, tuple[str, ...]]:
+    """Return for how many seconds more an answer is cached, as resolvers count the TTL down, and its values."""
     match answer:
         case Found():
-            return frozenset(answer.rrset.rdatas) not in right
+            return answer.rrset.ttl, display_texts(answer.rrset.rdatas)
         case Aliased():
-            return True
-        case _:
-            return False
-
-
-def _sighting(scene: RuleInput, replies: list[Reply]) -> Match:
-    return Match(
-        places={"when": _when(scene.history.taken_at, max(_left(reply.answer) for reply in replies))},
-        observed=tuple(dict.fromkeys(text for reply in replies for text in _shown(reply.answer))),
-        perspectives=tuple(dict.fromkeys(reply.perspective.server for reply in replies)),
-        evidence=tuple(
-            f"{reply.perspective.server}: {_when(scene.history.taken_at, _left(reply.answer))}" for reply in replies
-        ),
-    )
-
-
-def _shown(answer: Answer) -> tuple[str, ...]:
-    match answer:
-        case Found():
-            return display_texts(answer.rrset.rdatas)
-        case Aliased():
-            return (f"CNAME {answer.target}",)
-        case _:
-            return ()
-
-
-def _left(answer: Answer) -> int:
-    """Says for how many seconds more an answer is remembered: resolvers count down what they pass on."""
-    match answer:
-        case Found():
-            return answer.rrset.ttl
-        case Aliased():
-            return answer.ttl
+            return answer.ttl, (f"CNAME {answer.target}",)
         case NoData() | NxDomain():
-            return answer.negative_ttl
+            return answer.negative_ttl, ()
         case _:
-            return 0
+            return 0, ()
 
 
-def _when(taken_at: datetime | None, seconds: int) -> str:
+def _expiry_text(taken_at: datetime | None, seconds: int) -> str:
     if taken_at is None:
         minutes = max(1, ceil(seconds / 60))
         return f"within {minutes} minute{'s' if minutes > 1 else ''}"
@@ -136,10 +112,11 @@ def _when(taken_at: datetime | None, seconds: int) -> str:
     return f"at {then:%H:%M} UTC" if then.date() == taken_at.astimezone(UTC).date() else f"at {then:%Y-%m-%d %H:%M} UTC"
 
 
-def _long(scene: RuleInput) -> Iterator[Finding]:
-    absent = [each.record for each in scene.results if each.verdict is Verdict.ABSENT and each.agreed]
-    answers = [reply.answer for record in absent for reply in is_direct(scene, record)]
+def find_long_negative_ttl(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find that resolvers cache for more than an hour that an absent record is missing (RFC 2308 5)."""
+    absent = [each.record for each in rule_input.results if each.verdict is Verdict.ABSENT and each.agreed]
+    answers = [reply.answer for record in absent for reply in authoritative_replies(rule_input, record)]
     longest = max((each.negative_ttl for each in answers if isinstance(each, NxDomain | NoData)), default=0)
     if longest > LONG_AFTER:
-        sighting = Match(places={"span": duration(longest)}, host=zone_question(scene), observed=())
-        yield finding(LONG, scene, None, sighting)
+        match = Match(places={"span": duration(longest)}, host=zone_name(rule_input), observed=())
+        yield finding(LONG, rule_input, None, match)

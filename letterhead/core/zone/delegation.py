@@ -1,4 +1,4 @@
-"""Knows whether a zone's servers are there, rightly listed and in charge; knows nothing of what they say."""
+"""Findings about the nameservers of a zone: none, lame, unreachable, without address, not those of the parent."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -80,176 +80,165 @@ SUBZONE = Diagnosis(
 )
 DIAGNOSES = (NO_NAMESERVERS, LAME, UNRESOLVABLE, UNREACHABLE, MISMATCH, SUBZONE)
 
-HELPLESS: Final = frozenset({Why.NO_SERVERS, Why.NOT_HELD, Why.LAME, Why.REFUSED})
-FAILING: Final = HELPLESS | {Why.SERVER_FAILURE}
-QUIET: Final = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
+NOT_SERVED: Final = frozenset({Why.NO_SERVERS, Why.NOT_HELD, Why.LAME, Why.REFUSED})
+FAILURES: Final = NOT_SERVED | {Why.SERVER_FAILURE}
+NO_REPLY: Final = frozenset({Why.TIMEOUT, Why.UNREACHABLE})
 ADDRESSES: Final = ("A", "AAAA")
 
 
-def zone_question(scene: RuleInput) -> str:
-    """Names the zone that holds the sender, as seen, else as planned."""
-    seen = delegation(scene.plan.sender, scene.seen)
-    return seen.zone if seen is not None and "." in seen.zone else scene.plan.zone
+def zone_name(rule_input: RuleInput) -> str:
+    """Return the name of the zone that holds the sender: as DNS delegates it, else as planned."""
+    seen = delegation(rule_input.plan.sender, rule_input.seen)
+    return seen.zone if seen is not None and "." in seen.zone else rule_input.plan.zone
 
 
-def survey(scene: RuleInput) -> Iterable[Finding]:
-    """Finds what is wrong with the servers and with the way to them."""
-    yield from _nobody(scene)
-    yield from _faulty(scene)
-    yield from _unresolvable(scene)
-    yield from _mismatched(scene)
-    yield from _subzones(scene)
+def survey(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find the faults of the zone's nameservers and of their delegation."""
+    yield from find_no_nameservers(rule_input)
+    yield from find_faulty_servers(rule_input)
+    for name in _servers_without_address(rule_input):
+        replies = [rule_input.seen.get(_address_question(name, rdtype), ()) for rdtype in ADDRESSES]
+        if all(each and isinstance(each[0].answer, NxDomain | NoData) for each in replies):
+            yield _server_finding(UNRESOLVABLE, rule_input, name)
+    yield from find_delegation_mismatch(rule_input)
+    yield from find_subzones(rule_input)
 
 
-def asks(scene: RuleInput) -> Iterable[Question]:
-    """Asks whether a server without address has none, and where a name went that the zone's servers do not tell."""
-    for name in _addressless(scene):
-        yield from (_address(name, rdtype) for rdtype in ADDRESSES)
-    told = [standing for standing in scene.results if standing.verdict is not Verdict.UNANSWERED]
-    for standing in scene.results if told else ():
-        if standing.verdict is Verdict.UNANSWERED:
-            yield _way_to(standing.record.host)
+def questions(rule_input: RuleInput) -> Iterable[Question]:
+    """Ask for addresses of the servers that have none, and for the delegation of names that got no answer."""
+    for name in _servers_without_address(rule_input):
+        yield from (_address_question(name, rdtype) for rdtype in ADDRESSES)
+    if all(result.verdict is Verdict.UNANSWERED for result in rule_input.results):
+        return
+    for result in rule_input.results:
+        if result.verdict is Verdict.UNANSWERED:
+            yield _delegation_question(result.record.host)
 
 
-def is_direct(scene: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:
-    """Gives what the servers with authority said themselves of a planned name, no alias followed."""
+def authoritative_replies(rule_input: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:
+    """Return the replies of the servers with authority for a planned name, aliases not followed."""
     for view in AUTHORITATIVE:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
-        if question in scene.seen:
-            return scene.seen[question]
+        if question in rule_input.seen:
+            return rule_input.seen[question]
     return ()
 
 
-def _said(scene: RuleInput) -> Iterator[Reply]:
-    for record in scene.plan.records:
-        yield from (each for each in is_direct(scene, record) if each.perspective.view is not View.RECURSIVE)
+def _server_replies(rule_input: RuleInput) -> Iterator[Reply]:
+    for record in rule_input.plan.records:
+        replies = authoritative_replies(rule_input, record)
+        yield from (each for each in replies if each.perspective.view is not View.RECURSIVE)
 
 
 def is_resolver_failure(replies: Iterable[Reply]) -> bool:
-    """Says whether it was our own resolvers that failed: no zone was found whose servers could have been asked."""
+    """Return whether our own resolvers failed: they did not find the zone whose servers were to be asked."""
     failed = [reply for reply in replies if reply.perspective.server == THE_WAY and reply.perspective.zone is None]
     reasons = {reply.answer.why for reply in failed if isinstance(reply.answer, Unanswered)}
     return bool(reasons) and not reasons & {Why.NOT_ASKED, Why.MALFORMED}
 
 
-def _whys(answers: Iterable[Answer]) -> set[Why | None]:
-    """Collects why there were no answers; None stands for an answer."""
+def _failure_reasons(answers: Iterable[Answer]) -> set[Why | None]:
+    """Return why there were no answers; None stands for an answer."""
     return {answer.why if isinstance(answer, Unanswered) else None for answer in answers}
 
 
-# --- nobody is in charge ---------------------------------------------------------------------------------------
-
-
-def _nobody(scene: RuleInput) -> Iterator[Finding]:
-    said = list(_said(scene))
-    whys = _whys(reply.answer for reply in said)
-    undelegated = _undelegated(scene, said)
-    # The resolvers can't find out either, and say so: it is no outage of ours.
-    if undelegated or (said and whys <= HELPLESS and not is_resolver_failure(said) and _resolvers(scene) <= FAILING):
-        reason = "it is not delegated" if undelegated else _reason(said)
-        servers = tuple(dict.fromkeys(each.perspective.server for each in said if each.perspective.zone))
-        sighting = Match(places={"reason": reason}, host=zone_question(scene), perspectives=servers)
-        yield finding(NO_NAMESERVERS, scene, None, sighting)
-
-
-def _undelegated(scene: RuleInput, said: list[Reply]) -> bool:
-    """Says whether the registry itself answers for the name."""
-    seen = delegation(scene.plan.sender, scene.seen)
-    if seen is None or "." in seen.zone or "." not in scene.plan.sender:
-        return False
-    return all(each.perspective.zone == seen.zone for each in said)
-
-
-def _resolvers(scene: RuleInput) -> set[Why | None]:
-    questions = (Question(name=each.host, rdtype=each.rdtype, view=View.RECURSIVE) for each in scene.plan.records)
-    return _whys(reply.answer for question in questions for reply in scene.seen.get(question, ())) or {None}
-
-
-def _reason(replies: Iterable[Reply]) -> str:
+def _first_reason(replies: Iterable[Reply]) -> str:
     answers = (reply.answer for reply in replies)
     return next((each.detail or each.why.value for each in answers if isinstance(each, Unanswered)), "")
+
+
+# --- no server has the zone ------------------------------------------------------------------------------------
+
+
+def find_no_nameservers(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find that no server answers for the domain, which the resolvers confirm: else it may be an outage of ours."""
+    plan, seen = rule_input.plan, rule_input.seen
+    replies = list(_server_replies(rule_input))
+    reasons = _failure_reasons(reply.answer for reply in replies)
+    zone = delegation(plan.sender, seen)
+    registry = zone.zone if zone is not None and "." not in zone.zone and "." in plan.sender else None
+    undelegated = registry is not None and all(each.perspective.zone == registry for each in replies)
+    views = (Question(name=each.host, rdtype=each.rdtype, view=View.RECURSIVE) for each in plan.records)
+    at_resolvers = _failure_reasons(reply.answer for question in views for reply in seen.get(question, ())) or {None}
+    unserved = bool(replies) and reasons <= NOT_SERVED and not is_resolver_failure(replies)
+    if undelegated or (unserved and at_resolvers <= FAILURES):
+        reason = "it is not delegated" if undelegated else _first_reason(replies)
+        servers = tuple(dict.fromkeys(each.perspective.server for each in replies if each.perspective.zone))
+        match = Match(places={"reason": reason}, host=zone_name(rule_input), perspectives=servers)
+        yield finding(NO_NAMESERVERS, rule_input, None, match)
 
 
 # --- one server of several -------------------------------------------------------------------------------------
 
 
-def _faulty(scene: RuleInput) -> Iterator[Finding]:
-    """Finds servers that never answered while others did."""
+def find_faulty_servers(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find the servers that never answered while others did."""
     by_server: dict[str, list[Reply]] = {}
-    for reply in _said(scene):
-        if reply.perspective.zone == zone_question(scene):
+    for reply in _server_replies(rule_input):
+        if reply.perspective.zone == zone_name(rule_input):
             by_server.setdefault(reply.perspective.server, []).append(reply)
-    whys = {server: _whys(each.answer for each in replies) for server, replies in by_server.items()}
-    if not any(None in each for each in whys.values()):
+    reasons = {server: _failure_reasons(each.answer for each in replies) for server, replies in by_server.items()}
+    if not any(None in each for each in reasons.values()):
         return
-    for diagnosis, reasons in ((LAME, FAILING | {Why.MALFORMED}), (UNREACHABLE, QUIET)):
-        for server, told in whys.items():
-            if None not in told and told & reasons and (diagnosis is LAME or told <= QUIET):
-                yield _of_server(diagnosis, scene, server, _reason(by_server[server]))
+    for diagnosis, causes in ((LAME, FAILURES | {Why.MALFORMED}), (UNREACHABLE, NO_REPLY)):
+        for server, of_server in reasons.items():
+            if None not in of_server and of_server & causes and (diagnosis is LAME or of_server <= NO_REPLY):
+                yield _server_finding(diagnosis, rule_input, server, _first_reason(by_server[server]))
 
 
-def _of_server(diagnosis: Diagnosis, scene: RuleInput, server: str, reason: str = "") -> Finding:
-    sighting = Match(places={"reason": reason}, host=zone_question(scene), perspectives=(server,))
-    return finding(diagnosis, scene, None, sighting)
+def _server_finding(diagnosis: Diagnosis, rule_input: RuleInput, server: str, reason: str = "") -> Finding:
+    match = Match(places={"reason": reason}, host=zone_name(rule_input), perspectives=(server,))
+    return finding(diagnosis, rule_input, None, match)
 
 
-def _addressless(scene: RuleInput) -> list[str]:
-    seen = delegation(scene.plan.sender, scene.seen)
+def _servers_without_address(rule_input: RuleInput) -> list[str]:
+    seen = delegation(rule_input.plan.sender, rule_input.seen)
     return [server.name for server in seen.servers if not server.addresses] if seen else []
 
 
-def _address(name: str, rdtype: str) -> Question:
+def _address_question(name: str, rdtype: str) -> Question:
     return Question(name=name, rdtype=rdtype, view=View.ONE_RESOLVER)
 
 
-def _unresolvable(scene: RuleInput) -> Iterator[Finding]:
-    for name in _addressless(scene):
-        replies = [scene.seen.get(_address(name, rdtype), ()) for rdtype in ADDRESSES]
-        if all(each and isinstance(each[0].answer, NxDomain | NoData) for each in replies):
-            yield _of_server(UNRESOLVABLE, scene, name)
+# --- the parent's list and the zone's own, and zones below -----------------------------------------------------
 
 
-# --- who is listed where ---------------------------------------------------------------------------------------
-
-
-def _mismatched(scene: RuleInput) -> Iterator[Finding]:
-    seen = delegation(scene.plan.sender, scene.seen)
+def find_delegation_mismatch(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find that the parent zone lists other nameservers than the zone itself."""
+    seen = delegation(rule_input.plan.sender, rule_input.seen)
     own = {server.name for server in seen.servers} if seen else set()
     parent = set(seen.parent_servers) if seen else set()
     if own and parent and own != parent:
-        sighting = Match(
+        match = Match(
             places={"parent": ", ".join(sorted(parent)), "own": ", ".join(sorted(own))},
-            host=zone_question(scene),
+            host=zone_name(rule_input),
             observed=tuple(sorted(own)),
             perspectives=tuple(sorted(own ^ parent)),
         )
-        yield finding(MISMATCH, scene, None, sighting)
+        yield finding(MISMATCH, rule_input, None, match)
 
 
-def _way_to(host: str) -> Question:
+def _delegation_question(host: str) -> Question:
     return Question(name=host, rdtype="NS", view=View.DELEGATION)
 
 
-def _subzones(scene: RuleInput) -> Iterator[Finding]:
-    """Finds names that were handed over, where what should be there is not."""
-    lost = [each.record for each in scene.results if each.verdict is not Verdict.PRESENT]
+def find_subzones(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find the zones below the sender that hold names whose planned record is not present."""
     zones: dict[str, tuple[PlannedRecord, tuple[str, ...]]] = {}
-    for record in lost:
-        for zone, servers in (*_serving(scene, record), *_delegated(scene, record)):
-            if zone.endswith(f".{scene.plan.sender}"):
+    for record in (each.record for each in rule_input.results if each.verdict is not Verdict.PRESENT):
+        for zone, servers in _zones_of(rule_input, record):
+            if zone.endswith(f".{rule_input.plan.sender}"):
                 zones.setdefault(zone, (record, servers))
     for zone, (record, servers) in zones.items():
-        sighting = Match(places={"asked": record.host}, host=zone, perspectives=servers)
-        yield finding(SUBZONE, scene, None, sighting)
+        match = Match(places={"asked": record.host}, host=zone, perspectives=servers)
+        yield finding(SUBZONE, rule_input, None, match)
 
 
-def _serving(scene: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
-    replies = [each for each in is_direct(scene, record) if each.perspective.zone]
+def _zones_of(rule_input: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the zones that hold a planned name, each with its servers: by who answered, then by the delegation."""
+    replies = [each for each in authoritative_replies(rule_input, record) if each.perspective.zone]
     if replies:
         yield replies[0].perspective.zone or "", tuple(dict.fromkeys(each.perspective.server for each in replies))
-
-
-def _delegated(scene: RuleInput, record: PlannedRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for reply in scene.seen.get(_way_to(record.host), ()):
+    for reply in rule_input.seen.get(_delegation_question(record.host), ()):
         if isinstance(reply.answer, Delegated):
             yield reply.answer.zone, tuple(server.name for server in reply.answer.servers)

@@ -1,7 +1,7 @@
-"""Knows when silence is our own: several zones that fell silent since anybody was last heard. Knows no resolver.
+"""Outages of our own resolvers or network, recognised by several zones without an answer at once.
 
-One zone's dead servers are that zone's trouble, and other zones are heard meanwhile. When nobody is heard any more, and
-more than one zone fell silent since, what is broken lies between us and all of them.
+One zone's dead servers are that zone's trouble, and other zones answer meanwhile. When no zone answers any more, and
+more than one zone stopped answering since the last answer, what is broken lies between us and all of them.
 """
 
 from datetime import datetime
@@ -15,24 +15,24 @@ SEVERAL: Final = 3  # zones; two may well share one DNS host that is down
 
 
 class ResolverOutage(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts the zones that fell silent since the last check that was answered, and says when the first did.
+    """The zones that stopped answering since the last check that was answered, and when the first of them did.
 
-    `zones` is a lower bound: storage stops counting where it is many.
+    `zones` is a lower bound: storage stops counting where it is many. `since` is in UTC.
     """
 
     zones: int
     since: datetime
 
 
-def is_resolver_outage(silence: ResolverOutage | None) -> bool:
-    """Says whether a silence is an outage of our own resolvers or network."""
-    return silence is not None and silence.zones >= SEVERAL
+def is_resolver_outage(outage: ResolverOutage | None) -> bool:
+    """Return whether so many zones are unanswered that our own resolvers or network must be out."""
+    return outage is not None and outage.zones >= SEVERAL
 
 
-def sentence(silence: ResolverOutage) -> str:
-    """Tells an outage to an operator."""
+def outage_text(outage: ResolverOutage) -> str:
+    """Describe an outage to an operator, in one sentence."""
     return (
-        f"nothing was answered since {silence.since:%Y-%m-%dT%H:%M:%SZ}, in {silence.zones} zones or more: our own "
+        f"nothing was answered since {outage.since:%Y-%m-%dT%H:%M:%SZ}, in {outage.zones} zones or more: our own "
         "resolvers or network are out, so that no domain is demoted and nobody is mailed"
     )
 
@@ -51,9 +51,9 @@ OUTAGE = Diagnosis(
 DIAGNOSES: Final = (OUTAGE,)
 
 
-def finding(sender: str, silence: ResolverOutage) -> Finding:
-    """Says of one domain that it is our silence that its check met."""
-    since = silence.since.strftime("%Y-%m-%d %H:%M UTC")
+def outage_finding(sender: str, outage: ResolverOutage) -> Finding:
+    """Return the finding that tells a domain's owner of the outage."""
+    since = outage.since.strftime("%Y-%m-%d %H:%M UTC")
     return Finding(
         code=OUTAGE.code,
         severity=OUTAGE.severity,

@@ -1,4 +1,4 @@
-"""Knows the health of the zone behind the planned records: whether it exists, and what makes its answers untrue."""
+"""The topic "zone": whether the zone behind the planned records exists, and what hides or makes up records in it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,11 +6,11 @@ from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Questi
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
-from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
+from letterhead.core.plan.plan import RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, unanswered
-from letterhead.core.zone.delegation import is_direct, zone_question
+from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
-NOBODY = "letterhead-asks-for-nobody"  # a label that no zone has
+UNUSED_LABEL = "letterhead-asks-for-nobody"  # a label that no zone has
 
 NOT_REGISTERED = Diagnosis(
     code="zone.domain-not-registered",
@@ -67,100 +67,98 @@ CNAME_AT_APEX = Diagnosis(
 )
 
 
-def survey(scene: RuleInput) -> Iterable[Finding]:
-    """Finds what is wrong with the zone itself."""
-    yield from _never_public(scene)
-    yield from _unregistered(scene)
-    yield from delegation.survey(scene)
-    yield from unanswered.survey(scene)
-    yield from _alias_at_apex(scene)
-    for standing in scene.results:
-        if not standing.agreed:
-            yield finding(DISAGREE, scene, standing)
-    yield from _wildcards(scene)
-    yield from caching.survey(scene)
+def survey(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find the faults of the zone itself."""
+    yield from find_zone_not_public(rule_input)
+    yield from delegation.survey(rule_input)
+    yield from unanswered.survey(rule_input)
+    yield from find_cname_at_apex(rule_input)
+    for result in rule_input.results:
+        if not result.agreed:
+            yield finding(DISAGREE, rule_input, result)
+    yield from find_wildcards(rule_input)
+    yield from caching.survey(rule_input)
 
 
-def asks(scene: RuleInput) -> Iterable[Question]:
-    """Asks for what hides or makes up records, and for what is doubtful about the zone's servers."""
-    yield from delegation.asks(scene)
-    if any(standing.verdict is not Verdict.UNANSWERED for standing in scene.results):
-        yield _apex(scene)
-    for standing in scene.results:
-        if _doubtful(scene, standing):
-            yield _beside(standing.record)
+def questions(rule_input: RuleInput) -> Iterable[Question]:
+    """Ask for what hides or makes up records, and for the state of the zone's nameservers."""
+    yield from delegation.questions(rule_input)
+    if any(result.verdict is not Verdict.UNANSWERED for result in rule_input.results):
+        yield _apex_question(rule_input)
+    for result in rule_input.results:
+        if _has_other_answer(rule_input, result):
+            yield _wildcard_question(result)
 
 
 # --- names that do not exist -----------------------------------------------------------------------------------
 
 
-def _delegation(scene: RuleInput) -> list[Answer]:
-    asked = Question(name=scene.plan.sender, rdtype="NS", view=View.DELEGATION)
-    return [reply.answer for reply in scene.seen.get(asked, ())]
-
-
-def _unregistered(scene: RuleInput) -> Iterator[Finding]:
-    if any(isinstance(answer, NxDomain) for answer in _delegation(scene)):
-        yield finding(NOT_REGISTERED, scene)
-
-
-def _never_public(scene: RuleInput) -> Iterator[Finding]:
-    """Holds for a reserved name, unless such names are at home here."""
-    labels = scene.plan.sender.split(".")
+def find_zone_not_public(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find a reserved name (RFC 6761), unless this installation uses such names, and a name that nobody registered."""
+    sender = rule_input.plan.sender
+    asked = Question(name=sender, rdtype="NS", view=View.DELEGATION)
+    answers = [reply.answer for reply in rule_input.seen.get(asked, ())]
+    labels = sender.split(".")
     above = (".".join(labels[at:]) for at in range(len(labels)))
     reserved = next((name for name in above if name in RESERVED), None)
-    if reserved is not None and not scene.history.special_use and _delegation(scene):
-        yield finding(SPECIAL_USE, scene, None, Match(places={"reserved": reserved}))
+    if reserved is not None and not rule_input.history.special_use and answers:
+        yield finding(SPECIAL_USE, rule_input, None, Match(places={"reserved": reserved}))
+    if any(isinstance(answer, NxDomain) for answer in answers):
+        yield finding(NOT_REGISTERED, rule_input)
 
 
 # --- what hides or makes up records ----------------------------------------------------------------------------
 
 
-def _apex(scene: RuleInput) -> Question:
-    return Question(name=scene.plan.zone, rdtype="CNAME", view=View.ONE_SERVER)
+def _apex_question(rule_input: RuleInput) -> Question:
+    return Question(name=rule_input.plan.zone, rdtype="CNAME", view=View.ONE_SERVER)
 
 
-def _alias_at_apex(scene: RuleInput) -> Iterator[Finding]:
-    for reply in scene.seen.get(_apex(scene), ()):
+def find_cname_at_apex(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find that the zone's own name is an alias."""
+    for reply in rule_input.seen.get(_apex_question(rule_input), ()):
         if isinstance(reply.answer, Found):
             targets = display_texts(reply.answer.rrset.rdatas)
-            sighting = Match(places={"target": ", ".join(targets)}, host=scene.plan.zone, observed=targets)
-            yield finding(CNAME_AT_APEX, scene, None, sighting)
+            match = Match(places={"target": ", ".join(targets)}, host=rule_input.plan.zone, observed=targets)
+            yield finding(CNAME_AT_APEX, rule_input, None, match)
 
 
-def _beside(record: PlannedRecord) -> Question:
-    parent = record.host.partition(".")[2]
-    return Question(name=f"{NOBODY}.{parent}", rdtype=record.rdtype, view=View.ONE_SERVER)
+def _wildcard_question(result: RecordResult) -> Question:
+    """Ask for a name that nobody publishes, in place of the record's: only a wildcard answers there."""
+    parent = result.record.host.partition(".")[2]
+    return Question(name=f"{UNUSED_LABEL}.{parent}", rdtype=result.record.rdtype, view=View.ONE_SERVER)
 
 
-def _doubtful(scene: RuleInput, standing: RecordResult) -> bool:
-    """Says whether there is an answer that is not the right one."""
-    lacking = standing.agreed and standing.verdict in (Verdict.ABSENT, Verdict.WRONG)
-    return lacking and any(isinstance(each.answer, Found | Aliased) for each in is_direct(scene, standing.record))
+def _has_other_answer(rule_input: RuleInput, result: RecordResult) -> bool:
+    """Return whether there is an answer at the planned name that is not the right one."""
+    lacking = result.agreed and result.verdict in (Verdict.ABSENT, Verdict.WRONG)
+    replies = authoritative_replies(rule_input, result.record)
+    return lacking and any(isinstance(each.answer, Found | Aliased) for each in replies)
 
 
-def _wildcards(scene: RuleInput) -> Iterator[Finding]:
-    """Finds planned names at which only a wildcard speaks: one finding, however many there are."""
-    made_up = [standing for standing in scene.results if _made_up(scene, standing)]
-    if made_up:
-        names = dict.fromkeys(standing.record.host for standing in made_up)
-        observed = dict.fromkeys(text for standing in made_up for text in _observed(scene, standing))
-        asked = ", ".join(names)
-        yield finding(
-            WILDCARD, scene, None, Match(places={"asked": asked}, host=zone_question(scene), observed=tuple(observed))
-        )
+def find_wildcards(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find planned names at which only a wildcard answers (RFC 4592): one finding, however many names there are."""
+    names: dict[str, None] = {}
+    observed: dict[str, None] = {}
+    for result in rule_input.results:
+        if not _has_other_answer(rule_input, result):
+            continue
+        answers = [each.answer for each in authoritative_replies(rule_input, result.record)]
+        made_up = {_wildcard_data(each.answer) for each in rule_input.seen.get(_wildcard_question(result), ())}
+        if not ({_wildcard_data(answer) for answer in answers} & made_up) - {None}:
+            continue
+        names[result.record.host] = None
+        for answer in answers:
+            if isinstance(answer, Found | Aliased) and answer.aliases:
+                observed[f"CNAME {answer.aliases[0]}"] = None
+        observed.update(dict.fromkeys(result.observed))
+    if names:
+        match = Match(places={"asked": ", ".join(names)}, host=zone_name(rule_input), observed=tuple(observed))
+        yield finding(WILDCARD, rule_input, None, match)
 
 
-def _made_up(scene: RuleInput, standing: RecordResult) -> bool:
-    if not _doubtful(scene, standing):
-        return False
-    there = {_gist(each.answer) for each in is_direct(scene, standing.record)}
-    beside = {_gist(each.answer) for each in scene.seen.get(_beside(standing.record), ())}
-    return bool((there & beside) - {None})
-
-
-def _gist(answer: Answer) -> object:
-    """Gives what a wildcard repeats at every name; nothing for no records."""
+def _wildcard_data(answer: Answer) -> object:
+    """Return what a wildcard repeats at every name; None for no records."""
     match answer:
         case Found():
             return frozenset(answer.rrset.rdatas), answer.aliases
@@ -170,18 +168,10 @@ def _gist(answer: Answer) -> object:
             return None
 
 
-def _observed(scene: RuleInput, standing: RecordResult) -> tuple[str, ...]:
-    answers = [each.answer for each in is_direct(scene, standing.record)]
-    aliases = tuple(
-        f"CNAME {each.aliases[0]}" for each in answers if isinstance(each, Found | Aliased) and each.aliases
-    )
-    return tuple(dict.fromkeys((*aliases, *standing.observed)))
-
-
 TOPIC = Topic(
     name="zone",
     survey=survey,
-    asks=asks,
+    asks=questions,
     diagnoses=(
         SPECIAL_USE,
         NOT_REGISTERED,

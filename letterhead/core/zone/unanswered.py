@@ -1,6 +1,6 @@
-"""Knows what to say where nothing was learnt of a record: which servers did not tell, and why. Never "missing"."""
+"""Findings about records of which no answer came: which servers did not answer, and why. Never "missing"."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 import msgspec
@@ -9,7 +9,7 @@ from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, 
 from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, rejecting_replies
-from letterhead.core.zone.delegation import is_resolver_failure, zone_question
+from letterhead.core.zone.delegation import is_resolver_failure, zone_name
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -90,93 +90,84 @@ OUR_RESOLVERS = Diagnosis(
 )
 DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
 
-# Where servers differ in their trouble: what one says tells more than that another is silent.
-TELLING: Final = (
+# Where the servers' failures differ: a failure that a server reports says more than no reply from another.
+MOST_SPECIFIC_FIRST: Final = (
     *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
     *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
 class _UnansweredRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds why nothing was learnt of one record, and from whom; `zone` is the zone that they serve."""
+    """One record without an answer: why, and by which servers; `host` is the zone, where all of it is unanswered."""
 
-    standing: RecordResult
+    result: RecordResult
     diagnosis: Diagnosis
     reason: str
     servers: tuple[str, ...]
-    zone: str
+    host: str
 
 
-def survey(scene: RuleInput) -> Iterable[Finding]:
-    """Finds what was not told: one finding for a zone, however many of its records are concerned."""
+def survey(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find the records without an answer: one finding a zone, however many of its records are concerned."""
     groups: dict[tuple[str, str], list[_UnansweredRecord]] = {}
-    for standing in scene.results:
-        for each in _silences(scene, standing):
-            groups.setdefault((each.diagnosis.code, _narrowed(scene, each)), []).append(each)
+    for result in rule_input.results:
+        replies = _failed_replies(rule_input, result.record)
+        if replies:
+            unanswered = _unanswered_record(rule_input, result, replies)
+            groups.setdefault((unanswered.diagnosis.code, unanswered.host), []).append(unanswered)
     for (_, host), group in groups.items():
-        yield _told(scene, host, group)
+        first = group[0]
+        match = Match(
+            places={
+                "asked": ", ".join(dict.fromkeys(each.result.record.host for each in group)),
+                "reason": first.reason,
+            },
+            host=host,
+            perspectives=tuple(dict.fromkeys(server for each in group for server in each.servers)),
+            evidence=tuple(f"{each.result.record.rdtype} {each.result.record.host}: {each.reason}" for each in group),
+        )
+        yield finding(first.diagnosis, rule_input, first.result if host == first.result.record.host else None, match)
 
 
-def _silences(scene: RuleInput, standing: RecordResult) -> Iterator[_UnansweredRecord]:
-    record = standing.record
-    bogus = rejecting_replies(record, scene.seen)
-    if bogus:
-        yield _silence(scene, standing, bogus)
-        return
+def _failed_replies(rule_input: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:
+    """Return the replies that say why nothing is known of a record; none where something is known."""
+    rejecting = rejecting_replies(record, rule_input.seen)
+    if rejecting:
+        return rejecting
     for view in AUTHORITATIVE:
-        replies = follow_aliases(scene.seen, _question(record, view))
-        if replies and not answering(replies) and not leaves_zone_text(scene.seen, _question(record, view)):
-            yield _silence(scene, standing, replies)
-            return
-    resolvers = scene.seen.get(_question(record, View.RECURSIVE), ())
-    if resolvers and all(_why(reply) in (Why.SERVER_FAILURE, Why.CNAME_LOOP) for reply in resolvers):
-        yield _silence(scene, standing, resolvers)
+        question = _question(record, view)
+        replies = follow_aliases(rule_input.seen, question)
+        if replies and not answering(replies) and not leaves_zone_text(rule_input.seen, question):
+            return replies
+    replies = rule_input.seen.get(_question(record, View.RECURSIVE), ())
+    reasons = {reply.answer.why if isinstance(reply.answer, Unanswered) else None for reply in replies}
+    return replies if reasons <= {Why.SERVER_FAILURE, Why.CNAME_LOOP} else ()
 
 
 def _question(record: PlannedRecord, view: View) -> Question:
     return Question(name=record.host, rdtype=record.rdtype, view=view)
 
 
-def _why(reply: Reply) -> Why | None:
-    return reply.answer.why if isinstance(reply.answer, Unanswered) else None
-
-
-def _silence(scene: RuleInput, standing: RecordResult, replies: tuple[Reply, ...]) -> _UnansweredRecord:
-    troubles = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
-    worst = min(troubles, key=lambda each: TELLING.index(each.why))
-    lost = is_resolver_failure(replies)
-    told = scene.seen.get(_question(standing.record, View.RECURSIVE), ()) if lost else replies
+def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tuple[Reply, ...]) -> _UnansweredRecord:
+    record = result.record
+    failures = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
+    worst = min(failures, key=lambda each: MOST_SPECIFIC_FIRST.index(each.why))
+    by_resolvers = is_resolver_failure(replies)
+    diagnosis = OUR_RESOLVERS if by_resolvers else _diagnosis_of(worst.why)
+    asked = rule_input.seen.get(_question(record, View.RECURSIVE), ()) if by_resolvers else replies
+    zone = replies[0].perspective.zone or zone_name(rule_input)
+    in_zone = (each.record for each in rule_input.results if each.record.host.endswith(f".{zone}"))
+    of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED)  # caused by what this one name holds
     return _UnansweredRecord(
-        standing=standing,
-        diagnosis=OUR_RESOLVERS if lost else _by_reason(worst.why),
+        result=result,
+        diagnosis=diagnosis,
         reason=worst.detail or worst.why.value,
-        servers=tuple(dict.fromkeys(reply.perspective.server for reply in told)),
-        zone=replies[0].perspective.zone or zone_question(scene),
+        servers=tuple(dict.fromkeys(reply.perspective.server for reply in asked)),
+        host=zone if not of_name and all(_failed_replies(rule_input, each) for each in in_zone) else record.host,
     )
 
 
-def _narrowed(scene: RuleInput, silence: _UnansweredRecord) -> str:
-    """Names the zone where the trouble is all of it, else the record's own name."""
-    if silence.diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED):
-        return silence.standing.record.host  # it is what this name holds
-    others = [each for each in scene.results if each.record.host.endswith(f".{silence.zone}")]
-    return silence.zone if all(list(_silences(scene, each)) for each in others) else silence.standing.record.host
-
-
-def _told(scene: RuleInput, host: str, group: list[_UnansweredRecord]) -> Finding:
-    first = group[0]
-    own = first.standing if host == first.standing.record.host else None
-    names = dict.fromkeys(each.standing.record.host for each in group)
-    sighting = Match(
-        places={"asked": ", ".join(names), "reason": first.reason},
-        host=host,
-        perspectives=tuple(dict.fromkeys(server for each in group for server in each.servers)),
-        evidence=tuple(f"{each.standing.record.rdtype} {each.standing.record.host}: {each.reason}" for each in group),
-    )
-    return finding(first.diagnosis, scene, own, sighting)
-
-
-def _by_reason(why: Why) -> Diagnosis:
+def _diagnosis_of(why: Why) -> Diagnosis:
     match why:
         case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
             return TIMEOUT

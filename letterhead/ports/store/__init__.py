@@ -25,4 +25,4 @@ class Store(
     RetentionStore,
     Protocol,
 ):
-    """Keeps everything. Each method is one transaction; storage trouble is Fault `storage-unavailable`."""
+    """All of storage. Each method is one transaction, and raises Fault `storage-unavailable` where storage fails."""

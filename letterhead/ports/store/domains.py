@@ -18,14 +18,14 @@ from letterhead.ports.store.accounts import AuditRow
 
 
 class NewDomainKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a private key that a domain gets beside the one it has, sealed for its selector."""
+    """A further private key of a domain, sealed for its selector."""
 
     selector: str
     sealed: bytes
 
 
 class DomainCreation(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that one transaction writes for a new claim; `second_key` is the domain's Ed25519 key, if any."""
+    """All that one transaction writes for a new domain; `second_key` is its Ed25519 key, if any."""
 
     domain: Domain
     sealed_key: bytes
@@ -35,9 +35,9 @@ class DomainCreation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks the store for a new domain: `build` makes it from a pooled key, inside the transaction and without waiting.
+    """A request for a new domain: `build` makes it from a pooled key, inside the transaction and without waiting.
 
-    `own` is given where no pooled key is wanted. `idempotency` is the client's key and a digest of its request.
+    `own` is a key to use in place of a pooled one. `idempotency` is the client's key and a digest of its request.
     """
 
     account_id: str
@@ -49,15 +49,15 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimResult(StrEnum):
-    """Says how a claim went."""
+    """How a claim ended."""
 
     ADDED = "added"
-    THERE = "there"  # the account has it already, or the Idempotency-Key was used for it before
-    POOL_DRY = "pool-dry"  # no key made ahead is left
+    EXISTS = "there"  # the account has it already, or the Idempotency-Key was used for it before
+    POOL_EMPTY = "pool-dry"  # no key made ahead is left
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the last check of a domain: how each record stands, what was found, and all that was seen."""
+    """A check of a domain, stored as JSON: the result of each record, the findings, and all replies of DNS."""
 
     taken_at: datetime
     results: tuple[RecordResult, ...]
@@ -66,26 +66,26 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_unanswered(self) -> bool:
-        """Says whether nobody answered about the record that decides."""
+        """Return whether no server answered for the DKIM record, which decides."""
         dkim = [each for each in self.results if each.record.id is RecordId.DKIM]
         return any(each.verdict is Verdict.UNANSWERED for each in dkim)
 
 
 class RelatedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what is told of a domain because of another one."""
+    """An event of one domain that another domain's change causes."""
 
     domain: Domain
     event: Event
 
 
 class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what one transaction writes after a check or an asked-for change.
+    """All that one transaction writes after a check or a requested change.
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
-    that survives the process. `basis` is what the checkup's findings follow from. `notices` are told of other domains,
-    which stay as they are. `new_key` is kept under a selector never used before at this name, `second_key` likewise.
-    `signed_before` is the selector that signed until now, where the key at `domain.selector` takes over; the keys at
-    those in `shed` are destroyed.
+    that survives the process. `fingerprint` is of the inputs of `check`. `related_events` are of other domains, which
+    do not change. `new_key` and `second_key` are stored under selectors never used before at this name.
+    `previous_selector` is the one that signed until now, where the key at `domain.selector` takes over. The keys at
+    `keys_to_destroy` are destroyed.
     """
 
     domain: Domain
@@ -96,15 +96,15 @@ class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     new_key: NewDomainKey | None = None
     second_key: NewDomainKey | None = None
-    signed_before: str | None = None
+    previous_selector: str | None = None
     keys_to_destroy: tuple[str, ...] = ()
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a check wants to know beside the domain itself.
+    """What a check needs to know in addition to the domain itself.
 
-    `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are those that
-    the account ever used at the name, `basis` is what the findings of the last checkup follow from.
+    `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are all that
+    the account ever used at the name, `fingerprint` is of the inputs of the last check.
     """
 
     watched_until: datetime | None = None
@@ -113,17 +113,17 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Says which of an account's domains are wanted, in the order of their names; all of them by default."""
+    """A filter and a page of an account's domains in the order of their names; all of them by default."""
 
     limit: int | None = None
-    after: str | None = None  # a sender: begin behind it
-    status: str | None = None  # the wire's word
+    after: str | None = None  # a sender: start after it
+    status: str | None = None  # as in the API
     contains: str | None = None
     problem: str | None = None  # the code of a finding of the last check
 
 
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one event of a domain as it is kept: `id` is stable for ever."""
+    """One event of a domain as it is stored; `id` never changes."""
 
     id: str
     domain_id: str
@@ -137,112 +137,120 @@ class DomainStore(Protocol):
     """Domains, their checks and events, and the keys that sign for them."""
 
     async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
-        """Lists an account's domains in the order of their names."""
+        """Return an account's domains in the order of their names."""
         ...
 
     async def list_versions(self, account_id: str) -> list[tuple[str, int]]:
-        """Lists the ids and versions of an account's domains: they differ wherever one of the domains does."""
+        """Return the ids and versions of an account's domains, which change whenever one of the domains does."""
         ...
 
     async def count_domains(self, account_id: str) -> int:
-        """Counts an account's domains."""
+        """Count an account's domains."""
         ...
 
     async def count_unproven(self, account_id: str) -> int:
-        """Counts an account's domains that were never proven."""
+        """Count an account's domains that were never verified."""
         ...
 
     async def domain(self, account_id: str, sender: str) -> Domain | None:
-        """Finds one of an account's domains."""
+        """Return one of an account's domains by its name."""
         ...
 
     async def domain_by_id(self, domain_id: str) -> Domain | None:
-        """Finds a domain for the worker."""
+        """Return a domain by its id, whatever its account."""
         ...
 
     async def holder(self, sender: str) -> str | None:
-        """Names the id of the domain that holds the name, if any does."""
+        """Return the id of the domain that holds the name, if any does."""
         ...
 
     async def held_domains(self, after: str, limit: int) -> list[Domain]:
-        """Lists the domains that hold their names, of all accounts, in the order of the names behind `after`."""
+        """Return domains of all accounts that hold their names, in the order of the names after `after`."""
         ...
 
     async def held_around(self, domain: Domain) -> list[Domain]:
-        """Finds other accounts' held domains whose name lies above or below a domain's; of those below the first."""
+        """Return other accounts' domains that hold a name above or below a domain's; of those below, the first ones."""
         ...
 
     async def last_checks(self, domain_ids: Collection[str]) -> dict[str, CheckResult]:
-        """Finds the last checks of domains; those never checked are left out."""
+        """Return the last checks by domain id, without domains that were never checked."""
         ...
 
     async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
-        """Adds a domain in one transaction: within the account's limits, no selector used before at this name.
+        """Add a domain in one transaction, within the account's limits and with a selector never used at this name.
 
-        Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), `not-found`
-        where the account is gone.
+        Raise Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), or
+        `not-found` where the account is gone.
         """
         ...
 
-    async def save(self, outcome: DomainUpdate, limits: Limits | None = None) -> bool:
-        """Writes what came of a check and hands the lease back; false, with nothing written, where the domain has
-        changed since it was read or another domain holds the name by now. Fault `selector-used` for its new key;
-        `usage-limit-exceeded` where it leaves more claims without proof than the limits allow."""
+    async def save(self, update: DomainUpdate, limits: Limits | None = None) -> bool:
+        """Write the update that follows from a check or a request, and end the lease.
+
+        Return false, with nothing written, where the domain has changed since it was read or another domain holds the
+        name by now. Raise Fault `selector-used` for a new key's selector, `usage-limit-exceeded` where more domains
+        would be unverified than the limits allow.
+        """
         ...
 
     async def confirm(self, domain: Domain, at: datetime) -> bool:
-        """Writes that a check at a time saw what the last one saw, and hands the lease back: the checkup stands, taken
-        again. Name, status and hold are as before. False where the domain has changed since it was read."""
+        """Write that a check at a time found the same as the last one, and end the lease.
+
+        The stored check stays, with a new time. Name, status and hold do not change. Return false where the domain has
+        changed since it was read.
+        """
         ...
 
     async def transfer(self, loser: DomainUpdate, winner: DomainUpdate, audit: Sequence[AuditRow]) -> bool:
-        """Moves the hold of a name in one transaction, the loser's part first; false, with nothing written, where
-        either domain has changed since it was read."""
+        """Move the hold of a name in one transaction, the loser's part first.
+
+        Return false, with nothing written, where either domain has changed since it was read.
+        """
         ...
 
     async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
-        """Deletes a domain: its sealed key is gone, its selector stays used; intents take away what is left outside.
+        """Delete a domain and its sealed keys; its selectors stay used, and `effects` remove what is left outside.
 
-        False, with nothing written, where the domain is gone or has changed since it was read.
+        Return false, with nothing written, where the domain is gone or has changed since it was read.
         """
         ...
 
     async def load_check_contexts(self, domains: Sequence[Domain]) -> dict[str, CheckContext]:
-        """Finds what checks of domains want to know beside them, by the domains' ids."""
+        """Return what the checks of these domains need in addition to the domain itself, by domain id."""
         ...
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
-        """Finds the sealed private key of a domain at one of its selectors."""
+        """Return the sealed private key of a domain at one of its selectors."""
         ...
 
     async def sealed_keys(
         self, account_id: str, first: str = "", last: str | None = None
     ) -> dict[tuple[str, str], bytes]:
-        """Finds the sealed private keys of an account's domains from one name to another, by domain id and selector."""
+        """Return the sealed private keys of an account's domains from `first` to `last`, by domain id and selector."""
         ...
 
     async def take_key(self) -> PooledKey | None:
-        """Takes a key made ahead out of the pool; nothing where it is dry."""
+        """Take a key out of the pool of keys made ahead; return None where the pool is empty."""
         ...
 
     async def pool_keys(self, keys: Sequence[PooledKey]) -> None:
-        """Adds keys made ahead."""
+        """Add keys to the pool of keys made ahead."""
         ...
 
     async def events(
         self, account_id: str, domain_id: str | None, after: str | None, limit: int, sender: str | None = None
     ) -> list[DomainEvent]:
-        """Lists events, the oldest first, of one domain or of all; `after` is an event's id, `sender` a name."""
+        """Return events of one domain or of all, the oldest first; `after` is an event's id, `sender` a name."""
         ...
 
     async def event(self, account_id: str, event_id: str) -> DomainEvent | None:
-        """Finds one event of an account."""
+        """Return one event of an account."""
         ...
 
     async def find_check(self, check_id: str) -> CheckResult | None:
-        """Finds the check that events follow from."""
+        """Return the check that events follow from."""
         ...
 
     async def resolver_outage(self) -> ResolverOutage | None:
-        """Counts the zones that fell silent since the last check that was answered; nothing where there is none."""
+        """Return the zones that stopped answering since the last check that was answered, counted; None for no zone."""
         ...

@@ -1,4 +1,4 @@
-"""What the service knows of itself: backlog, lag, shared rates, and the state of the provider account."""
+"""The service's own figures: backlog, lag, shared rates, statistics, and the health of the provider account."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from letterhead.ports.provider import ProviderHealth
 
 
 class SharedRate(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how a budget that all processes share stands: one turn `every` so long, the next free one, how many went."""
+    """The state of a rate that all processes share: a slot in each `every`, the next free one, how many were taken."""
 
     name: str
     every: timedelta | None
@@ -21,7 +21,7 @@ class SharedRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how much work is due; `lag` is the age of the oldest due check in seconds."""
+    """How much work is due; `lag` is the age of the oldest due check in seconds."""
 
     due: int
     lag: float
@@ -32,44 +32,44 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonitoringStore(Protocol):
-    """What the service knows of itself: backlog, lag, shared rates, and the state of the provider account."""
+    """The service's own figures: backlog, lag, shared rates, statistics, and the health of the provider account."""
 
     async def backlog(self, now: datetime) -> Backlog:
-        """Counts due work."""
+        """Count due work that nobody has leased."""
         ...
 
     async def ready(self) -> None:
-        """Answers when storage can be used; Fault `storage-unavailable` where it can't."""
+        """Return once storage answers; raise Fault `storage-unavailable` where it does not."""
         ...
 
     async def count_statuses(self, account_id: str) -> Mapping[str, int]:
-        """Counts an account's domains by the wire's word for their state."""
+        """Count an account's domains by their status in the API."""
         ...
 
     async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
-        """Tells the newest changes of state of an account's domains, deleted ones too, the oldest of them first."""
+        """Return the newest changes of state of an account's domains, deleted ones too, in the order of time."""
         ...
 
     async def add_to_histogram(self, name: str, counted: Mapping[tuple[datetime, int], int]) -> None:
-        """Adds to the numbers of a name, each by a time in its five minutes and by its step."""
+        """Add to a histogram's counts, by a time within the five minutes and by the bucket."""
         ...
 
     async def load_histogram(self, name: str, since: datetime) -> list[HistogramCount]:
-        """Lists the numbers of a name since a time, the oldest first; only those that are not nothing."""
+        """Return a histogram's counts since a time, the oldest first, without those that are zero."""
         ...
 
     async def shared_rates(self, since: datetime) -> list[SharedRate]:
-        """Lists the budgets whose turns all processes take, with how many were taken since a time."""
+        """Return the rates that all processes share, with how many slots were taken since a time."""
         ...
 
-    async def save_provider_health(self, provider: str, conditions: ProviderHealth) -> None:
-        """Keeps what a provider's account was found to be, in the place of what it was before."""
+    async def save_provider_health(self, provider: str, health: ProviderHealth) -> None:
+        """Store the health of a provider's account in place of the one stored before."""
         ...
 
     async def provider_health(self, provider: str) -> ProviderHealth | None:
-        """Tells what a provider's account was last found to be; nothing where nobody has looked."""
+        """Return the health of a provider's account that was stored last; None where there is none."""
         ...
 
     async def count_overdue(self, now: datetime) -> Sequence[int]:
-        """Counts the checks that are due by how long they have been: under 1 s, 10 s, 1 min, 5 min, and more."""
+        """Count due checks by how long they have been due: under 1 s, 10 s, 1 min, 5 min, and longer."""
         ...

@@ -1,4 +1,4 @@
-"""Reminders that are due, leased to whoever sends them."""
+"""Reminders that are due, and their leases."""
 
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +9,7 @@ from letterhead.core.schedule.reminders import Reminder
 
 
 class DueReminder(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one reminder that is due, leased to the one who claimed it."""
+    """One reminder that is due, leased to the worker that claimed it."""
 
     id: str
     domain_id: str
@@ -19,26 +19,26 @@ class DueReminder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReminderStore(Protocol):
-    """Reminders that are due, leased to whoever sends them."""
+    """Reminders that are due, and their leases."""
 
     async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[DueReminder]:
-        """Leases due reminders likewise, but for those that were handed over or settled.
+        """Lease due reminders to `owner` until a time, except those that were handed over or settled.
 
-        They are written by `claim` and `save` with the events and states they follow from, each once for ever.
+        `claim` and `save` write them with the events and states that they follow from, each at most once.
         """
         ...
 
     async def mark_handed_over(self, reminder_id: str, owner: str, now: datetime) -> bool:
-        """Marks a reminder as handed over, before it is: from here on it is never claimed again.
+        """Mark a reminder as handed over, before it is: from then on it is never claimed again.
 
-        False where it is not leased to `owner` any more.
+        Return false where it is no longer leased to `owner`.
         """
         ...
 
     async def settle_reminder(self, reminder_id: str, outcome: str, detail: str, sent_at: datetime | None) -> None:
-        """Closes a reminder; with `sent_at` its domain remembers when it was last reminded."""
+        """Close a reminder; with `sent_at`, set when its domain was last reminded."""
         ...
 
     async def postpone_reminder(self, reminder_id: str, due: datetime, detail: str) -> None:
-        """Gives a reminder that nobody took back, to be claimed again at `due`, one attempt older."""
+        """End the lease of a reminder that no server took, to be claimed again at `due`, and count an attempt."""
         ...

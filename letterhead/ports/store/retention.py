@@ -1,28 +1,28 @@
-"""Removal of what is older than it is kept for."""
+"""Deletion of rows that are older than their retention period."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class RetentionStore(Protocol):
-    """Removal of what is older than it is kept for."""
+    """Deletion of rows that are older than their retention period; each method returns how many it deleted."""
 
     async def prune_events(self, before: datetime) -> int:
-        """Deletes some events of before a time that explain nothing present, and says how many."""
+        """Delete some events before a time that explain no present state."""
         ...
 
     async def prune_snapshots(self, before: datetime) -> int:
-        """Parts some such events from the checks behind them, deletes checks that are left over, says how many."""
+        """Detach some such events from the checks that they follow from, and delete checks that no event refers to."""
         ...
 
     async def prune_deliveries(self, before: datetime) -> int:
-        """Deletes some deliveries of before a time that are not under way, with their attempts; says how many."""
+        """Delete some deliveries before a time that are not pending, with their attempts."""
         ...
 
     async def prune_histograms(self, before: datetime) -> int:
-        """Deletes the numbers of before a time, and says how many."""
+        """Delete the histograms' counts before a time."""
         ...
 
     async def prune_rate_slots(self, before: datetime) -> int:
-        """Deletes some turns that are over before a time, which is as if nobody had taken them; says how many."""
+        """Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot."""
         ...

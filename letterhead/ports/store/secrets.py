@@ -1,4 +1,4 @@
-"""Sealed secrets, wherever they are kept, and the secrets of the installation."""
+"""Sealed secrets of every table, and the secrets of the installation."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one sealed secret, wherever it is kept: `place` and `key` find it again."""
+    """One sealed secret; `place` (a table, or a column of one) and `key` identify it."""
 
     place: str
     key: str
@@ -14,16 +14,16 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretStore(Protocol):
-    """Sealed secrets, wherever they are kept, and the secrets of the installation."""
+    """Sealed secrets of every table, and the secrets of the installation."""
 
     async def sealed_secrets(self, after: tuple[str, str], limit: int) -> list[SealedSecret]:
-        """Lists sealed secrets of every kind in the order of place and key, behind `after`; `("", "")` begins."""
+        """Return sealed secrets of every table in the order of place and key, after `after`; start with `("", "")`."""
         ...
 
     async def reseal(self, secret: SealedSecret, sealed: bytes) -> bool:
-        """Keeps a secret sealed otherwise; false, with nothing written, where it has changed or gone since."""
+        """Replace a sealed secret; return false, with nothing written, where it has been changed or deleted since."""
         ...
 
     async def installation_secret(self, name: str, blob: bytes | None = None) -> bytes | None:
-        """Reads a named sealed secret of the installation; given a blob, keeps it if there is none yet."""
+        """Return a named sealed secret of the installation; given a blob, store it first if there is none yet."""
         ...

@@ -12,41 +12,41 @@ class SessionStore(Protocol):
     """Sessions of people who signed in, and set-up links."""
 
     async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
-        """Adds a link; `digest` is the keyed digest of its token."""
+        """Add a link; `digest` is the keyed digest of its token."""
         ...
 
     async def setup_links(self, domain_id: str) -> list[SetupLink]:
-        """Lists a domain's links, the oldest first, ended ones too."""
+        """Return a domain's links, the oldest first, ended ones too."""
         ...
 
     async def setup_link(self, digest: bytes) -> SetupLink | None:
-        """Finds a link by its token's digest, ended or not."""
+        """Return a link by its token's digest, ended or not."""
         ...
 
     async def end_setup_link(self, domain_id: str, link_id: str, at: datetime, audit: AuditRow) -> bool:
-        """Ends a link at a time, unless it ended before; false where the domain has no such link."""
+        """End a link at a time, unless it ended before; return false where the domain has no such link."""
         ...
 
     async def note_page_open(self, domain_id: str, link_id: str, now: datetime, until: datetime) -> None:
-        """Notes that somebody has a domain's page open until a time."""
+        """Record that somebody has opened a link and has the domain's page open until a time."""
         ...
 
     async def add_session(self, session: Session, digest: bytes, audit: AuditRow) -> None:
-        """Adds a session under its token's digest, and forgets those that are over."""
+        """Add a session under its token's digest, and delete those that have ended."""
         ...
 
     async def session(self, digest: bytes) -> Session | None:
-        """Finds a session by its token's digest, with its key's scope and its account's limits as they are now."""
+        """Return a session by its token's digest, with its key's scope and its account's limits as they are now."""
         ...
 
     async def end_session(self, digest: bytes) -> None:
-        """Ends one session."""
+        """End one session."""
         ...
 
     async def end_sessions(self, account_id: str | None) -> None:
-        """Ends all sessions of an account, or with None all of the operator."""
+        """End all sessions of an account; with None, all of the operator."""
         ...
 
     async def end_own_sessions(self, account_id: str, key_id: str | None, mark: bytes) -> None:
-        """Ends all sessions of one key, or where there is none of one person, whom `mark` names."""
+        """End all sessions of one key, or, where `key_id` is None, of the person whom `mark` identifies."""
         ...

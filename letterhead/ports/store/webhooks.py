@@ -1,4 +1,4 @@
-"""Webhook endpoints and the deliveries that they are owed."""
+"""Webhook endpoints and their deliveries."""
 
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from letterhead.ports.store.accounts import AuditRow
 
 
 class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds an endpoint as it is kept: its secrets open for the purpose `webhook|<account>|<id>`."""
+    """An endpoint as it is stored; its secrets open for the purpose `webhook|<account>|<id>`."""
 
     webhook: Webhook
     sealed: bytes
@@ -19,13 +19,13 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one message that an endpoint is owed, leased to `owner`; `id` is the event's, and the message's for ever.
+    """One due message to an endpoint, leased to `owner`; `id` is the event's, and the message's for ever.
 
-    `domain` is as the event left it; a test has none.
+    `domain` is the domain after the event; a test has none.
     """
 
     id: str
-    kept: StoredWebhook
+    stored: StoredWebhook
     kind: str
     at: datetime
     detail: str
@@ -36,7 +36,7 @@ class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one attempt of a delivery: the status if there was an answer, its words or what went wrong instead."""
+    """One attempt of a delivery: the status if there was a response, and its text or what went wrong instead."""
 
     at: datetime
     milliseconds: int
@@ -45,7 +45,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a delivery with every attempt, the oldest first; `due_at` is when it is tried next."""
+    """A delivery with every attempt, the oldest first; `due_at` is the time of the next attempt."""
 
     id: str
     kind: str
@@ -57,62 +57,62 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookStore(Protocol):
-    """Webhook endpoints and the deliveries that they are owed."""
+    """Webhook endpoints and their deliveries."""
 
     async def webhooks(self, account_id: str) -> list[StoredWebhook]:
-        """Lists an account's endpoints, the oldest first."""
+        """Return an account's endpoints, the oldest first."""
         ...
 
     async def webhook(self, account_id: str, webhook_id: str) -> StoredWebhook | None:
-        """Finds one of an account's endpoints."""
+        """Return one of an account's endpoints."""
         ...
 
     async def add_webhook(self, webhook: Webhook, sealed: bytes, most: int, audit: AuditRow) -> bool:
-        """Adds an endpoint; false where the account has `most` of them."""
+        """Add an endpoint; return false where the account has `most` of them."""
         ...
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
-        """Writes an endpoint's URL and events and lets it be tried again; false where there is no such endpoint."""
+        """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
         ...
 
     async def rotate_secret(
         self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
     ) -> bool:
-        """Gives an endpoint a new secret, and keeps the one before until a time; false where there is no such one."""
+        """Set an endpoint's new secret, and keep the old one until a time; return false where there is no endpoint."""
         ...
 
     async def delete_webhook(self, account_id: str, webhook_id: str, audit: AuditRow) -> bool:
-        """Deletes an endpoint with all that it is owed; false where there is no such endpoint."""
+        """Delete an endpoint with its deliveries; return false where there is no such endpoint."""
         ...
 
     async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
-        """Owes an endpoint a message that follows from no event, and gives its id."""
+        """Add a delivery that follows from no event, and return its id."""
         ...
 
     async def claim_deliveries(
         self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
     ) -> list[DueDelivery]:
-        """Leases due deliveries, at most `places` at a time for each endpoint; to those that fail, or to the others.
+        """Lease due deliveries, at most `places` at a time for each endpoint: of endpoints that fail, or of the others.
 
-        They are written with the events that they tell, one for each endpoint that wants them.
+        They are written in the transaction of their event, one for each endpoint that subscribes to it.
         """
         ...
 
-    async def record_attempt(self, owed: DueDelivery, attempt: DeliveryAttempt, ruling: RetryDecision) -> None:
-        """Writes an attempt down with what follows from it, and ends the lease.
+    async def record_attempt(self, due: DueDelivery, attempt: DeliveryAttempt, decision: RetryDecision) -> None:
+        """Record an attempt and the retry decision, and end the lease.
 
-        One by somebody whose lease ran out meanwhile is written down too, and only moves a delivery that arrived.
+        An attempt by an owner whose lease ran out is recorded too, but changes the delivery only if it was delivered.
         """
         ...
 
     async def deliveries(self, webhook_id: str, before: str | None, limit: int) -> list[Delivery]:
-        """Lists what an endpoint was and is owed with every attempt, the newest first; `before` is a delivery's id."""
+        """Return an endpoint's deliveries with every attempt, the newest first; `before` is a delivery's id."""
         ...
 
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery | None:
-        """Finds one delivery."""
+        """Return one delivery with every attempt."""
         ...
 
     async def redeliver(self, webhook_id: str, delivery_id: str, audit: AuditRow) -> bool:
-        """Makes a delivery due anew, under its own id; false where there is no such delivery."""
+        """Make a delivery due again under its own id; return false where there is no such delivery."""
         ...

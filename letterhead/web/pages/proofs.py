@@ -51,7 +51,7 @@ def _shown(visitor: Visitor, domain: Domain, *, found: ProofSent | Authenticated
         unicode=DomainName(domain.sender).unicode,
         sent=found if isinstance(found, ProofSent) else None,
         proof=found.proof if isinstance(found, AuthenticatedMessage) else None,
-        may_send=visitor.deps.proving is not None,
+        may_send=visitor.deps.proofs is not None,
     )
 
 

@@ -65,7 +65,7 @@ async def _resolvers(call: Call) -> schemas.Part:
     except Fault as fault:
         return schemas.Part(ok=False, detail=fault.kind)
     if silence is not None and resolver_outage.is_resolver_outage(silence):
-        return schemas.Part(ok=False, detail=f"degraded: {resolver_outage.sentence(silence)}")
+        return schemas.Part(ok=False, detail=f"degraded: {resolver_outage.outage_text(silence)}")
     return await _probed(call)
 
 

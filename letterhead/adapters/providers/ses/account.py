@@ -1,4 +1,4 @@
-"""Knows the AWS account that the identities lie in: what it holds, who we are there, what it allows us and whom."""
+"""The AWS account that owns the identities: its identities, its state, and our permissions there."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -12,19 +12,19 @@ from letterhead.adapters.providers.ses.shapes import (
     ListedIdentity,
     ListedPage,
     owner_tags,
-    word_of,
+    status_of,
 )
 from letterhead.core.domain.provider_identity import ProviderStatus
 from letterhead.ports.provider import HealthItem, Quota, QuotaUse
 
-PATIENCE: Final = 60.0  # seconds to wait for a turn: a person or a daily round is waiting, not a domain
+PATIENCE: Final = 60.0  # seconds to wait for a slot: a person or a daily job is waiting, not a domain
 IDENTITIES: Final = 10_000  # in a region, as Amazon has it where nothing else was agreed; it can't be asked for
 PAGE: Final = 1000  # the most that SES gives at once
 NOBODY: Final = "permissions.letterhead.invalid"  # RFC 2606 2: no identity can ever be verified there
 
 Probes = tuple[tuple[str, dict[str, object]], ...]
 # Each action that we need, called so that nothing can come of it: about a name that is not there, or with a key that
-# is none. Who may not is told so before any of that is looked at.
+# is none. AWS refuses whoever is not allowed before it inspects any of that.
 PROBES: Final[Probes] = (
     ("get_email_identity", {"EmailIdentity": NOBODY}),
     (
@@ -47,16 +47,16 @@ SANDBOX = (
 
 
 class SesAccount:
-    """Asks about the account as a whole."""
+    """The AWS account as a whole, in one region."""
 
     def __init__(self, ses: AwsCalls, sts: AwsCalls, region: str, probes: Probes = PROBES) -> None:
         self._ses, self._sts, self._region, self._probes = ses, sts, region, probes
         self._prefix: str | None = None  # of ARNs: a process has one AWS account
 
-    async def listed(self) -> dict[str, ProviderStatus]:
-        """Lists all domains of the account, a thousand at a time."""
+    async def list_domains(self) -> dict[str, ProviderStatus]:
+        """Return all domains of the account with their status; the list comes in pages of a thousand."""
         return {
-            each.identity_name.lower(): word_of(each.verification_status)
+            each.identity_name.lower(): status_of(each.verification_status)
             async for each in self._identities()
             if each.identity_type != "EMAIL_ADDRESS"
         }
@@ -72,12 +72,12 @@ class SesAccount:
             after = {"NextToken": page.next_token}
 
     async def tag(self, sender: str, owner: str) -> None:
-        """Writes our owner tag over whatever owner tag is there."""
+        """Put our owner tag on an identity, over any owner tag that is there."""
         arn = await self.arn(sender)
         await self._ses("tag_resource", EmptyResult, PATIENCE, ResourceArn=arn, Tags=owner_tags(owner))
 
     async def arn(self, sender: str) -> str:
-        """Names an identity as tags and tenants do."""
+        """Return an identity's ARN, by which tags and tenants name it."""
         if self._prefix is None:
             caller = await self._caller()
             self._prefix = f"arn:{caller.arn.split(':')[1]}:ses:{self._region}:{caller.account}:identity"
@@ -86,48 +86,50 @@ class SesAccount:
     async def _caller(self) -> CallerIdentity:
         return await self._sts("get_caller_identity", CallerIdentity, PATIENCE)
 
-    async def standing(self) -> list[HealthItem]:
-        """Tells who we are, how the account stands, and how many identities it has."""
-        told = await self._known()
-        return [*told, await self._counted()] if len(told) > 1 else told
+    async def health(self) -> list[HealthItem]:
+        """Return who we are, the state of the account, and how many identities it has."""
+        items = await self._caller_and_state()
+        return [*items, await self._identity_count()] if len(items) > 1 else items
 
-    async def conditions(self) -> list[HealthItem]:
-        """Tells who we are, how the account stands, and which actions are missing."""
-        told = await self._known()
-        return [*told, await self._permissions()] if len(told) > 1 else told
+    async def full_health(self) -> list[HealthItem]:
+        """Return who we are, the state of the account, and which permissions are missing."""
+        items = await self._caller_and_state()
+        return [*items, await self._permissions()] if len(items) > 1 else items
 
-    async def _known(self) -> list[HealthItem]:
+    async def _caller_and_state(self) -> list[HealthItem]:
         try:
             caller = await self._caller()
             state = await self._ses("get_account", AccountState, PATIENCE)
-        except SesError as trouble:
-            return [HealthItem(said=f"SES in {self._region}: {trouble.said}", ok=False, fix=trouble.fix)]
+        except SesError as error:
+            return [HealthItem(said=f"SES in {self._region}: {error.said}", ok=False, fix=error.fix)]
         who = HealthItem(said=f"SES in {self._region}, AWS account {caller.account}, as {caller.arn}")
-        return [who, _standing(state)]
+        return [who, _state_item(state)]
 
-    async def _counted(self) -> HealthItem:
+    async def _identity_count(self) -> HealthItem:
         try:
             number = len([each async for each in self._identities()])
-        except SesError as trouble:
-            return HealthItem(said=f"the identities could not be counted: {trouble.said}", ok=False, fix=trouble.fix)
+        except SesError as error:
+            return HealthItem(said=f"the identities could not be counted: {error.said}", ok=False, fix=error.fix)
         use = QuotaUse(quota=Quota.IDENTITIES, used=number, allowed=IDENTITIES)
         return HealthItem(said=f"{number} identities of {IDENTITIES}, unless Amazon has agreed to more", uses=(use,))
 
     async def _permissions(self) -> HealthItem:
-        missing, untold = [], []
+        missing, untried = [], []
         for method, parameters in self._probes:
             try:
                 await self._ses(method, EmptyResult, PATIENCE, **parameters)
-            except SesError as trouble:
-                missing += [_action(method)] if trouble.code.startswith(DENIED) else []
-                untold += [_action(method)] if trouble.passes else []
+            except SesError as error:
+                missing += [_action(method)] if error.code.startswith(DENIED) else []
+                untried += [_action(method)] if error.is_transient else []
         if missing:
             said = f"not allowed: {', '.join(missing)}"
             return HealthItem(
                 said=said, ok=False, fix="Allow these to the AWS user or role: docs/ses.md has the policy"
             )
-        if untold:
-            return HealthItem(said=f"could not be tried: {', '.join(untold)}", ok=False, fix="Run it again in a minute")
+        if untried:
+            return HealthItem(
+                said=f"could not be tried: {', '.join(untried)}", ok=False, fix="Run it again in a minute"
+            )
         return HealthItem(said="every action that Letterhead needs is allowed")
 
 
@@ -135,9 +137,9 @@ def _action(method: str) -> str:
     return "ses:" + "".join(part.capitalize() for part in method.split("_"))
 
 
-def _standing(state: AccountState) -> HealthItem:
+def _state_item(state: AccountState) -> HealthItem:
     quota = state.send_quota
-    limited = quota.max24_hour_send >= 0  # -1 says that nothing does
+    limited = quota.max24_hour_send >= 0  # -1 means that nothing does
     most = f"{quota.max24_hour_send:.0f}" if limited else "any number of"
     uses = (
         QuotaUse(quota=Quota.MAILS, used=quota.sent_last24_hours, allowed=quota.max24_hour_send if limited else None),

@@ -1,4 +1,4 @@
-"""Knows how SES is called: in turn, and again where it may go better, each try with a turn of its own.
+"""Calls of AWS: each try waits for a slot of the shared rate, and is repeated where that may help.
 
 One try more can come from below: aiohttp repeats a GET, PUT or DELETE at once where the connection is reset.
 """
@@ -12,85 +12,72 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
+from letterhead.adapters.provider_setup import RateSlot
 from letterhead.adapters.providers.ses.faults import BUDGET, SesError
 
 TRIES: Final = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
 NONSENSE: Final = "UnreadableAnswer"
 # What botocore's parser raises where JSON is of another form than its model says, or too deep for it.
-STUMBLES: Final = (AttributeError, TypeError, LookupError, RuntimeError)
+PARSER_ERRORS: Final = (AttributeError, TypeError, LookupError, RuntimeError)
 
 AwsShape = TypeVar("AwsShape")
-WaitForSlot = Callable[[str, float], Awaitable[float | None]]
 
 
 class AwsCalls:
-    """Calls one AWS service; every trouble is a `Trouble`, every answer a shape that was checked.
+    """The calls of one AWS service; every failure is a `SesError`, every response is converted to a checked shape.
 
-    `account` names the budget that all processes share, `pause` stands in for waiting in tests.
+    `account` names the rate that all processes share, `pause` replaces waiting in tests.
     """
 
     def __init__(
         self,
         client: Any,  # botocore makes its methods at run time
-        *,
-        turn: WaitForSlot,
+        wait_for_slot: RateSlot,
         account: str,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._client = client
-        self._turn = turn
+        self._wait_for_slot = wait_for_slot
         self._account = account
         self._pause = pause or asyncio.sleep
 
     async def __call__(self, method: str, shape: type[AwsShape], patience: float, /, **parameters: object) -> AwsShape:
-        """Calls one method; `patience` is for how many seconds it may wait for its turn."""
+        """Call one method and return its response; wait at most `patience` seconds for a slot, for each try.
+
+        Raise `SesError`.
+        """
         for tried in range(TRIES):
-            await self._wait_turn(patience)
+            wait = await self._wait_for_slot(self._account, patience)
+            if wait is None:
+                raise SesError(BUDGET, "the calls that this service may make are taken for now", wait=patience)
+            if wait > 0:
+                await self._pause(wait)
             try:
-                return _read(await self._once(method, parameters), shape)
-            except SesError as trouble:
-                if not trouble.passes or tried == TRIES - 1:
+                return await self._call_once(method, shape, parameters)
+            except SesError as error:
+                if not error.is_transient or tried == TRIES - 1:
                     raise
-            # Full jitter: SES never says Retry-After, and callers who were refused together must not return together.
+            # Full jitter: SES never sends Retry-After, and callers refused at once must not return at once.
             longest = min(FIRST_PAUSE * 2**tried, LONGEST_PAUSE)
             await self._pause(random.uniform(0, longest))  # noqa: S311 not a secret
         raise AssertionError("the last try returned or raised")
 
-    async def _wait_turn(self, patience: float) -> None:
-        wait = await self._turn(self._account, patience)
-        if wait is None:
-            raise SesError(BUDGET, "the calls that this service may make are taken for now", wait=patience)
-        if wait > 0:
-            await self._pause(wait)
-
-    async def _once(self, method: str, parameters: dict[str, object]) -> object:
+    async def _call_once(self, method: str, shape: type[AwsShape], parameters: dict[str, object]) -> AwsShape:
         try:
-            return await getattr(self._client, method)(**parameters)
+            return msgspec.convert(await getattr(self._client, method)(**parameters), shape)
+        except msgspec.ValidationError as error:
+            raise SesError(NONSENSE, f"the answer could not be read: {error}") from None
         except ClientError as error:
-            raise _refusal(error) from None
+            details = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            code = str(details.get("Code") or status or NONSENSE)
+            raise SesError(code, str(details.get("Message") or ""), status) from None
         except ParamValidationError:  # its text repeats what was sent
             raise SesError("ParamValidationError", "SES can't have a domain of such a name or form") from None
-        except (ResponseParserError, *STUMBLES):
+        except (ResponseParserError, *PARSER_ERRORS):
             raise SesError(NONSENSE, "the answer could not be read") from None
         except (BotoCoreError, OSError, ValueError) as error:
-            raise SesError(type(error).__name__, _unsent(error)) from None
-
-
-def _refusal(error: ClientError) -> SesError:
-    answer = error.response
-    told = answer.get("Error", {})
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return SesError(str(told.get("Code") or status or NONSENSE), str(told.get("Message") or ""), status)
-
-
-def _unsent(error: Exception) -> str:
-    """Says what happened to a call that was not answered; texts of others than botocore may repeat what was sent."""
-    return str(error) if isinstance(error, BotoCoreError) else "the call could not be made or its answer was cut short"
-
-
-def _read(answer: object, shape: type[AwsShape]) -> AwsShape:
-    try:
-        return msgspec.convert(answer, shape)
-    except msgspec.ValidationError as error:
-        raise SesError(NONSENSE, f"the answer could not be read: {error}") from None
+            # Texts of others than botocore may repeat what was sent.
+            ours = "the call could not be made or its answer was cut short"
+            raise SesError(type(error).__name__, str(error) if isinstance(error, BotoCoreError) else ours) from None

@@ -1,4 +1,4 @@
-"""Knows what SES answers when it does not do what it was asked, and what a person can mend of it."""
+"""Errors of SES, and the advice for each."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from letterhead.errors import Fault, Kind
 NAME: Final = "ses"
 NOT_FOUND, ALREADY_EXISTS = "NotFoundException", "AlreadyExistsException"
 DENIED: Final = "AccessDenied"  # and AccessDeniedException
-BUDGET: Final = "LetterheadBudget"  # our own word: the account's turns are taken for longer than we would wait
+BUDGET: Final = "LetterheadBudget"  # our own code: the account's slots are taken for longer than we would wait
 THROTTLED: Final = frozenset(
     {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown"}
 )
-# What these say of the account, the key or the request stays as it is until somebody changes it.
-SETTLED: Final = frozenset({"BadRequestException", "ParamValidationError", "NotImplemented"})
+# The cause is the account, the key or the request, and stays until somebody changes it.
+PERMANENT: Final = frozenset({"BadRequestException", "ParamValidationError", "NotImplemented"})
 UNREACHED: Final = frozenset({"EndpointConnectionError", "ConnectTimeoutError"})
 MOST: Final = 300  # characters of an answer that are repeated
 
@@ -59,60 +59,54 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
 )
 _ACTION: Final = re.compile(r"not authorized to perform: (ses:\w+|sts:\w+)")
 # Never repeated: what may be a key that was sent, and the operator's own account, since customers read it too.
-_UNSAID: Final = re.compile(r"[A-Za-z0-9+/=]{64,}|arn:aws[\w*/:.@+=,-]*|\b\d{12}\b")
+_REDACTED: Final = re.compile(r"[A-Za-z0-9+/=]{64,}|arn:aws[\w*/:.@+=,-]*|\b\d{12}\b")
 
 
 class SesError(Exception):
-    """Says that SES did not do it, in its own code and words, or in our own where it did not answer."""
+    """A failed call: SES's own code and text, or ours where it did not respond."""
 
     def __init__(self, code: str, said: str, status: int | None = None, wait: float | None = None) -> None:
         super().__init__(code)
         self.code = code
-        self.said = _UNSAID.sub("…", said)[:MOST].rstrip(" .") or code
+        self.said = _REDACTED.sub("…", said)[:MOST].rstrip(" .") or code
         self.status = status
         self.wait = wait
 
     @property
-    def passes(self) -> bool:
-        """Says whether the same call may go well a moment later."""
+    def is_transient(self) -> bool:
+        """Return whether the same call may succeed a moment later."""
         if self.code in THROTTLED | UNREACHED or self.code == "ConcurrentModificationException":
             return True
         if self.status is not None:
             return self.status >= 500
-        return self.code not in ADVICE and self.code not in SETTLED and self.code != BUDGET
+        return self.code not in ADVICE and self.code not in PERMANENT and self.code != BUDGET
 
     @property
     def fix(self) -> str:
-        """Says what a person can do."""
+        """Return what a person can do about it."""
         if self.code.startswith(DENIED):
-            return _permission(self.said)
+            found = _ACTION.search(self.said)
+            action = found[1] if found else "the action that its message names"
+            return f"Allow {action} to the service's AWS user or role: docs/ses.md has the least policy that it needs."
         return ADVICE.get(self.code, _LATER)
 
 
-def _permission(said: str) -> str:
-    found = _ACTION.search(said)
-    action = found[1] if found else "the action that its message names"
-    return f"Allow {action} to the service's AWS user or role: docs/ses.md has the least policy that it needs."
-
-
-def fault_of(trouble: SesError, sender: str) -> Fault:
-    """Makes a fault of it, for whoever asked for something to be done."""
+def fault_of(error: SesError, sender: str) -> Fault:
+    """Return the Fault for an operation that SES did not do."""
+    if error.code in THROTTLED or error.code == BUDGET:
+        kind = Kind.PROVIDER_THROTTLED
+    else:
+        kind = Kind.PROVIDER_FAILED if error.is_transient else Kind.PROVIDER_REFUSED
     return Fault(
-        _kind(trouble),
-        f"SES did not do what was asked about {sender[:253]}: {trouble.said} ({trouble.code}).",
-        trouble.fix,
+        kind,
+        f"SES did not do what was asked about {sender[:253]}: {error.said} ({error.code}).",
+        error.fix,
         provider=NAME,
-        provider_code=trouble.code,
-        retry_after=int(trouble.wait) + 1 if trouble.wait is not None else None,
+        provider_code=error.code,
+        retry_after=int(error.wait) + 1 if error.wait is not None else None,
     )
 
 
-def _kind(trouble: SesError) -> Kind:
-    if trouble.code in THROTTLED or trouble.code == BUDGET:
-        return Kind.PROVIDER_THROTTLED
-    return Kind.PROVIDER_FAILED if trouble.passes else Kind.PROVIDER_REFUSED
-
-
-def unknown_of(trouble: SesError) -> IdentityUnknown:
-    """Makes a word of it that moves no domain, for a look."""
-    return IdentityUnknown(provider_code=trouble.code, detail=trouble.said, fix=trouble.fix)
+def unknown_of(error: SesError) -> IdentityUnknown:
+    """Return the report for a domain whose identity could not be read: it moves no domain."""
+    return IdentityUnknown(provider_code=error.code, detail=error.said, fix=error.fix)

@@ -1,4 +1,4 @@
-"""Knows Amazon SES as a provider: one identity per domain and region, with our key, our MAIL FROM and our owner tag."""
+"""The provider Amazon SES: one identity per domain and region, with our key, our MAIL FROM and our owner tag."""
 
 import asyncio
 import base64
@@ -32,14 +32,14 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.ports.provider import HealthItem
 
 MX_PRIORITY: Final = 10
-LOOK_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a turn: who looks can come back later
-WITHIN: Final = 60.0  # seconds for all calls of one method; less than the worker's lease
-LIST_WITHIN: Final = 600.0  # no lease waits for a list
+READ_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a slot: a check can come back later
+SECONDS: Final = 60.0  # for all calls of one method; less than the worker's lease
+LIST_SECONDS: Final = 600.0  # no lease waits for a list
 T = TypeVar("T")
 
 
 class SesProvider:
-    """Keeps identities in one AWS account and region (implements `ports.Provider`)."""
+    """The implementation of `Provider` in one AWS account and region."""
 
     name = NAME
 
@@ -60,94 +60,96 @@ class SesProvider:
 
     @property
     def return_path(self) -> ReturnPath:
-        """Says what a MAIL FROM domain must point at in this region; SES need not be asked."""
+        """What a MAIL FROM domain must point at in this region; SES need not be asked."""
         host = f"feedback-smtp.{self._region}.amazonses.com"
         return ReturnPath(mx_host=host, mx_priority=MX_PRIORITY, spf="include:amazonses.com")
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
-        """Tells what SES holds of the domain; trouble is `IdentityUnknown`."""
+        """Return SES's status of the domain; a failure is `IdentityUnknown`."""
         try:
-            return await _bounded(self._look(sender, owner))
-        except SesError as trouble:
-            return unknown_of(trouble)
+            return await _bounded(self._read_identity(sender, owner))
+        except SesError as error:
+            return unknown_of(error)
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Makes SES hold what is wished; what is held so already is not written again."""
-        return await _translated(wish.sender, self._register(wish, private_key, again=False))
+        """Create or update the identity as wished; what is the same already is not written again."""
+        return await _run(wish.sender, self._register(wish, private_key, again=False))
 
     async def restart(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
-        """Puts key and MAIL FROM again where SES had given up on them, which starts its 72 hours anew."""
-        return await _translated(wish.sender, self._register(wish, private_key, again=True))
+        """Write key and MAIL FROM again where SES has given up on them, which starts its 72 hours again."""
+        return await _run(wish.sender, self._register(wish, private_key, again=True))
 
     async def withdraw(self, sender: str, owner: str) -> None:
-        """Deletes the identity if it carries our tag."""
-        await _translated(sender, self._withdraw(sender, owner))
+        """Delete the identity if it has our tag."""
+        await _run(sender, self._withdraw(sender, owner))
 
     async def list_identities(self) -> Mapping[str, ProviderStatus]:
-        """Lists all domains of the account and region."""
-        return await _translated("the list of identities", self._account.listed(), within=LIST_WITHIN)
+        """Return all domains of the account and region with their status."""
+        return await _run("the list of identities", self._account.list_domains(), seconds=LIST_SECONDS)
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
-        """Tells what SES holds under a name, whoever put it there."""
-        held = await _translated(sender, self._held(sender))
+        """Return what SES holds under a name, whoever put it there."""
+        held = await _run(sender, self._held(sender))
         return None if held is None else holding_of(held)
 
     async def adopt(self, sender: str, owner: str) -> None:
-        """Puts our owner tag on what is there, and it into its tenant; key and MAIL FROM stay until the next look."""
-        await _translated(sender, self._adopt(sender, owner))
+        """Put our owner tag on an existing identity, and add it to its tenant.
+
+        Key and MAIL FROM stay until the next check. Raise Fault `provider-refused` where there is no identity.
+        """
+
+        async def adopt() -> None:
+            await self._account.tag(sender, owner)
+            if self._tenants:
+                await self._tenants.join(sender, owner)
+
+        await _run(sender, adopt())
 
     async def account_health(self) -> Sequence[HealthItem]:
-        """Tells who we are at AWS, how the account stands, what it allows and what of it is used."""
-        return await self._account.standing()
+        """Return who we are at AWS, the state of the account, its quotas and their use."""
+        return await self._account.health()
 
     async def full_health(self) -> Sequence[HealthItem]:
-        """Tells who we are at AWS, how the account stands, and which actions are missing."""
-        return await self._account.conditions()
+        """Return who we are at AWS, the state of the account, and which permissions are missing."""
+        return await self._account.full_health()
 
-    async def _adopt(self, sender: str, owner: str) -> None:
-        await self._account.tag(sender, owner)
-        if self._tenants:
-            await self._tenants.join(sender, owner)
-
-    async def _look(self, sender: str, owner: str, patience: float = LOOK_PATIENCE) -> Identity:
+    async def _read_identity(self, sender: str, owner: str, patience: float = READ_PATIENCE) -> Identity:
         held = await self._held(sender, patience)
         return without(Presence.ABSENT, self._clock()) if held is None else identity_of(held, owner, self._clock())
 
     async def _held(self, sender: str, patience: float = WRITE_PATIENCE) -> SesIdentity | None:
         try:
             return await self._ses("get_email_identity", SesIdentity, patience, EmailIdentity=sender)
-        except SesError as trouble:
-            if trouble.code == NOT_FOUND:
+        except SesError as error:
+            if error.code == NOT_FOUND:
                 return None
             raise
 
     async def _register(self, wish: IdentityWish, private_key: Secret, *, again: bool) -> Identity:
         held = await self._held(wish.sender)
         if held is None:
-            held = await self._created(wish, private_key)
-        if held is None or held.owner != wish.owner:
-            return without(Presence.FOREIGN, self._clock()) if held else await self._look(wish.sender, wish.owner)
+            try:
+                await self._write(
+                    "create_email_identity",
+                    wish.sender,
+                    DkimSigningAttributes=_signing_attributes(wish, private_key),
+                    Tags=owner_tags(wish.owner),
+                )
+            except SesError as error:  # one that came meanwhile is judged by its tag
+                if error.code != ALREADY_EXISTS:
+                    raise
+            held = await self._held(wish.sender)
+        if held is None:
+            return await self._read_identity(wish.sender, wish.owner)
+        if held.owner != wish.owner:
+            return without(Presence.FOREIGN, self._clock())
         wrote = await self._put_key(held, wish, private_key, again=again)
         wrote = await self._put_mail_from(held, wish, again=again) or wrote
         if self._tenants:
             await self._tenants.join(wish.sender, wish.owner)
         if not wrote:
             return identity_of(held, wish.owner, self._clock())
-        return await self._look(wish.sender, wish.owner, WRITE_PATIENCE)
-
-    async def _created(self, wish: IdentityWish, private_key: Secret) -> SesIdentity | None:
-        """Makes the identity with key and tag in one call; one that came meanwhile is judged by its tag."""
-        try:
-            await self._write(
-                "create_email_identity",
-                wish.sender,
-                DkimSigningAttributes=_signing(wish, private_key),
-                Tags=owner_tags(wish.owner),
-            )
-        except SesError as trouble:
-            if trouble.code != ALREADY_EXISTS:
-                raise
-        return await self._held(wish.sender)
+        return await self._read_identity(wish.sender, wish.owner, WRITE_PATIENCE)
 
     async def _put_key(self, held: SesIdentity, wish: IdentityWish, private_key: Secret, *, again: bool) -> bool:
         dkim = held.dkim_attributes
@@ -158,7 +160,7 @@ class SesProvider:
                 "put_email_identity_dkim_signing_attributes",
                 wish.sender,
                 SigningAttributesOrigin=EXTERNAL,
-                SigningAttributes=_signing(wish, private_key),
+                SigningAttributes=_signing_attributes(wish, private_key),
             )
         if not dkim.signing_enabled:
             await self._write("put_email_identity_dkim_attributes", wish.sender, SigningEnabled=True)
@@ -167,9 +169,9 @@ class SesProvider:
     async def _put_mail_from(self, held: SesIdentity, wish: IdentityWish, *, again: bool) -> bool:
         now = held.mail_from_attributes
         behaviour = self._on_mx_failure if wish.mail_from else now.behavior_on_mx_failure
-        there = (now.mail_from_domain, now.behavior_on_mx_failure) == (wish.mail_from or "", behaviour)
+        same = (now.mail_from_domain, now.behavior_on_mx_failure) == (wish.mail_from or "", behaviour)
         gave_up = again and wish.mail_from is not None and now.mail_from_domain_status == "FAILED"
-        if there and not gave_up:
+        if same and not gave_up:
             return False
         name = {"MailFromDomain": wish.mail_from} if wish.mail_from else {}  # without one SES takes its own
         await self._write("put_email_identity_mail_from_attributes", wish.sender, BehaviorOnMxFailure=behaviour, **name)
@@ -182,40 +184,38 @@ class SesProvider:
         if self._tenants:
             await self._tenants.leave(sender, owner)
         if held is not None:
-            await self._delete(sender)
+            try:
+                await self._write("delete_email_identity", sender)
+            except SesError as error:
+                if error.code != NOT_FOUND:
+                    raise
         if self._tenants:  # also where the identity is gone: the process may have died in between
             await self._tenants.close_if_empty(owner)
-
-    async def _delete(self, sender: str) -> None:
-        try:
-            await self._write("delete_email_identity", sender)
-        except SesError as trouble:
-            if trouble.code != NOT_FOUND:
-                raise
 
     async def _write(self, method: str, sender: str, **parameters: object) -> None:
         await self._ses(method, EmptyResult, WRITE_PATIENCE, EmailIdentity=sender, **parameters)
 
 
-def _signing(wish: IdentityWish, private_key: Secret) -> dict[str, str]:
-    """Writes the key as SES takes it: base64 of the PKCS#8 DER on one line, without armour."""
+def _signing_attributes(wish: IdentityWish, private_key: Secret) -> dict[str, str]:
+    """Return the key as SES takes it: base64 of the PKCS#8 DER on one line, without armour."""
     return {
         "DomainSigningSelector": wish.selector,
         "DomainSigningPrivateKey": base64.b64encode(reveal(private_key)).decode(),
     }
 
 
-async def _bounded(doing: Awaitable[T], within: float | None = None) -> T:
-    seconds = within or WITHIN
+async def _bounded(call: Awaitable[T], seconds: float | None = None) -> T:
+    seconds = seconds or SECONDS
     try:
         async with asyncio.timeout(seconds):
-            return await doing
+            return await call
     except TimeoutError:
         raise SesError("Timeout", f"it took longer than {seconds:.0f} seconds") from None
 
 
-async def _translated(sender: str, doing: Awaitable[T], within: float | None = None) -> T:
+async def _run(sender: str, call: Awaitable[T], seconds: float | None = None) -> T:
+    """Run the calls of one method within a bound of time; raise a Fault where SES fails."""
     try:
-        return await _bounded(doing, within)
-    except SesError as trouble:
-        raise fault_of(trouble, sender) from None
+        return await _bounded(call, seconds)
+    except SesError as error:
+        raise fault_of(error, sender) from None

@@ -1,4 +1,4 @@
-"""Knows the parts of SES's answers that we read, and what they mean in neutral words."""
+"""The parts of SES's responses that we read, and their meaning in neutral terms."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from letterhead.core.domain.provider_identity import Identity, Obstacle, Presenc
 OWNER_TAGS: Final = ("letterhead-installation", "letterhead-account", "letterhead-domain")
 EXTERNAL: Final = "EXTERNAL"  # a key of our own, not one that SES made
 
-WORDS: Final[Mapping[str, ProviderStatus]] = MappingProxyType(
+STATUSES: Final[Mapping[str, ProviderStatus]] = MappingProxyType(
     {
         "NOT_STARTED": ProviderStatus.NOT_STARTED,
         "PENDING": ProviderStatus.PENDING,
         "SUCCESS": ProviderStatus.SUCCESS,
         "TEMPORARY_FAILURE": ProviderStatus.TEMPORARY_FAILURE,
-        "FAILED": ProviderStatus.GAVE_UP,  # after 72 hours; it looks again when the key is put again
+        "FAILED": ProviderStatus.GAVE_UP,  # after 72 hours; it starts again when the key is written again
     }
 )
 OBSTACLES: Final[Mapping[str, Obstacle]] = MappingProxyType(
@@ -32,18 +32,18 @@ OBSTACLES: Final[Mapping[str, Obstacle]] = MappingProxyType(
 
 
 class EmptyResult(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Is an answer of which nothing is wanted but that it came; the others add what they read of theirs."""
+    """A response of which nothing is read; the others add the fields that are read."""
 
 
 class SesTag(EmptyResult, frozen=True, kw_only=True):
-    """Holds one tag of an identity."""
+    """One tag of an identity."""
 
     key: str
     value: str = ""
 
 
 class Dkim(EmptyResult, frozen=True, kw_only=True):
-    """Tells how an identity signs; with a key of ours the one token is its selector."""
+    """How an identity signs; with a key of ours its one token is the selector."""
 
     signing_enabled: bool = True
     status: str = "NOT_STARTED"
@@ -52,7 +52,7 @@ class Dkim(EmptyResult, frozen=True, kw_only=True):
 
 
 class MailFrom(EmptyResult, frozen=True, kw_only=True):
-    """Tells an identity's MAIL FROM; where none is set there is only what happens without an MX."""
+    """An identity's MAIL FROM domain; without one only `behavior_on_mx_failure` is set."""
 
     mail_from_domain: str = ""
     mail_from_domain_status: str = "PENDING"
@@ -60,14 +60,14 @@ class MailFrom(EmptyResult, frozen=True, kw_only=True):
 
 
 class Verification(EmptyResult, frozen=True, kw_only=True):
-    """Tells when SES last looked at DNS and what it stumbled over."""
+    """When SES last queried DNS, and the error that it met."""
 
     last_checked_timestamp: datetime | None = None
     error_type: str | None = None
 
 
 class SesIdentity(EmptyResult, frozen=True, kw_only=True):
-    """Is the answer to GetEmailIdentity."""
+    """The response to GetEmailIdentity."""
 
     dkim_attributes: Dkim = Dkim()
     mail_from_attributes: MailFrom = MailFrom()
@@ -76,18 +76,18 @@ class SesIdentity(EmptyResult, frozen=True, kw_only=True):
 
     @property
     def owner(self) -> str | None:
-        """Reads our owner tag, whole or not at all."""
+        """Return the owner from our tags; None where one of them is missing."""
         values = {tag.key: tag.value for tag in self.tags}
         return "/".join(values[key] for key in OWNER_TAGS) if values.keys() >= set(OWNER_TAGS) else None
 
     @property
     def selector(self) -> str | None:
-        """Names the selector that it signs with; one of SES's own keys counts as another than ours."""
+        """Return the selector that it signs with; one of SES's own keys counts as a foreign selector."""
         return self.dkim_attributes.tokens[0] if self.dkim_attributes.tokens else None
 
 
 class ListedIdentity(EmptyResult, frozen=True, kw_only=True):
-    """Is one line of the list of identities."""
+    """One entry of the list of identities."""
 
     identity_type: str = "DOMAIN"
     identity_name: str
@@ -95,14 +95,14 @@ class ListedIdentity(EmptyResult, frozen=True, kw_only=True):
 
 
 class ListedPage(EmptyResult, frozen=True, kw_only=True):
-    """Is the answer to ListEmailIdentities."""
+    """The response to ListEmailIdentities."""
 
     email_identities: tuple[ListedIdentity, ...] = ()
     next_token: str | None = None
 
 
 class SendQuota(EmptyResult, frozen=True, kw_only=True):
-    """Tells how much the account may send."""
+    """How much the account may send."""
 
     max24_hour_send: float = msgspec.field(default=0.0, name="Max24HourSend")
     max_send_rate: float = 0.0
@@ -110,7 +110,7 @@ class SendQuota(EmptyResult, frozen=True, kw_only=True):
 
 
 class AccountState(EmptyResult, frozen=True, kw_only=True):
-    """Is the answer to GetAccount."""
+    """The response to GetAccount."""
 
     production_access_enabled: bool = False
     sending_enabled: bool = False
@@ -119,14 +119,14 @@ class AccountState(EmptyResult, frozen=True, kw_only=True):
 
 
 class CallerIdentity(EmptyResult, frozen=True, kw_only=True):
-    """Is the answer of STS to who we are."""
+    """The response of STS to GetCallerIdentity."""
 
     account: str
     arn: str
 
 
 def holding_of(held: SesIdentity) -> ProviderHolding:
-    """Tells what is there, whoever put it there."""
+    """Return what is there, whoever put it there."""
     return ProviderHolding(
         owner=held.owner,
         selector=held.selector,
@@ -136,19 +136,19 @@ def holding_of(held: SesIdentity) -> ProviderHolding:
 
 
 def owner_tags(owner: str) -> list[dict[str, str]]:
-    """Writes `installation/account/domain` as tags, one for each part: a policy can tell installations apart."""
+    """Return `installation/account/domain` as one tag for each part, so that a policy can tell installations apart."""
     return [{"Key": key, "Value": part} for key, part in zip(OWNER_TAGS, owner.split("/", 2), strict=True)]
 
 
 def without(presence: Presence, now: datetime) -> Identity:
-    """Says that there is nothing of ours: what is somebody else's is not told."""
+    """Return an identity without content: nothing is shown of another owner's."""
     return Identity(
         presence=presence, dkim=ProviderStatus.NOT_STARTED, mail_from=ProviderStatus.NOT_STARTED, seen_at=now
     )
 
 
 def identity_of(held: SesIdentity, owner: str, now: datetime) -> Identity:
-    """Tells in neutral words what SES holds, as seen by an owner."""
+    """Return in neutral terms what SES holds, as seen by an owner."""
     if held.owner != owner:
         return without(Presence.FOREIGN, now)
     dkim, mail_from, checked = held.dkim_attributes, held.mail_from_attributes, held.verification_info
@@ -156,8 +156,8 @@ def identity_of(held: SesIdentity, owner: str, now: datetime) -> Identity:
     reason = checked.error_type or None
     return Identity(
         presence=Presence.OURS,
-        dkim=word_of(dkim.status) if dkim.signing_enabled else ProviderStatus.NOT_STARTED,
-        mail_from=word_of(mail_from.mail_from_domain_status) if named else ProviderStatus.NOT_STARTED,
+        dkim=status_of(dkim.status) if dkim.signing_enabled else ProviderStatus.NOT_STARTED,
+        mail_from=status_of(mail_from.mail_from_domain_status) if named else ProviderStatus.NOT_STARTED,
         selector=held.selector,
         mail_from_name=named,
         tokens=dkim.tokens,
@@ -170,6 +170,6 @@ def identity_of(held: SesIdentity, owner: str, now: datetime) -> Identity:
     )
 
 
-def word_of(said: str) -> ProviderStatus:
-    """Reads one of SES's words; one that we do not know is no news."""
-    return WORDS.get(said, ProviderStatus.TEMPORARY_FAILURE)
+def status_of(said: str) -> ProviderStatus:
+    """Return the meaning of one of SES's statuses; an unknown one moves no domain."""
+    return STATUSES.get(said, ProviderStatus.TEMPORARY_FAILURE)

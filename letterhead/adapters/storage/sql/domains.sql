@@ -1,5 +1,6 @@
 -- name: domains(account_id, after, status, contains, problem, limit)
--- `problem` is a piece of the last checkup's JSON, `"code":"…"`. No text in it can hold that: its quotes are escaped.
+-- Return a page of an account's domains in the order of their names; a filter that is NULL does not apply.
+-- `problem` is a piece of the last check's JSON, `"code":"…"`. No text in it can contain that: its quotes are escaped.
 SELECT life FROM domains
 WHERE account_id = :account_id AND sender > :after
   AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -11,46 +12,57 @@ WHERE account_id = :account_id AND sender > :after
 ORDER BY sender
 LIMIT :limit;
 
--- name: marks(account_id)
--- The same rows as `domains`, without what they hold.
+-- name: domain_versions(account_id)
+-- Return the version of each domain of an account: the same rows as `domains`, without their content.
 SELECT id, version FROM domains WHERE account_id = :account_id ORDER BY sender;
 
 -- name: count_domains(account_id)
+-- Count an account's domains.
 SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
 
 -- name: count_unproven(account_id)
+-- Count an account's domains that were never verified.
 SELECT count(*) AS used FROM domains
 WHERE account_id = :account_id AND held = 0 AND status IN ('PENDING', 'NOT_STARTED');
 
 -- name: domain(account_id, sender)
+-- Return one of an account's domains by its name.
 SELECT life FROM domains WHERE account_id = :account_id AND sender = :sender;
 
 -- name: domain_by_id(id)
+-- Return a domain by its id.
 SELECT life FROM domains WHERE id = :id;
 
 -- name: holder(sender)
+-- Return the domain that holds a name.
 SELECT id FROM domains WHERE sender = :sender AND held = 1;
 
 -- name: held_domains(after, limit)
+-- Return a page of the domains of all accounts that hold their names, in the order of the names.
 SELECT id, life FROM domains WHERE held = 1 AND sender > :after ORDER BY sender LIMIT :limit;
 
 -- name: held_above(senders, account_id)
+-- Return the domains of other accounts that hold one of these names, which lie above a domain in DNS.
 SELECT life FROM domains
 WHERE held = 1 AND account_id <> :account_id AND sender
     /*sqlite IN (SELECT value FROM json_each(:senders)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:senders AS JSON)))) */;
 
 -- name: held_below(low, high, account_id, limit)
+-- Return the first domains of other accounts that hold a name below a name in DNS.
+-- `path` is the name from the right, so the names below one name are a range.
 SELECT life FROM domains
 WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
 ORDER BY path LIMIT :limit;
 
 -- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, life)
+-- Add a domain.
 INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life)
 VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :life)
 RETURNING id;
 
 -- name: save_domain(id, read_version, status, held, path, next_check_at, version, life)
+-- Write a domain and end its lease, unless its version is no longer the one that was read.
 UPDATE domains
 SET status = :status, held = :held, path = :path, next_check_at = :next_check_at, version = :version, life = :life,
     lease_until = NULL, lease_owner = NULL
@@ -58,13 +70,16 @@ WHERE id = :id AND version = :read_version
 RETURNING id;
 
 -- name: delete_domain(id, version)
+-- Delete a domain, unless its version is no longer the one that was read; its keys and last check go with it.
 DELETE FROM domains WHERE id = :id AND version = :version RETURNING id;
 
 -- name: add_sealed_key(domain_id, selector, sealed)
--- A row of domain_keys is the key that signs; without a selector (an older version wrote it) it is the domain's own.
+-- Add the private key that signs for a domain.
+-- In older rows the selector is NULL: it is then the domain's own.
 INSERT INTO domain_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;
 
 -- name: sealed_key(domain_id, selector)
+-- Return a domain's private key at one of its selectors, whether it signs or is a spare one.
 SELECT sealed FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector
 UNION ALL
 SELECT k.sealed FROM domain_keys AS k JOIN domains AS d ON d.id = k.domain_id
@@ -73,7 +88,7 @@ WHERE k.domain_id = :domain_id
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) = :selector;
 
 -- name: sealed_keys(account_id, first, last)
--- Of the domains whose names lie between `first` and `last`, both included.
+-- Return all private keys of an account's domains from name `first` to name `last`, both included.
 SELECT k.domain_id,
     COALESCE(k.selector,
     /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
@@ -86,32 +101,37 @@ FROM domains AS d JOIN spare_keys AS k ON k.domain_id = d.id
 WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last);
 
 -- name: add_spare_key(domain_id, selector, sealed)
+-- Add a private key of a domain that does not sign: the next one, the previous one or the Ed25519 key.
 INSERT INTO spare_keys (domain_id, selector, sealed) VALUES (:domain_id, :selector, :sealed) RETURNING domain_id;
 
--- name: set_aside(domain_id, selector)
--- The key that signed so far, which those who have just read its selector may still ask for.
+-- name: add_previous_key(domain_id, selector)
+-- Copy the key that signs into the spare keys: a receiver that has just read its selector may still ask for it.
 INSERT INTO spare_keys (domain_id, selector, sealed)
 SELECT domain_id, :selector, sealed FROM domain_keys WHERE domain_id = :domain_id
 RETURNING domain_id;
 
--- name: sign_with(domain_id, selector)
+-- name: set_signing_key(domain_id, selector)
+-- Make a spare key the key that signs for a domain.
 UPDATE domain_keys
 SET selector = :selector,
     sealed = (SELECT s.sealed FROM spare_keys AS s WHERE s.domain_id = :domain_id AND s.selector = :selector)
 WHERE domain_id = :domain_id
 RETURNING domain_id;
 
--- name: shed_key(domain_id, selector)
+-- name: delete_spare_key(domain_id, selector)
+-- Delete a spare key of a domain.
 DELETE FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector RETURNING selector;
 
 -- name: use_selector(sender, selector, account_id)
--- Rows stay for ever: neither deleting a domain nor its account gives a selector free.
+-- Record that a selector is used at a name; return nothing where it was used before.
+-- Rows stay for ever: neither deleting a domain nor its account frees a selector.
 INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :selector, :account_id)
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
 
--- name: beside(domain_ids)
--- What came between the last checkup and now, be it by an earlier version of the service, ends its basis.
+-- name: check_contexts(domain_ids)
+-- Return what the checks of these domains need in addition to the domain itself.
+-- A fingerprint counts only where the domain's version is still that of its last check.
 SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, (
     SELECT /*sqlite json_group_array(u.selector) */ /*postgresql CAST(json_agg(u.selector ORDER BY u.selector) AS TEXT) */
     FROM used_selectors AS u WHERE u.sender = d.sender /*postgresql COLLATE "default" */ AND u.account_id = d.account_id
@@ -121,26 +141,31 @@ WHERE d.id
     /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
--- name: idempotency(account_id, key)
+-- name: idempotency_key(account_id, key)
+-- Return the digest of the request for which an account used an Idempotency-Key.
 SELECT digest FROM idempotency WHERE account_id = :account_id AND key = :key;
 
--- name: remember_idempotency(account_id, key, digest, at)
+-- name: add_idempotency_key(account_id, key, digest, at)
+-- Store an Idempotency-Key with the digest of its request, unless it is stored already.
 INSERT INTO idempotency (account_id, key, digest, at) VALUES (:account_id, :key, :digest, :at)
 ON CONFLICT (account_id, key) DO NOTHING
 RETURNING key;
 
--- name: forget_idempotency(account_id, before)
+-- name: delete_idempotency_keys(account_id, before)
+-- Delete an account's Idempotency-Keys from before a time.
 DELETE FROM idempotency WHERE account_id = :account_id AND at < :before RETURNING key;
 
--- name: checkups(domain_ids)
+-- name: last_checks(domain_ids)
+-- Return the last checks of domains.
 -- `IN (SELECT …)` would make PostgreSQL read the whole table, since it can't know how few ids there are.
 SELECT domain_id, body, heard_at FROM checkups
 WHERE domain_id
     /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
--- name: keep_checkup(domain_id, zone, heard_at, silent_since, version, basis, body)
--- A silence began with the first of its checks, and who is silent was heard when it was.
+-- name: save_check(domain_id, zone, heard_at, silent_since, version, basis, body)
+-- Store the last check of a domain in place of the one before.
+-- `silent_since` stays the time of the first unanswered check; `heard_at` that of the last one that was answered.
 INSERT INTO checkups (domain_id, zone, heard_at, silent_since, version, basis, body)
 VALUES (:domain_id, :zone, :heard_at, :silent_since, :version, :basis, :body)
 ON CONFLICT (domain_id) DO UPDATE
@@ -150,7 +175,8 @@ SET zone = excluded.zone, version = excluded.version, basis = excluded.basis, bo
                         ELSE COALESCE(checkups.silent_since, excluded.silent_since) END
 RETURNING domain_id;
 
--- name: confirm(domains)
+-- name: confirm_domains(domains)
+-- Write the next version of domains whose checks found nothing new, and end their leases.
 -- Checks that end at the same moment share a statement: `domains` is a list of their rows.
 UPDATE domains
 SET next_check_at = told.due, version = told.version, life = told.life, lease_until = NULL, lease_owner = NULL
@@ -166,7 +192,8 @@ FROM
 WHERE domains.id = told.whose AND domains.version = told.was
 RETURNING id;
 
--- name: confirm_checkups(checkups)
+-- name: confirm_checks(checkups)
+-- Set the time and version of the last checks of domains whose checks found nothing new.
 UPDATE checkups SET heard_at = told.at, silent_since = NULL, version = told.version
 FROM
     /*sqlite (
@@ -179,30 +206,37 @@ WHERE checkups.domain_id = told.whose
     /*postgresql AND domain_id = ANY (ARRAY(SELECT json_array_elements(CAST(:checkups AS JSON)) ->> 'whose')) */
 RETURNING domain_id;
 
--- name: keep_evidence(id, body)
+-- name: add_check(id, body)
+-- Store the check that events follow from.
 INSERT INTO evidence (id, body) VALUES (:id, :body) RETURNING id;
 
 -- name: add_event(id, domain_id, account_id, sender, kind, at, detail, changed, record, evidence_id)
+-- Add an event of a domain.
 INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail, changed, record, evidence_id)
 VALUES (:id, :domain_id, :account_id, :sender, :kind, :at, :detail, :changed, :record, :evidence_id)
 RETURNING id;
 
--- name: last_event(account_id)
--- One row always; behind a lock of the account it is what any reader may have seen.
+-- name: last_event_id(account_id)
+-- Return the id of an account's last event: always one row, NULL where there is none.
+-- Behind a lock of the account it is the last id that any reader may have seen.
 SELECT max(id) AS id FROM events WHERE account_id = :account_id;
 
 -- name: events_of_account(account_id, sender, after, limit)
+-- Return a page of the events of an account, or of one name in it, the oldest first.
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE account_id = :account_id AND id > :after AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
 ORDER BY id LIMIT :limit;
 
 -- name: events_of_domain(account_id, domain_id, after, limit)
+-- Return a page of the events of a domain, the oldest first.
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE domain_id = :domain_id AND account_id = :account_id AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: event(account_id, id)
+-- Return one of an account's events.
 SELECT id, domain_id, account_id, sender, kind, at, detail, changed, evidence_id FROM events
 WHERE id = :id AND account_id = :account_id;
 
--- name: evidence(id)
+-- name: check(id)
+-- Return the check that events follow from.
 SELECT body FROM evidence WHERE id = :id;

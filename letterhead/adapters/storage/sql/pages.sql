@@ -1,69 +1,84 @@
 -- name: add_setup_link(id, domain_id, account_id, digest, created_at, ends_at)
+-- Add a set-up link.
 INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at)
 VALUES (:id, :domain_id, :account_id, :digest, :created_at, :ends_at)
 RETURNING id;
 
 -- name: setup_links(domain_id)
+-- Return a domain's set-up links, the oldest first, ended ones too.
 SELECT id, domain_id, account_id, created_at, ends_at, opened_at FROM setup_links
 WHERE domain_id = :domain_id ORDER BY created_at, id;
 
 -- name: setup_link(digest)
+-- Return a set-up link by the digest of its token, ended or not.
 SELECT id, domain_id, account_id, created_at, ends_at, opened_at FROM setup_links WHERE digest = :digest;
 
 -- name: end_setup_link(domain_id, id, at)
+-- End a set-up link at a time, unless it ended before.
 UPDATE setup_links SET ends_at = CASE WHEN ends_at < :at THEN ends_at ELSE :at END
 WHERE domain_id = :domain_id AND id = :id
 RETURNING id;
 
 -- name: open_setup_link(id, at)
+-- Set when a set-up link was last opened.
 UPDATE setup_links SET opened_at = :at WHERE id = :id RETURNING id;
 
--- name: watch(domain_id, until)
--- A domain that is gone by now is watched no more.
+-- name: set_watched_until(domain_id, until)
+-- Set until when somebody has the set-up page of a domain open.
+-- Nothing where the domain has been deleted meanwhile.
 INSERT INTO watched (domain_id, until) SELECT id, CAST(:until AS BIGINT) FROM domains WHERE id = :domain_id
 ON CONFLICT (domain_id) DO UPDATE SET until = excluded.until
 RETURNING domain_id;
 
 -- name: add_session(digest, account_id, key_id, mark, scope, created_at, ends_at)
+-- Add a session.
 INSERT INTO sessions (digest, account_id, key_id, mark, scope, created_at, ends_at)
 VALUES (:digest, :account_id, :key_id, :mark, :scope, :created_at, :ends_at)
 RETURNING digest;
 
--- name: forget_sessions(before)
+-- name: delete_ended_sessions(before)
+-- Delete the sessions that ended before a time.
 DELETE FROM sessions WHERE ends_at < :before RETURNING digest;
 
 -- name: session(digest)
+-- Return a session by the digest of its token, with its key and its account's limits as they are now.
 SELECT s.account_id, s.key_id AS id, s.mark, s.scope AS own_scope, s.created_at, s.ends_at AS session_ends_at, k.scope, k.ends_at,
     a.domains_limit, a.requests_limit, a.pending_limit
 FROM sessions AS s LEFT JOIN api_keys AS k ON k.id = s.key_id LEFT JOIN accounts AS a ON a.id = s.account_id
 WHERE s.digest = :digest;
 
 -- name: end_session(digest)
+-- Delete one session.
 DELETE FROM sessions WHERE digest = :digest RETURNING digest;
 
 -- name: end_sessions(account_id)
+-- Delete all sessions of an account.
 DELETE FROM sessions WHERE account_id = :account_id RETURNING digest;
 
 -- name: end_keys_sessions(account_id, key_id)
+-- Delete all sessions of an API key.
 DELETE FROM sessions WHERE account_id = :account_id AND key_id = :key_id RETURNING digest;
 
 -- name: end_persons_sessions(account_id, mark)
+-- Delete all sessions of a person who signed in with OpenID Connect.
 DELETE FROM sessions WHERE account_id = :account_id AND key_id IS NULL AND mark = :mark RETURNING digest;
 
 -- name: end_operator_sessions()
+-- Delete all sessions of the operator.
 DELETE FROM sessions WHERE account_id IS NULL RETURNING digest;
 
 -- name: count_statuses(account_id)
+-- Count an account's domains by their status in the API.
 SELECT status, count(*) AS number FROM domains WHERE account_id = :account_id GROUP BY status;
 
--- name: moves(account_id, limit)
--- The newest ones first.
+-- name: state_changes(account_id, limit)
+-- Return the changes of state of an account's domains, the newest first.
 SELECT domain_id, kind, at FROM events
 WHERE account_id = :account_id AND kind LIKE 'domain.%'
 ORDER BY id DESC LIMIT :limit;
 
--- name: lateness(now)
--- By how long the due checks have been due, in steps of 1 s, 10 s, 1 min, 5 min.
+-- name: count_overdue(now)
+-- Count the due checks by how long they have been due, cumulatively: under 1 s, 10 s, 1 min, 5 min, and all.
 SELECT count(*) AS due,
     COALESCE(sum(CASE WHEN :now - next_check_at < 1000 THEN 1 ELSE 0 END), 0) AS within_second,
     COALESCE(sum(CASE WHEN :now - next_check_at < 10000 THEN 1 ELSE 0 END), 0) AS within_ten,

@@ -1,11 +1,13 @@
--- name: owe_reminder(domain_id, account_id, kind, step, spell, due_at)
--- The same step of the same spell is owed once for ever, however often it follows from the state.
+-- name: add_reminder(domain_id, account_id, kind, step, spell, due_at)
+-- Add a reminder that is due.
+-- The same step of the same spell is added once for ever, however often it follows from the state.
 INSERT INTO reminders (domain_id, account_id, kind, step, spell, due_at, attempts)
 VALUES (:domain_id, :account_id, :kind, :step, :spell, :due_at, 0)
 ON CONFLICT (domain_id, kind, step, spell) DO NOTHING
 RETURNING id;
 
 -- name: claim_reminders(now, until, owner, limit)
+-- Lease due reminders that were neither handed over nor settled.
 WITH due AS MATERIALIZED (
     SELECT id FROM reminders
     WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
@@ -16,35 +18,41 @@ UPDATE reminders SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
 RETURNING id, domain_id, account_id, kind, step, spell, due_at, attempts;
 
--- name: hand_over(id, owner, now)
+-- name: mark_handed_over(id, owner, now)
+-- Mark a reminder as handed over, where its lease is still this owner's.
 UPDATE reminders SET handed_at = :now
 WHERE id = :id AND lease_owner = :owner AND handed_at IS NULL AND outcome IS NULL
 RETURNING id;
 
 -- name: settle_reminder(id, outcome, detail)
+-- Close a reminder and end its lease.
 UPDATE reminders SET outcome = :outcome, detail = :detail, lease_until = NULL, lease_owner = NULL
 WHERE id = :id
 RETURNING domain_id;
 
 -- name: postpone_reminder(id, due_at, detail)
+-- Make a reminder due again at a later time, count an attempt and end its lease.
 UPDATE reminders
 SET due_at = :due_at, detail = :detail, attempts = attempts + 1, handed_at = NULL, lease_until = NULL,
     lease_owner = NULL
 WHERE id = :id AND outcome IS NULL
 RETURNING id;
 
--- name: note_reminder(id, version, life)
+-- name: set_reminder_sent(id, version, life)
+-- Write a domain after a reminder was sent: only `reminder_sent_at` and its version differ.
 UPDATE domains SET version = :version, life = :life WHERE id = :id RETURNING id;
 
--- name: hand_back_reminders(owner)
--- One that was handed over stays so.
+-- name: release_reminders(owner)
+-- End the leases of an owner that stops; what was handed over stays so.
 UPDATE reminders SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
 
--- name: forget_reminder_leases()
+-- name: release_all_reminders()
+-- End all leases of reminders.
 UPDATE reminders SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
 
--- name: silence()
--- Bounded, since each silent check asks: in an outage all domains are silent, and a few zones are enough to know it.
+-- name: resolver_outage()
+-- Count the zones that stopped answering since the last check that was answered, and return since when.
+-- Bounded, since each unanswered check asks: in an outage no domain is answered, and a few zones are enough to know it.
 SELECT count(DISTINCT zone) AS zones, min(silent_since) AS since
 FROM (
     SELECT zone, silent_since FROM checkups

@@ -1,7 +1,7 @@
--- An event may go when the domain is gone, or when a later one entered the present state; and where it tells of a record,
--- only when a later one tells of the same record. So what explains a present state stays.
-
 -- name: prune_events(before, limit)
+-- Delete some events before an id that explain no present state.
+-- An event may go when its domain is deleted, or when a later event entered the present state; one about a record, only
+-- when a later one is about the same record.
 DELETE FROM events WHERE id IN (
     SELECT e.id FROM events AS e
     WHERE e.id < :before
@@ -16,8 +16,8 @@ DELETE FROM events WHERE id IN (
 )
 RETURNING id;
 
--- name: part_evidence(before, limit)
--- The same events lose their snapshots, sooner.
+-- name: detach_checks(before, limit)
+-- Detach some events, by the same conditions, from the checks that they follow from: a check is kept for less long.
 UPDATE events SET evidence_id = NULL WHERE id IN (
     SELECT e.id FROM events AS e
     WHERE e.id < :before AND e.evidence_id IS NOT NULL
@@ -32,7 +32,8 @@ UPDATE events SET evidence_id = NULL WHERE id IN (
 )
 RETURNING id;
 
--- name: prune_evidence(before, limit)
+-- name: prune_checks(before, limit)
+-- Delete some stored checks that no event refers to.
 DELETE FROM evidence WHERE id IN (
     SELECT v.id FROM evidence AS v
     WHERE v.id < :before AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.evidence_id = v.id)
@@ -41,12 +42,14 @@ DELETE FROM evidence WHERE id IN (
 RETURNING id;
 
 -- name: prune_deliveries(before, limit)
+-- Delete some deliveries before an id that are not pending; their attempts go with them.
 DELETE FROM deliveries WHERE due_at IS NULL AND id < :before AND id IN (
     SELECT id FROM deliveries WHERE due_at IS NULL AND id < :before ORDER BY id LIMIT :limit
 )
 RETURNING id;
 
--- name: prune_turns(before, limit)
+-- name: prune_rate_slots(before, limit)
+-- Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot.
 DELETE FROM turns WHERE next_at < :before AND name IN (
     SELECT name FROM turns WHERE next_at < :before ORDER BY name LIMIT :limit
 )

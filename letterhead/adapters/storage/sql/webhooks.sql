@@ -1,49 +1,56 @@
 -- name: webhooks(account_id)
+-- Return an account's webhook endpoints, the oldest first.
 SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
 FROM webhooks WHERE account_id = :account_id ORDER BY id;
 
 -- name: webhook(account_id, id)
+-- Return one of an account's webhook endpoints.
 SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
 FROM webhooks WHERE id = :id AND account_id = :account_id;
 
 -- name: add_webhook(id, account_id, url, events, created_at, sealed)
+-- Add a webhook endpoint.
 INSERT INTO webhooks (id, account_id, url, events, created_at, sealed)
 VALUES (:id, :account_id, :url, :events, :created_at, :sealed)
 RETURNING id;
 
 -- name: change_webhook(id, account_id, url, events)
--- What is changed is tried anew, so that it also ends a disabling.
+-- Update a webhook endpoint's URL and events, and enable it: what has changed is tried again.
 UPDATE webhooks SET url = :url, events = :events, failing = 0, disabled_at = NULL, disabled_why = NULL
 WHERE id = :id AND account_id = :account_id
 RETURNING id;
 
 -- name: rotate_secret(id, account_id, sealed, old_until)
+-- Set a webhook endpoint's new secret, and keep the old one until a time.
 UPDATE webhooks SET old_sealed = sealed, old_until = :old_until, sealed = :sealed
 WHERE id = :id AND account_id = :account_id
 RETURNING id;
 
 -- name: delete_webhook(id, account_id)
+-- Delete a webhook endpoint; its deliveries go with it.
 DELETE FROM webhooks WHERE id = :id AND account_id = :account_id RETURNING id;
 
--- name: owe_deliveries(account_id, id, kind, marked, at, detail, changed, life)
--- One row for each endpoint that wants the event; due at once, whatever the clock says.
+-- name: add_deliveries(account_id, id, kind, marked, at, detail, changed, life)
+-- Add a delivery of an event for each enabled endpoint of the account that subscribes to it.
+-- Due at once, whatever the clock says.
 INSERT INTO deliveries (webhook_id, id, kind, at, detail, changed, life, fate, failures, due_at)
 SELECT w.id, :id, :kind, CAST(:at AS BIGINT), :detail, CAST(:changed AS TEXT), CAST(:life AS TEXT), 'pending', 0, 0
 FROM webhooks AS w
 WHERE w.account_id = :account_id AND w.disabled_at IS NULL
   AND (w.events = ' * ' OR replace(w.events, :marked, '') <> w.events);
 
--- name: owe_delivery(webhook_id, id, kind, at, detail)
+-- name: add_delivery(webhook_id, id, kind, at, detail)
+-- Add one delivery that follows from no event; due at once.
 INSERT INTO deliveries (webhook_id, id, kind, at, detail, fate, failures, due_at)
 VALUES (:webhook_id, :id, :kind, :at, :detail, 'pending', 0, 0)
 RETURNING id;
 
--- name: glance_deliveries(now)
--- Costs nothing while nothing is due, which is nearly always; whose it is, the claim finds out.
+-- name: any_due_delivery(now)
+-- Return one due delivery, if there is any: it costs nothing while nothing is due, which is nearly always.
 SELECT id FROM deliveries WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) LIMIT 1;
 
 -- name: due_webhooks(now, failing, places, limit)
--- Endpoints with something due and a free place, the longest waiting first; those that fail wait among themselves.
+-- Return endpoints with a due delivery and a free place, the longest waiting first; failing ones or the others.
 -- The lock lets one claim at a time count an endpoint's places.
 SELECT w.id FROM webhooks AS w
 WHERE w.failing = :failing AND w.disabled_at IS NULL
@@ -57,10 +64,12 @@ ORDER BY (SELECT min(d.due_at) FROM deliveries AS d WHERE d.webhook_id = w.id AN
 LIMIT :limit /*postgresql FOR UPDATE OF w SKIP LOCKED */;
 
 -- name: leased_deliveries(webhook_id, now)
+-- Count an endpoint's leased deliveries.
 SELECT count(*) AS leased FROM deliveries
 WHERE webhook_id = :webhook_id AND lease_owner IS NOT NULL AND lease_until > :now;
 
 -- name: claim_deliveries(webhook_id, now, until, owner, limit)
+-- Lease an endpoint's due deliveries, the longest due first.
 WITH due AS MATERIALIZED (
     SELECT id FROM deliveries
     WHERE webhook_id = :webhook_id AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
@@ -72,53 +81,63 @@ WHERE webhook_id = :webhook_id AND id IN (SELECT id FROM due)
 RETURNING id, kind, at, detail, changed, life, failures;
 
 -- name: webhook_by_id(id)
+-- Return a webhook endpoint by its id.
 SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why
 FROM webhooks WHERE id = :id;
 
 -- name: add_attempt(webhook_id, delivery_id, at, milliseconds, status, said)
--- Nothing where the endpoint was deleted meanwhile.
+-- Record an attempt of a delivery; nothing where the endpoint has been deleted meanwhile.
 INSERT INTO attempts (webhook_id, delivery_id, at, milliseconds, status, said)
 SELECT webhook_id, id, CAST(:at AS BIGINT), CAST(:milliseconds AS BIGINT), CAST(:status AS BIGINT), :said
 FROM deliveries WHERE webhook_id = :webhook_id AND id = :delivery_id
 RETURNING id;
 
 -- name: settle_delivery(webhook_id, id, owner, fate, failed, due_at)
--- A lease that ran out meanwhile is another's: their attempt counts. But what arrived has arrived.
+-- Write the state of a delivery after an attempt, and end its lease.
+-- A lease that ran out meanwhile may be another owner's, whose attempt counts; but a delivered message stays delivered.
 UPDATE deliveries
 SET fate = :fate, due_at = :due_at, failures = failures + :failed, lease_until = NULL, lease_owner = NULL
 WHERE webhook_id = :webhook_id AND id = :id AND (lease_owner = :owner OR :fate = 'delivered')
 RETURNING id;
 
--- name: note_failing(id, failing)
+-- name: set_webhook_failing(id, failing)
+-- Set whether an endpoint's last attempt failed.
 UPDATE webhooks SET failing = :failing WHERE id = :id AND failing <> :failing RETURNING id;
 
 -- name: disable_webhook(id, at, why)
+-- Disable an endpoint at a time, with the reason.
 UPDATE webhooks SET disabled_at = :at, disabled_why = :why WHERE id = :id AND disabled_at IS NULL RETURNING id;
 
 -- name: end_deliveries(webhook_id)
+-- Fail an endpoint's pending deliveries.
 UPDATE deliveries SET fate = 'failed', due_at = NULL, lease_until = NULL, lease_owner = NULL
 WHERE webhook_id = :webhook_id AND fate = 'pending'
 RETURNING id;
 
 -- name: deliveries(webhook_id, before, limit)
+-- Return a page of an endpoint's deliveries, the newest first.
 SELECT id, kind, at, detail, fate, due_at FROM deliveries
 WHERE webhook_id = :webhook_id AND id < :before ORDER BY id DESC LIMIT :limit;
 
 -- name: delivery(webhook_id, id)
+-- Return one of an endpoint's deliveries.
 SELECT id, kind, at, detail, fate, due_at FROM deliveries WHERE webhook_id = :webhook_id AND id = :id;
 
 -- name: attempts(webhook_id, first, last)
+-- Return the attempts of an endpoint's deliveries from one id to another, in the order of time.
 SELECT delivery_id, at, milliseconds, status, said FROM attempts
 WHERE webhook_id = :webhook_id AND delivery_id >= :first AND delivery_id <= :last ORDER BY id;
 
 -- name: redeliver(webhook_id, id)
--- A lease is not touched: who is at it is at it.
+-- Make a delivery due again at once; a lease stays with its owner.
 UPDATE deliveries SET fate = 'pending', failures = 0, due_at = 0
 WHERE webhook_id = :webhook_id AND id = :id
 RETURNING id;
 
--- name: hand_back_deliveries(owner)
+-- name: release_deliveries(owner)
+-- End the leases of an owner that stops.
 UPDATE deliveries SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
 
--- name: forget_delivery_leases()
+-- name: release_all_deliveries()
+-- End all leases of deliveries.
 UPDATE deliveries SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;

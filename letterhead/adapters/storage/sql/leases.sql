@@ -1,0 +1,126 @@
+-- name: claim_due(now, until, owner, limit)
+-- Lease due domains, the longest due first.
+-- The CTE is materialized: a plain `IN (SELECT … LIMIT … SKIP LOCKED)` may be run again and exceed its limit.
+WITH due AS MATERIALIZED (
+    SELECT id FROM domains
+    WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+    ORDER BY next_check_at
+    LIMIT :limit /*postgresql FOR UPDATE SKIP LOCKED */
+)
+UPDATE domains SET lease_until = :until, lease_owner = :owner
+WHERE id IN (SELECT id FROM due)
+RETURNING id, life;
+
+-- name: lock_domain(id)
+-- Lock a domain until the transaction ends, and return it.
+SELECT life FROM domains WHERE id = :id /*postgresql FOR NO KEY UPDATE */;
+
+-- name: check_sooner(id, next_check_at, life)
+-- Bring a domain's next check forward; its lease stays.
+UPDATE domains SET next_check_at = :next_check_at, life = :life WHERE id = :id RETURNING id;
+
+-- name: back_off(id, next_check_at, life)
+-- Postpone a domain's next check, and end its lease.
+UPDATE domains SET next_check_at = :next_check_at, life = :life, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING id;
+
+-- name: claim_intents(now, until, owner, limit)
+-- Lease due intents: of each name only the first one; those behind it wait until it is finished.
+-- Work in our own zone and work at the provider are two queues: where one is out of reach, the other goes on.
+WITH due AS MATERIALIZED (
+    SELECT id FROM intents AS head
+    WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+      AND NOT EXISTS (
+        SELECT 1 FROM intents AS before
+        WHERE before.sender = head.sender AND before.id < head.id
+          AND (before.effect = 'publish') = (head.effect = 'publish')
+      )
+    ORDER BY id
+    LIMIT :limit /*postgresql FOR UPDATE OF head SKIP LOCKED */
+)
+UPDATE intents SET lease_until = :until, lease_owner = :owner
+WHERE id IN (SELECT id FROM due)
+RETURNING id, domain_id, account_id, sender, effect, attempts, slots;
+
+-- name: add_intent(domain_id, account_id, sender, effect, slots)
+-- Add an intent that is due at once, whatever the clock says, unless the same one waits already.
+-- One that is leased does not count: its owner may have begun from an older state.
+INSERT INTO intents (domain_id, account_id, sender, effect, slots, due_at, attempts)
+SELECT :domain_id, :account_id, :sender, :effect, :slots, 0, 0
+WHERE NOT EXISTS (
+    SELECT 1 FROM intents
+    WHERE sender = :sender AND domain_id = :domain_id AND effect = :effect AND lease_owner IS NULL
+)
+RETURNING id;
+
+-- name: finish_intent(id)
+-- Delete an intent that is done.
+DELETE FROM intents WHERE id = :id RETURNING id;
+
+-- name: postpone_intent(id, due_at, reason)
+-- Make an intent due again at a later time, count an attempt and end its lease.
+UPDATE intents
+SET due_at = :due_at, reason = :reason, attempts = attempts + 1, lease_until = NULL, lease_owner = NULL
+WHERE id = :id
+RETURNING id;
+
+-- name: release_domains(owner, now)
+-- End the leases of an owner that stops.
+-- PostgreSQL has no index by owner: with one, each claim would write a new version of a row into every index (no HOT).
+-- Whatever is leased was due.
+UPDATE domains SET lease_until = NULL, lease_owner = NULL
+WHERE lease_owner = :owner AND next_check_at <= :now
+RETURNING id;
+
+-- name: release_intents(owner)
+-- End the leases of an owner that stops.
+UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner = :owner RETURNING id;
+
+-- name: release_all_domains()
+-- End all leases of domains.
+UPDATE domains SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
+-- name: release_all_intents()
+-- End all leases of intents.
+UPDATE intents SET lease_until = NULL, lease_owner = NULL WHERE lease_owner IS NOT NULL RETURNING id;
+
+-- name: take_rate_slot(name, now, every, latest)
+-- Reserve the next slot of a rate that all processes share, unless it lies after `latest`.
+-- One statement, so that no two callers get the same slot.
+INSERT INTO turns (name, next_at, every)
+VALUES (:name, CAST(:now AS BIGINT) + CAST(:every AS BIGINT), CAST(:every AS BIGINT))
+ON CONFLICT (name) DO UPDATE
+SET every = excluded.every, next_at = CAST(:every AS BIGINT)
+    + CASE WHEN turns.next_at > CAST(:now AS BIGINT) THEN turns.next_at ELSE CAST(:now AS BIGINT) END
+WHERE turns.next_at <= CAST(:latest AS BIGINT)
+RETURNING next_at;
+
+-- name: pool_key(id, public_key, sealed)
+-- Add a key to the pool of keys made ahead.
+INSERT INTO key_pool (id, public_key, sealed) VALUES (:id, :public_key, :sealed) RETURNING id;
+
+-- name: take_key()
+-- Take a key out of the pool of keys made ahead.
+WITH taken AS MATERIALIZED (
+    SELECT id FROM key_pool LIMIT 1 /*postgresql FOR UPDATE SKIP LOCKED */
+)
+DELETE FROM key_pool WHERE id IN (SELECT id FROM taken)
+RETURNING id, public_key, sealed;
+
+-- name: backlog(now)
+-- Count due work that nobody has leased, and return since when the oldest check is due.
+SELECT count(*) AS due, min(next_check_at) AS oldest,
+    (SELECT count(*) FROM intents WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS intents,
+    (SELECT count(*) FROM key_pool) AS pooled,
+    (SELECT count(*) FROM reminders
+     WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+    ) AS reminders,
+    (SELECT count(*) FROM deliveries
+     WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS deliveries
+FROM domains
+WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now);
+
+-- name: revision()
+-- Return the revision of the schema.
+SELECT version_num FROM alembic_version;

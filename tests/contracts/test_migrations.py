@@ -1,0 +1,185 @@
+"""Databases of earlier releases are brought forward, and a process killed while it migrates leaves the old schema."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
+from letterhead.adapters.storage.statements import Dialect, for_engine
+from tests.rigs.postgres import Postgres
+
+ROOT = Path(__file__).parents[2]
+# Databases in the world carry these; a revision that is taken away would make them look newer than they are.
+RELEASED = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0013", "0014")
+# As Alembic wrote the table and the row for the first releases.
+TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, \n    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+"""
+ROW = "\n\nINSERT INTO alembic_version (version_num) VALUES ('{}') RETURNING version_num;\n"
+KILLED = """
+import asyncio, os, signal, sqlite3, sys
+real = sqlite3.connect
+
+def connect(*arguments, **options):
+    connection = real(*arguments, **options)
+    connection.set_trace_callback(lambda text: os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] in text else None)
+    return connection
+
+sqlite3.connect = connect
+from letterhead.adapters.storage import migrate
+asyncio.run(migrate(sys.argv[1]))
+"""
+MIGRATING = "import asyncio, sys; from letterhead.adapters.storage import migrate; asyncio.run(migrate(sys.argv[1]))"
+STATEMENTS = ("CREATE TABLE reminders", "ALTER TABLE domain_keys", "UPDATE alembic_version", "COMMIT")
+IN_SQLITE = "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2"
+IN_POSTGRES = """
+SELECT 'column', table_name || '.' || column_name,
+    concat_ws(' ', data_type, is_nullable, column_default, collation_name)
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+ORDER BY 1, 2
+"""
+
+
+async def run(url: str, script: str) -> list[Any]:
+    """Runs a script, or reads the rows of one statement, beside the store."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+            if script.lstrip().startswith("SELECT"):
+                return connection.execute(script).fetchall()
+            connection.executescript(script)
+            return []
+    other = await asyncpg.connect(url)
+    try:
+        if script.lstrip().startswith("SELECT"):
+            return [tuple(row) for row in await other.fetch(script)]
+        await other.execute(script)
+        return []
+    finally:
+        await other.close()
+
+
+async def objects(url: str) -> list[Any]:
+    """Lists the tables, columns, indexes, constraints and triggers of a database, blanks aside."""
+    rows = await run(url, IN_SQLITE if url.startswith("sqlite") else IN_POSTGRES)
+    return [(kind, name, " ".join((text or "").split())) for kind, name, text in rows]
+
+
+async def revisions(url: str) -> list[str]:
+    """Reads the version rows: one, as every release has read it."""
+    return [row[0] for row in await run(url, "SELECT version_num FROM alembic_version")]
+
+
+def earlier(url: str, revision: str) -> str:
+    """Writes what an earlier release ran on an empty database."""
+    files = [schema.MIGRATIONS[each].read_text("utf-8") for each in RELEASED[: RELEASED.index(revision) + 1]]
+    dialect = Dialect.SQLITE if url.startswith("sqlite") else Dialect.POSTGRES
+    return for_engine(TABLE + "\n".join(files) + ROW.format(revision), dialect)
+
+
+@pytest.fixture
+def empty(engine: str, postgres: Postgres, tmp_path: Path) -> Iterator[str]:
+    """Gives the address of a database without a schema."""
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+    else:
+        with postgres.database() as url:
+            yield url
+
+
+@pytest.fixture
+def newest(engine: str, migrated: Mapping[str, str], postgres: Postgres) -> str:
+    """Gives the address of a database that this version made."""
+    return f"sqlite:///{migrated['sqlite']}" if engine == "sqlite" else postgres.url(migrated["postgresql"])
+
+
+def test_released_revisions_are_there() -> None:
+    """Each file has a number of its own; those of earlier releases stay, in their order, before any new one."""
+    files = sorted((ROOT / "letterhead" / "adapters" / "storage" / "migrations").iterdir())
+    assert [path.name[:4] for path in files] == list(schema.REVISIONS)
+    assert all(path.name[:4].isdigit() and path.suffix == ".sql" for path in files)
+    assert schema.REVISIONS[: len(RELEASED)] == RELEASED
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+async def test_a_database_of_an_earlier_release_is_brought_forward(revision: str, empty: str, newest: str) -> None:
+    """From each revision that Alembic wrote: the schema is that of a new database, and one row names it."""
+    await run(empty, earlier(empty, revision))
+    expected = SchemaState.CURRENT if revision == schema.HEAD else SchemaState.OUTDATED
+    assert await schema_state(empty) is expected
+    await migrate(empty)
+    assert await revisions(empty) == [schema.HEAD]
+    assert await objects(empty) == await objects(newest)
+    async with open_store(empty) as store:
+        await store.ready()
+
+
+@pytest.mark.parametrize(
+    "at", ["CREATE TABLE reminders", "ALTER TABLE domain_keys", "UPDATE alembic_version", "COMMIT"]
+)
+async def test_killed_while_it_migrates_a_file(at: str, tmp_path: Path) -> None:
+    """Killed as this statement begins: the old revision is whole, and the next try does all of it."""
+    url = f"sqlite:///{tmp_path}/old.db"
+    await run(url, earlier(url, "0001"))
+    before = await objects(url)
+    killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, url, at], cwd=ROOT, check=False)
+    assert killed.returncode == -9
+    assert (await revisions(url), await objects(url)) == (["0001"], before)
+    await migrate(url)
+    assert await revisions(url) == [schema.HEAD]
+
+
+async def test_killed_while_it_migrates_a_server(postgres: Postgres, migrated: Mapping[str, str]) -> None:
+    """Killed between the first migration and the last, it leaves nothing in the way of one that waited for it."""
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(postgres.database())
+        await run(url, earlier(url, "0001"))
+        holder = await asyncpg.connect(url)
+        stack.push_async_callback(holder.close)
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE domain_keys IN ACCESS SHARE MODE")  # the sixth migration changes it
+            killed = await stack.enter_async_context(migrating(url))
+            await waiting(holder, 1)
+            other = await stack.enter_async_context(migrating(url))
+            await waiting(holder, 2)
+            killed.kill()
+            assert await killed.wait() == -9
+            assert await revisions(url) == ["0001"]
+        assert await asyncio.wait_for(other.wait(), 30) == 0
+        assert await revisions(url) == [schema.HEAD]
+        assert await objects(url) == await objects(postgres.url(migrated["postgresql"]))
+
+
+@asynccontextmanager
+async def migrating(url: str) -> AsyncIterator[Process]:
+    """Migrates in a process of its own."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATING, url, cwd=ROOT)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def waiting(connection: "asyncpg.Connection[Any]", number: int) -> None:
+    """Waits until so many wait for locks."""
+    end = time.monotonic() + 30
+    while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < number:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
