@@ -69,10 +69,10 @@ class RelayOutcome(StrEnum):
 
 
 class RelayAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended; `owed` is what is in the queue after it: the message itself, a report on it."""
+    """How an attempt ended; `pending` is what is in the queue after it: the message itself, a report on it."""
 
     outcome: RelayOutcome
-    owed: tuple[QueuedMessage, ...] = ()
+    pending: tuple[QueuedMessage, ...] = ()
     said: str = ""
 
 
@@ -209,7 +209,7 @@ async def hand_over(deps: RelayNeeds, relaying: RelayDeps, queued: QueuedMessage
     replies = result.answers
     if not result.reached:
         if deps.now() - envelope.accepted_at < relaying.keep:
-            return RelayAttempt(outcome=RelayOutcome.UNREACHED, owed=(queued,), said=result.said)
+            return RelayAttempt(outcome=RelayOutcome.UNREACHED, pending=(queued,), said=result.said)
         replies = mail_queue.for_all(queued, ReplyClass.LATER, result.said)
     return await _conclude(deps, relaying, queued, content, replies)
 
@@ -264,7 +264,7 @@ async def _conclude(
         taken=after.taken, failed=len(after.failed), left=len(after.progress.recipients) if after.progress else 0,
         attempts=queued.progress.attempts + 1, said=without_locals(said),
     )  # fmt: skip
-    return RelayAttempt(outcome=outcome, owed=left + reports)
+    return RelayAttempt(outcome=outcome, pending=left + reports)
 
 
 def _new_report(queued: QueuedMessage, now: datetime) -> QueuedMessage:

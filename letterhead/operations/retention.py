@@ -27,12 +27,12 @@ class RetentionNeeds(Protocol):
 
 async def prune(deps: RetentionNeeds) -> bool:
     """Delete a part of what is past its retention period; false where nothing is left to delete."""
-    now, kept, store = deps.now(), deps.policy.retention, deps.store
+    now, periods, store = deps.now(), deps.policy.retention, deps.store
     # An event that goes leaves its check behind until the next time.
     gone = {
-        "deliveries": await store.prune_deliveries(now - kept.deliveries),
-        "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
-        "events": await store.prune_events(now - kept.events),
+        "deliveries": await store.prune_deliveries(now - periods.deliveries),
+        "snapshots": await store.prune_snapshots(now - min(periods.snapshots, periods.events)),
+        "events": await store.prune_events(now - periods.events),
         "tallies": await store.prune_histograms(now - KEPT),
         "turns": await store.prune_rate_slots(now - TURNS_KEPT),
     }

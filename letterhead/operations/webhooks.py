@@ -49,19 +49,21 @@ class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
 async def list_webhooks(deps: WebhookNeeds, account_id: str) -> list[RevealedWebhook]:
     """List an account's endpoints, the oldest first."""
-    return [_reveal(deps, kept) for kept in await deps.store.webhooks(account_id)]
+    return [_reveal(deps, stored) for stored in await deps.store.webhooks(account_id)]
 
 
 async def find_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str) -> RevealedWebhook:
     """Find one endpoint; Fault `not-found`."""
-    kept = await deps.store.webhook(account_id, webhook_id)
-    if kept is None:
+    stored = await deps.store.webhook(account_id, webhook_id)
+    if stored is None:
         raise _not_found(webhook_id)
-    return _reveal(deps, kept)
+    return _reveal(deps, stored)
 
 
-def _reveal(deps: WebhookNeeds, kept: StoredWebhook) -> RevealedWebhook:
-    return RevealedWebhook(webhook=kept.webhook, secret=deps.keyring.unseal(kept.sealed, secret_purpose(kept.webhook)))
+def _reveal(deps: WebhookNeeds, stored: StoredWebhook) -> RevealedWebhook:
+    return RevealedWebhook(
+        webhook=stored.webhook, secret=deps.keyring.unseal(stored.sealed, secret_purpose(stored.webhook))
+    )
 
 
 def secret_purpose(webhook: Webhook) -> str:

@@ -45,7 +45,7 @@ def _settings(folder: Path) -> "Settings":
 
 
 async def _demo(settings: "Settings") -> None:
-    from letterhead.cli.demo.stage import Clock, Zones, live
+    from letterhead.cli.demo.stage import DemoClock, Zones, live
     from letterhead.cli.demo.story import PARTS
     from letterhead.cli.logs import write_logs
     from letterhead.cli.process import address, listen
@@ -53,7 +53,7 @@ async def _demo(settings: "Settings") -> None:
     from letterhead.wiring import assemble
 
     write_logs(settings.log_format, quiet=True)
-    clock, zones = Clock(), Zones()
+    clock, zones = DemoClock(), Zones()
     moods = {part.sender: assemble.SimulatedBehaviour(part.mood) for part in PARTS}
     provider = assemble.SimulatedProvider(clock, behaviours=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:

@@ -18,7 +18,7 @@ ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 120960
 
 
 @dataclass(slots=True)
-class Clock:
+class DemoClock:
     """Tells a time before now; `ago` is turned down to nothing as the demo's past goes by."""
 
     ago: timedelta = timedelta(0)
@@ -48,7 +48,7 @@ class Zones:
         return {**await self._now.ask(below, allowance), **await self._root.ask(at_root, allowance)}
 
 
-async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
+async def live(deps: Deps, clock: DemoClock, zones: Zones, account_id: str) -> None:
     """Lives through the whole story, the oldest moment first, so that ids and events are in the order of time."""
     while not await key_pool.fill(deps, len(PARTS)):
         pass
