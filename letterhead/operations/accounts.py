@@ -112,6 +112,16 @@ async def list_accounts(deps: AccountNeeds) -> list[Account]:
     return await deps.store.accounts()
 
 
+async def count_domains(deps: AccountNeeds, account_id: str) -> int:
+    """Return how many domains an account has."""
+    return await deps.store.count_domains(account_id)
+
+
+async def count_unproven(deps: AccountNeeds, account_id: str) -> int:
+    """Return how many of an account's domains were never proven."""
+    return await deps.store.count_unproven(account_id)
+
+
 async def change_account(deps: AccountNeeds, account_id: str, actor: Actor, update: AccountUpdate) -> Account:
     """Change an account; new limits apply at once. Faults: `not-found`, `parameter-invalid` for the address."""
     account = await find_account(deps, account_id)

@@ -1,11 +1,12 @@
 """Rows of the audit: who did what to which thing, and when."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from letterhead.ports.deps import Clock
-from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.accounts import AccountStore, AuditRow, StoredAuditRow
 
 
 class AuditNeeds(Protocol):
@@ -13,6 +14,13 @@ class AuditNeeds(Protocol):
 
     @property
     def now(self) -> Clock: ...
+
+
+class AuditListNeeds(Protocol):
+    """What listing the audit needs."""
+
+    @property
+    def store(self) -> AccountStore: ...
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,3 +46,10 @@ def audit_row(deps: AuditNeeds, actor: Actor, action: str, subject: str) -> Audi
         address=actor.address,
         tracking_id=actor.tracking_id,
     )
+
+
+async def list_audit(
+    deps: AuditListNeeds, account_id: str | None, before: int | None, limit: int
+) -> Sequence[StoredAuditRow]:
+    """Return the newest rows of one account, or of all; only those before a number, where it is given."""
+    return await deps.store.audit_rows(account_id, before, limit)

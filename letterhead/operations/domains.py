@@ -138,9 +138,20 @@ async def list_domains(deps: FindDomainNeeds, account_id: str, query: DomainQuer
     return await deps.store.domains(account_id, query)
 
 
-async def list_marks(deps: FindDomainNeeds, account_id: str) -> list[tuple[str, int]]:
+async def list_versions(deps: FindDomainNeeds, account_id: str) -> list[tuple[str, int]]:
     """List the ids and versions of an account's domains: while they stay the same, so does the list of domains."""
     return await deps.store.list_versions(account_id)
+
+
+async def list_last_checks(deps: FindDomainNeeds, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
+    """Return the last check of each of these domains, by the domain's id."""
+    return await deps.store.last_checks([each.id for each in listed])
+
+
+async def find_version(deps: FindDomainNeeds, domain_id: str) -> int | None:
+    """Return the version of a domain, which each change raises; None where it is gone."""
+    domain = await deps.store.domain_by_id(domain_id)
+    return domain.version if domain else None
 
 
 async def find_domain(deps: FindDomainNeeds, account_id: str, raw: str) -> Domain:

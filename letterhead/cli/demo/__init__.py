@@ -67,7 +67,7 @@ async def _demo(settings: "Settings") -> None:
             print(f"  LETTERHEAD_URL={where} LETTERHEAD_API_KEY={key} letterhead domains list")
             print(f"or open {where} in a browser, and sign in with the key.\n", flush=True)
             narrator = Narrator(deps, zones, account_id)
-            await serve_with(deps, settings, listener, neighbours=(narrator.tell,))
+            await serve_with(deps, settings, [listener], background_tasks=(narrator.tell,))
 
 
 @dataclass(slots=True)
