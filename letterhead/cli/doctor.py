@@ -118,7 +118,9 @@ async def _opened(settings: "Settings") -> AsyncIterator[DoctorLine]:
 
 
 async def _work(deps: "Deps") -> DoctorLine:
-    backlog = await deps.store.backlog(deps.now())
+    from letterhead.operations.self_monitoring import load_backlog
+
+    backlog = await load_backlog(deps)
     said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
     if backlog.lag > 300:
         late = f"{said}; the oldest has waited {backlog.lag:.0f} s"

@@ -94,7 +94,7 @@ class DeliveryLoop:
                 log.exception("message.broken")
                 self.add(self._later(queued, AFTER_A_BUG))
             else:
-                for each in tried.owed:
+                for each in tried.pending:
                     self.add(each)
                 self._reached(tried.outcome, tried.said)
 

@@ -93,10 +93,10 @@ class SubmissionHandler:
         ends_at, now = visitor.caller.ends_at, self._clock()
         try:
             if now - visitor.seen_at > self._settings.remember_callers or ends_at is not None:
-                visitor.caller = await operation.is_caller_still_valid(self._deps, visitor.digest)
+                visitor.caller = await operation.caller_by_digest(self._deps, visitor.digest)
                 visitor.seen_at = now
         except Fault as fault:
-            raise operation.refused_by(fault) from fault
+            raise operation.refusal_from_fault(fault) from fault
 
     def recipient(self, address: str, already: int) -> str:
         """Takes one address of RCPT TO; raises Refused."""
@@ -116,10 +116,10 @@ class SubmissionHandler:
             reply = refusal.reply
         except Fault as fault:
             log.warning("message.interrupted", kind=fault.kind, detail=fault.detail)
-            reply = operation.refused_by(fault).reply
+            reply = operation.refusal_from_fault(fault).reply
         except Exception:
             log.exception("message.broken")
-            reply = operation.refused_by(Fault(Kind.INTERNAL, "our own fault")).reply
+            reply = operation.refusal_from_fault(Fault(Kind.INTERNAL, "our own fault")).reply
         self._deps.meter.count_relayed("refused")
         account = visitor.caller.account_id
         log.info("message.refused", account=account, code=reply.code, status=reply.status, detail=reply.detail)

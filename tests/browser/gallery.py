@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from letterhead import worker
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
-from letterhead.cli.demo.stage import Clock, Zones, live
+from letterhead.cli.demo.stage import DemoClock, Zones, live
 from letterhead.cli.demo.story import PARTS
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
@@ -101,10 +101,8 @@ class Gallery:
 
         async def make() -> str:
             caller = await accounts.caller_of(self.world.deps, self.world.key)
-            name = f"a key of the scope {scope}"
-            made = await accounts.make_key(
-                self.world.deps, caller, OPERATOR, name=name, key_type="secret", scope=scope, environment_id=None
-            )
+            request = accounts.NewKeyRequest(name=f"a key of the scope {scope}", scope=scope)
+            made = await accounts.make_key(self.world.deps, caller, OPERATOR, request)
             return made.text
 
         return self.do(make())
@@ -211,7 +209,7 @@ def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery
 async def _running(
     folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
-    clock, zones = Clock(), Zones()
+    clock, zones = DemoClock(), Zones()
     moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
     provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}

@@ -45,7 +45,7 @@ def _settings(folder: Path) -> "Settings":
 
 
 async def _demo(settings: "Settings") -> None:
-    from letterhead.cli.demo.stage import Clock, Zones, live
+    from letterhead.cli.demo.stage import DemoClock, Zones, live
     from letterhead.cli.demo.story import PARTS
     from letterhead.cli.logs import write_logs
     from letterhead.cli.process import address, listen
@@ -53,7 +53,7 @@ async def _demo(settings: "Settings") -> None:
     from letterhead.wiring import assemble
 
     write_logs(settings.log_format, quiet=True)
-    clock, zones = Clock(), Zones()
+    clock, zones = DemoClock(), Zones()
     moods = {part.sender: assemble.SimulatedBehaviour(part.mood) for part in PARTS}
     provider = assemble.SimulatedProvider(clock, behaviours=moods, settles_after=SETTLES_AFTER)
     with listen(settings.bind) as listener:
@@ -83,10 +83,11 @@ class Narrator:
         """Tells until it is over."""
         from letterhead.cli.demo.story import APPEARS, PARTS
         from letterhead.core.domain.domain import status
+        from letterhead.operations.domains import list_domains
         from letterhead.ports.store.domains import DomainQuery
 
         tales = {part.sender: part.tale for part in PARTS}
-        for domain in await self.deps.store.domains(self.account_id, DomainQuery()):
+        for domain in await list_domains(self.deps, self.account_id, DomainQuery()):
             print(f"  {status(domain):<18} {domain.sender:<20} {tales[domain.sender]}")
         print(f"\nIn {APPEARS_AFTER:g} s the records of {APPEARS} appear in its zone. Watching.", flush=True)
         await self._news(silently=True)
@@ -109,7 +110,9 @@ class Narrator:
         print(f"{self.deps.now():%H:%M:%S}  {APPEARS}: its records are in the zone now", flush=True)
 
     async def _news(self, *, silently: bool = False) -> None:
-        while events := await self.deps.store.events(self.account_id, None, self.last, 100):
+        from letterhead.operations.events import account_events
+
+        while events := await account_events(self.deps, self.account_id, None, self.last, 100):
             self.last = events[-1].id
             for each in events if not silently else ():
                 told = each.event

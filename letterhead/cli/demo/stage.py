@@ -8,18 +8,17 @@ from letterhead.cli.demo.story import PARTS, DomainStory, zone_text
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.plan.plan import Plan
-from letterhead.operations import checks, key_pool, provider_work
+from letterhead.operations import checks, key_pool, leases, provider_work
 from letterhead.operations.domains import DomainRequest, add_domain, find_domain, plan_of
 from letterhead.ports.deps import Deps
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
 
-LEASE = timedelta(minutes=1)
 ROOT = "$ORIGIN .\n@ 3600 SOA a.root.example. nobody.example. 1 7200 3600 1209600 600\n@ 3600 NS a.root.example.\n"
 
 
 @dataclass(slots=True)
-class Clock:
+class DemoClock:
     """Tells a time before now; `ago` is turned down to nothing as the demo's past goes by."""
 
     ago: timedelta = timedelta(0)
@@ -49,7 +48,7 @@ class Zones:
         return {**await self._now.ask(below, allowance), **await self._root.ask(at_root, allowance)}
 
 
-async def live(deps: Deps, clock: Clock, zones: Zones, account_id: str) -> None:
+async def live(deps: Deps, clock: DemoClock, zones: Zones, account_id: str) -> None:
     """Lives through the whole story, the oldest moment first, so that ids and events are in the order of time."""
     while not await key_pool.fill(deps, len(PARTS)):
         pass
@@ -82,6 +81,5 @@ def _moments() -> list[_PastEvent]:
 
 
 async def _do_intents(deps: Deps) -> None:
-    now = deps.now()
-    for intent in await deps.store.claim_intents(now, now + LEASE, "demo", len(PARTS)):
+    for intent in await leases.claim_intents(deps, "demo", len(PARTS)):
         await provider_work.perform_intent(deps, intent)

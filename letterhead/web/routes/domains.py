@@ -172,7 +172,7 @@ async def _private_keys(context: RequestContext, listed: Sequence[Domain]) -> di
 
 
 async def _health(context: RequestContext, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
-    checkups = await domains.list_checkups(context.deps, listed)
+    checkups = await domains.list_last_checks(context.deps, listed)
     now = context.deps.now()
     return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
 
