@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from letterhead.ports.deps import Deps
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.settings import WebSettings
 
 Ask = Callable[[str], Awaitable[None]]
 

@@ -119,7 +119,7 @@ def from_sqlite(path: str | Path) -> Rows:
 
 async def serving(url: str, listener: socket.socket) -> None:
     if url.startswith("sqlite:"):
-        await serve(app(from_sqlite(url.removeprefix("sqlite:///"))), listener)
+        await serve(app(from_sqlite(url.removeprefix("sqlite:///"))), [listener])
         return
     statement = SQL.format(mark="$1")
 
@@ -127,7 +127,7 @@ async def serving(url: str, listener: socket.socket) -> None:
         """Resets nothing: no session state is ever set."""
 
     async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=keep) as pool:
-        await serve(app(lambda digest: pool.fetch(statement, digest)), listener)
+        await serve(app(lambda digest: pool.fetch(statement, digest)), [listener])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from letterhead.config import HostPort, Settings
 
 WAITING = 2048  # connections that the kernel holds for us
-
-BackgroundTask = Callable[[asyncio.Event], Awaitable[None]]
+FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 
 
 def load_settings(*, quiet: bool = False) -> "Settings":
@@ -51,6 +50,49 @@ def listen(bind: "HostPort", name: str = "LETTERHEAD_BIND") -> socket.socket:
             f"Stop what listens there (perhaps Letterhead runs already: curl {address(bind)}/status), "
             f"or choose another: {name}=127.0.0.1:{bind.port + 1 if bind.port >= 1024 else 8587}",
         ) from error
+
+
+def open_listeners(bind: "HostPort", fd: int | None) -> list[socket.socket]:
+    """Take over the sockets that listen already (socket activation, or `--fd`), else listen on `bind`.
+
+    Fault `config-invalid` where what was passed is no listening TCP socket.
+    """
+    passed = [fd] if fd is not None else _activated_fds()
+    return [_adopt(each) for each in passed] or [listen(bind)]
+
+
+def _activated_fds() -> list[int]:
+    """Return the descriptors that systemd passes from 3 on, once: children must not take them for theirs."""
+    # sd_listen_fds(3): they are meant for the process that LISTEN_PID names and for no other.
+    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    return list(range(FIRST_PASSED, FIRST_PASSED + int(count)))
+
+
+def _adopt(fd: int) -> socket.socket:
+    """Take over a descriptor; it stays open in the process that passed it, so that nobody is refused meanwhile."""
+    try:
+        passed = socket.socket(fileno=fd)
+    except OSError as error:
+        raise _no_listener(fd, os.strerror(error.errno or 0)) from error
+    if passed.family not in (socket.AF_INET, socket.AF_INET6) or passed.type != socket.SOCK_STREAM:
+        passed.detach()
+        raise _no_listener(fd, "not a TCP socket")
+    if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        passed.detach()
+        raise _no_listener(fd, "not listening")
+    passed.set_inheritable(False)
+    return passed
+
+
+def _no_listener(fd: int, why: str) -> Fault:
+    return Fault(
+        Kind.CONFIG_INVALID,
+        f"Descriptor {fd} was passed to be listened on, and is none to listen on: {why}.",
+        "Pass a TCP socket that listens: by a systemd socket unit with ListenStream=127.0.0.1:8025, or by --fd.",
+    )
 
 
 def address(bind: "HostPort") -> str:

@@ -1,4 +1,4 @@
-"""Knows how the service's processes start and stop; what they do is the web's and the worker's business."""
+"""Commands that start the service's processes, and how these stop."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,39 +16,48 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import BackgroundTask, address, listen, load_settings, run_in_loop
+from letterhead.cli.process import address, load_settings, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
     from letterhead.relay import Listeners
+    from letterhead.web.server import BackgroundTask
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
 
-Ready = Callable[["Deps"], Awaitable[None]]
+Ready = Callable[["Deps", str], Awaitable[None]]
 
 
-def run() -> Exit:
+def run(*, fd: int | None = None) -> Exit:
     """Start API, worker and pages on the embedded database.
 
     The first start makes an account and a full-scope API key, prints the key once and keeps it in DATA_DIR/first-key.
+
+    Parameters
+    ----------
+    fd
+        The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND.
     """
     settings = load_settings()
-    run_in_loop(serving(settings, ready=lambda deps: _welcome(deps, settings)))
+    run_in_loop(serving(settings, fd=fd, ready=lambda deps, where: _welcome(deps, settings, where)))
     return Exit.OK
 
 
-def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True) -> Exit:
+def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True, fd: int | None = None) -> Exit:
     """Serve the API until SIGTERM.
 
     Parameters
     ----------
     with_worker
         Check domains in this process too. Without, run `letterhead worker` beside it.
+    fd
+        The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND. A systemd socket unit passes
+        one by itself.
     """
-    run_in_loop(serving(load_settings(), with_worker=with_worker))
+    run_in_loop(serving(load_settings(), fd=fd, with_worker=with_worker))
     return Exit.OK
 
 
@@ -77,27 +86,25 @@ async def _migrated(url: str) -> str:
 
 
 async def serving(
-    settings: "Settings",
-    *,
-    with_worker: bool = True,
-    ready: Ready | None = None,
-    neighbours: tuple[BackgroundTask, ...] = (),
+    settings: "Settings", *, fd: int | None = None, with_worker: bool = True, ready: Ready | None = None
 ) -> None:
-    """Serves until SIGTERM or SIGINT, with what belongs beside it; `ready` is called once all is open."""
+    """Serve until SIGTERM or SIGINT, with what belongs to it; `ready` is called once all is open, with the address."""
+    from letterhead.config import HostPort
     from letterhead.wiring import assemble
 
+    background_tasks: tuple[BackgroundTask, ...] = ()
     with ExitStack() as listening:
-        listener = listening.enter_context(listen(settings.bind))
+        listeners = [listening.enter_context(each) for each in open_listeners(settings.bind, fd)]
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
             deps = await opened.enter_async_context(assemble.open_deps(settings))
             if ready:
-                await ready(deps)
+                await ready(deps, address(HostPort(*listeners[0].getsockname()[:2])))
             if ears is not None:
                 from letterhead.cli.relay import open_relay
 
-                neighbours = (*neighbours, await opened.enter_async_context(open_relay(deps, settings, ears)))
-            await serve_with(deps, settings, listener, with_worker=with_worker, neighbours=neighbours)
+                background_tasks = (await opened.enter_async_context(open_relay(deps, settings, ears)),)
+            await serve_with(deps, settings, listeners, with_worker=with_worker, background_tasks=background_tasks)
 
 
 def _relay_within(settings: "Settings", listening: ExitStack) -> "Listeners | None":
@@ -114,17 +121,17 @@ def _relay_within(settings: "Settings", listening: ExitStack) -> "Listeners | No
 async def serve_with(
     deps: "Deps",
     settings: "Settings",
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     *,
     with_worker: bool = True,
-    neighbours: tuple[BackgroundTask, ...] = (),
+    background_tasks: "tuple[BackgroundTask, ...]" = (),
 ) -> None:
-    """Serves what was opened elsewhere (the demo stands in for the outside world)."""
+    """Serve what was opened elsewhere (the demo stands in for the outside world)."""
     from letterhead import worker as working
     from letterhead.config import PostgresServer
+    from letterhead.web import WebSettings
     from letterhead.web.app import create_app
     from letterhead.web.server import serve as serve_web
-    from letterhead.web.settings import WebSettings
 
     app = create_app(
         deps,
@@ -142,8 +149,8 @@ async def serve_with(
         ),
     )
     if with_worker:
-        neighbours = (*neighbours, lambda stop: working.run(deps, _worker_settings(settings), stop))
-    await serve_web(app, listener, *neighbours)  # type: ignore[arg-type] # the same protocol in looser types
+        background_tasks = (*background_tasks, lambda stop: working.run(deps, _worker_settings(settings), stop))
+    await serve_web(app, listeners, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
 
 
 def _worker_settings(settings: "Settings") -> "WorkerSettings":
@@ -165,9 +172,9 @@ async def _working(settings: "Settings") -> None:
         await working.run(deps, _worker_settings(settings), stop)
 
 
-async def _welcome(deps: "Deps", settings: "Settings") -> None:
-    """Says where the service is and how to ask it; the first start makes the account that may."""
-    path, where = settings.data_dir / FIRST_KEY, address(settings.bind)
+async def _welcome(deps: "Deps", settings: "Settings", where: str) -> None:
+    """Print where the service is and how to ask it; the first start makes the account that may."""
+    path = settings.data_dir / FIRST_KEY
     key = await first_key(deps, path)
     print(f"Letterhead {__version__} runs on {where}; its data is in {settings.data_dir}. Ctrl-C stops it.")
     if key:

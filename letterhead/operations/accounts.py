@@ -86,6 +86,16 @@ async def list_accounts(deps: Deps) -> list[Account]:
     return await deps.store.accounts()
 
 
+async def count_domains(deps: Deps, account_id: str) -> int:
+    """Return how many domains an account has."""
+    return await deps.store.count_domains(account_id)
+
+
+async def count_unproven(deps: Deps, account_id: str) -> int:
+    """Return how many of an account's domains were never proven."""
+    return await deps.store.count_unproven(account_id)
+
+
 async def change_account(
     deps: Deps,
     account_id: str,

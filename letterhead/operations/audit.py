@@ -1,9 +1,11 @@
 """Knows how a deed becomes a row of the audit."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,3 +31,8 @@ def audit_row(deps: Deps, actor: Actor, action: str, subject: str) -> AuditRow:
         address=actor.address,
         tracking_id=actor.tracking_id,
     )
+
+
+async def list_audit(deps: Deps, account_id: str | None, before: int | None, limit: int) -> Sequence[StoredAuditRow]:
+    """Return the newest rows of one account, or of all; only those before a number, where it is given."""
+    return await deps.store.audit_rows(account_id, before, limit)

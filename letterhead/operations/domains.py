@@ -86,9 +86,20 @@ async def list_domains(deps: Deps, account_id: str, page: DomainQuery) -> list[D
     return await deps.store.domains(account_id, page)
 
 
-async def list_marks(deps: Deps, account_id: str) -> list[tuple[str, int]]:
+async def list_versions(deps: Deps, account_id: str) -> list[tuple[str, int]]:
     """Lists the ids and versions of an account's domains: as long as these stay, so does all that the list tells."""
     return await deps.store.list_versions(account_id)
+
+
+async def list_checkups(deps: Deps, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
+    """Return the last check of each of these domains, by the domain's id."""
+    return await deps.store.last_checks([each.id for each in listed])
+
+
+async def find_version(deps: Deps, domain_id: str) -> int | None:
+    """Return the version of a domain, which each change raises; None where it is gone."""
+    domain = await deps.store.domain_by_id(domain_id)
+    return domain.version if domain else None
 
 
 async def find_domain(deps: Deps, account_id: str, raw: str) -> Domain:

@@ -1,65 +1,114 @@
-"""Knows what a request must pass before its endpoint serves it: who asks, how fast, how much, with what scope."""
+"""Access: who asks, how fast and with what scope. The one place where a request is let through or refused."""
 
-from letterhead.core.accounts.accounts import Caller, Scope, allows
+from typing import Protocol
+
+import structlog
+from starlette.responses import Response
+
+from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor
-from letterhead.web.auth import address_of
-from letterhead.web.endpoint import Access, Call, Endpoint, House
-from letterhead.web.middleware import Visit, visit_of
-from letterhead.web.rate_limits import TokenBuckets, rate_headers, too_many
-from letterhead.web.request import Request
-from letterhead.web.responses import Answer
+from letterhead.operations import accounts
+from letterhead.operations.token_buckets import too_many
+from letterhead.web import errors
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.rate_limits import rate_headers
+from letterhead.web.serialize import JSON
+
+log = structlog.get_logger("letterhead.web")
 
 _SCOPES = {Access.READ: Scope.READ, Access.WRITE: Scope.WRITE, Access.FULL: Scope.FULL}
 
 
-class Gate:
-    """Lets requests through to their endpoints."""
+class Renderer(Protocol):
+    """How one kind of client says who it is, and how it is told of a fault: a program or a person."""
 
-    def __init__(self, house: House, rates: TokenBuckets) -> None:
-        self._house, self._rates = house, rates
+    requests: str  # what a client makes too many of, in its words
 
-    async def serve(self, endpoint: Endpoint, request: Request) -> Answer:
-        """Serves one request, or raises the Fault that stopped it."""
-        visit = visit_of(request.scope)
-        visit.route = endpoint.path
-        caller, actor = None, "nobody"
-        match endpoint.access:
+    async def identify(self, context: RequestContext, access: Access) -> None:
+        """Write into the context who is asking; Fault `unauthorized`, `too-many-requests`."""
+        ...
+
+    async def prepare(self, context: RequestContext, method: str) -> None:
+        """Check what must hold before the endpoint of an admitted request is called; Fault."""
+        ...
+
+    def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
+        """Return the refusal of a caller whose scope does not do."""
+        ...
+
+    def render_fault(self, context: RequestContext, fault: Fault) -> Response:
+        """Return the response for a fault."""
+        ...
+
+
+class JsonRenderer:
+    """Programs: they send an API key or the operator's token, and get the error envelope."""
+
+    requests = "requests with this key"
+
+    async def identify(self, context: RequestContext, access: Access) -> None:
+        """Take the `Authorization` header, where the endpoint is not open."""
+        match access:
             case Access.OPEN:
                 pass
             case Access.OPERATOR:
-                await self._house.credentials.operator(request)
-                actor = "operator"
+                await context.state.credentials.check_operator(context.request)
+                context.is_operator = True
             case _:
-                caller = await self._signed_in(endpoint, request, visit)
-                actor = caller.key_id
-        return await endpoint.serve(
-            Call(
-                house=self._house,
-                request=request,
-                signed_in=caller,
-                actor=Actor(
-                    name=actor,
-                    account_id=caller.account_id if caller else None,
-                    address=address_of(request),
-                    tracking_id=visit.tracking_id,
-                ),
-            )
+                context.signed_in = await context.state.credentials.find_caller(context.request)
+
+    async def prepare(self, context: RequestContext, method: str) -> None:
+        """Check nothing further: each endpoint reads its own body."""
+
+    def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
+        """Name both scopes and the way to another key."""
+        return Fault(
+            Kind.SCOPE_MISSING,
+            f"This API key has the scope {context.caller.scope.value!r}; this needs {needed.value!r}.",
+            "Use a key of that scope; one with the scope 'full' makes others with POST /keys.",
         )
 
-    async def _signed_in(self, endpoint: Endpoint, request: Request, visit: Visit) -> Caller:
-        caller = await self._house.credentials.caller(request)
-        visit.account_id = caller.account_id
-        left = self._rates.take(caller.key_id)
-        visit.headers = rate_headers(self._rates, left)
-        if left < 0.0:
-            raise too_many("requests with this key", self._rates.wait(left + 1.0))
-        needed = _SCOPES[endpoint.access]
-        if not allows(caller.scope, needed):
-            raise Fault(
-                Kind.SCOPE_MISSING,
-                f"This API key has the scope {caller.scope.value!r}; this needs {needed.value!r}.",
-                "Use a key of that scope; one with the scope 'full' makes others with POST /keys.",
-            )
-        await self._house.usage.count(caller, free=endpoint.free)
-        return caller
+    def render_fault(self, context: RequestContext, fault: Fault) -> Response:
+        """Write the envelope."""
+        body = errors.envelope(errors.public_fault(fault), context.log.tracking_id)
+        return Response(body, errors.status_of(fault.kind), errors.headers_of(fault), JSON)
+
+
+async def serve(endpoint: Endpoint, renderer: Renderer, context: RequestContext) -> Response:
+    """Serve one request; a Fault or a bug on the way becomes the renderer's response."""
+    context.log.route = endpoint.path
+    try:
+        await renderer.identify(context, endpoint.access)
+        await _admit(endpoint, renderer, context)
+        await renderer.prepare(context, endpoint.method)
+        return await endpoint.serve(context)
+    except Fault as fault:
+        if errors.status_of(fault.kind) >= 500:
+            log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
+        return renderer.render_fault(context, fault)
+    except Exception:
+        log.exception("request.broken")
+        return renderer.render_fault(context, errors.new_internal())
+
+
+async def _admit(endpoint: Endpoint, renderer: Renderer, context: RequestContext) -> None:
+    """Check the caller's rate, scope and monthly requests; a session shares its key's rate and is not counted."""
+    needed = _SCOPES.get(endpoint.access)
+    if needed is None:
+        if endpoint.access is Access.OPERATOR and not context.is_operator:
+            raise accounts.new_unauthorized()
+        return
+    caller, rates, by_key = context.signed_in, context.state.rates, context.session is None
+    if caller is None:
+        raise accounts.new_unauthorized()
+    context.log.account_id = caller.account_id
+    left = rates.take(caller.key_id)
+    if by_key:
+        context.log.headers = rate_headers(rates, left)
+    if left < 0.0:
+        raise too_many(renderer.requests, rates.wait(left + 1.0))
+    if not allows(caller.scope, needed):
+        raise renderer.scope_missing(context, needed)
+    if by_key:
+        await context.state.usage.count(caller, free=endpoint.free)

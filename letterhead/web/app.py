@@ -1,107 +1,159 @@
-"""Knows how the web face is put together: endpoints behind the gate, the gate behind the door. Server-agnostic."""
+"""The ASGI application: routes, middleware, the response where there is no route, and what lives with the process."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
 import msgspec
-import structlog
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
-from letterhead.errors import Fault
 from letterhead.operations.checks import ON_DEMAND_EVERY
+from letterhead.operations.health import ResolverProbe
 from letterhead.operations.proofs import SEND_EVERY
+from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
-from letterhead.web import errors as problems
-from letterhead.web import openapi
-from letterhead.web.access import Gate
+from letterhead.web import WebSettings, access, errors, openapi
+from letterhead.web.access import JsonRenderer, Renderer
 from letterhead.web.auth import Credentials
-from letterhead.web.endpoint import Endpoint, House
-from letterhead.web.list_cache import KeptLists
-from letterhead.web.middleware import Door, Visit, visit_of
-from letterhead.web.pages import VIEWS
-from letterhead.web.pages.gate import PageGate
-from letterhead.web.pages.rendering import Rendering
-from letterhead.web.pages.view import Desk, View
-from letterhead.web.rate_limits import Recent, TokenBuckets, Usage
-from letterhead.web.request import App, Request
-from letterhead.web.responses import Answer
-from letterhead.web.router import Refuse, Serve, Switch
+from letterhead.web.context import AppState, RequestContext
+from letterhead.web.endpoint import Endpoint
+from letterhead.web.list_cache import ListCache
+from letterhead.web.middleware import RequestLogMiddleware, request_log
+from letterhead.web.pages import PAGES
+from letterhead.web.pages.renderer import PageRenderer
+from letterhead.web.rate_limits import RecentResponses, TokenBuckets
 from letterhead.web.routes import ENDPOINTS
-from letterhead.web.settings import WebSettings
+from letterhead.web.templating.environment import Templates
 
-log = structlog.get_logger("letterhead.web")
-
-JUDGED_AT_ONCE = 5  # proofs of one domain, after a rest; then one in 5 s
-
-# People type a final slash; programs are told that there is nothing.
-PLACES: tuple[Endpoint | View, ...] = (
-    *ENDPOINTS,
-    *VIEWS,
-    *(replace(view, path=f"{view.path}/") for view in VIEWS if view.path != "/"),
-)
+PROOFS_AT_ONCE = 5  # of one domain, after a rest; then one in 5 s
 
 
-def create_app(deps: Deps, settings: WebSettings) -> App:
-    """Makes the ASGI app."""
-    house = _house(deps, settings)
-    rates = TokenBuckets(settings.rate, settings.burst, house.credentials.clock)
-    pages = PageGate(Desk(house=house, rendering=Rendering(settings)), rates)
-    switch = Switch(PLACES, _serving(Gate(house, rates), pages), _misrouting(pages))
-    return Door(switch, house.usage.close, deps.meter, https=settings.public_url.startswith("https:"))
+def create_app(deps: Deps, settings: WebSettings) -> Router:
+    """Create the ASGI application."""
+    state = _new_state(deps, settings)
+    api, pages = JsonRenderer(), PageRenderer(state.templates)
+    unserved = Unserved(state, api, pages)
+    # People type a final slash; programs are told that there is nothing.
+    slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
+    resources = [
+        Resource(endpoints, renderer, unserved)
+        for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages))
+        for endpoints in _by_path(table)
+    ]
 
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        yield
+        await state.usage.close()
 
-def _house(deps: Deps, settings: WebSettings) -> House:
-    described = cache(lambda: openapi.describe(ENDPOINTS))
-    text = cache(lambda: openapi.text(described()))
-    path = deps.provider.return_path
-    credentials = Credentials(deps, settings)
-    return House(
-        deps=deps,
-        settings=settings,
-        credentials=credentials,
-        looked=Recent(ON_DEMAND_EVERY.total_seconds(), credentials.clock),
-        sent=Recent(SEND_EVERY.total_seconds(), credentials.clock),
-        judging=TokenBuckets(1 / ON_DEMAND_EVERY.total_seconds(), JUDGED_AT_ONCE, credentials.clock),
-        usage=Usage(deps.store, deps.now, settings.flush_every),
-        document=text,
-        page=cache(lambda: openapi.page(described())),
-        edition=cache(lambda: sha256(text() + msgspec.json.encode(path)).hexdigest()),
-        lists=KeptLists(settings.kept_lists),
+    return Router(
+        routes=[ExactRoute(each.path, each) for each in sorted(resources, key=lambda each: "{" in each.path)],
+        redirect_slashes=False,
+        default=unserved,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestLogMiddleware, deps.meter, https=settings.public_url.startswith("https:"))],
     )
 
 
-def _serving(gate: Gate, pages: PageGate) -> Serve[Endpoint | View]:
-    """Makes what serves a place; nothing of the request is parsed before, so that we alone say what fits."""
+def _new_state(deps: Deps, settings: WebSettings) -> AppState:
+    described = cache(lambda: openapi.describe(ENDPOINTS))
+    document = cache(lambda: openapi.text(described()))
+    path = deps.provider.return_path
+    credentials = Credentials(deps, settings)
+    clock, every = credentials.clock, ON_DEMAND_EVERY.total_seconds()
+    return AppState(
+        deps=deps,
+        settings=settings,
+        credentials=credentials,
+        usage=RequestUsage(deps, settings.flush_every),
+        rates=TokenBuckets(settings.rate, settings.burst, clock),
+        proof_rates=TokenBuckets(1 / every, PROOFS_AT_ONCE, clock),
+        recent_checks=RecentResponses(every, clock),
+        recent_proofs=RecentResponses(SEND_EVERY.total_seconds(), clock),
+        lists=ListCache(settings.kept_lists),
+        probe=ResolverProbe(deps),
+        templates=Templates(settings),
+        openapi_document=document,
+        docs_page=cache(lambda: openapi.page(described())),
+        edition=cache(lambda: sha256(document() + msgspec.json.encode(path)).hexdigest()),
+    )
 
-    async def serve(place: Endpoint | View, request: Request) -> Answer:
-        if isinstance(place, View):
-            return await pages.serve(place, request)
-        try:
-            return await gate.serve(place, request)
-        except Fault as fault:
-            return _refusal(visit_of(request.scope), fault)
 
-    return serve
+def _by_path(endpoints: Iterable[Endpoint]) -> Iterable[Sequence[Endpoint]]:
+    by_path: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+    return by_path.values()
 
 
-def _refusal(visit: Visit, fault: Fault) -> Answer:
-    """Writes the envelope."""
-    status = problems.status_of(fault.kind)
-    if status >= 500:
-        log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
-    body = problems.envelope(problems.outward(fault), visit.tracking_id)
-    return Answer(body=body, status=status, headers=dict(problems.headers_of(fault)))
+class ExactRoute(Route):
+    """A route whose path ends where it says; the `$` of Starlette's pattern also matches before a final line feed."""
+
+    def __init__(self, path: str, endpoint: "Resource") -> None:
+        super().__init__(path, endpoint)
+        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
 
 
-def _misrouting(pages: PageGate) -> Refuse:
-    """Makes what says that there is nothing at a path, or not for this method; as a page to people."""
+class Unserved:
+    """What answers where no endpoint does: 404, and 405 for the resources; as a page to people."""
 
-    def refuse(request: Request, status: int, headers: Mapping[str, str]) -> Answer:
-        fault = problems.fault_of_status(status, request.method, request.path)
-        answer = _refusal(visit_of(request.scope), fault)
-        if "text/html" in request.headers.get("accept", ""):
-            answer = pages.lost(request, fault, answer)
-        return msgspec.structs.replace(answer, headers={**answer.headers, **headers})
+    def __init__(self, state: AppState, api: Renderer, pages: Renderer) -> None:
+        self.state, self._api, self._pages = state, api, pages
 
-    return refuse
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 404."""
+        response = self.refuse(Request(scope, receive, send), 404)
+        await response(scope, receive, send)
+
+    def refuse(self, request: Request, status: int) -> Response:
+        """Return the response for a path or a method that there is not."""
+        context = RequestContext(state=self.state, request=request, log=request_log(request.scope))
+        renderer = self._pages if "text/html" in request.headers.get("accept", "") else self._api
+        method = "GET" if request.method == "HEAD" else request.method
+        return renderer.render_fault(context, errors.fault_of_status(status, method, request.scope["path"]))
+
+
+class Resource:
+    """All endpoints at one path; an ASGI application that also answers HEAD, OPTIONS (RFC 9110 9.3.7) and 405."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], renderer: Renderer, unserved: Unserved) -> None:
+        self.path, self._renderer, self._unserved = endpoints[0].path, renderer, unserved
+        self._endpoints = {each.method: each for each in endpoints}
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+        self._allow = {"Allow": ", ".join(sorted({*self._endpoints, "OPTIONS"}))}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        response = await self._respond(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        log, method = request_log(request.scope), request.method
+        endpoint = self._endpoints.get(method)
+        if endpoint is None and method == "OPTIONS":
+            log.route = self.path
+            return Response(status_code=204, headers=self._allow)
+        if endpoint is None:
+            response = self._unserved.refuse(request, 405)
+            response.headers.update(self._allow)
+            return response
+        context = RequestContext(state=self._unserved.state, request=request, log=log)
+        response = await access.serve(endpoint, self._renderer, context)
+        return _without_stream(response) if method == "HEAD" else response
+
+
+def _without_stream(response: Response) -> Response:
+    """Answer HEAD without making what would be streamed; the server leaves out any other body (RFC 9110 9.3.2)."""
+    if not isinstance(response, StreamingResponse):
+        return response
+    bodiless = Response(status_code=response.status_code)
+    bodiless.raw_headers = response.raw_headers
+    return bodiless

@@ -1,4 +1,4 @@
-"""Knows how a request says who is asking (Bearer, Basic, the operator's token); knows not how keys are kept.
+"""Credentials of programs: API keys (Bearer, Basic) and the operator's token.
 
 A missing, malformed, unknown, revoked and expired key get one and the same answer.
 """
@@ -10,29 +10,30 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 
+from starlette.requests import Request
+
 from letterhead.core.accounts.accounts import Caller, Session
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, sessions
 from letterhead.operations.sign_in_throttle import SignInThrottle
 from letterhead.ports.deps import Deps
-from letterhead.web.request import Request
-from letterhead.web.settings import WebSettings
+from letterhead.web import WebSettings
 
 KEYS_REMEMBERED = 10_000
 
 
 class Credentials:
-    """Checks who is asking; remembers valid keys for a moment, so that a busy client costs one look-up a second."""
+    """Check who is asking; remember valid keys for a moment, so that a busy client costs one look-up a second."""
 
     def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._deps, self._settings, self.clock = deps, settings, clock
         self._failures = SignInThrottle(deps, settings, clock)
         self._known: dict[str, tuple[Caller, float]] = {}
 
-    async def caller(self, request: Request) -> Caller:
-        """Says whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
-        account, key = presented(request)
+    async def find_caller(self, request: Request) -> Caller:
+        """Return whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
+        account, key = read_credentials(request)
         known = self._known.get(key)
         if known is not None and known[1] > self.clock():
             caller = known[0]
@@ -40,12 +41,12 @@ class Credentials:
                 raise accounts.new_unauthorized()
         else:
             caller = await self._look_up(request, key)
-        if account is not None and not _same(account, caller.account_id):
+        if account is not None and not _is_same(account, caller.account_id):
             raise accounts.new_unauthorized()
         return caller
 
     async def _look_up(self, request: Request, key: str) -> Caller:
-        """Asks the store; remembers a valid key for a moment."""
+        """Look the key up in the store, and remember a valid one for a moment."""
         asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
         try:
             caller = await accounts.caller_of(self._deps, key)
@@ -60,12 +61,12 @@ class Credentials:
         return caller
 
     async def count_failure(self, request: Request) -> None:
-        """Slows down an address that fails too often; Fault `too-many-requests`."""
-        await self._failures.count(address_of(request))
+        """Count a failed sign-in of the client's address; Fault `too-many-requests`."""
+        await self._failures.count(client_address(request))
 
-    async def operator(self, request: Request) -> None:
-        """Passes the operator's token alone; Fault `unauthorized`, `too-many-requests`."""
-        _, token = presented(request)
+    async def check_operator(self, request: Request) -> None:
+        """Let the operator's token through and nothing else; Fault `unauthorized`, `too-many-requests`."""
+        _, token = read_credentials(request)
         secret = self._settings.operator_token
         if secret is not None and is_token(token, secret):
             return
@@ -77,38 +78,38 @@ class Credentials:
             "Send the header `Authorization: Bearer <token>` with the token that the installation was set up with.",
         )
 
-    def operators(self, session: Session) -> bool:
-        """Tells whether a session was opened with the operator's token as it is set now."""
+    def is_operator_session(self, session: Session) -> bool:
+        """Whether a session was opened with the operator's token as it is set now."""
         secret = self._settings.operator_token
         if secret is None or session.caller is not None:
             return False
         return hmac.compare_digest(session.mark, sessions.mark_of(self._deps, reveal(secret).decode()))
 
-    def is_operators(self, text: str) -> bool:
-        """Tells whether a text is the operator's token."""
+    def is_operator_token(self, text: str) -> bool:
+        """Whether a text is the operator's token."""
         secret = self._settings.operator_token
         return secret is not None and is_token(text, secret)
 
     def forget(self) -> None:
-        """Forgets all callers, because an account or a key was changed here."""
+        """Forget all callers, because an account or a key was changed here."""
         self._known.clear()
 
 
 def is_token(text: str, secret: Secret) -> bool:
-    """Compares in a time that tells nothing of the secret, its length included."""
+    """Compare in a time that tells nothing of the secret, its length included."""
     return hmac.compare_digest(sha256(text.encode("utf-8", "replace")).digest(), sha256(reveal(secret)).digest())
 
 
-def _same(one: str, other: str) -> bool:
+def _is_same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 
-def presented(request: Request) -> tuple[str | None, str]:
-    """Reads what was presented: the account (Basic alone names one) and the key; empty where there is none."""
-    headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
+def read_credentials(request: Request) -> tuple[str | None, str]:
+    """Read the account (Basic alone names one) and the key; two `Authorization` headers are as none."""
+    headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         return None, ""
-    scheme, _, value = headers[0].decode("latin-1").partition(" ")
+    scheme, _, value = headers[0].partition(" ")
     match scheme.lower():
         case "bearer":
             return None, value.strip()
@@ -126,7 +127,6 @@ def _basic(value: str) -> tuple[str | None, str]:
     return (user, password) if colon else (None, "")
 
 
-def address_of(request: Request) -> str:
-    """Says where the request came from, as the server saw it."""
-    client = request.scope.get("client")
-    return client[0] if client else "unknown"
+def client_address(request: Request) -> str:
+    """Return the address that the request came from, as the server saw it."""
+    return request.client.host if request.client else "unknown"

@@ -1,4 +1,4 @@
-"""Knows which status each fault gets and how it is told: one envelope for every error of every layer."""
+"""The error envelope: one body for every error of every layer, and the status and headers of each kind of fault."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,7 +28,7 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def status_of(kind: Kind) -> int:
-    """Gives the HTTP status of a fault."""
+    """Return the HTTP status of a fault."""
     # Long because it is a table, one line per answer.
     match kind:
         case Kind.BODY_INVALID | Kind.BODY_NOT_JSON | Kind.PARAMETER_INVALID | Kind.REQUEST_MALFORMED:
@@ -79,8 +79,8 @@ def status_of(kind: Kind) -> int:
             assert_never(kind)
 
 
-def bug() -> Fault:
-    """Says the fixed sentence behind which a bug hides; the log has it whole under the same trackingId."""
+def new_internal() -> Fault:
+    """Return the fixed sentence behind which a bug hides; the log has it whole under the same trackingId."""
     return Fault(
         Kind.INTERNAL,
         "Something went wrong on our side, and it was written down.",
@@ -88,8 +88,8 @@ def bug() -> Fault:
     )
 
 
-def outward(fault: Fault) -> Fault:
-    """Keeps what is the operator's alone (paths, addresses, the database's own words) out of a client's answer."""
+def public_fault(fault: Fault) -> Fault:
+    """Keep what is the operator's alone (paths, addresses, the database's own words) out of a client's answer."""
     match fault.kind:
         case Kind.STORAGE_UNAVAILABLE:
             detail = "The service's storage can't be used at the moment; the reason is in the operator's log."
@@ -102,25 +102,17 @@ def outward(fault: Fault) -> Fault:
 
 
 def fault_of_status(status: int, method: str, path: str) -> Fault:
-    """Says in our own words what the framework refused by a bare status."""
+    """Return the fault for what Starlette refused by a bare status: no such path, or not by this method."""
     shown = f"{method} {path[:200]}"
-    match status:
-        case 404:
-            return Fault(Kind.NOT_FOUND, f"There is nothing at {shown}.", "Look at /docs for what there is.")
-        case 405:
-            return Fault(
-                Kind.METHOD_NOT_ALLOWED, f"{shown} is not possible.", "The header Allow lists the methods that are."
-            )
-        case 413:
-            return Fault(Kind.BODY_TOO_LARGE, "The body is too large.", "Send at most 64 KB.")
-        case 400:
-            return Fault(Kind.PARAMETER_INVALID, f"{shown} could not be read.", "Check the request's spelling.")
-        case _:
-            return bug()
+    if status == 405:
+        return Fault(
+            Kind.METHOD_NOT_ALLOWED, f"{shown} is not possible.", "The header Allow lists the methods that are."
+        )
+    return Fault(Kind.NOT_FOUND, f"There is nothing at {shown}.", "Look at /docs for what there is.")
 
 
 def envelope(fault: Fault, tracking_id: str) -> bytes:
-    """Writes a fault as JSON; what came from outside can't break it."""
+    """Encode a fault as JSON; what came from outside can't break it."""
     body = ErrorBody(
         code=fault.kind,
         message=_printable(fault.detail),
@@ -132,12 +124,12 @@ def envelope(fault: Fault, tracking_id: str) -> bytes:
 
 
 def _printable(text: str) -> str:
-    """Replaces lone surrogates, which UTF-8 can't carry, and what may be a key in the place of a name."""
+    """Replace lone surrogates, which UTF-8 can't carry, and what may be a key in the place of a name."""
     return redact_keys(text.encode("utf-8", "replace").decode())
 
 
 def headers_of(fault: Fault) -> Mapping[str, str]:
-    """Gives the headers that belong to a fault, whoever raised it."""
+    """Return the headers that belong to a fault, whoever raised it."""
     headers: dict[str, str] = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(fault.retry_after)
@@ -147,5 +139,5 @@ def headers_of(fault: Fault) -> Mapping[str, str]:
 
 
 def title(status: int) -> str:
-    """Names a status as RFC 9110 does."""
+    """Return the reason phrase of a status (RFC 9110 15)."""
     return HTTPStatus(status).phrase

@@ -1,9 +1,9 @@
-"""Knows one example of every error, for the document; the sentences are those that the service says."""
+"""One example of every error, for the OpenAPI document; the sentences are those that the service says."""
 
 from typing import Any
 
 from letterhead.errors import Kind
-from letterhead.web import errors as problems
+from letterhead.web import errors
 
 TRACKING = "3f1c9c0e-5b6e-4f6d-9a44-5a3c1f0f5e21"
 _NAME_FIX = "Type the domain you send from, such as acme.dev."
@@ -78,12 +78,12 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "Allow ses:TagResource to the service's AWS user or role.",
     ),
     Kind.STORAGE_UNAVAILABLE: ("The database can't be written to at the moment.", "Send the request again later."),
-    Kind.INTERNAL: (problems.bug().detail, problems.bug().fix or ""),
+    Kind.INTERNAL: (errors.new_internal().detail, errors.new_internal().fix or ""),
 }
 
 
 def envelope(kind: Kind) -> dict[str, Any]:
-    """Writes the example of one error."""
+    """Return the example of one error."""
     message, fix = SENTENCES[kind]
     error = {"code": kind.value, "message": message, "fix": fix}
     if kind.startswith("provider-"):

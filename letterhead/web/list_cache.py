@@ -1,46 +1,48 @@
-"""Keeps lists that were answered lately, so that a client which polls has them made once per change.
+"""Cache of the lists that were answered lately, so that a client which polls has them made once per change.
 
-A kept list is answered again only where the store's versions are still those that it was made from: it is never stale,
-in whatever process something changed. Private keys are never kept.
+A cached list is answered again only where the store's versions are still those that it was made from: it is never
+stale, in whatever process something changed. Private keys are never cached.
 """
 
 from collections import OrderedDict
 from typing import NamedTuple
 
-Marks = list[tuple[str, int]]
+from starlette.responses import Response
+
+Versions = list[tuple[str, int]]
 
 
-class Kept(NamedTuple):
-    """Holds one account's list as it was answered, with the versions that it was made from."""
+class CachedList(NamedTuple):
+    """One account's response, ready to be sent again, and the ids and versions of the domains that it was made from."""
 
-    marks: Marks
+    versions: Versions
     tag: str
-    body: bytes
+    response: Response
 
 
-class KeptLists:
-    """Holds the last list of each account, up to so many octets together; the longest unused go first."""
+class ListCache:
+    """The last list of each account, up to so many octets together; the longest unused go first."""
 
     def __init__(self, octets: int) -> None:
         self._octets, self._left = octets, octets
-        self._lists: OrderedDict[str, Kept] = OrderedDict()
+        self._lists: OrderedDict[str, CachedList] = OrderedDict()
 
-    def get(self, account_id: str) -> Kept | None:
-        """Gives an account's last list."""
+    def get(self, account_id: str) -> CachedList | None:
+        """Return an account's last list."""
         kept = self._lists.get(account_id)
         if kept is not None:
             self._lists.move_to_end(account_id)
         return kept
 
-    def keep(self, account_id: str, kept: Kept) -> None:
-        """Keeps a list in place of the account's last one; a very large one is not worth its room."""
-        body = kept.body
+    def keep(self, account_id: str, kept: CachedList) -> None:
+        """Keep a list in place of the account's last one; a very large one is not worth its room."""
+        body = kept.response.body
         before = self._lists.pop(account_id, None)
-        self._left += len(before.body) if before else 0
+        self._left += len(before.response.body) if before else 0
         if len(body) > self._octets // 16:
             return
         self._lists[account_id] = kept
         self._left -= len(body)
         while self._left < 0:
             _, oldest = self._lists.popitem(last=False)
-            self._left += len(oldest.body)
+            self._left += len(oldest.response.body)

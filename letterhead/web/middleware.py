@@ -1,24 +1,21 @@
-"""Knows what every answer carries, whoever gave it: tracking id, security headers, a log line, a count.
-
-Nothing gets past it. Knows no route.
-"""
+"""The outermost middleware: tracking id, security headers, a log line and a count for every response."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import structlog
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letterhead.ports.meter import Meter
 from letterhead.web import errors
-from letterhead.web.request import Receive, Request, Scope, Send
-from letterhead.web.responses import Answer, Headers, headers_of, send_answer
 
 log = structlog.get_logger("letterhead.web")
 
-PLACE = "letterhead.visit"  # where in the scope the visit is kept
+REQUEST_LOG = "letterhead.request_log"  # the key of the ASGI scope
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 SECURITY = {
     b"x-content-type-options": b"nosniff",
@@ -27,89 +24,78 @@ SECURITY = {
     b"cache-control": b"no-store",
 }
 
-Serve = Callable[[Request], Awaitable[Answer]]
 
-
-class Visit(msgspec.Struct, kw_only=True):
-    """Holds what is learnt of a request on its way in, for the answer on its way out."""
+class RequestLog(msgspec.Struct, kw_only=True):
+    """What the log line and the metrics say of one request, and the headers that access adds to its response."""
 
     tracking_id: str
     began: float
     route: str = "none"
     account_id: str | None = None
-    headers: Headers = {}
+    headers: Mapping[bytes, bytes] = {}
     status: int = 0
 
 
-def visit_of(scope: Mapping[str, Any]) -> Visit:
-    """Gives the visit that a request belongs to."""
-    visit: Visit = scope[PLACE]
-    return visit
+def request_log(scope: Mapping[str, Any]) -> RequestLog:
+    """Return the log entry of the request that a scope belongs to."""
+    entry: RequestLog = scope[REQUEST_LOG]
+    return entry
 
 
-class Door:
-    """Is the ASGI app: names each request, has it served, dresses the answer, and says itself where that failed."""
+class RequestLogMiddleware:
+    """Name each request, complete the headers of its response, log and count it; answer 500 where all else failed."""
 
-    def __init__(self, serve: Serve, close: Callable[[], Awaitable[None]], meter: Meter, *, https: bool) -> None:
-        self._serve, self._close, self._meter = serve, close, meter
+    def __init__(self, app: ASGIApp, meter: Meter, *, https: bool) -> None:
+        self._app, self._meter = app, meter
         self._always = SECURITY | ({b"strict-transport-security": b"max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request, or the server's own start and end."""
+        """Serve one request, or the server's own start and end."""
         if scope["type"] != "http":
-            await self._live(receive, send)
+            await self._app(scope, receive, send)
             return
-        visit = Visit(tracking_id=str(uuid4()), began=time.perf_counter())
-        method = scope["method"]
-        inner = {**scope, PLACE: visit, "method": "GET" if method == "HEAD" else method}
-        bound = structlog.contextvars.bind_contextvars(tracking_id=visit.tracking_id)
-        try:
-            answer = await self._answer(visit, Request(inner, receive))
-            visit.status = answer.status
-            await send_answer(answer, self._headers(visit, answer), receive, send, silent=method == "HEAD")
-        except Exception:
-            log.exception("request.broken")  # half an answer is out: only a broken connection can tell the client
-            raise
-        finally:
-            self._note(visit, method, scope["path"])
-            structlog.contextvars.reset_contextvars(**bound)
+        entry = scope[REQUEST_LOG] = RequestLog(tracking_id=str(uuid4()), began=time.perf_counter())
 
-    async def _answer(self, visit: Visit, request: Request) -> Answer:
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+                message["headers"] = self._complete(message["headers"], entry)
+            await send(message)
+
+        bound = structlog.contextvars.bind_contextvars(tracking_id=entry.tracking_id)
         try:
-            return await self._serve(request)
+            await self._app(scope, receive, send_complete)
         except Exception:
             log.exception("request.broken")
-            fault = errors.bug()
-            body = errors.envelope(fault, visit.tracking_id)
-            return Answer(body=body, status=errors.status_of(fault.kind))
+            if entry.status:  # half a response is out: only a broken connection can tell the client
+                raise
+            await _internal_error(entry)(scope, receive, send_complete)
+        finally:
+            self._write(entry, scope["method"], scope["path"])
+            structlog.contextvars.reset_contextvars(**bound)
 
-    def _headers(self, visit: Visit, answer: Answer) -> Headers:
-        """Gives an answer's headers; its own stand in the place of those that are always there."""
-        return {
-            **self._always,
-            **headers_of(answer),
-            **visit.headers,
-            b"x-tracking-id": visit.tracking_id.encode(),
-        }
+    def _complete(self, headers: list[tuple[bytes, bytes]], entry: RequestLog) -> list[tuple[bytes, bytes]]:
+        """Add the headers that every response has; the response's own stand in their place."""
+        own = {name for name, _ in headers}
+        always = [each for each in self._always.items() if each[0] not in own]
+        return [*always, *headers, *entry.headers.items(), (b"x-tracking-id", entry.tracking_id.encode())]
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Takes part in the server's start and end."""
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._close()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    def _note(self, visit: Visit, method: str, path: str) -> None:
-        seconds = time.perf_counter() - visit.began
+    def _write(self, entry: RequestLog, method: str, path: str) -> None:
+        seconds = time.perf_counter() - entry.began
         known = method if method in METHODS else "other"
-        self._meter.count_response(known, visit.route, visit.status, seconds)
+        self._meter.count_response(known, entry.route, entry.status, seconds)
         log.info(
             "request.answered",
             method=method[:20],
-            path=visit.route if "{token}" in visit.route else path[:300],  # a link's token is a secret
-            route=visit.route,
-            status=visit.status,
+            path=entry.route if "{token}" in entry.route else path[:300],  # a link's token is a secret
+            route=entry.route,
+            status=entry.status,
             ms=round(seconds * 1000, 2),
-            account=visit.account_id,
+            account=entry.account_id,
         )
+
+
+def _internal_error(entry: RequestLog) -> Response:
+    fault = errors.new_internal()
+    body = errors.envelope(fault, entry.tracking_id)
+    return Response(body, errors.status_of(fault.kind), media_type="application/json")

@@ -1,4 +1,4 @@
-"""Knows how the list of endpoints becomes an OpenAPI 3.1 document, and that document a page for people."""
+"""The OpenAPI 3.1 document, made from the list of endpoints, and its page for people."""
 
 import base64
 import json
@@ -12,16 +12,17 @@ import msgspec
 
 from letterhead import __version__
 from letterhead.errors import Kind
-from letterhead.web import errors as problems
-from letterhead.web import examples
-from letterhead.web.endpoint import Access, Endpoint, Page
+from letterhead.web import errors, examples
+from letterhead.web.context import HtmlDocument
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.errors import ErrorEnvelope
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REFERENCE = "#/components/schemas/{name}"
-PUBLISHED_NAMES = {"PublicChange": "ToldChange"}  # generated clients keep the names of their types
+# Generated clients keep the names of their types.
+PUBLISHED_NAMES = {"PublicChange": "ToldChange", "MessageBody": "Message", "ProofVerdict": "Verdict"}
 
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
@@ -60,15 +61,15 @@ SECURITY_SCHEMES = {
 }
 
 
-def describe(endpoints: Sequence[Endpoint]) -> Json:
-    """Describes all endpoints as one OpenAPI 3.1 document."""
+def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
+    """Describe all endpoints as one OpenAPI 3.1 document."""
     wanted: list[Any] = [ErrorEnvelope]
     for endpoint in endpoints:
         wanted.extend(shape for shape in (endpoint.answer, endpoint.body, endpoint.query) if shape is not None)
     schemas, components = msgspec.json.schema_components(wanted, ref_template=REFERENCE)
     named = {repr(shape): schema for shape, schema in zip(wanted, schemas, strict=True)}
     queries = [endpoint.query.__name__ for endpoint in endpoints if endpoint.query]
-    paths: dict[str, Json] = {}
+    paths: dict[str, JsonObject] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, named, components)
     return {
@@ -86,18 +87,18 @@ def describe(endpoints: Sequence[Endpoint]) -> Json:
 
 
 def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
-    """Lists every fault that can be answered, in the order of their codes."""
+    """List every fault that can be answered, in the order of their codes."""
     return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
 
 
-def _open(schema: Json) -> Json:
-    """Leaves the class's name away where it only repeats the key."""
+def _open(schema: JsonObject) -> JsonObject:
+    """Leave the class's name away where it only repeats the key."""
     return {key: value for key, value in schema.items() if key != "title"}
 
 
-def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
+def _operation(endpoint: Endpoint, named: JsonObject, components: JsonObject) -> JsonObject:
     summary, _, more = (endpoint.serve.__doc__ or "").partition("\n")
-    operation: Json = {
+    operation: JsonObject = {
         "operationId": endpoint.serve.__name__,
         "tags": [endpoint.topic],
         "summary": summary,
@@ -115,7 +116,7 @@ def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
     return operation
 
 
-def _security(access: Access) -> list[Json]:
+def _security(access: Access) -> list[JsonObject]:
     match access:
         case Access.OPEN:
             return []
@@ -125,7 +126,7 @@ def _security(access: Access) -> list[Json]:
             return [{"apiKey": []}, {"basic": []}]
 
 
-def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
+def _parameters(endpoint: Endpoint, components: JsonObject) -> Iterable[JsonObject]:
     for part in endpoint.path.split("/"):
         if part.startswith("{"):
             name = part[1:-1]
@@ -139,7 +140,7 @@ def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
 
 
 def kinds_of(endpoint: Endpoint) -> list[Kind]:
-    """Lists every fault that an endpoint can answer with."""
+    """List every fault that an endpoint can answer with."""
     kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
     if endpoint.body is not None:
         kinds += BODY
@@ -151,9 +152,9 @@ def kinds_of(endpoint: Endpoint) -> list[Kind]:
     return list(dict.fromkeys(kinds))
 
 
-def _responses(endpoint: Endpoint, named: Json) -> Json:
+def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     if 204 in endpoint.statuses:
-        responses: Json = {"204": {"description": "Done", "headers": _headers()}}
+        responses: JsonObject = {"204": {"description": "Done", "headers": _headers()}}
     else:
         responses = {"200": _success(endpoint, named)}
     if 304 in endpoint.statuses:
@@ -162,18 +163,18 @@ def _responses(endpoint: Endpoint, named: Json) -> Json:
         responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
     by_status: dict[int, list[Kind]] = {}
     for kind in kinds_of(endpoint):
-        by_status.setdefault(problems.status_of(kind), []).append(kind)
+        by_status.setdefault(errors.status_of(kind), []).append(kind)
     for status, kinds in sorted(by_status.items()):
         responses[str(status)] = _problem(status, kinds)
     return responses
 
 
-def _headers() -> Json:
+def _headers() -> JsonObject:
     description = "The same as trackingId in errors and in the log."
     return {"X-Tracking-Id": {"description": description, "schema": {"type": "string"}}}
 
 
-def _success(endpoint: Endpoint, named: Json) -> Json:
+def _success(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     schema = {"type": "string"} if endpoint.answer is None else named[repr(endpoint.answer)]
     return {
         "description": "Successful response",
@@ -182,18 +183,18 @@ def _success(endpoint: Endpoint, named: Json) -> Json:
     }
 
 
-def _problem(status: int, kinds: Sequence[Kind]) -> Json:
-    """Describes one error status with an example of the envelope for each code."""
+def _problem(status: int, kinds: Sequence[Kind]) -> JsonObject:
+    """Describe one error status with an example of the envelope for each code."""
     schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
     shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
     return {
-        "description": problems.title(status),
+        "description": errors.title(status),
         "headers": _headers(),
         "content": {"application/json": {"schema": schema, "examples": shown}},
     }
 
 
-def text(described: Json) -> bytes:
+def text(described: JsonObject) -> bytes:
     """Return the document as it is served and committed."""
     written = json.dumps(described, indent=2, ensure_ascii=False)
     for name, published in PUBLISHED_NAMES.items():
@@ -202,8 +203,8 @@ def text(described: Json) -> bytes:
     return written.encode() + b"\n"
 
 
-def page(described: Json) -> Page:
-    """Makes the page for people."""
+def page(described: JsonObject) -> HtmlDocument:
+    """Make the page for people."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
 
     style = (TEMPLATES / "docs.css").read_text("utf-8")
@@ -213,7 +214,7 @@ def page(described: Json) -> Page:
     html = environment.get_template("docs.html").render(document=described, style=style, shown=_shown)
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
-    return Page(html=html.encode(), policy=policy)
+    return HtmlDocument(html=html.encode(), policy=policy)
 
 
 def _shown(value: object) -> str:
@@ -221,7 +222,7 @@ def _shown(value: object) -> str:
 
 
 def main() -> None:
-    """Writes the document to standard output, to be committed as docs/openapi.json."""
+    """Write the document to standard output, to be committed as docs/openapi.json."""
     from letterhead.web.routes import ENDPOINTS
 
     sys.stdout.buffer.write(text(describe(ENDPOINTS)))

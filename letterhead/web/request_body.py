@@ -1,4 +1,4 @@
-"""Knows how a request's body and query become values, and refuses all that two readers could read differently.
+"""Strict parsing of a request's body and query: whatever two readers could read differently is refused.
 
 At most 64 KB are read; JSON in UTF-8 alone; no doubled keys, NaN, lone surrogates, NUL, deep nesting or huge numbers.
 """
@@ -10,9 +10,9 @@ from typing import NoReturn, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.requests import ClientDisconnect, Request
 
 from letterhead.errors import Fault, Kind
-from letterhead.web.request import Request
 
 LIMIT = 64 * 1024  # octets
 DEPTH = 32
@@ -28,13 +28,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 async def read_body(request: Request, shape: type[T]) -> T:
-    """Reads a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
+    """Read a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
     _refuse_media_type(request)
-    return parse_body(await octets_of(request), shape)
+    return parse_body(await read_octets(request), shape)
 
 
 async def read_body_if_any(request: Request, shape: type[T]) -> T:
-    """Reads a JSON body likewise; none at all is one without fields."""
+    """Read a JSON body likewise; none at all is one without fields."""
     headers = request.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return shape()
@@ -56,21 +56,20 @@ def _refuse_media_type(request: Request) -> None:
         )
 
 
-async def octets_of(request: Request) -> bytes:
-    """Reads a body of at most 64 KB; Fault `body-too-large`, `body-invalid`."""
+async def read_octets(request: Request) -> bytes:
+    """Read a body of at most 64 KB; Fault `body-too-large`, `body-invalid`."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:12]) > LIMIT:
         raise _too_large()
     body = bytearray()
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":  # the client has gone: nobody reads the answer
-            raise Fault(Kind.BODY_INVALID, "The body broke off.", "Send the request again.")
-        body += message["body"]
-        if len(body) > LIMIT:
-            raise _too_large()
-        if not message["more_body"]:
-            return bytes(body)
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LIMIT:
+                raise _too_large()
+    except ClientDisconnect as gone:  # nobody reads the response
+        raise Fault(Kind.BODY_INVALID, "The body broke off.", "Send the request again.") from gone
+    return bytes(body)
 
 
 def _too_large() -> Fault:
@@ -80,7 +79,7 @@ def _too_large() -> Fault:
 
 
 def parse_body(octets: bytes, shape: type[T]) -> T:
-    """Parses the octets of a body strictly into its shape."""
+    """Parse the octets of a body strictly into its shape."""
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as bad:
@@ -111,7 +110,7 @@ def _not_json(why: str) -> Fault:
 
 
 def _refuse_depth(text: str) -> None:
-    """Counts brackets before anything recursive reads them."""
+    """Count brackets before anything recursive reads them."""
     depth = 0
     for hit in _BRACKETS.finditer(text):
         if hit[0] in "[{":
@@ -149,7 +148,7 @@ def _number(digits: str) -> float:
 
 
 def _refuse_unsendable(value: dict[str, object], shape: type[msgspec.Struct]) -> None:
-    """Refuses NUL and lone surrogates, but in fields that the core parses itself and answers with its own codes."""
+    """Refuse NUL and lone surrogates, but in fields that the core parses itself and answers with its own codes."""
     own = {field.encode_name for field in msgspec.structs.fields(shape) if get_args(field.type)[:1] == (object,)}
     for name, inner in value.items():
         texts = [name] if name in own else [name, *_texts(inner)]
@@ -173,7 +172,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
-    """Turns a validation message into what happened and what to do."""
+    """Turn a validation message into what happened and what to do."""
     known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
     unknown, missing, place = _UNKNOWN.search(message), _MISSING.search(message), _PLACE.search(message)
     inside = f" in {place[1][:80]!r}" if place else ""
@@ -193,12 +192,12 @@ def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
 
 
 def read_query(request: Request, shape: type[T]) -> T:
-    """Reads the known query parameters into their shape, the unknown are ignored; Fault `parameter-invalid`."""
+    """Read the known query parameters into their shape, the unknown are ignored; Fault `parameter-invalid`."""
     return parse_query(request.scope["query_string"], shape)
 
 
 def parse_query(octets: bytes, shape: type[T]) -> T:
-    """Parses a query string."""
+    """Parse a query string."""
     if not octets:
         return shape()
     known = {field.encode_name for field in msgspec.structs.fields(shape)}

@@ -1,12 +1,13 @@
-"""Knows how a value of the core is told on the wire; decides nothing."""
+"""Serializers: values of the core as the JSON of the API."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
@@ -31,6 +32,8 @@ from letterhead.web import schemas, schemas_links
 
 T = TypeVar("T")
 
+JSON = "application/json"
+
 LABELS = {
     RecordId.DKIM: "DKIM key",
     RecordId.DKIM_NEXT: "New DKIM key",
@@ -43,6 +46,11 @@ LABELS = {
 
 
 _OURS = (RecordId.DKIM_NEXT, *ED25519_KEYS)
+
+
+def json_response(value: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    """Respond with a value as JSON."""
+    return Response(msgspec.json.encode(value), status, headers, JSON)
 
 
 def given(value: T | None) -> T | UnsetType:

@@ -15,8 +15,8 @@ from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret
 from letterhead.operations import rotations
 from letterhead.operations.rotations import NOTHING
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.settings import WebSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened

@@ -35,8 +35,8 @@ from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
 from letterhead.ports.store.domains import DomainUpdate
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.settings import WebSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 from tests.web.conftest import OPERATOR_TOKEN, served

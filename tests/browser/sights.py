@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from playwright.sync_api import Frame, Page, expect
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.web.pages import VIEWS
-from letterhead.web.pages.view import View
+from letterhead.web.endpoint import Endpoint
+from letterhead.web.pages import PAGES
 from tests.browser.conftest import press
 from tests.browser.gallery import OPERATOR_TOKEN, Gallery
 from tests.rigs.proving import given_to
@@ -28,10 +28,10 @@ SETUPS = {
 }  # fmt: skip
 
 
-def shown_by(page: Page) -> list[View]:
+def shown_by(page: Page) -> list[Endpoint]:
     """Gathers the views whose pages a browser is led to from now on."""
-    patterns = [(re.compile(re.sub(r"{\w+}", "[^/]+", view.path)), view) for view in VIEWS if view.method == "GET"]
-    seen: list[View] = []
+    patterns = [(re.compile(re.sub(r"{\w+}", "[^/]+", view.path)), view) for view in PAGES if view.method == "GET"]
+    seen: list[Endpoint] = []
 
     def note(frame: Frame) -> None:
         path = re.sub(r"^https?://[^/]+|[?#].*", "", frame.url)

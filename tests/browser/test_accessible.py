@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from letterhead.web.pages import VIEWS
+from letterhead.web.pages import PAGES
 from tests.browser.conftest import signed_in
 from tests.browser.gallery import hung
 from tests.browser.sights import NO_PAGES, shown_by, sights
@@ -84,7 +84,7 @@ def test_nothing_stands_in_anybody_s_way(browser: Browser, tmp_path: Path) -> No
                 found[name] = barred
             page.set_viewport_size({"width": 1280, "height": 800})
     assert found == {}
-    pages = {view.path for view in VIEWS if view.method == "GET"} - NO_PAGES
+    pages = {view.path for view in PAGES if view.method == "GET"} - NO_PAGES
     assert pages - {view.path for view in shown} == set()
 
 

@@ -78,7 +78,7 @@ PROMISES = (
         test="tests/faults/test_p17_wrong_key.py",
     ),
     Promise(
-        name="P18", text="SIGTERM cuts no reply and hands leases back",
+        name="P18", text="SIGTERM cuts no reply and hands leases back; with a passed socket, a restart refuses nobody",
         test="tests/faults/test_p18_clean_stop.py", size=5, soak=50, of="stops under load",
     ),
     Promise(

@@ -23,6 +23,13 @@ from tests.rigs.processes import free_port, program
 
 COMMAND = Path(sys.executable).with_name("letterhead")
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
+# sd_listen_fds(3): the first descriptor is 3, and LISTEN_PID is the process that exec makes this one.
+PASS_SOCKET = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 OPERATOR_TOKEN = "operator-token-of-the-tests-0123456789"
 
 
@@ -67,11 +74,11 @@ class Installation:
         finally:
             serving.stop()
 
-    def serve(self, *words: str) -> "Serving":
-        """Starts `letterhead serve` and waits until it answers."""
-        port = free_port("127.0.0.1")
-        bind = {"LETTERHEAD_BIND": f"127.0.0.1:{port}"}
-        serving = Serving(self._start(["serve", *words], bind), f"http://127.0.0.1:{port}")
+    def serve(self, *words: str, listener: socket.socket | None = None) -> "Serving":
+        """Starts `letterhead serve` and waits until it answers; with a socket passed as systemd passes it, if given."""
+        port = listener.getsockname()[1] if listener else free_port("127.0.0.1")
+        bind = {"LETTERHEAD_BIND": "127.0.0.1:1" if listener else f"127.0.0.1:{port}"}
+        serving = Serving(self._start(["serve", *words], bind, listener), f"http://127.0.0.1:{port}")
         serving.wait()
         return serving
 
@@ -93,12 +100,16 @@ class Installation:
         """Starts `letterhead worker`."""
         return Process(self._start(["worker"], {}))
 
-    def _start(self, words: list[str], more: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _start(
+        self, words: list[str], more: Mapping[str, str], listener: socket.socket | None = None
+    ) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{words[0]}-{secrets.token_hex(4)}.log").open("wb")
+        fds = (listener.fileno(),) if listener else ()
+        passing = [sys.executable, "-c", PASS_SOCKET, *map(str, fds)] if fds else []
         with log:
             return subprocess.Popen(
-                [program("setpriv"), "--pdeathsig=KILL", self.command, *words],
-                env=self._environment(more), cwd=self.folder, stdout=log, stderr=log,
+                [program("setpriv"), "--pdeathsig=KILL", *passing, self.command, *words],
+                env=self._environment(more), cwd=self.folder, stdout=log, stderr=log, pass_fds=fds,
             )  # fmt: skip
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.adapters.providers.simulated import SimulatedProvider
@@ -19,10 +18,9 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.ports.provider import ProviderNotifications
+from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.http_protocol import EnvelopeProtocol
-from letterhead.web.server import Server, send_at_once
-from letterhead.web.settings import WebSettings
+from letterhead.web.server import Server, disable_nagle
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 
@@ -73,7 +71,7 @@ async def running(
     provider = SimulatedProvider(lambda: datetime.now(UTC))
     stand = Overrides(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        send_at_once(listener)
+        disable_nagle(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false", **(environment or {})) as world:
             token = Secret(OPERATOR_TOKEN.encode())
@@ -85,11 +83,7 @@ async def running(
 
 @asynccontextmanager
 async def served(app: Callable[..., Awaitable[None]], listener: socket.socket) -> AsyncIterator[None]:
-    setup = uvicorn.Config(
-        app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error", access_log=False,
-        server_header=False, proxy_headers=False,
-    )  # fmt: skip
-    server = Server(setup)
+    server = Server(app)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 uvicorn offers nothing to wait for
         await asyncio.sleep(0.005)

@@ -9,7 +9,7 @@ import pytest
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations.sign_in_throttle import WRITES_BURST, SignInThrottle, neighbourhood
-from letterhead.web.settings import WebSettings
+from letterhead.web import WebSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, noon, opened
 

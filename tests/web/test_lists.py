@@ -1,11 +1,12 @@
 """The list of domains, asked for again and again: never stale, never another's, never a private key from memory."""
 
 from msgspec.structs import replace
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
 from letterhead.ports.store.domains import DomainQuery, DomainUpdate
-from letterhead.web.list_cache import Kept, KeptLists
+from letterhead.web.list_cache import CachedList, ListCache
 from tests.web.conftest import Installation
 
 
@@ -51,15 +52,16 @@ async def test_accounts_do_not_share_a_kept_list(house: Installation) -> None:
 
 def test_kept_lists_have_a_bound() -> None:
     """The longest unused list goes first; a very large one is not kept; a new one takes the old one's place."""
-    lists = KeptLists(octets=64)
+    lists = ListCache(octets=64)
     for number in range(20):
-        lists.keep(f"a{number}", Kept([], "t", b"four"))
+        lists.keep(f"a{number}", CachedList([], "t", Response(b"four")))
         lists.get("a0")
     assert [lists.get(f"a{number}") is not None for number in (0, 3, 4, 5, 19)] == [True, False, False, True, True]
-    lists.keep("a19", Kept([], "t", b"far too large"))
+    lists.keep("a19", CachedList([], "t", Response(b"far too large")))
     assert lists.get("a19") is None
-    lists.keep("a0", Kept([], "u", b"new"))
-    assert lists.get("a0") == ([], "u", b"new")
+    newest = CachedList([], "u", Response(b"new"))
+    lists.keep("a0", newest)
+    assert lists.get("a0") == newest
 
 
 async def make(house: Installation) -> None:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.web.pages import VIEWS
+from letterhead.web.pages import PAGES
 from tests.rigs.openid import OpenId, providing
 from tests.web.conftest import Installation, running
 from tests.web.test_openid import led, settings
@@ -79,7 +79,7 @@ async def test_a_reader_sees_no_button_and_every_form_refuses(tmp_path: Path) ->
                 actions = set(re.findall(r'<form[^>]*action="([^"]+)"', page.text))
                 assert actions <= {"/sign-out", "/dashboard"}, path
                 assert "/delete" not in page.text
-            forms = [view for view in VIEWS if view.method == "POST" and view.path.startswith("/dashboard")]
+            forms = [view for view in PAGES if view.method == "POST" and view.path.startswith("/dashboard")]
             assert len(forms) > 10
             for view in forms:
                 path = view.path.format(**ONE | {"webhookId": hook})

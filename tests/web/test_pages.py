@@ -18,13 +18,12 @@ from letterhead.core.domain.statistics import STATES
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.public.webhooks import DeliveryStatus
 from letterhead.operations.audit import audit_row
-from letterhead.web.pages import VIEWS
-from letterhead.web.pages.texts import catalogue
+from letterhead.web.pages import PAGES
+from letterhead.web.templating.texts import catalogue
 from tests.operations.world import OPERATOR
 from tests.rigs.waiting import CEILING, is_within, until_async
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
-PAGES = Path(__file__).parents[2] / "letterhead" / "web" / "pages"
 HTML = {"Accept": "text/html"}
 
 
@@ -74,7 +73,7 @@ async def test_every_form_wants_its_token(house: Installation) -> None:
     async with house.client() as browser:
         await sign_in(browser, house.keys["acme"])
         token = csrf(await browser.get("/dashboard"))
-        for view in (each for each in VIEWS if each.method == "POST" and each.path != "/sign-in"):
+        for view in (each for each in PAGES if each.method == "POST" and each.path != "/sign-in"):
             path = view.path.replace("{", "").replace("}", "")
             for form in ({"days": "1"}, {"csrf": "x"}, {"csrf": token[:-1]}):
                 assert (await browser.post(path, data=form)).status_code in (303, 403), path

@@ -9,7 +9,7 @@ from letterhead.core.schedule.check_lag import SLOT, step_of
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
 from letterhead.web.pages.operator import lasting
-from letterhead.web.pages.texts import Texts
+from letterhead.web.templating.texts import Texts
 from tests.web.conftest import OPERATOR_TOKEN, Installation
 from tests.web.test_pages import sign_in
 

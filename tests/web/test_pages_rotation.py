@@ -15,7 +15,7 @@ from letterhead.core.domain.health import WIRE_STATUS, HealthState
 from letterhead.core.plan.plan import RecordId, Verdict
 from letterhead.core.rotation.rotation import Stage
 from letterhead.ports.store.domains import DomainUpdate
-from letterhead.web.pages.texts import catalogue
+from letterhead.web.templating.texts import catalogue
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
 from tests.web.test_rotations import PATH as API

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from letterhead.web.pages.texts import catalogue
+from letterhead.web.templating.texts import catalogue
 
-PAGES = Path(__file__).parents[2] / "letterhead" / "web" / "pages"
-TEMPLATES, MODULES = sorted((PAGES / "templates").glob("*.html")), sorted(PAGES.glob("*.py"))
+WEB = Path(__file__).parents[2] / "letterhead" / "web"
+TEMPLATES = sorted((WEB / "templating" / "templates").glob("*.html"))
+MODULES = sorted([*(WEB / "pages").glob("*.py"), *(WEB / "templating").glob("*.py")])
 SAID = ("alt", "aria-label", "placeholder", "title", "content", "value", "label")  # attributes that people read
 NOT_TEXT = {"light dark", "width=device-width, initial-scale=1", "https://", "on", "yes"}
 
@@ -59,7 +60,9 @@ def test_every_text_is_in_the_catalogue_and_used() -> None:
     """Templates and pages name only texts that there are, and there are none that nobody names."""
     there = set(catalogue("en"))
     source = "\n".join(path.read_text("utf-8") for path in (*TEMPLATES, *MODULES))
-    refused = re.findall(r'\.fault\(\s*(?:Kind\.[A-Z_]+|fault\.kind), "(\w+)"(?: if [^"]+ else "(\w+)")?', source)
+    refused = re.findall(
+        r'page_fault\(\s*context, (?:Kind\.[A-Z_]+|fault\.kind|kind), "(\w+)"(?: if [^"]+ else "(\w+)")?', source
+    )
     refusals = {
         f"refusal.{name}{end}" for names in refused for name in (*names, "lost") if name for end in ("", "_fix")
     }

@@ -1,6 +1,7 @@
 """Holds the counting of requests to its promises, on a hand-turned clock and a real store."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from letterhead.core.accounts.accounts import Caller, Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
-from letterhead.web.rate_limits import BUCKETS_KEPT, TokenBuckets, Usage
+from letterhead.operations.request_usage import RequestUsage
+from letterhead.web.rate_limits import BUCKETS_KEPT, TokenBuckets
 from tests.operations.world import Clock, World, opened
 
 
@@ -26,7 +28,7 @@ def caller(world: World, allowed: int | None) -> Caller:
     )
 
 
-async def made(usage: Usage, asking: Caller, times: int) -> int:
+async def made(usage: RequestUsage, asking: Caller, times: int) -> int:
     """Makes so many requests and tells how many went through."""
     passed = 0
     for _ in range(times):
@@ -61,7 +63,7 @@ def test_buckets_do_not_grow_without_bound() -> None:
 async def test_month_starts_anew(world: World) -> None:
     """With the first moment of a month (UTC) the account may go on, and the old month keeps its own count."""
     clock = Clock(datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC))
-    usage = Usage(world.deps.store, clock, flush_every=60)
+    usage = RequestUsage(replace(world.deps, now=clock), flush_every=60)
     asking = caller(world, 2)
     assert await made(usage, asking, 3) == 2
     clock.turn(seconds=1)
@@ -75,7 +77,7 @@ async def test_month_starts_anew(world: World) -> None:
 async def test_two_processes_share_a_month(world: World) -> None:
     """What one process wrote counts in another from its next write on."""
     clock = Clock(datetime(2026, 11, 23, tzinfo=UTC))
-    one, other = (Usage(world.deps.store, clock, flush_every=60) for _ in range(2))
+    one, other = (RequestUsage(replace(world.deps, now=clock), flush_every=60) for _ in range(2))
     asking = caller(world, 10)
     assert await made(one, asking, 6) == 6
     assert await made(other, asking, 1) == 1
@@ -89,7 +91,7 @@ async def test_two_processes_share_a_month(world: World) -> None:
 async def test_key_was_used(world: World) -> None:
     """A key's last use is written with the counts."""
     clock = Clock(datetime(2026, 11, 23, tzinfo=UTC))
-    usage = Usage(world.deps.store, clock, flush_every=60)
+    usage = RequestUsage(replace(world.deps, now=clock), flush_every=60)
     (key,) = await world.deps.store.keys(world.account.id)
     known = await world.deps.store.find_caller(world.deps.digest(world.key))
     assert known is not None

@@ -26,7 +26,7 @@ PARENT_SERVERS = 3  # how many of a parent's servers we try for one referral
 FAR_AWAY = "2001:500:2::c"  # a root server: is there a route to IPv6 at all?
 HEDGE = 1.5  # seconds without a response of the resolvers, after which the zone's own servers count as the cause
 
-Value = TypeVar("Value")
+Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,9 @@ class Delegations:
         for task in self._running.values():
             task.cancel()
 
-    async def _share(self, key: Hashable, work: Coroutine[Any, Any, Value]) -> Value:
+    async def _share(self, key: Hashable, work: Coroutine[Any, Any, Shared]) -> Shared:
         """Run the work for the first caller in this round; later callers share its result."""
-        task: asyncio.Task[Value] | None = self._running.get(key)
+        task: asyncio.Task[Shared] | None = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(work)
         else:

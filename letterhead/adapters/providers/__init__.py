@@ -1,4 +1,7 @@
-"""The registry of mail providers: each one's name, and how it is opened."""
+"""The registry of mail providers: each one's name, and how it is opened.
+
+`dns` is no provider at all, `simulated` one in memory, `ses` Amazon SES.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext

@@ -1,4 +1,7 @@
-"""Notifications of Amazon SES through Amazon SNS: signatures verified, subscriptions confirmed."""
+"""Notifications of Amazon SES through Amazon SNS: signatures verified, subscriptions confirmed.
+
+`messages` parses them.
+"""
 
 import base64
 from collections import deque

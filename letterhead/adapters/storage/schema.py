@@ -23,7 +23,7 @@ CREATE TABLE alembic_version (
 
 
 class SchemaState(StrEnum):
-    """Says how a database's schema stands to this version of the service."""
+    """How a database's schema stands to this version of the service."""
 
     EMPTY = "empty"
     OUTDATED = "outdated"
@@ -32,7 +32,7 @@ class SchemaState(StrEnum):
 
 
 def state_of(revision: str | None) -> SchemaState:
-    """Judges the revision that a database names."""
+    """Return the state of a schema by the revision that its database names."""
     if revision is None:
         return SchemaState.EMPTY
     if revision not in REVISIONS:
@@ -41,7 +41,7 @@ def state_of(revision: str | None) -> SchemaState:
 
 
 def refuse_outdated(revision: str | None, where: str) -> None:
-    """Fault `schema-outdated` for a database that must be migrated first."""
+    """Raise Fault `schema-outdated` for a database that must be migrated first."""
     state = state_of(revision)
     if state in (SchemaState.EMPTY, SchemaState.OUTDATED):
         raise Fault(

@@ -66,7 +66,7 @@ async def _run_demo(settings: "Settings") -> None:
             print(f"  LETTERHEAD_URL={where} LETTERHEAD_API_KEY={key} letterhead domains list")
             print(f"or open {where} in a browser, and sign in with the key.\n", flush=True)
             printer = EventPrinter(deps, zones, account_id)
-            await serve_with(deps, settings, listener, neighbours=(printer.run,))
+            await serve_with(deps, settings, [listener], background_tasks=(printer.run,))
 
 
 @dataclass(slots=True)

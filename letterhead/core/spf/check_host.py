@@ -50,7 +50,7 @@ class _EvaluationError(Exception):
         self.judgement = judgement
 
 
-class _Match(msgspec.Struct, frozen=True, kw_only=True):
+class _CheckHostResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one record, and the term that matched; None where no term did."""
 
     result: ResultCode
@@ -70,14 +70,14 @@ def check_host(client: Client, domain: str, seen: Seen) -> SpfCheck:
     return SpfCheck(domain=domain, judgement=judgement, lookups=evaluation.lookups)
 
 
-def _describe(client: Client, domain: str, match: _Match) -> AuthResult:
+def _describe(client: Client, domain: str, found: _CheckHostResult) -> AuthResult:
     """Return the result of an evaluation with the reason for it, and the fix."""
-    term = f"“{display_term(match.term)}”" if match.term else "its end"
+    term = f"“{display_term(found.term)}”" if found.term else "its end"
     of = f"the SPF record of {domain}"
     network = f"ip{'6' if ':' in client.ip else '4'}:{client.ip}"
     allow = f"Send through a server that {of} names, or add {network} (or its service's include:) to it."
-    match match.result:
-        case ResultCode.PASS if match.term is not None and match.term.matches_all:
+    match found.result:
+        case ResultCode.PASS if found.term is not None and found.term.matches_all:
             why = to_sentence(f"{of} lets every server in the world pass: {term}")
             fix = "End it in ~all, and name the servers that send."
             return AuthResult(result=ResultCode.PASS, why=why, code="spf.plus-all", fix=fix)
@@ -87,11 +87,11 @@ def _describe(client: Client, domain: str, match: _Match) -> AuthResult:
             fix = f"Publish an SPF record at {domain} that names the servers which send."
             return AuthResult(result=ResultCode.NONE, why=f"{domain} has no SPF record.", code=MISSING, fix=fix)
         case ResultCode.FAIL | ResultCode.SOFTFAIL:
-            weight = "must not" if match.result is ResultCode.FAIL else "should not"
-            return AuthResult(result=match.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
+            weight = "must not" if found.result is ResultCode.FAIL else "should not"
+            return AuthResult(result=found.result, why=f"{client.ip} {weight} send: {term} in {of}.", fix=allow)
         case _:
             why = to_sentence(f"{of} says nothing of {client.ip}: it came to {term}")
-            return AuthResult(result=ResultCode.NEUTRAL, why=why, code=None if match.term else "spf.no-all", fix=allow)
+            return AuthResult(result=ResultCode.NEUTRAL, why=why, code=None if found.term else "spf.no-all", fix=allow)
 
 
 def _no_answer_text(question: Question) -> str:
@@ -107,11 +107,11 @@ class _Evaluation:
         self.lookups = 0
         self._voids = 0
 
-    def check(self, domain: str, path: tuple[str, ...]) -> _Match:
+    def check(self, domain: str, path: tuple[str, ...]) -> _CheckHostResult:
         """Evaluate a domain's record; `path` are the domains whose records lead to it."""
         found = spf_texts(_rdatas(self._records(domain, "TXT")))
         if not found:
-            return _Match(result=ResultCode.NONE)
+            return _CheckHostResult(result=ResultCode.NONE)
         if len(found) > 1:
             why = f"{domain} has {len(found)} SPF records, and one is allowed"
             raise _permerror(why, "spf.several-records", f"Leave one SPF record at {domain}, with the terms of all.")
@@ -125,10 +125,10 @@ class _Evaluation:
             if term.modifier:
                 return self._follow(term, domain, path)
             if self._matches(term, domain, path):
-                return _Match(result=QUALIFIERS[term.qualifier], term=term)
-        return _Match(result=ResultCode.NEUTRAL)  # RFC 7208 4.7
+                return _CheckHostResult(result=QUALIFIERS[term.qualifier], term=term)
+        return _CheckHostResult(result=ResultCode.NEUTRAL)  # RFC 7208 4.7
 
-    def _follow(self, term: Term, domain: str, path: tuple[str, ...]) -> _Match:
+    def _follow(self, term: Term, domain: str, path: tuple[str, ...]) -> _CheckHostResult:
         """Evaluate the record to which an include or a redirect leads."""
         self._count_lookup(domain)
         target = self._target(term, domain)
@@ -136,11 +136,11 @@ class _Evaluation:
             code = "spf.include-loop" if term.name == "include" else "spf.redirect-loop"
             chain = " → ".join((*path, domain, target))
             raise _permerror(f"the SPF records lead in a circle: {chain}", code, f"Take “{display_term(term)}” out.")
-        match = self.check(target, (*path, domain))
-        if match.result is ResultCode.NONE:  # RFC 7208 5.2 and 6.1
+        found = self.check(target, (*path, domain))
+        if found.result is ResultCode.NONE:  # RFC 7208 5.2 and 6.1
             why = f"“{display_term(term)}” in the SPF record of {domain} leads to {target or 'no name'}, which has none"
             raise _permerror(why, "spf.include-missing", f"Take “{display_term(term)}” out, or correct its name.")
-        return match
+        return found
 
     def _matches(self, term: Term, domain: str, path: tuple[str, ...]) -> bool:
         if term.name == "all":

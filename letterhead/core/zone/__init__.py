@@ -1,4 +1,4 @@
-"""The zone that holds the planned records: is it registered, delegated, signed, answered and seen everywhere?
+"""The zone of the planned records: its registration, delegation, DNSSEC, nameservers and caches (RFC 1034, RFC 2308).
 
 The public face is `topic.TOPIC`, and `resolver_outage` for the operations.
 

@@ -1,4 +1,7 @@
-"""Storage, as narrow protocols: an operation names those that it needs."""
+"""Storage, as narrow protocols: an operation names those that it needs.
+
+`accounts`, `domains`, `leases`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`.
+"""
 
 from typing import Protocol
 

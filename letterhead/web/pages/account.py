@@ -1,76 +1,80 @@
-"""Knows the pages of an account: its API keys, what it uses, and its wish for reminders."""
+"""Pages of an account: its API keys, what it uses, and whether it wants reminders."""
 
 from datetime import timedelta
 
+from starlette.responses import Response
+
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import resets_at
-from letterhead.operations import accounts
+from letterhead.operations import accounts, audit
 from letterhead.operations.accounts import NewApiKey
-from letterhead.web.pages.view import HOME, View, Visitor
-from letterhead.web.responses import Answer
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.responses import HOME, page_response, redirect
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
 SCOPES = {scope.value: scope for scope in Scope}
 AUDIT = 50
 
 
-async def keys(visitor: Visitor) -> Answer:
+async def keys(context: RequestContext) -> Response:
     """Lists the account's API keys."""
-    return await _keys(visitor)
+    return await _keys(context)
 
 
-async def _keys(visitor: Visitor, made: NewApiKey | None = None) -> Answer:
-    listed = await accounts.list_keys(visitor.deps, visitor.account_id)
-    return visitor.show("keys.html", keys=list(reversed(listed)), made=made, now=visitor.deps.now())
+async def _keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
+    listed = await accounts.list_keys(context.deps, context.account_id)
+    return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=context.deps.now())
 
 
-async def make_key(visitor: Visitor) -> Answer:
+async def make_key(context: RequestContext) -> Response:
     """Makes an API key and shows its text, this once."""
     made = await accounts.make_key(
-        visitor.deps,
-        visitor.caller,
-        visitor.actor,
-        name=visitor.form.get("name", "").strip()[:200] or visitor.desk.rendering.texts("keys.unnamed"),
+        context.deps,
+        context.caller,
+        context.actor,
+        name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),
         key_type="secret",
-        scope=SCOPES.get(visitor.form.get("scope", ""), Scope.READ),
+        scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
         environment_id=None,
     )
-    return await _keys(visitor, made)
+    return await _keys(context, made)
 
 
-async def end_key(visitor: Visitor) -> Answer:
+async def end_key(context: RequestContext) -> Response:
     """Ends an API key now, or in a week so that its users can move to another."""
-    after = timedelta(days=7 if visitor.form.get("later") else 0)
-    await accounts.end_key(visitor.deps, visitor.account_id, visitor.part("keyId"), visitor.actor, after)
-    visitor.desk.house.credentials.forget()
-    return visitor.go(KEYS, done="key_ended")
+    after = timedelta(days=7 if context.form.get("later") else 0)
+    await accounts.end_key(context.deps, context.account_id, context.part("keyId"), context.actor, after)
+    context.state.credentials.forget()
+    return redirect(context, KEYS, done="key_ended")
 
 
-async def account(visitor: Visitor) -> Answer:
+async def account(context: RequestContext) -> Response:
     """Shows the account, what it uses of what it may, and what was done in it."""
-    deps, limits = visitor.deps, visitor.caller.limits
-    return visitor.show(
+    deps, limits = context.deps, context.caller.limits
+    return page_response(
+        context,
         "account.html",
-        account=await accounts.find_account(deps, visitor.account_id),
-        domains=await deps.store.count_domains(visitor.account_id),
-        requests=await visitor.desk.house.usage.used(visitor.account_id),
+        account=await accounts.find_account(deps, context.account_id),
+        domains=await accounts.count_domains(deps, context.account_id),
+        requests=await context.state.usage.used(context.account_id),
         limits=limits,
         resets_at=resets_at(deps.now()),
-        audit=[each.row for each in await deps.store.audit_rows(visitor.account_id, None, AUDIT)],
+        audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
     )
 
 
-async def change_reminders(visitor: Visitor) -> Answer:
+async def change_reminders(context: RequestContext) -> Response:
     """Says whether reminders are mailed."""
-    wanted = visitor.form.get("reminders") == "on"
-    await accounts.change_account(visitor.deps, visitor.account_id, visitor.actor, reminders=wanted)
-    return visitor.go(USAGE, done="saved")
+    wanted = context.form.get("reminders") == "on"
+    await accounts.change_account(context.deps, context.account_id, context.actor, reminders=wanted)
+    return redirect(context, USAGE, done="saved")
 
 
-VIEWS = (
-    View(method="GET", path=KEYS, serve=keys),
-    View(method="POST", path=KEYS, serve=make_key, needs=Scope.FULL),
-    View(method="POST", path=f"{KEYS}/{{keyId}}/end", serve=end_key, needs=Scope.FULL),
-    View(method="GET", path=USAGE, serve=account),
-    View(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, needs=Scope.WRITE),
+PAGES = (
+    Endpoint(method="GET", path=KEYS, serve=keys, access=Access.READ),
+    Endpoint(method="POST", path=KEYS, serve=make_key, access=Access.FULL),
+    Endpoint(method="POST", path=f"{KEYS}/{{keyId}}/end", serve=end_key, access=Access.FULL),
+    Endpoint(method="GET", path=USAGE, serve=account, access=Access.READ),
+    Endpoint(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, access=Access.WRITE),
 )

@@ -1,23 +1,26 @@
-"""Knows how the one stylesheet, the one script and the one picture are served: kept by the browser while they last."""
+"""The stylesheet, the script and the picture of the pages, made once and kept by browsers while they last."""
 
 from hashlib import sha256
 
+from starlette.responses import Response
+
 from letterhead.errors import Kind
-from letterhead.web.pages.view import View, Visitor, Who
-from letterhead.web.responses import Answer
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.responses import page_fault
 
 
-async def asset(visitor: Visitor) -> Answer:
-    """Gives an asset; its address changes with its content, so that it may be kept for a year."""
-    found = visitor.desk.rendering.assets.get(visitor.part("name"))
+async def asset(context: RequestContext) -> Response:
+    """Return an asset; its address changes with its content, so that it may be kept for a year."""
+    found = context.state.templates.assets.get(context.part("name"))
     if found is None:
-        raise visitor.fault(Kind.NOT_FOUND, "no_file")
+        raise page_fault(context, Kind.NOT_FOUND, "no_file")
     media_type, body = found
     tag = f'"{sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if visitor.request.headers.get("if-none-match") == tag:
-        return Answer(body=b"", status=304, media_type=media_type, headers=headers)
-    return Answer(body=body, media_type=media_type, headers=headers)
+    if context.request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)
 
 
-VIEWS = (View(method="GET", path="/assets/{name}", serve=asset, who=Who.ANYBODY),)
+PAGES = (Endpoint(method="GET", path="/assets/{name}", serve=asset, access=Access.OPEN),)

@@ -1,39 +1,39 @@
-"""Knows the page of one domain and its forms; each form is one operation of the API."""
+"""The page of one domain and its forms; each form is one operation of the API."""
 
-from letterhead.core.accounts.accounts import Scope
+from starlette.responses import Response
+
 from letterhead.core.accounts.setup_links import USUAL_DAYS, works
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.operations import checks, domains, rotations, setup_links
+from letterhead.operations import checks, domains, overview, rotations, setup_links
 from letterhead.operations.setup_links import NewLink
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import board, marked
-from letterhead.web.pages.overview import MOVES
+from letterhead.web.pages.responses import HOME, domain_path, page_response, redirect
 from letterhead.web.pages.setup import outcome, zone_text
-from letterhead.web.pages.stream import stream
-from letterhead.web.pages.view import HOME, View, Visitor, domain_path
-from letterhead.web.responses import Answer
+from letterhead.web.pages.stream import stream_news
 
-EVENTS = 500
 LONGEST_DAYS = 90
 
 
-async def show(visitor: Visitor) -> Answer:
+async def show(context: RequestContext) -> Response:
     """Shows one domain."""
-    return await _shown(visitor)
+    return await _shown(context)
 
 
-async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
-    deps, now = visitor.deps, visitor.deps.now()
-    view = await domains.show_domain(deps, visitor.account_id, visitor.part("sender"))
+async def _shown(context: RequestContext, made: NewLink | None = None) -> Response:
+    deps, now = context.deps, context.deps.now()
+    view = await domains.show_domain(deps, context.account_id, context.part("sender"))
     domain, laid = view.domain, board(deps, view)
-    events = await deps.store.events(visitor.account_id, domain.id, None, EVENTS)
-    moves = [each for each in await deps.store.state_changes(visitor.account_id, MOVES) if each.domain_id == domain.id]
-    spans = statistics.state_periods(moves, now)
-    t = visitor.desk.rendering.texts
-    return visitor.show(
+    history = await overview.show_history(deps, domain)
+    spans = statistics.state_periods(history.changes, now)
+    t = context.state.templates.texts
+    return page_response(
+        context,
         "domain.html",
         domain=domain,
         unicode=DomainName(domain.sender).unicode,
@@ -49,12 +49,12 @@ async def _shown(visitor: Visitor, made: NewLink | None = None) -> Answer:
         timeline=pictures.timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
         states=dict.fromkeys(span.state for span in spans),
-        events=list(reversed(events)),
-        links=[(each, works(each, now)) for each in reversed(await deps.store.setup_links(domain.id))],
+        events=list(reversed(history.events)),
+        links=[(each, works(each, now)) for each in reversed(history.links)],
         made=made,
         days=USUAL_DAYS,
         keys=_keys(domain),
-        news=f"{visitor.desk.rendering.root}{domain_path(domain.sender)}/news",
+        news=f"{context.state.templates.root}{domain_path(domain.sender)}/news",
     )
 
 
@@ -74,90 +74,90 @@ def _keys(domain: Domain) -> dict[str, object]:
     }
 
 
-async def news(visitor: Visitor) -> Answer:
+async def news(context: RequestContext) -> Response:
     """Streams news of the domain."""
-    domain = await domains.find_domain(visitor.deps, visitor.account_id, visitor.part("sender"))
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
 
     async def stays() -> bool:
         return True
 
-    return stream(visitor, visitor.account_id, domain.id, stays)
+    return stream_news(context, context.account_id, domain.id, stays)
 
 
-async def zone_file(visitor: Visitor) -> Answer:
+async def zone_file(context: RequestContext) -> Response:
     """Gives the records as text for a zone file."""
-    return zone_text(await domains.show_domain(visitor.deps, visitor.account_id, visitor.part("sender")))
+    return zone_text(await domains.show_domain(context.deps, context.account_id, context.part("sender")))
 
 
-async def check(visitor: Visitor) -> Answer:
+async def check(context: RequestContext) -> Response:
     """Looks at the domain now."""
-    await checks.check_now(visitor.deps, visitor.account_id, visitor.part("sender"))
-    return _back(visitor, "checked")
+    await checks.check_now(context.deps, context.account_id, context.part("sender"))
+    return _back(context, "checked")
 
 
-async def start(visitor: Visitor) -> Answer:
+async def start(context: RequestContext) -> Response:
     """Starts verification."""
-    await domains.start_verification(visitor.deps, visitor.account_id, visitor.caller.limits, visitor.part("sender"))
-    return _back(visitor, "started")
+    await domains.start_verification(context.deps, context.account_id, context.caller.limits, context.part("sender"))
+    return _back(context, "started")
 
 
-def _back(visitor: Visitor, done: str) -> Answer:
-    return visitor.go(domain_path(visitor.part("sender")), done=done)
+def _back(context: RequestContext, done: str) -> Response:
+    return redirect(context, domain_path(context.part("sender")), done=done)
 
 
-async def start_rotation(visitor: Visitor) -> Answer:
+async def start_rotation(context: RequestContext) -> Response:
     """Starts a change of DKIM keys."""
-    sender = visitor.part("sender")
-    domain = await rotations.start(visitor.deps, visitor.account_id, sender, rotations.NOTHING, visitor.actor)
-    return _back(visitor, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
+    sender = context.part("sender")
+    domain = await rotations.start(context.deps, context.account_id, sender, rotations.NOTHING, context.actor)
+    return _back(context, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
-async def abandon_rotation(visitor: Visitor) -> Answer:
+async def abandon_rotation(context: RequestContext) -> Response:
     """Abandons the change of DKIM keys that is under way."""
-    domain = await rotations.abandon(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
-    return _back(visitor, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
+    domain = await rotations.abandon(context.deps, context.account_id, context.part("sender"), context.actor)
+    return _back(context, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
-async def ask_delete(visitor: Visitor) -> Answer:
+async def ask_delete(context: RequestContext) -> Response:
     """Asks once more before a domain is deleted."""
-    domain = await domains.find_domain(visitor.deps, visitor.account_id, visitor.part("sender"))
-    return visitor.show("delete.html", domain=domain)
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+    return page_response(context, "delete.html", domain=domain)
 
 
-async def delete(visitor: Visitor) -> Answer:
+async def delete(context: RequestContext) -> Response:
     """Deletes the domain."""
-    await domains.delete_domain(visitor.deps, visitor.account_id, visitor.part("sender"), visitor.actor)
-    return visitor.go(HOME, done="deleted")
+    await domains.delete_domain(context.deps, context.account_id, context.part("sender"), context.actor)
+    return redirect(context, HOME, done="deleted")
 
 
-async def make_link(visitor: Visitor) -> Answer:
+async def make_link(context: RequestContext) -> Response:
     """Makes a set-up link and shows its address, this once."""
-    typed = visitor.form.get("days", "")
+    typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
-    sender = visitor.part("sender")
+    sender = context.part("sender")
     return await _shown(
-        visitor, await setup_links.make_link(visitor.deps, visitor.account_id, sender, days, visitor.actor)
+        context, await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
     )
 
 
-async def revoke_link(visitor: Visitor) -> Answer:
+async def revoke_link(context: RequestContext) -> Response:
     """Revokes a set-up link."""
-    sender, link_id = visitor.part("sender"), visitor.part("linkId")
-    await setup_links.revoke_link(visitor.deps, visitor.account_id, sender, link_id, visitor.actor)
-    return _back(visitor, "revoked")
+    sender, link_id = context.part("sender"), context.part("linkId")
+    await setup_links.revoke_link(context.deps, context.account_id, sender, link_id, context.actor)
+    return _back(context, "revoked")
 
 
 ONE = f"{HOME}/domains/{{sender}}"
-VIEWS = (
-    View(method="GET", path=ONE, serve=show),
-    View(method="GET", path=f"{ONE}/news", serve=news),
-    View(method="GET", path=f"{ONE}/zone", serve=zone_file),
-    View(method="POST", path=f"{ONE}/check", serve=check, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/start", serve=start, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/dkim-rotation/abandon", serve=abandon_rotation, needs=Scope.WRITE),
-    View(method="GET", path=f"{ONE}/delete", serve=ask_delete, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/delete", serve=delete, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/setup-links", serve=make_link, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/setup-links/{{linkId}}/revoke", serve=revoke_link, needs=Scope.WRITE),
+PAGES = (
+    Endpoint(method="GET", path=ONE, serve=show, access=Access.READ),
+    Endpoint(method="GET", path=f"{ONE}/news", serve=news, access=Access.READ),
+    Endpoint(method="GET", path=f"{ONE}/zone", serve=zone_file, access=Access.READ),
+    Endpoint(method="POST", path=f"{ONE}/check", serve=check, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/start", serve=start, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/dkim-rotation/abandon", serve=abandon_rotation, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{ONE}/delete", serve=ask_delete, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/setup-links", serve=make_link, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/setup-links/{{linkId}}/revoke", serve=revoke_link, access=Access.WRITE),
 )

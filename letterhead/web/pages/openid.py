@@ -1,68 +1,72 @@
-"""Knows the two addresses of signing in by OpenID Connect: out to the provider, and back from it."""
+"""The two addresses of signing in by OpenID Connect: out to the provider, and back from it."""
 
 import base64
 import hmac
+from urllib.parse import unquote
+
+from starlette.responses import Response
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.ports.sign_in import SignIn, SignInAttempt
-from letterhead.web.pages.gate import SESSION, cookie
-from letterhead.web.pages.signing import form, ours
-from letterhead.web.pages.view import HOME, View, Visitor, Who
-from letterhead.web.responses import Answer
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.responses import HOME, SESSION, page_fault, redirect, set_cookie
+from letterhead.web.pages.signing import form, is_own_page
+from letterhead.web.serialize import JSON
 
 ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 
-async def leave(visitor: Visitor) -> Answer:
+async def leave(context: RequestContext) -> Response:
     """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
-    seed = base64.urlsafe_b64encode(visitor.deps.random_octets(24)).decode()
+    seed = base64.urlsafe_b64encode(context.deps.random_octets(24)).decode()
     # A link and no form: the policy's form-action would hold for where a form is led on to.
-    address = await _provider(visitor).address(_attempt(visitor, seed))
-    answer = Answer(body=b"", status=303, headers={"Location": address})
-    wanted = visitor.query("next")
-    value = f"{seed}.{wanted}" if ours(wanted, HOME) else f"{seed}."
-    answer.cookies.append(cookie(visitor, ATTEMPT, value, MINUTES * 60))
-    return answer
+    address = await _provider(context).address(_attempt(context, seed))
+    response = Response(status_code=303, headers={"Location": address}, media_type=JSON)
+    wanted = context.parameter("next")
+    value = f"{seed}.{wanted}" if is_own_page(wanted, HOME) else f"{seed}."
+    set_cookie(context, response, ATTEMPT, value, MINUTES * 60)
+    return response
 
 
-async def come_back(visitor: Visitor) -> Answer:
+async def come_back(context: RequestContext) -> Response:
     """Opens a session for whom the provider has signed in, where this browser is the one that had left."""
-    seed, _, wanted = visitor.request.cookies.get(ATTEMPT, "").partition(".")
+    seed, _, wanted = unquote(context.request.cookies.get(ATTEMPT, "")).partition(".")
     try:
-        token = await _session(visitor, seed)
+        token = await _session(context, seed)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        await visitor.desk.house.credentials.count_failure(visitor.request)
-        answer = form(visitor, fault)
+        await context.state.credentials.count_failure(context.request)
+        response = form(context, fault)
     else:
-        answer = visitor.go(wanted if ours(wanted, HOME) else HOME)
-        answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
-    answer.cookies.append(cookie(visitor, ATTEMPT, "", 0))
-    return answer
+        response = redirect(context, wanted if is_own_page(wanted, HOME) else HOME)
+        set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
+    set_cookie(context, response, ATTEMPT, "", 0)
+    return response
 
 
-async def _session(visitor: Visitor, seed: str) -> str:
-    provider, attempt = _provider(visitor), _attempt(visitor, seed)
-    told, code = visitor.query("state"), str(visitor.request.query_params.get("code", ""))[:4000]
-    if not seed or not hmac.compare_digest(told.encode("utf-8", "replace"), attempt.state.encode()) or not code:
-        raise visitor.fault(Kind.UNAUTHORIZED, "openid")
-    return await sessions.sign_in_person(visitor.deps, await provider.person(attempt, code), visitor.actor)
+async def _session(context: RequestContext, seed: str) -> str:
+    provider, attempt = _provider(context), _attempt(context, seed)
+    state, code = context.parameter("state"), context.request.query_params.get("code", "")[:4000]
+    if not seed or not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode()) or not code:
+        raise page_fault(context, Kind.UNAUTHORIZED, "openid")
+    return await sessions.sign_in_person(context.deps, await provider.person(attempt, code), context.actor)
 
 
-def _attempt(visitor: Visitor, seed: str) -> SignInAttempt:
-    return sessions.attempt(visitor.deps, seed, f"{visitor.desk.house.settings.public_url}{BACK}")
+def _attempt(context: RequestContext, seed: str) -> SignInAttempt:
+    return sessions.attempt(context.deps, seed, f"{context.state.settings.public_url}{BACK}")
 
 
-def _provider(visitor: Visitor) -> SignIn:
-    if visitor.deps.sign_in is None:
-        raise visitor.fault(Kind.NOT_FOUND, "no_openid")
-    return visitor.deps.sign_in
+def _provider(context: RequestContext) -> SignIn:
+    if context.deps.sign_in is None:
+        raise page_fault(context, Kind.NOT_FOUND, "no_openid")
+    return context.deps.sign_in
 
 
-VIEWS = (
-    View(method="GET", path=START, serve=leave, who=Who.ANYBODY),
-    View(method="GET", path=BACK, serve=come_back, who=Who.ANYBODY),
+PAGES = (
+    Endpoint(method="GET", path=START, serve=leave, access=Access.OPEN),
+    Endpoint(method="GET", path=BACK, serve=come_back, access=Access.OPEN),
 )

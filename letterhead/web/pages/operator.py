@@ -1,23 +1,25 @@
-"""Knows the operator's pages: accounts, how the service is, how late its checks are, the audit."""
+"""The operator's pages: accounts, how the service is, how late its checks are, the audit."""
 
 from collections import Counter
 from datetime import datetime
 
+from starlette.responses import Response
+
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.schedule import check_lag
 from letterhead.errors import Fault
-from letterhead.operations import accounts, self_monitoring
+from letterhead.operations import accounts, health, self_monitoring
+from letterhead.operations import audit as audits
+from letterhead.operations import overview as overviews
 from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.self_monitoring import ServiceHealth
-from letterhead.web import errors as problems
-from letterhead.web.endpoint import Call
+from letterhead.web import errors
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
-from letterhead.web.pages.texts import Texts
-from letterhead.web.pages.view import View, Visitor, Who
-from letterhead.web.responses import Answer
-from letterhead.web.routes import service
+from letterhead.web.pages.responses import OPERATOR_HOME, page_response
+from letterhead.web.templating.texts import Texts
 
-HOME = "/operator"
 AUDIT = 200
 LATENESS = 5
 SLOTS = 288  # of five minutes, in a day
@@ -26,27 +28,27 @@ MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
 UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
-async def overview(visitor: Visitor) -> Answer:
+async def overview(context: RequestContext) -> Response:
     """Shows how the service is, and its accounts."""
-    return await _shown(visitor)
+    return await _shown(context)
 
 
-async def _shown(visitor: Visitor, made: NewApiKey | None = None, fault: Fault | None = None) -> Answer:
-    call = Call(house=visitor.desk.house, request=visitor.request, signed_in=None, actor=visitor.actor)
-    t, now = visitor.desk.rendering.texts, visitor.deps.now()
-    late = await visitor.deps.store.count_overdue(now)
-    seen, backlog = await self_monitoring.service_health(visitor.deps), await visitor.deps.store.backlog(now)
+async def _shown(context: RequestContext, made: NewApiKey | None = None, fault: Fault | None = None) -> Response:
+    t, now = context.state.templates.texts, context.deps.now()
+    service = await overviews.show_service(context.deps)
+    seen, backlog = service.health, service.backlog
     labels = [t(f"picture.late_{number}") for number in range(LATENESS)]
-    return visitor.show(
+    return page_response(
+        context,
         "operator.html",
-        problems.status_of(fault.kind) if fault else 200,
-        health=await service.health_of(call),
+        errors.status_of(fault.kind) if fault else 200,
+        health=await health.check_health(context.deps, context.state.probe),
         backlog=backlog,
         oldest=lasting(t, backlog.lag),
-        lateness=pictures.bars(labels, late, t("picture.lateness")),
+        lateness=pictures.bars(labels, service.overdue, t("picture.lateness")),
         lag=_lag(t, seen),
-        provider=_provider(visitor, seen, now),
-        accounts=await accounts.list_accounts(visitor.deps),
+        provider=_provider(context, seen, now),
+        accounts=await accounts.list_accounts(context.deps),
         made=made,
         fault=fault,
     )
@@ -72,9 +74,9 @@ def lasting(t: Texts, seconds: float) -> str:
     return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")
 
 
-def _provider(visitor: Visitor, seen: ServiceHealth, now: datetime) -> dict[str, object]:
+def _provider(context: RequestContext, seen: ServiceHealth, now: datetime) -> dict[str, object]:
     """Gathers what the provider's account allows and has used, and the turns of calls that all processes share."""
-    t = visitor.desk.rendering.texts
+    t = context.state.templates.texts
     turns = [
         {
             "name": each.name,
@@ -84,29 +86,29 @@ def _provider(visitor: Visitor, seen: ServiceHealth, now: datetime) -> dict[str,
         }
         for each in seen.budgets
     ]
-    return {"name": visitor.deps.provider.name, "conditions": seen.conditions, "turns": turns}
+    return {"name": context.deps.provider.name, "conditions": seen.conditions, "turns": turns}
 
 
-async def open_account(visitor: Visitor) -> Answer:
+async def open_account(context: RequestContext) -> Response:
     """Opens an account and shows its first key, this once."""
-    name, email = visitor.form.get("name", "").strip()[:200], visitor.form.get("email", "").strip()
+    name, email = context.form.get("name", "").strip()[:200], context.form.get("email", "").strip()
     try:
-        _, made = await accounts.open_account(visitor.deps, name or email, email, Limits(), visitor.actor)
+        _, made = await accounts.open_account(context.deps, name or email, email, Limits(), context.actor)
     except Fault as fault:
-        if problems.status_of(fault.kind) >= 500:
+        if errors.status_of(fault.kind) >= 500:
             raise
-        return await _shown(visitor, fault=fault)
-    return await _shown(visitor, made)
+        return await _shown(context, fault=fault)
+    return await _shown(context, made)
 
 
-async def audit(visitor: Visitor) -> Answer:
+async def audit(context: RequestContext) -> Response:
     """Shows what was done lately, in every account."""
-    kept = await visitor.deps.store.audit_rows(None, None, AUDIT)
-    return visitor.show("audit.html", audit=[each.row for each in kept])
+    listed = await audits.list_audit(context.deps, None, None, AUDIT)
+    return page_response(context, "audit.html", audit=[each.row for each in listed])
 
 
-VIEWS = (
-    View(method="GET", path=HOME, serve=overview, who=Who.OPERATOR),
-    View(method="POST", path=f"{HOME}/accounts", serve=open_account, who=Who.OPERATOR),
-    View(method="GET", path=f"{HOME}/audit", serve=audit, who=Who.OPERATOR),
+PAGES = (
+    Endpoint(method="GET", path=OPERATOR_HOME, serve=overview, access=Access.OPERATOR),
+    Endpoint(method="POST", path=f"{OPERATOR_HOME}/accounts", serve=open_account, access=Access.OPERATOR),
+    Endpoint(method="GET", path=f"{OPERATOR_HOME}/audit", serve=audit, access=Access.OPERATOR),
 )

@@ -1,50 +1,53 @@
-"""Knows the dashboard's first page: the account's domains, a search, a form for another one, how they fared."""
+"""The first page of an account: its domains, a search, a form for another one, how they fared."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from letterhead.core.accounts.accounts import Scope
+from starlette.responses import Response
+
 from letterhead.core.check.catalogue import DIAGNOSES
 from letterhead.core.domain import statistics
 from letterhead.core.domain.domain import Domain, status
 from letterhead.core.findings.diagnosis import Severity
-from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault
 from letterhead.operations import domains
+from letterhead.operations import overview as overviews
 from letterhead.ports.store.domains import CheckResult, DomainQuery
-from letterhead.web import errors as problems
+from letterhead.web import errors
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
-from letterhead.web.pages.view import HOME, View, Visitor, domain_path
-from letterhead.web.responses import Answer
+from letterhead.web.pages.responses import HOME, domain_path, page_response, redirect
 
 AT_ONCE = 50
 DAYS = 30
-MOVES = 20_000
 STATUSES = ("SUCCESS", "PENDING", "TEMPORARY_FAILURE", "FAILED", "NOT_STARTED")
 
 
-async def overview(visitor: Visitor) -> Answer:
+async def overview(context: RequestContext) -> Response:
     """Lists the account's domains."""
-    return await _shown(visitor)
+    return await _shown(context)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", *, delegated: bool = False) -> Answer:
-    wanted, search, code = visitor.query("status"), visitor.query("q").strip(), visitor.query("problem")
+async def _shown(
+    context: RequestContext, fault: Fault | None = None, typed: str = "", *, delegated: bool = False
+) -> Response:
+    wanted, search, code = context.parameter("status"), context.parameter("q").strip(), context.parameter("problem")
     page = DomainQuery(
         limit=AT_ONCE + 1,
-        after=visitor.query("after") or None,
+        after=context.parameter("after") or None,
         status=wanted if wanted in STATUSES else None,
         contains=search.lower() or None,
         problem=code if code in DIAGNOSES else None,
     )
-    listed = await domains.list_domains(visitor.deps, visitor.account_id, page)
-    checkups = await visitor.deps.store.last_checks([each.id for each in listed])
-    counts = await visitor.deps.store.count_statuses(visitor.account_id)
-    return visitor.show(
+    shown = await overviews.show_account(context.deps, context.account_id, page)
+    listed, counts = shown.listed, shown.counts
+    return page_response(
+        context,
         "overview.html",
-        problems.status_of(fault.kind) if fault else 200,
-        rows=[_row(each, checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
+        errors.status_of(fault.kind) if fault else 200,
+        rows=[_row(each, shown.checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
         further=listed[AT_ONCE - 1].sender if len(listed) > AT_ONCE else None,
         counts=counts,
         total=sum(counts.values()),
@@ -53,13 +56,13 @@ async def _shown(visitor: Visitor, fault: Fault | None = None, typed: str = "", 
         search=search,
         problem=page.problem,
         here=_addresses(page, search),
-        outage=resolver_outage.is_resolver_outage(await visitor.deps.store.resolver_outage()),
+        outage=shown.is_resolver_outage,
         after=page.after,
         fault=fault,
         typed=typed,
-        delegates=visitor.deps.publisher is not None,
+        delegates=context.deps.publisher is not None,
         delegated=delegated,
-        drawn=await _pictures(visitor) if counts else None,
+        drawn=await _pictures(context) if counts else None,
     )
 
 
@@ -88,36 +91,36 @@ def _row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dic
     }
 
 
-async def _pictures(visitor: Visitor) -> dict[str, object]:
+async def _pictures(context: RequestContext) -> dict[str, object]:
     """Draws how the account's domains fared."""
-    moves = await visitor.deps.store.state_changes(visitor.account_id, MOVES)
-    now = visitor.deps.now()
+    changes = await overviews.list_state_changes(context.deps, context.account_id)
+    now = context.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
-    t, waited = visitor.desk.rendering.texts, statistics.waiting_times(moves)
+    t, waited = context.state.templates.texts, statistics.waiting_times(changes)
     steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.areas(statistics.count_by_state(moves, times), t("picture.over_time", days=DAYS)),
+        "over_time": pictures.areas(statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
         "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
 
 
-async def add(visitor: Visitor) -> Answer:
+async def add(context: RequestContext) -> Response:
     """Adds a domain and leads to its page; what can't be added is told beside the form."""
-    typed, delegated = visitor.form.get("sender", "").strip(), "delegated" in visitor.form
+    typed, delegated = context.form.get("sender", "").strip(), "delegated" in context.form
     wish = domains.DomainRequest(sender=typed, delegated=delegated)
     try:
-        await domains.add_domain(visitor.deps, visitor.account_id, visitor.caller.limits, wish)
-        added = await domains.find_domain(visitor.deps, visitor.account_id, typed)
+        await domains.add_domain(context.deps, context.account_id, context.caller.limits, wish)
+        added = await domains.find_domain(context.deps, context.account_id, typed)
     except Fault as fault:
-        if problems.status_of(fault.kind) >= 500:
+        if errors.status_of(fault.kind) >= 500:
             raise
-        return await _shown(visitor, fault, typed[:300], delegated=delegated)
-    return visitor.go(domain_path(added.sender), done="added")
+        return await _shown(context, fault, typed[:300], delegated=delegated)
+    return redirect(context, domain_path(added.sender), done="added")
 
 
-VIEWS = (
-    View(method="GET", path=HOME, serve=overview),
-    View(method="POST", path=f"{HOME}/domains", serve=add, needs=Scope.WRITE),
+PAGES = (
+    Endpoint(method="GET", path=HOME, serve=overview, access=Access.READ),
+    Endpoint(method="POST", path=f"{HOME}/domains", serve=add, access=Access.WRITE),
 )

@@ -1,6 +1,8 @@
-"""Knows the set-up page: one domain's records for whoever publishes them, watched while it is open."""
+"""The set-up page: one domain's records for whoever publishes them, checked again and again while it is open."""
 
 from urllib.parse import quote
+
+from starlette.responses import Response
 
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.dns.records import zone_line
@@ -11,22 +13,24 @@ from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.cards import Board, board, marked
-from letterhead.web.pages.stream import stream
-from letterhead.web.pages.view import View, Visitor, Who
-from letterhead.web.responses import Answer
+from letterhead.web.pages.responses import page_response
+from letterhead.web.pages.stream import stream_news
 
 
-async def show_setup(visitor: Visitor) -> Answer:
+async def show_setup(context: RequestContext) -> Response:
     """Shows the records of the link's domain; opening the page makes us look."""
-    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
-    await setup_links.note_page_open(visitor.deps, link)
-    view = await setup_links.show_linked_domain(visitor.deps, link)
-    laid = board(visitor.deps, view).without_advice()
-    url = f"{visitor.desk.house.settings.public_url}{setup_links.PATH}{visitor.part('token')}"
-    return visitor.show(
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
+    await setup_links.note_page_open(context.deps, link)
+    view = await setup_links.show_linked_domain(context.deps, link)
+    laid = board(context.deps, view).without_advice()
+    url = f"{context.state.settings.public_url}{setup_links.PATH}{context.part('token')}"
+    return page_response(
+        context,
         "setup.html",
-        policy=visitor.desk.rendering.framed_policy,
+        policy=context.state.templates.framed_policy,
         domain=view.domain,
         unicode=DomainName(view.domain.sender).unicode,
         plan=view.plan,
@@ -37,8 +41,8 @@ async def show_setup(visitor: Visitor) -> Answer:
         old_hosts=_removable(view.domain),
         link=link,
         url=url,
-        mail=_mail(visitor, view, url),
-        news=f"{visitor.desk.rendering.root}{setup_links.PATH}{visitor.part('token')}/news",
+        mail=_mail(context, view, url),
+        news=f"{context.state.templates.root}{setup_links.PATH}{context.part('token')}/news",
     )
 
 
@@ -61,42 +65,42 @@ def _removable(domain: Domain) -> list[str]:
     return [f"{selector}._domainkey.{domain.sender}" for selector in rotation.removable_selectors(domain)]
 
 
-def _mail(visitor: Visitor, view: DomainView, url: str) -> str:
+def _mail(context: RequestContext, view: DomainView, url: str) -> str:
     """Writes the address that opens a message with the link, for a colleague or for later."""
-    t = visitor.desk.rendering.texts
+    t = context.state.templates.texts
     sender = view.domain.sender
     subject = quote(t("setup.mail_subject", domain=sender))
-    body = quote(t("setup.mail_body", domain=sender, url=url, brand=visitor.desk.house.settings.brand_name))
+    body = quote(t("setup.mail_body", domain=sender, url=url, brand=context.state.settings.brand_name))
     return f"mailto:?subject={subject}&body={body}"
 
 
-async def zone_file(visitor: Visitor) -> Answer:
+async def zone_file(context: RequestContext) -> Response:
     """Gives the records as text for a zone file."""
-    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
-    return zone_text(await setup_links.show_linked_domain(visitor.deps, link))
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
+    return zone_text(await setup_links.show_linked_domain(context.deps, link))
 
 
-def zone_text(view: DomainView) -> Answer:
+def zone_text(view: DomainView) -> Response:
     """Writes a domain's records as a zone file, to be kept."""
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
     headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
-    return Answer(body="\n".join([*lines, ""]).encode(), media_type="text/plain; charset=utf-8", headers=headers)
+    return Response("\n".join([*lines, ""]), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-async def news(visitor: Visitor) -> Answer:
+async def news(context: RequestContext) -> Response:
     """Streams news of the link's domain, and has it looked at every 5 s while the page is open."""
-    link = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
+    link = await setup_links.find_setup_link(context.deps, context.part("token"))
 
     async def stays() -> bool:
-        held: SetupLink = await setup_links.find_setup_link(visitor.deps, visitor.part("token"))
-        await setup_links.note_page_open(visitor.deps, held)
+        held: SetupLink = await setup_links.find_setup_link(context.deps, context.part("token"))
+        await setup_links.note_page_open(context.deps, held)
         return True
 
-    return stream(visitor, link.id, link.domain_id, stays)
+    return stream_news(context, link.id, link.domain_id, stays)
 
 
-VIEWS = (
-    View(method="GET", path="/setup/{token}", serve=show_setup, who=Who.ANYBODY),
-    View(method="GET", path="/setup/{token}/zone", serve=zone_file, who=Who.ANYBODY),
-    View(method="GET", path="/setup/{token}/news", serve=news, who=Who.ANYBODY),
+PAGES = (
+    Endpoint(method="GET", path="/setup/{token}", serve=show_setup, access=Access.OPEN),
+    Endpoint(method="GET", path="/setup/{token}/zone", serve=zone_file, access=Access.OPEN),
+    Endpoint(method="GET", path="/setup/{token}/news", serve=news, access=Access.OPEN),
 )

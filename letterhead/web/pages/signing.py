@@ -1,86 +1,95 @@
-"""Knows the pages of signing in and out."""
+"""Pages to sign in and out."""
 
 import base64
 
+from starlette.responses import Response
+
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
-from letterhead.web import errors as problems
-from letterhead.web.pages.gate import FORM, SESSION, cookie
-from letterhead.web.pages.view import HOME, View, Visitor, Who
-from letterhead.web.responses import Answer
+from letterhead.web import errors
+from letterhead.web.access import JsonRenderer
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.responses import (
+    FORM,
+    HOME,
+    OPERATOR_HOME,
+    SESSION,
+    page_fault,
+    page_response,
+    redirect,
+    set_cookie,
+)
 
-OPERATOR_HOME = "/operator"
 
-
-async def root(visitor: Visitor) -> Answer:
+async def root(context: RequestContext) -> Response:
     """Leads people to the dashboard; a program that asks for the root is told that there is nothing, as ever."""
-    if "text/html" not in visitor.request.headers.get("accept", ""):
-        fault = problems.fault_of_status(404, visitor.request.method, visitor.request.path)
-        body = problems.envelope(fault, visitor.actor.tracking_id or "")
-        return Answer(body=body, status=404, media_type="application/json")
-    operator = visitor.session is not None and visitor.session.caller is None
-    return visitor.go(OPERATOR_HOME if operator else HOME)
+    if "text/html" not in context.request.headers.get("accept", ""):
+        return JsonRenderer().render_fault(context, errors.fault_of_status(404, "GET", context.request.scope["path"]))
+    return redirect(context, OPERATOR_HOME if context.is_operator else HOME)
 
 
-async def show_sign_in(visitor: Visitor) -> Answer:
+async def show_sign_in(context: RequestContext) -> Response:
     """Shows the form to sign in."""
-    if visitor.session is not None:
-        return visitor.go(HOME if visitor.session.caller else OPERATOR_HOME)
-    return form(visitor)
+    if context.session is not None:
+        return redirect(context, HOME if context.session.caller else OPERATOR_HOME)
+    return form(context)
 
 
-def form(visitor: Visitor, fault: Fault | None = None) -> Answer:
+def form(context: RequestContext, fault: Fault | None = None) -> Response:
     """Shows the form to sign in, with what went wrong."""
-    fresh = not visitor.seed
+    fresh = not context.form_seed
     if fresh:
-        visitor.seed = base64.urlsafe_b64encode(visitor.deps.random_octets(18)).decode()
-    status = problems.status_of(fault.kind) if fault else 200
-    answer = visitor.show("sign-in.html", status, fault=fault, next=visitor.query("next"), openid=visitor.deps.sign_in)
+        context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
+    status = errors.status_of(fault.kind) if fault else 200
+    response = page_response(
+        context, "sign-in.html", status, fault=fault, next=context.parameter("next"), openid=context.deps.sign_in
+    )
     if fresh:
-        answer.cookies.append(cookie(visitor, FORM, visitor.seed))
-    return answer
+        set_cookie(context, response, FORM, context.form_seed)
+    return response
 
 
-async def sign_in(visitor: Visitor) -> Answer:
+async def sign_in(context: RequestContext) -> Response:
     """Exchanges an API key, or the operator's token, for a session."""
-    key = visitor.form.get("key", "").strip()
+    key = context.form.get("key", "").strip()
     try:
-        token, home = await _opened(visitor, key)
+        token, home = await _open_session(context, key)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
-        await visitor.desk.house.credentials.count_failure(visitor.request)
-        return form(visitor, visitor.fault(fault.kind, "key"))
-    back = visitor.query("next")
-    answer = visitor.go(back if ours(back, home) else home)
-    answer.cookies.append(cookie(visitor, SESSION, token, int(sessions.LASTS.total_seconds())))
-    return answer
+        await context.state.credentials.count_failure(context.request)
+        return form(context, page_fault(context, fault.kind, "key"))
+    back = context.parameter("next")
+    response = redirect(context, back if is_own_page(back, home) else home)
+    set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
+    return response
 
 
-async def _opened(visitor: Visitor, key: str) -> tuple[str, str]:
-    if visitor.desk.house.credentials.is_operators(key):
-        return await sessions.sign_in_operator(visitor.deps, key, visitor.actor), OPERATOR_HOME
-    return await sessions.sign_in(visitor.deps, key, visitor.actor), HOME
+async def _open_session(context: RequestContext, key: str) -> tuple[str, str]:
+    if context.state.credentials.is_operator_token(key):
+        return await sessions.sign_in_operator(context.deps, key, context.actor), OPERATOR_HOME
+    return await sessions.sign_in(context.deps, key, context.actor), HOME
 
 
-def ours(path: str, home: str) -> bool:
-    """Tells whether a path leads to a page of the one who signed in, and nowhere else in the world."""
+def is_own_page(path: str, home: str) -> bool:
+    """Whether a path leads to a page of the one who signed in, and nowhere else in the world."""
     return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
 
 
-async def sign_out(visitor: Visitor) -> Answer:
+async def sign_out(context: RequestContext) -> Response:
     """Ends this session, or all of them."""
-    if visitor.form.get("everywhere") and visitor.session is not None:
-        await sessions.sign_out_everywhere(visitor.deps, visitor.session)
-    await sessions.sign_out(visitor.deps, visitor.seed)
-    answer = visitor.go("/sign-in", done="signed_out")
-    answer.cookies.append(cookie(visitor, SESSION, "", 0))
-    return answer
+    if context.form.get("everywhere") and context.session is not None:
+        await sessions.sign_out_everywhere(context.deps, context.session)
+    await sessions.sign_out(context.deps, context.form_seed)
+    response = redirect(context, "/sign-in", done="signed_out")
+    set_cookie(context, response, SESSION, "", 0)
+    return response
 
 
-VIEWS = (
-    View(method="GET", path="/", serve=root, who=Who.ANYBODY),
-    View(method="GET", path="/sign-in", serve=show_sign_in, who=Who.ANYBODY),
-    View(method="POST", path="/sign-in", serve=sign_in, who=Who.ANYBODY),
-    View(method="POST", path="/sign-out", serve=sign_out, who=Who.ANYBODY),
+PAGES = (
+    Endpoint(method="GET", path="/", serve=root, access=Access.OPEN),
+    Endpoint(method="GET", path="/sign-in", serve=show_sign_in, access=Access.OPEN),
+    Endpoint(method="POST", path="/sign-in", serve=sign_in, access=Access.OPEN),
+    Endpoint(method="POST", path="/sign-out", serve=sign_out, access=Access.OPEN),
 )

@@ -1,97 +1,102 @@
-"""Knows the pages of webhooks: the endpoints of an account, and what became of each message."""
+"""Pages of webhooks: the endpoints of an account, and what became of each message."""
+
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.public.webhooks import EVERY, KINDS
 from letterhead.errors import Fault
 from letterhead.operations import webhooks
-from letterhead.web import errors as problems
-from letterhead.web.pages.view import HOME, View, Visitor
-from letterhead.web.responses import Answer
+from letterhead.web import errors
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.responses import HOME, page_response, redirect
 
 LIST = f"{HOME}/webhooks"
 ONE = f"{LIST}/{{webhookId}}"
 DELIVERIES = 50
 
 
-async def show(visitor: Visitor) -> Answer:
+async def show(context: RequestContext) -> Response:
     """Lists the account's endpoints."""
-    return await _shown(visitor)
+    return await _shown(context)
 
 
-async def _shown(visitor: Visitor, fault: Fault | None = None) -> Answer:
-    listed = await webhooks.list_webhooks(visitor.deps, visitor.account_id)
-    return visitor.show(
+async def _shown(context: RequestContext, fault: Fault | None = None) -> Response:
+    listed = await webhooks.list_webhooks(context.deps, context.account_id)
+    return page_response(
+        context,
         "webhooks.html",
-        problems.status_of(fault.kind) if fault else 200,
+        errors.status_of(fault.kind) if fault else 200,
         webhooks=listed,
         kinds=KINDS,
         fault=fault,
-        typed=visitor.form.get("url", ""),
+        typed=context.form.get("url", ""),
     )
 
 
-async def add(visitor: Visitor) -> Answer:
+async def add(context: RequestContext) -> Response:
     """Adds an endpoint; what can't be added is told beside the form."""
-    chosen = [kind for kind in KINDS if visitor.form.get(f"event-{kind}")]
-    url = visitor.form.get("url", "").strip()
+    chosen = [kind for kind in KINDS if context.form.get(f"event-{kind}")]
+    url = context.form.get("url", "").strip()
     try:
-        added = await webhooks.add_webhook(visitor.deps, visitor.account_id, url, chosen or [EVERY], visitor.actor)
+        added = await webhooks.add_webhook(context.deps, context.account_id, url, chosen or [EVERY], context.actor)
     except Fault as fault:
-        if problems.status_of(fault.kind) >= 500:
+        if errors.status_of(fault.kind) >= 500:
             raise
-        return await _shown(visitor, fault)
-    return _to(visitor, added.webhook.id, "webhook_added")
+        return await _shown(context, fault)
+    return _to(context, added.webhook.id, "webhook_added")
 
 
-def _to(visitor: Visitor, webhook_id: str, done: str) -> Answer:
-    return visitor.go(f"{LIST}/{webhook_id}", done=done)
+def _to(context: RequestContext, webhook_id: str, done: str) -> Response:
+    return redirect(context, f"{LIST}/{webhook_id}", done=done)
 
 
-async def show_one(visitor: Visitor) -> Answer:
+async def show_one(context: RequestContext) -> Response:
     """Shows one endpoint with its newest messages and every attempt; its secret to who may change it."""
-    webhook_id = visitor.part("webhookId")
-    found = await webhooks.find_webhook(visitor.deps, visitor.account_id, webhook_id)
-    return visitor.show(
+    webhook_id = context.part("webhookId")
+    found = await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
+    return page_response(
+        context,
         "webhook.html",
         webhook=found.webhook,
-        secret=found.secret_text() if visitor.may_write else None,
-        deliveries=await webhooks.list_deliveries(visitor.deps, visitor.account_id, webhook_id, None, DELIVERIES),
+        secret=found.secret_text() if context.may(Scope.WRITE) else None,
+        deliveries=await webhooks.list_deliveries(context.deps, context.account_id, webhook_id, None, DELIVERIES),
     )
 
 
-async def try_it(visitor: Visitor) -> Answer:
+async def try_it(context: RequestContext) -> Response:
     """Sends a test message."""
-    webhook_id = visitor.part("webhookId")
-    await webhooks.try_webhook(visitor.deps, visitor.account_id, webhook_id)
-    return _to(visitor, webhook_id, "webhook_tried")
+    webhook_id = context.part("webhookId")
+    await webhooks.try_webhook(context.deps, context.account_id, webhook_id)
+    return _to(context, webhook_id, "webhook_tried")
 
 
-async def rotate(visitor: Visitor) -> Answer:
+async def rotate(context: RequestContext) -> Response:
     """Makes a new secret."""
-    webhook_id = visitor.part("webhookId")
-    await webhooks.rotate_secret(visitor.deps, visitor.account_id, webhook_id, visitor.actor)
-    return _to(visitor, webhook_id, "secret_rotated")
+    webhook_id = context.part("webhookId")
+    await webhooks.rotate_secret(context.deps, context.account_id, webhook_id, context.actor)
+    return _to(context, webhook_id, "secret_rotated")
 
 
-async def redeliver(visitor: Visitor) -> Answer:
+async def redeliver(context: RequestContext) -> Response:
     """Sends a message again."""
-    webhook_id, delivery_id = visitor.part("webhookId"), visitor.part("deliveryId")
-    await webhooks.redeliver(visitor.deps, visitor.account_id, webhook_id, delivery_id, visitor.actor)
-    return _to(visitor, webhook_id, "redelivered")
+    webhook_id, delivery_id = context.part("webhookId"), context.part("deliveryId")
+    await webhooks.redeliver(context.deps, context.account_id, webhook_id, delivery_id, context.actor)
+    return _to(context, webhook_id, "redelivered")
 
 
-async def delete(visitor: Visitor) -> Answer:
+async def delete(context: RequestContext) -> Response:
     """Deletes an endpoint."""
-    await webhooks.delete_webhook(visitor.deps, visitor.account_id, visitor.part("webhookId"), visitor.actor)
-    return visitor.go(LIST, done="webhook_deleted")
+    await webhooks.delete_webhook(context.deps, context.account_id, context.part("webhookId"), context.actor)
+    return redirect(context, LIST, done="webhook_deleted")
 
 
-VIEWS = (
-    View(method="GET", path=LIST, serve=show),
-    View(method="POST", path=LIST, serve=add, needs=Scope.WRITE),
-    View(method="GET", path=ONE, serve=show_one),
-    View(method="POST", path=f"{ONE}/test", serve=try_it, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/rotate-secret", serve=rotate, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/delete", serve=delete, needs=Scope.WRITE),
-    View(method="POST", path=f"{ONE}/deliveries/{{deliveryId}}/redeliver", serve=redeliver, needs=Scope.WRITE),
+PAGES = (
+    Endpoint(method="GET", path=LIST, serve=show, access=Access.READ),
+    Endpoint(method="POST", path=LIST, serve=add, access=Access.WRITE),
+    Endpoint(method="GET", path=ONE, serve=show_one, access=Access.READ),
+    Endpoint(method="POST", path=f"{ONE}/test", serve=try_it, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/rotate-secret", serve=rotate, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/deliveries/{{deliveryId}}/redeliver", serve=redeliver, access=Access.WRITE),
 )

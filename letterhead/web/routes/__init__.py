@@ -1,4 +1,4 @@
-"""Lists every endpoint of the service, by subject; the router, the document and the tests are made from this list."""
+"""Every endpoint of the API, by subject; routes, the OpenAPI document and the tests are made from this list."""
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (

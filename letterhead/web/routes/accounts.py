@@ -1,97 +1,98 @@
-"""Knows the endpoints of accounts: the operator's, and what a caller may learn of its own."""
+"""Endpoints of accounts: the operator's, and what a caller may learn of its own."""
 
 from msgspec import UnsetType
+from starlette.responses import Response
 
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Kind
-from letterhead.operations import accounts
+from letterhead.operations import accounts, audit
 from letterhead.web import schemas, serialize
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.links import next_page
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.serialize import json_response
 
 
-async def open_account(call: Call) -> Answer:
+async def open_account(context: RequestContext) -> Response:
     """Opens an account and answers with its first API key of full scope, this once."""
-    asked = await call.body(schemas.NewAccount)
+    asked = await context.body(schemas.NewAccount)
     limits = serialize.limits(asked.limits, Limits())
-    account, made = await accounts.open_account(call.deps, asked.name, asked.email, limits, call.actor)
-    return json(serialize.account(account, made.text))
+    account, made = await accounts.open_account(context.deps, asked.name, asked.email, limits, context.actor)
+    return json_response(serialize.account(account, made.text))
 
 
-async def list_accounts(call: Call) -> Answer:
+async def list_accounts(context: RequestContext) -> Response:
     """Lists all accounts, the oldest first."""
-    return json([serialize.account(each) for each in await accounts.list_accounts(call.deps)])
+    return json_response([serialize.account(each) for each in await accounts.list_accounts(context.deps)])
 
 
-async def show_account(call: Call) -> Answer:
+async def show_account(context: RequestContext) -> Response:
     """Shows one account."""
-    return json(serialize.account(await accounts.find_account(call.deps, call.part("accountId"))))
+    return json_response(serialize.account(await accounts.find_account(context.deps, context.part("accountId"))))
 
 
-async def change_account(call: Call) -> Answer:
+async def change_account(context: RequestContext) -> Response:
     """Changes what is given of an account's name, email and limits; a limit of null is unlimited."""
-    asked = await call.body(schemas.AccountChange)
-    account = await accounts.find_account(call.deps, call.part("accountId"))
+    asked = await context.body(schemas.AccountChange)
+    account = await accounts.find_account(context.deps, context.part("accountId"))
     changed = await accounts.change_account(
-        call.deps,
+        context.deps,
         account.id,
-        call.actor,
+        context.actor,
         name=None if isinstance(asked.name, UnsetType) else asked.name,
         email=None if isinstance(asked.email, UnsetType) else asked.email,
         limits=serialize.limits(asked.limits, account.limits),
     )
-    call.house.credentials.forget()
-    return json(serialize.account(changed))
+    context.state.credentials.forget()
+    return json_response(serialize.account(changed))
 
 
-async def close_account(call: Call) -> Answer:
+async def close_account(context: RequestContext) -> Response:
     """Closes an account that has no sender domains left, with its API keys."""
-    await accounts.close_account(call.deps, call.part("accountId"), call.actor)
-    call.house.credentials.forget()
-    return json(schemas.Done(success=True))
+    await accounts.close_account(context.deps, context.part("accountId"), context.actor)
+    context.state.credentials.forget()
+    return json_response(schemas.Done(success=True))
 
 
-async def own_account(call: Call) -> Answer:
+async def own_account(context: RequestContext) -> Response:
     """Shows the caller's account."""
-    return json(serialize.account(await accounts.find_account(call.deps, call.account_id)))
+    return json_response(serialize.account(await accounts.find_account(context.deps, context.account_id)))
 
 
-async def change_own_account(call: Call) -> Answer:
+async def change_own_account(context: RequestContext) -> Response:
     """Says whether reminders are mailed to the caller's account."""
-    asked = await call.body(schemas.OwnAccountChange)
-    changed = await accounts.change_account(call.deps, call.account_id, call.actor, reminders=asked.reminders)
-    return json(serialize.account(changed))
+    asked = await context.body(schemas.OwnAccountChange)
+    changed = await accounts.change_account(context.deps, context.account_id, context.actor, reminders=asked.reminders)
+    return json_response(serialize.account(changed))
 
 
-async def own_usage(call: Call) -> Answer:
+async def own_usage(context: RequestContext) -> Response:
     """Shows what the caller's account uses of what it may; works over the monthly requests too, and is not counted."""
-    limits = call.caller.limits
+    limits = context.caller.limits
     requests = schemas.Used(
-        used=await call.house.usage.used(call.account_id),
+        used=await context.state.usage.used(context.account_id),
         allowed=serialize.given(limits.requests_per_month),
-        resets_at=resets_at(call.deps.now()),
+        resets_at=resets_at(context.deps.now()),
     )
-    number = await call.deps.store.count_domains(call.account_id)
+    number = await accounts.count_domains(context.deps, context.account_id)
     domains = schemas.Used(used=number, allowed=serialize.given(limits.domains))
-    unproven = await call.deps.store.count_unproven(call.account_id)
+    unproven = await accounts.count_unproven(context.deps, context.account_id)
     pending = schemas.Used(used=unproven, allowed=pending_allowed(limits))
-    return json(schemas.UsageOut(domains=domains, requests_per_month=requests, pending_claims=pending))
+    return json_response(schemas.UsageOut(domains=domains, requests_per_month=requests, pending_claims=pending))
 
 
-async def list_audit(call: Call) -> Answer:
+async def list_audit(context: RequestContext) -> Response:
     """Lists who did what, when, from where and by which key, the newest first; nothing is ever removed from it.
 
     It comes in pages, whose `Link` header (RFC 8288) leads to the next one.
     """
-    query = call.query(schemas.AuditQuery)
+    query = context.query(schemas.AuditQuery)
     account, before = query.account_id or None, None if isinstance(query.cursor, UnsetType) else query.cursor
-    found = await call.deps.store.audit_rows(account, before, query.limit + 1)
-    body = json([serialize.audit(each.row) for each in found[: query.limit]])
-    if len(found) <= query.limit:
-        return body
-    last = found[query.limit - 1].number
-    return Answer(body=body.body, headers=next_page(call, limit=query.limit, cursor=last, accountId=account))
+    found = await audit.list_audit(context.deps, account, before, query.limit + 1)
+    headers = {}
+    if len(found) > query.limit:
+        last = found[query.limit - 1].number
+        headers = context.link_to_next(limit=query.limit, cursor=last, accountId=account)
+    return json_response([serialize.audit(each.row) for each in found[: query.limit]], headers)
 
 
 ENDPOINTS = (

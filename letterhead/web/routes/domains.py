@@ -1,4 +1,4 @@
-"""Knows the endpoints of sender domains."""
+"""Endpoints of sender domains."""
 
 import base64
 import binascii
@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
+from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.check.catalogue import DIAGNOSES, like
@@ -14,81 +15,82 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
 from letterhead.ports.store.domains import DomainQuery
 from letterhead.web import etags, schemas, serialize
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.list_cache import Kept
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.list_cache import CachedList
+from letterhead.web.serialize import JSON, json_response
 
 LONG, PIECE = 500, 64  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
 
 
-async def list_domains(call: Call) -> Answer:
+async def list_domains(context: RequestContext) -> Response:
     """Gets all sender domains of the account.
 
     Without parameters it is the whole array, from what is stored. `limit` makes pages, whose `Link` header (RFC 8288)
     leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
     """
-    query = call.query(schemas.DomainsQuery)
+    query = context.query(schemas.DomainsQuery)
     if query == schemas.DomainsQuery():
-        return await _all(call)
-    listed, link = await _page(call, query)
+        return await _all(context)
+    listed, link = await _page(context, query)
     if query.refresh:
-        await checks.refresh(call.deps, listed)
-        listed, link = await _page(call, query)
-    return _tagged(call, await _list(call, listed, health=bool(query.expand)), link=link)
+        await checks.refresh(context.deps, listed)
+        listed, link = await _page(context, query)
+    return _tagged(context, await _list(context, listed, health=bool(query.expand)), link=link)
 
 
-async def _all(call: Call) -> Answer:
-    """Answers with the whole list, made anew only where a domain changed since it was made last."""
-    secret, lists = _secret(call), call.house.lists
-    kept = None if secret else lists.get(call.account_id)
-    if kept is not None or etags.asked(call.request):
-        marks = await domains.list_marks(call.deps, call.account_id)
-        same = kept is not None and kept.marks == marks
-        tag = kept.tag if kept is not None and same else _tag_of(call, marks)
-        headers = etags.headers(tag, secret=secret)
-        if etags.known(call.request, tag):
-            return Answer(status=304, headers=headers)
-        if kept is not None and same:
-            return Answer(body=kept.body, headers=headers)
-    listed = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=LONG + 1))
+async def _all(context: RequestContext) -> Response:
+    """Respond with the whole list, made anew only where a domain changed since it was made last."""
+    secret, lists = _secret(context), context.state.lists
+    cached = None if secret else lists.get(context.account_id)
+    if cached is not None or "if-none-match" in context.request.headers:
+        versions = await domains.list_versions(context.deps, context.account_id)
+        is_current = cached is not None and cached.versions == versions
+        tag = cached.tag if cached is not None and is_current else _tag_of(context, versions)
+        if etags.is_known(context.request, tag):
+            return Response(status_code=304, headers=etags.headers(tag, secret=secret))
+        if cached is not None and is_current:
+            return cached.response
+    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) > LONG:
-        return await _long(call, secret=secret)
-    body = await _list(call, listed)
-    marks = [(each.id, each.version) for each in listed]
-    tag = _tag_of(call, marks)
+        return await _long(context, secret=secret)
+    body = await _list(context, listed)
+    versions = [(each.id, each.version) for each in listed]
+    tag = _tag_of(context, versions)
+    response = Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
     if not secret:
-        lists.keep(call.account_id, Kept(marks, tag, body))
-    return Answer(body=body, headers=etags.headers(tag, secret=secret))
+        lists.keep(context.account_id, CachedList(versions, tag, response))
+    return response
 
 
-async def _long(call: Call, *, secret: bool) -> Answer:
+async def _long(context: RequestContext, *, secret: bool) -> Response:
     """Answers with a long list, made while it is sent: the audit is written and the tag made before its first octet."""
-    marks = await domains.list_marks(call.deps, call.account_id)
-    headers = etags.headers(_tag_of(call, marks), secret=secret)
-    keys = secret and await domains.may_open(call.deps, f"{len(marks)} domains", call.actor)
-    return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=keys), headers)
+    versions = await domains.list_versions(context.deps, context.account_id)
+    headers = etags.headers(_tag_of(context, versions), secret=secret)
+    keys = secret and await domains.may_open(context.deps, f"{len(versions)} domains", context.actor)
+    return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=keys), headers)
 
 
-async def _in_pieces(call: Call, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Answer:
-    """Answers piece by piece; in one for HTTP/1.0, which could not tell a broken list from a whole one."""
-    if call.request.scope["http_version"] == "1.0":
-        return Answer(body=b"".join([piece async for piece in pieces]), headers=headers)
-    return Answer(pieces=pieces, headers=headers)
+async def _in_pieces(context: RequestContext, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Response:
+    """Respond piece by piece; in one for HTTP/1.0, which could not tell a broken list from a whole one."""
+    if context.request.scope["http_version"] == "1.0":
+        return Response(b"".join([piece async for piece in pieces]), headers=headers, media_type=JSON)
+    return StreamingResponse(pieces, headers=headers, media_type=JSON)
 
 
-async def _pieces(call: Call, wanted: Collection[str], *, keys: bool) -> AsyncGenerator[bytes, None]:
+async def _pieces(context: RequestContext, wanted: Collection[str], *, keys: bool) -> AsyncGenerator[bytes, None]:
     """Writes the list of the wanted domains, each as it is when its piece is read; those deleted by then are left out.
 
     So a tag made before says too little at worst: a domain that is gone or newer than the tag changes the next tag.
     """
     opening, after = b"[", ""
     while True:
-        read = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=PIECE, after=after))
+        read = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=PIECE, after=after))
         listed = [each for each in read if each.id in wanted]
-        shown = await domains.open_keys(call.deps, call.account_id, listed) if keys else {}
+        shown = await domains.open_keys(context.deps, context.account_id, listed) if keys else {}
         if listed:
-            told = serialize.encode([serialize.domain(call.deps, each, shown.get(each.id)) for each in listed])
-            yield opening + told[1:-1]
+            encoded = serialize.encode([serialize.domain(context.deps, each, shown.get(each.id)) for each in listed])
+            yield opening + encoded[1:-1]
             opening = b","
         if len(read) < PIECE:
             yield b"]" if opening == b"," else b"[]"
@@ -96,26 +98,26 @@ async def _pieces(call: Call, wanted: Collection[str], *, keys: bool) -> AsyncGe
         after = read[-1].sender
 
 
-async def _list(call: Call, listed: Sequence[Domain], *, health: bool = False) -> bytes:
+async def _list(context: RequestContext, listed: Sequence[Domain], *, health: bool = False) -> bytes:
     """Writes a list of domains, with what the caller may see and wants to."""
-    keys = await _private_keys(call, listed)
-    shown = await _health(call, listed) if health else {}
+    keys = await _private_keys(context, listed)
+    shown = await _health(context, listed) if health else {}
     return serialize.encode(
-        [serialize.domain(call.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed]
+        [serialize.domain(context.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed]
     )
 
 
-def _tag_of(call: Call, marks: Sequence[tuple[str, int]]) -> str:
+def _tag_of(context: RequestContext, versions: Sequence[tuple[str, int]]) -> str:
     """Names the whole list by its domains' versions."""
-    return etags.of_marks(call.house.edition(), marks, secret=_secret(call))
+    return etags.of_versions(context.state.edition(), versions, secret=_secret(context))
 
 
-def _secret(call: Call) -> bool:
+def _secret(context: RequestContext) -> bool:
     """Says whether private keys are shown to this caller."""
-    return call.caller.scope is Scope.FULL and call.deps.policy.expose_private_dkim
+    return context.caller.scope is Scope.FULL and context.deps.policy.expose_private_dkim
 
 
-async def _page(call: Call, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
+async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
     """Lists what is wanted, and the address of the next page if there is one."""
     limit = query.limit or None
     page = DomainQuery(
@@ -125,10 +127,10 @@ async def _page(call: Call, query: schemas.DomainsQuery) -> tuple[list[Domain], 
         contains=query.q.lower() if query.q else None,
         problem=_code(query.problem) if query.problem else None,
     )
-    listed = await domains.list_domains(call.deps, call.account_id, page)
+    listed = await domains.list_domains(context.deps, context.account_id, page)
     if limit is None or len(listed) <= limit:
         return listed, None
-    return listed[:limit], _link(call, query, listed[limit - 1].sender)
+    return listed[:limit], _link(context, query, listed[limit - 1].sender)
 
 
 def _after(cursor: str) -> str:
@@ -154,45 +156,45 @@ def _code(problem: str) -> str:
     )
 
 
-def _link(call: Call, query: schemas.DomainsQuery, last: str) -> str:
+def _link(context: RequestContext, query: schemas.DomainsQuery, last: str) -> str:
     """Writes the address of the page behind `last` (RFC 8288)."""
     cursor = base64.urlsafe_b64encode(last.encode()).decode()
     kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
     parameters = {"limit": query.limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
-    return f'<{call.house.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
+    return f'<{context.state.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 
 
-async def _private_keys(call: Call, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
+async def _private_keys(context: RequestContext, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
     """Opens the private keys for those who may see them."""
-    if not _secret(call):
+    if not _secret(context):
         return {}
-    return await domains.private_keys(call.deps, call.account_id, listed, call.actor)
+    return await domains.private_keys(context.deps, context.account_id, listed, context.actor)
 
 
-async def _health(call: Call, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
-    checkups = await call.deps.store.last_checks([each.id for each in listed])
-    now = call.deps.now()
+async def _health(context: RequestContext, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
+    checkups = await domains.list_checkups(context.deps, listed)
+    now = context.deps.now()
     return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
 
 
-def _tagged(call: Call, body: bytes, *, link: str | None = None) -> Answer:
+def _tagged(context: RequestContext, body: bytes, *, link: str | None = None) -> Response:
     """Answers with a strong ETag over the octets, or by 304 where the client has them already."""
     tag = etags.of_octets(body)
-    headers = etags.headers(tag, secret=_secret(call))
+    headers = etags.headers(tag, secret=_secret(context))
     if link:
         headers["Link"] = link
-    if etags.known(call.request, tag):
-        return Answer(body=b"", status=304, headers=headers)
-    return Answer(body=body, headers=headers)
+    if etags.is_known(context.request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=JSON)
 
 
-async def add_domain(call: Call) -> Answer:
+async def add_domain(context: RequestContext) -> Response:
     """Adds a sender domain, starts its verification, and answers with the whole list.
 
     The same name again changes nothing. Nobody waits for DNS or for the provider. An `Idempotency-Key` (up to 255
     visible ASCII characters) makes a repeated request harmless for other fields too.
     """
-    asked = await call.body(schemas.NewDomain)
+    asked = await context.body(schemas.NewDomain)
     wish = domains.DomainRequest(
         sender=asked.sender,
         selector=None if asked.selector is UNSET else asked.selector,
@@ -201,67 +203,67 @@ async def add_domain(call: Call) -> Answer:
         start=asked.start_verification,
         delegated=asked.dkim_mode == "delegated",
     )
-    await domains.add_domain(call.deps, call.account_id, call.caller.limits, wish, call.idempotency_key())
-    return await _whole(call)
+    await domains.add_domain(context.deps, context.account_id, context.caller.limits, wish, context.idempotency_key())
+    return await _whole(context)
 
 
-async def _whole(call: Call) -> Answer:
+async def _whole(context: RequestContext) -> Response:
     """Answers with all of the account's domains, without private keys."""
-    listed = await domains.list_domains(call.deps, call.account_id, DomainQuery(limit=LONG + 1))
+    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) <= LONG:
-        return json([serialize.domain(call.deps, each) for each in listed])
-    marks = await domains.list_marks(call.deps, call.account_id)
-    return await _in_pieces(call, _pieces(call, {domain_id for domain_id, _ in marks}, keys=False), {})
+        return json_response([serialize.domain(context.deps, each) for each in listed])
+    versions = await domains.list_versions(context.deps, context.account_id)
+    return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=False), {})
 
 
-async def show_domain(call: Call) -> Answer:
+async def show_domain(context: RequestContext) -> Response:
     """Shows one sender domain: how each record stands, what was found, what comes next, what was seen."""
-    view = await domains.show_domain(call.deps, call.account_id, call.part("sender"))
-    return await _detail(call, view)
+    view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
+    return await _detail(context, view)
 
 
-async def _detail(call: Call, view: domains.DomainView) -> Answer:
-    keys = await _private_keys(call, [view.domain])
-    body = serialize.encode(serialize.detail(call.deps, view, keys.get(view.domain.id)))
-    return _tagged(call, body)
+async def _detail(context: RequestContext, view: domains.DomainView) -> Response:
+    keys = await _private_keys(context, [view.domain])
+    body = serialize.encode(serialize.detail(context.deps, view, keys.get(view.domain.id)))
+    return _tagged(context, body)
 
 
-async def delete_domain(call: Call) -> Answer:
+async def delete_domain(context: RequestContext) -> Response:
     """Deletes a sender domain: its identity is withdrawn, its private key destroyed, its selector never used again."""
-    await domains.delete_domain(call.deps, call.account_id, call.part("sender"), call.actor)
-    return json(schemas.Done(success=True))
+    await domains.delete_domain(context.deps, context.account_id, context.part("sender"), context.actor)
+    return json_response(schemas.Done(success=True))
 
 
-async def start_verification(call: Call) -> Answer:
+async def start_verification(context: RequestContext) -> Response:
     """Starts verification, or brings the next look forward; answers with the whole list. Never makes a state worse."""
-    await domains.start_verification(call.deps, call.account_id, call.caller.limits, call.part("sender"))
-    return await _whole(call)
+    await domains.start_verification(context.deps, context.account_id, context.caller.limits, context.part("sender"))
+    return await _whole(context)
 
 
-async def check_domain(call: Call) -> Answer:
+async def check_domain(context: RequestContext) -> Response:
     """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between."""
-    await checks.check_now(call.deps, call.account_id, call.part("sender"))
-    view = await domains.show_domain(call.deps, call.account_id, call.part("sender"))
-    return json(serialize.detail(call.deps, view, None))
+    await checks.check_now(context.deps, context.account_id, context.part("sender"))
+    view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
+    return json_response(serialize.detail(context.deps, view, None))
 
 
-async def check_dns(call: Call) -> Answer:
+async def check_dns(context: RequestContext) -> Response:
     """Looks at DNS now and changes nothing."""
-    found = await checks.dns_check(call.deps, call.account_id, call.part("sender"))
-    return json(serialize.dns_check(found))
+    found = await checks.dns_check(context.deps, context.account_id, context.part("sender"))
+    return json_response(serialize.dns_check(found))
 
 
-async def preflight_domain(call: Call) -> Answer:
+async def preflight_domain(context: RequestContext) -> Response:
     """Reads what is in DNS before anything is added, and changes nothing; the domain need not be added.
 
     Once in 5 s for a domain: in between the last answer stands.
     """
-    asked = f"{call.account_id} {call.part('sender')}"
-    told = call.house.looked.get(asked)
-    if told is None:
-        found = await preflight.run_preflight(call.deps, call.account_id, call.part("sender"))
-        told = call.house.looked.keep(asked, serialize.encode(serialize.preflight(found)))
-    return Answer(body=told)
+    asked = f"{context.account_id} {context.part('sender')}"
+    body = context.state.recent_checks.get(asked)
+    if body is None:
+        found = await preflight.run_preflight(context.deps, context.account_id, context.part("sender"))
+        body = context.state.recent_checks.keep(asked, serialize.encode(serialize.preflight(found)))
+    return Response(body, media_type=JSON)
 
 
 PROVIDER = (Kind.PROVIDER_FAILED,)

@@ -1,22 +1,25 @@
-"""Knows the operator's endpoints on what the mail provider holds."""
+"""The operator's endpoints on what the mail provider holds."""
+
+from starlette.responses import Response
 
 from letterhead.errors import Kind
 from letterhead.operations import reconcile
 from letterhead.operations.reconcile import Adoption, Difference
 from letterhead.web import schemas, serialize
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.serialize import json_response
 
 TOPIC = "Identities (operator)"
 PROVIDER = (Kind.PROVIDER_FAILED, Kind.PROVIDER_THROTTLED, Kind.PROVIDER_REFUSED)
 
 
-async def compare(call: Call) -> Answer:
+async def compare(context: RequestContext) -> Response:
     """Compares what the mail provider holds with all domains, and with `apply` mends what differs."""
-    asked = await call.body(schemas.Apply)
-    found = await reconcile.reconcile(call.deps, call.actor, apply=asked.apply)
+    asked = await context.body(schemas.Apply)
+    found = await reconcile.reconcile(context.deps, context.actor, apply=asked.apply)
     differences = tuple(_difference(each) for each in found.differences)
-    return json(
+    return json_response(
         schemas.ReconciliationOut(held=found.held, listed=found.listed, unread=found.unread, differences=differences)
     )
 
@@ -32,13 +35,15 @@ def _difference(each: Difference) -> schemas.DifferenceOut:
     )
 
 
-async def adopt(call: Call) -> Answer:
+async def adopt(context: RequestContext) -> Response:
     """Shows what would change at an identity that is not ours, and with `apply` makes it ours.
 
     Only for a domain whose DKIM record proves it: the provider then signs its mail with the domain's own key.
     """
-    asked = await call.body(schemas.Apply)
-    return json(_adoption(await reconcile.adopt(call.deps, call.actor, call.part("sender"), apply=asked.apply)))
+    asked = await context.body(schemas.Apply)
+    return json_response(
+        _adoption(await reconcile.adopt(context.deps, context.actor, context.part("sender"), apply=asked.apply))
+    )
 
 
 def _adoption(done: Adoption) -> schemas.AdoptionOut:

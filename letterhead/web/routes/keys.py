@@ -1,46 +1,50 @@
-"""Knows the endpoints of an account's API keys."""
+"""Endpoints of an account's API keys."""
 
 from datetime import timedelta
 
 from msgspec import UnsetType
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.errors import Kind
 from letterhead.operations import accounts
 from letterhead.web import schemas, serialize
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.serialize import json_response
 
 
-async def list_keys(call: Call) -> Answer:
+async def list_keys(context: RequestContext) -> Response:
     """Lists the account's API keys, masked."""
-    now = call.deps.now()
-    listed = await accounts.list_keys(call.deps, call.account_id)
-    return json(schemas.Keys(keys=tuple(serialize.key(each, now) for each in listed)))
+    now = context.deps.now()
+    listed = await accounts.list_keys(context.deps, context.account_id)
+    return json_response(schemas.Keys(keys=tuple(serialize.key(each, now) for each in listed)))
 
 
-async def make_key(call: Call) -> Answer:
+async def make_key(context: RequestContext) -> Response:
     """Makes an API key; its text is shown this once."""
-    asked = await call.body(schemas.NewKey)
+    asked = await context.body(schemas.NewKey)
     usual = Scope.FULL if asked.key_type == "secret" else Scope.READ
     made = await accounts.make_key(
-        call.deps,
-        call.caller,
-        call.actor,
+        context.deps,
+        context.caller,
+        context.actor,
         name=asked.name,
         key_type=asked.key_type,
         scope=usual if isinstance(asked.scope, UnsetType) else Scope(asked.scope),
         environment_id=None if isinstance(asked.environment_id, UnsetType) else asked.environment_id,
     )
-    return json(serialize.made_key(made))
+    return json_response(serialize.made_key(made))
 
 
-async def end_key(call: Call) -> Answer:
+async def end_key(context: RequestContext) -> Response:
     """Revokes an API key: everywhere within a second, or after `endsInDays` so that its users can move to another."""
-    days = call.query(schemas.EndKeyQuery).ends_in_days
-    await accounts.end_key(call.deps, call.account_id, call.part("keyId"), call.actor, timedelta(days=days))
-    call.house.credentials.forget()
-    return json(schemas.Message(message=f"The key ends in {days} days." if days else "The key is revoked."))
+    days = context.query(schemas.EndKeyQuery).ends_in_days
+    await accounts.end_key(context.deps, context.account_id, context.part("keyId"), context.actor, timedelta(days=days))
+    context.state.credentials.forget()
+    return json_response(
+        schemas.MessageBody(message=f"The key ends in {days} days." if days else "The key is revoked.")
+    )
 
 
 ENDPOINTS = (
@@ -53,6 +57,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE", path="/keys/{keyId}", serve=end_key, access=Access.FULL, topic="API keys",
-        answer=schemas.Message, query=schemas.EndKeyQuery, faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID), free=True,
+        answer=schemas.MessageBody, query=schemas.EndKeyQuery, free=True,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
     ),
 )  # fmt: skip

@@ -1,21 +1,23 @@
-"""Knows the endpoints of proofs: how a receiver sees a message of a domain."""
+"""Endpoints of proofs: how a receiver sees a message of a domain."""
 
 import base64
 import binascii
 
 import msgspec
 from msgspec import UnsetType
+from starlette.responses import Response
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, proofs
 from letterhead.web import serialize_proofs
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.proving import judged
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.rate_limits import take_proof
 from letterhead.web.schemas_proofs import DomainProof, NewProof
+from letterhead.web.serialize import JSON, json_response
 
 
-async def prove_domain(call: Call) -> Answer:
+async def prove_domain(context: RequestContext) -> Response:
     """Says how a receiver sees a message of the domain: DKIM of each signature, SPF, alignment, DMARC's verdict.
 
     With `raw` it is the message given, and the verdict comes at once. Without a body one message is sent by the
@@ -23,7 +25,7 @@ async def prove_domain(call: Call) -> Answer:
     message: within 20 s the same key sends nothing again. One is sent in 20 s for a domain, one judged in 5 s (five
     after a rest).
     """
-    asked = await call.body_if_any(NewProof)
+    asked = await context.body_if_any(NewProof)
     if isinstance(asked.raw, UnsetType):
         if asked != NewProof():
             raise Fault(
@@ -31,19 +33,21 @@ async def prove_domain(call: Call) -> Answer:
                 "The fields encoding, clientIp, mailFrom and helo go with raw, which is missing.",
                 "Send the message's source as raw; or no fields, to have a message sent.",
             )
-        return await _send(call)
-    return await _judge(call, asked, asked.raw)
+        return await _send(context)
+    return await _judge(context, asked, asked.raw)
 
 
-async def _judge(call: Call, asked: NewProof, raw: str) -> Answer:
+async def _judge(context: RequestContext, asked: NewProof, raw: str) -> Response:
     given = proofs.ReceivedMessage(
         octets=_octets(raw, asked.encoding),
         client_ip=_if_given(asked.client_ip),
         mail_from=_if_given(asked.mail_from),
         helo=_if_given(asked.helo),
     )
-    found = await judged(call.house, call.account_id, call.part("sender"), given, call.actor)
-    return json(serialize_proofs.domain_proof(found.proof.case.sender, found))
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+    take_proof(context.state.proof_rates, domain)
+    found = await proofs.judge(context.deps, context.account_id, domain.sender, given, context.actor)
+    return json_response(serialize_proofs.domain_proof(found.proof.case.sender, found))
 
 
 def _if_given(text: str | UnsetType) -> str | None:
@@ -63,31 +67,31 @@ def _octets(raw: str, encoding: str) -> bytes:
         ) from bad
 
 
-async def _send(call: Call) -> Answer:
-    key = call.idempotency_key()
-    named = f"{call.account_id} {call.part('sender')} {key}"
-    told = call.house.sent.get(named) if key else None
-    if told is None:
-        sent = await proofs.send(call.deps, call.account_id, call.part("sender"), call.actor, key)
-        told = msgspec.json.encode(serialize_proofs.domain_proof(sent.sender, sent, now_sent=True))
+async def _send(context: RequestContext) -> Response:
+    key = context.idempotency_key()
+    named = f"{context.account_id} {context.part('sender')} {key}"
+    body = context.state.recent_proofs.get(named) if key else None
+    if body is None:
+        sent = await proofs.send(context.deps, context.account_id, context.part("sender"), context.actor, key)
+        body = msgspec.json.encode(serialize_proofs.domain_proof(sent.sender, sent, now_sent=True))
         if key:
-            call.house.sent.keep(named, told)
-    return Answer(body=told)
+            context.state.recent_proofs.keep(named, body)
+    return Response(body, media_type=JSON)
 
 
-async def show_proof(call: Call) -> Answer:
+async def show_proof(context: RequestContext) -> Response:
     """Looks for a proof that was sent, and tells the verdict once it has arrived; the last look stands for 5 s.
 
     Where the installation can't read its mailbox, the status stays "sent", and `next` says what to do.
     """
-    named = f"{call.account_id} {call.part('sender')} {call.part('proofId')}"
-    told = call.house.looked.get(named)
-    if told is None:
-        domain = await domains.find_domain(call.deps, call.account_id, call.part("sender"))
-        found = await proofs.find_proof(call.deps, call.account_id, domain.sender, call.part("proofId"))
+    named = f"{context.account_id} {context.part('sender')} {context.part('proofId')}"
+    body = context.state.recent_checks.get(named)
+    if body is None:
+        domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+        found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
         body = msgspec.json.encode(serialize_proofs.domain_proof(domain.sender, found))
-        told = call.house.looked.keep(named, body)
-    return Answer(body=told)
+        body = context.state.recent_checks.keep(named, body)
+    return Response(body, media_type=JSON)
 
 
 TOPIC, PATH = "Sender domains", "/domains/{sender}/proof"

@@ -1,14 +1,15 @@
-"""Knows the page behind the link in every reminder, which ends them without signing in."""
+"""The page behind the link in every reminder, which ends them without signing in."""
 
 from html import escape
 
 from msgspec.structs import replace
+from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Account
 from letterhead.errors import Kind
 from letterhead.operations import reminders
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.responses import Answer
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
 
 # The form goes back to where it came from; nothing else is loaded or run.
 POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -27,25 +28,25 @@ back.</p>"
 )
 
 
-async def show_opt_out(call: Call) -> Answer:
+async def show_opt_out(context: RequestContext) -> Response:
     """Shows a page that ends the account's reminders at a press of its button.
 
     Opening it changes nothing, since mail scanners open links.
     """
-    account = await reminders.opted_by(call.deps, call.part("token"))
+    account = await reminders.opted_by(context.deps, context.part("token"))
     return _page(account, ASK if account.reminders else DONE)
 
 
-async def opt_out(call: Call) -> Answer:
+async def opt_out(context: RequestContext) -> Response:
     """Ends the account's reminders, at one click (RFC 8058); the body is not looked at."""
-    actor = replace(call.actor, name="opt-out link")
-    return _page(await reminders.opt_out(call.deps, call.part("token"), actor), DONE)
+    actor = replace(context.actor, name="opt-out link")
+    return _page(await reminders.opt_out(context.deps, context.part("token"), actor), DONE)
 
 
-def _page(account: Account, body: str) -> Answer:
+def _page(account: Account, body: str) -> Response:
     html = PAGE.format(name=escape(account.name), body=body)
     headers = {"Content-Security-Policy": POLICY}
-    return Answer(body=html.encode("utf-8", "replace"), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html.encode("utf-8", "replace"), headers=headers, media_type="text/html; charset=utf-8")
 
 
 ENDPOINTS = (

@@ -1,34 +1,39 @@
-"""Knows the endpoints of links to a domain's set-up page; the page itself is among the pages."""
+"""Endpoints of links to a domain's set-up page; the page itself is among the pages."""
+
+from starlette.responses import Response
 
 from letterhead.errors import Kind
 from letterhead.operations import setup_links
 from letterhead.web import schemas, schemas_links, serialize
-from letterhead.web.endpoint import Access, Call, Endpoint
-from letterhead.web.responses import Answer, json
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.serialize import json_response
 
 
-async def make_setup_link(call: Call) -> Answer:
+async def make_setup_link(context: RequestContext) -> Response:
     """Makes a link to the domain's set-up page, for whoever publishes its records: no sign-in, this one domain.
 
     The address is told this once. It works for 14 days unless `expiresInDays` says otherwise.
     """
-    days = call.query(schemas_links.NewSetupLinkQuery).expires_in_days
-    made = await setup_links.make_link(call.deps, call.account_id, call.part("sender"), days, call.actor)
-    return json(serialize.made_link(made))
+    days = context.query(schemas_links.NewSetupLinkQuery).expires_in_days
+    made = await setup_links.make_link(context.deps, context.account_id, context.part("sender"), days, context.actor)
+    return json_response(serialize.made_link(made))
 
 
-async def list_setup_links(call: Call) -> Answer:
+async def list_setup_links(context: RequestContext) -> Response:
     """Lists the domain's set-up links without their addresses, ended ones too."""
-    now = call.deps.now()
-    listed = await setup_links.list_links(call.deps, call.account_id, call.part("sender"))
-    return json(schemas_links.SetupLinks(setup_links=tuple(serialize.setup_link(each, now) for each in listed)))
+    now = context.deps.now()
+    listed = await setup_links.list_links(context.deps, context.account_id, context.part("sender"))
+    return json_response(
+        schemas_links.SetupLinks(setup_links=tuple(serialize.setup_link(each, now) for each in listed))
+    )
 
 
-async def revoke_setup_link(call: Call) -> Answer:
+async def revoke_setup_link(context: RequestContext) -> Response:
     """Revokes a set-up link: its page is gone at once."""
-    part = call.part
-    await setup_links.revoke_link(call.deps, call.account_id, part("sender"), part("linkId"), call.actor)
-    return json(schemas.Message(message="The link is revoked."))
+    part = context.part
+    await setup_links.revoke_link(context.deps, context.account_id, part("sender"), part("linkId"), context.actor)
+    return json_response(schemas.MessageBody(message="The link is revoked."))
 
 
 TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
@@ -45,6 +50,6 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE", path=f"{PATH}/{{linkId}}", serve=revoke_setup_link, access=Access.WRITE, topic=TOPIC,
-        answer=schemas.Message, faults=(Kind.NOT_FOUND,), free=True,
+        answer=schemas.MessageBody, faults=(Kind.NOT_FOUND,), free=True,
     ),
 )  # fmt: skip

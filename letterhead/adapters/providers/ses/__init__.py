@@ -1,5 +1,8 @@
 """Amazon SES: its region, endpoint and credentials, with one client for the process's life.
 
+`provider` implements the port with `account` (the AWS account as a whole) and `tenants`; `calls` makes each call,
+`shapes` are the responses, `faults` the errors.
+
 Imported only where the settings name this provider: it needs the extra letterhead[ses].
 """
 

@@ -1,4 +1,4 @@
-"""Knows how a template becomes a page: texts, times, the brand, and what the browser may load. Knows no page."""
+"""The Jinja environment of the pages: texts, times, the brand, assets, and what the browser may load."""
 
 from datetime import UTC, datetime
 from functools import cached_property
@@ -9,9 +9,9 @@ from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
 
-from letterhead.web.pages import brand
-from letterhead.web.pages.texts import Texts
-from letterhead.web.settings import WebSettings
+from letterhead.web import WebSettings
+from letterhead.web.templating import brand
+from letterhead.web.templating.texts import Texts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-class Rendering:
-    """Renders pages. `root` is the path that the service stands under, mostly none; `assets` are by their names."""
+class Templates:
+    """The templates. `root` is the path that the service stands under, mostly none; `assets` are by their names."""
 
     def __init__(self, settings: WebSettings) -> None:
         self.settings, self.texts = settings, Texts()
@@ -30,12 +30,12 @@ class Rendering:
         self.policy = self._policy("'none'")
         self.framed_policy = self._policy(" ".join(settings.embed_origins) or "'none'")
 
-    def page(self, template: str, **values: object) -> str:
-        """Renders one template; whatever stands in the values is shown as text."""
+    def render(self, template: str, **values: object) -> str:
+        """Render one template; whatever stands in the values is shown as text."""
         return self._environment.get_template(template).render(values)
 
     def asset(self, name: str) -> str:
-        """Gives the address of an asset, which changes with its content."""
+        """Return the address of an asset, which changes with its content."""
         return f"{self.root}/assets/{name}?v={sha256(self.assets[name][1]).hexdigest()[:12]}"
 
     def _policy(self, framed_by: str) -> str:
@@ -65,23 +65,23 @@ class Rendering:
 
 
 def when(at: datetime) -> Markup:
-    """Writes a time in UTC, which the script turns into the reader's own."""
-    told = at.astimezone(UTC)
+    """Write a time in UTC, which the script turns into the reader's own."""
+    utc = at.astimezone(UTC)
     return Markup('<time datetime="{}" data-when>{}</time>').format(
-        told.isoformat(timespec="seconds"), f"{told.day} {told:%b %Y, %H:%M} UTC"
+        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
     )
 
 
 def day(at: datetime) -> Markup:
-    """Writes a day."""
-    told = at.astimezone(UTC)
+    """Write a day."""
+    utc = at.astimezone(UTC)
     return Markup('<time datetime="{}" data-day>{}</time>').format(
-        told.isoformat(timespec="seconds"), f"{told.day} {told:%b %Y}"
+        utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}"
     )
 
 
 def number(amount: float) -> str:
-    """Writes a number with narrow gaps between its thousands, as they are read in any language."""
+    """Write a number with narrow gaps between its thousands, as they are read in any language."""
     return f"{amount:,.10g}".replace(",", "\u202f")
 
 
@@ -91,7 +91,7 @@ def _origin(address: str) -> str:
 
 
 def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
-    """Reads what the pages load, with its media type; the brand's colour stands at the stylesheet's end."""
+    """Read what the pages load, with its media type; the brand's colour stands at the stylesheet's end."""
     folder = HERE / "assets"
     style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
     return {

@@ -1,27 +1,26 @@
-"""Knows how an operator's colour becomes one that can be read on our backgrounds (WCAG 2.2: 4.5 to 1). Pure."""
+"""The operator's colour, made readable on our backgrounds (WCAG 2.2: 4.5 to 1). Pure."""
 
 from collections.abc import Sequence
 
 PAPER, NIGHT = "#ffffff", "#1b1e26"
 READABLE = 4.5
-USUAL = "#2f4aa0"
 
 Rgb = tuple[float, float, float]
 
 
 def stylesheet(colour: str | None) -> str:
-    """Writes the tokens that an operator's colour sets, in both themes; nothing where none is set."""
+    """Write the tokens that an operator's colour sets, in both themes; nothing where none is set."""
     if colour is None:
         return ""
     light, dark = readable(colour, PAPER), readable(colour, NIGHT)
     return (
-        f":root{{--accent:{light};--on-accent:{beside(light)}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{beside(dark)}}}}}"
+        f":root{{--accent:{light};--on-accent:{text_colour(light)}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{text_colour(dark)}}}}}"
     )
 
 
 def readable(colour: str, background: str) -> str:
-    """Moves a colour towards black or white until text in it can be read on the background."""
+    """Move a colour towards black or white until text in it can be read on the background."""
     goal = (0.0, 0.0, 0.0) if _luminance(_rgb(background)) > 0.5 else (255.0, 255.0, 255.0)
     start = _rgb(colour)
     for step in range(21):
@@ -31,13 +30,13 @@ def readable(colour: str, background: str) -> str:
     return _hex(goal)
 
 
-def beside(colour: str) -> str:
-    """Gives black or white, whichever reads better on the colour."""
+def text_colour(colour: str) -> str:
+    """Return black or white, whichever reads better on the colour."""
     return max(("#ffffff", "#000000"), key=lambda each: contrast(each, colour))
 
 
 def contrast(one: str, other: str) -> float:
-    """Gives the contrast ratio of two colours, 1 to 21."""
+    """Return the contrast ratio of two colours, 1 to 21."""
     light, dark = sorted((_luminance(_rgb(one)), _luminance(_rgb(other))), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 

@@ -1,0 +1,138 @@
+"""What serves a request: the application's state, and the context of one request, for the API and the pages alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+
+from letterhead.core.accounts.accounts import Caller, Scope, Session, allows
+from letterhead.errors import Fault, Kind
+from letterhead.operations.audit import Actor
+from letterhead.operations.health import ResolverProbe
+from letterhead.operations.request_usage import RequestUsage
+from letterhead.ports.deps import Deps
+from letterhead.web import WebSettings, request_body
+from letterhead.web.auth import Credentials, client_address
+from letterhead.web.list_cache import ListCache
+from letterhead.web.middleware import RequestLog
+from letterhead.web.rate_limits import RecentResponses, TokenBuckets
+from letterhead.web.templating.environment import Templates
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HtmlDocument:
+    """A page made ahead, with the Content-Security-Policy that lets its own style in and nothing else."""
+
+    html: bytes
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppState:
+    """What lives as long as the application."""
+
+    deps: Deps
+    settings: WebSettings
+    credentials: Credentials
+    usage: RequestUsage
+    rates: TokenBuckets  # requests, by API key
+    proof_rates: TokenBuckets  # messages that are judged, by domain
+    recent_checks: RecentResponses  # preflights and proofs that were looked for, by account and name
+    recent_proofs: RecentResponses  # proofs that were sent, by the client's Idempotency-Key
+    lists: ListCache
+    probe: ResolverProbe
+    templates: Templates
+    openapi_document: Callable[[], bytes]  # these three are made when somebody asks for the first time
+    docs_page: Callable[[], HtmlDocument]
+    edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
+    streams: dict[str, int] = field(default_factory=dict)  # open event streams, by set-up link or account
+
+
+class RequestContext(msgspec.Struct, kw_only=True):
+    """One request on its way to an operation: what was asked, and who asks once access was checked.
+
+    `form` and `form_seed` are the pages': the fields of a form, and the cookie that its token is tied to.
+    """
+
+    state: AppState
+    request: Request
+    log: RequestLog
+    signed_in: Caller | None = None
+    is_operator: bool = False
+    session: Session | None = None
+    form: Mapping[str, str] = {}
+    form_seed: str = ""
+
+    @property
+    def deps(self) -> Deps:
+        """What operations need."""
+        return self.state.deps
+
+    @property
+    def caller(self) -> Caller:
+        """Who is asking; only where the endpoint's access wants an account."""
+        if self.signed_in is None:
+            raise RuntimeError("this endpoint is open to others than accounts, so nobody is known to ask")
+        return self.signed_in
+
+    @property
+    def account_id(self) -> str:
+        """The account that is asking."""
+        return self.caller.account_id
+
+    @property
+    def actor(self) -> Actor:
+        """Who is asking, as the audit writes it down."""
+        caller = self.signed_in
+        return Actor(
+            name=caller.key_id if caller else "operator" if self.is_operator else "nobody",
+            account_id=caller.account_id if caller else None,
+            address=client_address(self.request),
+            tracking_id=self.log.tracking_id,
+        )
+
+    def may(self, scope: Scope) -> bool:
+        """Whether an account asks whose key, or session, has this scope."""
+        return self.signed_in is not None and allows(self.signed_in.scope, scope)
+
+    def part(self, name: str) -> str:
+        """Return a part of the path, decoded."""
+        return str(self.request.path_params[name])
+
+    def parameter(self, name: str) -> str:
+        """Return a query parameter of a page, or nothing."""
+        return self.request.query_params.get(name, "")[:300]
+
+    def idempotency_key(self) -> str | None:
+        """Read the client's own name for this request; Fault `parameter-invalid`."""
+        key = self.request.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
+            raise Fault(
+                Kind.PARAMETER_INVALID,
+                "The header Idempotency-Key is not 1 to 255 visible ASCII characters.",
+                "Send a UUID, for instance.",
+            )
+        return key
+
+    def query(self, shape: type[T]) -> T:
+        """Read the query parameters."""
+        return request_body.read_query(self.request, shape)
+
+    async def body(self, shape: type[T]) -> T:
+        """Read the JSON body."""
+        return await request_body.read_body(self.request, shape)
+
+    async def body_if_any(self, shape: type[T]) -> T:
+        """Read the JSON body, which may be left away."""
+        return await request_body.read_body_if_any(self.request, shape)
+
+    def link_to_next(self, **parameters: object) -> dict[str, str]:
+        """Return the header that leads from this path to the next page (RFC 8288); None leaves a parameter out."""
+        kept = urlencode({name: value for name, value in parameters.items() if value is not None})
+        path = self.request.scope["raw_path"].decode("ascii")
+        return {"Link": f'<{self.state.settings.public_url}{path}?{kept}>; rel="next"'}

@@ -1,0 +1,86 @@
+"""People: a session's cookie says who they are, each form has a token, and every fault is a page."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.responses import Response
+
+from letterhead.core.accounts.accounts import Scope
+from letterhead.errors import Fault, Kind
+from letterhead.operations import sessions
+from letterhead.web import errors, request_body
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access
+from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_response, redirect
+from letterhead.web.templating.environment import Templates
+
+FIELDS = 30
+
+
+class PageRenderer:
+    """The renderer of pages."""
+
+    def __init__(self, templates: Templates) -> None:
+        self.requests = templates.texts("refusal.requests")
+
+    async def identify(self, context: RequestContext, access: Access) -> None:  # noqa: ARG002 open pages greet too
+        """Find the session that the cookie names, if it still holds."""
+        token = context.request.cookies.get(SESSION, "")
+        session = await sessions.find_session(context.deps, token) if token else None
+        if session is None:
+            context.form_seed = context.request.cookies.get(FORM, "")
+            return
+        if session.caller is None and not context.state.credentials.is_operator_session(session):
+            return  # the operator's token was changed
+        if session.caller is not None and session.mark and context.deps.sign_in is None:
+            return  # signed in by a provider that is not set any more
+        context.session, context.form_seed = session, token
+        context.signed_in, context.is_operator = session.caller, session.caller is None
+        context.log.account_id = session.caller.account_id if session.caller else None
+
+    async def prepare(self, context: RequestContext, method: str) -> None:
+        """Read the form, and refuse one that no page of ours has sent."""
+        if method == "POST":
+            context.form = await _read_form(context)
+
+    def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
+        """Name both scopes; who signed in by OpenID Connect is told of no key."""
+        is_person = context.session is not None and bool(context.session.mark)
+        held, kind = context.caller.scope.value, Kind.SCOPE_MISSING
+        return page_fault(context, kind, "person_scope" if is_person else "scope", held=held, needed=needed.value)
+
+    def render_fault(self, context: RequestContext, fault: Fault) -> Response:
+        """Show a fault as a page; who is not signed in is led there, and back to where a page was asked for."""
+        request = context.request
+        if fault.kind is Kind.UNAUTHORIZED:
+            back = "" if request.method == "POST" else request.scope["path"]
+            return redirect(context, "/sign-in", **({"next": back} if back else {}))
+        if fault.kind is Kind.NOT_FOUND and context.log.route == "none":
+            fault = page_fault(context, fault.kind, "lost", path=request.scope["path"][:200])
+        fix = fault.fix
+        if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
+            fix = context.state.templates.texts("refusal.wait", number=fault.retry_after)
+        status, tracking_id = errors.status_of(fault.kind), context.log.tracking_id
+        response = page_response(
+            context, "fault.html", status, status=status, detail=fault.detail, fix=fix, tracking_id=tracking_id
+        )
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = str(fault.retry_after)
+        return response
+
+
+async def _read_form(context: RequestContext) -> Mapping[str, str]:
+    """Read a form that a page of ours has sent; Fault `scope-missing` for any other."""
+    media = context.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/x-www-form-urlencoded":
+        raise page_fault(context, Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
+    octets = await request_body.read_octets(context.request)
+    try:
+        fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError as bad:
+        raise page_fault(context, Kind.BODY_INVALID, "unreadable_form") from bad
+    # A browser says where a form comes from; the token is for those that do not, and for old ones.
+    foreign = context.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if foreign or not sessions.is_form_token(context.deps, context.form_seed, fields.get("csrf", "")):
+        raise page_fault(context, Kind.SCOPE_MISSING, "foreign_form")
+    return fields

@@ -1,0 +1,66 @@
+"""Responses of pages: a template with values, a redirect after a form, a refusal in words, a cookie."""
+
+from urllib.parse import quote, urlencode
+
+from starlette.responses import Response
+
+from letterhead.core.accounts.accounts import Scope
+from letterhead.errors import Fault, Kind
+from letterhead.operations import sessions
+from letterhead.web.context import RequestContext
+
+HTML = "text/html; charset=utf-8"
+HOME, OPERATOR_HOME = "/dashboard", "/operator"
+SESSION, FORM = "letterhead-session", "letterhead-form"  # cookies
+
+
+def page_response(
+    context: RequestContext, template: str, code: int = 200, /, *, policy: str | None = None, **values: object
+) -> Response:
+    """Render a template; every template also gets who is signed in, the path, and the token for its forms."""
+    templates = context.state.templates
+    html = templates.render(
+        template,
+        signed_in=context.session is not None,
+        is_operator=context.is_operator,
+        may_write=context.may(Scope.WRITE),
+        may_manage=context.may(Scope.FULL),
+        path=context.request.scope["path"],
+        csrf=sessions.form_token(context.deps, context.form_seed) if context.form_seed else "",
+        done=context.parameter("done"),
+        **values,
+    )
+    headers = {"Content-Security-Policy": policy or templates.policy}
+    return Response(html.encode("utf-8", "replace"), code, headers, HTML)
+
+
+def redirect(context: RequestContext, path: str, **query: str) -> Response:
+    """Lead to another page, after a form (RFC 9110 15.4.4)."""
+    parameters = f"?{urlencode(query)}" if query else ""
+    return Response(b"", 303, {"Location": f"{context.state.templates.root}{path}{parameters}"}, HTML)
+
+
+def page_fault(
+    context: RequestContext, kind: Kind, name: str, /, retry_after: int | None = None, **places: object
+) -> Fault:
+    """Make a refusal of the texts `refusal.<name>` and `refusal.<name>_fix`."""
+    texts = context.state.templates.texts
+    detail, fix = texts(f"refusal.{name}", **places), texts(f"refusal.{name}_fix", **places)
+    return Fault(kind, detail, fix, retry_after=retry_after)
+
+
+def set_cookie(context: RequestContext, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+    """Set a cookie that scripts can't read and other sites' forms don't carry; for `seconds`, or the browser's session.
+
+    A value may hold any text: it is percent-encoded.
+    """
+    templates = context.state.templates
+    response.set_cookie(
+        name, quote(value, safe="-_"), max_age=seconds, path=templates.root or "/", secure=templates.https,
+        httponly=True, samesite="Lax",  # type: ignore[arg-type] # as RFC 6265bis 5.7.3 writes it
+    )  # fmt: skip
+
+
+def domain_path(sender: str) -> str:
+    """Return the path of a domain's page."""
+    return f"{HOME}/domains/{quote(sender, safe='')}"

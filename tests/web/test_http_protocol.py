@@ -1,0 +1,114 @@
+"""What never becomes a request, over raw sockets: one envelope where the client expects it, and an end in time."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from tests.web.conftest import Installation
+
+GOOD = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
+RUNNING = b'{"message":"Letterhead is running."}'
+
+
+async def exchange(house: Installation, *pieces: bytes) -> bytes:
+    """Sends pieces, with a moment between them, and reads to the end."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for number, piece in enumerate(pieces):
+        if number:
+            await asyncio.sleep(0.05)  # so that the server reads them apart; together they mean the same
+        writer.write(piece)
+        await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return answer
+
+
+def statuses(answer: bytes) -> list[int]:
+    """Lists the statuses of all responses."""
+    return [int(each) for each in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
+
+
+def code(answer: bytes) -> str:
+    """Reads the last response's code, and makes sure that it is a whole envelope."""
+    head, _, body = answer.rpartition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert f"x-tracking-id: {told['trackingId']}".encode() in head
+    assert b"connection: close" in head
+    assert told["error"]["message"]
+    assert told["error"]["fix"]
+    return str(told["error"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("octets", "status", "said"),
+    [
+        (b"\x16\x03\x01\x00\xc8\x01", 400, "request-malformed"),
+        (b"GET /status HTTP/1.1\r\n\r\n", 400, "request-malformed"),
+        (b"GET /status HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "request-malformed"),
+        (b"GET /status HTTP/2.0\r\nHost: a\r\n\r\n", 400, "request-malformed"),
+        (b"GET /status HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 64 + b"\r\n", 431, "headers-too-large"),
+        (b"GET /status HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17_000 + b"\r\n\r\n", 431, "headers-too-large"),
+        (b"GET /status HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17_000, 431, "headers-too-large"),
+        (b"GET /" + b"a" * 17_000, 431, "headers-too-large"),
+    ],
+)
+async def test_broken_heads(house: Installation, octets: bytes, status: int, said: str) -> None:
+    """Octets that are no request, and a head over its bounds, get the envelope and the end."""
+    answer = await exchange(house, octets)
+    assert (statuses(answer), code(answer)) == ([status], said)
+
+
+async def test_pipelined_before_broken(house: Installation) -> None:
+    """Good requests before a broken one are answered first, in their order, whether they come together or apart."""
+    broken = b"NOT HTTP\r\n\r\n"
+    for pieces in ((GOOD + GOOD + broken,), (GOOD, GOOD + broken), (GOOD, broken)):
+        answer = await exchange(house, *pieces)
+        assert statuses(answer) == [200] * b"".join(pieces).count(GOOD) + [400]
+        assert code(answer) == "request-malformed"
+
+
+async def test_a_slow_response_before_a_broken_request(house: Installation) -> None:
+    """A response that is still being made is given whole before the envelope for what came after it."""
+    key = house.keys["acme"].encode()
+    slow = b"POST /domains HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + b"\r\n"
+    body = b'{"sender":"acme.dev"}'
+    slow += b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = await exchange(house, slow + b"NOT HTTP\r\n\r\n")
+    assert (statuses(answer), code(answer)) == ([200, 400], "request-malformed")
+    assert b'"sender":"acme.dev"' in answer
+
+
+async def test_broken_bodies(house: Installation) -> None:
+    """A body that breaks gets the envelope; nothing where the response was given before."""
+    head = b"POST /domains HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    signed = head + b"Authorization: Bearer " + house.keys["acme"].encode() + b"\r\n\r\n"
+    answer = await exchange(house, signed, b"1\r\n{\r\n", b"zz\r\n")
+    assert (statuses(answer), code(answer)) == ([400], "request-malformed")
+    answer = await exchange(house, GOOD + signed, b"zz\r\n")
+    assert (statuses(answer), code(answer)) == ([200, 400], "request-malformed")
+    answer = await exchange(house, head + b"\r\n", b"zz\r\n")  # without a key: 401 before the body is read
+    assert statuses(answer) == [401]
+
+
+async def test_slow_peers(house: Installation) -> None:
+    """Half a head, half a body, nothing, and nothing but empty lines: each is over after ten seconds."""
+    post = b"POST /domains HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\n"
+    signed = post + b"Authorization: Bearer " + house.keys["acme"].encode() + b"\r\n\r\n{"
+    began = asyncio.get_running_loop().time()
+    head, body, nothing, lines = await asyncio.gather(
+        exchange(house, GOOD[:-2]), exchange(house, signed), exchange(house, b""), exchange(house, b"\r\n", b"\r\n")
+    )
+    assert 9 < asyncio.get_running_loop().time() - began < 15
+    assert [(statuses(each), code(each)) for each in (head, body)] == [([408], "request-too-slow")] * 2
+    assert (nothing, lines) == (b"", b"")
+
+
+async def test_an_upgrade_is_the_plain_request(house: Installation) -> None:
+    """An upgrade that we do not speak is answered as the plain request that it also is."""
+    upgrade = b"Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
+    answer = await exchange(house, GOOD[:-2] + upgrade)
+    assert statuses(answer) == [200]
+    assert answer.endswith(RUNNING)
