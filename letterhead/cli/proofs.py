@@ -9,7 +9,7 @@ from rich.text import Text
 
 from letterhead.cli.client import Api, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.report import JsonObject
+from letterhead.cli.report import ApiObject
 from letterhead.cli.tables import columns, visible
 from letterhead.errors import Fault, Kind
 
@@ -56,7 +56,7 @@ def ask_for_proof(api: Api, sender: str, body: Mapping[str, object], seconds: fl
     return answer
 
 
-def exit_of(proof: JsonObject) -> Exit:
+def exit_of(proof: ApiObject) -> Exit:
     """Return the exit code: good where DMARC passes for the domain itself, or where there is no verdict yet."""
     if proof["status"] != "judged":
         return Exit.OK
@@ -65,7 +65,7 @@ def exit_of(proof: JsonObject) -> Exit:
     return Exit.OK if good else Exit.NOT_GOOD
 
 
-def report(proof: JsonObject) -> Text:
+def report(proof: ApiObject) -> Text:
     """Lay out a proof: DMARC's verdict, then each part with its fix, then the envelope."""
     if proof["status"] != "judged":
         text = Text(proof["sender"], style="bold").append(f"  {proof['status']}, to {visible(proof['to'])}\n")
@@ -101,11 +101,11 @@ def _colour_result(text: str) -> Text:
     return Text(visible(text), style=STYLES.get(text, "yellow"))
 
 
-def _alignment(part: JsonObject) -> str:
+def _alignment(part: ApiObject) -> str:
     return {True: ", aligned", False: ", not aligned"}.get(part.get("aligned", ""), "")
 
 
-def _part(name: str, part: JsonObject, where: str) -> Text:
+def _part(name: str, part: ApiObject, where: str) -> Text:
     text = Text(f"{name} ", style="bold").append_text(_colour_result(part["result"]))
     if "code" in part:
         text.append(f" [{visible(part['code'])}]", style="bold")

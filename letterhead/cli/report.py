@@ -8,12 +8,12 @@ from rich.text import Text
 from letterhead.cli.tables import ago, colour_text, columns, visible
 from letterhead.core.dns.records import zone_line
 
-JsonObject = Mapping[str, Any]  # an object of the API
+ApiObject = Mapping[str, Any]  # an object of the API
 WIDTH = 100  # characters of a long text that are shown where a part of it is marked
 AROUND = 30
 
 
-def list_text(domains: Sequence[JsonObject]) -> Text:
+def list_text(domains: Sequence[ApiObject]) -> Text:
     """Lay out the account's domains, one on a line."""
     rows = [
         (
@@ -29,7 +29,7 @@ def list_text(domains: Sequence[JsonObject]) -> Text:
     return columns(("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED"), rows)
 
 
-def to_publish(domain: JsonObject) -> Text:
+def to_publish(domain: ApiObject) -> Text:
     """Lay out the records that the customer must publish, with names relative to the zone."""
     rows = [
         (
@@ -50,7 +50,7 @@ def to_publish(domain: JsonObject) -> Text:
     return text.append(f"\n\nAs zone-file text: letterhead domains show {domain['sender']} --zone-file")
 
 
-def zone_text(domain: JsonObject) -> str:
+def zone_text(domain: ApiObject) -> str:
     """Return the records to publish as lines of a zone file, with full names."""
     return "\n".join(
         zone_line(record["host"], record["recordType"], record["recordValue"], record.get("priority"))
@@ -58,7 +58,7 @@ def zone_text(domain: JsonObject) -> str:
     )
 
 
-def change_of_keys(rotation: JsonObject) -> Text:
+def change_of_keys(rotation: ApiObject) -> Text:
     """Lay out a key rotation: its step, the record to publish, the old records and when they can go."""
     text = Text(rotation["sender"], style="bold").append("  ").append_text(colour_text(rotation["step"]))
     text.append(f"  signs with {visible(rotation['selector'])}\n{visible(rotation['waitsFor'])}")
@@ -76,7 +76,7 @@ def change_of_keys(rotation: JsonObject) -> Text:
     return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
 
 
-def preflight_text(found: JsonObject) -> Text:
+def preflight_text(found: ApiObject) -> Text:
     """Lay out what DNS holds before the domain is added."""
     spf, dmarc = found["spf"], found.get("dmarc")
     rows = [
@@ -97,7 +97,7 @@ def preflight_text(found: JsonObject) -> Text:
     return columns((found["sender"], ""), rows)
 
 
-def report(domain: JsonObject) -> Text:
+def report(domain: ApiObject) -> Text:
     """Lay out a domain: its state, each record's verdict, then each finding."""
     parts = [verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]
     if "status" in domain:  # a dry run has no state
@@ -113,7 +113,7 @@ def report(domain: JsonObject) -> Text:
     return Text("\n\n").join(part for part in parts if part)
 
 
-def verdicts(domain: JsonObject) -> Text:
+def verdicts(domain: ApiObject) -> Text:
     """Lay out each record's verdict; the next key and the Ed25519 keys, which do not decide, are last."""
     next_key = [domain["nextKey"]] if "nextKey" in domain else []
     records = [*domain.get("records", ()), *next_key, *domain.get("ed25519Keys", ())]
@@ -129,7 +129,7 @@ def verdicts(domain: JsonObject) -> Text:
     return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
 
 
-def finding(each: JsonObject) -> Text:
+def finding(each: ApiObject) -> Text:
     """Lay out one finding in the form of a compiler: title, place, the wrong text with a mark below it, the fix."""
     text = colour_text(each["severity"]).append(f"[{each['code']}]", style="bold")
     text.append(f": {visible(each['title'])}\n")
