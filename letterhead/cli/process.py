@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 WAITING = 2048  # connections that the kernel holds for us
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
-
-BackgroundTask = Callable[[asyncio.Event], Awaitable[None]]
 
 
 def load_settings(*, quiet: bool = False) -> "Settings":

@@ -14,10 +14,10 @@ from letterhead.errors import Fault, Kind
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from letterhead.cli.process import BackgroundTask
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
     from letterhead.relay import Listeners, RelaySettings
+    from letterhead.web.server import BackgroundTask
 
 
 def relay() -> Exit:

@@ -16,13 +16,14 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import BackgroundTask, address, load_settings, open_listeners, run_in_loop
+from letterhead.cli.process import address, load_settings, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
     from letterhead.relay import Listeners
+    from letterhead.web.server import BackgroundTask
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
@@ -123,7 +124,7 @@ async def serve_with(
     listeners: Sequence[socket.socket],
     *,
     with_worker: bool = True,
-    background_tasks: tuple[BackgroundTask, ...] = (),
+    background_tasks: "tuple[BackgroundTask, ...]" = (),
 ) -> None:
     """Serve what was opened elsewhere (the demo stands in for the outside world)."""
     from letterhead import worker as working

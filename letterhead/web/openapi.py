@@ -17,11 +17,12 @@ from letterhead.web.context import HtmlDocument
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.errors import ErrorEnvelope
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 TEMPLATES = Path(__file__).with_name("templates")
 REFERENCE = "#/components/schemas/{name}"
-PUBLISHED_NAMES = {"PublicChange": "ToldChange"}  # generated clients keep the names of their types
+# Generated clients keep the names of their types.
+PUBLISHED_NAMES = {"PublicChange": "ToldChange", "MessageBody": "Message", "ProofVerdict": "Verdict"}
 
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
@@ -60,7 +61,7 @@ SECURITY_SCHEMES = {
 }
 
 
-def describe(endpoints: Sequence[Endpoint]) -> Json:
+def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
     """Describe all endpoints as one OpenAPI 3.1 document."""
     wanted: list[Any] = [ErrorEnvelope]
     for endpoint in endpoints:
@@ -68,7 +69,7 @@ def describe(endpoints: Sequence[Endpoint]) -> Json:
     schemas, components = msgspec.json.schema_components(wanted, ref_template=REFERENCE)
     named = {repr(shape): schema for shape, schema in zip(wanted, schemas, strict=True)}
     queries = [endpoint.query.__name__ for endpoint in endpoints if endpoint.query]
-    paths: dict[str, Json] = {}
+    paths: dict[str, JsonObject] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, named, components)
     return {
@@ -90,14 +91,14 @@ def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
     return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
 
 
-def _open(schema: Json) -> Json:
+def _open(schema: JsonObject) -> JsonObject:
     """Leave the class's name away where it only repeats the key."""
     return {key: value for key, value in schema.items() if key != "title"}
 
 
-def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
+def _operation(endpoint: Endpoint, named: JsonObject, components: JsonObject) -> JsonObject:
     summary, _, more = (endpoint.serve.__doc__ or "").partition("\n")
-    operation: Json = {
+    operation: JsonObject = {
         "operationId": endpoint.serve.__name__,
         "tags": [endpoint.topic],
         "summary": summary,
@@ -115,7 +116,7 @@ def _operation(endpoint: Endpoint, named: Json, components: Json) -> Json:
     return operation
 
 
-def _security(access: Access) -> list[Json]:
+def _security(access: Access) -> list[JsonObject]:
     match access:
         case Access.OPEN:
             return []
@@ -125,7 +126,7 @@ def _security(access: Access) -> list[Json]:
             return [{"apiKey": []}, {"basic": []}]
 
 
-def _parameters(endpoint: Endpoint, components: Json) -> Iterable[Json]:
+def _parameters(endpoint: Endpoint, components: JsonObject) -> Iterable[JsonObject]:
     for part in endpoint.path.split("/"):
         if part.startswith("{"):
             name = part[1:-1]
@@ -151,9 +152,9 @@ def kinds_of(endpoint: Endpoint) -> list[Kind]:
     return list(dict.fromkeys(kinds))
 
 
-def _responses(endpoint: Endpoint, named: Json) -> Json:
+def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     if 204 in endpoint.statuses:
-        responses: Json = {"204": {"description": "Done", "headers": _headers()}}
+        responses: JsonObject = {"204": {"description": "Done", "headers": _headers()}}
     else:
         responses = {"200": _success(endpoint, named)}
     if 304 in endpoint.statuses:
@@ -168,12 +169,12 @@ def _responses(endpoint: Endpoint, named: Json) -> Json:
     return responses
 
 
-def _headers() -> Json:
+def _headers() -> JsonObject:
     description = "The same as trackingId in errors and in the log."
     return {"X-Tracking-Id": {"description": description, "schema": {"type": "string"}}}
 
 
-def _success(endpoint: Endpoint, named: Json) -> Json:
+def _success(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     schema = {"type": "string"} if endpoint.answer is None else named[repr(endpoint.answer)]
     return {
         "description": "Successful response",
@@ -182,7 +183,7 @@ def _success(endpoint: Endpoint, named: Json) -> Json:
     }
 
 
-def _problem(status: int, kinds: Sequence[Kind]) -> Json:
+def _problem(status: int, kinds: Sequence[Kind]) -> JsonObject:
     """Describe one error status with an example of the envelope for each code."""
     schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
     shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
@@ -193,12 +194,16 @@ def _problem(status: int, kinds: Sequence[Kind]) -> Json:
     }
 
 
-def text(described: Json) -> bytes:
-    """Write the document as it is served and committed."""
-    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
+def text(described: JsonObject) -> bytes:
+    """Return the document as it is served and committed."""
+    written = json.dumps(described, indent=2, ensure_ascii=False)
+    for name, published in PUBLISHED_NAMES.items():
+        written = written.replace(f'{REFERENCE.format(name=name)}"', f'{REFERENCE.format(name=published)}"')
+        written = written.replace(f'"{name}": {{', f'"{published}": {{')
+    return written.encode() + b"\n"
 
 
-def page(described: Json) -> HtmlDocument:
+def page(described: JsonObject) -> HtmlDocument:
     """Make the page for people."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
 

@@ -256,7 +256,7 @@ class Done(Out, frozen=True, kw_only=True):
     success: bool
 
 
-class Message(Out, frozen=True, kw_only=True):
+class MessageBody(Out, frozen=True, kw_only=True):
     """Says something to a person."""
 
     message: str
@@ -376,14 +376,14 @@ class LimitsIn(In, frozen=True, kw_only=True):
     ] = UNSET
 
 
-Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+EmailText = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 class NewAccount(In, frozen=True, kw_only=True):
     """Asks for an account."""
 
     name: ShortText
-    email: Email
+    email: EmailText
     limits: LimitsIn | UnsetType = UNSET
 
 
@@ -391,7 +391,7 @@ class AccountChange(In, frozen=True, kw_only=True):
     """Says what of an account is to change."""
 
     name: ShortText | UnsetType = UNSET
-    email: Email | UnsetType = UNSET
+    email: EmailText | UnsetType = UNSET
     limits: LimitsIn | UnsetType = UNSET
 
 

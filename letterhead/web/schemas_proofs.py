@@ -87,7 +87,7 @@ class ProofEnvelope(Out, frozen=True, kw_only=True):
     received: str | UnsetType = UNSET
 
 
-class Verdict(Out, frozen=True, kw_only=True):
+class ProofVerdict(Out, frozen=True, kw_only=True):
     """Tells how a receiver sees one message."""
 
     judged_at: datetime
@@ -109,4 +109,4 @@ class DomainProof(Out, frozen=True, kw_only=True):
     to: str | UnsetType = UNSET
     sent_at: datetime | UnsetType = UNSET
     server: Annotated[str, Meta(description="What the mail server said.")] | UnsetType = UNSET
-    verdict: Verdict | UnsetType = UNSET
+    verdict: ProofVerdict | UnsetType = UNSET

@@ -42,10 +42,10 @@ def _next(sent: ProofSent) -> str:
     )
 
 
-def verdict(found: AuthenticatedMessage) -> wire.Verdict:
+def verdict(found: AuthenticatedMessage) -> wire.ProofVerdict:
     """Tells a verdict."""
     proof = found.proof
-    return wire.Verdict(
+    return wire.ProofVerdict(
         judged_at=found.judged_at,
         envelope=_envelope(proof.case.envelope),
         dkim=tuple(_signature(each) for each in proof.dkim),

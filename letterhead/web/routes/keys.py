@@ -42,7 +42,9 @@ async def end_key(context: RequestContext) -> Response:
     days = context.query(schemas.EndKeyQuery).ends_in_days
     await accounts.end_key(context.deps, context.account_id, context.part("keyId"), context.actor, timedelta(days=days))
     context.state.credentials.forget()
-    return json_response(schemas.Message(message=f"The key ends in {days} days." if days else "The key is revoked."))
+    return json_response(
+        schemas.MessageBody(message=f"The key ends in {days} days." if days else "The key is revoked.")
+    )
 
 
 ENDPOINTS = (
@@ -55,6 +57,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE", path="/keys/{keyId}", serve=end_key, access=Access.FULL, topic="API keys",
-        answer=schemas.Message, query=schemas.EndKeyQuery, faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID), free=True,
+        answer=schemas.MessageBody, query=schemas.EndKeyQuery, free=True,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
     ),
 )  # fmt: skip

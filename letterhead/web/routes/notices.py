@@ -17,13 +17,13 @@ async def take_provider_notice(context: RequestContext) -> Response:
     unless LETTERHEAD_SES_NOTICE_TOPICS names topics. The body is JSON as SNS writes it, whatever its Content-Type.
     """
     await provider_notifications.accept_notification(context.deps, await request_body.read_octets(context.request))
-    return json_response(schemas.Message(message="taken"))
+    return json_response(schemas.MessageBody(message="taken"))
 
 
 ENDPOINTS = (
     Endpoint(
         method="POST", path="/provider/notices", serve=take_provider_notice, access=Access.OPEN, topic="The service",
-        answer=schemas.Message,
+        answer=schemas.MessageBody,
         faults=(
             Kind.NOT_FOUND, Kind.BODY_TOO_LARGE, Kind.BODY_NOT_JSON, Kind.BODY_INVALID, Kind.NOTICE_REFUSED,
             Kind.TOO_MANY_REQUESTS, Kind.PROVIDER_FAILED,

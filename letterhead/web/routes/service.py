@@ -14,12 +14,12 @@ from letterhead.web.serialize import JSON, json_response
 
 async def status(_context: RequestContext) -> Response:
     """Says that the service runs."""
-    return json_response(schemas.Message(message="Letterhead is running."))
+    return json_response(schemas.MessageBody(message="Letterhead is running."))
 
 
 async def health(_context: RequestContext) -> Response:
     """Says that the process lives; asks nothing of anybody."""
-    return json_response(schemas.Message(message="alive"))
+    return json_response(schemas.MessageBody(message="alive"))
 
 
 async def readiness(context: RequestContext) -> Response:
@@ -58,10 +58,11 @@ async def docs(context: RequestContext) -> Response:
 
 ENDPOINTS = (
     Endpoint(
-        method="GET", path="/status", serve=status, access=Access.OPEN, topic="The service", answer=schemas.Message,
+        method="GET", path="/status", serve=status, access=Access.OPEN, topic="The service", answer=schemas.MessageBody,
     ),
     Endpoint(
-        method="GET", path="/healthz", serve=health, access=Access.OPEN, topic="The service", answer=schemas.Message,
+        method="GET", path="/healthz", serve=health, access=Access.OPEN, topic="The service",
+        answer=schemas.MessageBody,
     ),
     Endpoint(
         method="GET", path="/readyz", serve=readiness, access=Access.OPEN, topic="The service",

@@ -33,7 +33,7 @@ async def revoke_setup_link(context: RequestContext) -> Response:
     """Revokes a set-up link: its page is gone at once."""
     part = context.part
     await setup_links.revoke_link(context.deps, context.account_id, part("sender"), part("linkId"), context.actor)
-    return json_response(schemas.Message(message="The link is revoked."))
+    return json_response(schemas.MessageBody(message="The link is revoked."))
 
 
 TOPIC, PATH = "Set-up links", "/domains/{sender}/setup-links"
@@ -50,6 +50,6 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="DELETE", path=f"{PATH}/{{linkId}}", serve=revoke_setup_link, access=Access.WRITE, topic=TOPIC,
-        answer=schemas.Message, faults=(Kind.NOT_FOUND,), free=True,
+        answer=schemas.MessageBody, faults=(Kind.NOT_FOUND,), free=True,
     ),
 )  # fmt: skip
