@@ -81,6 +81,16 @@ def plan_of(deps: Deps, domain: Domain) -> Plan:
     )
 
 
+def provider_name(deps: Deps) -> str:
+    """Return the name of the mail provider that domains are set up at."""
+    return deps.provider.name
+
+
+def list_edition(deps: Deps) -> bytes:
+    """Return what goes into every list of domains besides the domains: the provider's return-path, encoded."""
+    return msgspec.json.encode(deps.provider.return_path)
+
+
 async def list_domains(deps: Deps, account_id: str, page: DomainQuery) -> list[Domain]:
     """Lists an account's domains from what is stored: no DNS, no provider."""
     return await deps.store.domains(account_id, page)
