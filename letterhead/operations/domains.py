@@ -123,6 +123,16 @@ def plan_of(deps: PlanNeeds, domain: Domain) -> Plan:
     return check.plan_for(domain, deps.provider.return_path)
 
 
+def provider_name(deps: PlanNeeds) -> str:
+    """Return the name of the mail provider that domains are set up at."""
+    return deps.provider.name
+
+
+def list_edition(deps: PlanNeeds) -> bytes:
+    """Return what goes into every list of domains besides the domains: the provider's return-path, encoded."""
+    return msgspec.json.encode(deps.provider.return_path)
+
+
 async def list_domains(deps: FindDomainNeeds, account_id: str, query: DomainQuery) -> list[Domain]:
     """List an account's domains from what is stored: no DNS, no provider."""
     return await deps.store.domains(account_id, query)

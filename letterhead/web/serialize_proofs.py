@@ -1,4 +1,4 @@
-"""Knows how proofs are told on the wire; decides nothing."""
+"""Serializers of proofs."""
 
 from msgspec import UNSET
 
@@ -16,7 +16,7 @@ from letterhead.web.serialize import given
 
 
 def domain_proof(sender: str, found: ProofSent | AuthenticatedMessage, *, now_sent: bool = False) -> wire.DomainProof:
-    """Tells of a proof, wherever it is."""
+    """Return a proof, wherever it is."""
     match found:
         case AuthenticatedMessage():
             return wire.DomainProof(sender=sender, status="judged", verdict=verdict(found))
@@ -43,7 +43,7 @@ def _next(sent: ProofSent) -> str:
 
 
 def verdict(found: AuthenticatedMessage) -> wire.ProofVerdict:
-    """Tells a verdict."""
+    """Return a verdict."""
     proof = found.proof
     return wire.ProofVerdict(
         judged_at=found.judged_at,

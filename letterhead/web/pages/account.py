@@ -65,7 +65,7 @@ async def account(context: RequestContext) -> Response:
 
 
 async def change_reminders(context: RequestContext) -> Response:
-    """Says whether reminders are mailed."""
+    """Change whether reminders are mailed."""
     update = accounts.AccountUpdate(reminders=context.form.get("reminders") == "on")
     await accounts.change_account(context.deps, context.account_id, context.actor, update)
     return redirect(context, USAGE, done="saved")

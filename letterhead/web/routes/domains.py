@@ -113,7 +113,7 @@ def _tag_of(context: RequestContext, versions: Sequence[tuple[str, int]]) -> str
 
 
 def _secret(context: RequestContext) -> bool:
-    """Says whether private keys are shown to this caller."""
+    """Whether private keys are shown to this caller."""
     return context.caller.scope is Scope.FULL and context.deps.policy.expose_private_dkim
 
 
