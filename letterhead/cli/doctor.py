@@ -97,6 +97,7 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
 
     A server that runs on the embedded database locks it and has checked the keys: then ask that server.
     """
+    from letterhead.operations.self_monitoring import load_backlog
     from letterhead.wiring import assemble
 
     try:
@@ -104,7 +105,7 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
             kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
             yield DoctorLine(part="keys", said=f"they open what is sealed in the database{how}")
-            backlog = await deps.store.backlog(deps.now())
+            backlog = await load_backlog(deps)
             said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
             if backlog.lag > 300:
                 late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
