@@ -40,9 +40,9 @@ def test_ttls_the_order_of_records_and_the_owner_do_not_count() -> None:
         (NxDomain(negative_ttl=5, zone="dev"), NxDomain(negative_ttl=6, zone="dev")),
         (DELEGATED, replace(DELEGATED, negative_ttl=7, servers=SERVERS[::-1])),
     ]
-    for one, other in same:
-        assert one != other
-        assert fingerprint(one) == fingerprint(other) is not None
+    assert all(one != other for one, other in same)
+    assert [fingerprint(one) for one, _ in same] == [fingerprint(other) for _, other in same]
+    assert None not in [fingerprint(one) for one, _ in same]
 
 
 def test_all_else_counts() -> None:

@@ -59,7 +59,7 @@ PLANTED = [
     (rules.class_names_are_unique, "operations/ids.py", "class Finding:\n    pass", "Finding stands in"),
     (rules.class_names_are_unique, "operations/ids.py", "class _Finding:\n    pass", "Finding stands in"),
     (rules.functions_take_few_parameters, "operations/ids.py", NINE, "nine() takes 9 parameters"),
-    (rules.functions_are_small, "operations/ids.py", LONG, "long() has 51 lines"),
+    (rules.functions_are_small, "operations/ids.py", LONG, "long() has 52 lines"),
     (rules.functions_are_small, "operations/ids.py", "ONE = 1\n" * 400, "lines (at most 400)"),
     (rules.packages_name_their_modules, "web/stuff.py", '"""Stuff."""', "web/stuff.py is not named"),
     (rules.packages_name_their_modules, "core/dkim/more.py", '"""More."""', "core/dkim/more.py is not named"),
@@ -86,7 +86,7 @@ IMPORTS = [
     ("core/dkim/verify.py", "from letterhead.core.spf import record", "standards do not know each other"),
     ("core/names/domain_names.py", "from letterhead.operations import ids", "Imports run one way"),
     ("operations/ids.py", "from letterhead.adapters import keyring", "Wiring alone names adapters"),
-    ("relay/delivery_loop.py", "import uvicorn", "Web alone imports the web server"),
+    ("relay/delivery_loop.py", "import uvicorn", "Web alone imports the web framework and the web server"),
 ]
 
 
