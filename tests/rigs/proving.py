@@ -33,5 +33,5 @@ class Box:
 def given_to(deps: Deps, *, readable: bool = True) -> Box:
     """Gives a running installation a path for proofs, and a mailbox that can be read or not."""
     box = Box()
-    object.__setattr__(deps, "proving", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
+    object.__setattr__(deps, "proofs", ProofSetup(to=TO, mailer=box, mailbox=box if readable else None))
     return box
