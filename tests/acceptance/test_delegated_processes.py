@@ -25,7 +25,7 @@ def targets(client: httpx2.Client) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_no_key_is_lost_when_processes_die(lab: DnsLab, tmp_path: Path) -> None:
     """Killed again and again while domains come and go, with a server that is not there at first: all is as told."""
     zone = key_zone(lab)

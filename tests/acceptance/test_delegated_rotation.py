@@ -27,7 +27,7 @@ async def story(lab: DnsLab, tmp_path: Path, clock: Clock) -> AsyncIterator[Stor
         yield story
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_no_message_is_lost(split_zone: str, story: Story) -> None:
     """Never a signature that fails, through two changes of keys, the second at the slot of the first key."""
     lab, world, turn = story.lab, story.world, story.clock

@@ -59,7 +59,7 @@ async def shown(world: World, url: str) -> dict[str, object]:
         return dict(domain)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", ["rspamd", "exim"])
 async def test_both_signatures_verify_once_the_record_is_there(lab: DnsLab, exporting: Exporting, program: str) -> None:
     """RSA alone until every server has the Ed25519 record, then both: through a change of keys, until it is gone."""

@@ -23,7 +23,7 @@ from tests.rigs.kms import Kms
 from tests.rigs.letterhead import Installation, Serving
 from tests.rigs.waiting import is_within
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ALONE = {"PROVIDER": "simulated", "DNS_RESOLVERS": "127.0.0.1:9"}
 

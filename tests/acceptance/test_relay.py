@@ -131,7 +131,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab, ledger:
         yield running
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_what_goes_through_verifies(running: Running, ledger: Ledger, zone: str) -> None:
     """Sent as an application does, each message arrives, verifies through real DNS, and bounces come to MAIL FROM."""
     running.prove(zone)
@@ -193,7 +193,7 @@ def test_a_relay_that_can_not_be_is_refused(tmp_path: Path, lab: DnsLab, ledger:
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_over_tls(tmp_path: Path, lab: DnsLab, ledger: Ledger, zone: str) -> None:
     """Beyond this machine a key is taken over TLS alone: by STARTTLS, or from the first octet; both sign and send."""
     shown, secure = smtp.certificate(tmp_path), free_port("127.0.0.1")
@@ -233,7 +233,7 @@ def send(client: smtplib.SMTP, key: str, zone: str) -> None:
     client.sendmail(f"app@{zone}", ["you@receiver.test"], signing.message(zone))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_no_message_fails_while_keys_change(lab: DnsLab, split_zone: str, tmp_path: Path, ledger: Ledger) -> None:
     """With servers that disagree, and messages that waited: each one verifies when it is sent, and once more later."""
     clock = Clock(noon())

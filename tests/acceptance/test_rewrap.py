@@ -44,7 +44,7 @@ def rewrapping(serving: Serving) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_killed_in_the_middle_and_run_again(installation: Installation) -> None:
     """After each kill -9, of command or server, every secret opens; after a whole run the old key is not needed."""
     with installation.serving("--no-worker") as serving:

@@ -137,7 +137,7 @@ def spoilt(record: PlannedRecord) -> str:
     return f'"{record.value[:100]}" "{record.value[200:]}"'
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_no_message_is_lost(lab: DnsLab, split_zone: str, world: World, clock: Clock) -> None:
     """Never a signature that fails, before, while and after the key changes; the switch comes when all serve it."""
     await world.add(split_zone)

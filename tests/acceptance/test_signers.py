@@ -85,7 +85,7 @@ async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> Asy
             yield Exporting(world, clock, url, zone, folder)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", ["opendkim", "rspamd", "exim"])
 async def test_the_program_signs_with_the_exported_files(lab: DnsLab, exporting: Exporting, program: str) -> None:
     """Before and after a change of keys: what the program signs verifies, by the selector that the API shows."""

@@ -78,7 +78,7 @@ class Customer:
         return [each["id"] for each in self.client.get("/events", params={"limit": 1000}).json()]
 
 
-@pytest.mark.timeout(180 + 8 * KILLS)
+@pytest.mark.timeout(600 + 8 * KILLS)
 def test_workers_killed_while_they_deliver(installation: Installation, receiver: Ledger) -> None:
     """Each event arrives under its one id, no other id ever does, and what is in the timeline is what arrived."""
     with installation.serving("--no-worker") as serving:
@@ -117,7 +117,7 @@ def _round(number: int, installation: Installation, serving: Serving, receiver: 
     return customer
 
 
-@pytest.mark.timeout(120 + 2 * KILLS)
+@pytest.mark.timeout(600 + 2 * KILLS)
 def test_the_service_killed_while_it_delivers(tmp_path: Path, receiver: Ledger) -> None:
     """On SQLite, where the service's own process delivers, the same holds when that is killed, and it starts again."""
     alone = Installation(

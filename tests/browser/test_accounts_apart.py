@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import signed_in
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_accounts_do_not_see_each_other(browser: Browser, service: Serving, sender: str) -> None:

@@ -13,7 +13,7 @@ from tests.browser.conftest import signed_in, wait_in, watched
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.letterhead import Installation
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 PAGE = """<!doctype html><title>an operator's application</title><p id="heard"></p><iframe src="{link}" width="900"
 height="900"></iframe><script>addEventListener("message", event => {{ document.querySelector("#heard").textContent =
 event.origin + " " + JSON.stringify(event.data); }});</script>"""

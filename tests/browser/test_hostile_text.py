@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Desk
 from tests.rigs.dns_lab import DnsLab
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 EVIL = "<img src=x onerror=alert(1)></code></script><script>alert(2)</script>{{7*7}}"
 
 

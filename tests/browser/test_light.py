@@ -12,7 +12,7 @@ from tests.browser.sights import sign_in
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 LIGHT, FAST = 100_000, 100.0  # octets of all that a first page loads, milliseconds until its HTML is there
 TRIES = 40  # a page that is slow is slow each time, a machine that is busy is not
 SHIFTS = """window.shifted = 0;

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Desk, watched
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_revoked_link_closes_the_page_that_is_open(desk: Desk, browser: Browser, sender: str) -> None:

@@ -14,7 +14,7 @@ from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
 from tests.rigs.waiting import is_within
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 TURNS_GREEN = 10.0  # seconds
 # The word stands for two seconds: it is noted when it comes, not looked for afterwards.
 NOTE = """button => { const noted = [];

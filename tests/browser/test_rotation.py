@@ -10,7 +10,7 @@ from tests.browser.conftest import PATIENCE, Desk, watched
 from tests.browser.test_newcomer import CARDS, type_in
 from tests.rigs.dns_lab import DnsLab
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 THEMES: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 360))

@@ -7,7 +7,7 @@ from tests.browser.conftest import signed_in, wait_in
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Serving
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_the_whole_way_without_script(browser: Browser, service: Serving, lab: DnsLab, sender: str) -> None:

@@ -28,7 +28,7 @@ FINDINGS = {
 }
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_a_domain_turns_success(tmp_path: Path) -> None:
     """Ten domains stand in every state with the mistakes that were made, and one turns SUCCESS by itself."""
     with running(tmp_path, "demo") as demo:

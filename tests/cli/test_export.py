@@ -281,7 +281,7 @@ def test_a_key_as_every_program_reads_it(tmp_path: Path, server: str) -> None:
     assert not [line for line in text.decode().splitlines() if line in ended.out]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_watch_keeps_the_files_current(tmp_path: Path, server: str) -> None:
     """What changes is written and the program told; a server that fails changes nothing; SIGTERM ends it well."""
     out, told = tmp_path / "out", tmp_path / "told"

@@ -28,7 +28,7 @@ def receiver() -> Iterator[Ledger]:
         yield ledger
 
 
-@pytest.mark.timeout(180)  # a dozen processes, one after the other
+@pytest.mark.timeout(600)  # a dozen processes, one after the other
 def test_a_webhook_from_add_to_delete(open_service: Running, receiver: Ledger) -> None:
     """add prints the secret alone, test waits for the answer, deliveries show it, redeliver keeps the id."""
     added = open_service.call("webhooks", "add", receiver.url, "--events", "domain.created")

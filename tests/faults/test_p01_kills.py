@@ -90,7 +90,7 @@ def installed(folder: Path, keys: int, **settings: str) -> Installation:
     return made
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, size: int, figures: Figures) -> None:
     """Killed in the middle of POSTs, the service is ready within 3 s and has all that it acknowledged."""
     installation = installed(tmp_path, KEYS_A_ROUND * size // WHOLE)
@@ -114,6 +114,7 @@ def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, size: int, figures:
     assert is_within(statistics.median(waits), READY)  # of one or another a busy neighbour takes the core
 
 
+@pytest.mark.timeout(600)
 async def test_kill_9_of_a_writer_loses_nothing(tmp_path: Path, size: int, figures: Figures) -> None:
     """Killed in the middle of a transaction, the file opens within 3 s with all that was acknowledged, whole."""
     url, acked, lost, waits = f"sqlite:///{tmp_path}/letterhead.db", 0, 0, []
@@ -146,7 +147,7 @@ def killed(url: str, kill: int) -> set[str]:
     return {line.strip() for line in told if line.endswith("\n")}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_crashes_of_postgres_lose_nothing(tmp_path: Path, size: int, figures: Figures) -> None:
     """Postgres crashes under the running service: nothing acknowledged is lost, and writes go on within 3 s."""
     with postgres_rig.running(DURABLE) as postgres:
@@ -157,7 +158,7 @@ def test_crashes_of_postgres_lose_nothing(tmp_path: Path, size: int, figures: Fi
     assert is_within(statistics.median(waits), READY)  # of one or another a busy neighbour takes the core
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_postgres_that_does_not_wait_for_the_disk_loses(tmp_path: Path, figures: Figures) -> None:
     """The same with synchronous_commit=off loses what was acknowledged: the test above can fail."""
     hasty = {**DURABLE, "synchronous_commit": "off", "wal_writer_delay": "10s"}

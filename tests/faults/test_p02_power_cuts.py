@@ -143,7 +143,7 @@ async def cut(folder: Path, pragmas: Sequence[str], cuts: int) -> tuple[int, int
     return made, acked, lost
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_power_cuts_lose_nothing(tmp_path: Path, size: int, figures: Figures) -> None:
     """After every cut the file is whole, and all that was acknowledged is as it was said to be."""
     made, acked, lost = asyncio.run(cut(tmp_path, WRITER, size))

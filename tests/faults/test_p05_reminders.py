@@ -70,7 +70,7 @@ async def forget_leases(url: str) -> None:
         await connection.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_workers_killed_while_they_remind(
     tmp_path: Path, postgres_url: str, lab: DnsLab, ledger: Ledger, size: int, figures: Figures
 ) -> None:

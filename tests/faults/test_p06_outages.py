@@ -137,7 +137,7 @@ def live(domain: Domain, bad: Evidence, good: Evidence, begin: datetime, chance:
     tally.late += first
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_an_outage_demotes_nobody(world: World, dns: FailingDns, size: int, figures: Figures) -> None:
     """A day without DNS, in eight ways: nobody is demoted, nothing is told, and soon after all are looked at again."""
     verified, chance, begin = await world.domain(ZONES[0]), random.Random(6), noon() + timedelta(days=3)
@@ -190,7 +190,7 @@ async def test_an_installation_keeps_still(world: World, dns: FailingDns, clock:
 QUICK = ("servfail", "refused", "lame", "formerr")  # modes that are answered, so that nobody waits
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_an_outage_in_real_packets(tmp_path: Path, clock: Clock) -> None:
     """The same through the real resolver at servers that fail in one way after the other: nobody is demoted, no look
     costs more than 64 packets, and within a quarter of an hour after it each zone was asked again."""

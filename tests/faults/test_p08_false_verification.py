@@ -189,7 +189,7 @@ def receives_ours(each: Answer) -> bool:
     return isinstance(rdata, Txt) and modulus("".join(rdata.strings)) == modulus(ours())
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_false_verification(size: int, figures: Figures) -> None:
     """Where we say "present", every server that answered gives receivers our key: never another, never part of it."""
     chance, seen, false = random.Random(8), Counter[RecordState](), list[Sequence[Answer]]()

@@ -169,7 +169,7 @@ def unlike(known: str) -> str:
     return head + mark + tail.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_no_foreign_canary_in_any_answer(
     house: Installation, stranger: Stranger, size: int, figures: Figures
 ) -> None:

@@ -37,7 +37,7 @@ def used() -> float:
     return times.ru_utime + times.ru_stime
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_wrong_key_is_refused(installation: Installation, figures: Figures) -> None:
     """Whatever is started ends at once, says which key it lacks, and has changed nothing."""
     before, took = written(installation.folder), []

@@ -131,7 +131,7 @@ def installation(tmp_path: Path, lab: DnsLab) -> Installation:
     return made
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_sigterm_cuts_no_reply(installation: Installation, size: int, figures: Figures) -> None:
     """Stopped under load again and again: a request has its whole response, or nothing came of it.
 

@@ -111,7 +111,7 @@ def backed_up(installation: Installation, size: int, backup: Callable[[int], Ins
     return lost
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_copy_of_sqlite_restores(tmp_path: Path, size: int, figures: Figures) -> None:
     """Copied while it is written, the file opens elsewhere with all that was acknowledged, and every key."""
 
@@ -125,7 +125,7 @@ def test_a_copy_of_sqlite_restores(tmp_path: Path, size: int, figures: Figures) 
     assert lost == 0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_dump_of_postgres_restores(tmp_path: Path, size: int, postgres: Postgres, figures: Figures) -> None:
     """Dumped while it is written, the database is restored elsewhere with all that was acknowledged, and every key."""
     source = postgres.create()

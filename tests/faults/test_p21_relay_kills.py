@@ -60,7 +60,7 @@ def arrived(ledger: Ledger) -> Counter[str]:
     return Counter(str(each.message["Subject"]).removeprefix("Number ") for each in ledger.taken)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_kill_9_of_the_relay_loses_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, lab: DnsLab, zone: str, size: int, figures: Figures, database: str

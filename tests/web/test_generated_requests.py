@@ -28,7 +28,7 @@ async def generated(folder: Path, house: Installation, key: str, *which: str) ->
     return process.returncode == 0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_no_undocumented_answer(tmp_path: Path) -> None:
     """No 5xx, no status, media type, header or shape that the document does not state, for account and operator."""
     async with running(tmp_path, rate=1e6, burst=10**6, failure_rate=1e6, failure_burst=10**6) as house:
