@@ -27,7 +27,7 @@ def plan(
     slots: KeyDelegation | None = None,
 ) -> Plan:
     """Plans the usual four records, or the two without a MAIL FROM domain."""
-    claim = domain(sender, zone=zone, mail_from=f"{label}.{sender}" if mail_from else None, slots=slots)
+    claim = domain(sender, zone=zone, mail_from=f"{label}.{sender}" if mail_from else None, key_delegation=slots)
     return plan_for(claim, PATH)
 
 
