@@ -40,7 +40,7 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
     state = _new_state(deps, settings)
     api, pages = JsonRenderer(), PageRenderer(state.templates)
     unserved = Unserved(state, api, pages)
-    # People type a final slash; programs are told that there is nothing.
+    # People type a final slash: pages accept it; the API answers 404.
     slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
     resources: list[Resource] = []
     for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages)):
@@ -88,7 +88,7 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
 
 
 class ExactRoute(Route):
-    """A route whose path ends where it says; the `$` of Starlette's pattern also matches before a final line feed."""
+    """A route that matches the whole path; the `$` of Starlette's pattern also matches before a final line feed."""
 
     def __init__(self, path: str, endpoint: "Resource") -> None:
         super().__init__(path, endpoint)

@@ -1,6 +1,6 @@
 """Credentials of programs: API keys (Bearer, Basic) and the operator's token.
 
-A missing, malformed, unknown, revoked and expired key get one and the same answer.
+A missing, malformed, unknown, revoked or expired key gets one and the same response.
 """
 
 import base64
@@ -81,7 +81,7 @@ class Credentials:
         )
 
     def is_operator_session(self, session: Session) -> bool:
-        """Whether a session was opened with the operator's token as it is set now."""
+        """Whether a session was opened with the operator's token that is configured now."""
         secret = self._settings.operator_token
         if secret is None or session.caller is not None:
             return False
@@ -93,7 +93,7 @@ class Credentials:
         return secret is not None and is_token(text, secret)
 
     def forget(self) -> None:
-        """Forget all callers, because an account or a key was changed here."""
+        """Drop all cached callers, because an account or a key was changed in this process."""
         self._known.clear()
 
 
@@ -122,5 +122,5 @@ def read_credentials(request: Request) -> tuple[str | None, str]:
 
 
 def client_address(request: Request) -> str:
-    """Return the address that the request came from, as the server saw it."""
+    """Return the address that the request came from, as the server sees it."""
     return request.client.host if request.client else "unknown"

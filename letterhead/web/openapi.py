@@ -28,7 +28,7 @@ PUBLISHED_NAMES = {"PublicChange": "ToldChange", "MessageBody": "Message", "Proo
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
 EVERYWHERE = (Kind.STORAGE_UNAVAILABLE, Kind.INTERNAL)
-# The server itself answers these before any endpoint is known, in the same envelope.
+# The HTTP protocol answers these before any endpoint is known, in the same envelope.
 OF_THE_SERVER = (Kind.REQUEST_MALFORMED, Kind.REQUEST_TOO_SLOW, Kind.HEADERS_TOO_LARGE)
 
 INFO = {
@@ -128,7 +128,7 @@ def _parameters(endpoint: Endpoint, components: JsonObject) -> Iterable[JsonObje
 
 
 def kinds_of(endpoint: Endpoint) -> list[Kind]:
-    """List every fault that an endpoint can answer with."""
+    """Return the kinds of all faults that an endpoint can answer with."""
     kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
     if endpoint.body is not None:
         kinds += BODY

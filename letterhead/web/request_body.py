@@ -16,8 +16,8 @@ from letterhead.errors import Fault, Kind
 
 LIMIT = 64 * 1024  # octets
 DEPTH = 32
-_DIGITS = 18  # a longer integer fits no field of ours, and reading one costs its square
-# A string may lack its end: if that had to be there, each quote of a body without one would be read to the end again.
+_DIGITS = 18  # a longer integer fits no field, and parsing one takes quadratic time
+# The closing quote is optional: if it were required, each quote of a body without one would be scanned to the end.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)

@@ -52,7 +52,7 @@ class SenderDomain(PublicDomain, frozen=True, kw_only=True):
 
 
 class RecordCheck(Out, frozen=True, kw_only=True):
-    """The result of the last check for one planned record; `perspectives` are the resolvers that disagree."""
+    """The result of the last check for one planned record; `perspectives` are the servers that lack the value."""
 
     id: RecordName | Literal["dkim_next", "dkim_ed25519", "dkim_ed25519_next"]
     label: str

@@ -16,7 +16,7 @@ from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.names.domain_names import DomainName
-from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
 from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
 from letterhead.operations.accounts import NewApiKey
@@ -90,11 +90,7 @@ def health(each: Domain, check: CheckResult | None, now: datetime) -> schemas.He
 def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
     """Serialize one domain in full."""
     each, check = view.domain, view.last_check
-    results = (
-        check.results
-        if check
-        else [RecordResult(record=record, verdict=Verdict.UNANSWERED) for record in view.plan.records]
-    )
+    results = check.results if check else [unanswered_result(record) for record in view.plan.records]
     has_next_key = check and (each.rotation or each.key_delegation)
     return schemas.DomainDetail(
         **_listed(each, view.plan, keys),
