@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.accounts.setup_links import SetupLink, works
+from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.findings.diagnosis import Severity
@@ -21,7 +21,7 @@ from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
 from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.checks import DnsCheck
-from letterhead.operations.domains import DomainView, PrivateKeys, plan_of
+from letterhead.operations.domains import DomainView, PrivateKeys, plan_of, provider_name
 from letterhead.operations.preflight import PreflightResult
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports.deps import Deps
@@ -65,8 +65,8 @@ def domain(
 
 def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any]:
     if keys is None:
-        return representation.values(each, plan)
-    return representation.values(each, plan) | {
+        return representation.domain_fields(each, plan)
+    return representation.domain_fields(each, plan) | {
         "private_dkim_key": keys.dkim,
         "private_ed25519_key": given(keys.ed25519),
     }
@@ -108,7 +108,7 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         next_key=_next_key(results) if has_next_key else UNSET,
         ed25519_keys=_ed25519_keys(results) if check else UNSET,
         findings=check.findings if check else (),
-        provider=_provider(deps.provider.name, each),
+        provider=_provider(provider_name(deps), each),
         snapshot=check.snapshot if check else UNSET,
     )
 
@@ -187,7 +187,7 @@ def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
         waits_for=rotation.waits_for(each),
         selector=each.selector,
         next_selector=coming.selector if coming else UNSET,
-        record=representation.record_of(record, plan.zone) if record and coming else UNSET,
+        record=representation.public_record(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
         looked_at=given(coming.checked_at) if coming else UNSET,
         missing_at=(coming.missing_at or UNSET) if coming else UNSET,
@@ -273,7 +273,7 @@ def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
         id=each.id,
         created_at=each.created_at,
         expires_at=each.ends_at,
-        ended=not works(each, now),
+        ended=not is_valid(each, now),
         opened_at=given(each.opened_at),
     )
 

@@ -39,14 +39,14 @@ def domain_proof(sender: str, found: ProofSent | AuthenticatedMessage, *, now_se
 def verdict(found: AuthenticatedMessage) -> wire.ProofVerdict:
     """Serialize the results of authenticating a message."""
     proof = found.proof
-    envelope, spf, dmarc, policy = proof.case.envelope, proof.spf, proof.dmarc, proof.dmarc.policy
+    envelope, spf, dmarc, policy = proof.given.envelope, proof.spf, proof.dmarc, proof.dmarc.policy
     return wire.ProofVerdict(
         judged_at=found.judged_at,
         envelope=wire.ProofEnvelope(
             client_ip=given(envelope.client_ip),
-            client_ip_from=envelope.client_told.value,
+            client_ip_from=envelope.client_source.value,
             mail_from=given(envelope.mail_from),
-            mail_from_from=envelope.mail_from_told.value,
+            mail_from_from=envelope.mail_from_source.value,
             helo=given(envelope.helo),
             received=given(envelope.received),
         ),
@@ -61,7 +61,7 @@ def verdict(found: AuthenticatedMessage) -> wire.ProofVerdict:
         dmarc=wire.ProofDmarc(
             **_part(dmarc.judgement),  # type: ignore[arg-type]
             outcome=dmarc.outcome,  # type: ignore[arg-type]
-            from_domain=given(proof.case.from_domain),
+            from_domain=given(proof.given.from_domain),
             policy=policy.applied if policy else UNSET,  # type: ignore[arg-type]
             host=policy.name if policy else UNSET,
             record=policy.text if policy else UNSET,

@@ -1,4 +1,4 @@
-"""Knows how a planned record is shown to a person: typed as the panel wants it, how it stands, what to mend."""
+"""Planned records as a person sees them: as the DNS host wants them typed, how they stand, what to repair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ GONE = frozenset({"dkim.removed"})  # says when it went, and not that something 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """Holds one record. `name`, `value` and `priority` are what is typed into the panel's fields, octet for octet."""
+    """One record. `name`, `value` and `priority` are what is typed into the panel's fields, octet for octet."""
 
     record: PlannedRecord
     name: str
@@ -34,7 +34,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """Holds all of a domain's records with what was found; `panel` is its DNS host's, where we know it."""
+    """All of a domain's records with what was found; `panel` is its DNS host's, where we know it."""
 
     panel: DnsHost | None
     nameservers: tuple[str, ...]
@@ -48,7 +48,7 @@ class Board:
 
     @property
     def required(self) -> tuple[Card, ...]:
-        """Gives the records that must be there."""
+        """The records that must be there."""
         return tuple(card for card in self.cards if card.record.required)
 
     @property
@@ -58,7 +58,7 @@ class Board:
 
     @property
     def complete(self) -> bool:
-        """Says whether all that is required is there."""
+        """Whether all that is required is there."""
         return self.found == len(self.required)
 
 
@@ -101,14 +101,14 @@ def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: 
 
 
 def _remembered(record: PlannedRecord, view: DomainView) -> str | None:
-    """Says that an alias is there which a routine look does not ask for: one with no key behind it, seen before."""
+    """Take an alias for found that a routine check does not ask for: one with no key behind it, seen before."""
     idle = record.rdtype == "CNAME" and view.domain.rotation is None and record.id is RecordId.DKIM_NEXT
     seen = dict(view.domain.verdicts).get(record.id) is Verdict.PRESENT
     return "found" if idle and seen else None
 
 
 def _says_missing(finding: Finding) -> bool:
-    """Tells what the card itself says: here is the record, and it is not there yet."""
+    """Whether a finding repeats what the card itself shows: the record, and that it is missing."""
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 

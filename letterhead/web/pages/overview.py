@@ -78,7 +78,7 @@ def _addresses(page: DomainQuery, search: str) -> Callable[..., str]:
 
 
 def _row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
-    """Gives a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
+    """Return a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
     found = checkup.findings if checkup else ()
     told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
     told.sort(key=lambda each: each.code != wanted)

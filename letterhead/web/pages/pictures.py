@@ -1,4 +1,4 @@
-"""Knows how numbers become small pictures: inline SVG that the stylesheet colours, with a title that says it in words.
+"""Charts of numbers: inline SVG that the stylesheet colours, with a title that says it in words.
 
 Knows neither domains nor accounts.
 """

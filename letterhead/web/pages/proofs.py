@@ -31,7 +31,7 @@ async def judge(context: RequestContext) -> Response:
 
 
 async def send(context: RequestContext) -> Response:
-    """Has a message sent, and leads to where it is waited for."""
+    """Send a message, and lead to where it is waited for."""
     sent = await proofs.send(context.deps, context.account_id, context.part("sender"), context.actor)
     return redirect(context, f"{domain_path(sent.sender)}/proof/{sent.id}")
 

@@ -47,7 +47,7 @@ async def show_setup(context: RequestContext) -> Response:
 
 
 def outcome(view: DomainView, laid: Board) -> str:
-    """Says in one word how far it is: done, next (a new key waits), provider (looks too), risk, ended, waiting."""
+    """Return how far the set-up is: done, next (a new key waits), provider (checks too), risk, ended, waiting."""
     if is_wholly_verified(view.domain):
         waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.key_delegation is None
         return "next" if waits else "done"
@@ -75,7 +75,7 @@ def _mail(context: RequestContext, view: DomainView, url: str) -> str:
 
 
 async def zone_file(context: RequestContext) -> Response:
-    """Gives the records as text for a zone file."""
+    """Return the records as text for a zone file."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
     return zone_text(await setup_links.show_linked_domain(context.deps, link))
 

@@ -1,4 +1,8 @@
-"""Every endpoint of the API, by subject; routes, the OpenAPI document and the tests are made from this list."""
+"""Every endpoint of the API, by subject; routes, the OpenAPI document and the tests are made from this list.
+
+`domains`, `setup_links`, `rotations`, `proofs`, `events`, `webhooks`, `keys`, `accounts`, `identities`, `reminders`,
+`secrets`, `notices` and `service`.
+"""
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (

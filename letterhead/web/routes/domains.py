@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.check.catalogue import DIAGNOSES, like
+from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
@@ -113,7 +113,7 @@ def _tag_of(context: RequestContext, versions: Sequence[tuple[str, int]]) -> str
 
 
 def _secret(context: RequestContext) -> bool:
-    """Says whether private keys are shown to this caller."""
+    """Whether private keys are shown to this caller."""
     return context.caller.scope is Scope.FULL and context.deps.policy.expose_private_dkim
 
 
@@ -148,7 +148,7 @@ def _code(problem: str) -> str:
     """Takes the code of a finding; any other would be an empty list that looks like good news."""
     if problem in DIAGNOSES:
         return problem
-    near = like(problem)
+    near = similar_codes(problem)
     raise Fault(
         Kind.PARAMETER_INVALID,
         f"The query parameter 'problem' is {problem!r}: there is no finding with this code.",
@@ -172,7 +172,7 @@ async def _private_keys(context: RequestContext, listed: Sequence[Domain]) -> di
 
 
 async def _health(context: RequestContext, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
-    checkups = await domains.list_checkups(context.deps, listed)
+    checkups = await domains.list_last_checks(context.deps, listed)
     now = context.deps.now()
     return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
 

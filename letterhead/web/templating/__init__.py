@@ -1,1 +1,4 @@
-"""How a page's HTML is made: templates, texts, the operator's brand, and what a browser may load."""
+"""How a page's HTML is made, and what a browser may load.
+
+`environment` has the templates, `texts` every sentence, `brand` the operator's colour.
+"""
