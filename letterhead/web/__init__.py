@@ -1,10 +1,30 @@
 """The HTTP API and the web pages: both translate requests into operations and results into responses.
 
-`app` puts them together: `middleware`, `routes` and `pages`, each request in a `context`, behind `access` and `auth`,
-which use `rate_limits`. `endpoint` is a row of the tables that routing and `openapi` (with `examples`) read. The API
-reads by `request_body`, and answers by `schemas`, `schemas_events`, `schemas_links` and `schemas_proofs`, which
-`serialize`, `serialize_events` and `serialize_proofs` fill; `errors` is the error envelope, `etags` and `list_cache`
-spare work. `templating` makes HTML. `server` runs it all on uvicorn, with our `http_protocol`.
+- `access`: authentication, rate, scope and quota of each request
+- `app`: the ASGI application
+- `auth`: API keys and the operator's token
+- `context`: the state of the application and the context of one request
+- `endpoint`: one row for each endpoint
+- `errors`: the error envelope, and the status of each kind of fault
+- `etags`: ETags and conditional requests
+- `examples`: an example of every error for the OpenAPI document
+- `http_protocol`: responses to protocol errors
+- `list_cache`: cached lists of domains
+- `middleware`: tracking id, headers, log and metrics of every response
+- `openapi`: the OpenAPI document and its page
+- `pages`: the web pages
+- `rate_limits`: requests per second and repeated requests
+- `request_body`: strict parsing of bodies and queries
+- `routes`: the endpoints of the API
+- `schemas`: JSON of requests and responses
+- `schemas_events`: JSON of events, webhooks and deliveries
+- `schemas_links`: JSON of set-up links
+- `schemas_proofs`: JSON of proofs
+- `serialize`: values of the core as JSON
+- `serialize_events`: events, webhooks and deliveries as JSON
+- `serialize_proofs`: proofs as JSON
+- `server`: the server and its background tasks
+- `templating`: templates, texts and branding of the pages
 """
 
 from dataclasses import dataclass
@@ -16,10 +36,10 @@ STOPPING = "letterhead.stopping"  # in the lifespan state: the event that the se
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """What an operator may set: `rate` and `burst` are requests per second and key, `failures` per address."""
+    """Settings of the operator: `rate` and `burst` limit requests per key, `failure_…` failed sign-ins per address."""
 
     public_url: str  # without a final slash, as clients see it: links and the OpenAPI document begin with it
-    operator_token: Secret | None = None  # without one, nobody is the operator
+    operator_token: Secret | None = None  # None: there is no operator
     brand_name: str = "Letterhead"
     brand_logo: str | None = None  # an https address
     brand_colour: str | None = None  # #rrggbb
@@ -32,4 +52,4 @@ class WebSettings:
     share_failures: bool = False  # with the other processes on this store
     remember_callers: float = 0.8  # seconds, so that a revoked key is dead within 1 s
     flush_every: float = 1.0  # seconds between two writes of the requests counted
-    kept_lists: int = 16 * 1024 * 1024  # octets of lists kept to be answered again
+    kept_lists: int = 16 * 1024 * 1024  # octets of the cache of lists

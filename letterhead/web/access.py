@@ -1,4 +1,4 @@
-"""Access: who asks, how fast and with what scope. The one place where a request is let through or refused."""
+"""Access control: authentication, rate, scope and quota. The one place where a request is admitted or refused."""
 
 from typing import Protocol
 
@@ -21,20 +21,20 @@ _SCOPES = {Access.READ: Scope.READ, Access.WRITE: Scope.WRITE, Access.FULL: Scop
 
 
 class Renderer(Protocol):
-    """How one kind of client says who it is, and how it is told of a fault: a program or a person."""
+    """Authentication and error responses for one kind of client: programs or browsers."""
 
-    requests: str  # what a client makes too many of, in its words
+    requests: str  # as the message of `too-many-requests` names them
 
     async def identify(self, context: RequestContext, access: Access) -> None:
-        """Write into the context who is asking; Fault `unauthorized`, `too-many-requests`."""
+        """Set the caller in the context; Fault `unauthorized`, `too-many-requests`."""
         ...
 
     async def prepare(self, context: RequestContext, method: str) -> None:
-        """Check what must hold before the endpoint of an admitted request is called; Fault."""
+        """Check an admitted request before its endpoint is called; Fault as the renderer decides."""
         ...
 
     def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
-        """Return the refusal of a caller whose scope does not do."""
+        """Return the fault for a caller without the scope needed."""
         ...
 
     def render_fault(self, context: RequestContext, fault: Fault) -> Response:
@@ -43,7 +43,7 @@ class Renderer(Protocol):
 
 
 class JsonRenderer:
-    """Programs: they send an API key or the operator's token, and get the error envelope."""
+    """Authentication by API key or the operator's token, and the error envelope, for programs."""
 
     requests = "requests with this key"
 
@@ -62,7 +62,7 @@ class JsonRenderer:
         """Check nothing further: each endpoint reads its own body."""
 
     def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
-        """Name both scopes and the way to another key."""
+        """Return a fault that names both scopes and how to make another key."""
         return Fault(
             Kind.SCOPE_MISSING,
             f"This API key has the scope {context.caller.scope.value!r}; this needs {needed.value!r}.",
@@ -70,7 +70,7 @@ class JsonRenderer:
         )
 
     def render_fault(self, context: RequestContext, fault: Fault) -> Response:
-        """Write the envelope."""
+        """Return the error envelope."""
         body = errors.envelope(errors.public_fault(fault), context.log.tracking_id)
         return Response(body, errors.status_of(fault.kind), errors.headers_of(fault), JSON)
 

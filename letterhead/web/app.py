@@ -1,7 +1,7 @@
-"""The ASGI application: routes, middleware, the response where there is no route, and what lives with the process."""
+"""The ASGI application: routes, middleware, the response where there is no route, and the state of the process."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -40,13 +40,14 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
     state = _new_state(deps, settings)
     api, pages = JsonRenderer(), PageRenderer(state.templates)
     unserved = Unserved(state, api, pages)
-    # People type a final slash; programs are told that there is nothing.
+    # People type a final slash: pages accept it; the API answers 404.
     slashed = tuple(replace(page, path=f"{page.path}/") for page in PAGES if page.path != "/")
-    resources = [
-        Resource(endpoints, renderer, unserved)
-        for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages))
-        for endpoints in _by_path(table)
-    ]
+    resources: list[Resource] = []
+    for table, renderer in ((ENDPOINTS, api), ((*PAGES, *slashed), pages)):
+        by_path: dict[str, list[Endpoint]] = {}
+        for endpoint in table:
+            by_path.setdefault(endpoint.path, []).append(endpoint)
+        resources += [Resource(endpoints, renderer, unserved) for endpoints in by_path.values()]
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -85,15 +86,8 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
     )
 
 
-def _by_path(endpoints: Iterable[Endpoint]) -> Iterable[Sequence[Endpoint]]:
-    by_path: dict[str, list[Endpoint]] = {}
-    for endpoint in endpoints:
-        by_path.setdefault(endpoint.path, []).append(endpoint)
-    return by_path.values()
-
-
 class ExactRoute(Route):
-    """A route whose path ends where it says; the `$` of Starlette's pattern also matches before a final line feed."""
+    """A route that matches the whole path; the `$` of Starlette's pattern also matches before a final line feed."""
 
     def __init__(self, path: str, endpoint: "Resource") -> None:
         super().__init__(path, endpoint)
@@ -101,7 +95,7 @@ class ExactRoute(Route):
 
 
 class Unserved:
-    """What answers where no endpoint does: 404, and 405 for the resources; as a page to people."""
+    """The response where there is no endpoint: 404, and 405 at a resource; HTML where the client accepts it."""
 
     def __init__(self, state: AppState, api: Renderer, pages: Renderer) -> None:
         self.state, self._api, self._pages = state, api, pages
@@ -112,7 +106,7 @@ class Unserved:
         await response(scope, receive, send)
 
     def refuse(self, request: Request, status: int) -> Response:
-        """Return the response for a path or a method that there is not."""
+        """Return the response for a path or a method without an endpoint."""
         context = RequestContext(state=self.state, request=request, log=request_log(request.scope))
         renderer = self._pages if "text/html" in request.headers.get("accept", "") else self._api
         method = "GET" if request.method == "HEAD" else request.method
@@ -131,28 +125,19 @@ class Resource:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        response = await self._respond(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> Response:
-        log, method = request_log(request.scope), request.method
-        endpoint = self._endpoints.get(method)
-        if endpoint is None and method == "OPTIONS":
+        request, log = Request(scope, receive, send), request_log(scope)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is not None:
+            context = RequestContext(state=self._unserved.state, request=request, log=log)
+            response = await access.serve(endpoint, self._renderer, context)
+            if request.method == "HEAD" and isinstance(response, StreamingResponse):
+                # No stream is made for HEAD; the server leaves out any other body (RFC 9110 9.3.2).
+                streaming, response = response, Response(status_code=response.status_code)
+                response.raw_headers = streaming.raw_headers
+        elif request.method == "OPTIONS":
             log.route = self.path
-            return Response(status_code=204, headers=self._allow)
-        if endpoint is None:
+            response = Response(status_code=204, headers=self._allow)
+        else:
             response = self._unserved.refuse(request, 405)
             response.headers.update(self._allow)
-            return response
-        context = RequestContext(state=self._unserved.state, request=request, log=log)
-        response = await access.serve(endpoint, self._renderer, context)
-        return _without_stream(response) if method == "HEAD" else response
-
-
-def _without_stream(response: Response) -> Response:
-    """Answer HEAD without making what would be streamed; the server leaves out any other body (RFC 9110 9.3.2)."""
-    if not isinstance(response, StreamingResponse):
-        return response
-    bodiless = Response(status_code=response.status_code)
-    bodiless.raw_headers = response.raw_headers
-    return bodiless
+        await response(scope, receive, send)

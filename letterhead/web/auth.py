@@ -1,6 +1,6 @@
 """Credentials of programs: API keys (Bearer, Basic) and the operator's token.
 
-A missing, malformed, unknown, revoked and expired key get one and the same answer.
+A missing, malformed, unknown, revoked or expired key gets one and the same response.
 """
 
 import base64
@@ -24,7 +24,7 @@ KEYS_REMEMBERED = 10_000
 
 
 class Credentials:
-    """Check who is asking; remember valid keys for a moment, so that a busy client costs one look-up a second."""
+    """Checks of credentials; valid keys are cached briefly, so that a busy client costs one look-up a second."""
 
     def __init__(self, deps: Deps, settings: WebSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._deps, self._settings, self.clock = deps, settings, clock
@@ -32,7 +32,7 @@ class Credentials:
         self._known: dict[str, tuple[Caller, float]] = {}
 
     async def find_caller(self, request: Request) -> Caller:
-        """Return whose API key came with the request; Fault `unauthorized`, `too-many-requests`."""
+        """Return the caller whose API key the request has; Fault `unauthorized`, `too-many-requests`."""
         account, key = read_credentials(request)
         known = self._known.get(key)
         if known is not None and known[1] > self.clock():
@@ -41,13 +41,15 @@ class Credentials:
                 raise accounts.new_unauthorized()
         else:
             caller = await self._look_up(request, key)
-        if account is not None and not _is_same(account, caller.account_id):
-            raise accounts.new_unauthorized()
+        if account is not None:
+            claimed, actual = account.encode("utf-8", "replace"), caller.account_id.encode()
+            if not hmac.compare_digest(claimed, actual):
+                raise accounts.new_unauthorized()
         return caller
 
     async def _look_up(self, request: Request, key: str) -> Caller:
-        """Look the key up in the store, and remember a valid one for a moment."""
-        asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not remembered longer
+        """Look the key up in the store, and cache a valid one briefly."""
+        asked_at = self.clock()  # counted from before the look-up: what is revoked meanwhile is not cached longer
         try:
             caller = await accounts.caller_of(self._deps, key)
         except Fault as fault:
@@ -65,7 +67,7 @@ class Credentials:
         await self._failures.count(client_address(request))
 
     async def check_operator(self, request: Request) -> None:
-        """Let the operator's token through and nothing else; Fault `unauthorized`, `too-many-requests`."""
+        """Check that the request has the operator's token; Fault `unauthorized`, `too-many-requests`."""
         _, token = read_credentials(request)
         secret = self._settings.operator_token
         if secret is not None and is_token(token, secret):
@@ -79,7 +81,7 @@ class Credentials:
         )
 
     def is_operator_session(self, session: Session) -> bool:
-        """Whether a session was opened with the operator's token as it is set now."""
+        """Whether a session was opened with the operator's token that is configured now."""
         secret = self._settings.operator_token
         if secret is None or session.caller is not None:
             return False
@@ -91,21 +93,17 @@ class Credentials:
         return secret is not None and is_token(text, secret)
 
     def forget(self) -> None:
-        """Forget all callers, because an account or a key was changed here."""
+        """Drop all cached callers, because an account or a key was changed in this process."""
         self._known.clear()
 
 
 def is_token(text: str, secret: Secret) -> bool:
-    """Compare in a time that tells nothing of the secret, its length included."""
+    """Compare a text with a secret in a time that depends on neither the secret nor its length."""
     return hmac.compare_digest(sha256(text.encode("utf-8", "replace")).digest(), sha256(reveal(secret)).digest())
 
 
-def _is_same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
-
-
 def read_credentials(request: Request) -> tuple[str | None, str]:
-    """Read the account (Basic alone names one) and the key; two `Authorization` headers are as none."""
+    """Read the account (Basic alone names one) and the key; two `Authorization` headers count as none."""
     headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         return None, ""
@@ -114,19 +112,15 @@ def read_credentials(request: Request) -> tuple[str | None, str]:
         case "bearer":
             return None, value.strip()
         case "basic":
-            return _basic(value.strip())
+            try:
+                user, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+            except (binascii.Error, ValueError):
+                return None, ""
+            return (user, password) if colon else (None, "")
         case _:
             return None, ""
 
 
-def _basic(value: str) -> tuple[str | None, str]:
-    try:
-        user, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        return None, ""
-    return (user, password) if colon else (None, "")
-
-
 def client_address(request: Request) -> str:
-    """Return the address that the request came from, as the server saw it."""
+    """Return the address that the request came from, as the server sees it."""
     return request.client.host if request.client else "unknown"

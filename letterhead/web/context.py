@@ -1,4 +1,4 @@
-"""What serves a request: the application's state, and the context of one request, for the API and the pages alike."""
+"""The application's state and the context of one request, for the API and the pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HtmlDocument:
-    """A page made ahead, with the Content-Security-Policy that lets its own style in and nothing else."""
+    """A page and its Content-Security-Policy, which allows the page's own style and nothing else."""
 
     html: bytes
     policy: str
@@ -34,7 +34,7 @@ class HtmlDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppState:
-    """What lives as long as the application."""
+    """State that lives as long as the application."""
 
     deps: Deps
     settings: WebSettings
@@ -47,16 +47,16 @@ class AppState:
     lists: ListCache
     probe: ResolverProbe
     templates: Templates
-    openapi_document: Callable[[], bytes]  # these three are made when somebody asks for the first time
+    openapi_document: Callable[[], bytes]  # these three are made on first use
     docs_page: Callable[[], HtmlDocument]
-    edition: Callable[[], str]  # stands for all of this version and its settings that goes into a list of domains
+    edition: Callable[[], str]  # hash of the version and the settings that lists of domains depend on
     streams: dict[str, int] = field(default_factory=dict)  # open event streams, by set-up link or account
 
 
 class RequestContext(msgspec.Struct, kw_only=True):
-    """One request on its way to an operation: what was asked, and who asks once access was checked.
+    """One request and its caller, who is set once access was checked.
 
-    `form` and `form_seed` are the pages': the fields of a form, and the cookie that its token is tied to.
+    `form` and `form_seed` are for pages: the fields of a form, and the cookie that its token is bound to.
     """
 
     state: AppState
@@ -70,24 +70,24 @@ class RequestContext(msgspec.Struct, kw_only=True):
 
     @property
     def deps(self) -> Deps:
-        """What operations need."""
+        """The dependencies of operations."""
         return self.state.deps
 
     @property
     def caller(self) -> Caller:
-        """Who is asking; only where the endpoint's access wants an account."""
+        """The caller; only where the endpoint's access demands an account."""
         if self.signed_in is None:
             raise RuntimeError("this endpoint is open to others than accounts, so nobody is known to ask")
         return self.signed_in
 
     @property
     def account_id(self) -> str:
-        """The account that is asking."""
+        """The caller's account."""
         return self.caller.account_id
 
     @property
     def actor(self) -> Actor:
-        """Who is asking, as the audit writes it down."""
+        """The caller as the audit log records it."""
         caller = self.signed_in
         return Actor(
             name=caller.key_id if caller else "operator" if self.is_operator else "nobody",
@@ -97,7 +97,7 @@ class RequestContext(msgspec.Struct, kw_only=True):
         )
 
     def may(self, scope: Scope) -> bool:
-        """Whether an account asks whose key, or session, has this scope."""
+        """Whether the caller is an account whose key or session has this scope."""
         return self.signed_in is not None and allows(self.signed_in.scope, scope)
 
     def part(self, name: str) -> str:
@@ -105,11 +105,11 @@ class RequestContext(msgspec.Struct, kw_only=True):
         return str(self.request.path_params[name])
 
     def parameter(self, name: str) -> str:
-        """Return a query parameter of a page, or nothing."""
+        """Return at most 300 characters of a query parameter, or an empty string."""
         return self.request.query_params.get(name, "")[:300]
 
     def idempotency_key(self) -> str | None:
-        """Read the client's own name for this request; Fault `parameter-invalid`."""
+        """Return the header Idempotency-Key; Fault `parameter-invalid`."""
         key = self.request.headers.get("idempotency-key")
         if key is not None and not (0 < len(key) <= 255 and all("!" <= each <= "~" for each in key)):
             raise Fault(
@@ -120,19 +120,19 @@ class RequestContext(msgspec.Struct, kw_only=True):
         return key
 
     def query(self, shape: type[T]) -> T:
-        """Read the query parameters."""
+        """Parse the query parameters; Fault `parameter-invalid`."""
         return request_body.read_query(self.request, shape)
 
     async def body(self, shape: type[T]) -> T:
-        """Read the JSON body."""
+        """Parse the JSON body; Fault `media-type-unsupported`, `body-…`."""
         return await request_body.read_body(self.request, shape)
 
     async def body_if_any(self, shape: type[T]) -> T:
-        """Read the JSON body, which may be left away."""
+        """Parse the JSON body, which may be absent; Fault `media-type-unsupported`, `body-…`."""
         return await request_body.read_body_if_any(self.request, shape)
 
     def link_to_next(self, **parameters: object) -> dict[str, str]:
-        """Return the header that leads from this path to the next page (RFC 8288); None leaves a parameter out."""
+        """Return the Link header to the next page of this path (RFC 8288); None leaves a parameter out."""
         kept = urlencode({name: value for name, value in parameters.items() if value is not None})
         path = self.request.scope["raw_path"].decode("ascii")
         return {"Link": f'<{self.state.settings.public_url}{path}?{kept}>; rel="next"'}

@@ -1,4 +1,4 @@
-"""Endpoints of the API and pages: one row with all that routing, access, the OpenAPI document and the tests need."""
+"""Endpoints of the API and pages: one row each, for routing, access, the OpenAPI document and the tests."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from letterhead.web.context import RequestContext
 
 
 class Access(StrEnum):
-    """Whose request is served: anybody's, that of an account's key or session with a scope, or the operator's."""
+    """Who may call an endpoint: anybody, an account whose key or session has the scope, or the operator."""
 
     OPEN = "open"
     READ = "read"
@@ -23,10 +23,10 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One method at one path. Of the API's the docstring of `serve` and all from `topic` on stand in the document.
+    """One method at one path; the OpenAPI document has the docstring of `serve` and all fields from `topic` on.
 
-    `free` ones work for an account over its monthly requests and are not counted. `faults` are those besides the ones
-    that follow from the other fields.
+    `free` ones are not counted, and work for an account over its monthly quota. `faults` are only those that do not
+    follow from the other fields.
     """
 
     method: str

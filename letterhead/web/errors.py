@@ -11,7 +11,7 @@ from letterhead.errors import Fault, Kind
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Says what went wrong; `fix` what to do, `provider` and `providerCode` which outside provider caused it."""
+    """An error: `fix` is what to do, `provider` and `providerCode` name the outside provider that caused it."""
 
     code: str
     message: str
@@ -21,7 +21,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Wraps every error; `trackingId` also stands in the header `X-Tracking-Id` and in the service's log."""
+    """The body of every error response; `trackingId` is also in the header `X-Tracking-Id` and in the service's log."""
 
     tracking_id: str
     error: ErrorBody
@@ -29,7 +29,7 @@ class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def status_of(kind: Kind) -> int:
     """Return the HTTP status of a fault."""
-    # Long because it is a table, one line per answer.
+    # Long because it is a table, one line per status.
     match kind:
         case Kind.BODY_INVALID | Kind.BODY_NOT_JSON | Kind.PARAMETER_INVALID | Kind.REQUEST_MALFORMED:
             return 400
@@ -80,7 +80,7 @@ def status_of(kind: Kind) -> int:
 
 
 def new_internal() -> Fault:
-    """Return the fixed sentence behind which a bug hides; the log has it whole under the same trackingId."""
+    """Return the fault for a bug, with a fixed text; the log has the exception under the same trackingId."""
     return Fault(
         Kind.INTERNAL,
         "Something went wrong on our side, and it was written down.",
@@ -89,7 +89,7 @@ def new_internal() -> Fault:
 
 
 def public_fault(fault: Fault) -> Fault:
-    """Keep what is the operator's alone (paths, addresses, the database's own words) out of a client's answer."""
+    """Return the fault without what only the operator may see: paths, addresses, the database's own messages."""
     match fault.kind:
         case Kind.STORAGE_UNAVAILABLE:
             detail = "The service's storage can't be used at the moment; the reason is in the operator's log."
@@ -102,7 +102,7 @@ def public_fault(fault: Fault) -> Fault:
 
 
 def fault_of_status(status: int, method: str, path: str) -> Fault:
-    """Return the fault for what Starlette refused by a bare status: no such path, or not by this method."""
+    """Return the fault for a status: 405 for a method that a path has not, 404 for a path that there is not."""
     shown = f"{method} {path[:200]}"
     if status == 405:
         return Fault(
@@ -112,7 +112,7 @@ def fault_of_status(status: int, method: str, path: str) -> Fault:
 
 
 def envelope(fault: Fault, tracking_id: str) -> bytes:
-    """Encode a fault as JSON; what came from outside can't break it."""
+    """Encode a fault as JSON; text from outside is made printable first."""
     body = ErrorBody(
         code=fault.kind,
         message=_printable(fault.detail),
@@ -124,7 +124,7 @@ def envelope(fault: Fault, tracking_id: str) -> bytes:
 
 
 def _printable(text: str) -> str:
-    """Replace lone surrogates, which UTF-8 can't carry, and what may be a key in the place of a name."""
+    """Replace lone surrogates, which UTF-8 can't encode, and redact what may be an API key."""
     return redact_keys(text.encode("utf-8", "replace").decode())
 
 

@@ -1,4 +1,4 @@
-"""ETags (RFC 9110 8.8.3) of responses, and whether the client has a response already."""
+"""ETags of responses (RFC 9110 8.8.3) and conditional requests (RFC 9110 13)."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -16,18 +16,18 @@ def of_octets(octets: bytes) -> str:
 def of_versions(edition: str, versions: Iterable[tuple[str, int]], *, secret: bool) -> str:
     """Return the tag of a list from the ids and versions of its domains, so that the list need not be made.
 
-    `edition` stands for all that goes into every list: this version of the service and its settings.
+    `edition` identifies the version of the service and the settings, on which every list depends.
     """
     made_from = f"{edition} {secret} " + " ".join(f"{domain_id}.{version}" for domain_id, version in versions)
     return of_octets(made_from.encode())
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Whether the client has it already (RFC 9110 13.1.2)."""
+    """Whether the request's If-None-Match has the tag (RFC 9110 13.1.2)."""
     listed = request.headers.get("if-none-match")
     return listed is not None and any(each.strip().removeprefix("W/") in (tag, "*") for each in listed.split(","))
 
 
 def headers(tag: str, *, secret: bool) -> dict[str, str]:
-    """Return the headers of a response that has a tag."""
+    """Return the headers of a response with an ETag."""
     return {"ETag": tag, "Cache-Control": NEVER_KEEP if secret else REVALIDATE, "Vary": "Authorization"}

@@ -1,4 +1,4 @@
-"""One example of every error, for the OpenAPI document; the sentences are those that the service says."""
+"""One example of every error for the OpenAPI document, with sentences as the service sends them."""
 
 from typing import Any
 

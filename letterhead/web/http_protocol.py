@@ -1,8 +1,8 @@
-"""Responses to what never becomes a request: broken octets, a head too large, a peer too slow.
+"""Responses to protocol errors, before any route is called: malformed octets, a head too large, a peer too slow.
 
-By the time a route is called, this module has nothing more to say. Of uvicorn it leans on httptools' callbacks, on
-asyncio's, on `send_400_response`, `on_response_complete` and `shutdown`, and on the attributes `headers`, `url` and
-`cycle.response_started`; tests/web/test_http_protocol.py is run with the lowest and the highest version allowed.
+Of uvicorn it uses httptools' callbacks, asyncio's, `send_400_response`, `on_response_complete` and `shutdown`, and the
+attributes `headers`, `url` and `cycle.response_started`; tests/web/test_http_protocol.py is run with the lowest and
+the highest version allowed.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ TOO_SLOW = Fault(Kind.REQUEST_TOO_SLOW, f"The request took over {MESSAGE_SECONDS
 
 
 class Refusal(NamedTuple):
-    """What ends a connection: a fault to answer by, or nothing owed, once so many earlier responses are complete."""
+    """The end of a connection: the fault to answer, or None, once `after` earlier responses are complete."""
 
     fault: Fault | None
     after: int
 
 
 class EnvelopeProtocol(HttpToolsProtocol):
-    """Answer protocol errors with the envelope, bound a request's head and time, stop without cutting a response."""
+    """HTTP/1.1 with the error envelope for protocol errors, limits of a request's head and time, and graceful stop."""
 
     head_bytes = 0
     in_head = in_message = is_stopping = False
-    responses = 0  # to be given, to requests whose heads are read
-    parser_fault = MALFORMED  # what an error of the parser is answered by
+    responses = 0  # still to be sent, to requests whose heads are read
+    parser_fault = MALFORMED  # the answer to an error of the parser
     refusal: Refusal | None = None
     deadline: asyncio.TimerHandle | None = None
 
@@ -99,7 +99,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
         self.refuse(self.parser_fault)
 
     def is_ending(self) -> bool:
-        """Whether nothing further is read."""
+        """Whether no further request is read."""
         return self.refusal is not None or self.transport.is_closing()
 
     def clear_deadline(self) -> None:
@@ -115,7 +115,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def refuse(self, fault: Fault) -> None:
-        """Read no further, and answer where the peer expects it: after the responses under way, never in one."""
+        """Read no further, and answer after the responses under way, never within one."""
         self.clear_deadline()
         in_body = self.in_message and not self.in_head
         if in_body and self.cycle.response_started:  # this request has its response already, or the start of it
@@ -130,7 +130,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
         if fault is None or self.transport.is_closing():
             self.transport.close()
             return
-        super().connection_lost(ConnectionAbortedError())  # whoever waits for the rest of a body waits in vain
+        super().connection_lost(ConnectionAbortedError())  # for an endpoint that waits for the rest of a body
         status, tracking_id = HTTPStatus(errors.status_of(fault.kind)), str(uuid4())
         body = errors.envelope(fault, tracking_id)
         head = (
@@ -144,7 +144,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def shutdown(self) -> None:
-        """End after the responses under way; give an idle peer a moment to have a last request answered."""
+        """End after the responses under way; let an idle peer send a last request within STOP_SECONDS."""
         self.is_stopping = True
         if self.responses:
             super().shutdown()

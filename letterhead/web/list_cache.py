@@ -1,7 +1,7 @@
-"""Cache of the lists that were answered lately, so that a client which polls has them made once per change.
+"""Cache of recent lists of domains, so that a client which polls has its list made once per change.
 
-A cached list is answered again only where the store's versions are still those that it was made from: it is never
-stale, in whatever process something changed. Private keys are never cached.
+A cached list is used only where the versions in the store are still those that it was made from: it is never stale,
+in whatever process something changed. Private keys are never cached.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ Versions = list[tuple[str, int]]
 
 
 class CachedList(NamedTuple):
-    """One account's response, ready to be sent again, and the ids and versions of the domains that it was made from."""
+    """One account's response, and the ids and versions of the domains that it was made from."""
 
     versions: Versions
     tag: str
@@ -21,7 +21,7 @@ class CachedList(NamedTuple):
 
 
 class ListCache:
-    """The last list of each account, up to so many octets together; the longest unused go first."""
+    """The last list of each account, up to a number of octets in all; the least recently used are dropped first."""
 
     def __init__(self, octets: int) -> None:
         self._octets, self._left = octets, octets
@@ -29,13 +29,13 @@ class ListCache:
 
     def get(self, account_id: str) -> CachedList | None:
         """Return an account's last list."""
-        kept = self._lists.get(account_id)
-        if kept is not None:
+        cached = self._lists.get(account_id)
+        if cached is not None:
             self._lists.move_to_end(account_id)
-        return kept
+        return cached
 
     def keep(self, account_id: str, kept: CachedList) -> None:
-        """Keep a list in place of the account's last one; a very large one is not worth its room."""
+        """Cache a list in place of the account's last one; one over a sixteenth of the cache is not kept."""
         body = kept.response.body
         before = self._lists.pop(account_id, None)
         self._left += len(before.response.body) if before else 0

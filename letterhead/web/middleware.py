@@ -26,7 +26,7 @@ SECURITY = {
 
 
 class RequestLog(msgspec.Struct, kw_only=True):
-    """What the log line and the metrics say of one request, and the headers that access adds to its response."""
+    """One request for the log line and the metrics, and the headers that access control adds to its response."""
 
     tracking_id: str
     began: float
@@ -43,14 +43,14 @@ def request_log(scope: Mapping[str, Any]) -> RequestLog:
 
 
 class RequestLogMiddleware:
-    """Name each request, complete the headers of its response, log and count it; answer 500 where all else failed."""
+    """Set the tracking id and headers of each response, log and count it; answer 500 where all else failed."""
 
     def __init__(self, app: ASGIApp, meter: Meter, *, https: bool) -> None:
         self._app, self._meter = app, meter
         self._always = SECURITY | ({b"strict-transport-security": b"max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's own start and end."""
+        """Serve one request, or pass on the lifespan of the server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -59,7 +59,11 @@ class RequestLogMiddleware:
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                message["headers"] = self._complete(message["headers"], entry)
+                headers = message["headers"]
+                own = {name for name, _ in headers}
+                always = [each for each in self._always.items() if each[0] not in own]
+                tracking_id = (b"x-tracking-id", entry.tracking_id.encode())
+                message["headers"] = [*always, *headers, *entry.headers.items(), tracking_id]
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(tracking_id=entry.tracking_id)
@@ -69,16 +73,13 @@ class RequestLogMiddleware:
             log.exception("request.broken")
             if entry.status:  # half a response is out: only a broken connection can tell the client
                 raise
-            await _internal_error(entry)(scope, receive, send_complete)
+            fault = errors.new_internal()
+            body = errors.envelope(fault, entry.tracking_id)
+            response = Response(body, errors.status_of(fault.kind), media_type="application/json")
+            await response(scope, receive, send_complete)
         finally:
             self._write(entry, scope["method"], scope["path"])
             structlog.contextvars.reset_contextvars(**bound)
-
-    def _complete(self, headers: list[tuple[bytes, bytes]], entry: RequestLog) -> list[tuple[bytes, bytes]]:
-        """Add the headers that every response has; the response's own stand in their place."""
-        own = {name for name, _ in headers}
-        always = [each for each in self._always.items() if each[0] not in own]
-        return [*always, *headers, *entry.headers.items(), (b"x-tracking-id", entry.tracking_id.encode())]
 
     def _write(self, entry: RequestLog, method: str, path: str) -> None:
         seconds = time.perf_counter() - entry.began
@@ -93,9 +94,3 @@ class RequestLogMiddleware:
             ms=round(seconds * 1000, 2),
             account=entry.account_id,
         )
-
-
-def _internal_error(entry: RequestLog) -> Response:
-    fault = errors.new_internal()
-    body = errors.envelope(fault, entry.tracking_id)
-    return Response(body, errors.status_of(fault.kind), media_type="application/json")

@@ -1,9 +1,10 @@
-"""The OpenAPI 3.1 document, made from the list of endpoints, and its page for people."""
+"""The OpenAPI 3.1 document, made from the list of endpoints, and its HTML page."""
 
 import base64
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ PUBLISHED_NAMES = {"PublicChange": "ToldChange", "MessageBody": "Message", "Proo
 SIGN_IN = (Kind.UNAUTHORIZED, Kind.TOO_MANY_REQUESTS)
 BODY = (Kind.BODY_INVALID, Kind.BODY_NOT_JSON, Kind.BODY_TOO_LARGE, Kind.MEDIA_TYPE_UNSUPPORTED)
 EVERYWHERE = (Kind.STORAGE_UNAVAILABLE, Kind.INTERNAL)
-# The server itself answers these before any endpoint is known, in the same envelope.
+# The HTTP protocol answers these before any endpoint is known, in the same envelope.
 OF_THE_SERVER = (Kind.REQUEST_MALFORMED, Kind.REQUEST_TOO_SLOW, Kind.HEADERS_TOO_LARGE)
 
 INFO = {
@@ -59,6 +60,7 @@ SECURITY_SCHEMES = {
     "basic": {"type": "http", "scheme": "basic", "description": "User: the account id. Password: an API key."},
     "operator": {"type": "http", "scheme": "bearer", "description": "The operator's token."},
 }
+SECURITY_OF: dict[Access, list[JsonObject]] = {Access.OPEN: [], Access.OPERATOR: [{"operator": []}]}
 
 
 def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
@@ -72,6 +74,12 @@ def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
     paths: dict[str, JsonObject] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, named, components)
+    kinds = sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
+    schemas_without_title = {
+        name: {key: value for key, value in schema.items() if key != "title"}
+        for name, schema in components.items()
+        if name not in queries
+    }
     return {
         "openapi": "3.1.0",
         "info": INFO,
@@ -79,21 +87,11 @@ def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
         "tags": [{"name": topic} for topic in dict.fromkeys(endpoint.topic for endpoint in endpoints)],
         "paths": paths,
         "components": {
-            "schemas": {name: _open(schema) for name, schema in components.items() if name not in queries},
-            "examples": {kind.value: {"value": examples.envelope(kind)} for kind in _kinds(endpoints)},
+            "schemas": schemas_without_title,
+            "examples": {kind.value: {"value": examples.envelope(kind)} for kind in kinds},
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
-
-
-def _kinds(endpoints: Sequence[Endpoint]) -> list[Kind]:
-    """List every fault that can be answered, in the order of their codes."""
-    return sorted({kind for endpoint in endpoints for kind in kinds_of(endpoint)})
-
-
-def _open(schema: JsonObject) -> JsonObject:
-    """Leave the class's name away where it only repeats the key."""
-    return {key: value for key, value in schema.items() if key != "title"}
 
 
 def _operation(endpoint: Endpoint, named: JsonObject, components: JsonObject) -> JsonObject:
@@ -102,7 +100,7 @@ def _operation(endpoint: Endpoint, named: JsonObject, components: JsonObject) ->
         "operationId": endpoint.serve.__name__,
         "tags": [endpoint.topic],
         "summary": summary,
-        "security": _security(endpoint.access),
+        "security": SECURITY_OF.get(endpoint.access, [{"apiKey": []}, {"basic": []}]),
         "responses": _responses(endpoint, named),
     }
     if more.strip():
@@ -114,16 +112,6 @@ def _operation(endpoint: Endpoint, named: JsonObject, components: JsonObject) ->
         content = {"application/json": {"schema": named[repr(endpoint.body)]}}
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
-
-
-def _security(access: Access) -> list[JsonObject]:
-    match access:
-        case Access.OPEN:
-            return []
-        case Access.OPERATOR:
-            return [{"operator": []}]
-        case _:
-            return [{"apiKey": []}, {"basic": []}]
 
 
 def _parameters(endpoint: Endpoint, components: JsonObject) -> Iterable[JsonObject]:
@@ -140,7 +128,7 @@ def _parameters(endpoint: Endpoint, components: JsonObject) -> Iterable[JsonObje
 
 
 def kinds_of(endpoint: Endpoint) -> list[Kind]:
-    """List every fault that an endpoint can answer with."""
+    """Return the kinds of all faults that an endpoint can answer with."""
     kinds = [*endpoint.faults, *EVERYWHERE, *OF_THE_SERVER]
     if endpoint.body is not None:
         kinds += BODY
@@ -165,7 +153,13 @@ def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     for kind in kinds_of(endpoint):
         by_status.setdefault(errors.status_of(kind), []).append(kind)
     for status, kinds in sorted(by_status.items()):
-        responses[str(status)] = _problem(status, kinds)
+        schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
+        shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
+        responses[str(status)] = {
+            "description": errors.title(status),
+            "headers": _headers(),
+            "content": {"application/json": {"schema": schema, "examples": shown}},
+        }
     return responses
 
 
@@ -183,17 +177,6 @@ def _success(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     }
 
 
-def _problem(status: int, kinds: Sequence[Kind]) -> JsonObject:
-    """Describe one error status with an example of the envelope for each code."""
-    schema = {"$ref": REFERENCE.format(name="ErrorEnvelope")}
-    shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
-    return {
-        "description": errors.title(status),
-        "headers": _headers(),
-        "content": {"application/json": {"schema": schema, "examples": shown}},
-    }
-
-
 def text(described: JsonObject) -> bytes:
     """Return the document as it is served and committed."""
     written = json.dumps(described, indent=2, ensure_ascii=False)
@@ -204,21 +187,18 @@ def text(described: JsonObject) -> bytes:
 
 
 def page(described: JsonObject) -> HtmlDocument:
-    """Make the page for people."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks
+    """Return the document as an HTML page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded on first use
 
     style = (TEMPLATES / "docs.css").read_text("utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    html = environment.get_template("docs.html").render(document=described, style=style, shown=_shown)
+    to_text = partial(json.dumps, indent=2, ensure_ascii=False)
+    html = environment.get_template("docs.html").render(document=described, style=style, shown=to_text)
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
     return HtmlDocument(html=html.encode(), policy=policy)
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def main() -> None:

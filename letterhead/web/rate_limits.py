@@ -1,7 +1,6 @@
-"""Limits of how much may be asked: requests per second and key, proofs per domain, the same question again.
+"""Rate limits of this process: requests per second and key, proofs per domain; cached responses to repeated requests.
 
-They count in this process alone; requests per month are `operations/request_usage.py`, failed sign-ins
-`operations/sign_in_throttle.py`.
+Requests per month are in `operations/request_usage.py`, failed sign-ins in `operations/sign_in_throttle.py`.
 """
 
 import math
@@ -15,19 +14,19 @@ from letterhead.operations.token_buckets import too_many as too_many
 
 
 class RecentResponses:
-    """Keep responses for some seconds, so that asking again and again asks nobody else."""
+    """Cache of responses for some seconds, so that a repeated request costs no query to other systems."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds, self._clock = seconds, clock
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
     def get(self, name: str) -> bytes | None:
-        """Return a response that is fresh enough."""
+        """Return a cached response that has not expired."""
         until, body = self._kept.get(name, (0.0, b""))
         return body if self._clock() < until else None
 
     def keep(self, name: str, body: bytes) -> bytes:
-        """Keep a response, and return it."""
+        """Cache a response, and return it."""
         self._kept[name] = (self._clock() + self._seconds, body)
         self._kept.move_to_end(name)
         if len(self._kept) > BUCKETS_KEPT:
@@ -36,7 +35,7 @@ class RecentResponses:
 
 
 def rate_headers(buckets: TokenBuckets, left: float) -> dict[bytes, bytes]:
-    """Tell a client how fast it may go on (draft-ietf-httpapi-ratelimit-headers-10)."""
+    """Return the RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10)."""
     until_full = math.ceil((buckets.burst - max(left, 0.0)) / buckets.rate)
     return {
         b"ratelimit-policy": buckets.policy,
@@ -45,7 +44,7 @@ def rate_headers(buckets: TokenBuckets, left: float) -> dict[bytes, bytes]:
 
 
 def take_proof(rates: TokenBuckets, domain: Domain) -> None:
-    """Count one message that is judged for a domain, for a program or at a page; Fault `too-many-requests`."""
+    """Take a token of a domain's rate of proofs, for the API or a page; Fault `too-many-requests`."""
     left = rates.take(domain.id)
     if left < 0.0:
         raise too_many(f"proofs of {domain.sender}", rates.wait(left + 1.0))

@@ -1,4 +1,4 @@
-"""Strict parsing of a request's body and query: whatever two readers could read differently is refused.
+"""Strict parsing of a request's body and query: what two parsers could read differently is refused.
 
 At most 64 KB are read; JSON in UTF-8 alone; no doubled keys, NaN, lone surrogates, NUL, deep nesting or huge numbers.
 """
@@ -16,8 +16,8 @@ from letterhead.errors import Fault, Kind
 
 LIMIT = 64 * 1024  # octets
 DEPTH = 32
-_DIGITS = 18  # a longer integer fits no field of ours, and reading one costs its square
-# A string may lack its end: if that had to be there, each quote of a body without one would be read to the end again.
+_DIGITS = 18  # a longer integer fits no field, and parsing one takes quadratic time
+# The closing quote is optional: if it were required, each quote of a body without one would be scanned to the end.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
@@ -29,19 +29,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 async def read_body(request: Request, shape: type[T]) -> T:
     """Read a JSON body into its shape; Fault `media-type-unsupported`, `body-…`."""
-    _refuse_media_type(request)
-    return parse_body(await read_octets(request), shape)
-
-
-async def read_body_if_any(request: Request, shape: type[T]) -> T:
-    """Read a JSON body likewise; none at all is one without fields."""
-    headers = request.headers
-    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
-        return shape()
-    return await read_body(request, shape)
-
-
-def _refuse_media_type(request: Request) -> None:
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
@@ -54,6 +41,15 @@ def _refuse_media_type(request: Request) -> None:
         raise Fault(
             Kind.MEDIA_TYPE_UNSUPPORTED, "The body is compressed.", "Send it as it is, without Content-Encoding."
         )
+    return parse_body(await read_octets(request), shape)
+
+
+async def read_body_if_any(request: Request, shape: type[T]) -> T:
+    """Read a JSON body that may be absent, which is one without fields; Fault `media-type-unsupported`, `body-…`."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return shape()
+    return await read_body(request, shape)
 
 
 async def read_octets(request: Request) -> bytes:
@@ -79,7 +75,7 @@ def _too_large() -> Fault:
 
 
 def parse_body(octets: bytes, shape: type[T]) -> T:
-    """Parse the octets of a body strictly into its shape."""
+    """Parse the octets of a body strictly into its shape; Fault `body-not-json`, `body-invalid`, `domain-required`."""
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as bad:
@@ -87,18 +83,27 @@ def parse_body(octets: bytes, shape: type[T]) -> T:
     _refuse_depth(text)
     try:
         value = json.loads(
-            text, object_pairs_hook=_no_doubles, parse_constant=_no_constant, parse_int=_integer, parse_float=_number
+            text,
+            object_pairs_hook=_refuse_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_parse_integer,
+            parse_float=_parse_number,
         )
     except ValueError as bad:
         raise _not_json(str(bad)) from bad
     if isinstance(value, dict):
-        _refuse_unsendable(value, shape)
+        # The core parses the fields of the type `object` itself, and answers with its own codes.
+        own = {field.encode_name for field in msgspec.structs.fields(shape) if get_args(field.type)[:1] == (object,)}
+        for name, inner in value.items():
+            texts = [name] if name in own else [name, *_texts(inner)]
+            if any(_UNSENDABLE.search(text) for text in texts):
+                raise _not_json(f"the field {name[:80]!r} holds NUL or half a character")
     elif any(_UNSENDABLE.search(text) for text in _texts(value)):
         raise _not_json("it holds NUL or half a character, and is no object")
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as bad:
-        raise _misfit(str(bad), shape) from bad
+        raise _fault_of_validation(str(bad), shape) from bad
 
 
 def _not_json(why: str) -> Fault:
@@ -110,18 +115,18 @@ def _not_json(why: str) -> Fault:
 
 
 def _refuse_depth(text: str) -> None:
-    """Count brackets before anything recursive reads them."""
+    """Refuse deep nesting before a recursive parser reads it."""
     depth = 0
-    for hit in _BRACKETS.finditer(text):
-        if hit[0] in "[{":
+    for match in _BRACKETS.finditer(text):
+        if match[0] in "[{":
             depth += 1
-        elif hit[0] in "]}":
+        elif match[0] in "]}":
             depth -= 1
         if depth > DEPTH:
             raise _not_json(f"it is nested deeper than {DEPTH} levels")
 
 
-def _no_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+def _refuse_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     value: dict[str, object] = {}
     for name, inner in pairs:
         if name in value:
@@ -130,30 +135,21 @@ def _no_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON number")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     if len(digits) > _DIGITS:
         raise ValueError(f"the number {digits[:20]}… is too large")
     return int(digits)
 
 
-def _number(digits: str) -> float:
+def _parse_number(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"the number {digits[:20]} is too large")
     return value
-
-
-def _refuse_unsendable(value: dict[str, object], shape: type[msgspec.Struct]) -> None:
-    """Refuse NUL and lone surrogates, but in fields that the core parses itself and answers with its own codes."""
-    own = {field.encode_name for field in msgspec.structs.fields(shape) if get_args(field.type)[:1] == (object,)}
-    for name, inner in value.items():
-        texts = [name] if name in own else [name, *_texts(inner)]
-        if any(_UNSENDABLE.search(text) for text in texts):
-            raise _not_json(f"the field {name[:80]!r} holds NUL or half a character")
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -171,8 +167,8 @@ def _texts(value: object) -> Iterator[str]:
             pass
 
 
-def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
-    """Turn a validation message into what happened and what to do."""
+def _fault_of_validation(message: str, shape: type[msgspec.Struct]) -> Fault:
+    """Return the fault for a validation message of msgspec."""
     known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
     unknown, missing, place = _UNKNOWN.search(message), _MISSING.search(message), _PLACE.search(message)
     inside = f" in {place[1][:80]!r}" if place else ""
@@ -182,11 +178,11 @@ def _misfit(message: str, shape: type[msgspec.Struct]) -> Fault:
     if missing:
         kind = Kind.DOMAIN_REQUIRED if missing[1] == "sender" else Kind.BODY_INVALID
         return Fault(kind, f"The body lacks the field {missing[1]!r}{inside}.", f"The fields known here: {known}.")
-    what = _PLACE.sub("", message)
-    where = f"The body's field {place[1][:80]!r}" if place else "The body"
+    problem = _PLACE.sub("", message)
+    subject = f"The body's field {place[1][:80]!r}" if place else "The body"
     return Fault(
         Kind.BODY_INVALID,
-        f"{where} does not fit: {what[0].lower()}{what[1:]}.",
+        f"{subject} does not fit: {problem[0].lower()}{problem[1:]}.",
         "Look at /docs for the shape of this request.",
     )
 
@@ -197,7 +193,7 @@ def read_query(request: Request, shape: type[T]) -> T:
 
 
 def parse_query(octets: bytes, shape: type[T]) -> T:
-    """Parse a query string."""
+    """Parse a query string; Fault `parameter-invalid`."""
     if not octets:
         return shape()
     known = {field.encode_name for field in msgspec.structs.fields(shape)}

@@ -1,4 +1,4 @@
-"""Schemas of the API: the JSON that goes out and comes in, to the letter of the contract.
+"""JSON schemas of the API: the bodies, query parameters and responses of the contract.
 
 An optional field that has no value is absent, never null.
 """
@@ -18,18 +18,18 @@ RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
 
 class Out(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A schema of a response."""
+    """Base of the schemas of responses."""
 
 
 class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A schema of a request: an unknown field is refused by its name."""
+    """Base of the schemas of requests: an unknown field is refused by its name."""
 
 
 # --- domains ---------------------------------------------------------------------------------------------------
 
 
 class Health(Out, frozen=True, kw_only=True):
-    """Sums up the last check of a domain."""
+    """Summary of the last check of a domain."""
 
     can_send: bool
     checked_at: datetime | UnsetType = UNSET
@@ -41,7 +41,7 @@ class Health(Out, frozen=True, kw_only=True):
 
 
 class SenderDomain(PublicDomain, frozen=True, kw_only=True):
-    """Tells of one sender domain of the account."""
+    """One sender domain of the account."""
 
     private_dkim_key: str | UnsetType = msgspec.field(default=UNSET, name="privateDKIMKey")
     private_ed25519_key: (
@@ -52,7 +52,7 @@ class SenderDomain(PublicDomain, frozen=True, kw_only=True):
 
 
 class RecordCheck(Out, frozen=True, kw_only=True):
-    """Says how one planned record stands, as the newer clients read it; `verdict` and `perspectives` are ours."""
+    """The result of the last check for one planned record; `perspectives` are the servers that lack the value."""
 
     id: RecordName | Literal["dkim_next", "dkim_ed25519", "dkim_ed25519_next"]
     label: str
@@ -74,10 +74,10 @@ _ED25519_KEYS = Meta(description="How the record of the Ed25519 key stands, and 
 
 
 class ProviderSays(Out, frozen=True, kw_only=True):
-    """Tells the provider's own last word on the domain, beside ours.
+    """The mail provider's own last report on the domain.
 
-    `dkim` and `mailFrom` are neutral words, `dkimSaid` and `mailFromSaid` its own to the letter; `checkedAt` is when it
-    says that it last looked at DNS, `seenAt` when we asked it.
+    `dkim` and `mailFrom` are the same for every provider, `dkimSaid` and `mailFromSaid` verbatim what it reports;
+    `checkedAt` is when it last queried DNS, as it reports, `seenAt` when we asked it.
     """
 
     name: str
@@ -94,7 +94,7 @@ class ProviderSays(Out, frozen=True, kw_only=True):
 
 
 class DomainDetail(SenderDomain, frozen=True, kw_only=True):
-    """Tells all of one sender domain: beside the list's fields each record's verdict, the findings, what comes next."""
+    """One sender domain in full: the fields of the list, each record's result, the findings and the next check."""
 
     unicode: str
     mail_from: str | UnsetType = UNSET
@@ -115,7 +115,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
 
 
 class DomainDnsCheck(Out, frozen=True, kw_only=True):
-    """Tells what a look at DNS found that changed nothing."""
+    """The result of a check of DNS that changed nothing."""
 
     sender: str
     records: tuple[RecordCheck, ...]
@@ -127,7 +127,7 @@ class DomainDnsCheck(Out, frozen=True, kw_only=True):
 
 
 class OldSelector(Out, frozen=True, kw_only=True):
-    """Tells of a selector that was rotated out and whose record may still be in DNS."""
+    """A selector that was rotated out and whose record may still be in DNS."""
 
     selector: str
     host: str
@@ -137,7 +137,7 @@ class OldSelector(Out, frozen=True, kw_only=True):
 
 
 class DkimRotation(Out, frozen=True, kw_only=True):
-    """Tells how far a domain's change of DKIM keys is; `selector` is that of the key that signs now."""
+    """The progress of a domain's DKIM key rotation; `selector` is that of the key that signs now."""
 
     sender: str
     step: Literal["none", "waiting", "seen", "switched", "removable"]
@@ -155,21 +155,21 @@ class DkimRotation(Out, frozen=True, kw_only=True):
 
 
 class ExistingSpf(Out, frozen=True, kw_only=True):
-    """Tells the SPF records at the domain itself; `merged` is the one to put in the place of several."""
+    """The SPF records at the domain itself; `merged` is the one record that replaces several."""
 
     records: tuple[str, ...] = ()
     merged: str | UnsetType = UNSET
 
 
 class ExistingAlias(Out, frozen=True, kw_only=True):
-    """Tells a CNAME at a name that would be used."""
+    """A CNAME at a name that would be used."""
 
     host: str
     target: str
 
 
 class ExistingDmarc(Out, frozen=True, kw_only=True):
-    """Tells the DMARC policy in force for the domain, and from which name it comes."""
+    """The DMARC policy in force for the domain, and the name that publishes it."""
 
     policy: Literal["none", "quarantine", "reject"]
     host: str
@@ -178,10 +178,10 @@ class ExistingDmarc(Out, frozen=True, kw_only=True):
 
 
 class DomainPreflight(Out, frozen=True, kw_only=True):
-    """Tells what is in DNS before anything is added; nothing was changed.
+    """The state of DNS before a domain is added; nothing was changed.
 
-    `mailFrom` collides with nothing; it is absent where no name tried is free. `mailFromTaken` are the names that are
-    not. `wildcard` is what any name answers that nobody published. `silent` names what could not be asked.
+    `mailFrom` is free; it is absent where no name tried is free. `mailFromTaken` are the names that are in use.
+    `wildcard` is what DNS answers for names that nobody published. `silent` names the queries without an answer.
     """
 
     sender: str
@@ -205,13 +205,13 @@ class DomainPreflight(Out, frozen=True, kw_only=True):
 
 
 class Apply(In, frozen=True, kw_only=True):
-    """Says whether to do it; without, it is only said what would be done."""
+    """Whether to apply the changes; by default they are only reported."""
 
     apply: bool = False
 
 
 class DifferenceOut(Out, frozen=True, kw_only=True):
-    """Tells one difference between what the mail provider holds and what we hold."""
+    """One difference between the state at the mail provider and the state in our store."""
 
     sender: str
     account_id: str | UnsetType = UNSET
@@ -224,7 +224,7 @@ class DifferenceOut(Out, frozen=True, kw_only=True):
 
 
 class ReconciliationOut(Out, frozen=True, kw_only=True):
-    """Tells what a comparison found; `unread` counts identities that no domain claims and nobody looked at."""
+    """The result of a comparison with the mail provider; `unread` counts unclaimed identities that were not read."""
 
     held: int
     listed: int
@@ -233,14 +233,14 @@ class ReconciliationOut(Out, frozen=True, kw_only=True):
 
 
 class Change(Out, frozen=True, kw_only=True):
-    """Says what is there, and what would be there then."""
+    """The present value, and the value after the change."""
 
     now: str | UnsetType = UNSET
     then: str | UnsetType = UNSET
 
 
 class AdoptionOut(Out, frozen=True, kw_only=True):
-    """Tells what adopting an identity changes."""
+    """The changes that adopting an identity makes."""
 
     sender: str
     account_id: str
@@ -251,24 +251,24 @@ class AdoptionOut(Out, frozen=True, kw_only=True):
 
 
 class Done(Out, frozen=True, kw_only=True):
-    """Says that it is done."""
+    """Confirmation that the request was carried out."""
 
     success: bool
 
 
 class MessageBody(Out, frozen=True, kw_only=True):
-    """Says something to a person."""
+    """A message for a person."""
 
     message: str
 
 
 def _text(example: str, description: str) -> Meta:
-    """Describes a field that the core parses itself, so that it can answer with its own codes."""
+    """Describe a field that the core parses itself, so that it can answer with its own codes."""
     return Meta(description=description, extra_json_schema={"type": "string", "examples": [example]})
 
 
 class NewDomain(In, frozen=True, kw_only=True):
-    """Asks for a sender domain."""
+    """A request for a sender domain."""
 
     sender: Annotated[object, _text("acme.dev", "The domain alone, not an address.")]
     selector: Annotated[object, _text("lh1", "A DKIM selector of your own; made for you otherwise.")] = UNSET
@@ -282,14 +282,14 @@ class NewDomain(In, frozen=True, kw_only=True):
 
 
 class NewRotation(In, frozen=True, kw_only=True):
-    """Says what the new key shall be, where it is not to be made for you."""
+    """A request for a key rotation; selector and key are generated where they are absent."""
 
     selector: Annotated[object, _text("lh2", "A selector never used before for this domain.")] = UNSET
     private_key: Annotated[str, Meta(description="An RSA private key of your own (PEM).")] | UnsetType = UNSET
 
 
 class DomainsQuery(In, frozen=True, kw_only=True):
-    """Says which domains are wanted, and how much of them."""
+    """Filters and page of a list of domains."""
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] | UnsetType = UNSET
     cursor: Annotated[str, Meta(max_length=400, description="Where to go on, from a Link header.")] | UnsetType = UNSET
@@ -309,7 +309,7 @@ ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class NewKey(In, frozen=True, kw_only=True):
-    """Asks for an API key."""
+    """A request for an API key."""
 
     key_type: Literal["secret", "public"]
     name: ShortText
@@ -324,7 +324,7 @@ class NewKey(In, frozen=True, kw_only=True):
 
 
 class MadeKey(Out, frozen=True, kw_only=True):
-    """Tells a new API key, this once."""
+    """A new API key; `key` is shown only here."""
 
     id: str
     key: str
@@ -336,7 +336,7 @@ class MadeKey(Out, frozen=True, kw_only=True):
 
 
 class Key(Out, frozen=True, kw_only=True):
-    """Tells of an API key; `key` is masked."""
+    """An API key; `key` is masked."""
 
     id: str
     key: str
@@ -352,13 +352,13 @@ class Key(Out, frozen=True, kw_only=True):
 
 
 class Keys(Out, frozen=True, kw_only=True):
-    """Lists API keys."""
+    """A list of API keys."""
 
     keys: tuple[Key, ...]
 
 
 class EndKeyQuery(In, frozen=True, kw_only=True):
-    """Says when a key ends; at once otherwise."""
+    """When a key ends; at once by default."""
 
     ends_in_days: Annotated[int, Meta(ge=0, le=7, description="Lets the key live on for so many days.")] = 0
 
@@ -367,7 +367,7 @@ _Limit = Annotated[int, Meta(ge=0, le=2**53 - 1)] | None
 
 
 class LimitsIn(In, frozen=True, kw_only=True):
-    """Says what an account may use; null is unlimited, an absent one stays as it is."""
+    """Limits of an account to set; null is unlimited, an absent one stays as it is."""
 
     domains: _Limit | UnsetType = UNSET
     requests_per_month: _Limit | UnsetType = UNSET
@@ -380,7 +380,7 @@ EmailText = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+
 
 
 class NewAccount(In, frozen=True, kw_only=True):
-    """Asks for an account."""
+    """A request for an account."""
 
     name: ShortText
     email: EmailText
@@ -388,7 +388,7 @@ class NewAccount(In, frozen=True, kw_only=True):
 
 
 class AccountChange(In, frozen=True, kw_only=True):
-    """Says what of an account is to change."""
+    """Changes to an account; an absent field stays as it is."""
 
     name: ShortText | UnsetType = UNSET
     email: EmailText | UnsetType = UNSET
@@ -396,13 +396,13 @@ class AccountChange(In, frozen=True, kw_only=True):
 
 
 class OwnAccountChange(In, frozen=True, kw_only=True):
-    """Says what a caller changes of its own account."""
+    """Changes that a caller makes to its own account."""
 
     reminders: Annotated[bool, Meta(description="Whether reminders are mailed to the account's address.")]
 
 
 class LimitsOut(Out, frozen=True, kw_only=True):
-    """Tells what an account may use; an absent one is unlimited."""
+    """Limits of an account; an absent one is unlimited."""
 
     domains: int | UnsetType = UNSET
     requests_per_month: int | UnsetType = UNSET
@@ -410,7 +410,7 @@ class LimitsOut(Out, frozen=True, kw_only=True):
 
 
 class AccountOut(Out, frozen=True, kw_only=True):
-    """Tells of an account; `key` is its first API key, told this once."""
+    """An account; `key` is its first API key, shown only when the account is created."""
 
     account_id: str
     name: str
@@ -422,7 +422,7 @@ class AccountOut(Out, frozen=True, kw_only=True):
 
 
 class Used(Out, frozen=True, kw_only=True):
-    """Tells how much of a limit is used; without `allowed` it is unlimited."""
+    """How much of a limit is used; without `allowed` it is unlimited."""
 
     used: int
     allowed: int | UnsetType = UNSET
@@ -430,7 +430,7 @@ class Used(Out, frozen=True, kw_only=True):
 
 
 class UsageOut(Out, frozen=True, kw_only=True):
-    """Tells what the account uses."""
+    """The usage of the account."""
 
     domains: Used
     requests_per_month: Used
@@ -438,7 +438,7 @@ class UsageOut(Out, frozen=True, kw_only=True):
 
 
 class AuditQuery(In, frozen=True, kw_only=True):
-    """Says which page of the audit is wanted."""
+    """Filter and page of the audit log."""
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] = 100
     cursor: Annotated[int, Meta(ge=0, le=2**53 - 1, description="Where to go on, from a Link header.")] | UnsetType = (
@@ -448,7 +448,7 @@ class AuditQuery(In, frozen=True, kw_only=True):
 
 
 class AuditOut(Out, frozen=True, kw_only=True):
-    """Tells who did what: `actor` is a key's id, `operator` or `worker`; `action` is noun.verb."""
+    """One entry of the audit log: `actor` is a key's id, `operator` or `worker`; `action` is noun.verb."""
 
     at: datetime
     actor: str
@@ -460,14 +460,14 @@ class AuditOut(Out, frozen=True, kw_only=True):
 
 
 class RewrapQuery(In, frozen=True, kw_only=True):
-    """Says how far the secrets were wrapped anew."""
+    """Page of the secrets to rewrap."""
 
     after: Annotated[str, Meta(max_length=600, description="Where to go on, from the answer before.")] = ""
     limit: Annotated[int, Meta(ge=1, le=500, description="At most so many.")] = 200
 
 
 class Rewrapped(Out, frozen=True, kw_only=True):
-    """Tells how many secrets were looked at and wrapped anew; without `after` these were the last."""
+    """How many secrets were read and rewrapped; without `after` these were the last."""
 
     looked_at: int
     rewrapped: int
@@ -478,14 +478,14 @@ class Rewrapped(Out, frozen=True, kw_only=True):
 
 
 class Part(Out, frozen=True, kw_only=True):
-    """Says how one part of the service is."""
+    """The state of one part of the service."""
 
     ok: bool
     detail: str
 
 
 class Readiness(Out, frozen=True, kw_only=True):
-    """Says whether the service can do its work, and how its parts are."""
+    """Whether the service is ready, and the state of its parts."""
 
     ready: bool
     store: Part

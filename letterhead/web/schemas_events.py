@@ -1,4 +1,4 @@
-"""Schemas of events, webhooks and their deliveries, to the letter of the contract."""
+"""JSON schemas of events, webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ EventName = Literal[
 
 
 class PageQuery(In, frozen=True, kw_only=True):
-    """Says which page of a list is wanted."""
+    """Page of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] = 100
     cursor: (
@@ -26,7 +26,7 @@ class PageQuery(In, frozen=True, kw_only=True):
 
 
 class EventsQuery(PageQuery, frozen=True, kw_only=True):
-    """Says which of the account's events are wanted."""
+    """Filter and page of a list of the account's events."""
 
     sender: Annotated[str, Meta(max_length=253, description="Only those of this name, as an A-label.")] | UnsetType = (
         UNSET
@@ -34,7 +34,7 @@ class EventsQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class EventOut(Out, frozen=True, kw_only=True):
-    """Tells one thing that happened; `id` is also the webhook's, `checkId` names the check that it follows from."""
+    """One event; `id` is also the `webhook-id` of its messages, `checkId` names the check that caused it."""
 
     id: str
     kind: EventName
@@ -46,7 +46,7 @@ class EventOut(Out, frozen=True, kw_only=True):
 
 
 class CheckOut(Out, frozen=True, kw_only=True):
-    """Tells of a check that an event follows from."""
+    """A check that caused an event."""
 
     id: str
     checked_at: datetime
@@ -56,19 +56,22 @@ class CheckOut(Out, frozen=True, kw_only=True):
 
 
 class EventDetail(EventOut, frozen=True, kw_only=True):
-    """Tells one thing that happened, with the check that it follows from."""
+    """One event with the check that caused it."""
 
     check: CheckOut | UnsetType = UNSET
 
 
-def _word(description: str, *examples: str) -> Meta:
-    return Meta(max_length=4096, description=description, extra_json_schema={"examples": list(examples)})
-
-
 class WebhookIn(In, frozen=True, kw_only=True):
-    """Says where messages go, and of which events."""
+    """The URL that messages are sent to, and the events that are sent."""
 
-    webhook: Annotated[str, _word("An https:// URL with a public host.", "https://hooks.acme.dev/letterhead")]
+    webhook: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="An https:// URL with a public host.",
+            extra_json_schema={"examples": ["https://hooks.acme.dev/letterhead"]},
+        ),
+    ]
     events: Annotated[
         tuple[str, ...],
         Meta(max_length=100, description="Names of events, or `*` for all.", extra_json_schema={"examples": [["*"]]}),
@@ -76,7 +79,7 @@ class WebhookIn(In, frozen=True, kw_only=True):
 
 
 class WebhookOut(Out, frozen=True, kw_only=True):
-    """Tells of a webhook; `oldSecretEndsAt` is there while a secret before this one still signs too."""
+    """A webhook; `oldSecretEndsAt` is there while the previous secret still signs too."""
 
     id: str
     webhook: str
@@ -89,13 +92,13 @@ class WebhookOut(Out, frozen=True, kw_only=True):
 
 
 class Webhooks(Out, frozen=True, kw_only=True):
-    """Lists webhooks."""
+    """A list of webhooks."""
 
     endpoints: tuple[WebhookOut, ...]
 
 
 class AttemptOut(Out, frozen=True, kw_only=True):
-    """Tells one attempt: the status if there was an answer, its first words or what went wrong instead."""
+    """One attempt of a delivery; `said` is the start of the response, or the error where there was none."""
 
     at: datetime
     milliseconds: int
@@ -104,7 +107,7 @@ class AttemptOut(Out, frozen=True, kw_only=True):
 
 
 class DeliveryOut(Out, frozen=True, kw_only=True):
-    """Tells of one message with every attempt, the oldest first; `id` is its `webhook-id`, the event's own."""
+    """One message with every attempt, the oldest first; `id` is its `webhook-id`, the same as the event's."""
 
     id: str
     kind: EventName | Literal["webhook.test"]

@@ -1,4 +1,4 @@
-"""Schemas of set-up links."""
+"""JSON schemas of set-up links."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,13 +10,13 @@ from letterhead.web.schemas import In, Out
 
 
 class NewSetupLinkQuery(In, frozen=True, kw_only=True):
-    """Says how long a set-up link works."""
+    """How long a set-up link works."""
 
     expires_in_days: Annotated[int, Meta(ge=1, le=90, description="Days until the link ends.")] = USUAL_DAYS
 
 
 class MadeSetupLink(Out, frozen=True, kw_only=True):
-    """Tells a new set-up link; `url` opens its page without signing in, and is told this once."""
+    """A new set-up link; `url` opens its page without signing in, and is shown only here."""
 
     id: str
     url: str
@@ -24,7 +24,7 @@ class MadeSetupLink(Out, frozen=True, kw_only=True):
 
 
 class SetupLinkOut(Out, frozen=True, kw_only=True):
-    """Tells of a set-up link; `openedAt` is when its page was last seen open."""
+    """A set-up link; `openedAt` is when its page was last open."""
 
     id: str
     created_at: datetime
@@ -34,6 +34,6 @@ class SetupLinkOut(Out, frozen=True, kw_only=True):
 
 
 class SetupLinks(Out, frozen=True, kw_only=True):
-    """Lists a domain's set-up links, the oldest first."""
+    """A list of a domain's set-up links, the oldest first."""
 
     setup_links: tuple[SetupLinkOut, ...]

@@ -1,4 +1,4 @@
-"""Schemas of proofs: how a receiver sees one message."""
+"""JSON schemas of proofs: the results of a receiver's authentication checks of one message."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ Result = Literal["none", "pass", "fail", "policy", "softfail", "neutral", "tempe
 
 
 class NewProof(In, frozen=True, kw_only=True):
-    """Asks for a proof: of the message in `raw`, or, without it, of one that is sent now."""
+    """A request for a proof: of the message in `raw`, or, without it, of one that is sent now."""
 
     raw: Annotated[str, Meta(description="A message's source as it was received, headers and all.")] | UnsetType = UNSET
     encoding: Annotated[
@@ -34,7 +34,7 @@ class NewProof(In, frozen=True, kw_only=True):
 
 
 class ProofPart(Out, frozen=True, kw_only=True):
-    """Tells what a receiver notes (RFC 8601), why, and what to do; `code` is the finding that explains it."""
+    """A receiver's authentication result (RFC 8601), why, and what to do; `code` is the finding that explains it."""
 
     result: Result
     why: str
@@ -43,7 +43,7 @@ class ProofPart(Out, frozen=True, kw_only=True):
 
 
 class ProofSignature(ProofPart, frozen=True, kw_only=True):
-    """Tells of one DKIM signature; without `aligned` DNS did not tell enough to say."""
+    """The result for one DKIM signature; `aligned` is absent where DNS did not answer enough to decide it."""
 
     domain: str | UnsetType = UNSET
     selector: str | UnsetType = UNSET
@@ -54,7 +54,7 @@ class ProofSignature(ProofPart, frozen=True, kw_only=True):
 
 
 class ProofSpf(ProofPart, frozen=True, kw_only=True):
-    """Tells what SPF says of the MAIL FROM domain, or of HELO for a bounce."""
+    """The SPF result for the MAIL FROM domain, or for HELO in a bounce."""
 
     identity: Literal["mailfrom", "helo"]
     domain: str | UnsetType = UNSET
@@ -63,7 +63,7 @@ class ProofSpf(ProofPart, frozen=True, kw_only=True):
 
 
 class ProofDmarc(ProofPart, frozen=True, kw_only=True):
-    """Tells DMARC's verdict and what becomes of the message; `policy` is what is asked for, `host` by whom."""
+    """The DMARC result and what becomes of the message; `policy` is the one published, `host` its name."""
 
     outcome: Literal["delivered", "quarantined", "rejected", "deferred"]
     from_domain: str | UnsetType = UNSET
@@ -77,7 +77,7 @@ Source = Literal["given", "return-path", "received", "nowhere"]
 
 
 class ProofEnvelope(Out, frozen=True, kw_only=True):
-    """Tells how the message came, and where that is known from; `received` is the field that told the address."""
+    """The envelope of the message and the source of each value; `received` is the header field with the address."""
 
     client_ip: str | UnsetType = UNSET
     client_ip_from: Source
@@ -88,7 +88,7 @@ class ProofEnvelope(Out, frozen=True, kw_only=True):
 
 
 class ProofVerdict(Out, frozen=True, kw_only=True):
-    """Tells how a receiver sees one message."""
+    """The results of a receiver's authentication checks of one message."""
 
     judged_at: datetime
     envelope: ProofEnvelope
@@ -99,7 +99,7 @@ class ProofVerdict(Out, frozen=True, kw_only=True):
 
 
 class DomainProof(Out, frozen=True, kw_only=True):
-    """Tells of a proof: "sent" and "waiting" say what to do next, "judged" has the verdict."""
+    """A proof: with the status "sent" or "waiting", `next` is what to do next; "judged" has the verdict."""
 
     sender: str
     status: Literal["sent", "waiting", "judged"]

@@ -12,12 +12,11 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
-from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.domain import lifecycle
-from letterhead.core.domain.domain import Domain, OldKey
+from letterhead.core.domain.domain import Domain
 from letterhead.core.findings.diagnosis import Severity
 from letterhead.core.names.domain_names import DomainName
-from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
 from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
 from letterhead.operations.accounts import NewApiKey
@@ -44,7 +43,6 @@ LABELS = {
     RecordId.DMARC: "DMARC policy",
 }
 
-
 _OURS = (RecordId.DKIM_NEXT, *ED25519_KEYS)
 
 
@@ -54,14 +52,14 @@ def json_response(value: object, headers: Mapping[str, str] | None = None, statu
 
 
 def given(value: T | None) -> T | UnsetType:
-    """Makes what has no value absent."""
+    """Return UNSET for None, so that a field without a value is absent."""
     return UNSET if value is None else value
 
 
 def domain(
     deps: Deps, each: Domain, keys: PrivateKeys | None = None, health: schemas.Health | None = None
 ) -> schemas.SenderDomain:
-    """Return a domain as the list shows it."""
+    """Serialize a domain for the list."""
     return schemas.SenderDomain(**_listed(each, plan_of(deps, each), keys), health=given(health))
 
 
@@ -74,13 +72,13 @@ def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any
     }
 
 
-def health(each: Domain, checkup: CheckResult | None, now: datetime) -> schemas.Health:
-    """Sums up a domain's last check."""
-    findings = checkup.findings if checkup else ()
+def health(each: Domain, check: CheckResult | None, now: datetime) -> schemas.Health:
+    """Summarize a domain's last check."""
+    findings = check.findings if check else ()
     counted = Counter(finding.severity for finding in findings)
     return schemas.Health(
         can_send=lifecycle.may_send(each, now),
-        checked_at=checkup.taken_at if checkup else UNSET,
+        checked_at=check.taken_at if check else UNSET,
         blocking=counted[Severity.BLOCKING],
         warnings=counted[Severity.WARNING],
         tips=counted[Severity.TIP],
@@ -90,8 +88,10 @@ def health(each: Domain, checkup: CheckResult | None, now: datetime) -> schemas.
 
 
 def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
-    """Return all of one domain."""
-    each, checkup = view.domain, view.last_check
+    """Serialize one domain in full."""
+    each, check = view.domain, view.last_check
+    results = check.results if check else [unanswered_result(record) for record in view.plan.records]
+    has_next_key = check and (each.rotation or each.key_delegation)
     return schemas.DomainDetail(
         **_listed(each, view.plan, keys),
         unicode=DomainName(each.sender).unicode,
@@ -100,83 +100,74 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         can_send=lifecycle.may_send(each, deps.now()),
         stops_sending_at=given(each.dkim.stops_sending_at),
         verified_at=given(each.verified_at),
-        checked_at=checkup.taken_at if checkup else UNSET,
+        checked_at=check.taken_at if check else UNSET,
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,
-        records=standings(checkup.results) if checkup else _unseen(view.plan),
-        next_key=_next_key(checkup.results, each) if checkup else UNSET,
-        ed25519_keys=_ed25519_keys(checkup.results) if checkup else UNSET,
-        findings=checkup.findings if checkup else (),
+        records=record_checks(results),
+        next_key=_next_key(results) if has_next_key else UNSET,
+        ed25519_keys=_ed25519_keys(results) if check else UNSET,
+        findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
-        snapshot=checkup.snapshot if checkup else UNSET,
+        snapshot=check.snapshot if check else UNSET,
     )
 
 
-def _unseen(plan: Plan) -> tuple[schemas.RecordCheck, ...]:
-    """Return the planned records of a domain that was never checked."""
-    return standings(RecordResult(record=record, verdict=Verdict.UNANSWERED) for record in plan.records)
+def record_checks(results: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...]:
+    """Serialize the results of the records that the clients know: their list of ids is closed."""
+    return tuple(_record_check(each) for each in results if each.record.id not in _OURS)
 
 
-def standings(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...]:
-    """Return the verdicts of the planned records that clients know: their list of ids is closed."""
-    return tuple(_standing(standing) for standing in each if standing.record.id not in _OURS)
+def _ed25519_keys(results: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...] | UnsetType:
+    return tuple(_record_check(each) for each in results if each.record.id in ED25519_KEYS) or UNSET
 
 
-def _ed25519_keys(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...] | UnsetType:
-    return tuple(_standing(standing) for standing in each if standing.record.id in ED25519_KEYS) or UNSET
+def _next_key(results: Iterable[RecordResult]) -> schemas.RecordCheck | UnsetType:
+    return next((_record_check(each) for each in results if each.record.id is RecordId.DKIM_NEXT), UNSET)
 
 
-def _next_key(each: Iterable[RecordResult], domain: Domain) -> schemas.RecordCheck | UnsetType:
-    """Return the verdict of the new key's record during a rotation, or of the free selector's."""
-    found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
-    return _standing(found[0]) if found and (domain.rotation or domain.key_delegation) else UNSET
-
-
-def _standing(standing: RecordResult) -> schemas.RecordCheck:
-    record = standing.record
+def _record_check(result: RecordResult) -> schemas.RecordCheck:
+    record = result.record
     return schemas.RecordCheck(
         id=record.id.value,
         label=LABELS[record.id],
         required=record.required,
-        found=standing.verdict is Verdict.PRESENT,
+        found=result.verdict is Verdict.PRESENT,
         host=record.host,
         record_type=record.rdtype,  # type: ignore[arg-type]
         expected=record.value if record.priority is None else f"{record.priority} {record.value}",
-        observed=standing.observed or UNSET,
-        verdict=standing.verdict.value,
-        agreed=standing.agreed,
-        perspectives=standing.dissenting or UNSET,
+        observed=result.observed or UNSET,
+        verdict=result.verdict.value,
+        agreed=result.agreed,
+        perspectives=result.dissenting or UNSET,
     )
 
 
 def _provider(name: str, each: Domain) -> schemas.ProviderSays:
-    word = each.identity
-    if word is None:
+    identity = each.identity
+    if identity is None:
         return schemas.ProviderSays(name=name)
     return schemas.ProviderSays(
         name=name,
-        presence=word.presence.value,
-        dkim=word.dkim,
-        dkim_said=given(word.dkim_said),
-        mail_from=word.mail_from if each.mail_from else UNSET,
-        mail_from_said=given(word.mail_from_said),
-        selector=given(word.selector),
-        reason=given(word.reason),
-        obstacle=given(word.obstacle.value if word.obstacle else None),
-        checked_at=given(word.checked_at),
-        seen_at=word.seen_at,
+        presence=identity.presence.value,
+        dkim=identity.dkim,
+        dkim_said=given(identity.dkim_said),
+        mail_from=identity.mail_from if each.mail_from else UNSET,
+        mail_from_said=given(identity.mail_from_said),
+        selector=given(identity.selector),
+        reason=given(identity.reason),
+        obstacle=given(identity.obstacle.value if identity.obstacle else None),
+        checked_at=given(identity.checked_at),
+        seen_at=identity.seen_at,
     )
 
 
 def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
-    """Return a check of DNS that changed nothing."""
+    """Serialize the result of a check of DNS that changed nothing."""
     return schemas.DomainDnsCheck(
         sender=check.sender,
-        records=standings(check.examination.results),
-        next_key=next(
-            (_standing(each) for each in check.examination.results if each.record.id is RecordId.DKIM_NEXT), UNSET
-        ),
+        records=record_checks(check.examination.results),
+        next_key=_next_key(check.examination.results),
         ed25519_keys=_ed25519_keys(check.examination.results),
         can_start_verification=check.can_start,
         checked_at=check.checked_at,
@@ -185,9 +176,11 @@ def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
 
 
 def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
-    """Return how far a domain's rotation is."""
+    """Serialize the progress of a domain's key rotation."""
     plan, coming = plan_of(deps, each), each.rotation
     record = plan.record(RecordId.DKIM_NEXT)
+    # Of delegated keys nothing is ever the customer's to remove.
+    removable = () if each.key_delegation else each.old_keys
     return schemas.DkimRotation(
         sender=each.sender,
         step=rotation.stage(each).value,  # type: ignore[arg-type]
@@ -201,24 +194,30 @@ def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
         silent=(coming.unreachable or UNSET) if coming else UNSET,
         switches_at=given(rotation.switches_at(each)),
         rotated_at=given(each.rotated_at),
-        # Of delegated keys nothing is ever the customer's to remove.
-        old_selectors=() if each.key_delegation else tuple(_old_selector(each.sender, old) for old in each.old_keys),
-    )
-
-
-def _old_selector(sender: str, old: OldKey) -> schemas.OldSelector:
-    return schemas.OldSelector(
-        selector=old.selector,
-        host=f"{old.selector}._domainkey.{sender}",
-        replaced_at=old.replaced_at,
-        safe_to_remove_at=rotation.safe_at(old),
-        safe_to_remove=old.safe,
+        old_selectors=tuple(
+            schemas.OldSelector(
+                selector=old.selector,
+                host=f"{old.selector}._domainkey.{each.sender}",
+                replaced_at=old.replaced_at,
+                safe_to_remove_at=rotation.safe_at(old),
+                safe_to_remove=old.safe,
+            )
+            for old in removable
+        ),
     )
 
 
 def preflight(found: PreflightResult) -> schemas.DomainPreflight:
-    """Return what is in DNS before anything is added."""
+    """Serialize the state of DNS before a domain is added."""
     read = found.read
+    dmarc: schemas.ExistingDmarc | UnsetType = UNSET
+    if read.dmarc:
+        dmarc = schemas.ExistingDmarc(
+            policy=read.dmarc.applied,  # type: ignore[arg-type]
+            host=read.dmarc.name,
+            inherited=read.dmarc.is_inherited,
+            record=read.dmarc.text,
+        )
     return schemas.DomainPreflight(
         sender=read.sender,
         checked_at=found.checked_at,
@@ -228,7 +227,7 @@ def preflight(found: PreflightResult) -> schemas.DomainPreflight:
         spf=schemas.ExistingSpf(records=read.spf, merged=given(read.spf_merged)),
         mx=read.mx,
         cnames=tuple(schemas.ExistingAlias(host=each.host, target=each.target) for each in read.aliases),
-        dmarc=_dmarc(read.dmarc) if read.dmarc else UNSET,
+        dmarc=dmarc,
         wildcard=read.wildcard,
         dnssec=read.dnssec,  # type: ignore[arg-type]
         negative_ttl=given(read.negative_ttl),
@@ -238,30 +237,21 @@ def preflight(found: PreflightResult) -> schemas.DomainPreflight:
     )
 
 
-def _dmarc(policy: DiscoveredPolicy) -> schemas.ExistingDmarc:
-    return schemas.ExistingDmarc(
-        policy=policy.applied,  # type: ignore[arg-type]
-        host=policy.name,
-        inherited=policy.is_inherited,
-        record=policy.text,
-    )
-
-
 def made_key(made: NewApiKey) -> schemas.MadeKey:
-    """Return a new API key with its text."""
+    """Serialize a new API key with its text."""
     return schemas.MadeKey(
         id=made.key.id,
         key=made.text,
         key_type=made.key.key_type,  # type: ignore[arg-type]
         environment_id=given(made.key.environment_id),
         name=made.key.name,
-        created_at=kept(made.key.created_at),
+        created_at=truncate_to_milliseconds(made.key.created_at),
         scope=made.key.scope.value,
     )
 
 
 def key(each: ApiKey, now: datetime) -> schemas.Key:
-    """Return an API key, masked."""
+    """Serialize an API key, masked."""
     return schemas.Key(
         id=each.id,
         key=each.masked,
@@ -278,7 +268,7 @@ def key(each: ApiKey, now: datetime) -> schemas.Key:
 
 
 def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
-    """Return a set-up link."""
+    """Serialize a set-up link."""
     return schemas_links.SetupLinkOut(
         id=each.id,
         created_at=each.created_at,
@@ -289,12 +279,14 @@ def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
 
 
 def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
-    """Return a new set-up link with its address."""
-    return schemas_links.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
+    """Serialize a new set-up link with its URL."""
+    return schemas_links.MadeSetupLink(
+        id=made.link.id, url=made.url, expires_at=truncate_to_milliseconds(made.link.ends_at)
+    )
 
 
 def account(each: Account, first_key: str | None = None) -> schemas.AccountOut:
-    """Return an account."""
+    """Serialize an account; `first_key` only for a new one."""
     return schemas.AccountOut(
         account_id=each.id,
         name=each.name,
@@ -305,13 +297,13 @@ def account(each: Account, first_key: str | None = None) -> schemas.AccountOut:
             pending_claims=given(each.limits.pending_claims),
         ),
         reminders=each.reminders,
-        created_at=kept(each.created_at),
+        created_at=truncate_to_milliseconds(each.created_at),
         key=given(first_key),
     )
 
 
 def limits(asked: schemas.LimitsIn | UnsetType, present: Limits) -> Limits:
-    """Reads asked-for limits over the present ones."""
+    """Return the present limits with those changed that the request sets."""
     if isinstance(asked, UnsetType):
         return present
     return Limits(
@@ -326,7 +318,7 @@ def _or(asked: int | UnsetType | None, present: int | None) -> int | None:
 
 
 def audit(row: AuditRow) -> schemas.AuditOut:
-    """Return a row of the audit."""
+    """Serialize a row of the audit log."""
     return schemas.AuditOut(
         at=row.at,
         actor=row.actor,
@@ -338,8 +330,8 @@ def audit(row: AuditRow) -> schemas.AuditOut:
     )
 
 
-def kept(at: datetime) -> datetime:
-    """Return a time as the store keeps it, in whole milliseconds, so that it stays the same."""
+def truncate_to_milliseconds(at: datetime) -> datetime:
+    """Return a time in whole milliseconds, as the store keeps it, so that later responses have the same value."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

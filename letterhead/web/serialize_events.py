@@ -10,15 +10,15 @@ from letterhead.core.public.webhooks import PREFIX
 from letterhead.operations.events import EventView
 from letterhead.operations.webhooks import RevealedWebhook
 from letterhead.ports.store.domains import DomainEvent
-from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt
+from letterhead.ports.store.webhooks import Delivery
 from letterhead.web import schemas_events
-from letterhead.web.serialize import given, kept, standings
+from letterhead.web.serialize import given, record_checks, truncate_to_milliseconds
 
 MASKED = f"{PREFIX}…"
 
 
 def event(each: DomainEvent) -> schemas_events.EventOut:
-    """Return an event."""
+    """Serialize an event."""
     return schemas_events.EventOut(**_event(each))
 
 
@@ -35,14 +35,14 @@ def _event(each: DomainEvent) -> dict[str, Any]:
 
 
 def event_detail(view: EventView) -> schemas_events.EventDetail:
-    """Return an event with the check that it follows from."""
+    """Serialize an event with the check that caused it."""
     checkup, check_id = view.checkup, view.event.check_id
     if checkup is None or check_id is None:
         return schemas_events.EventDetail(**_event(view.event))
     check = schemas_events.CheckOut(
         id=check_id,
         checked_at=checkup.taken_at,
-        records=standings(checkup.results),
+        records=record_checks(checkup.results),
         findings=checkup.findings,
         snapshot=checkup.snapshot,
     )
@@ -50,7 +50,7 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
 
 
 def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
-    """Return a webhook; its secret to whoever may see it."""
+    """Serialize a webhook; its secret is masked unless `secret` is true."""
     each = shown.webhook
     old = each.old_secret_until
     return schemas_events.WebhookOut(
@@ -58,15 +58,15 @@ def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_e
         webhook=each.url,
         events=each.events,  # type: ignore[arg-type]
         secret=shown.secret_text() if secret else MASKED,
-        created_at=kept(each.created_at),
-        old_secret_ends_at=kept(old) if old is not None and old > now else UNSET,
+        created_at=truncate_to_milliseconds(each.created_at),
+        old_secret_ends_at=truncate_to_milliseconds(old) if old is not None and old > now else UNSET,
         disabled_at=given(each.disabled_at),
         disabled_why=given(each.disabled_why),
     )
 
 
 def delivery(each: Delivery) -> schemas_events.DeliveryOut:
-    """Return a delivery with its attempts."""
+    """Serialize a delivery with its attempts."""
     return schemas_events.DeliveryOut(
         id=each.id,
         kind=each.kind,  # type: ignore[arg-type]
@@ -74,11 +74,10 @@ def delivery(each: Delivery) -> schemas_events.DeliveryOut:
         detail=each.detail,
         state=each.fate.value,
         next_attempt_at=given(each.due_at),
-        attempts=tuple(_attempt(attempt) for attempt in each.attempts),
-    )
-
-
-def _attempt(each: DeliveryAttempt) -> schemas_events.AttemptOut:
-    return schemas_events.AttemptOut(
-        at=each.at, milliseconds=each.milliseconds, status=given(each.status), said=each.said
+        attempts=tuple(
+            schemas_events.AttemptOut(
+                at=attempt.at, milliseconds=attempt.milliseconds, status=given(attempt.status), said=attempt.said
+            )
+            for attempt in each.attempts
+        ),
     )

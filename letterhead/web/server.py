@@ -1,10 +1,11 @@
-"""Run the web application and what works beside it in one event loop, and stop without cutting a response."""
+"""Run the web application and background tasks in one event loop, and stop without cutting a response."""
 
 import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
 
 import uvicorn
 from uvicorn._types import ASGIApplication
@@ -14,11 +15,11 @@ from letterhead.web.http_protocol import EnvelopeProtocol
 
 GRACE_SECONDS = 15  # for responses under way at the stop
 
-BackgroundTask = Callable[[asyncio.Event], Awaitable[None]]
+BackgroundTask = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to its owner, and tells responses without an end when it stops."""
+    """A uvicorn server that leaves signals to its caller, and notifies event streams when it stops."""
 
     def __init__(self, app: ASGIApplication) -> None:
         super().__init__(
@@ -43,7 +44,7 @@ class Server(uvicorn.Server):
 
 
 def disable_nagle(listener: socket.socket) -> None:
-    """Let no response's second packet wait 40 ms for the first one's receipt; connections inherit it.
+    """Disable Nagle's algorithm, which delays a response's second packet by 40 ms; connections inherit the option.
 
     uvloop does so by itself; asyncio only where the socket names its protocol, and a listener's does not.
     """
@@ -59,12 +60,8 @@ async def serve(app: ASGIApplication, listeners: Sequence[socket.socket], *backg
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     async with asyncio.TaskGroup() as group:
         for task in background_tasks:
-            group.create_task(_run(task, stop))
+            group.create_task(task(stop))
         try:
             await server.serve(sockets=list(listeners))
         finally:
             stop.set()
-
-
-async def _run(task: BackgroundTask, stop: asyncio.Event) -> None:
-    await task(stop)
