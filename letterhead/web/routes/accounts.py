@@ -1,4 +1,4 @@
-"""Endpoints of accounts: the operator's, and what a caller may learn of its own."""
+"""Endpoints of accounts: the operator's, and the caller's own."""
 
 from msgspec import UnsetType
 from starlette.responses import Response
@@ -59,7 +59,7 @@ async def own_account(context: RequestContext) -> Response:
 
 
 async def change_own_account(context: RequestContext) -> Response:
-    """Says whether reminders are mailed to the caller's account."""
+    """Changes whether reminders are mailed to the caller's account."""
     asked = await context.body(schemas.OwnAccountChange)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, reminders=asked.reminders)
     return json_response(serialize.account(changed))

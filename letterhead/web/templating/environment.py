@@ -39,8 +39,8 @@ class Templates:
         return f"{self.root}/assets/{name}?v={sha256(self.assets[name][1]).hexdigest()[:12]}"
 
     def _policy(self, framed_by: str) -> str:
-        logo = self.settings.brand_logo
-        pictures = f"'self' {_origin(logo)}" if logo else "'self'"
+        logo = urlsplit(self.settings.brand_logo or "")
+        pictures = f"'self' {logo.scheme}://{logo.netloc}" if self.settings.brand_logo else "'self'"
         return (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
             f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
@@ -83,11 +83,6 @@ def day(at: datetime) -> Markup:
 def number(amount: float) -> str:
     """Format a number with narrow no-break spaces between its thousands (SI)."""
     return f"{amount:,.10g}".replace(",", "\u202f")
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _read_assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
