@@ -15,7 +15,7 @@ from letterhead.adapters.storage import rows
 from letterhead.core.accounts import api_keys
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import HealthState, new_health
-from letterhead.operations.domains import key_purpose
+from letterhead.operations.domain_keys import key_purpose
 from letterhead.ports.deps import Deps
 from letterhead.ports.keyring import KeyPair
 from letterhead.wiring import assemble

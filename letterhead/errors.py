@@ -1,4 +1,4 @@
-"""Knows every way in which a request can be refused; knows nothing of HTTP, DNS or SQL.
+"""The one exception of the service, `Fault`, and the closed list of its kinds.
 
 Facts about the world (a record is absent, a provider says "failed") are values, never exceptions.
 A `Fault` is something that the caller can act on. Everything else that is raised is a bug.
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Lists the stable codes that a client may see; the web maps each to a status (web/errors.py)."""
+    """The stable codes that a client may see; the web maps each to a status (web/errors.py)."""
 
     # the request itself
     REQUEST_MALFORMED = "request-malformed"
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     BODY_NOT_JSON = "body-not-json"
     PARAMETER_INVALID = "parameter-invalid"
     IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused"
-    # the domain's name; which one is told where it breaks several rules: letterhead/core/names/domain_names.py
+    # the domain's name; the order of the checks is that of: letterhead/core/names/domain_names.py
     DOMAIN_REQUIRED = "domain-required"
     DOMAIN_TYPE = "domain-type"
     DOMAIN_CHARSET = "domain-charset"
@@ -55,12 +55,12 @@ class Kind(StrEnum):
     TOO_MANY_REQUESTS = "too-many-requests"
     USAGE_LIMIT_EXCEEDED = "usage-limit-exceeded"
     CONFLICT = "conflict"
-    # what stands behind us
+    # what the service depends on
     PROVIDER_FAILED = "provider-failed"
     PROVIDER_THROTTLED = "provider-throttled"
     PROVIDER_REFUSED = "provider-refused"
     STORAGE_UNAVAILABLE = "storage-unavailable"
-    # how we were set up
+    # how the service was set up
     CONFIG_INVALID = "config-invalid"
     SCHEMA_OUTDATED = "schema-outdated"
     KEYRING_WRONG = "keyring-wrong"
@@ -70,7 +70,7 @@ class Kind(StrEnum):
 
 
 class Fault(Exception):
-    """Says what the caller can act on: `detail` is what happened to which thing, `fix` what to do next.
+    """A refusal that the caller can act on: `detail` is what happened to which thing, `fix` what to do next.
 
     `provider` and `provider_code` name the outside provider that caused it; `retry_after` is in seconds.
     """

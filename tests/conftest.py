@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.rigs import dns_lab
 from tests.rigs import postgres as postgres_rig
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.postgres import Postgres
+
+# By default each traceback is drawn with all variables, in the event loop: a second, or a minute on a busy machine.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 _numbers = itertools.count(1)
 

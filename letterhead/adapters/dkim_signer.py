@@ -1,4 +1,4 @@
-"""Sign messages with the private key of a domain; `core.dkim.signing` says what is signed."""
+"""DKIM signatures by a domain's private key; `core.dkim.signing` chooses the fields that are signed."""
 
 import hashlib
 import sys
@@ -15,15 +15,14 @@ from letterhead.core.secret import Secret, reveal
 
 
 class DkimSigner:
-    """Signs with RSA-SHA256 or Ed25519-SHA256, as the key is (implements `ports.Signer`)."""
+    """A signer by RSA-SHA256 or Ed25519-SHA256, as the key is (implements `ports.relay.MessageSigner`)."""
 
     def sign(self, content: bytes, domain: str, selector: str, private_key: Secret, at: datetime) -> bytes:
         """Return the message with a DKIM signature before it; `private_key` is PKCS #8."""
-        # Its primes were looked at when it was made or taken, and it is sealed since; to do so again costs 35 ms.
+        # Its primes were checked when it was made or imported, and it is sealed since; to do so again takes 35 ms.
         key = load_der_private_key(reveal(private_key), None, unsafe_skip_rsa_key_validation=True)
-        message = parse_message(
-            content, most_fields=sys.maxsize
-        )  # who signs must see every field that a receiver may see
+        # A signer must see every field that a receiver may see.
+        message = parse_message(content, most_fields=sys.maxsize)
         match key:
             case rsa.RSAPrivateKey():
                 signature = new_signature(message, domain, selector, "rsa-sha256", at)

@@ -1,6 +1,41 @@
-"""Knows the command `letterhead`: which commands there are, and how each ends. Imports nothing that a command may need.
+"""The command `letterhead`: its commands, and the exit code of each.
 
-Commands are named by text and imported when called, so that `--help` and the clients of the API start at once.
+A command's module is named by text and imported when the command is called, so that `--help` and the clients of the
+API start at once: nothing that one command alone needs is imported here.
+
+Commands without a server:
+
+- `check`: `letterhead check`; `plans` reads its file of expected records, `conclusions` writes its result.
+- `explain`: what a finding's code means.
+- `completion`: completion for the shell.
+- `manual`: docs/cli.md, made from the commands.
+
+Commands of the server:
+
+- `serve`: `run`, `serve`, `worker` and `migrate`.
+- `process`: what every process of the server does: settings, logs, sockets, event loop.
+- `relay`: the signing relay.
+- `settings`: every setting.
+- `doctor`: checks of an installation.
+- `mail`: a test message.
+- `demo`: a demonstration on made-up zones.
+
+Clients of the HTTP API:
+
+- `client`: requests, and the credentials they carry.
+- `domains`: sender domains; `report` and `proofs` write what the API returns.
+- `events`: the account's events.
+- `webhooks`: webhooks and their deliveries.
+- `keys`: API keys.
+- `export`: keys and tables for signing programs.
+- `accounts`: accounts, as the operator.
+- `identities`: identities at the mail provider, as the operator.
+
+For all of them:
+
+- `exit_codes`: the exit codes, and how a failure is printed.
+- `tables`: columns, colours and escapes on a terminal.
+- `logs`: the form of log lines.
 """
 
 import os
@@ -53,20 +88,20 @@ for _name, _where, _group, _help in _COMMANDS:
 
 
 def main() -> None:
-    """Runs the command line and ends the process with its exit code."""
+    """Run the command line, and end the process with its exit code."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command and gives its exit code; no trouble that a person can mend shows a traceback."""
+    """Run one command and return its exit code; a `Fault` or `ApiRefused` is printed without a traceback."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few characters
     try:
         result = app(arguments, exit_on_error=False)
         sys.stdout.flush()
     except CycloptsError:  # printed already, with the usage
         return Exit.USAGE
-    except (Fault, ApiRefused) as trouble:
-        return report_fault(trouble)
+    except (Fault, ApiRefused) as error:
+        return report_fault(error)
     except BrokenPipeError:  # `letterhead domains list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the last flush complains
         return Exit.OK

@@ -1,6 +1,6 @@
-"""Knows the operator's commands on accounts."""
+"""The operator's commands on accounts."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -127,18 +127,17 @@ def _show(answer: bytes, as_json: bool) -> Exit:
         print(answer.decode())
         return Exit.OK
     accounts = decode_json(answer)
-    rows = [_row(each) for each in (accounts if isinstance(accounts, list) else [accounts])]
+    rows = []
+    for account in accounts if isinstance(accounts, list) else [accounts]:
+        allowed = account.get("limits") or {}
+        row = (
+            account["accountId"],
+            account["name"],
+            account["email"],
+            str(allowed.get("domains", UNLIMITED)),
+            str(allowed.get("requestsPerMonth", UNLIMITED)),
+            ago(account["createdAt"]),
+        )
+        rows.append(row)
     console().print(columns(HEADER, rows))
     return Exit.OK
-
-
-def _row(account: dict[str, Any]) -> tuple[str, ...]:
-    allowed = account.get("limits") or {}
-    return (
-        account["accountId"],
-        account["name"],
-        account["email"],
-        str(allowed.get("domains", UNLIMITED)),
-        str(allowed.get("requestsPerMonth", UNLIMITED)),
-        ago(account["createdAt"]),
-    )

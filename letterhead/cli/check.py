@@ -1,4 +1,4 @@
-"""Knows the command `letterhead check`: any domain, without a server, an account or a data folder."""
+"""The command `letterhead check`: any domain, without a server, an account or a data folder."""
 
 import asyncio
 import os
@@ -14,9 +14,11 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps, OneOffResult
+    from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps
 
 EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
+ZONE_IS_NO_NETWORK = "--zone looks at a text instead of the network, so nobody is asked."
+ZONE_FIX = "Leave --zone away, or --resolver and --authoritative-port."
 
 
 def check(
@@ -52,76 +54,40 @@ def check(
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
     """
+    from letterhead.cli import conclusions
     from letterhead.operations.one_off_checks import inspect
 
     try:
-        inquiry = _inquiry(domain, selector, mail_from, expect)
-        if zone is not None:
-            _alone(resolver, authoritative_port)
-            outlook, inquiry = _in_text(zone, inquiry)
+        request = _parse_request(domain, selector, mail_from, expect)
+        if zone is None:
+            deps = _dns_deps(resolver, authoritative_port)
+        elif not resolver and authoritative_port is None:
+            deps, request = _zone_file_deps(zone, request)
         else:
-            outlook = _at_servers(resolver, authoritative_port)
+            raise Fault(Kind.CONFIG_INVALID, ZONE_IS_NO_NETWORK, ZONE_FIX)
     except Fault as fault:  # whatever it is, it is the command line that can't be followed
         raise Fault(Kind.CONFIG_INVALID, fault.detail, fault.fix) from fault
-    return _told(asyncio.run(inspect(outlook, inquiry)), as_json=as_json)
+    result = asyncio.run(inspect(deps, request))
+    conclusions.print_result(result, as_json=as_json)
+    return EXITS[result.verdict]
 
 
-def _told(conclusion: "OneOffResult", *, as_json: bool) -> Exit:
-    from letterhead.cli import conclusions
-    from letterhead.cli.tables import console
-
-    if as_json:
-        print(conclusions.as_json(conclusion))
-    else:
-        console().print(conclusions.as_text(conclusion))
-    return EXITS[conclusion.verdict]
-
-
-# --- what was asked for -----------------------------------------------------------------------------------------------
-
-
-def _inquiry(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
+def _parse_request(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
-    from letterhead.core.names.domain_names import parse_anywhere
+    from letterhead.core.names.domain_names import DomainName, parse_anywhere, parse_selector
     from letterhead.operations.one_off_checks import OneOffCheck
 
     name = parse_anywhere(domain).ascii
-    return OneOffCheck(
-        sender=name,
-        records=read_expected(expect) if expect is not None else (),
-        selectors=_selectors(selectors, name),
-        mail_from=_mail_from(mail_from, name) if mail_from is not None else None,
-    )
+    records = read_expected(expect) if expect is not None else ()
+    parsed = [parse_selector(each.partition("._domainkey")[0], DomainName(name)) for each in selectors]
+    if mail_from is not None:
+        full = mail_from.rstrip(".")
+        mail_from = parse_anywhere(full if "." in full else f"{full}.{name}").ascii
+    return OneOffCheck(sender=name, records=records, selectors=tuple(dict.fromkeys(parsed)), mail_from=mail_from)
 
 
-def _selectors(given: Sequence[str], domain: str) -> tuple[str, ...]:
-    from letterhead.core.names.domain_names import DomainName, parse_selector
-
-    read = (parse_selector(each.partition("._domainkey")[0], DomainName(domain)) for each in given)
-    return tuple(dict.fromkeys(read))
-
-
-def _mail_from(given: str, domain: str) -> str:
-    from letterhead.core.names.domain_names import parse_anywhere
-
-    name = given.rstrip(".")
-    return parse_anywhere(name if "." in name else f"{name}.{domain}").ascii
-
-
-def _alone(resolvers: Sequence[str], port: int | None) -> None:
-    if resolvers or port is not None:
-        raise Fault(
-            Kind.CONFIG_INVALID,
-            "--zone looks at a text instead of the network, so nobody is asked.",
-            "Leave --zone away, or --resolver and --authoritative-port.",
-        )
-
-
-# --- where to look ----------------------------------------------------------------------------------------------------
-
-
-def _in_text(path: Path, inquiry: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
-    """Answers from a zone file; the selectors that it holds need not be guessed."""
+def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
+    """Return what answers from a zone file, and the request with the selectors that the file holds."""
     from msgspec.structs import replace
 
     from letterhead.cli.plans import read_text
@@ -129,31 +95,31 @@ def _in_text(path: Path, inquiry: "OneOffCheck") -> "tuple[OneOffDeps, OneOffChe
     from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
-        text = ZoneFileResolver(read_text(path, "The zone file"))
+        resolver = ZoneFileResolver(read_text(path, "The zone file"))
     except Fault as fault:
         raise Fault(fault.kind, f"{path}: {fault.detail}", fault.fix) from fault
-    sender = inquiry.sender
-    if not any(sender == held or sender.endswith(f".{held}") for held in text.zones):
-        holds = f"holds {', '.join(text.zones)}" if text.zones else "holds no zone"
+    sender = request.sender
+    if not any(sender == zone or sender.endswith(f".{zone}") for zone in resolver.zones):
+        holds = f"holds {', '.join(resolver.zones)}" if resolver.zones else "holds no zone"
         fix = f"Name the file of the zone that {sender} lies in; it begins with $ORIGIN and the zone's name."
         raise Fault(Kind.CONFIG_INVALID, f"{path} {holds}, which says nothing about {sender}.", fix)
-    outlook = OneOffDeps(resolver=text, hosts=load_hosts(), now=_now, special_use=_special_use())
-    if inquiry.records or inquiry.selectors:
-        return outlook, inquiry
+    deps = OneOffDeps(resolver=resolver, hosts=load_hosts(), now=_now, special_use=_special_use())
+    if request.records or request.selectors:
+        return deps, request
     end = f"._domainkey.{sender}"
-    return outlook, replace(
-        inquiry, selectors=tuple(name.removesuffix(end) for name in text.owners if name.endswith(end))
+    return deps, replace(
+        request, selectors=tuple(name.removesuffix(end) for name in resolver.owners if name.endswith(end))
     )
 
 
-def _at_servers(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
+def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
     from letterhead.config import system_resolvers
     from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")
-    addresses = [_address(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
+    addresses = [_parse_resolver(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
     laboratory = bool(resolvers) or port is not None
     return OneOffDeps(
         resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
@@ -163,8 +129,8 @@ def _at_servers(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
     )
 
 
-def _address(text: str) -> tuple[str, int]:
-    """Reads a resolver's address; a name is looked up as the machine does."""
+def _parse_resolver(text: str) -> tuple[str, int]:
+    """Return a resolver's address; a name is looked up by the machine."""
     from letterhead.config import read_resolvers
 
     host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
@@ -182,7 +148,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _special_use() -> bool:
-    """Says whether reserved names are at home here, as for a server (docs/configuration.md)."""
+    """Whether special-use names are allowed, as for a server (docs/configuration.md)."""
     return os.environ.get("LETTERHEAD_ALLOW_SPECIAL_USE", "").strip().lower() in ("1", "true", "yes", "on")
 
 

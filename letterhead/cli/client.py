@@ -1,4 +1,4 @@
-"""Knows how to speak to the HTTP API: address, key, envelope. Refuses to know what a domain is."""
+"""Requests to the HTTP API: its address, the credentials, the error envelope."""
 
 import os
 from collections.abc import Mapping
@@ -17,29 +17,29 @@ SECONDS = 40.0  # a check that was asked for answers within 25 s
 LOCAL = {"127.0.0.1", "::1", "localhost"}
 
 
-class _Error(msgspec.Struct):
+class _ApiError(msgspec.Struct):
     code: str
     message: str
     fix: str | None = None
 
 
-class _Envelope(msgspec.Struct, rename="camel"):
+class _ErrorResponse(msgspec.Struct, rename="camel"):
     tracking_id: str
-    error: _Error
+    error: _ApiError
 
 
 def base_url() -> str:
-    """Says which server the command speaks to."""
+    """Return the URL of the server."""
     return os.environ.get("LETTERHEAD_URL", "").rstrip("/") or DEFAULT_URL
 
 
 def data_dir() -> Path:
-    """Says where a server started here keeps its files."""
+    """Return the data folder of a server that was started in the working directory."""
     return Path(os.environ.get("LETTERHEAD_DATA_DIR") or "data")
 
 
 def account_key() -> str:
-    """Finds the API key: LETTERHEAD_API_KEY, or the first key of a server that was started in this folder."""
+    """Return LETTERHEAD_API_KEY, or the first key of a server that was started here; Fault `config-invalid`."""
     if key := os.environ.get("LETTERHEAD_API_KEY", "").strip():
         return key
     try:
@@ -54,7 +54,7 @@ def account_key() -> str:
 
 
 def operator_token() -> str:
-    """Finds the operator's token."""
+    """Return LETTERHEAD_OPERATOR_TOKEN; Fault `config-invalid` where it is not set."""
     if token := os.environ.get("LETTERHEAD_OPERATOR_TOKEN", "").strip():
         return token
     raise Fault(
@@ -65,12 +65,12 @@ def operator_token() -> str:
 
 
 def path_of(*parts: str) -> str:
-    """Writes a path with each part encoded, whatever is in it."""
+    """Return a URL path with each part percent-encoded."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 class Api:
-    """Sends requests with one bearer token, and gives the body of what went well."""
+    """A client of the API with one bearer token."""
 
     def __init__(self, token: str) -> None:
         self._url = base_url()
@@ -89,21 +89,34 @@ class Api:
         *,
         query: Mapping[str, str | None] | None = None,
     ) -> bytes:
-        """Sends one request; `Refused` where the API says no, Fault `unreachable` where nobody answers."""
-        asked = {name: value for name, value in (query or {}).items() if value is not None}
+        """Return the body of the response to one request.
+
+        Raise `ApiRefused` for an error response, Fault `unreachable` or `config-invalid` where there is none.
+        """
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             answer = self._client.request(
                 method,
                 self._url + path,
-                params=asked or None,
+                params=parameters or None,
                 content=None if body is None else msgspec.json.encode(body),
                 headers={} if body is None else {"Content-Type": "application/json"},
             )
-        except (httpx2.HTTPError, httpx2.InvalidURL) as trouble:
-            raise _unreachable(self._url, trouble) from trouble
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _new_unreachable(self._url, error) from error
         if answer.is_success:
             return answer.content
-        raise _refused(answer.status_code, answer.content)
+        try:
+            envelope = msgspec.json.decode(answer.content, type=_ErrorResponse)
+        except msgspec.DecodeError as error:
+            raise ApiRefused(
+                f"http-{answer.status_code}",
+                f"The server answered {answer.status_code}, and not in the words of Letterhead.",
+                "Check that LETTERHEAD_URL is the address of a Letterhead server, "
+                "and what a proxy in front of it says.",
+            ) from error
+        refused = envelope.error
+        raise ApiRefused(refused.code, refused.message, refused.fix, envelope.tracking_id)
 
     def __enter__(self) -> "Api":
         return self
@@ -112,36 +125,23 @@ class Api:
         self._client.close()
 
 
-def _unreachable(url: str, trouble: Exception) -> Fault:
+def _new_unreachable(url: str, error: Exception) -> Fault:
     fix = "Start it with `letterhead run` (in a clone: `./dev run`), or set LETTERHEAD_URL to where it runs."
-    if isinstance(trouble, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
         return Fault(
             Kind.CONFIG_INVALID,
-            f"LETTERHEAD_URL={url!r} is no address of a server: {trouble}.",
+            f"LETTERHEAD_URL={url!r} is no address of a server: {error}.",
             f"Write it like {DEFAULT_URL}.",
         )
-    if isinstance(trouble, httpx2.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException):
         return Fault(
             Kind.UNREACHABLE,
             f"The server at {url} did not answer within {SECONDS:g} s.",
             "Look at its log; ask again.",
         )
-    return Fault(Kind.UNREACHABLE, f"No server answers at {url}: {trouble}.", fix)
-
-
-def _refused(status: int, content: bytes) -> ApiRefused:
-    try:
-        envelope = msgspec.json.decode(content, type=_Envelope)
-    except msgspec.DecodeError:
-        return ApiRefused(
-            f"http-{status}",
-            f"The server answered {status}, and not in the words of Letterhead.",
-            "Check that LETTERHEAD_URL is the address of a Letterhead server, and what a proxy in front of it says.",
-        )
-    error = envelope.error
-    return ApiRefused(error.code, error.message, error.fix, envelope.tracking_id)
+    return Fault(Kind.UNREACHABLE, f"No server answers at {url}: {error}.", fix)
 
 
 def decode_json(content: bytes) -> Any:
-    """Reads JSON that the API answered."""
+    """Parse the JSON of a response."""
     return msgspec.json.decode(content)

@@ -1,4 +1,4 @@
-"""Knows how to teach a shell the command's words."""
+"""The commands that print and install completion for a shell."""
 
 from typing import Literal
 

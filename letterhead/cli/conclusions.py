@@ -1,4 +1,4 @@
-"""Knows how an inspection is told: as JSON for scripts, and on a terminal as a compiler tells what it found."""
+"""The result of `letterhead check`: as JSON for scripts, and as text for a terminal."""
 
 from datetime import UTC
 from typing import Any
@@ -7,100 +7,74 @@ import msgspec
 from rich.text import Text
 
 from letterhead.cli.report import finding, verdicts
-from letterhead.cli.tables import STYLES, visible
-from letterhead.core.findings.diagnosis import Finding
+from letterhead.cli.tables import console, visible
 from letterhead.core.plan.plan import RecordResult
 from letterhead.operations.one_off_checks import OneOffResult
 
-_SAID = {
+_SUMMARIES = {
     "pass": ("Nothing blocks.", "bold green"),
     "fail": ("This does not work yet: mend what is blocking first.", "bold red"),
     "inconclusive": ("Not everything could be seen, so this says neither yes nor no.", "bold yellow"),
 }
 
 
-def as_json(conclusion: OneOffResult) -> str:
-    """Writes a conclusion as JSON; every key is always there, null where there is nothing to say."""
+def print_result(result: OneOffResult, *, as_json: bool) -> None:
+    """Print a result, as JSON or as text."""
+    if as_json:
+        print(json_text(result))
+    else:
+        console().print(terminal_text(result))
+
+
+def json_text(result: OneOffResult) -> str:
+    """Return a result as JSON; every key is always there, null where it has no value."""
+    fields = ("code", "severity", "record", "host", "title", "detail", "expected", "observed", "fix", "evidence")
     shape = {
-        "domain": conclusion.sender,
-        "checkedAt": conclusion.checked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "dnsHost": conclusion.dns_host,
-        "verdict": conclusion.verdict,
-        "records": [_record(each) for each in conclusion.examination.results],
-        "findings": [_finding(each) for each in conclusion.examination.findings],
+        "domain": result.sender,
+        "checkedAt": result.checked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "dnsHost": result.dns_host,
+        "verdict": result.verdict,
+        "records": [_record(each) for each in result.examination.results],
+        "findings": [{name: getattr(each, name) for name in fields} for each in result.examination.findings],
     }
     return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode()
 
 
-def _record(standing: RecordResult) -> dict[str, Any]:
-    record = standing.record
+def _record(result: RecordResult) -> dict[str, Any]:
+    record = result.record
     value = record.value if record.priority is None else f"{record.priority} {record.value}"
     return {
         "id": record.id,
         "host": record.host,
         "recordType": record.rdtype,
         "expected": value if record.exact else None,
-        "observed": standing.observed,
-        "verdict": standing.verdict,
+        "observed": result.observed,
+        "verdict": result.verdict,
     }
 
 
-def _finding(each: Finding) -> dict[str, Any]:
-    return {
-        "code": each.code,
-        "severity": each.severity,
-        "record": each.record,
-        "host": each.host,
-        "title": each.title,
-        "detail": each.detail,
-        "expected": each.expected,
-        "observed": each.observed,
-        "fix": each.fix,
-        "evidence": each.evidence,
-    }
-
-
-def as_text(conclusion: OneOffResult) -> Text:
-    """Tells a conclusion on a terminal: the records, each finding, the sum."""
-    head = Text(conclusion.sender, style="bold").append(f"  {_where(conclusion)}", style="")
-    records = verdicts({"records": [_row(each) for each in conclusion.examination.results]})
-    findings = [finding(msgspec.to_builtins(each)) for each in conclusion.examination.findings]
-    parts = [head, records, *findings, *_guess(conclusion), _sum(conclusion)]
-    return Text("\n\n").join(parts)
-
-
-def _where(conclusion: OneOffResult) -> str:
-    return f"DNS at {conclusion.dns_host}" if conclusion.dns_host else ""
-
-
-def _row(standing: RecordResult) -> dict[str, Any]:
-    return {**_record(standing), "observed": standing.observed}
-
-
-def _guess(conclusion: OneOffResult) -> list[Text]:
-    if not conclusion.guessed:
-        return []
-    found = [each.record.host.partition("._domainkey")[0] for each in conclusion.examination.results]
-    names = ", ".join(name for name in found if name in conclusion.guessed)
-    said = f"There are keys at {names}." if names else "None of them has a key, which says nothing about others."
-    return [
-        Text(f"DKIM: {len(conclusion.guessed)} common selectors were tried, which is a guess. {said} ").append(
-            "Name yours with --selector: it is the s= in the DKIM-Signature of a message that you sent."
-        )
+def terminal_text(result: OneOffResult) -> Text:
+    """Lay out a result for a terminal: the records, each finding, what was guessed, the summary."""
+    where = f"DNS at {result.dns_host}" if result.dns_host else ""
+    records, findings = result.examination.results, result.examination.findings
+    parts = [
+        Text(result.sender, style="bold").append(f"  {where}", style=""),
+        verdicts({"records": [_record(each) for each in records]}),
+        *(finding(msgspec.to_builtins(each)) for each in findings),
     ]
-
-
-def _sum(conclusion: OneOffResult) -> Text:
-    findings = conclusion.examination.findings
-    counted = {each: sum(found.severity == each for found in findings) for each in ("blocking", "warning", "tip")}
-    numbers = ", ".join(f"{number} {_plural(each, number)}" for each, number in counted.items() if number)
-    said, style = _SAID[conclusion.verdict]
-    codes = dict.fromkeys(each.code for each in findings)
-    more = f" More on each: letterhead explain {visible(next(iter(codes)))}" if codes else ""
-    return Text(f"{conclusion.verdict}: ", style=style).append(
-        f"{said}{f' {numbers}.' if numbers else ''}{more}", style=STYLES.get("", "")
-    )
-
-
-def _plural(word: str, number: int) -> str:
-    return word if word == "blocking" or number == 1 else f"{word}s"
+    if result.guessed:
+        selectors = [each.record.host.partition("._domainkey")[0] for each in records]
+        names = ", ".join(name for name in selectors if name in result.guessed)
+        text = f"There are keys at {names}." if names else "None of them has a key, which says nothing about others."
+        guess = Text(f"DKIM: {len(result.guessed)} common selectors were tried, which is a guess. {text} ")
+        fix = "Name yours with --selector: it is the s= in the DKIM-Signature of a message that you sent."
+        parts.append(guess.append(fix))
+    numbers = []
+    for severity, plural in (("blocking", "blocking"), ("warning", "warnings"), ("tip", "tips")):
+        if number := sum(each.severity == severity for each in findings):
+            numbers.append(f"{number} {severity if number == 1 else plural}")
+    text, style = _SUMMARIES[result.verdict]
+    counts = f" {', '.join(numbers)}." if numbers else ""
+    more = f" More on each: letterhead explain {visible(findings[0].code)}" if findings else ""
+    parts.append(Text(f"{result.verdict}: ", style=style).append(f"{text}{counts}{more}", style=""))
+    return Text("\n\n").join(parts)

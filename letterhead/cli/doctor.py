@@ -1,4 +1,4 @@
-"""Knows how to look at an installation from outside its processes: each part is ok, or says what to do."""
+"""The command `letterhead doctor`: checks of an installation, each with one line, and a fix where it is not ok."""
 
 import asyncio
 import time
@@ -10,26 +10,25 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.tables import console, visible, word
+from letterhead.cli.tables import colour_text, console, visible
 from letterhead.core.dns.answers import Found, Question, Reply, Unanswered, View
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import Settings
-    from letterhead.ports.deps import Deps
     from letterhead.ports.resolver import Resolver
 
 SECONDS = 4.0  # for each question to the network
-PACKETS = 12
-SKEW = 5.0  # seconds by which clocks may differ
-# Any name of the public DNS does; this one's servers are the registry's own, and it is not going away.
+MOST_PACKETS = 12
+MOST_SKEW = 5.0  # seconds by which clocks may differ
+# Any stable name of the public DNS would serve.
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
 FAR = Question(name="iana.org", rdtype="NS", view=View.EVERY_SERVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorLine:
-    """Says how one part is; `fix` where it is not ok."""
+    """The result of one check; with a `fix` where it is not ok."""
 
     part: str
     said: str
@@ -41,66 +40,64 @@ def doctor() -> Exit:
     """Look at database, schema, keys, provider, resolvers, port 53, mail and clock: each line ok, or what to do."""
     from letterhead.cli.process import load_settings
 
-    return Exit.OK if asyncio.run(_examine(load_settings(quiet=True))) else Exit.NOT_GOOD
+    return Exit.OK if asyncio.run(_print_checks(load_settings(quiet=True))) else Exit.NOT_GOOD
 
 
-async def _examine(settings: "Settings") -> bool:
-    good = True
-    async for line in _lines(settings):
-        _show(line)
-        good = good and line.ok
-    return good
+async def _print_checks(settings: "Settings") -> bool:
+    """Print each check's line as it comes; return whether all are ok."""
+    all_ok = True
+    async for line in run_checks(settings):
+        text = colour_text("ok" if line.ok else "no")
+        text.append(f"{'':{4 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
+        if line.fix:
+            text.append(f"\n    {'':<10} fix: {visible(line.fix)}")
+        console().print(text)
+        all_ok = all_ok and line.ok
+    return all_ok
 
 
-def _show(line: DoctorLine) -> None:
-    text = word("ok" if line.ok else "no")
-    text.append(f"{'':{4 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
-    if line.fix:
-        text.append(f"\n    {'':<10} fix: {visible(line.fix)}")
-    console().print(text)
-
-
-async def _lines(settings: "Settings") -> AsyncIterator[DoctorLine]:
+async def run_checks(settings: "Settings") -> AsyncIterator[DoctorLine]:
+    """Run every check, and yield its lines."""
     from letterhead.wiring import assemble
 
-    yield (schema := await _schema(settings))
-    if schema.ok:  # opening an embedded database would make or change it, and we only look
-        async for line in _opened(settings):
+    yield (schema := await check_schema(settings))
+    if schema.ok:  # opening an embedded database would create or migrate it, and doctor changes nothing
+        async for line in check_keys(settings):
             yield line
-    for line in await _provider(settings):
+    for line in await check_provider(settings):
         yield line
     resolver = assemble.resolver(settings)
-    clock = asyncio.to_thread(_clock, settings)
-    for line in await asyncio.gather(_resolvers(resolver), _port53(resolver), _mail(settings), clock):
+    clock = asyncio.to_thread(check_clock, settings)
+    for line in await asyncio.gather(check_resolvers(resolver), check_port_53(resolver), check_mail(settings), clock):
         yield line
-    for line in await _key_zone(settings, resolver):
+    for line in await check_key_zone(settings, resolver):
         yield line
 
 
-async def _schema(settings: "Settings") -> DoctorLine:
+async def check_schema(settings: "Settings") -> DoctorLine:
+    """Check that the database answers, and that its schema is current."""
+    from letterhead.config import SqliteFile
     from letterhead.wiring import assemble
 
     try:
         state = await assemble.schema_state(assemble.database_url(settings))
     except Fault as fault:
-        return _wrong("database", fault)
+        return _new_failure("database", fault)
+    url = settings.database_url
+    said = f"{url.path if isinstance(url, SqliteFile) else 'PostgreSQL'} answers; its schema is {state}"
     if state in (assemble.SchemaState.CURRENT, assemble.SchemaState.NEWER):
-        return DoctorLine(part="database", said=f"{_named(settings)} answers; its schema is {state}")
-    said = f"{_named(settings)} answers; its schema is {state}"
+        return DoctorLine(part="database", said=said)
     return DoctorLine(
         part="database", said=said, ok=False, fix="letterhead migrate (`letterhead run` does it by itself)"
     )
 
 
-def _named(settings: "Settings") -> str:
-    from letterhead.config import SqliteFile
+async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
+    """Open the installation as a server does, which checks the keys; then check the worker's backlog.
 
-    where = settings.database_url
-    return str(where.path) if isinstance(where, SqliteFile) else "PostgreSQL"
-
-
-async def _opened(settings: "Settings") -> AsyncIterator[DoctorLine]:
-    """Opens the installation as a server does, which tries the keys; one that runs on the embedded database has."""
+    A server that runs on the embedded database locks it and has checked the keys: then ask that server.
+    """
+    from letterhead.operations.self_monitoring import load_backlog
     from letterhead.wiring import assemble
 
     try:
@@ -108,37 +105,36 @@ async def _opened(settings: "Settings") -> AsyncIterator[DoctorLine]:
             kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
             yield DoctorLine(part="keys", said=f"they open what is sealed in the database{how}")
-            yield await _work(deps)
+            backlog = await load_backlog(deps)
+            said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
+            if backlog.lag > 300:
+                late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
+                fix = "Start one: letterhead worker, or letterhead serve"
+                yield DoctorLine(part="worker", said=late, ok=False, fix=fix)
+            else:
+                yield DoctorLine(part="worker", said=said)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")
-            yield await asyncio.to_thread(_running, settings)
+            yield await asyncio.to_thread(check_server, settings)
         else:
-            yield _wrong("keys", fault)
+            yield _new_failure("keys", fault)
 
 
-async def _work(deps: "Deps") -> DoctorLine:
-    backlog = await deps.store.backlog(deps.now())
-    said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
-    if backlog.lag > 300:
-        late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
-        return DoctorLine(part="worker", said=late, ok=False, fix="Start one: letterhead worker, or letterhead serve")
-    return DoctorLine(part="worker", said=said)
-
-
-async def _provider(settings: "Settings") -> list[DoctorLine]:
+async def check_provider(settings: "Settings") -> list[DoctorLine]:
+    """Check the provider's health by its API."""
     from letterhead.wiring import assemble
 
     try:
         async with assemble.lone_provider(settings) as provider:
             conditions = await provider.full_health()
     except Fault as fault:
-        return [_wrong("provider", fault)]
+        return [_new_failure("provider", fault)]
     return [DoctorLine(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
 
 
-def _running(settings: "Settings") -> DoctorLine:
-    """Asks the server that runs how it is."""
+def check_server(settings: "Settings") -> DoctorLine:
+    """Ask the running server whether it is ready."""
     import httpx2
 
     from letterhead.cli.client import LOCAL
@@ -161,13 +157,14 @@ def _running(settings: "Settings") -> DoctorLine:
 async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:
     from letterhead.ports.resolver import Allowance
 
-    allowance = Allowance(packets=PACKETS, until=asyncio.get_running_loop().time() + SECONDS)
+    allowance = Allowance(packets=MOST_PACKETS, until=asyncio.get_running_loop().time() + SECONDS)
     return (await resolver.ask([question], allowance)).get(question, ())
 
 
-async def _resolvers(resolver: "Resolver") -> DoctorLine:
+async def check_resolvers(resolver: "Resolver") -> DoctorLine:
+    """Check that every recursive resolver answers."""
     replies = await _ask(resolver, ROOT)
-    silent = [f"{reply.perspective.server} ({_why(reply)})" for reply in replies if _silent(reply)]
+    silent = [f"{reply.perspective.server} ({_reason_of(reply)})" for reply in replies if _is_unanswered(reply)]
     if replies and not silent:
         return DoctorLine(part="resolvers", said=f"{', '.join(reply.perspective.server for reply in replies)} answer")
     said = f"no answer from {', '.join(silent)}" if silent else "none is set"
@@ -175,19 +172,19 @@ async def _resolvers(resolver: "Resolver") -> DoctorLine:
     return DoctorLine(part="resolvers", said=said, ok=False, fix=fix)
 
 
-async def _port53(resolver: "Resolver") -> DoctorLine:
-    """Asks servers with authority: without them the resolvers stand in, which is slower to see a change."""
+async def check_port_53(resolver: "Resolver") -> DoctorLine:
+    """Check that authoritative servers can be asked; without them a change is seen later, by way of the resolvers."""
     replies = await _ask(resolver, FAR)
-    direct = [reply for reply in replies if reply.perspective.view is View.EVERY_SERVER and not _silent(reply)]
+    direct = [reply for reply in replies if reply.perspective.view is View.EVERY_SERVER and not _is_unanswered(reply)]
     if direct:
         return DoctorLine(part="port 53", said=f"{direct[0].perspective.server} answers from outside")
-    why = _why(replies[0]) if replies and _silent(replies[0]) else "the resolvers stand in"
+    why = _reason_of(replies[0]) if replies and _is_unanswered(replies[0]) else "the resolvers stand in"
     fix = "Allow UDP and TCP to port 53 of any address, or live with resolvers alone: changes are then seen later"
     return DoctorLine(part="port 53", said=f"no authoritative server can be asked: {why}", ok=False, fix=fix)
 
 
-async def _mail(settings: "Settings") -> DoctorLine:
-    """Signs in at the mail server, and sends nothing."""
+async def check_mail(settings: "Settings") -> DoctorLine:
+    """Sign in at the mail server, and send nothing."""
     from letterhead.ports.mail import DeliveryResult
     from letterhead.wiring import assemble
 
@@ -201,34 +198,34 @@ async def _mail(settings: "Settings") -> DoctorLine:
     return DoctorLine(part="mail", said=f"{where}: {reached.said}", ok=False, fix=fix)
 
 
-async def _key_zone(settings: "Settings", resolver: "Resolver") -> list[DoctorLine]:
-    """Tries to write the zone that customers' CNAMEs lead to, and whether the world finds it."""
+async def check_key_zone(settings: "Settings", resolver: "Resolver") -> list[DoctorLine]:
+    """Check that the zone of delegated keys can be updated, and that resolvers find it."""
     from letterhead.wiring import assemble
 
     publisher = assemble.publisher(settings)
     if publisher is None:
         return []
-    tried = [DoctorLine(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.health()]
+    lines = [DoctorLine(part="key zone", said=each.said, ok=each.ok, fix=each.fix) for each in await publisher.health()]
     zone = Question(name=publisher.zone, rdtype="SOA", view=View.RECURSIVE)
-    replies = [each for each in await _ask(resolver, zone) if not _silent(each)]
+    replies = [each for each in await _ask(resolver, zone) if not _is_unanswered(each)]
     lost = [each.perspective.server for each in replies if not isinstance(each.answer, Found)]
     if lost:
         said = f"{', '.join(lost)} finds no zone {publisher.zone}"
         fix = f"Delegate {publisher.zone} to its servers by NS records in the zone above it"
-        tried.append(DoctorLine(part="key zone", said=said, ok=False, fix=fix))
-    return tried
+        lines.append(DoctorLine(part="key zone", said=said, ok=False, fix=fix))
+    return lines
 
 
-def _silent(reply: Reply) -> bool:
+def _is_unanswered(reply: Reply) -> bool:
     return isinstance(reply.answer, Unanswered)
 
 
-def _why(reply: Reply) -> str:
+def _reason_of(reply: Reply) -> str:
     return (reply.answer.detail or reply.answer.why.value) if isinstance(reply.answer, Unanswered) else "it answers"
 
 
-def _clock(settings: "Settings") -> DoctorLine:
-    """Compares with the Date of whatever stands at PUBLIC_URL, where that is another machine; asks no stranger."""
+def check_clock(settings: "Settings") -> DoctorLine:
+    """Compare the clock with the Date header at PUBLIC_URL, where that is another machine."""
     import httpx2
 
     from letterhead.cli.client import LOCAL
@@ -243,11 +240,11 @@ def _clock(settings: "Settings") -> DoctorLine:
     except (httpx2.HTTPError, KeyError, ValueError) as error:
         return DoctorLine(part="clock", said=f"{now}, not compared: {settings.public_url} gives no date ({error})")
     said = f"{now}, {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} {settings.public_url}"
-    ok = abs(skew) <= SKEW
+    ok = abs(skew) <= MOST_SKEW
     return DoctorLine(
         part="clock", said=said, ok=ok, fix=None if ok else "Run a time service: timedatectl set-ntp true"
     )
 
 
-def _wrong(part: str, fault: Fault) -> DoctorLine:
+def _new_failure(part: str, fault: Fault) -> DoctorLine:
     return DoctorLine(part=part, said=fault.detail, ok=False, fix=fault.fix)

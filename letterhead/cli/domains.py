@@ -1,4 +1,4 @@
-"""Knows the commands on sender domains: which request each one makes, and which exit code its answer deserves."""
+"""The commands on sender domains."""
 
 import json
 from pathlib import Path
@@ -32,8 +32,8 @@ WithPrivateKeys = Annotated[
 _PRIVATE = ("privateDKIMKey", "privateEd25519Key")
 
 
-def _shown(answer: bytes, private_keys: bool) -> str:
-    """Gives an answer as it may be printed: terminals, their logs and pipes are no place for a private key unasked."""
+def _answer_text(answer: bytes, private_keys: bool) -> str:
+    """Return a response as text, without private keys unless they were asked for: terminals keep what is printed."""
     if private_keys:
         return answer.decode()
     found = decode_json(answer)
@@ -67,10 +67,10 @@ def list_domains(
         Ask the mail provider about each before answering.
     """
     with Api(account_key()) as api:
-        asked = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
-        answer = api.call("GET", path_of("domains"), query=asked)
+        query = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
+        answer = api.call("GET", path_of("domains"), query=query)
     if as_json:
-        print(_shown(answer, private_keys))
+        print(_answer_text(answer, private_keys))
     elif domains := decode_json(answer):
         console().print(list_text(domains))
     elif status or search or problem:
@@ -115,14 +115,14 @@ def add(
     body: dict[str, object] = {"sender": sender}
     body |= {name: value for name, value in (("selector", selector), ("mailFrom", mail_from)) if value is not None}
     if private_key is not None:
-        body["privateKey"] = _read(private_key)
+        body["privateKey"] = _read_pem(private_key)
     if delegated:
         body["dkimMode"] = "delegated"
     if not start:
         body["startVerification"] = False
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains"), body)
-        added = None if as_json else _added(api, decode_json(answer), sender)
+        added = None if as_json else _find_domain(api, decode_json(answer), sender)
     if added is None:
         print(answer.decode())
     elif zone_file:
@@ -132,14 +132,14 @@ def add(
     return Exit.OK
 
 
-def _added(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[str, Any]:
-    """Finds the new domain in the list; one that was spelt otherwise (`bücher.example`) is asked for by its name."""
+def _find_domain(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[str, Any]:
+    """Return the new domain from the list; one that was spelt otherwise (`bücher.example`) is requested by its name."""
     spelt = sender.lower().removesuffix(".")
     found = next((domain for domain in domains if domain["sender"] == spelt), None)
     return found or decode_json(api.call("GET", path_of("domains", sender)))
 
 
-def _read(path: Path) -> str:
+def _read_pem(path: Path) -> str:
     try:
         return path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -171,7 +171,7 @@ def show(
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("domains", sender))
     if as_json:
-        print(_shown(answer, private_keys))
+        print(_answer_text(answer, private_keys))
     elif zone_file:
         print(zone_text(decode_json(answer)))
     else:
@@ -250,12 +250,12 @@ def proof(
     body = given | (proofs.source(raw) if raw is not None else {})
     with Api(account_key()) as api:
         answer = proofs.ask_for_proof(api, sender, body, wait)
-    told: dict[str, Any] = decode_json(answer)
+    proved: dict[str, Any] = decode_json(answer)
     if as_json:
         print(answer.decode())
     else:
-        console().print(proofs.report(told))
-    return proofs.exit_of(told)
+        console().print(proofs.report(proved))
+    return proofs.exit_of(proved)
 
 
 @app.command
@@ -295,11 +295,11 @@ def rotate(
     """
     body: dict[str, object] = {} if selector is None else {"selector": selector}
     if private_key is not None:
-        body["privateKey"] = _read(private_key)
+        body["privateKey"] = _read_pem(private_key)
     with Api(account_key()) as api:
         path = path_of("domains", sender, "dkim-rotation")
         answer = api.call("DELETE", path) if abandon else api.call("POST", path, body)
-    return _rotation(answer, as_json)
+    return _print_rotation(answer, as_json)
 
 
 @app.command
@@ -307,10 +307,10 @@ def rotation(sender: str, /, *, as_json: AsJson = False) -> Exit:
     """Show how far a change of the DKIM key is, what is waited for, and which old records can go."""
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("domains", sender, "dkim-rotation"))
-    return _rotation(answer, as_json)
+    return _print_rotation(answer, as_json)
 
 
-def _rotation(answer: bytes, as_json: bool) -> Exit:
+def _print_rotation(answer: bytes, as_json: bool) -> Exit:
     if as_json:
         print(answer.decode())
     else:

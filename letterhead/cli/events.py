@@ -1,6 +1,4 @@
-"""Knows the command that shows what happened."""
-
-from typing import Any
+"""The command that lists the account's events."""
 
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
@@ -29,11 +27,8 @@ def events(
         print(answer.decode())
         return Exit.OK
     listed = decode_json(answer)
-    console().print(columns(("WHEN", "DOMAIN", "EVENT", "WHAT HAPPENED"), [_row(each) for each in listed]))
+    rows = [(each["at"][:19].replace("T", " "), each["domain"], each["kind"], each["detail"]) for each in listed]
+    console().print(columns(("WHEN", "DOMAIN", "EVENT", "WHAT HAPPENED"), rows))
     if len(listed) == limit:
         console(stderr=True).print(f"There may be more: letterhead events --after {listed[-1]['id']}")
     return Exit.OK
-
-
-def _row(each: dict[str, Any]) -> tuple[str, ...]:
-    return each["at"][:19].replace("T", " "), each["domain"], each["kind"], each["detail"]

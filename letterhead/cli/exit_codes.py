@@ -1,4 +1,4 @@
-"""Knows how the command ends: the exit codes that scripts rely on, and the one way to print bad news."""
+"""The exit codes that scripts rely on, and how a failure is printed."""
 
 import sys
 from enum import IntEnum
@@ -7,7 +7,7 @@ from letterhead.errors import Fault, Kind
 
 
 class Exit(IntEnum):
-    """Lists the exit codes; docs/cli.md is compared with them."""
+    """An exit code of the command; docs/cli.md lists them."""
 
     OK = 0
     NOT_GOOD = 1
@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """Says what the code means, in one sentence."""
+        """What the code means, in one sentence."""
         return MEANINGS[self]
 
 
@@ -37,9 +37,9 @@ _OF_FAULT = {
 
 
 class ApiRefused(Exception):
-    """Says that the API refused a request, in the words of its error envelope.
+    """An error response of the API, with the fields of its envelope.
 
-    `code` is a text and no `Kind`: a newer server may know more of them than this command.
+    `code` is a text and no `Kind`: a newer server may have codes that this command does not.
     """
 
     def __init__(self, code: str, message: str, fix: str | None = None, tracking_id: str | None = None) -> None:
@@ -50,15 +50,15 @@ class ApiRefused(Exception):
         self.tracking_id = tracking_id
 
 
-def report_fault(trouble: Fault | ApiRefused) -> Exit:
-    """Prints what happened and what to do on stderr, and gives the exit code that says it to a script."""
-    if isinstance(trouble, ApiRefused):
-        _print(trouble.code, trouble.message, trouble.fix)
-        if trouble.tracking_id:
-            print(f"tracking id: {trouble.tracking_id}", file=sys.stderr)
+def report_fault(error: Fault | ApiRefused) -> Exit:
+    """Print what happened and what to do on stderr, and return the exit code for scripts."""
+    if isinstance(error, ApiRefused):
+        _print(error.code, error.message, error.fix)
+        if error.tracking_id:
+            print(f"tracking id: {error.tracking_id}", file=sys.stderr)
         return Exit.REFUSED
-    _print(trouble.kind.value, trouble.detail, trouble.fix)
-    return _OF_FAULT.get(trouble.kind, Exit.REFUSED)
+    _print(error.kind.value, error.detail, error.fix)
+    return _OF_FAULT.get(error.kind, Exit.REFUSED)
 
 
 def _print(code: str, message: str, fix: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Knows the command `letterhead explain`: what a code means, in the words of its page in the docs."""
+"""The command `letterhead explain`, which prints a code's page of the docs."""
 
 from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
@@ -20,11 +20,8 @@ def explain(code: str | None = None, /) -> Exit:
         return Exit.OK
     wanted = code.strip().lower()
     if wanted not in ALL:
-        raise _unknown(code, catalogue.like(wanted))
+        near = catalogue.similar_codes(wanted)
+        fix = f"Do you mean {', '.join(near)}?" if near else "See all of them: letterhead explain"
+        raise Fault(Kind.CONFIG_INVALID, f"There is no finding with the code {code[:60]!r}.", fix)
     print(catalogue.text(ALL[wanted]))
     return Exit.OK
-
-
-def _unknown(code: str, near: list[str]) -> Fault:
-    fix = f"Do you mean {', '.join(near)}?" if near else "See all of them: letterhead explain"
-    return Fault(Kind.CONFIG_INVALID, f"There is no finding with the code {code[:60]!r}.", fix)

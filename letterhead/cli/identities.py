@@ -1,6 +1,6 @@
-"""Knows the operator's commands on what the mail provider holds."""
+"""The operator's commands on identities at the mail provider."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -30,23 +30,20 @@ def reconcile(*, apply: ApplyIt = False, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
     else:
-        _show(found, apply=apply)
+        out = console()
+        rows = [
+            (each["sender"], each["differs"], "yes" if each["mended"] else "no", each["detail"], each["repair"])
+            for each in found["differences"]
+        ]
+        if rows:
+            out.print(columns(HEADER, rows))
+        held, listed = found["held"], found["listed"]
+        out.print(f"{held} domains hold their names, the provider lists {listed}, {len(rows)} differ.")
+        if found["unread"]:
+            out.print(f"{found['unread']} more that no domain claims were not looked at.")
+        if rows and not apply:
+            out.print("Nothing was changed. Mend it: letterhead reconcile --apply")
     return Exit.NOT_GOOD if faults else Exit.OK
-
-
-def _show(found: dict[str, Any], *, apply: bool) -> None:
-    out = console()
-    rows = [
-        (each["sender"], each["differs"], "yes" if each["mended"] else "no", each["detail"], each["repair"])
-        for each in found["differences"]
-    ]
-    if rows:
-        out.print(columns(HEADER, rows))
-    out.print(f"{found['held']} domains hold their names, the provider lists {found['listed']}, {len(rows)} differ.")
-    if found["unread"]:
-        out.print(f"{found['unread']} more that no domain claims were not looked at.")
-    if rows and not apply:
-        out.print("Nothing was changed. Mend it: letterhead reconcile --apply")
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Knows the commands on API keys."""
+"""The commands on API keys, and on the keys that seal the database."""
 
 from typing import Annotated, Any, Literal
 
@@ -24,23 +24,14 @@ def list_keys(*, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
         return Exit.OK
-    rows = [_row(key) for key in decode_json(answer)["keys"]]
+    rows = []
+    for key in decode_json(answer)["keys"]:
+        ends = key.get("endsAt")
+        state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
+        used = ago(key.get("lastUsedAt"))
+        rows.append((key["id"], key["key"], key["name"], key["keyType"], state, ago(key["createdAt"]), used))
     console().print(columns(("ID", "KEY", "NAME", "TYPE", "STATE", "CREATED", "LAST USED"), rows))
     return Exit.OK
-
-
-def _row(key: dict[str, Any]) -> tuple[str, ...]:
-    ends = key.get("endsAt")
-    state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
-    return (
-        key["id"],
-        key["key"],
-        key["name"],
-        key["keyType"],
-        state,
-        ago(key["createdAt"]),
-        ago(key.get("lastUsedAt")),
-    )
 
 
 @app.command
@@ -108,21 +99,21 @@ def rewrap(*, batch: Annotated[int, Parameter(validator=Number(gte=1, lte=500))]
         How many secrets each request wraps.
     """
     with Api(operator_token()) as api:
-        rewrapped = _rewrapped(api, batch)
-        while again := _rewrapped(api, batch):  # until a whole run found nothing left
+        rewrapped = _rewrap_all(api, batch)
+        while again := _rewrap_all(api, batch):  # until a whole run found nothing left
             rewrapped += again
     print(f"{rewrapped} secrets were wrapped with the first key. The older keys can go from LETTERHEAD_KEYS now.")
     return Exit.OK
 
 
-def _rewrapped(api: Api, batch: int) -> int:
-    """Goes over all secrets once; gives how many were wrapped."""
+def _rewrap_all(api: Api, batch: int) -> int:
+    """Go over all secrets once; return how many were wrapped."""
     done, after = 0, ""
     while True:
         query = {"after": after or None, "limit": str(batch)}
-        told: dict[str, Any] = decode_json(api.call("POST", path_of("secrets", "rewrap"), query=query))
-        done += int(told["rewrapped"])
-        if "after" not in told:
+        progress: dict[str, Any] = decode_json(api.call("POST", path_of("secrets", "rewrap"), query=query))
+        done += int(progress["rewrapped"])
+        if "after" not in progress:
             return done
-        after = told["after"]
+        after = progress["after"]
         print(f"{done} wrapped, at {after}", flush=True)

@@ -1,4 +1,4 @@
-"""Knows how log lines are written: for a person at a terminal, as JSON for programs; ours and the libraries' alike."""
+"""The form of log lines: text at a terminal, JSON for programs; our own lines and those of libraries."""
 
 import json
 import logging
@@ -13,38 +13,41 @@ from letterhead.cli.tables import visible
 from letterhead.config import LogFormat
 from letterhead.core.secret import redact_keys
 
-# Local variables of a traceback hold API keys and private keys: neither form ever shows them.
+# Local variables of a traceback hold API keys and private keys: neither form shows them.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def write_logs(form: LogFormat | None, *, quiet: bool = False) -> None:
-    """Sends every log line to stderr in one form; unset, the terminal decides. `quiet` keeps warnings and worse."""
+    """Write all log lines to stderr in one form: None is text at a terminal and JSON elsewhere.
+
+    `quiet` writes warnings and errors only.
+    """
     level = logging.WARNING if quiet else logging.INFO
     for_people = sys.stderr.isatty() if form is None else form is LogFormat.CONSOLE
     shared: list[Processor] = [_complete]
-    ending: list[Processor] = (
-        [_tame, structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
+    final: list[Processor] = (
+        [_escape, structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer(_text)]
+        else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer(_serialize)]
     )
     structlog.configure(
         # Straight to stderr: through the library's loggers a line costs three times as much (decision 0005).
-        processors=[*shared, *ending],
+        processors=[*shared, *final],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *ending]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[strip, *final]))
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
-    """Adds context, level and time. One step for what structlog has three for: every request waits for its line.
+    """Add context, level and time. One step for structlog's three: every request waits for its line.
 
-    Pieces of keys that somebody put where a name belongs, such as a path, are kept out.
+    Pieces of keys that somebody put where a name belongs, such as a path, are masked.
     """
     for name, value in event.items():
         if isinstance(value, str):
@@ -55,8 +58,8 @@ def _complete(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
     return event
 
 
-def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Keeps what strangers wrote (DNS answers, names) from moving or colouring the terminal."""
+def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escape control characters in what others wrote (DNS answers, names), for the terminal."""
     return {
         key: visible(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
     }
@@ -65,8 +68,8 @@ def _tame(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
-def _text(event: EventDict, **_: object) -> str:
-    """Writes a line as JSON in ASCII; what strangers wrote otherwise costs more, and never the line."""
+def _serialize(event: EventDict, **_: object) -> str:
+    """Return a line as JSON in ASCII; what msgspec can't encode takes longer, and no line is lost."""
     try:
         text = _encode(event).decode()
     except UnicodeEncodeError:

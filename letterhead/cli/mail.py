@@ -1,4 +1,4 @@
-"""Knows the command that tries the mail server; the reminders themselves are the worker's business."""
+"""The command that sends a test message; the reminders themselves are sent by the worker."""
 
 import asyncio
 import secrets
@@ -34,6 +34,6 @@ def test(address: str, /) -> Exit:
             "LETTERHEAD_SMTP_URL is not set, so there is no mail server to try.",
             "Set it, with LETTERHEAD_MAIL_SENDER beside it: docs/configuration.md",
         )
-    handed = asyncio.run(mailer.send(test_email(parse_email(address), f"test-{secrets.token_hex(8)}")))
-    print(f"{handed.result.value}: {visible(handed.said)}")
-    return Exit.OK if handed.result is DeliveryResult.ACCEPTED else Exit.NOT_GOOD
+    sent = asyncio.run(mailer.send(test_email(parse_email(address), f"test-{secrets.token_hex(8)}")))
+    print(f"{sent.result.value}: {visible(sent.said)}")
+    return Exit.OK if sent.result is DeliveryResult.ACCEPTED else Exit.NOT_GOOD

@@ -1,4 +1,4 @@
-"""Knows how docs/cli.md is written: from the commands and exit codes themselves, so that it can't differ from them."""
+"""docs/cli.md, generated from the commands and the exit codes."""
 
 from letterhead.cli import app
 from letterhead.cli.exit_codes import Exit
@@ -48,7 +48,7 @@ This page is generated from the code: `python -c "from letterhead.cli.manual imp
 
 
 def page() -> str:
-    """Writes docs/cli.md."""
+    """Return docs/cli.md."""
     codes = "\n".join(f"| {code.value} | {code.meaning} |" for code in Exit)
     manual = app.generate_docs(output_format="markdown", heading_level=2)
     commands = manual[manual.index("### letterhead run") :].strip()

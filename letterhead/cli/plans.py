@@ -1,4 +1,4 @@
-"""Knows the file that `check --expect` reads: which records somebody should have published, as JSON."""
+"""The file that `check --expect` reads: the records that should be published, as JSON."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ _RDTYPES = {
 }
 
 
-class _Record(msgspec.Struct, rename="camel"):
+class _ExpectedRecord(msgspec.Struct, rename="camel"):
     id: RecordId
     host: str
     record_type: str
@@ -31,57 +31,56 @@ class _Record(msgspec.Struct, rename="camel"):
     required: bool | None = None
 
 
-class _Plan(msgspec.Struct):
-    records: list[_Record]
+class _ExpectedRecords(msgspec.Struct):
+    records: list[_ExpectedRecord]
 
 
 def read_expected(path: Path) -> tuple[PlannedRecord, ...]:
-    """Reads the file; Fault `config-invalid` says what in it can't be."""
+    """Return the records of the file; Fault `config-invalid` names what is wrong."""
     try:
-        plan = msgspec.json.decode(read_text(path, "The file of expected records").encode(), type=_Plan)
+        plan = msgspec.json.decode(read_text(path, "The file of expected records").encode(), type=_ExpectedRecords)
     except msgspec.DecodeError as wrong:
-        raise _refused(path, f"{wrong}") from wrong
+        raise _new_fault(path, f"{wrong}") from wrong
     if not 0 < len(plan.records) <= MOST_RECORDS:
-        raise _refused(path, f"it holds {len(plan.records)} records, and 1 to {MOST_RECORDS} can be checked")
-    return tuple(_planned(path, at, each) for at, each in enumerate(plan.records))
+        raise _new_fault(path, f"it holds {len(plan.records)} records, and 1 to {MOST_RECORDS} can be checked")
+    parsed = []
+    for at, record in enumerate(plan.records):
+        rdtype, value, priority = record.record_type.upper(), record.record_value.strip(), record.priority
+        if rdtype not in _RDTYPES[record.id]:
+            fits = " or ".join(_RDTYPES[record.id])
+            raise _new_fault(path, f"$.records[{at}].recordType is {record.record_type!r}, and {record.id} is {fits}")
+        if rdtype == "MX" and (spelt := re.fullmatch(r"(\d{1,5})\s+(\S+)", value)):  # as in a zone file
+            priority, value = priority if priority is not None else int(spelt[1]), spelt[2]
+        if not value:
+            raise _new_fault(path, f"$.records[{at}].recordValue is empty")
+        planned = PlannedRecord(
+            id=record.id,
+            host=_parse_owner(path, at, record.host),
+            rdtype=rdtype,
+            value=value.rstrip(".").lower() if rdtype in ("MX", "CNAME") else value,
+            priority=priority,
+            required=record.id is not RecordId.DMARC if record.required is None else record.required,
+        )
+        parsed.append(planned)
+    return tuple(parsed)
 
 
-def _planned(path: Path, at: int, record: _Record) -> PlannedRecord:
-    rdtype, value = record.record_type.upper(), record.record_value.strip()
-    if rdtype not in _RDTYPES[record.id]:
-        fits = " or ".join(_RDTYPES[record.id])
-        raise _refused(path, f"$.records[{at}].recordType is {record.record_type!r}, and {record.id} is {fits}")
-    priority = record.priority
-    if rdtype == "MX" and (spelt := re.fullmatch(r"(\d{1,5})\s+(\S+)", value)):  # as a zone file writes it
-        priority, value = priority if priority is not None else int(spelt[1]), spelt[2]
-    if not value:
-        raise _refused(path, f"$.records[{at}].recordValue is empty")
-    return PlannedRecord(
-        id=record.id,
-        host=_owner(path, at, record.host),
-        rdtype=rdtype,
-        value=value.rstrip(".").lower() if rdtype in ("MX", "CNAME") else value,
-        priority=priority,
-        required=record.id is not RecordId.DMARC if record.required is None else record.required,
-    )
-
-
-def _owner(path: Path, at: int, host: str) -> str:
-    """Reads an owner name: lower-case A-labels without a final dot."""
+def _parse_owner(path: Path, at: int, host: str) -> str:
+    """Return an owner name in lower-case A-labels without a final dot."""
     try:
         labels = [
             each if each.isascii() else idna.alabel(each).decode() for each in host.lower().rstrip(".").split(".")
         ]
     except idna.IDNAError as wrong:
-        raise _refused(path, f"$.records[{at}].host is no name: {wrong}") from wrong
+        raise _new_fault(path, f"$.records[{at}].host is no name: {wrong}") from wrong
     name = ".".join(labels)
     if len(name) > 253 or "." not in name or not _OWNER.fullmatch(name):
-        raise _refused(path, f"$.records[{at}].host is {host[:80]!r}, which is no full name of a record")
+        raise _new_fault(path, f"$.records[{at}].host is {host[:80]!r}, which is no full name of a record")
     return name
 
 
 def read_text(path: Path, what: str) -> str:
-    """Reads a file of the user's; Fault `config-invalid` where that can't be."""
+    """Return the text of a file of the user's; Fault `config-invalid` where it can't be read."""
     try:
         return path.read_text("utf-8-sig")
     except OSError as error:
@@ -92,7 +91,7 @@ def read_text(path: Path, what: str) -> str:
         raise Fault(Kind.CONFIG_INVALID, detail, "Save it as UTF-8.") from error
 
 
-def _refused(path: Path, why: str) -> Fault:
+def _new_fault(path: Path, why: str) -> Fault:
     return Fault(
         Kind.CONFIG_INVALID,
         f"{path} is no plan that a domain can be compared with: {why}.",

@@ -1,21 +1,20 @@
-"""Knows how a proof reads on a terminal, which request makes one, and which exit code its verdict deserves."""
+"""Proofs for `letterhead domains proof`: the request, the text on a terminal, the exit code."""
 
 import base64
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
 from letterhead.cli.client import Api, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
+from letterhead.cli.report import ApiObject
 from letterhead.cli.tables import columns, visible
 from letterhead.errors import Fault, Kind
 
-Json = Mapping[str, Any]
-EVERY = 5.0  # seconds between two looks; the last one stands for so long
-LARGEST = 47 * 1024  # octets, so that the request stays within 64 KB however it is written
+EVERY = 5.0  # seconds between two requests for the state
+LARGEST = 47 * 1024  # octets, so that the request has at most 64 KB in any encoding
 STYLES = {
     "pass": "bold green", "delivered": "green",
     "fail": "bold red", "permerror": "bold red", "rejected": "bold red", "policy": "bold red",
@@ -24,7 +23,10 @@ BAD = ("fail", "permerror", "temperror")
 
 
 def source(path: Path) -> dict[str, object]:
-    """Reads a message's source for the request: as text where it is UTF-8, as base64 otherwise."""
+    """Return a message's source for the request: as text where it is UTF-8, as base64 otherwise.
+
+    Fault `config-invalid` where the file can't be read or is larger than `LARGEST`.
+    """
     try:
         octets = path.read_bytes()
     except OSError as error:
@@ -37,74 +39,74 @@ def source(path: Path) -> dict[str, object]:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" not in text:  # which no JSON of ours may hold
+    if "\0" not in text:  # which the API refuses in JSON
         return {"raw": text}
     return {"raw": base64.b64encode(octets).decode(), "encoding": "base64"}
 
 
 def ask_for_proof(api: Api, sender: str, body: Mapping[str, object], seconds: float) -> bytes:
-    """Asks for a proof, and waits for one that was sent, where the service can find it."""
+    """Request a proof; for one that is sent by mail, wait up to `seconds` for its verdict. Return the last response."""
     answer = api.call("POST", path_of("domains", sender, "proof"), body or None)
     until = time.monotonic() + seconds
-    told = decode_json(answer)
-    while told["status"] != "judged" and "GET " in told.get("next", "") and time.monotonic() + EVERY < until:
+    proof = decode_json(answer)
+    while proof["status"] != "judged" and "GET " in proof.get("next", "") and time.monotonic() + EVERY < until:
         time.sleep(EVERY)
-        answer = api.call("GET", path_of("domains", sender, "proof", told["id"]))
-        told = decode_json(answer)
+        answer = api.call("GET", path_of("domains", sender, "proof", proof["id"]))
+        proof = decode_json(answer)
     return answer
 
 
-def exit_of(told: Json) -> Exit:
-    """Says by the exit code whether DMARC would let the message through as the domain's own."""
-    if told["status"] != "judged":
+def exit_of(proof: ApiObject) -> Exit:
+    """Return the exit code: good where DMARC passes for the domain itself, or where there is no verdict yet."""
+    if proof["status"] != "judged":
         return Exit.OK
-    dmarc = told["verdict"]["dmarc"]
-    good = dmarc["result"] not in BAD and dmarc.get("fromDomain") == told["sender"]
+    dmarc = proof["verdict"]["dmarc"]
+    good = dmarc["result"] not in BAD and dmarc.get("fromDomain") == proof["sender"]
     return Exit.OK if good else Exit.NOT_GOOD
 
 
-def report(told: Json) -> Text:
-    """Tells a proof: the verdict first, then each part with what to do."""
-    if told["status"] != "judged":
-        text = Text(told["sender"], style="bold").append(f"  {told['status']}, to {visible(told['to'])}\n")
-        return text.append(f"id {visible(told['id'])}\n{visible(told['next'])}")
-    verdict = told["verdict"]
-    lines = [_head(told["sender"], verdict["dmarc"]), *_parts(verdict), _came(verdict["envelope"])]
+def report(proof: ApiObject) -> Text:
+    """Lay out a proof: DMARC's verdict, then each part with its fix, then the envelope."""
+    if proof["status"] != "judged":
+        text = Text(proof["sender"], style="bold").append(f"  {proof['status']}, to {visible(proof['to'])}\n")
+        return text.append(f"id {visible(proof['id'])}\n{visible(proof['next'])}")
+    verdict = proof["verdict"]
+    dmarc, envelope = verdict["dmarc"], verdict["envelope"]
+    head = Text(proof["sender"], style="bold").append("  DMARC ").append_text(_colour_result(dmarc["result"]))
+    head.append(": the message is ").append_text(_colour_result(dmarc["outcome"]))
+    rows = [
+        ("from address", envelope.get("clientIp", "not known"), envelope["clientIpFrom"]),
+        ("MAIL FROM", envelope.get("mailFrom", "not known") or "<>", envelope["mailFromFrom"]),
+    ]
+    if "received" in envelope:
+        rows.append(("Received", envelope["received"], ""))
+    lines = [head]
+    if not verdict["dkim"]:
+        lines.append(_part("DKIM", {"result": "none", "why": "The message has no signature."}, ""))
+    for each in verdict["dkim"]:
+        where = f"d={each.get('domain', '?')} s={each.get('selector', '?')} {each.get('algorithm', '')}".rstrip()
+        bits = f", {each['keyBits']} bits" if "keyBits" in each else ""
+        lines.append(_part("DKIM", each, f"{where}{bits}{_alignment(each)}"))
+    spf = verdict["spf"]
+    where = f"{spf['identity']} {spf.get('domain', '?')}, {spf['lookups']} of 10 lookups{_alignment(spf)}"
+    lines.append(_part("SPF", spf, where))
+    policy = f"{dmarc['policy']}, by {dmarc['host']}: {dmarc['record']}" if "policy" in dmarc else "no policy"
+    lines.append(_part("DMARC", dmarc, f"From {dmarc.get('fromDomain', '?')}, {policy}"))
+    lines.append(columns(("HOW IT CAME", "", "KNOWN FROM"), rows))
     lines += [Text(f"note: {visible(note)}", style="yellow") for note in verdict["notes"]]
     return Text("\n\n").join(lines)
 
 
-def _word(text: str) -> Text:
+def _colour_result(text: str) -> Text:
     return Text(visible(text), style=STYLES.get(text, "yellow"))
 
 
-def _head(sender: str, dmarc: Json) -> Text:
-    text = Text(sender, style="bold").append("  DMARC ").append_text(_word(dmarc["result"]))
-    return text.append(": the message is ").append_text(_word(dmarc["outcome"]))
-
-
-def _parts(verdict: Json) -> Iterator[Text]:
-    if not verdict["dkim"]:
-        yield _part("DKIM", {"result": "none", "why": "The message has no signature."}, "")
-    for each in verdict["dkim"]:
-        where = f"d={each.get('domain', '?')} s={each.get('selector', '?')} {each.get('algorithm', '')}".rstrip()
-        bits = f", {each['keyBits']} bits" if "keyBits" in each else ""
-        yield _part("DKIM", each, f"{where}{bits}{_alignment(each)}")
-    spf = verdict["spf"]
-    yield _part(
-        "SPF", spf, f"{spf['identity']} {spf.get('domain', '?')}, {spf['lookups']} of 10 lookups{_alignment(spf)}"
-    )
-    dmarc = verdict["dmarc"]
-    policy = f"{dmarc['policy']}, by {dmarc['host']}: {dmarc['record']}" if "policy" in dmarc else "no policy"
-    yield _part("DMARC", dmarc, f"From {dmarc.get('fromDomain', '?')}, {policy}")
-
-
-def _alignment(part: Json) -> str:
+def _alignment(part: ApiObject) -> str:
     return {True: ", aligned", False: ", not aligned"}.get(part.get("aligned", ""), "")
 
 
-def _part(name: str, part: Json, where: str) -> Text:
-    text = Text(f"{name} ", style="bold").append_text(_word(part["result"]))
+def _part(name: str, part: ApiObject, where: str) -> Text:
+    text = Text(f"{name} ", style="bold").append_text(_colour_result(part["result"]))
     if "code" in part:
         text.append(f" [{visible(part['code'])}]", style="bold")
     for line in filter(None, (where, part["why"])):
@@ -112,13 +114,3 @@ def _part(name: str, part: Json, where: str) -> Text:
     if "fix" in part:
         text.append("\n   = fix: ", style="bold blue").append(visible(part["fix"]))
     return text
-
-
-def _came(envelope: Json) -> Text:
-    rows = [
-        ("from address", envelope.get("clientIp", "not known"), envelope["clientIpFrom"]),
-        ("MAIL FROM", envelope.get("mailFrom", "not known") or "<>", envelope["mailFromFrom"]),
-    ]
-    if "received" in envelope:
-        rows.append(("Received", envelope["received"], ""))
-    return columns(("HOW IT CAME", "", "KNOWN FROM"), rows)

@@ -1,4 +1,4 @@
-"""Knows how the signing relay starts, in a process of its own or beside the API; what it does is its own business."""
+"""The start of the signing relay, in a process of its own or in that of the API."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from letterhead.config import Settings
     from letterhead.ports.deps import Deps
-    from letterhead.relay import Listeners, RelaySettings
+    from letterhead.relay import Listeners
     from letterhead.web.server import BackgroundTask
 
 
@@ -25,11 +25,11 @@ def relay() -> Exit:
 
     With the embedded database `letterhead run` and `serve` do this within; with Postgres this is a process of its own.
     """
-    run_in_loop(_relaying(load_settings()))
+    run_in_loop(_run_relay(load_settings()))
     return Exit.OK
 
 
-async def _relaying(settings: "Settings") -> None:
+async def _run_relay(settings: "Settings") -> None:
     from letterhead.config import SqliteFile
     from letterhead.wiring import assemble
 
@@ -43,40 +43,49 @@ async def _relaying(settings: "Settings") -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with ExitStack() as listening:
-        ears = listen_for_relay(settings, listening)
+    with ExitStack() as stack:
+        listeners = listen_for_relay(settings, stack)
         async with assemble.open_deps(settings) as deps:
             if settings.relay_metrics_bind is not None:
                 deps.meter.serve_metrics(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
-            async with open_relay(deps, settings, ears) as run:
+            async with open_relay(deps, settings, listeners) as run:
                 await run(stop)
 
 
 @asynccontextmanager
-async def open_relay(deps: "Deps", settings: "Settings", ears: "Listeners") -> "AsyncIterator[BackgroundTask]":
-    """Opens the relay's queue and gives what relays until it is told to stop; Fault `config-invalid`."""
+async def open_relay(deps: "Deps", settings: "Settings", listeners: "Listeners") -> "AsyncIterator[BackgroundTask]":
+    """Open the relay's queue, and yield the task that relays until it is stopped; Fault `config-invalid`."""
     from letterhead import relay as relaying
+    from letterhead.config import PostgresServer, is_loopback
     from letterhead.wiring import relay as wiring_relay
 
+    limits = relaying.RelaySettings(
+        max_size=settings.relay_max_size,
+        connections=settings.relay_connections,
+        rate=settings.rate_limit.per_second,
+        burst=settings.rate_limit.burst,
+        share_failures=isinstance(settings.database_url, PostgresServer),
+        in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
+    )
     async with wiring_relay.relaying(settings) as parts:
-        yield lambda stop: relaying.run(deps, parts, _relay_settings(settings), ears, stop)
+        yield lambda stop: relaying.run(deps, parts, limits, listeners, stop)
 
 
-def listen_for_relay(settings: "Settings", listening: ExitStack) -> "Listeners":
-    """Takes the relay's ports and loads its certificate, before anything else is opened; Fault `config-invalid`."""
+def listen_for_relay(settings: "Settings", stack: ExitStack) -> "Listeners":
+    """Bind the relay's ports and load its certificate, before anything else is opened; Fault `config-invalid`."""
     from letterhead.relay import Listeners
     from letterhead.wiring import relay as wiring_relay
 
     context = wiring_relay.certificate(settings)
-    plain = listening.enter_context(listen(settings.relay_bind, "LETTERHEAD_RELAY_BIND"))
+    plain = stack.enter_context(listen(settings.relay_bind, "LETTERHEAD_RELAY_BIND"))
     secure: socket.socket | None = None
     if settings.relay_tls_bind is not None:
-        secure = listening.enter_context(listen(settings.relay_tls_bind, "LETTERHEAD_RELAY_TLS_BIND"))
+        secure = stack.enter_context(listen(settings.relay_tls_bind, "LETTERHEAD_RELAY_TLS_BIND"))
     return Listeners(plain=plain, secure=secure, context=context, reload=_reloader(settings, context))
 
 
 def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":
-    """Makes what looks whether the certificate's files are others by now, and loads them."""
+    """Return the function that loads the certificate again where its files changed."""
     import ssl
 
     from letterhead.wiring import relay as wiring_relay
@@ -94,17 +103,3 @@ def _reloader(settings: "Settings", context: object) -> "Callable[[], bool]":
         return True
 
     return reload
-
-
-def _relay_settings(settings: "Settings") -> "RelaySettings":
-    from letterhead.config import PostgresServer, is_loopback
-    from letterhead.relay import RelaySettings
-
-    return RelaySettings(
-        max_size=settings.relay_max_size,
-        connections=settings.relay_connections,
-        rate=settings.rate_limit.per_second,
-        burst=settings.rate_limit.burst,
-        share_failures=isinstance(settings.database_url, PostgresServer),
-        in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
-    )

@@ -1,25 +1,25 @@
-"""Knows how a domain reads on a terminal: the list, the records to publish, and what is wrong as a compiler says it."""
+"""Domains as text for a terminal: the list, the records to publish, verdicts and findings in the form of a compiler."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
 
-from letterhead.cli.tables import ago, columns, visible, word
+from letterhead.cli.tables import ago, colour_text, columns, visible
 from letterhead.core.dns.records import zone_line
 
-Json = Mapping[str, Any]
+ApiObject = Mapping[str, Any]  # an object of the API
 WIDTH = 100  # characters of a long text that are shown where a part of it is marked
 AROUND = 30
 
 
-def list_text(domains: Sequence[Json]) -> Text:
-    """Lays out the account's domains, one a line."""
+def list_text(domains: Sequence[ApiObject]) -> Text:
+    """Lay out the account's domains, one on a line."""
     rows = [
         (
             domain["sender"],
-            word(domain["status"]),
-            word(domain.get("mailFromDomainStatus", "-")),
+            colour_text(domain["status"]),
+            colour_text(domain.get("mailFromDomainStatus", "-")),
             domain["selector"],
             ago(domain["lastSync"]),
             ago(domain["createdAt"]),
@@ -29,8 +29,8 @@ def list_text(domains: Sequence[Json]) -> Text:
     return columns(("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED"), rows)
 
 
-def to_publish(domain: Json) -> Text:
-    """Lays out the records that the customer must publish, with names as the zone's panel wants them."""
+def to_publish(domain: ApiObject) -> Text:
+    """Lay out the records that the customer must publish, with names relative to the zone."""
     rows = [
         (
             record["recordName"],
@@ -41,31 +41,26 @@ def to_publish(domain: Json) -> Text:
         )
         for record in domain["verificationRecords"].values()
     ]
-    zone = _zone(domain)
+    # Each record's name is there in full and relative to the zone.
+    relative = (each for each in domain["verificationRecords"].values() if each["recordName"] != "@")
+    zones = (each["host"].removeprefix(each["recordName"] + ".") for each in relative)
+    zone = next(zones, domain["sender"])
     text = Text(f"Publish these in the zone {visible(zone)}; {domain['sender']} turns SUCCESS by itself.\n\n")
     text.append_text(columns(("NAME", "TYPE", "PRIORITY", "REQUIRED", "VALUE"), rows))
     return text.append(f"\n\nAs zone-file text: letterhead domains show {domain['sender']} --zone-file")
 
 
-def _zone(domain: Json) -> str:
-    """Reads the zone off the records' names: each is given both in full and relative to it."""
-    for record in domain["verificationRecords"].values():
-        if record["recordName"] != "@":
-            return str(record["host"]).removeprefix(record["recordName"] + ".")
-    return str(domain["sender"])
-
-
-def zone_text(domain: Json) -> str:
-    """Writes the records to publish as lines of a zone file, with full names."""
+def zone_text(domain: ApiObject) -> str:
+    """Return the records to publish as lines of a zone file, with full names."""
     return "\n".join(
         zone_line(record["host"], record["recordType"], record["recordValue"], record.get("priority"))
         for record in domain["verificationRecords"].values()
     )
 
 
-def change_of_keys(rotation: Json) -> Text:
-    """Tells how far a change of DKIM keys is, and what to publish or to remove."""
-    text = Text(rotation["sender"], style="bold").append("  ").append_text(word(rotation["step"]))
+def change_of_keys(rotation: ApiObject) -> Text:
+    """Lay out a key rotation: its step, the record to publish, the old records and when they can go."""
+    text = Text(rotation["sender"], style="bold").append("  ").append_text(colour_text(rotation["step"]))
     text.append(f"  signs with {visible(rotation['selector'])}\n{visible(rotation['waitsFor'])}")
     if record := rotation.get("record"):
         row = (record["recordName"], record["recordType"], record["recordValue"])
@@ -81,8 +76,8 @@ def change_of_keys(rotation: Json) -> Text:
     return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
 
 
-def preflight_text(found: Json) -> Text:
-    """Tells what was read before anything is added, one thing a line."""
+def preflight_text(found: ApiObject) -> Text:
+    """Lay out what DNS holds before the domain is added."""
     spf, dmarc = found["spf"], found.get("dmarc")
     rows = [
         ("DNS host", found.get("dnsHost") or "not one that we know"),
@@ -102,54 +97,55 @@ def preflight_text(found: Json) -> Text:
     return columns((found["sender"], ""), rows)
 
 
-def report(domain: Json) -> Text:
-    """Tells how a domain stands: its state, each record's verdict, then each finding."""
-    parts = [*_state(domain), verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]
+def report(domain: ApiObject) -> Text:
+    """Lay out a domain: its state, each record's verdict, then each finding."""
+    parts = [verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]
+    if "status" in domain:  # a dry run has no state
+        state = Text(domain["sender"], style="bold").append("  ").append_text(colour_text(domain["status"]))
+        if mail_from := domain.get("mailFromDomainStatus"):
+            state.append("  MAIL FROM ").append_text(colour_text(mail_from))
+        state.append("  may send" if domain.get("canSend") else "  may not send")
+        if stops := domain.get("stopsSendingAt"):
+            state.append(f", stops sending {ago(stops)}")
+        if due := domain.get("nextCheckAt"):
+            state.append(f"; looked at again {ago(due)}")
+        parts.insert(0, state)
     return Text("\n\n").join(part for part in parts if part)
 
 
-def _state(domain: Json) -> Iterator[Text]:
-    if "status" not in domain:  # a look that changes nothing knows no state
-        return
-    line = Text(domain["sender"], style="bold").append("  ").append_text(word(domain["status"]))
-    if mail_from := domain.get("mailFromDomainStatus"):
-        line.append("  MAIL FROM ").append_text(word(mail_from))
-    line.append("  may send" if domain.get("canSend") else "  may not send")
-    if stops := domain.get("stopsSendingAt"):
-        line.append(f", stops sending {ago(stops)}")
-    if due := domain.get("nextCheckAt"):
-        line.append(f"; looked at again {ago(due)}")
-    yield line
-
-
-def verdicts(domain: Json) -> Text:
-    """Lays out how each planned record stands."""
+def verdicts(domain: ApiObject) -> Text:
+    """Lay out each record's verdict; the next key and the Ed25519 keys, which do not decide, are last."""
+    next_key = [domain["nextKey"]] if "nextKey" in domain else []
+    records = [*domain.get("records", ()), *next_key, *domain.get("ed25519Keys", ())]
     rows = [
         (
-            word(record["verdict"]),
+            colour_text(record["verdict"]),
             record["recordType"],
             record["host"],
             " | ".join(record.get("observed", ())) or "-",
         )
-        for record in _records(domain)
+        for record in records
     ]
     return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
 
 
-def _records(domain: Json) -> list[Json]:
-    """Lists all records that were judged, those of keys that do not decide last."""
-    next_key = [domain["nextKey"]] if "nextKey" in domain else []
-    return [*domain.get("records", ()), *next_key, *domain.get("ed25519Keys", ())]
-
-
-def finding(each: Json) -> Text:
-    """Tells one finding as a compiler does: what and where, the offending text with a mark under it, what to do."""
-    text = word(each["severity"]).append(f"[{each['code']}]", style="bold")
+def finding(each: ApiObject) -> Text:
+    """Lay out one finding in the form of a compiler: title, place, the wrong text with a mark below it, the fix."""
+    text = colour_text(each["severity"]).append(f"[{each['code']}]", style="bold")
     text.append(f": {visible(each['title'])}\n")
     place = " ".join(part for part in (each.get("recordType"), each["host"]) if part)
     text.append("  --> ", style="blue").append(visible(place)).append("\n")
-    for label, value, mark in _lines(each):
-        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(value + "\n")
+    lines: list[tuple[str, str, tuple[int, int] | None]] = [("", visible(each["detail"]), None)]
+    seen = each.get("observed", ())
+    if seen and (expected := each.get("expected")):  # where nothing was seen, the fix alone says what to publish
+        lines.append(("expected", visible(expected), None))
+    for at, value in enumerate(seen):
+        span = each.get("span") if at == 0 else None
+        lines.append(("seen", visible(value), None) if span is None else ("seen", *_excerpt(value, *span)))
+    lines += [("by", visible(server), None) for server in each.get("perspectives", ())]
+    lines += [("evidence", visible(said), None) for said in each.get("evidence", ())]
+    for label, shown, mark in lines:
+        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(shown + "\n")
         if mark is not None:
             start, length = mark
             text.append("   |  ", style="blue").append(" " * (start + len(label) + 2))
@@ -157,26 +153,8 @@ def finding(each: Json) -> Text:
     return text.append("   = fix: ", style="bold blue").append(visible(each["fix"]))
 
 
-Line = tuple[str, str, tuple[int, int] | None]
-
-
-def _lines(each: Json) -> Iterator[Line]:
-    """Gives each line with its label, and where a mark belongs under it."""
-    yield "", visible(each["detail"]), None
-    seen = each.get("observed", ())
-    if seen and (expected := each.get("expected")):  # where nothing was seen, the fix alone says what to publish
-        yield "expected", visible(expected), None
-    for at, value in enumerate(seen):
-        span = each.get("span") if at == 0 else None
-        yield ("seen", visible(value), None) if span is None else ("seen", *_marked(value, *span))
-    for server in each.get("perspectives", ()):
-        yield "by", visible(server), None
-    for said in each.get("evidence", ()):
-        yield "evidence", visible(said), None
-
-
-def _marked(text: str, start: int, end: int) -> tuple[str, tuple[int, int]]:
-    """Cuts out of a long text what is marked, with what stands around it."""
+def _excerpt(text: str, start: int, end: int) -> tuple[str, tuple[int, int]]:
+    """Return the marked part of a long text with `AROUND` characters on each side, and where the mark is in that."""
     before, part, after = text[:start], text[start:end], text[end:]
     if len(text) > WIDTH:
         before = f"…{before[-AROUND:]}" if len(before) > AROUND else before

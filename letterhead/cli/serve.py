@@ -196,7 +196,9 @@ def curl(key: str, where: str) -> str:
 
 async def first_key(deps: "Deps", path: Path) -> str | None:
     """Opens the first account and keeps its key in a file of mode 0600; nothing where there is an account already."""
-    if await deps.store.accounts():
+    from letterhead.operations.accounts import list_accounts
+
+    if await list_accounts(deps):
         return None
     # Kept before the account is written: cut off in between, the next start finds no account and makes another key.
     _, key = await open_first(deps, lambda key: asyncio.to_thread(_keep, path, key))

@@ -1,4 +1,4 @@
-"""Knows how settings are shown; what they are is the table's business."""
+"""The command `letterhead config`, which prints every setting."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Knows how answers look on a terminal: aligned columns, colour where there is a person, plain text in a pipe.
+"""Text on a terminal: aligned columns, in colour; plain in a pipe.
 
-Much of what is shown was written by strangers (DNS records, names): no control character of theirs reaches a terminal.
+Much of what is printed was written by others (DNS records, names): their control characters are escaped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,17 +33,17 @@ Cell = str | Text
 
 
 def visible(text: str) -> str:
-    """Writes each character that could move or colour a terminal as its escape."""
+    """Return a text with each character that could control a terminal as its escape."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-def word(text: str) -> Text:
-    """Colours one of our own words: a status, a verdict, a severity."""
+def colour_text(text: str) -> Text:
+    """Return a status, verdict or severity in its colour."""
     return Text(visible(text), style=STYLES.get(text, ""))
 
 
 def ago(text: str | None, now: datetime | None = None) -> str:
-    """Says an API's date-time as a person would: `3 min ago`, `in 2 h`."""
+    """Return a date-time of the API relative to now: `3 min ago`, `in 2 h`."""
     if not text:
         return "-"
     seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds()
@@ -57,26 +57,21 @@ def ago(text: str | None, now: datetime | None = None) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Makes a console that neither wraps nor marks up: a value stays one piece that can be copied."""
+    """Return a console that neither wraps lines nor reads markup, so that a long value can be copied."""
     return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Text:
-    """Lays rows out in columns as wide as they need; the last one runs on."""
-    lines = [[Text(cell, style="bold") for cell in header], *([_cell(cell) for cell in row] for row in rows)]
+    """Lay out rows in columns as wide as their widest cell; the last column is not padded."""
+    lines = [[Text(cell, style="bold") for cell in header]]
+    lines += [[cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row] for row in rows]
     widths = [max(cell_len(line[at].plain) for line in lines) for at in range(len(header))]
-    return Text("\n").join(_line(line, widths) for line in lines)
-
-
-def _cell(cell: Cell) -> Text:
-    return cell if isinstance(cell, Text) else Text(visible(cell))
-
-
-def _line(line: Sequence[Text], widths: Sequence[int]) -> Text:
-    *first, last = line
-    whole = Text()
-    for cell, width in zip(first, widths, strict=False):
-        whole.append_text(cell).append(" " * (width - cell_len(cell.plain)) + GAP)
-    whole.append_text(last)
-    whole.rstrip()
-    return whole
+    padded = []
+    for line in lines:
+        whole = Text()
+        for cell, width in zip(line[:-1], widths, strict=False):
+            whole.append_text(cell).append(" " * (width - cell_len(cell.plain)) + GAP)
+        whole.append_text(line[-1])
+        whole.rstrip()
+        padded.append(whole)
+    return Text("\n").join(padded)

@@ -1,4 +1,4 @@
-"""Knows the commands on webhooks: which request each one makes, and how deliveries look to a person."""
+"""The commands on webhooks and their deliveries."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from cyclopts import App
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.tables import ago, columns, console, word
+from letterhead.cli.tables import ago, colour_text, columns, console
 
 app = App(name="webhooks", help="List, add, try and delete webhooks; see every delivery.", help_format="plaintext")
 
@@ -24,14 +24,12 @@ def list_webhooks(*, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
         return Exit.OK
-    rows = [_row(each) for each in decode_json(answer)["endpoints"]]
+    rows = []
+    for each in decode_json(answer)["endpoints"]:
+        state = "disabled" if "disabledAt" in each else "live"
+        rows.append((each["id"], state, " ".join(each["events"]), ago(each["createdAt"]), each["webhook"]))
     console().print(columns(("ID", "STATE", "EVENTS", "CREATED", "URL"), rows))
     return Exit.OK
-
-
-def _row(each: dict[str, Any]) -> tuple[str, ...]:
-    state = "disabled" if "disabledAt" in each else "live"
-    return each["id"], state, " ".join(each["events"]), ago(each["createdAt"]), each["webhook"]
 
 
 @app.command
@@ -79,7 +77,7 @@ def test(webhook_id: str, /, *, as_json: AsJson = False) -> Exit:
     """Send a test message and wait for what comes of it. Exits with 1 where it did not arrive."""
     with Api(account_key()) as api:
         delivery = decode_json(api.call("POST", path_of("webhooks", webhook_id, "test")))
-        return _awaited(api, webhook_id, delivery, as_json=as_json)
+        return _await_attempt(api, webhook_id, delivery, as_json=as_json)
 
 
 @app.command
@@ -87,11 +85,11 @@ def redeliver(webhook_id: str, delivery_id: str, /, *, as_json: AsJson = False) 
     """Send a message again, under its own id, and wait for what comes of it. Exits with 1 where it did not arrive."""
     with Api(account_key()) as api:
         path = path_of("webhooks", webhook_id, "deliveries", delivery_id, "redeliver")
-        return _awaited(api, webhook_id, decode_json(api.call("POST", path)), as_json=as_json)
+        return _await_attempt(api, webhook_id, decode_json(api.call("POST", path)), as_json=as_json)
 
 
-def _awaited(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bool) -> Exit:
-    """Waits for an attempt that is not made yet."""
+def _await_attempt(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bool) -> Exit:
+    """Wait for the next attempt of a delivery, and print it; exit with 1 where it did not arrive."""
     before, until = len(delivery["attempts"]), time.monotonic() + WAIT
     while len(delivery["attempts"]) == before and time.monotonic() < until:
         time.sleep(0.25)
@@ -132,8 +130,8 @@ def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None
 
 
 def _attempts(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Writes a line for each attempt, and one for what comes next."""
-    first = (delivery["id"], delivery["kind"], word(delivery["state"]))
+    """Return a row for each attempt, and one for the next attempt."""
+    first = (delivery["id"], delivery["kind"], colour_text(delivery["state"]))
     lines = [(ago(each["at"]), str(each.get("status", "-")), each["said"] or "-") for each in delivery["attempts"]]
     if "nextAttemptAt" in delivery:
         lines.append((ago(delivery["nextAttemptAt"]), "-", "next attempt"))

@@ -1,4 +1,12 @@
-"""Knows how this installation was set up: read once, refused early and by name. Seen by wiring and faces only."""
+"""The settings of an installation, read once at the start and refused by name. For wiring and the interfaces only.
+
+- `table`: every setting, in one table.
+- `values`: the types of their values, and how each is parsed.
+- `branding`: the same for the settings of the pages and of sign-in.
+- `key_zone`: the same for the operator's own zone.
+- `sources`: reading them from the environment and a TOML file.
+- `environment`: what the machine adds: the file of keys, and its resolvers.
+"""
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
 from letterhead.config.sources import SettingRow, page, read, rows

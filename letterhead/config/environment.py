@@ -1,4 +1,4 @@
-"""Knows what the machine adds to the settings: the file of keys made at the first start, and its own resolvers."""
+"""What the machine adds to the settings: the file of keys, made at the first start, and the system's resolvers."""
 
 import ipaddress
 import os
@@ -16,7 +16,7 @@ MOST_RESOLVERS = 3  # resolv.conf(5): MAXNS
 
 
 def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[HostPort, ...]:
-    """Reads this machine's resolvers; where none are named it is the machine itself, as resolv.conf(5) has it."""
+    """Return this machine's resolvers; 127.0.0.1 where none are named (resolv.conf(5))."""
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -27,14 +27,14 @@ def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[HostPort, .
 
 
 def is_loopback(host: str) -> bool:
-    """Tells whether only this machine reaches what listens there."""
+    """Whether a host is reached from this machine only."""
     return ipaddress.ip_address(host).is_loopback if is_address(host) else host == "localhost"
 
 
 def key_text(settings: Settings, make: Callable[[], str] | None) -> Secret:
-    """Gives the text of LETTERHEAD_KEYS: as set, or from the file `keys` beside the embedded database.
+    """Return the text of LETTERHEAD_KEYS: as set, or from the file `keys` in the folder of the embedded database.
 
-    `make` writes a new key for that file where there is none; None says that the database holds sealed secrets
+    `make` returns a new key for that file where there is none; it is None where the database holds sealed secrets
     already, which a new key could never open. Faults: `config-invalid`, `keyring-wrong`.
     """
     if settings.keys is not None:
@@ -46,10 +46,8 @@ def key_text(settings: Settings, make: Callable[[], str] | None) -> Secret:
             f"Write {PREFIX}KEYS=k1:<output of `openssl rand -base64 32`>, and keep a copy apart from the database.",
         )
     path = settings.data_dir / KEY_FILE
-    return _read(path) or _made(path, make)
-
-
-def _made(path: Path, make: Callable[[], str] | None) -> Secret:
+    if (found := _read(path)) is not None:
+        return found
     if make is None:
         raise Fault(
             Kind.KEYRING_WRONG,
@@ -71,7 +69,7 @@ def _made(path: Path, make: Callable[[], str] | None) -> Secret:
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Writes a whole file of mode 0600, or nothing where there is one: a crash leaves no half key behind."""
+    """Write a file of mode 0600, whole or not at all; one that exists is left as it is."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # O_EXCL, mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""Knows how settings name the operator's own zone, and the key that signs its updates; as values.py otherwise."""
+"""Parsers of the operator's own zone and of the TSIG key of its updates; see `values` for what they raise."""
 
 import base64
 import binascii
@@ -11,12 +11,12 @@ from letterhead.core.secret import Secret
 
 TSIG_ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")  # RFC 8945 6: those that are neither broken nor cut
 _TSIG_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
-_LEAST_TSIG = 16  # octets that nobody can guess
+_LEAST_TSIG = 16  # octets
 _LONGEST_ZONE = 200
 
 
 class TsigKey(msgspec.Struct, frozen=True):
-    """Holds a key that signs DNS updates: its name in lower case without a final dot, and what TSIG calls its kind."""
+    """A key that signs DNS updates (RFC 8945); the name is in lower case without a final dot."""
 
     name: str
     algorithm: str
@@ -24,7 +24,7 @@ class TsigKey(msgspec.Struct, frozen=True):
 
 
 def read_zone(text: str) -> str:
-    """Reads the name of a zone, with room for the names below it."""
+    """Parse the name of a zone; the names below it must fit into 253 characters too."""
     name = read_host(text)
     if "." not in name or len(name) > _LONGEST_ZONE:
         raise ValueError(f"is not a name of two labels or more, and of {_LONGEST_ZONE} characters at most")
@@ -32,7 +32,7 @@ def read_zone(text: str) -> str:
 
 
 def read_tsig(text: str) -> TsigKey:
-    """Reads `name:algorithm:base64 of the secret`."""
+    """Parse `name:algorithm:base64 of the secret`."""
     parts = text.split(":")
     if len(parts) != 3:
         raise ValueError("is not name:algorithm:secret")

@@ -1,4 +1,4 @@
-"""Knows every setting: its name, default, form and meaning, once. `letterhead config` and the docs are made of it."""
+"""Every setting: name, default, parser, example and meaning. `letterhead config` and the docs are made of it."""
 # Long because it is one table: every setting, once, each with what it means.
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ PREFIX = "LETTERHEAD_"
 
 
 class ProviderName(StrEnum):
-    """Names the providers that can be set."""
+    """The mail providers that can be set."""
 
     DNS = "dns"
     SIMULATED = "simulated"
@@ -40,7 +40,7 @@ class ProviderName(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds every setting, read and checked; each field is a row of the table in lower case."""
+    """Every setting, parsed and checked; each field is named as a row of the table, in lower case."""
 
     data_dir: Path
     database_url: SqliteFile | PostgresServer
@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def return_path(self) -> ReturnPath | None:
-        """Joins the operator's own MAIL FROM target, where one is set."""
+        """The operator's own MAIL FROM target, or None where none is set."""
         mx, spf = self.mail_from_mx, self.mail_from_spf
         if mx is None or spf is None:
             return None
@@ -121,9 +121,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Describes one setting.
+    """One row of the table.
 
-    `default` may hold earlier settings in braces; where there is none, `unset` says what happens then.
+    `default` may hold earlier settings in braces; where it is None, `unset` describes what happens then.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Knows the values that settings have, and reads each from text; knows no setting by name.
+"""The types of the settings' values, and the parser of each.
 
 Each `read_…` takes text without spaces around it, and raises ValueError with the problem as the end of a sentence that
 begins with the setting: "has no port". The problem never repeats the text, which may be a secret.
@@ -15,13 +15,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from letterhead.core.accounts.accounts import parse_email
+from letterhead.core.names.host_names import HOST_NAME, LABEL
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 
 Choice = TypeVar("Choice", bound=StrEnum)
 DNS_PORT = 53
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+
 _ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::([^:]*))?")
 _TOPIC = re.compile(r"arn:(?:aws|aws-cn|aws-us-gov):sns:[a-z]{2}(?:-[a-z]+)+-\d{1,2}:\d{12}:[A-Za-z0-9_-]{1,256}")
 _RATE = re.compile(r"(\d{1,6})/s(?:\s+burst\s+(\d{1,6}))?")
@@ -30,28 +30,28 @@ _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 class Exposure(StrEnum):
-    """Says whether private DKIM keys are answered to keys that may read them."""
+    """Whether private DKIM keys are in responses to API keys that may read them."""
 
     FULL = "full"
     NEVER = "never"
 
 
 class LogFormat(StrEnum):
-    """Says for whom logs are written: a person at a terminal, or a program."""
+    """The form of the logs: for a person at a terminal, or for a program."""
 
     CONSOLE = "console"
     JSON = "json"
 
 
 class MxFailure(StrEnum):
-    """Says what the provider does with mail while a MAIL FROM domain has no MX."""
+    """What the provider does with mail while a MAIL FROM domain has no MX."""
 
     DEFAULT = "default"
     REJECT = "reject"
 
 
 class HostPort(msgspec.Struct, frozen=True, order=True):
-    """Holds a host (a name, or an address without brackets) and a port."""
+    """A host (a name, or an address without brackets) and a port."""
 
     host: str
     port: int
@@ -61,26 +61,26 @@ class HostPort(msgspec.Struct, frozen=True, order=True):
 
 
 class SqliteFile(msgspec.Struct, frozen=True):
-    """Names the embedded database's file."""
+    """The file of the embedded database."""
 
     path: Path
 
 
 class PostgresServer(msgspec.Struct, frozen=True):
-    """Holds the URL of a Postgres database, password and all, as `postgresql://…`."""
+    """The URL of a Postgres database, `postgresql://…`, with its password."""
 
     url: Secret
 
 
 class StartTls(StrEnum):
-    """Says whether a connection that begins in clear must turn to TLS before anything is said."""
+    """Whether a connection that begins in clear must use STARTTLS before any command."""
 
     REQUIRED = "required"
     NEVER = "never"
 
 
 class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds where mail is handed over; `implicit_tls` is TLS from the first octet."""
+    """An SMTP server that mail is sent by; `implicit_tls` is TLS from the first octet (RFC 8314)."""
 
     host: str
     port: int
@@ -90,7 +90,7 @@ class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds where a mailbox is read, by TLS from the first octet."""
+    """An IMAP server that a mailbox is read from, by TLS from the first octet."""
 
     host: str
     port: int
@@ -99,38 +99,38 @@ class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SenderAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a sender: an address, and the name that people see beside it."""
+    """A sender: an address, and a display name."""
 
     address: str
     name: str = ""
 
 
 class MxTarget(msgspec.Struct, frozen=True):
-    """Holds where an MX points: the host in lower case without a final dot."""
+    """The target of an MX record; the host is in lower case without a final dot."""
 
     priority: int
     host: str
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """Holds how many requests a key may make each second, and how many at once after a rest."""
+    """A token bucket for each API key: requests per second, and at once."""
 
     per_second: int
     burst: int
 
 
 def read_path(text: str) -> Path:
-    """Reads a folder's path."""
+    """Parse a folder's path."""
     return Path(text)
 
 
 def read_secret(text: str) -> Secret:
-    """Takes any text as a secret."""
+    """Return any text as a secret."""
     return Secret(text.encode())
 
 
 def read_token(text: str) -> Secret:
-    """Reads a token that travels in a header and can't be guessed."""
+    """Parse a token that is sent in a header and can't be guessed."""
     if len(text) < 24:
         raise ValueError(f"has {len(text)} characters, and at least 24 are needed")
     if not text.isascii() or not text.isprintable() or " " in text:
@@ -139,14 +139,14 @@ def read_token(text: str) -> Secret:
 
 
 def read_truth(text: str) -> bool:
-    """Reads yes or no."""
+    """Parse a truth value: true, yes, on, 1, or their opposites."""
     if text.lower() not in _TRUTH:
         raise ValueError("is neither true nor false")
     return _TRUTH[text.lower()]
 
 
 def number(smallest: int, largest: int) -> Callable[[str], int]:
-    """Makes a reader for whole numbers in a range."""
+    """Return a parser of whole numbers in a range."""
 
     def read(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not smallest <= int(text) <= largest:
@@ -157,7 +157,7 @@ def number(smallest: int, largest: int) -> Callable[[str], int]:
 
 
 def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
-    """Makes a reader for one word out of a closed list."""
+    """Return a parser of the values of an enumeration."""
 
     def read(text: str) -> Choice:
         try:
@@ -169,7 +169,7 @@ def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
 
 
 def read_endpoint(text: str) -> HostPort:
-    """Reads `host:port`; an IPv6 address stands in brackets."""
+    """Parse `host:port`; an IPv6 address is in brackets."""
     match = _ENDPOINT.fullmatch(text)
     if match is None:
         raise ValueError("is not host:port, where an IPv6 address stands in brackets")
@@ -179,29 +179,41 @@ def read_endpoint(text: str) -> HostPort:
     if port is None:
         raise ValueError("has no port, or no host" if text.isdigit() else "has no port")
     host = _address(bracketed) if bracketed is not None else plain.lower()
-    if not _HOST.fullmatch(host) and bracketed is None:
+    if not HOST_NAME.fullmatch(host) and bracketed is None:
         raise ValueError("has a host that is neither a name nor an address")
-    return HostPort(host, _port(port))
+    try:
+        return HostPort(host, number(1, 65535)(port))
+    except ValueError as error:
+        raise ValueError(f"has a port that {error}") from None
 
 
 def read_resolvers(text: str) -> tuple[HostPort, ...]:
-    """Reads resolvers' addresses with commas between, each with its port where that is not 53."""
-    return tuple(_resolver(part) for part in _parts(text))
+    """Parse resolvers' addresses, separated by commas, each with its port where that is not 53."""
+    resolvers = []
+    for part in _parts(text):
+        if is_address(part):
+            resolvers.append(HostPort(_address(part), DNS_PORT))
+            continue
+        endpoint = read_endpoint(part if re.search(r":[^\]:]*\Z", part) else f"{part}:{DNS_PORT}")
+        if not is_address(endpoint.host):
+            raise ValueError("must hold addresses: a resolver's name could only be looked up with a resolver")
+        resolvers.append(endpoint)
+    return tuple(resolvers)
 
 
 def read_public_url(text: str) -> str:
-    """Reads the URL that people and clients use; gives it without a final slash."""
+    """Parse the URL that people and clients use; return it without a final slash."""
     url = _url(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("is not an http:// or https:// URL with a host")
     if url.username is not None or url.query or url.fragment:
         raise ValueError("may hold only scheme, host, port and path")
-    # Follows BIND unless set: and what listens on every address is no address to go to, but this machine's own is.
+    # The default is BIND: an address to listen on everywhere is none to connect to, but the loopback address is.
     return text.rstrip("/").replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
 
 
 def read_database(text: str) -> SqliteFile | PostgresServer:
-    """Reads `sqlite:///path` (four slashes before an absolute one) or `postgresql://…`."""
+    """Parse `sqlite:///path` (four slashes before an absolute one) or `postgresql://…`."""
     if text.startswith("sqlite:///"):
         path = text.removeprefix("sqlite:///")
         if not path or path.endswith("/") or path.startswith(":memory:"):
@@ -214,7 +226,7 @@ def read_database(text: str) -> SqliteFile | PostgresServer:
 
 
 def read_smtp(text: str) -> SmtpServer:
-    """Reads `smtp://user:password@host:587` or `smtps://user:password@host:465`; user and password %-escaped."""
+    """Parse `smtp://user:password@host:587` or `smtps://user:password@host:465`; user and password %-escaped."""
     url = _url(text)
     if url.scheme not in ("smtp", "smtps"):
         raise ValueError("begins neither with smtp:// nor with smtps://")
@@ -230,7 +242,7 @@ def read_smtp(text: str) -> SmtpServer:
 
 
 def read_imap(text: str) -> ImapServer:
-    """Reads `imaps://user:password@host:993`; user and password %-escaped."""
+    """Parse `imaps://user:password@host:993`; user and password %-escaped."""
     url = _url(text)
     if url.scheme != "imaps":
         raise ValueError("does not begin with imaps://")
@@ -242,7 +254,7 @@ def read_imap(text: str) -> ImapServer:
 
 
 def _mail_host(url: SplitResult) -> str:
-    if not url.hostname or not (_HOST.fullmatch(url.hostname) or is_address(url.hostname)):
+    if not url.hostname or not (HOST_NAME.fullmatch(url.hostname) or is_address(url.hostname)):
         raise ValueError("has a host that is neither a name nor an address")
     if url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError("may hold only user, password, host and port; write / @ : in a password as %2F %40 %3A")
@@ -252,7 +264,7 @@ def _mail_host(url: SplitResult) -> str:
 
 
 def read_mailbox(text: str) -> SenderAddress:
-    """Reads `dns@example.com` or `Name <dns@example.com>`."""
+    """Parse `dns@example.com` or `Name <dns@example.com>`."""
     match = re.fullmatch(r"(?:([^<>\"\\]*)<([^<>]*)>|([^<>]*))", text)
     if match is None or not text.isprintable():
         raise ValueError("is neither an address nor Name <address>")
@@ -264,7 +276,7 @@ def read_mailbox(text: str) -> SenderAddress:
 
 
 def read_mx(text: str) -> MxTarget:
-    """Reads an MX as `host` or `priority host`."""
+    """Parse an MX as `host` or `priority host`."""
     priority, _, host = text.rpartition(" ")
     name = read_host(host)
     if "." not in name:
@@ -275,7 +287,7 @@ def read_mx(text: str) -> MxTarget:
 
 
 def read_spf(text: str) -> str:
-    """Reads the SPF terms that authorise the operator's servers, without version and `all`."""
+    """Parse the SPF terms that authorise the operator's servers, without version and `all`."""
     terms = text.split()
     if "v=spf1" in terms or any(term.lstrip("+-~?") == "all" for term in terms):
         raise ValueError("may hold neither v=spf1 nor all: these are put around it")
@@ -283,40 +295,44 @@ def read_spf(text: str) -> str:
         match = _SPF_TERM.fullmatch(term)
         if match is None:
             raise ValueError("has a term other than include:, a:, mx:, exists:, ip4: or ip6: with its value")
-        if match[1].lower() in ("ip4", "ip6") and not _is_network(match[2], int(match[1][2])):
-            raise ValueError(f"has an {match[1]}: term without an IPv{match[1][2]} address")
+        network = {"ip4": ipaddress.IPv4Network, "ip6": ipaddress.IPv6Network}.get(match[1].lower())
+        try:
+            if network is not None:
+                network(match[2], strict=False)
+        except ValueError:
+            raise ValueError(f"has an {match[1]}: term without an IPv{match[1][2]} address") from None
     return " ".join(terms)
 
 
 def read_region(text: str) -> str:
-    """Reads the name of an AWS region."""
+    """Parse the name of an AWS region."""
     if not re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-\d{1,2}", text):
         raise ValueError("is not the name of an AWS region")
     return text
 
 
 def read_label(text: str) -> str:
-    """Reads one label of a name."""
-    if not re.fullmatch(_LABEL, text.lower()):
+    """Parse one label of a name."""
+    if not re.fullmatch(LABEL, text.lower()):
         raise ValueError("is not one label of letters, digits and hyphens")
     return text.lower()
 
 
 def read_host(text: str) -> str:
-    """Reads a host name; gives it in lower case without a final dot."""
+    """Parse a host name; return it in lower case without a final dot."""
     name = text.lower().removesuffix(".")
-    if not _HOST.fullmatch(name):
+    if not HOST_NAME.fullmatch(name):
         raise ValueError("holds a name that is not of letters, digits, hyphens and dots (write others as xn--…)")
     return name
 
 
 def read_hosts(text: str) -> tuple[str, ...]:
-    """Reads host names with commas between; no text is no names."""
+    """Parse host names, separated by commas; an empty text is no names."""
     return tuple(read_host(part) for part in _parts(text)) if text else ()
 
 
 def read_topics(text: str) -> tuple[str, ...]:
-    """Reads ARNs of Amazon SNS topics with commas between; no text is no topics."""
+    """Parse ARNs of Amazon SNS topics, separated by commas; an empty text is no topics."""
     topics = tuple(_parts(text)) if text else ()
     if not all(_TOPIC.fullmatch(topic) for topic in topics):
         raise ValueError("holds something other than ARNs like arn:aws:sns:eu-west-1:123456789012:letterhead")
@@ -324,7 +340,7 @@ def read_topics(text: str) -> tuple[str, ...]:
 
 
 def read_rate(text: str) -> RateLimit:
-    """Reads `50/s burst 100`; without a burst it is twice the rate."""
+    """Parse `50/s burst 100`; without a burst it is twice the rate."""
     match = _RATE.fullmatch(text)
     if match is None:
         raise ValueError("is not written as requests per second and burst")
@@ -336,7 +352,7 @@ def read_rate(text: str) -> RateLimit:
 
 
 def is_address(text: str) -> bool:
-    """Tells whether a text is an IPv4 or IPv6 address."""
+    """Whether a text is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -345,20 +361,10 @@ def is_address(text: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """Masks the password in a URL, before the host or among its parameters."""
+    """Mask the password in a URL, before the host or among its parameters."""
     # Greedy up to the last @, since a password may hold any character unescaped; and with the slashes mistyped too.
     masked = re.sub(r"(:/*[^/?#:@]*):.*@", r"\1:***@", text)
     return re.sub(r"(?i)(\w*password\s*=\s*)[^&\s]*", r"\1***", masked)
-
-
-def _resolver(text: str) -> HostPort:
-    if is_address(text):
-        return HostPort(_address(text), DNS_PORT)
-    with_port = text if re.search(r":[^\]:]*\Z", text) else f"{text}:{DNS_PORT}"
-    endpoint = read_endpoint(with_port)
-    if not is_address(endpoint.host):
-        raise ValueError("must hold addresses: a resolver's name could only be looked up with a resolver")
-    return endpoint
 
 
 def _parts(text: str) -> list[str]:
@@ -366,13 +372,6 @@ def _parts(text: str) -> list[str]:
     if not all(parts):
         raise ValueError("has nothing between two commas, or a comma at an end")
     return parts
-
-
-def _port(text: str) -> int:
-    try:
-        return number(1, 65535)(text)
-    except ValueError as error:
-        raise ValueError(f"has a port that {error}") from None
 
 
 def _url(text: str) -> SplitResult:
@@ -389,10 +388,3 @@ def _address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError("has no address between its brackets") from None
-
-
-def _is_network(text: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_network(text, strict=False).version == version
-    except ValueError:
-        return False

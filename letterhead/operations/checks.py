@@ -6,6 +6,7 @@ No transaction is open while we wait for the network. A lost race throws the wor
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -21,16 +22,26 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import IdentityReport, IdentityUnknown
 from letterhead.core.findings.diagnosis import Finding, History
 from letterhead.core.names.domain_names import DomainName, registrable
+from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import Plan, RecordId, RecordResult, Verdict
 from letterhead.core.rotation import delegated_keys, propagation, rotation, second_key
 from letterhead.core.schedule import check_schedule
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
-from letterhead.operations.dns_questions import allowance, ask_until_answered, load_check_context, load_history
-from letterhead.operations.domains import RACES, find_domain, is_busy, plan_of
+from letterhead.operations.claims import ClaimNeeds
+from letterhead.operations.dns_questions import (
+    CheckContextNeeds,
+    DnsRequest,
+    allowance,
+    ask_until_answered,
+    load_check_context,
+    load_history,
+)
+from letterhead.operations.domains import RACES, FindDomainNeeds, find_domain, new_busy_fault, plan_of
 from letterhead.operations.provider_work import owner_tag
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import RandomOctets
+from letterhead.ports.meter import Meter
 from letterhead.ports.store.domains import CheckContext, CheckResult, DomainUpdate
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -38,8 +49,21 @@ NextTurn = Callable[[], Awaitable[None]]
 MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 
 
+class CheckNeeds(ClaimNeeds, CheckContextNeeds, FindDomainNeeds, Protocol):
+    """What a check needs: DNS and the provider to ask, the domains, and all that the judgement follows from."""
+
+    @property
+    def hosts(self) -> Sequence[DnsHost]: ...
+    @property
+    def rules_version(self) -> str: ...
+    @property
+    def random_octets(self) -> RandomOctets: ...
+    @property
+    def meter(self) -> Meter: ...
+
+
 class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found that writes nothing."""
+    """The result of a check that writes nothing."""
 
     sender: str
     checked_at: datetime
@@ -89,22 +113,18 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     contest: claims.ClaimContest | None = None
 
 
-async def _at_once() -> None:
-    """Return without waiting for a turn."""
-
-
 async def check(
-    deps: Deps,
+    deps: CheckNeeds,
     domain: Domain,
     *,
     thorough: bool | None = None,
     context: CheckContext | None = None,
-    next_turn: NextTurn = _at_once,
+    next_turn: NextTurn | None = None,
 ) -> bool:
     """Check one domain and write what follows; false where it changed meanwhile and the work was thrown away.
 
-    `context` is what the check needs besides the domain, where it is loaded already; `next_turn` is awaited before the
-    work that takes the CPU.
+    `context` is what the check needs besides the domain, where it is loaded already; `next_turn`, where given, is
+    awaited before the work that takes the CPU.
     """
     data = await _observe(deps, domain, context or await load_check_context(deps, domain), thorough, next_turn)
     match await _decide(deps, domain, data):
@@ -112,15 +132,15 @@ async def check(
             saved = await deps.store.confirm(after, data.at)
         case Changed(update=update, contest=contest):
             after = update.domain
-            saved = await (deps.store.save(update) if contest is None else claims.settle(deps, contest, update))
+            saved = await (deps.store.save(update) if contest is None else claims.save_contest(deps, contest, update))
     deps.meter.count_check(status(after) if saved else "lost")
     return saved
 
 
 async def _observe(
-    deps: Deps, domain: Domain, context: CheckContext, thorough: bool | None, next_turn: NextTurn
+    deps: CheckNeeds, domain: Domain, context: CheckContext, thorough: bool | None, next_turn: NextTurn | None
 ) -> CheckData:
-    """Ask DNS, and the provider beside it, and judge the answers unless they are the last check's."""
+    """Ask DNS and, at the same time, the provider; judge the answers unless they are the last check's."""
     plan, history = plan_of(deps, domain), load_history(deps, domain, context)
     page_open = context.watched_until is not None and deps.now() < context.watched_until
     same_answers = False
@@ -132,22 +152,20 @@ async def _observe(
         )
         return same_answers
 
-    asking = ask_until_answered(
-        deps.resolver,
-        plan,
-        history,
-        thorough=page_open or _needs_full_check(domain) if thorough is None else thorough,
-        allowed=allowance(deps.policy.check_seconds),
-        enough=is_as_before,
-    )
+    if thorough is None:
+        thorough = page_open or _needs_full_check(domain)
+    request = DnsRequest(plan=plan, history=history, thorough=thorough)
+    limits = allowance(deps.policy.check_seconds)
+    asking = ask_until_answered(deps.resolver, request, allowed=limits, enough=is_as_before)
     if domain.registered_at is None:  # an unproven claim never touches the provider's account
         seen, report = await asking, None
     else:
         seen, report = await asyncio.gather(
             asking, deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
         )
-    await next_turn()
-    judgement = checkup.all_there(plan) if same_answers else checkup.judge_all(plan, seen)
+    if next_turn is not None:
+        await next_turn()
+    judgement = checkup.all_present(plan) if same_answers else checkup.judge_all(plan, seen)
     return CheckData(
         plan=plan,
         history=history,
@@ -160,25 +178,38 @@ async def _observe(
     )
 
 
-async def _decide(deps: Deps, domain: Domain, data: CheckData) -> Unchanged | Changed:
-    """Say what follows from a check, and whether anything does besides that it was made."""
-    contest = await claims.contest(deps, domain, data.evidence, data.at) if data.evidence.is_held_elsewhere else None
+async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchanged | Changed:
+    """Decide what follows from a check, and whether anything does besides that it was made."""
+    contest = None
+    if data.evidence.is_held_elsewhere:
+        contest = await claims.judge_contest(deps, domain, data.evidence, data.at)
     if contest is not None and contest.taken_from is not None:
-        data = replace(data, evidence=claims.after_transfer(data.evidence))
+        data = replace(data, evidence=claims.evidence_after_transfer(data.evidence))
     transition = _advance(domain, contest.challenger if contest is not None else domain, data)
     update = _update_of(deps, domain, transition, data)
     outage = await deps.store.resolver_outage() if data.evidence.dkim is RecordState.UNANSWERED else None
     if outage is not None and resolver_outage.is_resolver_outage(outage):
         data = replace(data, outage=(resolver_outage.outage_finding(domain.sender, outage),))
     data = replace(data, provider=tuple(provider_findings.findings(domain, data.evidence, data.at)))
-    if data.same_answers and contest is None and data.follows_from_dns and _is_quiet(domain, update):
+    # Quiet: nothing follows but that the check was made.
+    quiet = not (update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None)
+    same_state = (status(update.domain), update.domain.is_holder) == (status(domain), domain.is_holder)
+    if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state:
         return Unchanged(domain=update.domain)
     if data.same_answers:
         data = replace(data, judgement=checkup.judge_all(data.plan, data.seen))
-    related = await claims.notices(deps, transition, data.at)
-    update = replace(
-        update, check=_result_of(deps, data), fingerprint=_fingerprint_of(deps, data), related_events=related
+    found = checkup.list_findings(data.plan, data.seen, data.judgement, deps.hosts, data.history)
+    result = CheckResult(
+        taken_at=data.at,
+        results=data.judgement.results,
+        findings=(*data.outage, *found, *data.provider),
+        snapshot=snapshot_of(data.seen, data.at),
     )
+    fingerprint = None  # where the findings follow from more than what is planned and was seen
+    if data.follows_from_dns and is_cacheable((*data.judgement.results, *data.judgement.served)):
+        fingerprint = fingerprint_check(deps.rules_version, data.plan, data.seen, data.history)
+    related = await claims.related_events(deps, transition, data.at)
+    update = replace(update, check=result, fingerprint=fingerprint, related_events=related)
     return Changed(update=update, contest=contest)
 
 
@@ -192,27 +223,32 @@ def _advance(domain: Domain, challenger: Domain, data: CheckData) -> Transition:
         old=rotation.old_record_states(domain, data.seen),
         held_elsewhere=data.evidence.is_held_elsewhere,
     )
-    step = rotation.advance(lifecycle.advance(noted.domain, data.evidence, data.at), keys, data.at)
-    step = second_key.advance(domain, step, data.seen, data.at)
+    transition = rotation.advance(lifecycle.advance(noted.domain, data.evidence, data.at), keys, data.at)
+    transition = second_key.advance(domain, transition, data.seen, data.at)
     # Our own zone is written again where it lost what it should serve, or where that has changed.
     lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in data.judgement.served)
-    publish = (Effect.PUBLISH,) if lost else delegated_keys.pending_effects(domain, step.domain)
-    return replace(step, events=(*noted.events, *step.events), effects=(*step.effects, *publish))
+    publish = (Effect.PUBLISH,) if lost else delegated_keys.pending_effects(domain, transition.domain)
+    return replace(transition, events=(*noted.events, *transition.events), effects=(*transition.effects, *publish))
 
 
-def _update_of(deps: Deps, before: Domain, transition: Transition, data: CheckData) -> DomainUpdate:
+def _update_of(deps: CheckNeeds, before: Domain, transition: Transition, data: CheckData) -> DomainUpdate:
     """Return what is written of the domain itself, with the time of its next check."""
     after = transition.domain
     due, reason = check_schedule.next_check(
         after,
         data.at,
-        jitter(deps),
+        jitter(deps.random_octets),
         data.page_open and is_anything_pending(after, data.judgement.results),
         _negative_answer_ends_at(data.seen, data.at),
     )
-    after = replace(after, next_check_at=due, check_reason=reason, zone=_zone(deps, data.seen, after))
+    zone, own = after.zone, registrable(DomainName(after.sender), deps.names).ascii
+    for reply in data.seen.get(Question(name=after.sender, rdtype="NS", view=View.DELEGATION), ()):
+        # A registry's zone is nobody's to edit.
+        if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
+            zone = reply.answer.zone
+            break
     return DomainUpdate(
-        domain=after,
+        domain=replace(after, next_check_at=due, check_reason=reason, zone=zone),
         events=transition.events,
         effects=transition.effects,
         previous_selector=before.selector if before.selector != after.selector else None,
@@ -220,49 +256,25 @@ def _update_of(deps: Deps, before: Domain, transition: Transition, data: CheckDa
     )
 
 
-def _is_quiet(before: Domain, update: DomainUpdate) -> bool:
-    """Whether nothing follows from a check but that it was made."""
-    after = update.domain
-    if update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None:
-        return False
-    return (status(after), after.is_holder) == (status(before), before.is_holder)
-
-
-def _result_of(deps: Deps, data: CheckData) -> CheckResult:
-    """Return the findings by the rules of all topics, with all that was seen."""
-    found = checkup.list_findings(data.plan, data.seen, data.judgement, deps.hosts, data.history)
-    return CheckResult(
-        taken_at=data.at,
-        results=data.judgement.results,
-        findings=(*data.outage, *found, *data.provider),
-        snapshot=snapshot_of(data.seen, data.at),
-    )
-
-
-def _fingerprint_of(deps: Deps, data: CheckData) -> str | None:
-    """Return the fingerprint of what all findings follow from, where that is what is seen and planned alone."""
-    if not data.follows_from_dns or not is_cacheable((*data.judgement.results, *data.judgement.served)):
-        return None
-    return fingerprint_check(deps.rules_version, data.plan, data.seen, data.history)
-
-
 def _needs_full_check(domain: Domain) -> bool:
-    # A routine check asks for no alias without a key behind it: while one is missing, that is said all the same.
-    lacks_alias = (
+    # A routine check does not ask for a CNAME that has no key behind it; while one is missing, it must be reported.
+    lacks_cname = (
         domain.key_delegation is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
     )
     follows = rotation.wants_all(domain) or second_key.wants_all(domain)
-    return domain.dkim.state is not HealthState.VERIFIED or follows or lacks_alias
+    return domain.dkim.state is not HealthState.VERIFIED or follows or lacks_cname
 
 
-async def _evidence(deps: Deps, domain: Domain, judgement: CheckJudgement, report: IdentityReport | None) -> Evidence:
-    """Return what was learnt; the provider is asked late where DNS has only now proven the claim."""
+async def _evidence(
+    deps: CheckNeeds, domain: Domain, judgement: CheckJudgement, report: IdentityReport | None
+) -> Evidence:
+    """Return what the lifecycle goes by; the provider is asked here where DNS has only now proven the claim."""
     results = judgement.results
     dkim = record_state([each for each in (*results, *judgement.served) if each.record.id is RecordId.DKIM])
     mail_from = [each for each in results if each.record.id in MAIL_FROM]
     if report is None and dkim is RecordState.PRESENT:
         report = await deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
-    # A holder that has lost the name since it was read has another version by now, and what it learns is thrown away.
+    # A holder that has lost the name since it was read has another version by now: its result is thrown away.
     holder = domain.id if domain.is_holder else await deps.store.holder(domain.sender)
     return Evidence(
         dkim=dkim,
@@ -277,18 +289,9 @@ def is_anything_pending(domain: Domain, results: Sequence[RecordResult]) -> bool
     return not (all(each.verdict is Verdict.PRESENT for each in results) and is_wholly_verified(domain))
 
 
-def jitter(deps: Deps) -> float:
+def jitter(random_octets: RandomOctets) -> float:
     """Return a random number between -1 and 1."""
-    return int.from_bytes(deps.random_octets(4)) / 2**31 - 1
-
-
-def _zone(deps: Deps, seen: Seen, domain: Domain) -> str | None:
-    """Return the zone that holds the domain, as seen, else as known before. A registry's zone is nobody's to edit."""
-    own = registrable(DomainName(domain.sender), deps.names).ascii
-    for reply in seen.get(Question(name=domain.sender, rdtype="NS", view=View.DELEGATION), ()):
-        if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
-            return reply.answer.zone
-    return domain.zone
+    return int.from_bytes(random_octets(4)) / 2**31 - 1
 
 
 def _negative_answer_ends_at(seen: Seen, now: datetime) -> datetime | None:
@@ -300,8 +303,11 @@ def _negative_answer_ends_at(seen: Seen, now: datetime) -> datetime | None:
     return now + timedelta(seconds=min(negative)) if negative else None
 
 
-async def check_now(deps: Deps, account_id: str, raw: str) -> None:
-    """Check a domain now and write what follows; asked again within 5 s, the last check stands."""
+async def check_now(deps: CheckNeeds, account_id: str, raw: str) -> None:
+    """Check a domain now and write what follows; asked again within 5 s, the last check stands.
+
+    Faults: `not-found`, `conflict` where others change the domain at the same time.
+    """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
@@ -309,42 +315,38 @@ async def check_now(deps: Deps, account_id: str, raw: str) -> None:
             return
         if await check(deps, domain, thorough=True):
             return
-    raise is_busy(raw)
+    raise new_busy_fault(raw)
 
 
-async def dns_check(deps: Deps, account_id: str, raw: str) -> DnsCheck:
-    """Check DNS now and change nothing."""
+async def dns_check(deps: CheckNeeds, account_id: str, raw: str) -> DnsCheck:
+    """Check DNS now and change nothing; Fault `not-found`."""
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     history = load_history(deps, domain, await load_check_context(deps, domain))
-    seen = await ask_until_answered(
-        deps.resolver, plan, history, thorough=True, allowed=allowance(deps.policy.check_seconds)
-    )
+    request = DnsRequest(plan=plan, history=history)
+    seen = await ask_until_answered(deps.resolver, request, allowed=allowance(deps.policy.check_seconds))
     examination = checkup.examine(plan, seen, deps.hosts, history)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
 
-async def refresh(deps: Deps, domains: Sequence[Domain]) -> None:
+async def refresh(deps: CheckNeeds, domains: Sequence[Domain]) -> None:
     """Ask the provider for its report on every domain registered there; Fault `provider-failed` where it fails."""
     for domain in domains:
-        if domain.registered_at is not None:
-            await _refresh_one(deps, domain)
-
-
-async def _refresh_one(deps: Deps, domain: Domain) -> None:
-    report = await deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
-    if isinstance(report, IdentityUnknown):
-        raise Fault(
-            Kind.PROVIDER_FAILED,
-            f"The mail provider could not be asked about {domain.sender}: {report.detail}",
-            f"{report.fix or 'Ask again in a minute.'} Without refresh=true the last known state is answered.",
-            provider=deps.provider.name,
-            provider_code=report.provider_code,
-        )
-    evidence = Evidence(dkim=RecordState.UNANSWERED, mail_from=RecordState.UNANSWERED, provider=report)
-    now = deps.now()
-    step = lifecycle.advance(domain, evidence, now)
-    # A lost race means that somebody else has just looked: their word is as fresh as ours.
-    # Nobody asked DNS: that is no inconclusive check.
-    after = replace(step.domain, last_sync=now, attempts=domain.attempts)
-    await deps.store.save(DomainUpdate(domain=after, events=step.events, effects=step.effects))
+        if domain.registered_at is None:
+            continue
+        report = await deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
+        if isinstance(report, IdentityUnknown):
+            raise Fault(
+                Kind.PROVIDER_FAILED,
+                f"The mail provider could not be asked about {domain.sender}: {report.detail}",
+                f"{report.fix or 'Ask again in a minute.'} Without refresh=true the last known state is answered.",
+                provider=deps.provider.name,
+                provider_code=report.provider_code,
+            )
+        evidence = Evidence(dkim=RecordState.UNANSWERED, mail_from=RecordState.UNANSWERED, provider=report)
+        now = deps.now()
+        transition = lifecycle.advance(domain, evidence, now)
+        # Nobody asked DNS, so this is no inconclusive check: the attempts stay as they were.
+        after = replace(transition.domain, last_sync=now, attempts=domain.attempts)
+        # Where this loses a race, somebody else has just asked: that report is as fresh as ours.
+        await deps.store.save(DomainUpdate(domain=after, events=transition.events, effects=transition.effects))

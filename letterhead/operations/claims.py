@@ -1,6 +1,7 @@
-"""Knows what happens when several accounts claim one name: look at both records, warn the holder, move the hold."""
+"""Several accounts claim one name: compare their records in DNS, warn the holder, move the hold."""
 
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -12,89 +13,100 @@ from letterhead.core.domain.evidence import Evidence, RecordState, record_state
 from letterhead.core.domain.provider_identity import Identity, Presence
 from letterhead.core.plan.plan import DKIM_KEYS, RecordId
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.operations.audit import WORKER, audit_row
-from letterhead.operations.dns_questions import allowance, ask_until_answered
-from letterhead.operations.domains import plan_of
-from letterhead.ports.deps import Deps
-from letterhead.ports.store.domains import DomainUpdate, RelatedEvent
+from letterhead.operations.audit import WORKER, AuditNeeds, audit_row
+from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered
+from letterhead.operations.domains import PlanNeeds, plan_of
+from letterhead.ports.deps import OperationSettings
+from letterhead.ports.resolver import Resolver
+from letterhead.ports.store.domains import DomainStore, DomainUpdate, RelatedEvent
 
-# Of a holder's two keys: what is there keeps the name, and only what is known to be missing loses it.
-HOLDS = (RecordState.PRESENT, RecordState.UNANSWERED, RecordState.DIVIDED, RecordState.MISSING)
+# Of a holder's two keys, the better one counts: only what is known to be missing loses the name.
+BEST_FIRST = (RecordState.PRESENT, RecordState.UNANSWERED, RecordState.DIVIDED, RecordState.MISSING)
+
+
+class ClaimNeeds(PlanNeeds, AuditNeeds, Protocol):
+    """What deciding between claims needs."""
+
+    @property
+    def store(self) -> DomainStore: ...
+    @property
+    def resolver(self) -> Resolver: ...
+    @property
+    def policy(self) -> OperationSettings: ...
 
 
 class ClaimContest(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a check of a challenger found: the challenger as it is after it, and whom it takes the name from."""
+    """What a check of a challenger decided: the challenger after it, and the holder that loses the name, if any."""
 
     challenger: Domain
     taken_from: Domain | None = None
 
 
-async def contest(deps: Deps, challenger: Domain, evidence: Evidence, now: datetime) -> ClaimContest:
-    """Looks at the holder's record beside the challenger's, where the latter is proven."""
+async def judge_contest(deps: ClaimNeeds, challenger: Domain, evidence: Evidence, now: datetime) -> ClaimContest:
+    """Compare the holder's DKIM records with the challenger's, where the challenger has proven its claim.
+
+    The holder's are asked for at every server. Either key of a rotation keeps the name. A CNAME to our own zone keeps
+    it whatever that zone serves: a missing key there would be our fault, not the holder's.
+    """
     holder = await deps.store.holder(challenger.sender)
     incumbent = await deps.store.domain_by_id(holder) if holder is not None else None
     if incumbent is None or evidence.dkim is not RecordState.PRESENT:
-        sight = RecordState.UNANSWERED if incumbent is None else RecordState.PRESENT
-        return ClaimContest(challenger=claims.note_challenge(challenger, evidence, sight, now))
-    sight = await _sight(deps, incumbent)
-    if claims.is_transferred(challenger, evidence, sight, now):
-        return ClaimContest(challenger=claims.take_hold(challenger, now).domain, taken_from=incumbent)
-    warning = claims.warn_holder(incumbent, now) if sight is RecordState.PRESENT else None
-    if warning is not None:  # a lost race warns at the next check
-        await deps.store.save(DomainUpdate(domain=warning.domain, events=warning.events))
-    return ClaimContest(challenger=claims.note_challenge(challenger, evidence, sight, now))
-
-
-async def _sight(deps: Deps, incumbent: Domain) -> RecordState:
-    """Looks at the holder's DKIM records alone, at every server; either key of a rotation keeps the name.
-
-    An alias to our own zone keeps it whatever that zone serves: its lack would be ours, and the holder's is none.
-    """
+        state = RecordState.UNANSWERED if incumbent is None else RecordState.PRESENT
+        return ClaimContest(challenger=claims.note_challenge(challenger, evidence, state, now))
     plan = plan_of(deps, incumbent)
     keys = DKIM_KEYS if incumbent.rotation is not None else (RecordId.DKIM,)
-    alone = replace(plan, records=tuple(each for each in plan.records if each.id in keys), served=())
-    seen = await ask_until_answered(
-        deps.resolver, alone, check.NO_HISTORY, thorough=True, allowed=allowance(deps.policy.check_seconds)
-    )
-    sights = {record_state([check.judge_record(record, seen)]) for record in alone.records}
-    return next(each for each in HOLDS if each in sights)
+    plan = replace(plan, records=tuple(each for each in plan.records if each.id in keys), served=())
+    request = DnsRequest(plan=plan, history=check.NO_HISTORY)
+    seen = await ask_until_answered(deps.resolver, request, allowed=allowance(deps.policy.check_seconds))
+    states = {record_state([check.judge_record(record, seen)]) for record in plan.records}
+    state = next(each for each in BEST_FIRST if each in states)
+    if claims.is_transferred(challenger, evidence, state, now):
+        return ClaimContest(challenger=claims.take_hold(challenger, now).domain, taken_from=incumbent)
+    warning = claims.warn_holder(incumbent, now) if state is RecordState.PRESENT else None
+    if warning is not None:  # where this loses a race, the next check warns
+        await deps.store.save(DomainUpdate(domain=warning.domain, events=warning.events))
+    return ClaimContest(challenger=claims.note_challenge(challenger, evidence, state, now))
 
 
-async def notices(deps: Deps, step: Transition, now: datetime) -> tuple[RelatedEvent, ...]:
-    """Gathers what other accounts' holders of names above and below learn from a step: that this name verified."""
-    if not any(event.kind is EventKind.DOMAIN_VERIFIED for event in step.events):
+async def related_events(deps: ClaimNeeds, transition: Transition, now: datetime) -> tuple[RelatedEvent, ...]:
+    """Return what other accounts' holders of names above and below learn: that this name was verified."""
+    if not any(event.kind is EventKind.DOMAIN_VERIFIED for event in transition.events):
         return ()
-    neighbours = await deps.store.held_around(step.domain)
+    verified = transition.domain
     return tuple(
-        RelatedEvent(domain=each, event=claims.is_verified_beside(each, step.domain, now)) for each in neighbours
+        RelatedEvent(domain=each, event=claims.nested_claim_event(each, verified, now))
+        for each in await deps.store.held_around(verified)
     )
 
 
-def after_transfer(evidence: Evidence) -> Evidence:
-    """Gives the evidence as it is once the name has moved: what the provider holds is the loser's, and goes."""
-    word = evidence.provider
-    foreign = isinstance(word, Identity) and word.presence is Presence.FOREIGN
-    return replace(evidence, is_held_elsewhere=False, provider=None if foreign else word)
+def evidence_after_transfer(evidence: Evidence) -> Evidence:
+    """Return the evidence once the name has moved: an identity at the provider is the loser's, and is withdrawn."""
+    report = evidence.provider
+    is_foreign = isinstance(report, Identity) and report.presence is Presence.FOREIGN
+    return replace(evidence, is_held_elsewhere=False, provider=None if is_foreign else report)
 
 
-async def settle(deps: Deps, contest: ClaimContest, outcome: DomainUpdate) -> bool:
-    """Writes a challenger's check; where it takes the name, the loser's end with it in one transaction."""
+async def save_contest(deps: ClaimNeeds, contest: ClaimContest, update: DomainUpdate) -> bool:
+    """Write the check of a challenger; where it takes the name, the loser's part in the same transaction.
+
+    False, with nothing written, where either domain has changed since it was read.
+    """
     loser = contest.taken_from
     if loser is None:
-        return await deps.store.save(outcome)
+        return await deps.store.save(update)
     now = deps.now()
-    yielded, won = claims.release_hold(loser, now), claims.take_hold(contest.challenger, now)
+    released, taken = claims.release_hold(loser, now), claims.take_hold(contest.challenger, now)
     rows = [
         replace(audit_row(deps, WORKER, "claim.transfer", loser.sender), account_id=account)
         for account in (loser.account_id, contest.challenger.account_id)
     ]
     return await deps.store.transfer(
         DomainUpdate(
-            domain=replace(yielded.domain, next_check_at=now),
-            events=yielded.events,
-            effects=(*yielded.effects, *delegated_keys.pending_effects(loser, yielded.domain)),
-            keys_to_destroy=rotation.keys_to_destroy(loser, yielded.domain),
+            domain=replace(released.domain, next_check_at=now),
+            events=released.events,
+            effects=(*released.effects, *delegated_keys.pending_effects(loser, released.domain)),
+            keys_to_destroy=rotation.keys_to_destroy(loser, released.domain),
         ),
-        replace(outcome, events=(*won.events, *outcome.events)),
+        replace(update, events=(*taken.events, *update.events)),
         rows,
     )

@@ -1,59 +1,68 @@
-"""Knows how a message reaches an endpoint: at least once, under one id for ever, by a schedule that ends."""
+"""Deliver a message to a webhook endpoint: at least once, always under one id, by a schedule that ends."""
 
 import time
+from typing import Protocol
 
 import structlog
 
 from letterhead.core.domain.domain import Event, EventKind
 from letterhead.core.public import representation
 from letterhead.core.public.webhooks import HttpResult, decide_retry, parse_target, signature_headers
-from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 from letterhead.operations.checks import jitter
-from letterhead.operations.domains import plan_of
+from letterhead.operations.domains import PlanNeeds, plan_of
 from letterhead.operations.webhooks import secret_purpose
-from letterhead.ports.deps import Deps
-from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery
+from letterhead.ports.deps import Clock, OperationSettings, RandomOctets
+from letterhead.ports.keyring import Keyring
+from letterhead.ports.outbound import Outbound
+from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery, WebhookStore
 
-SAID = 500  # characters of an answer that are kept
+SAID = 500  # characters of a response that are kept
 
 log = structlog.get_logger()
 
 
-async def deliver(deps: Deps, owed: DueDelivery) -> None:
-    """Makes one attempt and writes down what came of it."""
-    started, clock = deps.now(), time.monotonic()
-    replied = await _sent(deps, owed)
-    milliseconds = int((time.monotonic() - clock) * 1000)
-    ruling = decide_retry(replied, owed.failures, deps.now(), jitter(deps))
-    attempt = DeliveryAttempt(at=started, milliseconds=milliseconds, status=replied.status, said=replied.said[:SAID])
-    await deps.store.record_attempt(owed, attempt, ruling)
-    log.info("delivery.attempted", kind=owed.kind, status=replied.status, fate=ruling.fate, due_at=ruling.due_at)
+class DeliveryNeeds(PlanNeeds, Protocol):
+    """What delivering a message needs."""
+
+    @property
+    def store(self) -> WebhookStore: ...
+    @property
+    def outbound(self) -> Outbound: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+    @property
+    def now(self) -> Clock: ...
+    @property
+    def random_octets(self) -> RandomOctets: ...
 
 
-async def _sent(deps: Deps, owed: DueDelivery) -> HttpResult:
+async def deliver(deps: DeliveryNeeds, delivery: DueDelivery) -> None:
+    """Make one attempt, and record it with what follows from it."""
+    stored, started, clock = delivery.stored, deps.now(), time.monotonic()
     try:
-        target = parse_target(owed.stored.webhook.url, deps.policy.egress)
-    except Fault as refused:  # the operator allows less than when it was added
-        return HttpResult(status=None, said=refused.detail)
-    body = body_of(deps, owed)
-    headers = signature_headers(owed.id, body, deps.now(), _secrets(deps, owed))
-    return await deps.outbound.post(target, headers, body)
+        target = parse_target(stored.webhook.url, deps.policy.egress)
+    except Fault as refused:  # the operator allows less than when the endpoint was added
+        result = HttpResult(status=None, said=refused.detail)
+    else:
+        body, purpose = message_body(deps, delivery), secret_purpose(stored.webhook)
+        secrets = [deps.keyring.unseal(stored.sealed, purpose)]
+        until = stored.webhook.old_secret_until
+        if stored.old_sealed is not None and until is not None and started < until:  # both sign for a day
+            secrets.append(deps.keyring.unseal(stored.old_sealed, purpose))
+        result = await deps.outbound.post(target, signature_headers(delivery.id, body, started, secrets), body)
+    milliseconds = int((time.monotonic() - clock) * 1000)
+    decision = decide_retry(result, delivery.failures, deps.now(), jitter(deps.random_octets))
+    attempt = DeliveryAttempt(at=started, milliseconds=milliseconds, status=result.status, said=result.said[:SAID])
+    await deps.store.record_attempt(delivery, attempt, decision)
+    log.info("delivery.attempted", kind=delivery.kind, status=result.status, fate=decision.fate, due_at=decision.due_at)
 
 
-def body_of(deps: Deps, owed: DueDelivery) -> bytes:
-    """Writes the message."""
-    if owed.domain is None:
-        return representation.trial(owed.id, owed.kind, owed.at)
-    event = Event(kind=EventKind(owed.kind), at=owed.at, detail=owed.detail, change=owed.change)
-    return representation.message(owed.id, event, owed.domain, plan_of(deps, owed.domain))
-
-
-def _secrets(deps: Deps, owed: DueDelivery) -> list[Secret]:
-    """Opens the endpoint's secret, and for a day after a rotation the one before."""
-    kept, purpose = owed.stored, secret_purpose(owed.stored.webhook)
-    secrets = [deps.keyring.unseal(kept.sealed, purpose)]
-    until = kept.webhook.old_secret_until
-    if kept.old_sealed is not None and until is not None and deps.now() < until:
-        secrets.append(deps.keyring.unseal(kept.old_sealed, purpose))
-    return secrets
+def message_body(deps: PlanNeeds, delivery: DueDelivery) -> bytes:
+    """Return the message as JSON: a test, or an event with the domain as the event left it."""
+    if delivery.domain is None:
+        return representation.webhook_test_body(delivery.id, delivery.kind, delivery.at)
+    event = Event(kind=EventKind(delivery.kind), at=delivery.at, detail=delivery.detail, change=delivery.change)
+    return representation.webhook_body(delivery.id, event, delivery.domain, plan_of(deps, delivery.domain))

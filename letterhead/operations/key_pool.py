@@ -1,16 +1,36 @@
-"""Knows how keys are made ahead, so that no request waits for one."""
+"""DKIM keys that are made ahead, so that no request waits for one."""
 
 import asyncio
+from typing import Protocol
 
-from letterhead.operations.ids import new_id
-from letterhead.ports.deps import Deps
-from letterhead.ports.keyring import KeyPair, PooledKey
+from letterhead.operations.ids import IdNeeds, new_id
+from letterhead.ports.keyring import KeyPair, Keyring, PooledKey
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.monitoring import MonitoringStore
 
 BATCH = 4
 
 
-async def fill(deps: Deps, wanted: int) -> bool:
-    """Adds a few keys to the pool where it holds fewer than `wanted`; true where it is full."""
+class PooledKeyNeeds(IdNeeds, Protocol):
+    """What sealing a key for the pool needs."""
+
+    @property
+    def keyring(self) -> Keyring: ...
+
+
+class StoreForKeyPool(DomainStore, MonitoringStore, Protocol):
+    """The pool, and how many keys are in it."""
+
+
+class KeyPoolNeeds(PooledKeyNeeds, Protocol):
+    """What filling the pool needs."""
+
+    @property
+    def store(self) -> StoreForKeyPool: ...
+
+
+async def fill(deps: KeyPoolNeeds, wanted: int) -> bool:
+    """Add a few keys to the pool where it has fewer than `wanted`; true where it is full."""
     level = (await deps.store.backlog(deps.now())).pooled_keys
     missing = min(wanted - level, BATCH)
     if missing <= 0:
@@ -20,8 +40,8 @@ async def fill(deps: Deps, wanted: int) -> bool:
     return False
 
 
-def new_pooled_key(deps: Deps, pair: KeyPair) -> PooledKey:
-    """Seals a new key for the pool."""
+def new_pooled_key(deps: PooledKeyNeeds, pair: KeyPair) -> PooledKey:
+    """Seal a new key for the pool."""
     key_id = new_id(deps, "key")
     sealed = deps.keyring.seal(pair.private_key, f"pool|{key_id}")
     return PooledKey(id=key_id, public_key=pair.public_key, sealed=sealed)

@@ -1,56 +1,65 @@
-"""Knows how a domain is read before anything is added to it; keeps nothing and touches no claim."""
+"""Preflight: read what DNS has of a domain before it is added; stores nothing and touches no claim."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
 from letterhead.core.check import preflight
 from letterhead.core.check.preflight import Preflight, PreflightInput
 from letterhead.core.dns.answers import Question, Reply
-from letterhead.core.domain.domain import Domain
-from letterhead.core.names.domain_names import parse_domain
+from letterhead.core.names.domain_names import NameRules, parse_domain
+from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.operations.dns_questions import MAX_ROUNDS, allowance
-from letterhead.operations.domains import plan_of
-from letterhead.ports.deps import Deps
+from letterhead.operations.domains import PlanNeeds, plan_of
+from letterhead.ports.deps import Clock, OperationSettings
+from letterhead.ports.resolver import Resolver
+from letterhead.ports.store.domains import DomainStore
+
+
+class PreflightNeeds(PlanNeeds, Protocol):
+    """What a preflight needs."""
+
+    @property
+    def store(self) -> DomainStore: ...
+    @property
+    def resolver(self) -> Resolver: ...
+    @property
+    def names(self) -> NameRules: ...
+    @property
+    def hosts(self) -> Sequence[DnsHost]: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+    @property
+    def now(self) -> Clock: ...
 
 
 class PreflightResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what was read, and when."""
+    """What was read, and when."""
 
     read: Preflight
     checked_at: datetime
 
 
-async def run_preflight(deps: Deps, account_id: str, raw: str) -> PreflightResult:
-    """Reads what is there of a domain, added or not; Fault `domain-…` for a name that can't be added."""
-    wanted = await _wanted(deps, account_id, parse_domain(raw, deps.names).ascii)
+async def run_preflight(deps: PreflightNeeds, account_id: str, raw: str) -> PreflightResult:
+    """Read what DNS has of a domain, added or not; Fault `domain-…` for a name that can't be added."""
+    sender = parse_domain(raw, deps.names).ascii
+    domain = await deps.store.domain(account_id, sender)
+    names, label = [f"_domainkey.{sender}", f"_dmarc.{sender}"], deps.policy.mail_from_label
+    if domain is not None:
+        names += [record.host for record in plan_of(deps, domain).records if record.host != domain.mail_from]
+        if domain.mail_from is not None:
+            label = domain.mail_from.removesuffix(f".{domain.sender}")
+    path = deps.provider.return_path
+    request = PreflightInput(
+        sender=sender, label=label, names=tuple(dict.fromkeys(names)), our_mx=path.mx_host if path is not None else None
+    )
     allowed = allowance(deps.policy.check_seconds)
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
-        asked = preflight.questions(wanted, seen)
-        if not asked:
+        wanted = preflight.questions(request, seen)
+        if not wanted:
             break
-        seen |= await deps.resolver.ask(asked, allowed)
-    return PreflightResult(read=preflight.read(wanted, seen, deps.hosts), checked_at=deps.now())
-
-
-async def _wanted(deps: Deps, account_id: str, sender: str) -> PreflightInput:
-    """Says what to read: of a domain that the account has, the names of its plan too."""
-    domain = await deps.store.domain(account_id, sender)
-    names = [f"_domainkey.{sender}", f"_dmarc.{sender}"]
-    if domain is not None:
-        planned = (record.host for record in plan_of(deps, domain).records)
-        names += (host for host in planned if host != domain.mail_from)
-    path = deps.provider.return_path
-    return PreflightInput(
-        sender=sender,
-        label=_label(deps, domain),
-        names=tuple(dict.fromkeys(names)),
-        our_mx=path.mx_host if path is not None else None,
-    )
-
-
-def _label(deps: Deps, domain: Domain | None) -> str:
-    if domain is None or domain.mail_from is None:
-        return deps.policy.mail_from_label
-    return domain.mail_from.removesuffix(f".{domain.sender}")
+        seen |= await deps.resolver.ask(wanted, allowed)
+    return PreflightResult(read=preflight.read(request, seen, deps.hosts), checked_at=deps.now())

@@ -1,11 +1,12 @@
-"""Knows how a message is proven: sent by the operator's path and found again, or given, and judged as a receiver does.
+"""Prove that a domain's mail authenticates: send a message and find it again, or take one, and judge it as a receiver.
 
-Nothing is kept but the audit: a proof's id holds what it takes to know it again, with a digest that binds it to its
-claim. No relay for others: the text is ours alone, and it goes to the operator's own mailbox alone.
+Only the audit is stored: a proof's id carries what is needed to recognise it, with a digest that binds it to its claim.
+This is no open relay: the text is ours, and it goes to the operator's own mailbox only.
 """
 
 import hmac
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -17,25 +18,55 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.message import message
 from letterhead.core.schedule import reminder_mail
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.dns_questions import allowance
-from letterhead.operations.domains import find_domain
-from letterhead.ports.deps import Deps
+from letterhead.operations.domains import FindDomainNeeds, find_domain
+from letterhead.ports.deps import Clock, Digest, OperationSettings, RandomOctets
 from letterhead.ports.mail import DeliveryResult, ProofSetup
-from letterhead.ports.resolver import Allowance
+from letterhead.ports.resolver import Resolver
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
 
-MAX_ROUNDS = 32  # ten SPF terms (RFC 7208 4.6.4), each with what it leads to, and the walk of an organisation
+MAX_ROUNDS = 32  # ten SPF terms (RFC 7208 4.6.4), each with what it leads to, and the DMARC tree walk
 PACKETS = 128  # a message with 8 signatures, and an SPF tree of its own, may need twice what a check does
-SEND_EVERY = timedelta(seconds=20)  # for one domain, by all processes together
+SEND_EVERY = timedelta(seconds=20)  # for one domain, in all processes together
 NONCE, DIGEST = 10, 10  # octets
 PREFIX = "proof"
 
-ProofState = dict[Question, tuple[Reply, ...]]
 log = structlog.get_logger()
 
 
+class StoreForProofs(DomainStore, AccountStore, LeaseStore, Protocol):
+    """Domains, the audit, and the rate at which proofs are sent."""
+
+
+class MessageNeeds(Protocol):
+    """What judging a message needs."""
+
+    @property
+    def resolver(self) -> Resolver: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+class ProofNeeds(MessageNeeds, FindDomainNeeds, AuditNeeds, Protocol):
+    """What the operations on proofs need."""
+
+    @property
+    def store(self) -> StoreForProofs: ...
+    @property
+    def proofs(self) -> ProofSetup | None: ...
+    @property
+    def digest(self) -> Digest: ...
+    @property
+    def random_octets(self) -> RandomOctets: ...
+
+
 class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a message as it was received, and what is told of its envelope."""
+    """A message as it was received, with what is known of its envelope."""
 
     octets: bytes
     client_ip: str | None = None
@@ -44,141 +75,127 @@ class ReceivedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthenticatedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how a message was judged, and when."""
+    """How a message was judged, and when."""
 
     proof: AuthReport
     judged_at: datetime
 
 
 class ProofSent(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that a proof was sent and is not found yet; `readable` says whether we can look for it."""
+    """A proof that was sent and is not found yet; `readable`: its mailbox can be read."""
 
     sender: str
     id: str
     to: str
     readable: bool
     sent_at: datetime | None = None
-    said: str | None = None  # the mail server's word
+    said: str | None = None  # the mail server's reply
 
     @property
     def message_id(self) -> str:
-        """Gives the Message-ID, unless a server on the way writes its own."""
+        """The Message-ID, unless a server on the way replaces it."""
         return f"<{self.id}@{self.sender}>"
 
 
 # --- a message that is given -----------------------------------------------------------------------------------
 
 
-async def judge(deps: Deps, account_id: str, raw: str, given: ReceivedMessage, actor: Actor) -> AuthenticatedMessage:
-    """Judges a message that should be one of the account's domains'; DNS trouble is told, never raised."""
+async def judge(
+    deps: ProofNeeds, account_id: str, raw: str, received: ReceivedMessage, actor: Actor
+) -> AuthenticatedMessage:
+    """Judge a message that should be from one of the account's domains; DNS trouble is part of the result.
+
+    Fault `not-found`.
+    """
     domain = await find_domain(deps, account_id, raw)
     await deps.store.audit(audit_row(deps, actor, "proof.judge", domain.sender))
-    return await authenticate_message(deps, domain.sender, given)
+    return await authenticate_message(deps, domain.sender, received)
 
 
-async def authenticate_message(deps: Deps, sender: str, given: ReceivedMessage) -> AuthenticatedMessage:
-    """Judges a message."""
-    now, read = deps.now(), message.parse_message(given.octets)
-    envelope = message_authentication.envelope(read, given.client_ip, given.mail_from, given.helo)
-    case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
+async def authenticate_message(deps: MessageNeeds, sender: str, received: ReceivedMessage) -> AuthenticatedMessage:
+    """Authenticate a message as its receiver does: DKIM, SPF, DMARC."""
+    now, parsed = deps.now(), message.parse_message(received.octets)
+    envelope = message_authentication.envelope(parsed, received.client_ip, received.mail_from, received.helo)
+    auth_input = AuthInput(sender=sender, message=parsed, envelope=envelope, now=now)
     allowed = allowance(deps.policy.check_seconds)
     allowed.packets = PACKETS
-    seen: ProofState = {}
+    seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
-        if not await _ask(deps, message_authentication.first_questions(case, seen), seen, allowed):
+        wanted = message_authentication.first_questions(auth_input, seen)
+        if not wanted:
             break
-    signatures = message_authentication.verify_signatures(case, seen)
-    await _ask(deps, message_authentication.later_questions(case, signatures, seen), seen, allowed)
-    return AuthenticatedMessage(proof=message_authentication.judge(case, signatures, seen), judged_at=now)
-
-
-async def _ask(deps: Deps, wanted: tuple[Question, ...], seen: ProofState, allowed: Allowance) -> bool:
-    if wanted:
         seen |= await deps.resolver.ask(wanted, allowed)
-    return bool(wanted)
+    signatures = message_authentication.verify_signatures(auth_input, seen)
+    if wanted := message_authentication.later_questions(auth_input, signatures, seen):
+        seen |= await deps.resolver.ask(wanted, allowed)
+    return AuthenticatedMessage(proof=message_authentication.judge(auth_input, signatures, seen), judged_at=now)
 
 
 # --- a message that is sent ------------------------------------------------------------------------------------
 
 
-async def send(deps: Deps, account_id: str, raw: str, actor: Actor, idempotency_key: str | None = None) -> ProofSent:
-    """Sends one message of ours from a domain to the operator's mailbox; the same Idempotency-Key names the same one.
+async def send(
+    deps: ProofNeeds, account_id: str, raw: str, actor: Actor, idempotency_key: str | None = None
+) -> ProofSent:
+    """Send one message of ours from a domain to the operator's mailbox; an Idempotency-Key always gives the same id.
 
-    Faults: `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
+    Faults: `not-found`, `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
     """
-    domain = await find_domain(deps, account_id, raw)
-    proving = _set(deps)
-    now = deps.now()
-    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
-        raise _too_soon(domain)
-    token = _token(deps, domain, idempotency_key)
-    await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
-    letter = reminder_mail.proof_email(domain.sender, domain.mail_from, proving.to, token)
-    handed = await proving.mailer.send(letter)
-    log.info("proof.handed", domain_id=domain.id, post=handed.result, said=handed.said)
-    if handed.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
-        raise Fault(
-            Kind.PROVIDER_FAILED,
-            f"The mail server did not take the proof from {letter.bounces}: {handed.said}",
-            "Let the operator's server send as this domain, or send its message's source as raw.",
-            provider="smtp",
-            provider_code=handed.said[:3] if handed.said[:3].isdecimal() else None,
-        )
-    readable = proving.mailbox is not None
-    return ProofSent(sender=domain.sender, id=token, to=proving.to, readable=readable, sent_at=now, said=handed.said)
-
-
-async def find_proof(deps: Deps, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:
-    """Looks for a proof that was sent, and judges it where it has arrived; Faults `not-found`, `provider-failed`."""
-    domain = await find_domain(deps, account_id, raw)
-    proving = deps.proofs
-    if proving is None or not _ours(deps, domain, token):
-        fix = f"POST /domains/{domain.sender}/proof sends one and tells its id."
-        raise Fault(Kind.NOT_FOUND, f"No proof of {domain.sender} has this id.", fix)
-    octets = await proving.mailbox.find(token) if proving.mailbox is not None else None
-    if octets is None:
-        return ProofSent(sender=domain.sender, id=token, to=proving.to, readable=proving.mailbox is not None)
-    return await authenticate_message(deps, domain.sender, ReceivedMessage(octets=octets))
-
-
-def _set(deps: Deps) -> ProofSetup:
-    if deps.proofs is None:
+    domain, setup, now = await find_domain(deps, account_id, raw), deps.proofs, deps.now()
+    if setup is None:
         raise Fault(
             Kind.BODY_INVALID,
             "This installation names no mailbox that a proof could be sent to.",
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
         )
-    return deps.proofs
+    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
+        wait = int(SEND_EVERY.total_seconds())
+        raise Fault(
+            Kind.TOO_MANY_REQUESTS,
+            f"A proof of {domain.sender} was sent a moment ago.",
+            f"Look for that one, or wait {wait} s, as Retry-After says.",
+            retry_after=wait,
+        )
+    if idempotency_key:
+        nonce = deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE].hex()
+    else:
+        nonce = deps.random_octets(NONCE).hex()
+    token = _token(deps, domain, nonce)
+    await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
+    email = reminder_mail.proof_email(domain.sender, domain.mail_from, setup.to, token)
+    sent = await setup.mailer.send(email)
+    log.info("proof.handed", domain_id=domain.id, post=sent.result, said=sent.said)
+    if sent.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
+        raise Fault(
+            Kind.PROVIDER_FAILED,
+            f"The mail server did not take the proof from {email.bounces}: {sent.said}",
+            "Let the operator's server send as this domain, or send its message's source as raw.",
+            provider="smtp",
+            provider_code=sent.said[:3] if sent.said[:3].isdecimal() else None,
+        )
+    readable = setup.mailbox is not None
+    return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=readable, sent_at=now, said=sent.said)
 
 
-def _too_soon(domain: Domain) -> Fault:
-    wait = int(SEND_EVERY.total_seconds())
-    return Fault(
-        Kind.TOO_MANY_REQUESTS,
-        f"A proof of {domain.sender} was sent a moment ago.",
-        f"Look for that one, or wait {wait} s, as Retry-After says.",
-        retry_after=wait,
-    )
+async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:
+    """Find a proof that was sent, and judge it where it has arrived.
+
+    Faults: `not-found` for a domain or an id that is not the account's, `provider-failed` where the mailbox can't be
+    read.
+    """
+    domain, setup = await find_domain(deps, account_id, raw), deps.proofs
+    wanted = _token(deps, domain, token[len(PREFIX) : -2 * DIGEST])
+    is_ours = hmac.compare_digest(wanted.encode(), token.encode("utf-8", "replace"))
+    if setup is None or not is_ours or len(token) != len(PREFIX) + 2 * (NONCE + DIGEST):
+        fix = f"POST /domains/{domain.sender}/proof sends one and tells its id."
+        raise Fault(Kind.NOT_FOUND, f"No proof of {domain.sender} has this id.", fix)
+    octets = await setup.mailbox.find(token) if setup.mailbox is not None else None
+    if octets is None:
+        return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=setup.mailbox is not None)
+    return await authenticate_message(deps, domain.sender, ReceivedMessage(octets=octets))
 
 
-def _token(deps: Deps, domain: Domain, idempotency_key: str | None) -> str:
-    """Makes an id of chance, or of the client's own key, that proves itself to be one of this claim's."""
-    given = (
-        deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE] if idempotency_key else deps.random_octets(NONCE)
-    )
-    return PREFIX + given.hex() + _digest(deps, domain, given.hex())
-
-
-def _digest(deps: Deps, domain: Domain, given: str) -> str:
-    return deps.digest(f"{PREFIX}-id|{domain.id}|{given}")[:DIGEST].hex()
-
-
-def _ours(deps: Deps, domain: Domain, token: str) -> bool:
-    given, told = token[len(PREFIX) : -2 * DIGEST], token[-2 * DIGEST :]
-    wanted = PREFIX + given + _digest(deps, domain, given)
-    return (
-        len(token) == len(PREFIX) + 2 * (NONCE + DIGEST)
-        and bool(told)
-        and hmac.compare_digest(wanted.encode(), token.encode("utf-8", "replace"))
-    )
+def _token(deps: ProofNeeds, domain: Domain, nonce: str) -> str:
+    """Return the id of a proof: a nonce, and a digest of it that binds it to the claim."""
+    return PREFIX + nonce + deps.digest(f"{PREFIX}-id|{domain.id}|{nonce}")[:DIGEST].hex()

@@ -1,19 +1,37 @@
-"""Knows what follows from a notice that the mail provider sends by itself: a look is brought forward, nothing else."""
+"""Notifications that the mail provider sends by itself: each brings the next check of a domain forward, no more."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from letterhead.core.domain.health import HealthState
 from letterhead.errors import Fault, Kind
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Clock
+from letterhead.ports.provider import ProviderNotifications
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
 
-AGAIN: Final = timedelta(minutes=1)  # between a domain's last look and one that a notice asks for: there may be many
+AGAIN: Final = timedelta(minutes=1)  # from a domain's last check to one that a notification asks for: many may come
 
 
-async def accept_notification(deps: Deps, body: bytes) -> None:
-    """Takes one notice; unknown names are passed over.
+class StoreForNotifications(DomainStore, LeaseStore, Protocol):
+    """Domains, and when each is checked next."""
 
-    Faults: `not-found` where none are expected, else those of `ports.Notices`.
+
+class NotificationNeeds(Protocol):
+    """What accepting a notification needs."""
+
+    @property
+    def store(self) -> StoreForNotifications: ...
+    @property
+    def notifications(self) -> ProviderNotifications | None: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+async def accept_notification(deps: NotificationNeeds, body: bytes) -> None:
+    """Bring the next check of every domain that a notification is about forward; unknown names are ignored.
+
+    Faults: `not-found` where none are expected, else those of `ProviderNotifications.read`.
     """
     if deps.notifications is None:
         raise Fault(
@@ -22,15 +40,10 @@ async def accept_notification(deps: Deps, body: bytes) -> None:
             "Name the topics that they come from in LETTERHEAD_SES_NOTICE_TOPICS: docs/ses.md.",
         )
     for sender in sorted(await deps.notifications.read(body)):
-        await _look_soon(deps, sender)
-
-
-async def _look_soon(deps: Deps, sender: str) -> None:
-    """Brings the next look at whoever holds a name forward; the look alone moves its state."""
-    holder = await deps.store.holder(sender)
-    domain = await deps.store.domain_by_id(holder) if holder else None
-    if domain is None or domain.dkim.state is HealthState.DRAFT:
-        return
-    now = deps.now()
-    last = (await deps.store.last_checks([domain.id])).get(domain.id)
-    await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))
+        holder = await deps.store.holder(sender)
+        domain = await deps.store.domain_by_id(holder) if holder else None
+        if domain is None or domain.dkim.state is HealthState.DRAFT:
+            continue
+        now = deps.now()
+        last = (await deps.store.last_checks([domain.id])).get(domain.id)
+        await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -1,29 +1,61 @@
-"""Knows the work owed outside: each piece an intent that was written with the state that calls for it."""
+"""Work at the provider and in our own zone: each piece an intent that was written with the state that calls for it."""
 
 from datetime import timedelta
+from typing import Protocol
 
 from letterhead.core.domain.domain import Domain, Effect
 from letterhead.core.domain.provider_identity import IdentityWish
 from letterhead.errors import Fault
 from letterhead.operations import key_zone
-from letterhead.operations.domains import private_key
-from letterhead.ports.deps import Deps
-from letterhead.ports.store.leases import Intent
+from letterhead.operations.domain_keys import key_purpose
+from letterhead.operations.key_zone import KeyZoneNeeds
+from letterhead.ports.deps import Clock, OperationSettings
+from letterhead.ports.keyring import Keyring
+from letterhead.ports.provider import Provider
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import Intent, LeaseStore
 
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=15)
 SOON = timedelta(seconds=2)
 
 
-def owner_tag(deps: Deps, domain: Domain) -> str:
-    """Names the owner of an identity: installation, account, domain."""
+class OwnerTagNeeds(Protocol):
+    """What the owner tag needs: the name of the installation."""
+
+    @property
+    def policy(self) -> OperationSettings: ...
+
+
+class StoreForProviderWork(DomainStore, LeaseStore, Protocol):
+    """Domains with their sealed keys, and the intents."""
+
+
+class ProviderWorkNeeds(OwnerTagNeeds, KeyZoneNeeds, Protocol):
+    """What performing an intent needs."""
+
+    @property
+    def store(self) -> StoreForProviderWork: ...
+    @property
+    def provider(self) -> Provider: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+def owner_tag(deps: OwnerTagNeeds, domain: Domain) -> str:
+    """Return the tag that names the owner of an identity: installation, account, domain."""
     return f"{deps.policy.installation}/{domain.account_id}/{domain.id}"
 
 
-async def perform_intent(deps: Deps, intent: Intent) -> None:
-    """Does one piece of work; trouble there gives the intent back for a later attempt."""
+async def perform_intent(deps: ProviderWorkNeeds, intent: Intent) -> None:
+    """Do one piece of work; where it fails with a Fault, give the intent back for a later attempt."""
     try:
-        await _perform(deps, intent)
+        if intent.effect is Effect.PUBLISH:
+            await key_zone.publish(deps, intent)
+        else:
+            await _call_provider(deps, intent)
     except Fault as fault:
         wait = min(FIRST_RETRY * 2 ** min(intent.attempts, 10), LONGEST_RETRY)
         due = deps.now() + max(wait, timedelta(seconds=fault.retry_after or 0))
@@ -31,15 +63,12 @@ async def perform_intent(deps: Deps, intent: Intent) -> None:
     else:
         await deps.store.finish_intent(intent.id)
         domain = await deps.store.domain_by_id(intent.domain_id)
-        if domain is not None and domain.next_check_at is not None:  # a draft is looked at on request
+        if domain is not None and domain.next_check_at is not None:  # a draft is checked on request only
             await deps.store.check_sooner(domain.id, deps.now() + SOON)
 
 
-async def _perform(deps: Deps, intent: Intent) -> None:
-    if intent.effect is Effect.PUBLISH:
-        await key_zone.publish(deps, intent)
-        return
-    owner = f"{deps.policy.installation}/{intent.account_id}/{intent.domain_id}"
+async def _call_provider(deps: ProviderWorkNeeds, intent: Intent) -> None:
+    owner = f"{deps.policy.installation}/{intent.account_id}/{intent.domain_id}"  # the domain may be gone
     if intent.effect is Effect.WITHDRAW:
         await deps.provider.withdraw(intent.sender, owner)
         return
@@ -55,4 +84,4 @@ async def _perform(deps: Deps, intent: Intent) -> None:
         mail_from=domain.mail_from,
     )
     act = deps.provider.register if intent.effect is Effect.REGISTER else deps.provider.restart
-    await act(wish, private_key(deps, domain, sealed))
+    await act(wish, deps.keyring.unseal(sealed, key_purpose(domain)))

@@ -1,46 +1,66 @@
-"""Knows how what the provider holds is compared with what we hold, and how it is brought together again.
+"""Compare what the provider holds with what we hold, and bring the two together again.
 
-A difference in one of our domains is mended by a look: the check finds it by evidence and does what is owed, by the
-same rules as ever. What bears our tag and belongs to nobody any more is deleted only where a person says so, since a
-database that was brought back from a backup would see its newest domains so.
+A difference in one of our domains is repaired by a check: it goes by evidence and does what is due, by the usual rules.
+An identity with our tag that no domain claims any more is deleted only on a person's request, since to a database that
+was restored from a backup its newest domains would look like that.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.evidence import ProviderOpinion, opinion_on_key, opinion_on_mail_from
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import ProviderHolding, ProviderStatus
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import WORKER, Actor, audit_row
-from letterhead.operations.provider_work import owner_tag
-from letterhead.ports.deps import Deps
+from letterhead.operations.audit import WORKER, Actor, AuditNeeds, audit_row
+from letterhead.operations.provider_work import OwnerTagNeeds, owner_tag
+from letterhead.ports.provider import Provider
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
 
 EVERY = timedelta(days=1)
 ROUND = "reconcile"
 BATCH = 500
-MOST_STRANGERS = 20  # so many that no domain claims are looked at in one go: a call each, and somebody waits
+MOST_STRANGERS = 20  # unclaimed identities asked about in one run: each takes a call, and somebody waits
+BY_CHECK = "looked at now; what is owed follows from what the look finds"
+BY_ADOPTION = "letterhead identities adopt {sender}, or delete it at the provider"
+
+
+class StoreForReconcile(DomainStore, AccountStore, LeaseStore, Protocol):
+    """Domains, the audit, and when each domain is checked next."""
+
+
+class ReconcileNeeds(OwnerTagNeeds, AuditNeeds, Protocol):
+    """What comparing with the provider needs."""
+
+    @property
+    def store(self) -> StoreForReconcile: ...
+    @property
+    def provider(self) -> Provider: ...
 
 
 class DifferenceKind(StrEnum):
-    """Says how the provider and we differ about a name."""
+    """How the provider and we differ about a name."""
 
-    MISSING = "missing"  # we have told it, and it is not there
+    MISSING = "missing"  # it was registered, and is not there
     FOREIGN = "foreign"  # it carries somebody else's tag
     KEY_REPLACED = "key-replaced"
     MAIL_FROM_OFF = "mail-from-off"
     GAVE_UP = "gave-up"
-    WORD_CHANGED = "word-changed"  # the provider says other than when it was last asked
+    WORD_CHANGED = "word-changed"  # its status at the provider is not the one last reported
     ORPHAN = "orphan"  # it carries our tag, and no domain claims it
-    STRANGER = "stranger"  # somebody else's, which no domain of ours claims: no fault, and never touched
+    STRANGER = "stranger"  # somebody else's, and no domain of ours claims it: no error, and never touched
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one difference with what mends it; `mended` says that this was begun."""
+    """One difference with what repairs it; `mended`: the repair was begun."""
 
     sender: str
     differs: DifferenceKind
@@ -51,7 +71,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a comparison found; `unread` counts strangers that were not looked at."""
+    """The result of a comparison; `unread` counts the unclaimed identities that were not asked about."""
 
     held: int
     listed: int
@@ -59,39 +79,35 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     unread: int = 0
 
 
-async def reconcile(deps: Deps, actor: Actor, *, apply: bool = False) -> Reconciliation:
-    """Compares the provider's list with all domains that hold their names; mends only with `apply`.
+async def reconcile(deps: ReconcileNeeds, actor: Actor, *, apply: bool = False) -> Reconciliation:
+    """Compare the provider's list with all domains that hold their names; repair only with `apply`.
 
-    Fault `provider-…` where the list can't be had, `parameter-invalid` where the provider keeps none.
+    Faults: `provider-…` where the list can't be had, `parameter-invalid` where the provider keeps none.
     """
     listed = await deps.provider.list_identities()
     if listed is None:
-        raise _listless(deps)
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            f"The provider {deps.provider.name} keeps no list of identities to compare with.",
+            "Nothing to do: only a provider that has an account of its own, such as ses, has one.",
+        )
     found: list[Difference] = []
     ours: set[str] = set()
-    async for domain in _held(deps):
+    async for domain in _held_domains(deps):
         ours.add(domain.sender)
-        difference = _difference(domain, listed)
+        difference = _compare(domain, listed)
         if difference is not None:
-            found.append(await _looked_at(deps, domain, difference) if apply else difference)
-    strangers = sorted(listed.keys() - ours)
-    read = [await _stranger(deps, sender, apply=apply) for sender in strangers[:MOST_STRANGERS]]
-    found += [each for each in read if each is not None]
+            found.append(await _repair(deps, domain, difference) if apply else difference)
+    unclaimed = sorted(listed.keys() - ours)
+    asked = [await _judge_unclaimed(deps, sender, apply=apply) for sender in unclaimed[:MOST_STRANGERS]]
+    found += [each for each in asked if each is not None]
     if apply:
         await deps.store.audit(audit_row(deps, actor, "identities.reconcile", f"{len(found)} differences"))
-    unread = len(strangers[MOST_STRANGERS:])
+    unread = len(unclaimed[MOST_STRANGERS:])
     return Reconciliation(held=len(ours), listed=len(listed), differences=tuple(found), unread=unread)
 
 
-def _listless(deps: Deps) -> Fault:
-    return Fault(
-        Kind.PARAMETER_INVALID,
-        f"The provider {deps.provider.name} keeps no list of identities to compare with.",
-        "Nothing to do: only a provider that has an account of its own, such as ses, has one.",
-    )
-
-
-async def _held(deps: Deps) -> AsyncIterator[Domain]:
+async def _held_domains(deps: ReconcileNeeds) -> AsyncIterator[Domain]:
     after = ""
     while batch := await deps.store.held_domains(after, BATCH):
         for domain in batch:
@@ -99,51 +115,48 @@ async def _held(deps: Deps) -> AsyncIterator[Domain]:
         after = batch[-1].sender
 
 
-def _difference(domain: Domain, listed: Mapping[str, ProviderStatus]) -> Difference | None:
-    """Says how one domain differs, by the list and by the provider's last word on it."""
+def _compare(domain: Domain, listed: Mapping[str, ProviderStatus]) -> Difference | None:
+    """Return how one domain differs from the list and from the provider's last report on it."""
     if domain.registered_at is None:
         return None
     if domain.sender not in listed:
-        return _differs(domain, DifferenceKind.MISSING, "the provider holds no identity of this name")
+        return _difference(domain, DifferenceKind.MISSING, "the provider holds no identity of this name")
     known = domain.identity
     match opinion_on_key(known, domain.selector):
         case ProviderOpinion.FOREIGN:
-            return _differs(domain, DifferenceKind.FOREIGN, "the identity carries somebody else's tag")
+            return _difference(domain, DifferenceKind.FOREIGN, "the identity carries somebody else's tag")
         case ProviderOpinion.OTHERWISE:
             held = known.selector if known else None
-            return _differs(domain, DifferenceKind.KEY_REPLACED, f"it signs with {held}, not with {domain.selector}")
+            detail = f"it signs with {held}, not with {domain.selector}"
+            return _difference(domain, DifferenceKind.KEY_REPLACED, detail)
         case ProviderOpinion.GAVE_UP:
-            return _differs(domain, DifferenceKind.GAVE_UP, "the provider gave up on it")
+            return _difference(domain, DifferenceKind.GAVE_UP, "the provider gave up on it")
         case _:
             pass
-    if domain.mail_from and opinion_on_mail_from(known, domain.mail_from) in (
-        ProviderOpinion.MISSING,
-        ProviderOpinion.OTHERWISE,
-    ):
-        return _differs(domain, DifferenceKind.MAIL_FROM_OFF, f"its MAIL FROM domain is not {domain.mail_from}")
+    off = (ProviderOpinion.MISSING, ProviderOpinion.OTHERWISE)
+    if domain.mail_from and opinion_on_mail_from(known, domain.mail_from) in off:
+        return _difference(domain, DifferenceKind.MAIL_FROM_OFF, f"its MAIL FROM domain is not {domain.mail_from}")
     if known is not None and known.dkim is not listed[domain.sender]:
-        return _differs(domain, DifferenceKind.WORD_CHANGED, f"it was {known.dkim}, now it is {listed[domain.sender]}")
+        detail = f"it was {known.dkim}, now it is {listed[domain.sender]}"
+        return _difference(domain, DifferenceKind.WORD_CHANGED, detail)
     return None
 
 
-_LOOK = "looked at now; what is owed follows from what the look finds"
-_ADOPT = "letterhead identities adopt {sender}, or delete it at the provider"
+def _difference(domain: Domain, kind: DifferenceKind, detail: str) -> Difference:
+    repair = BY_ADOPTION.format(sender=domain.sender) if kind is DifferenceKind.FOREIGN else BY_CHECK
+    return Difference(sender=domain.sender, account_id=domain.account_id, differs=kind, detail=detail, repair=repair)
 
 
-def _differs(domain: Domain, differs: DifferenceKind, detail: str) -> Difference:
-    repair = _ADOPT.format(sender=domain.sender) if differs is DifferenceKind.FOREIGN else _LOOK
-    return Difference(sender=domain.sender, account_id=domain.account_id, differs=differs, detail=detail, repair=repair)
-
-
-async def _looked_at(deps: Deps, domain: Domain, difference: Difference) -> Difference:
+async def _repair(deps: ReconcileNeeds, domain: Domain, difference: Difference) -> Difference:
+    """Bring the domain's next check forward, unless the difference needs a person or the domain is a draft."""
     if difference.differs is DifferenceKind.FOREIGN or domain.dkim.state is HealthState.DRAFT:
         return difference
     await deps.store.check_sooner(domain.id, deps.now())
-    return msgspec.structs.replace(difference, mended=True)
+    return replace(difference, mended=True)
 
 
-async def _stranger(deps: Deps, sender: str, *, apply: bool) -> Difference | None:
-    """Tells whose an identity is that no domain claims; one of ours may only be on its way out or in."""
+async def _judge_unclaimed(deps: ReconcileNeeds, sender: str, *, apply: bool) -> Difference | None:
+    """Return whose an unclaimed identity is; None where it is being withdrawn or registered."""
     holding = await deps.provider.find_holding(sender)
     if holding is None:
         return None
@@ -169,10 +182,10 @@ async def _stranger(deps: Deps, sender: str, *, apply: bool) -> Difference | Non
     )
 
 
-async def daily_round(deps: Deps) -> int | None:
-    """Looks sooner at whatever differs, once a day for all processes together; None where it is not time.
+async def daily_round(deps: ReconcileNeeds) -> int | None:
+    """Check sooner whatever differs, once a day for all processes together; None where it is not time.
 
-    Deletes nothing and asks of no stranger.
+    Deletes nothing and asks about no unclaimed identity.
     """
     now = deps.now()
     if await deps.store.take_rate_slot(ROUND, now, EVERY, now) is None:
@@ -181,9 +194,9 @@ async def daily_round(deps: Deps) -> int | None:
     if listed is None:
         return 0
     differing = 0
-    async for domain in _held(deps):
-        difference = _difference(domain, listed)
-        if difference is not None and (await _looked_at(deps, domain, difference)).mended:
+    async for domain in _held_domains(deps):
+        difference = _compare(domain, listed)
+        if difference is not None and (await _repair(deps, domain, difference)).mended:
             differing += 1
     if differing:
         await deps.store.audit(audit_row(deps, WORKER, "identities.reconcile", f"{differing} differences"))
@@ -191,7 +204,7 @@ async def daily_round(deps: Deps) -> int | None:
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what an adoption would change: what is there, and what we would have there."""
+    """What an adoption would change: what is there, and what we would have there."""
 
     sender: str
     account_id: str
@@ -202,8 +215,8 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     adopted: bool
 
 
-async def adopt(deps: Deps, actor: Actor, sender: str, *, apply: bool = False) -> Adoption:
-    """Shows what adopting an identity would change, and with `apply` puts our tag on it and looks at the domain.
+async def adopt(deps: ReconcileNeeds, actor: Actor, sender: str, *, apply: bool = False) -> Adoption:
+    """Show what adopting an identity would change; with `apply` put our tag on it and check the domain soon.
 
     Only for a domain whose DKIM record proves it. Faults: `not-found`, `provider-…`.
     """
@@ -227,7 +240,7 @@ async def adopt(deps: Deps, actor: Actor, sender: str, *, apply: bool = False) -
     if apply:
         await deps.provider.adopt(name, owner)
         row = audit_row(deps, actor, "identity.adopt", name)
-        await deps.store.audit(msgspec.structs.replace(row, account_id=domain.account_id))
+        await deps.store.audit(replace(row, account_id=domain.account_id))
         await deps.store.check_sooner(domain.id, deps.now())
     return Adoption(
         sender=name,

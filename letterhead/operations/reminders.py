@@ -1,87 +1,107 @@
-"""Knows how a reminder becomes a mail, at most once: marked as handed over first, then handed over.
+"""Reminders by mail, each sent at most once: marked as handed over first, then handed to the mail server.
 
-Killed in between, it is not sent again. Only a refusal before anybody took it gives it back.
+A process that is killed in between does not send it again. Only a refusal before the server took it gives it back.
 """
 
 import base64
 import hmac
+from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account
-from letterhead.core.domain.domain import Domain
 from letterhead.core.schedule import reminders as rules
-from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
+from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
-from letterhead.operations.accounts import change_account
+from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
 from letterhead.operations.audit import Actor
-from letterhead.ports.deps import Deps
-from letterhead.ports.mail import DeliveryResult, SendResult
-from letterhead.ports.store.reminders import DueReminder
+from letterhead.ports.deps import Digest, OperationSettings
+from letterhead.ports.mail import DeliveryResult, Mailer
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
 PATH = "/reminders/opt-out/"
 
 log = structlog.get_logger()
 
 
-async def send(deps: Deps, owed: DueReminder, owner: str) -> None:
-    """Sends one reminder that `owner` has claimed, or says why it is not sent."""
-    domain, account = await deps.store.domain_by_id(owed.domain_id), await deps.store.account(owed.account_id)
-    if domain is None or account is None or not rules.is_still_due(owed.reminder, domain, deps.now()):
-        await deps.store.settle_reminder(owed.id, "moot", "there is nothing to remind of any more", None)
+class OptOutLinkNeeds(Protocol):
+    """What writing the link that ends an account's reminders needs."""
+
+    @property
+    def digest(self) -> Digest: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+
+
+class StoreForReminders(AccountStore, DomainStore, ReminderStore, Protocol):
+    """Reminders, and the domains and accounts that they are about."""
+
+
+class ReminderNeeds(AccountNeeds, OptOutLinkNeeds, Protocol):
+    """What the operations on reminders need."""
+
+    @property
+    def store(self) -> StoreForReminders: ...
+    @property
+    def mailer(self) -> Mailer | None: ...
+
+
+async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
+    """Send one reminder that `owner` has claimed, or settle it with the reason why it is not sent."""
+    domain, account = await deps.store.domain_by_id(due.domain_id), await deps.store.account(due.account_id)
+    if domain is None or account is None or not rules.is_still_due(due.reminder, domain, deps.now()):
+        await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
     elif not account.reminders:
-        await deps.store.settle_reminder(owed.id, "opted-out", "the account wants no reminders", None)
+        await deps.store.settle_reminder(due.id, "opted-out", "the account wants no reminders", None)
     elif deps.mailer is None:
-        await deps.store.settle_reminder(owed.id, "no-mail-server", "no mail server is set", None)
+        await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
     elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
-        due = deps.now() + rules.WAITS
-        await deps.store.postpone_reminder(owed.id, due, "our own resolvers are out: nobody is reminded")
+        again = deps.now() + rules.WAITS
+        await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
-        await _send(deps, owed, owner, domain, account)
+        last = (await deps.store.last_checks([domain.id])).get(domain.id)
+        email = reminder_email(
+            ReminderInput(
+                reminder=due.reminder,
+                domain=domain,
+                findings=last.findings if last else (),
+                to=account.email,
+                name=f"reminder-{due.id}.{deps.policy.installation}",
+                unsubscribe=opt_out_url(deps, account.id),
+            )
+        )
+        if await deps.store.mark_handed_over(due.id, owner, deps.now()):
+            await _hand_over(deps, deps.mailer, due, email)
 
 
-async def _send(deps: Deps, owed: DueReminder, owner: str, domain: Domain, account: Account) -> None:
-    mailer, checkup = deps.mailer, (await deps.store.last_checks([domain.id])).get(domain.id)
-    occasion = ReminderInput(
-        reminder=owed.reminder,
-        domain=domain,
-        findings=checkup.findings if checkup else (),
-        to=account.email,
-        name=f"reminder-{owed.id}.{deps.policy.installation}",
-        unsubscribe=opt_out_url(deps, account.id),
-    )
-    written = reminder_email(occasion)
-    if mailer is not None and await deps.store.mark_handed_over(owed.id, owner, deps.now()):
-        await _close(deps, owed, await mailer.send(written))
-
-
-async def _close(deps: Deps, owed: DueReminder, handed: SendResult) -> None:
-    kind, step = owed.reminder.kind, owed.reminder.step
-    log.info("reminder.handed", kind=kind, step=step, post=handed.result, said=handed.said)
-    now = deps.now()
-    match handed.result:
+async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, email: Email) -> None:
+    sent, now = await mailer.send(email), deps.now()
+    log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.result, said=sent.said)
+    match sent.result:
         case DeliveryResult.LATER:
-            await deps.store.postpone_reminder(owed.id, now + rules.retry_in(owed.attempts), handed.said)
+            await deps.store.postpone_reminder(due.id, now + rules.retry_in(due.attempts), sent.said)
         case DeliveryResult.ACCEPTED:
-            await deps.store.settle_reminder(owed.id, "sent", handed.said, now)
+            await deps.store.settle_reminder(due.id, "sent", sent.said, now)
         case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
-            await deps.store.settle_reminder(owed.id, handed.result.value, handed.said, None)
+            await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
 
 
-def opt_out_url(deps: Deps, account_id: str) -> str:
-    """Writes the link that ends an account's reminders without signing in; it holds for ever."""
+def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:
+    """Return the link that ends an account's reminders without a sign-in; it never expires."""
     return f"{deps.policy.public_url}{PATH}{account_id}.{_signature(deps, account_id)}"
 
 
-def _signature(deps: Deps, account_id: str) -> str:
+def _signature(deps: OptOutLinkNeeds, account_id: str) -> str:
     # No API key's text begins so: the two uses of the pepper can't meet.
     return base64.urlsafe_b64encode(deps.digest(f"opt-out|{account_id}")[:18]).decode()
 
 
-async def opted_by(deps: Deps, token: str) -> Account:
-    """Finds the account that an opt-out link is for; Fault `not-found` for a link that we did not write."""
+async def find_opt_out_account(deps: ReminderNeeds, token: str) -> Account:
+    """Find the account that an opt-out link is for; Fault `not-found` for a link that we did not write."""
     account_id, _, signature = token.rpartition(".")
     if signature.isascii() and hmac.compare_digest(signature, _signature(deps, account_id)):
         account = await deps.store.account(account_id)
@@ -94,9 +114,10 @@ async def opted_by(deps: Deps, token: str) -> Account:
     )
 
 
-async def opt_out(deps: Deps, token: str, actor: Actor) -> Account:
-    """Ends the reminders of the account that an opt-out link is for."""
-    account = await opted_by(deps, token)
+async def opt_out(deps: ReminderNeeds, token: str, actor: Actor) -> Account:
+    """End the reminders of the account that an opt-out link is for; Fault `not-found`."""
+    account = await find_opt_out_account(deps, token)
     if not account.reminders:
         return account
-    return await change_account(deps, account.id, replace(actor, account_id=account.id), reminders=False)
+    actor = replace(actor, account_id=account.id)
+    return await change_account(deps, account.id, actor, AccountUpdate(reminders=False))

@@ -3,21 +3,32 @@
 import asyncio
 import contextlib
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from letterhead.core.accounts.accounts import Caller
 from letterhead.core.accounts.quotas import over_requests
 from letterhead.errors import Fault
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Clock
+from letterhead.ports.store.accounts import AccountStore
 
 log = structlog.get_logger("letterhead.web")
 
 
-class RequestUsage:
-    """Count requests by account and month; writes them together, about each second, and never per request."""
+class RequestUsageNeeds(Protocol):
+    """What counting requests needs."""
 
-    def __init__(self, deps: Deps, flush_every: float) -> None:
+    @property
+    def store(self) -> AccountStore: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+class RequestUsage:
+    """Count requests by account and month; write them together, about each second, and never per request."""
+
+    def __init__(self, deps: RequestUsageNeeds, flush_every: float) -> None:
         self._deps, self._flush_every = deps, flush_every
         self._month = ""
         self._totals: dict[str, int] = {}  # as the store said last
@@ -29,7 +40,12 @@ class RequestUsage:
     async def count(self, caller: Caller, *, free: bool) -> None:
         """Count one request; Fault `usage-limit-exceeded` where the account's month is used up, unless it is free."""
         now = self._deps.now()
-        await self._turn_month(now)
+        month = _month(now)
+        if month != self._month:
+            if self._made:
+                await self.flush()
+            self._month = month
+            self._totals.clear()
         self._used[caller.key_id] = now
         account = caller.account_id
         if not free:
@@ -47,14 +63,6 @@ class RequestUsage:
             totals = await self._deps.store.count_requests(_month(self._deps.now()), {account: 0}, {})
             self._totals.setdefault(account, totals.get(account, 0))
         return self._totals[account] + self._made.get(account, 0)
-
-    async def _turn_month(self, now: datetime) -> None:
-        month = _month(now)
-        if month != self._month:
-            if self._made:
-                await self.flush()
-            self._month = month
-            self._totals.clear()
 
     async def _flush_later(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -1,25 +1,38 @@
-"""Knows how old history is forgotten, by the settings; what explains a present state is never asked to go."""
+"""Delete old history, by the settings; the store keeps what explains a present state."""
 
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 
 from letterhead.operations.self_monitoring import KEPT
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Clock, OperationSettings
+from letterhead.ports.store.retention import RetentionStore
 
 log = structlog.get_logger()
 
-TURNS_KEPT = timedelta(hours=1)  # an hour's difference between two clocks does no harm
+TURNS_KEPT = timedelta(hours=1)  # of the shared rates: two clocks that differ by an hour do no harm
 
 
-async def prune(deps: Deps) -> bool:
-    """Forgets some of what is older than it is kept; false where there was nothing left to forget."""
-    now, kept, store = deps.now(), deps.policy.retention, deps.store
+class RetentionNeeds(Protocol):
+    """What deleting history needs."""
+
+    @property
+    def store(self) -> RetentionStore: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+    @property
+    def now(self) -> Clock: ...
+
+
+async def prune(deps: RetentionNeeds) -> bool:
+    """Delete a part of what is past its retention period; false where nothing is left to delete."""
+    now, periods, store = deps.now(), deps.policy.retention, deps.store
     # An event that goes leaves its check behind until the next time.
     gone = {
-        "deliveries": await store.prune_deliveries(now - kept.deliveries),
-        "snapshots": await store.prune_snapshots(now - min(kept.snapshots, kept.events)),
-        "events": await store.prune_events(now - kept.events),
+        "deliveries": await store.prune_deliveries(now - periods.deliveries),
+        "snapshots": await store.prune_snapshots(now - min(periods.snapshots, periods.events)),
+        "events": await store.prune_events(now - periods.events),
         "tallies": await store.prune_histograms(now - KEPT),
         "turns": await store.prune_rate_slots(now - TURNS_KEPT),
     }

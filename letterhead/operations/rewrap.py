@@ -1,29 +1,46 @@
-"""Knows how all secrets come under the first key-encryption key while the service runs, a few at a time.
+"""Rewrap all secrets with the first key-encryption key while the service runs, a few at a time.
 
-Nothing is remembered between two runs: what is done is seen in the secret itself, so a killed run is run again.
+No progress is stored: whether a secret is done can be seen in the secret itself, so a killed run is simply run again.
 """
+
+from typing import Protocol
 
 import msgspec
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports.deps import Deps
+from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.ports.keyring import Keyring
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.secrets import SecretStore
 
 MOST = 500
 
 
+class StoreForRewrap(SecretStore, AccountStore, Protocol):
+    """Sealed secrets, and the audit."""
+
+
+class RewrapNeeds(AuditNeeds, Protocol):
+    """What rewrapping needs."""
+
+    @property
+    def store(self) -> StoreForRewrap: ...
+    @property
+    def keyring(self) -> Keyring: ...
+
+
 class RewrapProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what one run did; `after` is where the next one goes on, nothing where it was the last."""
+    """What one run did; `after` is where the next one continues, None where this was the last."""
 
     looked_at: int
     rewrapped: int
     after: str | None = None
 
 
-async def rewrap(deps: Deps, after: str, limit: int, actor: Actor) -> RewrapProgress:
-    """Wraps up to `limit` secrets behind `after` with the first key; Fault `keyring-wrong` for one that none opens.
+async def rewrap(deps: RewrapNeeds, after: str, limit: int, actor: Actor) -> RewrapProgress:
+    """Rewrap up to `limit` secrets after `after`; Fault `keyring-wrong` where no key opens one of them.
 
-    A secret that changes meanwhile is left as it is: whoever wrote it used the first key.
+    A secret that changes meanwhile is left as it is: it was sealed again, with the first key.
     """
     place, _, key = after.partition(" ")
     secrets = await deps.store.sealed_secrets((place, key), limit)

@@ -1,6 +1,7 @@
 """Start, show and abandon a change of DKIM keys; `core/rotation/rotation.py` decides what follows from each check."""
 
 import asyncio
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -11,24 +12,25 @@ from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
-from letterhead.operations.domains import (
-    RACES,
-    find_domain,
-    is_busy,
+from letterhead.operations.domain_keys import (
     key_purpose,
+    new_second_key,
     new_selector,
     read_own_key,
     seal_second_key,
-    second_key,
 )
+from letterhead.operations.domains import RACES, DomainNeeds, find_domain, new_busy_fault
 from letterhead.operations.key_pool import new_pooled_key
-from letterhead.ports.deps import Deps
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.domains import DomainUpdate, NewDomainKey
 
 
+class RotationNeeds(DomainNeeds, Protocol):
+    """What the operations on rotations need."""
+
+
 class RotationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what somebody asks of the new key, as it came; all of it is made by us otherwise."""
+    """The new key as somebody asks for it, not validated yet; what is None is made by us."""
 
     selector: object = None
     private_key: str | None = None
@@ -37,31 +39,43 @@ class RotationRequest(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING = RotationRequest()
 
 
-async def start(deps: Deps, account_id: str, raw: str, wish: RotationRequest, actor: Actor) -> Domain:
-    """Begins a rotation with a selector never used before at this name; one that is under way stays as it is.
+async def start(deps: RotationNeeds, account_id: str, raw: str, request: RotationRequest, actor: Actor) -> Domain:
+    """Start a rotation, to a selector never used before at this name; one that is under way stays as it is.
 
     Faults: `not-found`, `selector-invalid`, `selector-used`, `key-invalid`, `conflict` where the domain has no proven
-    key to follow, or another key is wished for than the one under way.
+    key to follow, or another key is asked for than the one under way.
     """
     key: PooledKey | None = None
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
         if domain.rotation is not None:
-            return _as_wished(domain, wish)
+            if request.selector in (None, domain.rotation.selector) and request.private_key is None:
+                return domain
+            raise Fault(
+                Kind.CONFLICT,
+                f"A change of keys is under way for {domain.sender} already, to another selector or key than you ask "
+                "for.",
+                "Wait until it is done, or abandon it with DELETE /domains/{sender}/dkim-rotation and start again.",
+            )
         if domain.dkim.state not in rotation.MAY_START:
-            raise _too_early(domain)
+            raise Fault(
+                Kind.CONFLICT,
+                f"{domain.sender} has no proven DKIM key yet that another one could follow.",
+                "Publish its records first (GET /domains/{sender}); for another key right away, delete it and add it "
+                "again.",
+            )
         if domain.key_delegation is not None:
-            _refuse_slots(deps, domain, wish)
-        selector = _selector(deps, domain, wish)
-        key = key or await _key(deps, wish)
-        if await _started(deps, domain, selector, key, "asked for"):
+            _check_delegated_start(deps, domain, request)
+        selector = _selector(deps, domain, request)
+        key = key or await _key(deps, request)
+        if await _save_start(deps, domain, selector, key, "asked for"):
             await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
             return await find_domain(deps, account_id, raw)
-    raise is_busy(raw)
+    raise new_busy_fault(raw)
 
 
-async def start_if_due(deps: Deps, domain: Domain) -> None:
-    """Begins the rotation that the policy wants, if any; a race that is lost is run again after the next check.
+async def start_if_due(deps: RotationNeeds, domain: Domain) -> None:
+    """Start the rotation that the operator's policy wants, if any; a lost race is run again after the next check.
 
     `domain` may be as it was before the check.
     """
@@ -70,91 +84,84 @@ async def start_if_due(deps: Deps, domain: Domain) -> None:
     fresh = await deps.store.domain_by_id(domain.id)
     if fresh is None or not rotation.is_due(fresh, deps.now(), deps.policy.rotate_after):
         return
-    await _start_due(deps, fresh)
-
-
-async def _start_due(deps: Deps, domain: Domain) -> None:
-    if domain.key_delegation is not None and deps.publisher is None:  # nobody could publish the new key
+    if fresh.key_delegation is not None and deps.publisher is None:  # nobody could publish the new key
         return
-    selector = _selector(deps, domain, NOTHING)
-    if await _started(deps, domain, selector, await _key(deps, NOTHING), "due by the operator's policy"):
-        actor = replace(WORKER, account_id=domain.account_id)
-        await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
+    selector = _selector(deps, fresh, NOTHING)
+    if await _save_start(deps, fresh, selector, await _key(deps, NOTHING), "due by the operator's policy"):
+        actor = replace(WORKER, account_id=fresh.account_id)
+        await deps.store.audit(audit_row(deps, actor, "rotation.start", fresh.sender))
 
 
-async def abandon(deps: Deps, account_id: str, raw: str, actor: Actor) -> Domain:
-    """Ends a rotation before its switch and destroys the new key; nothing where none is under way."""
+async def abandon(deps: RotationNeeds, account_id: str, raw: str, actor: Actor) -> Domain:
+    """End a rotation before its switch and destroy the new key; no change where none is under way.
+
+    Faults: `not-found`, `conflict` where the new key signs already.
+    """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
         if domain.rotation is None:
-            return _nothing_to_abandon(domain)
-        step = rotation.abandon(domain, deps.now())
-        if await deps.store.save(_outcome(deps, domain, step)):
+            if rotation.stage(domain) is Stage.NONE:
+                return domain
+            raise Fault(
+                Kind.CONFLICT,
+                f"The change of keys for {domain.sender} is done: mail is signed with the selector {domain.selector} "
+                "already.",
+                "Start another one with POST /domains/{sender}/dkim-rotation if this key shall not stay.",
+            )
+        transition = rotation.abandon(domain, deps.now())
+        if await deps.store.save(_update_of(deps, domain, transition)):
             await deps.store.audit(audit_row(deps, actor, "rotation.abandon", domain.sender))
             return await find_domain(deps, account_id, raw)
-    raise is_busy(raw)
+    raise new_busy_fault(raw)
 
 
-async def _started(deps: Deps, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
-    step = rotation.start(domain, selector, key.public_key, deps.now(), why)
-    second = second_key(deps) if domain.key_delegation is None else None
-    if second is not None and step.domain.rotation is not None:
-        coming = replace(step.domain.rotation, ed25519=second[0])
-        step = replace(step, domain=replace(step.domain, rotation=coming))
+async def _save_start(deps: RotationNeeds, domain: Domain, selector: str, key: PooledKey, why: str) -> bool:
+    transition = rotation.start(domain, selector, key.public_key, deps.now(), why)
+    second = new_second_key(deps) if domain.key_delegation is None else None
+    if second is not None and transition.domain.rotation is not None:
+        coming = replace(transition.domain.rotation, ed25519=second[0])
+        transition = replace(transition, domain=replace(transition.domain, rotation=coming))
     secret = deps.keyring.unseal(key.sealed, f"pool|{key.id}")
     sealed = deps.keyring.seal(secret, key_purpose(domain, selector))
-    outcome = _outcome(deps, domain, step, NewDomainKey(selector=selector, sealed=sealed))
-    return await deps.store.save(replace(outcome, second_key=seal_second_key(deps, domain, second)))
+    update = replace(
+        _update_of(deps, domain, transition),
+        new_key=NewDomainKey(selector=selector, sealed=sealed),
+        second_key=seal_second_key(deps, domain, second),
+    )
+    return await deps.store.save(update)
 
 
-def _outcome(deps: Deps, before: Domain, step: Transition, new_key: NewDomainKey | None = None) -> DomainUpdate:
-    after = replace(step.domain, next_check_at=deps.now(), check_reason="rotation: asked for")
+def _update_of(deps: RotationNeeds, before: Domain, transition: Transition) -> DomainUpdate:
+    after = replace(transition.domain, next_check_at=deps.now(), check_reason="rotation: asked for")
     return DomainUpdate(
         domain=after,
-        events=step.events,
+        events=transition.events,
         effects=delegated_keys.pending_effects(before, after),
-        new_key=new_key,
         keys_to_destroy=rotation.keys_to_destroy(before, after),
     )
 
 
-def _selector(deps: Deps, domain: Domain, wish: RotationRequest) -> str:
+def _selector(deps: RotationNeeds, domain: Domain, request: RotationRequest) -> str:
     if domain.key_delegation is not None:
         return delegated_keys.other_selector(domain.selector)
-    if wish.selector is None:
+    if request.selector is None:
         return new_selector(deps)
-    return parse_selector(wish.selector, DomainName(domain.sender))
+    return parse_selector(request.selector, DomainName(domain.sender))
 
 
-async def _key(deps: Deps, wish: RotationRequest) -> PooledKey:
-    """Gives the customer's own key, else one made ahead, else a new one."""
-    key = await read_own_key(deps, wish.private_key) or await deps.store.take_key()
+async def _key(deps: RotationNeeds, request: RotationRequest) -> PooledKey:
+    """Return the customer's own key, else one made ahead, else a new one."""
+    key = await read_own_key(deps, request.private_key) or await deps.store.take_key()
     return key or new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
 
 
-def _as_wished(domain: Domain, wish: RotationRequest) -> Domain:
-    """Gives the domain whose rotation is under way, unless another one is wished for."""
-    same = wish.selector is None or (domain.rotation and wish.selector == domain.rotation.selector)
-    if same and wish.private_key is None:
-        return domain
-    raise Fault(
-        Kind.CONFLICT,
-        f"A change of keys is under way for {domain.sender} already, to another selector or key than you ask for.",
-        "Wait until it is done, or abandon it with DELETE /domains/{sender}/dkim-rotation and start again.",
-    )
+def _check_delegated_start(deps: RotationNeeds, domain: Domain, request: RotationRequest) -> None:
+    """Raise a Fault where delegated keys can't be rotated now.
 
-
-def _too_early(domain: Domain) -> Fault:
-    return Fault(
-        Kind.CONFLICT,
-        f"{domain.sender} has no proven DKIM key yet that another one could follow.",
-        "Publish its records first (GET /domains/{sender}); for another key right away, delete it and add it again.",
-    )
-
-
-def _refuse_slots(deps: Deps, domain: Domain, wish: RotationRequest) -> None:
-    """Refuses a change for which there is no free slot, no zone to publish in, or another selector wished for."""
-    if wish.selector not in (None, delegated_keys.other_selector(domain.selector)):
+    `selector-invalid` for another selector than the free one, `conflict` without a zone to publish in or a free
+    selector.
+    """
+    if request.selector not in (None, delegated_keys.other_selector(domain.selector)):
         raise Fault(
             Kind.SELECTOR_INVALID,
             f"The DKIM keys of {domain.sender} take turns at {delegated_keys.FIRST} and "
@@ -168,25 +175,11 @@ def _refuse_slots(deps: Deps, domain: Domain, wish: RotationRequest) -> None:
             "Have the operator set LETTERHEAD_DKIM_ZONE, LETTERHEAD_DKIM_ZONE_SERVER and LETTERHEAD_DKIM_ZONE_TSIG.",
         )
     if not delegated_keys.is_selector_free(domain):
-        raise _slot_in_use(domain)
-
-
-def _slot_in_use(domain: Domain) -> Fault:
-    old = domain.old_keys[-1]
-    still = f"mail signed with it may be under way until {rotation.safe_at(old):%Y-%m-%d %H:%M} UTC"
-    return Fault(
-        Kind.CONFLICT,
-        f"The DKIM key before this one still has the other slot of {domain.sender}, {old.selector}: "
-        f"{'it is being taken out of our zone' if old.safe else still}.",
-        "Ask again in some minutes." if old.safe else "Ask again after that.",
-    )
-
-
-def _nothing_to_abandon(domain: Domain) -> Domain:
-    if rotation.stage(domain) is Stage.NONE:
-        return domain
-    raise Fault(
-        Kind.CONFLICT,
-        f"The change of keys for {domain.sender} is done: mail is signed with the selector {domain.selector} already.",
-        "Start another one with POST /domains/{sender}/dkim-rotation if this key shall not stay.",
-    )
+        old = domain.old_keys[-1]
+        still = f"mail signed with it may be under way until {rotation.safe_at(old):%Y-%m-%d %H:%M} UTC"
+        raise Fault(
+            Kind.CONFLICT,
+            f"The DKIM key before this one still has the other slot of {domain.sender}, {old.selector}: "
+            f"{'it is being taken out of our zone' if old.safe else still}.",
+            "Ask again in some minutes." if old.safe else "Ask again after that.",
+        )

@@ -1,42 +1,63 @@
-"""Knows how a person signs in at the pages with an API key or the operator's token, and out again, here or everywhere.
+"""Sessions at the pages: sign in with an API key, the operator's token or OpenID Connect; sign out here or everywhere.
 
-A session is not an API key: it has a token of its own, lives for a day, and ends with the key it was opened with.
+A session is not an API key: it has a token of its own, lasts a day, and ends with the key that opened it.
 """
 
 import base64
 import hmac
 from datetime import timedelta
 from hashlib import sha256
+from typing import Protocol
 
-import msgspec
+from msgspec.structs import replace
 
-from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, signed_in
+from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, is_active
 from letterhead.errors import Fault, Kind
-from letterhead.operations.accounts import caller_of
+from letterhead.operations.accounts import AccountNeeds, caller_of
 from letterhead.operations.audit import Actor, audit_row
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Digest
 from letterhead.ports.sign_in import Person, SignInAttempt
+from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.sessions import SessionStore
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)
 
 
-async def sign_in(deps: Deps, key: str, actor: Actor) -> str:
-    """Opens a session for the owner of an API key and gives its token; Fault `unauthorized`."""
+class DigestNeeds(Protocol):
+    """What deriving a token needs."""
+
+    @property
+    def digest(self) -> Digest: ...
+
+
+class StoreForSessions(SessionStore, AccountStore, DomainStore, Protocol):
+    """Sessions, and the accounts of those who sign in."""
+
+
+class SessionNeeds(AccountNeeds, Protocol):
+    """What the operations on sessions need."""
+
+    @property
+    def store(self) -> StoreForSessions: ...
+
+
+async def sign_in(deps: SessionNeeds, key: str, actor: Actor) -> str:
+    """Open a session for the owner of an API key and return its token; Fault `unauthorized`."""
     caller = await caller_of(deps, key.strip())
     session = Session(caller=caller, created_at=deps.now(), ends_at=deps.now() + LASTS)
-    known = msgspec.structs.replace(actor, name=caller.key_id, account_id=caller.account_id)
-    return await _open(deps, session, known)
+    return await _open(deps, session, replace(actor, name=caller.key_id, account_id=caller.account_id))
 
 
-async def sign_in_operator(deps: Deps, token: str, actor: Actor) -> str:
-    """Opens a session for the operator, whose token was checked already."""
+async def sign_in_operator(deps: SessionNeeds, token: str, actor: Actor) -> str:
+    """Open a session for the operator and return its token; the operator's token was checked before."""
     session = Session(mark=mark_of(deps, token), created_at=deps.now(), ends_at=deps.now() + LASTS)
-    return await _open(deps, session, msgspec.structs.replace(actor, name="operator"))
+    return await _open(deps, session, replace(actor, name="operator"))
 
 
-def attempt(deps: Deps, seed: str, back: str) -> SignInAttempt:
-    """Derives what goes to the provider of identities from a cookie of this one attempt (RFC 7636, RFC 9700 2.1.1)."""
+def attempt(deps: DigestNeeds, seed: str, back: str) -> SignInAttempt:
+    """Derive what goes to the OpenID provider from the cookie of this one attempt (RFC 7636, RFC 9700 2.1.1)."""
     state, nonce, verifier = (_code(deps.digest(f"openid|{what}|{seed}")) for what in ("state", "nonce", "verifier"))
     challenge = _code(sha256(verifier.encode()).digest())
     return SignInAttempt(back=back, state=state, nonce=nonce, verifier=verifier, challenge=challenge)
@@ -46,8 +67,8 @@ def _code(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
-async def sign_in_person(deps: Deps, person: Person, actor: Actor) -> str:
-    """Opens a session for who was signed in elsewhere, with what they may do; Fault `unauthorized`."""
+async def sign_in_person(deps: SessionNeeds, person: Person, actor: Actor) -> str:
+    """Open a session for a person whom the OpenID provider signed in, with their scope; Fault `unauthorized`."""
     account = await deps.store.account(person.account_id) if person.account_id else None
     if account is None:
         raise Fault(
@@ -58,37 +79,37 @@ async def sign_in_person(deps: Deps, person: Person, actor: Actor) -> str:
     name = f"openid:{person.subject[:200]}"
     caller = Caller(account_id=account.id, key_id=name, scope=person.scope, limits=account.limits)
     session = Session(caller=caller, mark=name.encode(), created_at=deps.now(), ends_at=deps.now() + LASTS)
-    return await _open(deps, session, msgspec.structs.replace(actor, name=name, account_id=account.id))
+    return await _open(deps, session, replace(actor, name=name, account_id=account.id))
 
 
-def mark_of(deps: Deps, token: str) -> bytes:
-    """Gives what an operator's session remembers of the token, so that a new token ends the old one's sessions."""
+def mark_of(deps: DigestNeeds, token: str) -> bytes:
+    """Return the digest of the operator's token that a session keeps: a new token ends the old one's sessions."""
     return deps.digest(f"operator|{token}")
 
 
-async def _open(deps: Deps, session: Session, actor: Actor) -> str:
+async def _open(deps: SessionNeeds, session: Session, actor: Actor) -> str:
     token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode()
     await deps.store.add_session(session, _digest(deps, token), audit_row(deps, actor, "session.open", actor.name))
     return token
 
 
-def _digest(deps: Deps, token: str) -> bytes:
+def _digest(deps: DigestNeeds, token: str) -> bytes:
     return deps.digest(f"session|{token}")
 
 
-async def find_session(deps: Deps, token: str) -> Session | None:
-    """Finds the session of a token, if it holds."""
+async def find_session(deps: SessionNeeds, token: str) -> Session | None:
+    """Find the session of a token; None where there is none or it has ended."""
     session = await deps.store.session(_digest(deps, token)) if token else None
-    return session if session is not None and signed_in(session, deps.now()) else None
+    return session if session is not None and is_active(session, deps.now()) else None
 
 
-async def sign_out(deps: Deps, token: str) -> None:
-    """Ends the session of a token."""
+async def sign_out(deps: SessionNeeds, token: str) -> None:
+    """End the session of a token."""
     await deps.store.end_session(_digest(deps, token))
 
 
-async def sign_out_everywhere(deps: Deps, session: Session) -> None:
-    """Ends every session of this session's account, or of the operator; who may not do all ends their own alone."""
+async def sign_out_everywhere(deps: SessionNeeds, session: Session) -> None:
+    """End every session of this session's account or of the operator; without full scope, only the caller's own."""
     caller = session.caller
     if caller is None or allows(caller.scope, Scope.FULL):
         await deps.store.end_sessions(caller.account_id if caller else None)
@@ -96,11 +117,11 @@ async def sign_out_everywhere(deps: Deps, session: Session) -> None:
         await deps.store.end_own_sessions(caller.account_id, None if session.mark else caller.key_id, session.mark)
 
 
-def form_token(deps: Deps, seed: str) -> str:
-    """Writes what a form must send back, so that no other site can post it; `seed` is a cookie that only we read."""
+def form_token(deps: DigestNeeds, seed: str) -> str:
+    """Return the token that a form must send back (against CSRF); `seed` is a cookie that only we read."""
     return base64.urlsafe_b64encode(deps.digest(f"form|{seed}")[:18]).decode()
 
 
-def is_form_token(deps: Deps, seed: str, given: str) -> bool:
-    """Tells whether a form came from a page of ours."""
+def is_form_token(deps: DigestNeeds, seed: str, given: str) -> bool:
+    """Whether the token that came with a form is that of a page of ours."""
     return bool(seed) and hmac.compare_digest(given.encode("utf-8", "replace"), form_token(deps, seed).encode())

@@ -1,31 +1,50 @@
-"""Knows what one can do with links to a domain's set-up page; who opens one sees this one domain."""
+"""Links to a domain's set-up page: make, list, revoke, follow; whoever opens one can see this one domain."""
 
 import base64
 from datetime import timedelta
+from typing import Protocol
 
 import msgspec
 
-from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, works
+from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.checks import is_anything_pending
-from letterhead.operations.domains import DomainView, find_domain, view
-from letterhead.operations.ids import new_id
-from letterhead.ports.deps import Deps
+from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, view
+from letterhead.operations.ids import IdNeeds, new_id
+from letterhead.ports.deps import Digest, OperationSettings
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.sessions import SessionStore
 
 PATH = "/setup/"
-AGAIN = timedelta(seconds=5)  # so soon is a watched domain looked at again
+AGAIN = timedelta(seconds=5)  # between two checks of a domain whose page is open
+
+
+class StoreForSetupLinks(SessionStore, DomainStore, LeaseStore, Protocol):
+    """Set-up links, their domains, and when each domain is checked next."""
+
+
+class SetupLinkNeeds(DomainViewNeeds, IdNeeds, AuditNeeds, Protocol):
+    """What the operations on set-up links need."""
+
+    @property
+    def store(self) -> StoreForSetupLinks: ...
+    @property
+    def digest(self) -> Digest: ...
+    @property
+    def policy(self) -> OperationSettings: ...
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a new link with its address, which is told this once."""
+    """A new link with its URL, which is shown only this once."""
 
     link: SetupLink
     url: str
 
 
-async def make_link(deps: Deps, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
-    """Makes a link to a domain's set-up page that works for so many days."""
+async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
+    """Make a link to a domain's set-up page that works for some days; Fault `not-found`."""
     domain = await find_domain(deps, account_id, raw)
     token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode().rstrip("=")
     now = deps.now()
@@ -41,19 +60,19 @@ async def make_link(deps: Deps, account_id: str, raw: str, days: int, actor: Act
     return NewLink(link=link, url=f"{deps.policy.public_url}{PATH}{token}")
 
 
-def _digest(deps: Deps, token: str) -> bytes:
+def _digest(deps: SetupLinkNeeds, token: str) -> bytes:
     # No API key's text begins so: the uses of the pepper can't meet.
     return deps.digest(f"setup|{token}")
 
 
-async def list_links(deps: Deps, account_id: str, raw: str) -> list[SetupLink]:
-    """Lists the links of one of the account's domains, without their addresses."""
+async def list_links(deps: SetupLinkNeeds, account_id: str, raw: str) -> list[SetupLink]:
+    """List the links of one of the account's domains, without their URLs; Fault `not-found`."""
     domain = await find_domain(deps, account_id, raw)
     return await deps.store.setup_links(domain.id)
 
 
-async def revoke_link(deps: Deps, account_id: str, raw: str, link_id: str, actor: Actor) -> None:
-    """Ends a link at once; Fault `not-found`."""
+async def revoke_link(deps: SetupLinkNeeds, account_id: str, raw: str, link_id: str, actor: Actor) -> None:
+    """End a link at once; Fault `not-found`."""
     domain = await find_domain(deps, account_id, raw)
     row = audit_row(deps, actor, "setup-link.revoke", f"{domain.sender} {link_id[:80]}")
     if not await deps.store.end_setup_link(domain.id, link_id, deps.now(), row):
@@ -64,8 +83,8 @@ async def revoke_link(deps: Deps, account_id: str, raw: str, link_id: str, actor
         )
 
 
-async def find_setup_link(deps: Deps, token: str) -> SetupLink:
-    """Finds the link that a token belongs to; Fault `not-found` for one that never was, is over or was revoked."""
+async def find_setup_link(deps: SetupLinkNeeds, token: str) -> SetupLink:
+    """Find the link of a token; Fault `not-found` for one that never was, has run out or was revoked."""
     link = await deps.store.setup_link(_digest(deps, token))
     if link is None:
         raise Fault(
@@ -73,7 +92,7 @@ async def find_setup_link(deps: Deps, token: str) -> SetupLink:
             "There is no set-up page at this address.",
             "Take the whole link from the message you were sent, or ask its sender for a new one.",
         )
-    if not works(link, deps.now()):
+    if not is_valid(link, deps.now()):
         raise Fault(
             Kind.NOT_FOUND,
             "This link has ended: it ran out, or it was revoked.",
@@ -82,16 +101,16 @@ async def find_setup_link(deps: Deps, token: str) -> SetupLink:
     return link
 
 
-async def show_linked_domain(deps: Deps, link: SetupLink) -> DomainView:
-    """Shows the link's domain; Fault `not-found` where it was deleted meanwhile."""
+async def show_linked_domain(deps: SetupLinkNeeds, link: SetupLink) -> DomainView:
+    """Show the link's domain; Fault `not-found` where it was deleted meanwhile."""
     domain = await deps.store.domain_by_id(link.domain_id)
     if domain is None:
         raise Fault(Kind.NOT_FOUND, "The domain of this link was deleted.", "Ask whoever sent it to you for a new one.")
     return await view(deps, domain)
 
 
-async def note_page_open(deps: Deps, link: SetupLink) -> None:
-    """Notes that the link's page is open, so that its domain is looked at soon and every 5 s."""
+async def note_page_open(deps: SetupLinkNeeds, link: SetupLink) -> None:
+    """Note that the link's page is open, so that its domain is checked soon and every 5 s."""
     now = deps.now()
     domain = await deps.store.domain_by_id(link.domain_id)
     if domain is None:

@@ -1,7 +1,6 @@
-"""Knows how often an address may fail to sign in: in this process, and in all that share the store.
+"""Limit how often an address may fail to sign in: in this process, and in all that share the store.
 
-Who signs in well is never asked about here. A valid key gets in from any address: behind one proxy nobody can lock the
-others out.
+Only failures are counted. A valid key is accepted from any address: behind one proxy nobody can lock the others out.
 """
 
 from collections.abc import Callable
@@ -13,16 +12,29 @@ import structlog
 
 from letterhead.errors import Fault
 from letterhead.operations.token_buckets import TokenBuckets, too_many
-from letterhead.ports.deps import Deps
+from letterhead.ports.deps import Clock
+from letterhead.ports.store.leases import LeaseStore
 
 log = structlog.get_logger()
 
-WRITES, WRITES_BURST = 20.0, 100  # a second, by this process: guesses from everywhere at once are not to fill the store
+WRITES, WRITES_BURST = (
+    20.0,
+    100,
+)  # a second, by this process: guesses from many addresses at once must not fill the store
 ALL: Final = "all"
 
 
+class ThrottleNeeds(Protocol):
+    """What counting failures in all processes needs."""
+
+    @property
+    def store(self) -> LeaseStore: ...
+    @property
+    def now(self) -> Clock: ...
+
+
 class ThrottleSettings(Protocol):
-    """Says how many failures a second an address may have, how many at once, and whether all processes count them."""
+    """How many failures a second an address may have, how many at once, and whether all processes count together."""
 
     @property
     def failure_rate(self) -> float: ...
@@ -33,39 +45,39 @@ class ThrottleSettings(Protocol):
 
 
 class SignInThrottle:
-    """Counts failed sign-ins by address, and slows down those that fail too often."""
+    """Count failed sign-ins by address, and refuse those that fail too often."""
 
-    def __init__(self, deps: Deps, patience: ThrottleSettings, clock: Callable[[], float]) -> None:
-        self._deps, self._shared = deps, patience.share_failures
-        self._here = TokenBuckets(patience.failure_rate, patience.failure_burst, clock)
+    def __init__(self, deps: ThrottleNeeds, settings: ThrottleSettings, clock: Callable[[], float]) -> None:
+        self._deps, self._shared = deps, settings.share_failures
+        self._here = TokenBuckets(settings.failure_rate, settings.failure_burst, clock)
         self._writes = TokenBuckets(WRITES, WRITES_BURST, clock)
 
     async def count(self, address: str) -> None:
-        """Counts one; Fault `too-many-requests` where it is one too many."""
-        where = neighbourhood(address)
-        left = self._here.take(where)
+        """Count one failure; Fault `too-many-requests` where it is one too many."""
+        network = network_of(address)
+        left = self._here.take(network)
         if left < 0.0:
-            raise self._fault(where, left + 1.0)
-        if self._shared and self._writes.take(ALL) >= 0.0 and not await self._counted(where):
-            self._here.drain(where)  # asked again when this process would let it fail again
-            raise self._fault(where, 0.0)
-
-    async def _counted(self, where: str) -> bool:
-        """Takes one of the turns that all processes share: one write, and none where there is no turn."""
+            raise self._fault(network, left + 1.0)
+        if not self._shared or self._writes.take(ALL) < 0.0:
+            return
+        # One write takes a slot of the rate that all processes share, and none where no slot is free.
         now, every = self._deps.now(), timedelta(seconds=1 / self._here.rate)
         latest = now + every * (self._here.burst - 1)
         try:
-            return await self._deps.store.take_rate_slot(f"failed sign-in {where}", now, every, latest) is not None
+            slot = await self._deps.store.take_rate_slot(f"failed sign-in {network}", now, every, latest)
         except Fault as fault:
             log.warning("failures.not-shared", kind=fault.kind, detail=fault.detail)
-            return True
+            return
+        if slot is None:
+            self._here.drain(network)  # the store is asked again only when this process would allow a failure again
+            raise self._fault(network, 0.0)
 
-    def _fault(self, where: str, level: float) -> Fault:
-        return too_many(f"failed sign-ins from {where}", self._here.wait(level))
+    def _fault(self, network: str, level: float) -> Fault:
+        return too_many(f"failed sign-ins from {network}", self._here.wait(level))
 
 
-def neighbourhood(address: str) -> str:
-    """Names the network that one host may have all addresses of: of IPv6 the /64 (RFC 6177), of IPv4 the address."""
+def network_of(address: str) -> str:
+    """Return the network of which one host may have every address: of IPv6 the /64 (RFC 6177), of IPv4 the address."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Knows how often something may happen, by token buckets in this process; knows not what it is, nor what follows."""
+"""Token buckets in this process: how often something may happen, by name."""
 
 import math
 from collections import OrderedDict
@@ -10,7 +10,7 @@ BUCKETS_KEPT = 10_000  # the longest unused go first: they are full again by the
 
 
 class TokenBuckets:
-    """Holds a token bucket for each name: `rate` tokens a second, `burst` at most."""
+    """A token bucket for each name: it fills by `rate` tokens a second, up to `burst`."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
@@ -18,12 +18,12 @@ class TokenBuckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def level(self, name: str) -> float:
-        """Says how many tokens a name has now."""
+        """Return how many tokens a name has now."""
         level, at = self._levels.get(name, (float(self.burst), 0.0))
         return min(float(self.burst), level + (self._clock() - at) * self.rate)
 
     def take(self, name: str) -> float:
-        """Takes a token and gives how many are left; a negative number means that there was none."""
+        """Take a token and return how many are left; negative where there was none."""
         level = self.level(name) - 1.0
         if level >= 0.0:
             self._levels[name] = (level, self._clock())
@@ -33,17 +33,17 @@ class TokenBuckets:
         return level
 
     def drain(self, name: str) -> None:
-        """Leaves a name no token: it fills up again as if all were taken now."""
+        """Take all tokens of a name; it fills up again from now on."""
         self._levels[name] = (0.0, self._clock())
         self._levels.move_to_end(name)
 
     def wait(self, level: float) -> int:
-        """Says in how many whole seconds a token is there again."""
+        """Return in how many whole seconds there is a token again."""
         return max(1, math.ceil((1.0 - level) / self.rate))
 
 
 def too_many(what: str, wait: int) -> Fault:
-    """Says that somebody asks too fast."""
+    """Make the Fault `too-many-requests` with its Retry-After."""
     return Fault(
         Kind.TOO_MANY_REQUESTS,
         f"Too many {what}.",

@@ -1,4 +1,6 @@
-"""Knows what one can do with webhooks: list, add, change, delete, try; look at deliveries; send one again."""
+"""Webhooks: list, add, change, delete, test; list their deliveries; send one again."""
+
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -14,44 +16,58 @@ from letterhead.core.public.webhooks import (
 )
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor, audit_row
-from letterhead.operations.ids import new_id
-from letterhead.ports.deps import Deps
-from letterhead.ports.store.webhooks import Delivery, StoredWebhook
+from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.ids import IdNeeds, new_id
+from letterhead.ports.deps import OperationSettings
+from letterhead.ports.keyring import Keyring
+from letterhead.ports.store.webhooks import Delivery, StoredWebhook, WebhookStore
 
 MOST = 20  # endpoints of one account
 
 
+class WebhookNeeds(IdNeeds, AuditNeeds, Protocol):
+    """What the operations on webhooks need."""
+
+    @property
+    def store(self) -> WebhookStore: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def policy(self) -> OperationSettings: ...
+
+
 class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds an endpoint with its secret, for whoever may see it."""
+    """An endpoint with its secret, for those who may see it."""
 
     webhook: Webhook
     secret: Secret
 
     def secret_text(self) -> str:
-        """Gives the secret in clear."""
+        """Return the secret in clear."""
         return reveal(self.secret).decode()
 
 
-async def list_webhooks(deps: Deps, account_id: str) -> list[RevealedWebhook]:
-    """Lists an account's endpoints."""
-    return [_shown(deps, kept) for kept in await deps.store.webhooks(account_id)]
+async def list_webhooks(deps: WebhookNeeds, account_id: str) -> list[RevealedWebhook]:
+    """List an account's endpoints, the oldest first."""
+    return [_reveal(deps, stored) for stored in await deps.store.webhooks(account_id)]
 
 
-async def find_webhook(deps: Deps, account_id: str, webhook_id: str) -> RevealedWebhook:
-    """Finds one endpoint; Fault `not-found`."""
-    kept = await deps.store.webhook(account_id, webhook_id)
-    if kept is None:
+async def find_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str) -> RevealedWebhook:
+    """Find one endpoint; Fault `not-found`."""
+    stored = await deps.store.webhook(account_id, webhook_id)
+    if stored is None:
         raise _not_found(webhook_id)
-    return _shown(deps, kept)
+    return _reveal(deps, stored)
 
 
-def _shown(deps: Deps, kept: StoredWebhook) -> RevealedWebhook:
-    return RevealedWebhook(webhook=kept.webhook, secret=deps.keyring.unseal(kept.sealed, secret_purpose(kept.webhook)))
+def _reveal(deps: WebhookNeeds, stored: StoredWebhook) -> RevealedWebhook:
+    return RevealedWebhook(
+        webhook=stored.webhook, secret=deps.keyring.unseal(stored.sealed, secret_purpose(stored.webhook))
+    )
 
 
 def secret_purpose(webhook: Webhook) -> str:
-    """Binds a sealed secret to its endpoint: moved to another row it does not open."""
+    """Return what a secret is sealed for: its endpoint, so that in another row it does not open."""
     return f"webhook|{webhook.account_id}|{webhook.id}"
 
 
@@ -60,8 +76,13 @@ def _not_found(webhook_id: str) -> Fault:
     return Fault(Kind.NOT_FOUND, detail, "Look at GET /webhooks for those it has.")
 
 
-async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], actor: Actor) -> RevealedWebhook:
-    """Adds an endpoint, which is told of events from now on."""
+async def add_webhook(
+    deps: WebhookNeeds, account_id: str, url: str, events: list[str], actor: Actor
+) -> RevealedWebhook:
+    """Add an endpoint, which gets events from now on.
+
+    Faults: `webhook-…` for the URL or the events, `conflict` where the account has too many.
+    """
     parse_target(url, deps.policy.egress)
     webhook = Webhook(
         id=new_id(deps, "wh"), account_id=account_id, url=url, events=parse_events(events), created_at=deps.now()
@@ -78,9 +99,12 @@ async def add_webhook(deps: Deps, account_id: str, url: str, events: list[str], 
 
 
 async def change_webhook(
-    deps: Deps, account_id: str, webhook_id: str, url: str, events: list[str], actor: Actor
+    deps: WebhookNeeds, account_id: str, webhook_id: str, url: str, events: list[str], actor: Actor
 ) -> RevealedWebhook:
-    """Changes an endpoint's URL and events; its secret stays, and one that was disabled is enabled again."""
+    """Change an endpoint's URL and events and enable it again; its secret stays.
+
+    Faults: `not-found`, `webhook-…` for the URL or the events.
+    """
     found = await find_webhook(deps, account_id, webhook_id)
     parse_target(url, deps.policy.egress)
     changed = replace(found.webhook, url=url, events=parse_events(events), disabled_at=None, disabled_why=None)
@@ -89,8 +113,8 @@ async def change_webhook(
     return replace(found, webhook=changed)
 
 
-async def rotate_secret(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> RevealedWebhook:
-    """Makes a new secret; for a day messages carry signatures by both, and the one before this is given up."""
+async def rotate_secret(deps: WebhookNeeds, account_id: str, webhook_id: str, actor: Actor) -> RevealedWebhook:
+    """Make a new secret; for a day messages carry signatures by both, then the old one ends. Fault `not-found`."""
     found = await find_webhook(deps, account_id, webhook_id)
     secret, until = new_secret(deps.random_octets(SECRET_OCTETS)), deps.now() + OLD_SECRET_LIVES
     sealed = deps.keyring.seal(secret, secret_purpose(found.webhook))
@@ -100,15 +124,15 @@ async def rotate_secret(deps: Deps, account_id: str, webhook_id: str, actor: Act
     return RevealedWebhook(webhook=replace(found.webhook, old_secret_until=until), secret=secret)
 
 
-async def delete_webhook(deps: Deps, account_id: str, webhook_id: str, actor: Actor) -> None:
-    """Deletes an endpoint with all that it was and is owed."""
+async def delete_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str, actor: Actor) -> None:
+    """Delete an endpoint with all its deliveries; Fault `not-found`."""
     row = audit_row(deps, actor, "webhook.delete", webhook_id[:80])
     if not await deps.store.delete_webhook(account_id, webhook_id, row):
         raise _not_found(webhook_id)
 
 
-async def try_webhook(deps: Deps, account_id: str, webhook_id: str) -> Delivery:
-    """Owes an endpoint a test, which goes out like any message."""
+async def try_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str) -> Delivery:
+    """Queue a test for an endpoint, which goes out like any message. Faults: `not-found`, `conflict` where disabled."""
     found = await find_webhook(deps, account_id, webhook_id)
     _refuse_disabled(found.webhook)
     delivery_id = await deps.store.try_webhook(webhook_id, TEST, "a test that somebody asked for", deps.now())
@@ -116,15 +140,15 @@ async def try_webhook(deps: Deps, account_id: str, webhook_id: str) -> Delivery:
 
 
 async def list_deliveries(
-    deps: Deps, account_id: str, webhook_id: str, before: str | None, limit: int
+    deps: WebhookNeeds, account_id: str, webhook_id: str, before: str | None, limit: int
 ) -> list[Delivery]:
-    """Lists what an endpoint was and is owed, the newest first."""
+    """List an endpoint's deliveries, made and due, the newest first; Fault `not-found`."""
     await find_webhook(deps, account_id, webhook_id)
     return await deps.store.deliveries(webhook_id, before, limit)
 
 
-async def redeliver(deps: Deps, account_id: str, webhook_id: str, delivery_id: str, actor: Actor) -> Delivery:
-    """Sends a message again under its own id, from the first step of the schedule on."""
+async def redeliver(deps: WebhookNeeds, account_id: str, webhook_id: str, delivery_id: str, actor: Actor) -> Delivery:
+    """Send a message again under its own id, from the first step of the schedule. Faults: `not-found`, `conflict`."""
     found = await find_webhook(deps, account_id, webhook_id)
     await _delivery(deps, webhook_id, delivery_id)
     _refuse_disabled(found.webhook)
@@ -133,7 +157,7 @@ async def redeliver(deps: Deps, account_id: str, webhook_id: str, delivery_id: s
     return await _delivery(deps, webhook_id, delivery_id)
 
 
-async def _delivery(deps: Deps, webhook_id: str, delivery_id: str) -> Delivery:
+async def _delivery(deps: WebhookNeeds, webhook_id: str, delivery_id: str) -> Delivery:
     delivery = await deps.store.delivery(webhook_id, delivery_id)
     if delivery is None:
         raise Fault(

@@ -1,4 +1,7 @@
-"""All ports and settings that the operations may need, in one value that the composition root fills."""
+"""Every port and setting that an operation may need, in one value that the composition root fills.
+
+Each module of operations declares the parts that it needs as a protocol; `Deps` satisfies all of them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +18,10 @@ from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
+
+Clock = Callable[[], datetime]  # the time now, in UTC
+RandomOctets = Callable[[int], bytes]  # that many octets, which nobody can guess
+Digest = Callable[[str], bytes]  # a keyed digest: HMAC with the installation's pepper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +40,17 @@ class OperationSettings:
     expose_private_dkim: bool
     mail_from_label: str
     installation: str  # the first part of the owner tag
-    public_url: str  # of links, without a final slash
-    check_seconds: float  # the deadline of all questions of one check together
+    public_url: str  # what links begin with, without a final slash
+    check_seconds: float  # time limit for all questions of one check together
     egress: EgressPolicy  # which addresses webhooks may reach
     retention: RetentionPeriods
-    ed25519: bool = False  # whether domains get a second key, of Ed25519
-    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None where nobody asked for that
+    ed25519: bool = False  # whether domains get a second key, Ed25519
+    rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The ports and settings that operations need; made by wiring alone."""
+    """All that operations need; only the composition root makes one."""
 
     resolver: Resolver
     provider: Provider
@@ -54,12 +61,12 @@ class Deps:
     names: NameRules
     policy: OperationSettings
     meter: Meter
-    digest: Callable[[str], bytes]  # of an API key's text, with the installation's pepper
-    now: Callable[[], datetime]
-    random_octets: Callable[[int], bytes]  # that many octets that nobody can guess
+    digest: Digest
+    now: Clock
+    random_octets: RandomOctets
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
-    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms we know
-    rules_version: str = ""  # of the rules and of that table
+    hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
+    rules_version: str = ""  # the version of the rules and of `hosts`
     notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
     proofs: ProofSetup | None = None  # None where no mailbox for proofs is set

@@ -1,12 +1,16 @@
-"""Knows the signing relay's outside: how mail comes in by SMTP, and when what waits is handed on. Decides nothing.
+"""The signing relay: an SMTP server for submission, and the deliveries of its queue to the smart host.
 
-What a message must be like and who may send it is `operations/relay.py`; how one octet follows another is aiosmtpd.
+Who may send, and what a message must be like, is decided in `operations/relay.py`; SMTP itself is aiosmtpd.
+
+- `smtp_connection`: one client's connection, over aiosmtpd.
+- `submission_handler`: the replies to AUTH, MAIL, RCPT and DATA.
+- `delivery_loop`: the deliveries from the queue.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -18,13 +22,13 @@ from letterhead.relay.smtp_connection import SmtpConnection, SmtpConnections
 from letterhead.relay.submission_handler import SubmissionHandler
 
 log = structlog.get_logger()
-LEAVE_WITHIN = 15.0  # seconds in which messages that are being received may end
-RELOAD_EVERY = 60.0  # seconds between looks at the certificate's files
+CLOSE_WITHIN = 15.0  # seconds in which messages that are being received may end
+RELOAD_EVERY = 60.0  # seconds between two checks of the certificate's files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """Says how much is taken and handed on; `rate` and `burst` are messages per second and API key."""
+    """The limits of the relay; `rate` and `burst` are messages per second, and at once, for each API key."""
 
     max_size: int  # octets of a message
     connections: int  # to the smart host
@@ -42,50 +46,50 @@ class RelaySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """Holds where the relay listens: `plain` begins in clear and may turn to TLS, `secure` is TLS at once."""
+    """The listening sockets: `plain` begins in clear and offers STARTTLS, `secure` is TLS from the first octet."""
 
     plain: socket.socket
     secure: socket.socket | None
     context: ssl.SSLContext | None
-    reload: Callable[[], bool]  # looks whether the certificate is another by now; true where it was loaded anew
+    reload: Callable[[], bool]  # loads the certificate where its files changed; true where it did
 
 
-async def run(deps: Deps, relaying: RelayDeps, settings: RelaySettings, ears: Listeners, stop: asyncio.Event) -> None:
-    """Takes mail and hands it on until `stop` is set; then ends the replies and the handovers under way."""
+async def run(
+    deps: Deps, relaying: RelayDeps, settings: RelaySettings, listeners: Listeners, stop: asyncio.Event
+) -> None:
+    """Accept mail and deliver it until `stop` is set; then finish the replies and the deliveries under way."""
     outgoing = DeliveryLoop(deps, relaying, settings.connections)
     await outgoing.load()
-    doors = SmtpConnections(settings, ears.context)
-    letterbox = SubmissionHandler(deps, relaying, settings, outgoing)
+    connections = SmtpConnections(settings, listeners.context)
+    handler = SubmissionHandler(deps, relaying, settings, outgoing)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda: SmtpConnection(doors, letterbox, secure=False), sock=ears.plain)]
-    if ears.secure is not None:
+    servers = [
+        await loop.create_server(lambda: SmtpConnection(connections, handler, secure=False), sock=listeners.plain)
+    ]
+    if listeners.secure is not None:
         secure = await loop.create_server(
-            lambda: SmtpConnection(doors, letterbox, secure=True), sock=ears.secure, ssl=ears.context
+            lambda: SmtpConnection(connections, handler, secure=True), sock=listeners.secure, ssl=listeners.context
         )
         servers.append(secure)
     log.info("relay.started", host=relaying.host, waiting=outgoing.waiting)
     async with asyncio.TaskGroup() as group:
         group.create_task(outgoing.run(stop))
-        group.create_task(_renew(ears, stop))
+        group.create_task(_reload_certificate(listeners, stop))
         await stop.wait()
-        await _leave(servers, doors)
+        for server in servers:
+            server.close()
+        await connections.close_all(CLOSE_WITHIN)
     log.info("relay.stopped", waiting=outgoing.waiting)
 
 
-async def _leave(servers: Sequence[asyncio.Server], doors: SmtpConnections) -> None:
-    for server in servers:
-        server.close()
-    await doors.leave(LEAVE_WITHIN)
-
-
-async def _renew(ears: Listeners, stop: asyncio.Event) -> None:
-    """Takes a renewed certificate without a restart; one that does not load leaves the old one in use."""
-    while ears.context is not None and not stop.is_set():
+async def _reload_certificate(listeners: Listeners, stop: asyncio.Event) -> None:
+    """Load a renewed certificate without a restart; while one does not load, the old one stays in use."""
+    while listeners.context is not None and not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), RELOAD_EVERY)
         except TimeoutError:
             try:
-                if await asyncio.to_thread(ears.reload):
+                if await asyncio.to_thread(listeners.reload):
                     log.info("certificate.loaded")
             except OSError as error:  # ssl.SSLError is one
                 log.warning("certificate.unusable", problem=str(error))

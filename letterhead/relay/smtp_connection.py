@@ -1,10 +1,10 @@
-"""Knows how a client's connection runs, over aiosmtpd: what octets may come, who is too many, how one is sent away.
+"""One SMTP client's connection, over aiosmtpd: limits on octets and on connections, and the end of each.
 
-aiosmtpd keeps the order of commands; what is refused here it would let pass:
+aiosmtpd keeps the order of commands; it would accept what is refused here:
 
 - A line that ends in LF alone, a CR alone, NUL (RFC 5321 2.3.8, 4.1.1.4): two servers that end a line, or a message, at
-  different places can be made to see different messages. Whoever sends one is not listened to any longer.
-- Octets without end: within DATA aiosmtpd keeps what comes as long as no line ends.
+  different places can be made to see different messages. After one, nothing more is read from the client.
+- Octets without end: within DATA aiosmtpd buffers them until a line ends.
 - The parameter AUTH of MAIL FROM, which Postfix sends to whoever offers AUTH (RFC 4954 5): it is taken and not used.
 """
 
@@ -13,7 +13,7 @@ import logging
 import re
 import ssl
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 # It would write addresses, and lines of sign-ins, into our logs.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
-_SPOILT = re.compile(rb"\0|(?<!\r)\n|\r(?!\n|\Z)")
+_BARE_OCTETS = re.compile(rb"\0|(?<!\r)\n|\r(?!\n|\Z)")
 _AUTH_PARAMETER = re.compile(r"(?i)(>(?: [^ ]+)*?) AUTH=[^ ]+")
 CALLS = {"AUTH": 4, "EHLO": 20, "HELO": 20, "NOOP": 100, "HELP": 5, "VRFY": 5, "STARTTLS": 2, "*": 1_000_000}
 ROOM = 64 * 1024  # octets beyond the largest message that are read, only to say that it is too large
@@ -37,188 +37,195 @@ CLOSING = "421 4.3.2 We are closing; send it again in a moment."
 
 
 class SmtpConnections:
-    """Counts the connections that are open, and ends them."""
+    """The open connections, in all and by client address."""
 
     def __init__(self, settings: "RelaySettings", context: ssl.SSLContext | None) -> None:
         self.settings, self.context = settings, context
         self._open: set[SmtpConnection] = set()
         self._each: Counter[str] = Counter()
-        self.leaving = False
+        self.closing = False
         self._empty = asyncio.Event()
 
-    def enter(self, door: "SmtpConnection") -> bool:
-        """Lets a connection in, unless there are too many."""
+    def add(self, connection: "SmtpConnection") -> bool:
+        """Add a connection; return False where there are too many."""
         settings = self.settings
-        if self.leaving or len(self._open) >= settings.clients or self._each[door.address] >= settings.clients_each:
+        if (
+            self.closing
+            or len(self._open) >= settings.clients
+            or self._each[connection.address] >= settings.clients_each
+        ):
             return False
-        self._open.add(door)
-        self._each[door.address] += 1
+        self._open.add(connection)
+        self._each[connection.address] += 1
         return True
 
-    def exit(self, door: "SmtpConnection") -> None:
-        """Notes that a connection is over."""
-        if door in self._open:
-            self._open.remove(door)
-            self._each[door.address] -= 1
-            if not self._each[door.address]:
-                del self._each[door.address]
+    def remove(self, connection: "SmtpConnection") -> None:
+        """Remove a connection that ended."""
+        if connection in self._open:
+            self._open.remove(connection)
+            self._each[connection.address] -= 1
+            if not self._each[connection.address]:
+                del self._each[connection.address]
         if not self._open:
             self._empty.set()
 
-    async def leave(self, seconds: float) -> None:
-        """Sends all clients away; those who are sending a message when they have their reply."""
-        self.leaving = True
-        for door in list(self._open):
-            door.leave()
+    async def close_all(self, seconds: float) -> None:
+        """Close all connections: one that receives a message after its reply, but within `seconds`."""
+        self.closing = True
+        for connection in list(self._open):
+            connection.close_when_idle()
         if self._open:
             self._empty.clear()
             try:
                 await asyncio.wait_for(self._empty.wait(), seconds)
             except TimeoutError:
-                for door in list(self._open):
-                    door.abort()
+                for connection in list(self._open):
+                    connection.abort()
 
 
 class SmtpConnection(SMTP):
-    """Runs one client's connection."""
+    """One client's connection."""
 
-    def __init__(self, doors: SmtpConnections, letterbox: SubmissionHandler, *, secure: bool) -> None:
-        settings = doors.settings
-        self._doors, self._letterbox, self._secure = doors, letterbox, secure
+    def __init__(self, connections: SmtpConnections, handler: SubmissionHandler, *, secure: bool) -> None:
+        settings = connections.settings
+        self._connections, self._handler, self._secure = connections, handler, secure
         self.address = "unknown"
-        self._wire: asyncio.WriteTransport | None = None
-        self._before = b""  # the last octet that came, where it is a CR
+        self._client_transport: asyncio.WriteTransport | None = None
+        self._last_octet = b""  # the last octet that came, where it is a CR
         self._in_data, self._octets = False, 0
-        self._spoilt, self._in, self._left = False, False, False
+        self._has_bare_octets, self._is_counted, self._is_closed = False, False, False
         super().__init__(
-            _SmtpHooks(letterbox, secure=secure),
+            _SmtpHooks(handler, secure=secure),
             data_size_limit=settings.max_size,
             enable_SMTPUTF8=True,
-            hostname=letterbox.host,
+            hostname=handler.host,
             ident="ESMTP Letterhead",
-            tls_context=None if secure else doors.context,
+            tls_context=None if secure else connections.context,
             timeout=settings.timeout,
             auth_require_tls=not secure and not settings.in_clear,
-            authenticator=_as_given,
+            # Passes the credentials to `_finish_auth`, which may wait for the database. handled=False lets aiosmtpd
+            # reply 535 itself; otherwise a refused client waits for ever.
+            authenticator=lambda *given: AuthResult(success=False, handled=False, auth_data=given[-1]),
             command_call_limit=CALLS,
             loop=asyncio.get_running_loop(),
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begins a connection, and once more when it turns to TLS."""
-        self._wire = wire = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
-        self._before, self._octets = b"", 0
-        if not self._in:
+        """Start a connection; aiosmtpd calls this again after STARTTLS."""
+        self._client_transport = writable = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
+        self._last_octet, self._octets = b"", 0
+        if not self._is_counted:
             self.address = str((transport.get_extra_info("peername") or ["unknown"])[0])
-            self._in = self._doors.enter(self)
-        if not self._in:
-            self._left = True
-            wire.write(b"421 4.7.0 Too many connections; come back in a moment.\r\n")
-            wire.close()
+            self._is_counted = self._connections.add(self)
+        if not self._is_counted:
+            self._is_closed = True
+            writable.write(b"421 4.7.0 Too many connections; come back in a moment.\r\n")
+            writable.close()
             return
         super().connection_made(transport)
         assert self._handler_coroutine is not None  # noqa: S101 made just now
-        self._handler_coroutine.add_done_callback(_seen)
+        # Retrieved, so that asyncio logs nothing: a client that disconnects is no error.
+        self._handler_coroutine.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Ends a connection; aiosmtpd may say so twice, where the turn to TLS failed."""
-        self._doors.exit(self)
-        if not self._left:
-            self._left = True
+        """End a connection; aiosmtpd may call this twice, where STARTTLS failed."""
+        self._connections.remove(self)
+        if not self._is_closed:
+            self._is_closed = True
             super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
-        """Ends a connection that the client ended."""
-        return False if self._left else super().eof_received()
+        """End a connection that the client closed."""
+        return False if self._is_closed else super().eof_received()
 
     def data_received(self, data: bytes) -> None:
-        """Takes octets, in clear or out of TLS; some of them end the conversation."""
-        if self._left or (self._spoilt and not self._in_data):
+        """Pass octets to aiosmtpd; bare CR, LF or NUL, and too many octets, end the connection."""
+        if self._is_closed or (self._has_bare_octets and not self._in_data):
             return
-        if _SPOILT.search(self._before + data):
-            self._spoilt = True
+        if _BARE_OCTETS.search(self._last_octet + data):
+            self._has_bare_octets = True
             if not self._in_data:
-                self._say_and_close("500 5.5.2 A line ends in CR LF, and holds neither alone, nor NUL.")
+                self._reply_and_close("500 5.5.2 A line ends in CR LF, and holds neither alone, nor NUL.")
                 return
-        self._before = data[-1:] if data.endswith(b"\r") else b""
+        self._last_octet = data[-1:] if data.endswith(b"\r") else b""
         self._octets += len(data)
-        if self._in_data and self._octets > 2 * (self._doors.settings.max_size + ROOM):
-            self._say_and_close("552 5.3.4 The message is too large.")
+        if self._in_data and self._octets > 2 * (self._connections.settings.max_size + ROOM):
+            self._reply_and_close("552 5.3.4 The message is too large.")
             return
         super().data_received(data)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 aiosmtpd's own names, here and below
-        """Takes MAIL FROM."""
+        """Handle MAIL FROM, without its parameter AUTH."""
         await super().smtp_MAIL(arg and _AUTH_PARAMETER.sub(r"\1", arg))
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        """Takes a message; who must leave does so after the reply."""
+        """Handle DATA; close the connection after the reply where it must end."""
         self._in_data, self._octets = True, 0
         try:
             await super().smtp_DATA(arg)
         finally:
             self._in_data = False
-        if self._spoilt or self._doors.leaving:
-            self._say_and_close(CLOSING)
+        if self._has_bare_octets or self._connections.closing:
+            self._reply_and_close(CLOSING)
 
     async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """Takes AUTH PLAIN."""
-        return await self._judged(await super().auth_PLAIN(_, args))
+        """Handle AUTH PLAIN."""
+        return await self._finish_auth(await super().auth_PLAIN(_, args))
 
     async def auth_LOGIN(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
-        """Takes AUTH LOGIN."""
-        return await self._judged(await super().auth_LOGIN(_, args))
+        """Handle AUTH LOGIN."""
+        return await self._finish_auth(await super().auth_LOGIN(_, args))
 
-    async def _judged(self, given: AuthResult) -> AuthResult:
-        """Looks up who signs in; what went wrong before that was said already."""
-        words = given.auth_data
-        if given.success or not isinstance(words, LoginPassword):
-            return given
+    async def _finish_auth(self, result: AuthResult) -> AuthResult:
+        """Check the credentials that aiosmtpd read; where it refused already, its reply stands."""
+        credentials = result.auth_data
+        if result.success or not isinstance(credentials, LoginPassword):
+            return result
         try:
-            user, key = words.login.decode("utf-8", "replace"), words.password.decode("utf-8", "replace")
-            visitor = await self._letterbox.sign_in(user, key, self.address)
+            user, key = (each.decode("utf-8", "replace") for each in (credentials.login, credentials.password))
+            client = await self._handler.sign_in(user, key, self.address)
         except SubmissionRefused as refusal:
             return AuthResult(success=False, handled=False, message=refusal.reply.text())
-        return AuthResult(success=True, auth_data=visitor)
+        return AuthResult(success=True, auth_data=client)
 
     async def handle_exception(self, error: Exception) -> str:
-        """Says that something went wrong here, and nothing of what."""
+        """Return the reply to an error of ours, without its details."""
         log.error("conversation.broken", exc_info=error)
         return "451 4.3.0 Something went wrong here; send it again in a minute."
 
     @property
-    def spoilt(self) -> bool:
-        """Says whether octets came that no line holds."""
-        return self._spoilt
+    def has_bare_octets(self) -> bool:
+        """Whether the client sent CR or LF alone, or NUL."""
+        return self._has_bare_octets
 
-    def leave(self) -> None:
-        """Sends the client away, unless a message is coming in."""
+    def close_when_idle(self) -> None:
+        """Close the connection, unless a message is being received."""
         if not self._in_data:
-            self._say_and_close(CLOSING)
+            self._reply_and_close(CLOSING)
 
     def abort(self) -> None:
-        """Ends the connection without a word."""
-        if self._wire is not None:
-            self._wire.abort()
+        """Close the connection without a reply."""
+        if self._client_transport is not None:
+            self._client_transport.abort()
 
-    def _say_and_close(self, line: str) -> None:
-        if self._wire is not None and not self._wire.is_closing():
-            self._wire.write(line.encode() + b"\r\n")
-            self._wire.close()
+    def _reply_and_close(self, line: str) -> None:
+        if self._client_transport is not None and not self._client_transport.is_closing():
+            self._client_transport.write(line.encode() + b"\r\n")
+            self._client_transport.close()
 
 
 class _SmtpHooks:
-    """Answers aiosmtpd, step by step (its hooks)."""
+    """The hooks that aiosmtpd calls for each command; each returns the reply."""
 
-    def __init__(self, letterbox: SubmissionHandler, *, secure: bool) -> None:
-        self._letterbox, self._secure = letterbox, secure
+    def __init__(self, handler: SubmissionHandler, *, secure: bool) -> None:
+        self._handler, self._secure = handler, secure
 
     async def handle_MAIL(  # noqa: N802
         self, _: SmtpConnection, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Answers MAIL FROM."""
+        """Return the reply to MAIL FROM."""
         try:
-            sender = await self._letterbox.sender(_visitor(session), address)
+            sender = await self._handler.sender(_session_of(session), address)
         except SubmissionRefused as refusal:
             return refusal.reply.text()
         if not sender.isascii() and not envelope.smtp_utf8:
@@ -230,9 +237,9 @@ class _SmtpHooks:
     async def handle_RCPT(  # noqa: N802
         self, _: SmtpConnection, __: Session, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
-        """Answers RCPT TO."""
+        """Return the reply to RCPT TO."""
         try:
-            recipient = self._letterbox.recipient(address, len(envelope.rcpt_tos))
+            recipient = self._handler.recipient(address, len(envelope.rcpt_tos))
         except SubmissionRefused as refusal:
             return refusal.reply.text()
         if not recipient.isascii() and not envelope.smtp_utf8:
@@ -241,41 +248,23 @@ class _SmtpHooks:
             envelope.rcpt_tos.append(recipient)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, door: SmtpConnection, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Answers a message."""
-        visitor, content = _visitor(session), envelope.original_content
-        if door.spoilt or visitor is None or content is None:
+    async def handle_DATA(self, connection: SmtpConnection, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Return the reply to a message."""
+        client, content = _session_of(session), envelope.original_content
+        if connection.has_bare_octets or client is None or content is None:
             return "550 5.6.0 A line of the message holds CR or LF alone, or NUL (RFC 5321 2.3.8): send CR LF."
+        tls = "S" if self._secure or session.ssl is not None else ""
         given = SmtpEnvelope(
             sender="" if envelope.mail_from in (None, "<>") else str(envelope.mail_from),
             recipients=tuple(envelope.rcpt_tos),
             utf8=envelope.smtp_utf8,
             helo=session.host_name or "",
-            address=door.address,
-            protocol=self._protocol(session, envelope),
+            address=connection.address,
+            protocol=f"{'UTF8SMTP' if envelope.smtp_utf8 else 'ESMTP'}{tls}A",  # RFC 3848, RFC 6531 4.3
         )
-        return (await self._letterbox.message(visitor, given, content)).text()
-
-    def _protocol(self, session: Session, envelope: Envelope) -> str:
-        """Names how the message came: RFC 3848, RFC 6531 4.3."""
-        tls = "S" if self._secure or session.ssl is not None else ""
-        return f"{'UTF8SMTP' if envelope.smtp_utf8 else 'ESMTP'}{tls}A"
+        return (await self._handler.message(client, given, content)).text()
 
 
-def _visitor(session: Session) -> SmtpClientSession | None:
+def _session_of(session: Session) -> SmtpClientSession | None:
     found: object = getattr(session, "auth_data", None)
     return found if isinstance(found, SmtpClientSession) else None
-
-
-def _as_given(_: SMTP, __: Session, ___: Envelope, ____: str, words: Any) -> AuthResult:
-    """Hands what was presented on to `Door._judged`, which may wait for the database.
-
-    handled=False lets aiosmtpd answer 535 itself; otherwise a refused client waits for ever.
-    """
-    return AuthResult(success=False, handled=False, auth_data=words)
-
-
-def _seen(task: "asyncio.Task[None]") -> None:
-    """Takes note of how a conversation ended, which is nobody's business: a client that goes is no error."""
-    if not task.cancelled():
-        task.exception()

@@ -1,4 +1,11 @@
-"""The HTTP API and the web pages: both translate requests into operations and results into responses."""
+"""The HTTP API and the web pages: both translate requests into operations and results into responses.
+
+`app` puts them together: `middleware`, `routes` and `pages`, each request in a `context`, behind `access` and `auth`,
+which use `rate_limits`. `endpoint` is a row of the tables that routing and `openapi` (with `examples`) read. The API
+reads by `request_body`, and answers by `schemas`, `schemas_events`, `schemas_links` and `schemas_proofs`, which
+`serialize`, `serialize_events` and `serialize_proofs` fill; `errors` is the error envelope, `etags` and `list_cache`
+spare work. `templating` makes HTML. `server` runs it all on uvicorn, with our `http_protocol`.
+"""
 
 from dataclasses import dataclass
 

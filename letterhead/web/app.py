@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 
-import msgspec
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from letterhead.operations import domains
 from letterhead.operations.checks import ON_DEMAND_EVERY
 from letterhead.operations.health import ResolverProbe
 from letterhead.operations.proofs import SEND_EVERY
@@ -65,7 +65,6 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
 def _new_state(deps: Deps, settings: WebSettings) -> AppState:
     described = cache(lambda: openapi.describe(ENDPOINTS))
     document = cache(lambda: openapi.text(described()))
-    path = deps.provider.return_path
     credentials = Credentials(deps, settings)
     clock, every = credentials.clock, ON_DEMAND_EVERY.total_seconds()
     return AppState(
@@ -82,7 +81,7 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         templates=Templates(settings),
         openapi_document=document,
         docs_page=cache(lambda: openapi.page(described())),
-        edition=cache(lambda: sha256(document() + msgspec.json.encode(path)).hexdigest()),
+        edition=cache(lambda: sha256(document() + domains.list_edition(deps)).hexdigest()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Knows the JSON shapes that go out and come in, to the letter of the contract.
+"""Schemas of the API: the JSON that goes out and comes in, to the letter of the contract.
 
 An optional field that has no value is absent, never null.
 """
@@ -18,11 +18,11 @@ RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
 
 class Out(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Is a shape that goes out."""
+    """A schema of a response."""
 
 
 class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Is a shape that comes in: an unknown field is refused by its name."""
+    """A schema of a request: an unknown field is refused by its name."""
 
 
 # --- domains ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Knows the JSON shapes of events, webhooks and their deliveries, to the letter of the contract."""
+"""Schemas of events, webhooks and their deliveries, to the letter of the contract."""
 
 from datetime import datetime
 from typing import Annotated, Literal

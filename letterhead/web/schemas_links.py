@@ -1,4 +1,4 @@
-"""Knows the JSON shapes of set-up links, as `wire` does those of the rest."""
+"""Schemas of set-up links."""
 
 from datetime import datetime
 from typing import Annotated

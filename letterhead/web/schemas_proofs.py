@@ -1,4 +1,4 @@
-"""Knows the JSON shapes of proofs: how a receiver sees one message."""
+"""Schemas of proofs: how a receiver sees one message."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Account, ApiKey
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.accounts.setup_links import SetupLink, works
+from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.dmarc.tree_walk import DiscoveredPolicy
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, OldKey
@@ -22,7 +22,7 @@ from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
 from letterhead.operations.accounts import NewApiKey
 from letterhead.operations.checks import DnsCheck
-from letterhead.operations.domains import DomainView, PrivateKeys, plan_of
+from letterhead.operations.domains import DomainView, PrivateKeys, plan_of, provider_name
 from letterhead.operations.preflight import PreflightResult
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports.deps import Deps
@@ -61,14 +61,14 @@ def given(value: T | None) -> T | UnsetType:
 def domain(
     deps: Deps, each: Domain, keys: PrivateKeys | None = None, health: schemas.Health | None = None
 ) -> schemas.SenderDomain:
-    """Tells a domain as the list does."""
+    """Return a domain as the list shows it."""
     return schemas.SenderDomain(**_listed(each, plan_of(deps, each), keys), health=given(health))
 
 
 def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any]:
     if keys is None:
-        return representation.values(each, plan)
-    return representation.values(each, plan) | {
+        return representation.domain_fields(each, plan)
+    return representation.domain_fields(each, plan) | {
         "private_dkim_key": keys.dkim,
         "private_ed25519_key": given(keys.ed25519),
     }
@@ -90,7 +90,7 @@ def health(each: Domain, checkup: CheckResult | None, now: datetime) -> schemas.
 
 
 def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
-    """Tells all of one domain."""
+    """Return all of one domain."""
     each, checkup = view.domain, view.last_check
     return schemas.DomainDetail(
         **_listed(each, view.plan, keys),
@@ -108,18 +108,18 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         next_key=_next_key(checkup.results, each) if checkup else UNSET,
         ed25519_keys=_ed25519_keys(checkup.results) if checkup else UNSET,
         findings=checkup.findings if checkup else (),
-        provider=_provider(deps.provider.name, each),
+        provider=_provider(provider_name(deps), each),
         snapshot=checkup.snapshot if checkup else UNSET,
     )
 
 
 def _unseen(plan: Plan) -> tuple[schemas.RecordCheck, ...]:
-    """Tells the planned records of a domain that was never checked."""
+    """Return the planned records of a domain that was never checked."""
     return standings(RecordResult(record=record, verdict=Verdict.UNANSWERED) for record in plan.records)
 
 
 def standings(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...]:
-    """Tells how the planned records stand that the clients know: their list of ids is closed."""
+    """Return the verdicts of the planned records that clients know: their list of ids is closed."""
     return tuple(_standing(standing) for standing in each if standing.record.id not in _OURS)
 
 
@@ -128,7 +128,7 @@ def _ed25519_keys(each: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ..
 
 
 def _next_key(each: Iterable[RecordResult], domain: Domain) -> schemas.RecordCheck | UnsetType:
-    """Tells how the new key's record stands while a change of keys is under way, or that of the free slot."""
+    """Return the verdict of the new key's record during a rotation, or of the free selector's."""
     found = [standing for standing in each if standing.record.id is RecordId.DKIM_NEXT]
     return _standing(found[0]) if found and (domain.rotation or domain.key_delegation) else UNSET
 
@@ -170,7 +170,7 @@ def _provider(name: str, each: Domain) -> schemas.ProviderSays:
 
 
 def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
-    """Tells a look that changed nothing."""
+    """Return a check of DNS that changed nothing."""
     return schemas.DomainDnsCheck(
         sender=check.sender,
         records=standings(check.examination.results),
@@ -185,7 +185,7 @@ def dns_check(check: DnsCheck) -> schemas.DomainDnsCheck:
 
 
 def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
-    """Tells how far a domain's change of keys is."""
+    """Return how far a domain's rotation is."""
     plan, coming = plan_of(deps, each), each.rotation
     record = plan.record(RecordId.DKIM_NEXT)
     return schemas.DkimRotation(
@@ -194,7 +194,7 @@ def dkim_rotation(deps: Deps, each: Domain) -> schemas.DkimRotation:
         waits_for=rotation.waits_for(each),
         selector=each.selector,
         next_selector=coming.selector if coming else UNSET,
-        record=representation.record_of(record, plan.zone) if record and coming else UNSET,
+        record=representation.public_record(record, plan.zone) if record and coming else UNSET,
         started_at=coming.started_at if coming else UNSET,
         looked_at=given(coming.checked_at) if coming else UNSET,
         missing_at=(coming.missing_at or UNSET) if coming else UNSET,
@@ -217,7 +217,7 @@ def _old_selector(sender: str, old: OldKey) -> schemas.OldSelector:
 
 
 def preflight(found: PreflightResult) -> schemas.DomainPreflight:
-    """Tells what is there before anything is added."""
+    """Return what is in DNS before anything is added."""
     read = found.read
     return schemas.DomainPreflight(
         sender=read.sender,
@@ -248,7 +248,7 @@ def _dmarc(policy: DiscoveredPolicy) -> schemas.ExistingDmarc:
 
 
 def made_key(made: NewApiKey) -> schemas.MadeKey:
-    """Tells a new API key with its text."""
+    """Return a new API key with its text."""
     return schemas.MadeKey(
         id=made.key.id,
         key=made.text,
@@ -261,7 +261,7 @@ def made_key(made: NewApiKey) -> schemas.MadeKey:
 
 
 def key(each: ApiKey, now: datetime) -> schemas.Key:
-    """Tells an API key, masked."""
+    """Return an API key, masked."""
     return schemas.Key(
         id=each.id,
         key=each.masked,
@@ -278,23 +278,23 @@ def key(each: ApiKey, now: datetime) -> schemas.Key:
 
 
 def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
-    """Tells a set-up link."""
+    """Return a set-up link."""
     return schemas_links.SetupLinkOut(
         id=each.id,
         created_at=each.created_at,
         expires_at=each.ends_at,
-        ended=not works(each, now),
+        ended=not is_valid(each, now),
         opened_at=given(each.opened_at),
     )
 
 
 def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
-    """Tells a new set-up link with its address."""
+    """Return a new set-up link with its address."""
     return schemas_links.MadeSetupLink(id=made.link.id, url=made.url, expires_at=kept(made.link.ends_at))
 
 
 def account(each: Account, first_key: str | None = None) -> schemas.AccountOut:
-    """Tells an account."""
+    """Return an account."""
     return schemas.AccountOut(
         account_id=each.id,
         name=each.name,
@@ -326,7 +326,7 @@ def _or(asked: int | UnsetType | None, present: int | None) -> int | None:
 
 
 def audit(row: AuditRow) -> schemas.AuditOut:
-    """Tells a row of the audit."""
+    """Return a row of the audit."""
     return schemas.AuditOut(
         at=row.at,
         actor=row.actor,
@@ -339,7 +339,7 @@ def audit(row: AuditRow) -> schemas.AuditOut:
 
 
 def kept(at: datetime) -> datetime:
-    """Gives a time as the store keeps it, in whole milliseconds, so that it is told the same ever after."""
+    """Return a time as the store keeps it, in whole milliseconds, so that it stays the same."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

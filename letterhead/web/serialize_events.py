@@ -1,4 +1,4 @@
-"""Knows how events, webhooks and their deliveries are told on the wire; decides nothing."""
+"""Serializers of events, webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ MASKED = f"{PREFIX}…"
 
 
 def event(each: DomainEvent) -> schemas_events.EventOut:
-    """Tells an event."""
+    """Return an event."""
     return schemas_events.EventOut(**_event(each))
 
 
@@ -29,13 +29,13 @@ def _event(each: DomainEvent) -> dict[str, Any]:
         "at": each.event.at,
         "detail": each.event.detail,
         "domain": each.sender,
-        "change": representation.change(each.event.change),
+        "change": representation.public_change(each.event.change),
         "check_id": given(each.check_id),
     }
 
 
 def event_detail(view: EventView) -> schemas_events.EventDetail:
-    """Tells an event with the check that it follows from."""
+    """Return an event with the check that it follows from."""
     checkup, check_id = view.checkup, view.event.check_id
     if checkup is None or check_id is None:
         return schemas_events.EventDetail(**_event(view.event))
@@ -50,7 +50,7 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
 
 
 def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
-    """Tells a webhook; its secret to whoever may see it."""
+    """Return a webhook; its secret to whoever may see it."""
     each = shown.webhook
     old = each.old_secret_until
     return schemas_events.WebhookOut(
@@ -66,7 +66,7 @@ def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_e
 
 
 def delivery(each: Delivery) -> schemas_events.DeliveryOut:
-    """Tells a delivery with its attempts."""
+    """Return a delivery with its attempts."""
     return schemas_events.DeliveryOut(
         id=each.id,
         kind=each.kind,  # type: ignore[arg-type]

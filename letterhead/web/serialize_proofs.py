@@ -1,4 +1,4 @@
-"""Knows how proofs are told on the wire; decides nothing."""
+"""Serializers of proofs."""
 
 from msgspec import UNSET
 
@@ -16,7 +16,7 @@ from letterhead.web.serialize import given
 
 
 def domain_proof(sender: str, found: ProofSent | AuthenticatedMessage, *, now_sent: bool = False) -> wire.DomainProof:
-    """Tells of a proof, wherever it is."""
+    """Return a proof, wherever it is."""
     match found:
         case AuthenticatedMessage():
             return wire.DomainProof(sender=sender, status="judged", verdict=verdict(found))
@@ -43,11 +43,11 @@ def _next(sent: ProofSent) -> str:
 
 
 def verdict(found: AuthenticatedMessage) -> wire.ProofVerdict:
-    """Tells a verdict."""
+    """Return a verdict."""
     proof = found.proof
     return wire.ProofVerdict(
         judged_at=found.judged_at,
-        envelope=_envelope(proof.case.envelope),
+        envelope=_envelope(proof.given.envelope),
         dkim=tuple(_signature(each) for each in proof.dkim),
         spf=_spf(proof.spf),
         dmarc=_dmarc(proof, proof.dmarc),
@@ -65,9 +65,9 @@ def _part(judgement: AuthResult) -> dict[str, object]:
 def _envelope(envelope: ReceivedEnvelope) -> wire.ProofEnvelope:
     return wire.ProofEnvelope(
         client_ip=given(envelope.client_ip),
-        client_ip_from=envelope.client_told.value,
+        client_ip_from=envelope.client_source.value,
         mail_from=given(envelope.mail_from),
-        mail_from_from=envelope.mail_from_told.value,
+        mail_from_from=envelope.mail_from_source.value,
         helo=given(envelope.helo),
         received=given(envelope.received),
     )
@@ -102,7 +102,7 @@ def _dmarc(proof: AuthReport, part: DmarcResult) -> wire.ProofDmarc:
     return wire.ProofDmarc(
         **_part(part.judgement),  # type: ignore[arg-type]
         outcome=part.outcome,  # type: ignore[arg-type]
-        from_domain=given(proof.case.from_domain),
+        from_domain=given(proof.given.from_domain),
         policy=policy.applied if policy else UNSET,  # type: ignore[arg-type]
         host=policy.name if policy else UNSET,
         record=policy.text if policy else UNSET,

@@ -1,4 +1,4 @@
-"""Knows which adapters stand behind the ports, and puts them together from the settings; alone names adapters."""
+"""The adapters behind the ports of `Deps`, built from the settings."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
-from letterhead.adapters.pinned_connections import Resolve, system_names
+from letterhead.adapters.pinned_connections import system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
@@ -62,7 +62,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """Holds what may stand in for the outside world: zone text for DNS, a scripted provider, a clock, endpoints."""
+    """Ports that tests and the demo use in place of the real ones; a field left None is built from the settings."""
 
     resolver: Resolver | None = None
     provider: Provider | None = None
@@ -74,47 +74,53 @@ class Overrides:
 
 
 @asynccontextmanager
-async def open_deps(settings: Settings, stand: Overrides | None = None) -> AsyncIterator[Deps]:
-    """Opens everything that the settings name and closes it again.
+async def open_deps(settings: Settings, overrides: Overrides | None = None) -> AsyncIterator[Deps]:
+    """Open everything that the settings name, and close it at the end.
 
     Faults: `schema-outdated`, `database-in-use`, `storage-unavailable`, `keyring-wrong`, `config-invalid`,
     `unreachable` (AWS KMS, where it keeps a key).
     """
-    stand = stand or Overrides()
+    overrides = overrides or Overrides()
+    now = overrides.now
     embedded = isinstance(settings.database_url, SqliteFile)
-    reach = EgressPolicy(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
+    egress = EgressPolicy(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
     async with AsyncExitStack() as opened:
         names = await opened.enter_async_context(system_names())
         store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
         keyring = await wiring_keys.open_keyring(settings, store)
         pepper = await wiring_keys.pepper(keyring, store)
         meter = PrometheusMeter()
-        made = nullcontext(stand.provider) if stand.provider else _provider(settings, store, stand.now)
-        provider = await opened.enter_async_context(made)
+        provider = await opened.enter_async_context(
+            nullcontext(overrides.provider) if overrides.provider else _open_provider(settings, store, now)
+        )
+        notifications = overrides.notices
+        if notifications is None and settings.ses_notice_topics:
+            from letterhead.adapters.sns import SnsNotices  # only for those who use it
+
+            notifications = SnsNotices(settings.ses_notice_topics, HttpsFetcher(names), now)
         yield Deps(
-            resolver=stand.resolver or resolver(settings),
+            resolver=overrides.resolver or resolver(settings),
             provider=MeteredProvider(provider, meter),
             store=store,
-            mailer=mailer(settings, stand.now),
-            outbound=stand.outbound or WebhookClient(reach, names),
+            mailer=mailer(settings, now),
+            outbound=overrides.outbound or WebhookClient(egress, names),
             keyring=keyring,
             names=name_rules(settings),
-            policy=_policy(settings, reach, await wiring_keys.installation(store)),
+            policy=_new_policy(settings, egress, await wiring_keys.installation(store)),
             meter=meter,
             digest=lambda text: api_keys.digest(text, pepper),
-            now=stand.now,
+            now=now,
             random_octets=secrets.token_bytes,
-            sign_in=sign_in(settings, stand.now),
+            sign_in=sign_in(settings, now),
             hosts=load_hosts(),
             rules_version=rules_version(),
-            notifications=stand.notices or _notices(settings, names, stand.now),
-            publisher=stand.publisher or publisher(settings),
-            proofs=stand.proving or _proving(settings, stand.now),
+            notifications=notifications,
+            publisher=overrides.publisher or publisher(settings),
+            proofs=overrides.proving or _new_proof_setup(settings, now),
         )
 
 
-def _policy(settings: Settings, reach: EgressPolicy, installation: str) -> OperationSettings:
-    """Gathers what the operator has decided."""
+def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> OperationSettings:
     return OperationSettings(
         expose_private_dkim=settings.expose_private_dkim is Exposure.FULL,
         mail_from_label=settings.mail_from_label,
@@ -123,7 +129,7 @@ def _policy(settings: Settings, reach: EgressPolicy, installation: str) -> Opera
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,
-        egress=reach,
+        egress=egress,
         retention=RetentionPeriods(
             events=timedelta(days=settings.keep_events_days),
             snapshots=timedelta(days=settings.keep_snapshots_days),
@@ -133,42 +139,36 @@ def _policy(settings: Settings, reach: EgressPolicy, installation: str) -> Opera
 
 
 def database_url(settings: Settings) -> str:
-    """Gives the database's address with its password, for whoever opens it."""
+    """Return the URL of the database, with its password."""
     if isinstance(settings.database_url, SqliteFile):
         return f"sqlite:///{settings.database_url.path}"
     return reveal(settings.database_url.url).decode()
 
 
-def _provider(settings: Settings, store: Store, now: Callable[[], datetime]) -> AbstractAsyncContextManager[Provider]:
+def _open_provider(
+    settings: Settings, store: Store, now: Callable[[], datetime]
+) -> AbstractAsyncContextManager[Provider]:
+    """Open the provider; its calls take the slots that all processes on this database share."""
     every = timedelta(seconds=1) / settings.ses_calls_per_second
 
-    async def turn(account: str, patience: float) -> float | None:
+    async def wait_for_slot(account: str, longest: float) -> float | None:
         at = now()
-        taken = await store.take_rate_slot(account, at, every, at + timedelta(seconds=patience))
-        return None if taken is None else max(0.0, (taken - at).total_seconds())
+        slot = await store.take_rate_slot(account, at, every, at + timedelta(seconds=longest))
+        return None if slot is None else max(0.0, (slot - at).total_seconds())
 
-    return PROVIDERS[settings.provider](_setup(settings, now, turn))
-
-
-def _notices(settings: Settings, names: Resolve, now: Callable[[], datetime]) -> ProviderNotifications | None:
-    topics = settings.ses_notice_topics
-    if not topics:
-        return None
-    from letterhead.adapters.sns import SnsNotices  # loaded by those alone who use it
-
-    return SnsNotices(topics, HttpsFetcher(names), now)
+    return PROVIDERS[settings.provider](_new_provider_setup(settings, now, wait_for_slot))
 
 
 def lone_provider(settings: Settings) -> AbstractAsyncContextManager[Provider]:
-    """Makes the provider without the turns that processes share, for a short look from outside them."""
-    return PROVIDERS[settings.provider](_setup(settings, _now, no_wait))
+    """Open the provider without the rate slots that processes share, for the few calls of `letterhead doctor`."""
+    return PROVIDERS[settings.provider](_new_provider_setup(settings, _now, no_wait))
 
 
-def _setup(settings: Settings, now: Callable[[], datetime], turn: RateSlot) -> ProviderSetup:
+def _new_provider_setup(settings: Settings, now: Callable[[], datetime], wait_for_slot: RateSlot) -> ProviderSetup:
     return ProviderSetup(
         clock=now,
         return_path=settings.return_path,
-        wait_for_slot=turn,
+        wait_for_slot=wait_for_slot,
         region=settings.ses_region,
         endpoint=settings.ses_endpoint_url,
         bounce_without_mx=settings.ses_mx_failure is MxFailure.REJECT,
@@ -177,27 +177,27 @@ def _setup(settings: Settings, now: Callable[[], datetime], turn: RateSlot) -> P
 
 
 def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | None:
-    """Makes what hands mail over, where a mail server is set."""
+    """Return the client of the mail server that reminders are sent by, or None where none is set."""
     server, sender = settings.smtp_url, settings.mail_sender
-    return None if server is None or sender is None else _smtp(settings, server, sender, now)
+    return None if server is None or sender is None else _new_mailer(settings, server, sender, now)
 
 
-def _proving(settings: Settings, now: Callable[[], datetime]) -> ProofSetup | None:
-    """Makes what sends proofs, and reads them where it is said how."""
+def _new_proof_setup(settings: Settings, now: Callable[[], datetime]) -> ProofSetup | None:
+    """Return how proofs are sent, and read where PROOF_IMAP_URL is set; None without PROOF_MAILBOX."""
     server, mailbox = settings.proof_smtp_url or settings.smtp_url, settings.proof_mailbox
     imap = settings.proof_imap_url
     if server is None or mailbox is None:
         return None
     reader = None
     if imap is not None:
-        from letterhead.adapters.imap import ImapMailbox  # loaded by those alone who use it
+        from letterhead.adapters.imap import ImapMailbox  # only for those who use it
 
         reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
-    return ProofSetup(to=mailbox.address, mailer=_smtp(settings, server, mailbox, now), mailbox=reader)
+    return ProofSetup(to=mailbox.address, mailer=_new_mailer(settings, server, mailbox, now), mailbox=reader)
 
 
-def _smtp(settings: Settings, server: SmtpServer, sender: SenderAddress, now: Callable[[], datetime]) -> Mailer:
-    from letterhead.adapters.smtp import MailServer, SmtpMailer  # loaded by those alone who use it
+def _new_mailer(settings: Settings, server: SmtpServer, sender: SenderAddress, now: Callable[[], datetime]) -> Mailer:
+    from letterhead.adapters.smtp import MailServer, SmtpMailer  # only for those who use it
 
     return SmtpMailer(
         MailServer(
@@ -215,7 +215,7 @@ def _smtp(settings: Settings, server: SmtpServer, sender: SenderAddress, now: Ca
 
 
 def publisher(settings: Settings) -> Publisher | None:
-    """Makes what writes the operator's own zone, where one is set."""
+    """Return the client that updates the operator's own zone, or None where none is set."""
     zone, server, key = settings.dkim_zone, settings.dkim_zone_server, settings.dkim_zone_tsig
     if zone is None or server is None or key is None:
         return None
@@ -223,18 +223,18 @@ def publisher(settings: Settings) -> Publisher | None:
 
 
 def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:
-    """Makes what signs people in by OpenID Connect, where a provider is set."""
+    """Return the OpenID Connect client, or None where no provider is set."""
     issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
     if issuer is None or client_id is None or secret is None:
         return None
-    from letterhead.adapters.openid import Claims, OpenIdProvider  # loaded by those alone who use it
+    from letterhead.adapters.openid import Claims, OpenIdProvider  # only for those who use it
 
     claims = Claims(account=settings.oidc_account_claim, scope=settings.oidc_scope_claim, unless=settings.oidc_scope)
     return OpenIdProvider(issuer, client_id, secret, claims, now=now)
 
 
 def resolver(settings: Settings) -> DnsResolver:
-    """Makes the resolver that asks real DNS."""
+    """Return the resolver that asks real DNS."""
     rules = name_rules(settings)
     endpoints = settings.dns_resolvers or system_resolvers()
     addresses = [_address(endpoint) for endpoint in endpoints]
@@ -248,7 +248,7 @@ def _address(endpoint: HostPort) -> tuple[str, int]:
 
 
 def name_rules(settings: Settings) -> NameRules:
-    """Gives the rules that names are parsed by."""
+    """Return the rules that domain names are parsed by."""
     return NameRules(
         icann=suffixes(only_icann=True),
         any_suffix=suffixes(),

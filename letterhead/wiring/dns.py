@@ -1,10 +1,10 @@
-"""Knows what stands behind the resolver's port for whoever only looks at DNS: real servers, or zone text.
+"""The resolver, and the tables of public suffixes and DNS hosts.
 
 Apart from wiring/assemble.py, so that `letterhead check` starts without storage, providers and keys.
 """
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -13,12 +13,11 @@ from publicsuffixlist import PublicSuffixList
 from letterhead import core
 from letterhead.adapters.dns.hosts import TABLE, load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.transport import SocketAddress
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.names.domain_names import SuffixRules
 
 __all__ = ["ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "suffixes"]
-
-Address = tuple[str, int]
 
 
 def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE) -> str:
@@ -38,30 +37,26 @@ def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE)
 
 
 class _Suffixes:
-    """Reads the list that comes with its package, 0.1 s of work, when it is asked for the first time."""
+    """The public suffix list, which is parsed at its first use: that takes 0.1 s."""
 
     def __init__(self, *, only_icann: bool) -> None:
-        self._only_icann = only_icann
-
-    @cached_property
-    def _list(self) -> PublicSuffixList:
-        return PublicSuffixList(only_icann=self._only_icann, accept_unknown=False)
+        self._load = cache(partial(PublicSuffixList, only_icann=only_icann, accept_unknown=False))
 
     def publicsuffix(self, domain: str, accept_unknown: bool | None = None) -> str | None:
-        found: str | None = self._list.publicsuffix(domain, accept_unknown)
+        found: str | None = self._load().publicsuffix(domain, accept_unknown)
         return found
 
 
 @cache
 def suffixes(*, only_icann: bool = False) -> SuffixRules:
-    """Gives the public suffix rules, private ones too unless `only_icann`; read once in the life of the process."""
+    """Return the public suffix rules, private ones too unless `only_icann`; parsed once in a process."""
     return _Suffixes(only_icann=only_icann)
 
 
 def resolver_at(
-    resolvers: Sequence[Address], authoritative_port: int, rules: SuffixRules, *, private_servers: bool
+    resolvers: Sequence[SocketAddress], authoritative_port: int, rules: SuffixRules, *, private_servers: bool
 ) -> DnsResolver:
-    """Makes the resolver that asks real DNS, by way of these resolvers."""
+    """Return the resolver that asks real DNS: these recursive resolvers, and authoritative servers."""
     return DnsResolver(
         resolvers,
         authoritative_port,

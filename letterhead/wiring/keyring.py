@@ -1,11 +1,10 @@
-"""Knows where the key-encryption keys come from, and sees at a start that what is sealed in the database opens."""
+"""The key-encryption keys, checked at the start against what is sealed in the database; the pepper."""
 
 import secrets
-from collections.abc import Sequence
 
 from letterhead.adapters import aws
 from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, missing_key, sealed_by
-from letterhead.adapters.keyring_settings import KeyEncryptionKey, KeySource, KmsKey, new_key_text, parse_keys
+from letterhead.adapters.keyring_settings import KeyEncryptionKey, KmsKey, new_key_text, parse_keys
 from letterhead.config import Settings, key_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
@@ -15,19 +14,35 @@ SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
 
 
 async def open_keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
-    """Opens the keyring, and refuses keys that do not open what is in the database, before anything is written to it.
+    """Open the keyring; refuse keys that do not open what is in the database, before anything is written to it.
 
     Faults: `config-invalid`, `keyring-wrong`, `unreachable` where AWS KMS keeps a key and can't be asked.
     """
     sentinel = await store.installation_secret(SENTINEL)
     make = new_key_text if sentinel is None else None
     sources = parse_keys(reveal(key_text(settings, make)).decode())
-    known = [key for source in sources if (key := await _known(source, store)) is not None]
+    keys: dict[str, KeyEncryptionKey] = {}
+    for source in sources:
+        key = await _open_kms_key(source, store, make=False) if isinstance(source, KmsKey) else source
+        if key is not None:
+            keys[source.id] = key
     if sentinel is not None:
-        _refuse_wrong(sentinel, sources, known)
-    ids = {key.id for key in known}
-    made = [await _made(source, store) for source in sources if source.id not in ids and isinstance(source, KmsKey)]
-    keys = {key.id: key for key in (*known, *made)}
+        needed, ids = sealed_by(sentinel), [source.id for source in sources]
+        if needed not in ids:
+            raise missing_key(needed, ids)
+        if needed not in keys:
+            raise Fault(
+                Kind.KEYRING_WRONG,
+                f"The database is sealed with the key-encryption key {needed!r}, and holds nothing of it that AWS KMS "
+                "could open: that row is gone from the vault, or the key was another one before.",
+                f"Restore the row from a backup, or put the key {needed!r} back as it was.",
+            )
+        EnvelopeKeyring(list(keys.values())).check_sentinel(sentinel)
+    for source in sources:
+        if isinstance(source, KmsKey) and source.id not in keys:
+            key = await _open_kms_key(source, store, make=True)
+            assert key is not None  # noqa: S101 made just now
+            keys[source.id] = key
     keyring = EnvelopeKeyring([keys[source.id] for source in sources])
     if sentinel is None:
         sentinel = await store.installation_secret(SENTINEL, keyring.sentinel())
@@ -37,61 +52,33 @@ async def open_keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
 
 
 def kept_by_kms(settings: Settings) -> list[str]:
-    """Names the keys that AWS KMS keeps, each with its ARN."""
+    """Return the keys that AWS KMS keeps, each as its id and ARN for people; raise as `key_text` does."""
     sources = parse_keys(reveal(key_text(settings, None)).decode())
     return [f"{source.id!r} by {source.arn}" for source in sources if isinstance(source, KmsKey)]
 
 
-def _refuse_wrong(sentinel: bytes, sources: Sequence[KeySource], known: Sequence[KeyEncryptionKey]) -> None:
-    needed, ids = sealed_by(sentinel), [source.id for source in sources]
-    if needed not in ids:
-        raise missing_key(needed, ids)
-    if needed not in {key.id for key in known}:
-        raise Fault(
-            Kind.KEYRING_WRONG,
-            f"The database is sealed with the key-encryption key {needed!r}, and holds nothing of it that AWS KMS could"
-            " open: that row is gone from the vault, or the key was another one before.",
-            f"Restore the row from a backup, or put the key {needed!r} back as it was.",
-        )
-    EnvelopeKeyring(known).check_sentinel(sentinel)
+async def _open_kms_key(source: KmsKey, store: Store, *, make: bool) -> KeyEncryptionKey | None:
+    """Open a key that AWS KMS keeps; where there is none yet have KMS make it, or return None.
 
-
-async def _known(source: KeySource, store: Store) -> KeyEncryptionKey | None:
-    """Gives a key that is there already; nothing for one that AWS KMS is to make."""
-    if isinstance(source, KeyEncryptionKey):
-        return source
-    blob = await store.installation_secret(_place(source))
-    return None if blob is None else await _opened(source, blob, store)
-
-
-async def _made(source: KmsKey, store: Store) -> KeyEncryptionKey:
-    """Has KMS make a key; of several processes that start at once the first decides which one it is."""
+    Of several processes that make it at once, the first to store its key decides.
+    """
+    place = f"kek|{source.id}"
+    blob = await store.installation_secret(place)
+    if blob is None and not make:
+        return None
     aws.require(f"LETTERHEAD_KEYS has AWS KMS keep {source.id!r}")
-    from letterhead.adapters import kms  # here, since it wants Amazon's client
+    from letterhead.adapters import kms  # here, since it needs Amazon's client
 
-    blob = await store.installation_secret(_place(source), await kms.make_key(source, await _context(source, store)))
+    # Binds the key to its id in this installation; CloudTrail shows it with each use.
+    context = {"letterhead:installation": await installation(store), "letterhead:key": source.id}
+    if blob is None:
+        blob = await store.installation_secret(place, await kms.make_key(source, context))
     assert blob is not None  # noqa: S101 just kept
-    return await _opened(source, blob, store)
-
-
-async def _opened(source: KmsKey, blob: bytes, store: Store) -> KeyEncryptionKey:
-    aws.require(f"LETTERHEAD_KEYS has AWS KMS keep {source.id!r}")
-    from letterhead.adapters import kms
-
-    return await kms.open_key(source, blob, await _context(source, store))
-
-
-def _place(source: KmsKey) -> str:
-    return f"kek|{source.id}"
-
-
-async def _context(source: KmsKey, store: Store) -> dict[str, str]:
-    """Binds a key to its id in this installation; CloudTrail shows it with each use."""
-    return {"letterhead:installation": await installation(store), "letterhead:key": source.id}
+    return await kms.open_key(source, blob, context)
 
 
 async def pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
-    """Gives the pepper of the API keys' digests, made at the first start and sealed like every secret."""
+    """Return the pepper of the API keys' digests, made at the first start and sealed like every secret."""
     sealed = await store.installation_secret(PEPPER)
     if sealed is None:
         sealed = await store.installation_secret(PEPPER, keyring.seal(make_pepper(), PEPPER))
@@ -100,7 +87,7 @@ async def pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
 
 
 async def installation(store: Store) -> str:
-    """Names this installation, in the owner tags at the provider: made once."""
+    """Return this installation's name, which the owner tags at the provider carry; made at the first start."""
     name = await store.installation_secret(INSTALLATION) or await store.installation_secret(
         INSTALLATION, secrets.token_hex(6).encode()
     )

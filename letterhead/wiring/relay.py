@@ -1,6 +1,6 @@
-"""Knows which adapters stand behind the signing relay's ports, and its TLS.
+"""The adapters behind the signing relay's ports, and its TLS certificate.
 
-Apart from wiring/assemble.py, so that an SMTP client is loaded by those alone who relay.
+Apart from wiring/assemble.py, so that only the relay loads an SMTP client.
 """
 
 import socket
@@ -19,9 +19,9 @@ from letterhead.ports.relay import RelayDeps
 
 @asynccontextmanager
 async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
-    """Opens what the relay needs: the queue, which it holds alone, and the way to the smart host.
+    """Open what the relay needs: the queue, which one process locks, and the client of the smart host.
 
-    Fault `config-invalid` where no smart host is set, or the queue can't be had.
+    Fault `config-invalid` where no smart host is set, or the queue can't be opened.
     """
     server = settings.relay_smarthost
     if server is None:
@@ -57,7 +57,7 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
 
 
 def certificate(settings: Settings) -> ssl.SSLContext | None:
-    """Loads the relay's certificate, where one is set; Fault `config-invalid` where it does not load."""
+    """Load the relay's certificate, None where none is set; Fault `config-invalid` where it does not load."""
     if settings.relay_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -75,7 +75,7 @@ def certificate(settings: Settings) -> ssl.SSLContext | None:
 
 
 def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Loads the certificate as its files are now, for all connections that begin from now on."""
+    """Load the certificate as its files are now, for the connections that begin later."""
     chain, key = settings.relay_certificate, settings.relay_certificate_key
     assert chain is not None  # noqa: S101 the settings were checked
     context.load_cert_chain(chain, key, password="")

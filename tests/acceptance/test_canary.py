@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from letterhead import config
 from letterhead.core.secret import reveal
 from letterhead.operations import checks, reminders
-from letterhead.operations.domains import key_purpose
+from letterhead.operations.domain_keys import key_purpose
 from letterhead.ports.deps import Deps
 from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.wiring.assemble import Overrides, open_deps

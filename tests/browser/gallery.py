@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from letterhead import worker
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
-from letterhead.cli.demo.stage import Clock, Zones, live
-from letterhead.cli.demo.story import PARTS
+from letterhead.cli.demo.stage import DemoClock, Zones, replay_past
+from letterhead.cli.demo.story import DOMAINS
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
 from letterhead.core.findings.diagnosis import Finding
@@ -101,10 +101,8 @@ class Gallery:
 
         async def make() -> str:
             caller = await accounts.caller_of(self.world.deps, self.world.key)
-            name = f"a key of the scope {scope}"
-            made = await accounts.make_key(
-                self.world.deps, caller, OPERATOR, name=name, key_type="secret", scope=scope, environment_id=None
-            )
+            request = accounts.NewKeyRequest(name=f"a key of the scope {scope}", scope=scope)
+            made = await accounts.make_key(self.world.deps, caller, OPERATOR, request)
             return made.text
 
         return self.do(make())
@@ -211,15 +209,15 @@ def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery
 async def _running(
     folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
 ) -> AsyncIterator[Gallery]:
-    clock, zones = Clock(), Zones()
-    moods = {part.sender: SimulatedBehaviour(part.mood) for part in PARTS}
+    clock, zones = DemoClock(), Zones()
+    moods = {each.sender: SimulatedBehaviour(each.behaviour) for each in DOMAINS}
     provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         stand = Overrides(resolver=zones, provider=provider, now=clock)
         async with opened(folder, stand, PUBLIC_URL=url, **openid) as world:
-            await live(world.deps, clock, zones, world.account.id)
+            await replay_past(world.deps, clock, zones, world.account.id)
             await _past(world)
             settings = WebSettings(
                 public_url=url, operator_token=Secret(OPERATOR_TOKEN.encode()), embed_origins=(application.url,),

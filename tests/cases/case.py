@@ -28,7 +28,7 @@ from letterhead.core.dns.records import quote, split_text, zone_line
 from letterhead.core.domain.domain import KeyDelegation
 from letterhead.core.findings.diagnosis import History
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
-from letterhead.operations.dns_questions import ask_until_answered
+from letterhead.operations.dns_questions import DnsRequest, ask_until_answered
 from tests.core import samples
 
 FOLDER = Path(__file__).parent
@@ -128,5 +128,5 @@ def examine(case: Case) -> tuple[CheckJudgement, int]:
 
 async def _examine(case: Case) -> tuple[CheckJudgement, int]:
     resolver = ZoneFileResolver(case.text, resolver=RESOLVER)
-    seen = await ask_until_answered(resolver, case.plan, case.history, thorough=True)
+    seen = await ask_until_answered(resolver, DnsRequest(plan=case.plan, history=case.history))
     return check.examine(case.plan, seen, history=case.history), len(seen)

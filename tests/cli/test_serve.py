@@ -8,13 +8,23 @@ import shlex
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from letterhead.cli.exit_codes import Exit
-from tests.rigs.command import OPERATOR_TOKEN, Result, letterhead, running, settings_for, started
+from tests.rigs.command import (
+    LETTERHEAD,
+    OPERATOR_TOKEN,
+    Result,
+    environment,
+    letterhead,
+    running,
+    settings_for,
+    started,
+)
 from tests.rigs.processes import free_port
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
@@ -115,6 +125,29 @@ def test_port_in_use_is_one_line(tmp_path: Path) -> None:
     one_line_and_a_fix(result)
     assert "LETTERHEAD_BIND" in result.err
     assert not (tmp_path / "letterhead.db").exists()
+
+
+def test_a_passed_descriptor_must_listen(tmp_path: Path) -> None:
+    """A descriptor that is closed, no socket, or a socket that does not listen is told in one line with what to do."""
+    with socket.socket() as idle, (tmp_path / "file").open("w") as file:
+        open_fds = (file.fileno(), idle.fileno())
+        for fd, why in zip((99, *open_fds), ("Bad file descriptor", "non-socket", "not listening"), strict=True):
+            run = subprocess.run(
+                [LETTERHEAD, "serve", "--fd", str(fd)], env=environment(**settings_for(tmp_path)), cwd=tmp_path,
+                pass_fds=open_fds, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert run.returncode == Exit.USAGE
+            one_line_and_a_fix(Result(run.returncode, run.stdout, run.stderr))
+            assert f"Descriptor {fd} " in run.stderr
+            assert why in run.stderr
+
+
+def test_sockets_for_another_process_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LISTEN_FDS that were meant for a process which started this one mean nothing here (sd_listen_fds(3))."""
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    with running(tmp_path) as service:
+        assert service.get("/healthz").status_code == 200
 
 
 def test_embedded_database_has_one_owner(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from letterhead.core.check import check
-from letterhead.core.dns.answers import THE_WAY, Perspective, Question, Reply, Seen, Unanswered, View, Why
+from letterhead.core.dns.answers import DELEGATION_LOOKUP, Perspective, Question, Reply, Seen, Unanswered, View, Why
 from letterhead.core.domain import provider_findings
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.evidence import Evidence, RecordState
@@ -114,7 +114,7 @@ def of_resolvers(why: Why, zone: str | None = None) -> list[Finding]:
     told: dict[Question, tuple[Reply, ...]] = {}
     for record in plan.records:
         for view in (View.EVERY_SERVER, View.TWO_SERVERS):
-            there = Perspective(view=view, server=THE_WAY, zone=zone)
+            there = Perspective(view=view, server=DELEGATION_LOOKUP, zone=zone)
             asked = Question(name=record.host, rdtype=record.rdtype, view=view)
             told[asked] = (Reply(perspective=there, answer=Unanswered(why=why)),)
         told |= _at_resolver(record.host, record.rdtype, Unanswered(why=Why.SERVER_FAILURE))

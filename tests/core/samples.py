@@ -1,16 +1,21 @@
 """Builds what the core judges, briefly: plans, replies and what was seen."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from msgspec.structs import replace
 
 from letterhead.core.check.check import plan_for
 from letterhead.core.dns.answers import Answer, Found, Perspective, Question, Reply, Seen, View
 from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Target, Txt, split_text
-from letterhead.core.domain.domain import KeyDelegation
+from letterhead.core.domain.domain import Domain, KeyDelegation
+from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.plan.plan import Plan, RecordId
 
 KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA" + "q7R2" * 85 + "cQIDAQAB"
 PATH = ReturnPath(mx_host="feedback.mail.example", mx_priority=10, spf="include:spf.mail.example")
+BORN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def plan(
@@ -22,15 +27,24 @@ def plan(
     slots: KeyDelegation | None = None,
 ) -> Plan:
     """Plans the usual four records, or the two without a MAIL FROM domain."""
-    return plan_for(
+    claim = domain(sender, zone=zone, mail_from=f"{label}.{sender}" if mail_from else None, slots=slots)
+    return plan_for(claim, PATH)
+
+
+def domain(sender: str = "acme.dev", *, public_key: str = KEY, **more: Any) -> Domain:
+    """Returns a verified claim with the selector lh1, and without a MAIL FROM domain unless one is given."""
+    health = new_health(HealthState.VERIFIED, BORN)
+    claim = Domain(
+        id="dom_1",
+        account_id="acc_1",
         sender=sender,
-        zone=zone or sender,
         selector="lh1",
-        public_key=KEY,
-        mail_from_name=f"{label}.{sender}" if mail_from else None,
-        path=PATH,
-        home=slots,
+        public_key=public_key,
+        created_at=BORN,
+        last_sync=BORN,
+        dkim=health,
     )
+    return replace(claim, **more)
 
 
 def signed_by(plan: Plan, signer: str) -> Plan:

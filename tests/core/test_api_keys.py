@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, mask, new_api_key, well_formed
+from letterhead.core.accounts.api_keys import ALPHABET, Mode, digest, is_well_formed, mask, new_api_key
 from letterhead.core.secret import Secret
 
 OCTETS = st.binary(min_size=32, max_size=32)
@@ -25,7 +25,7 @@ def test_every_key_is_well_formed(octets: bytes, mode: Mode) -> None:
     text, _ = new_api_key(mode, octets)
     assert re.fullmatch(r"lh_(live|test)_[0-9A-Za-z]{36}", text)
     assert text.startswith(f"lh_{mode.value}_")
-    assert well_formed(text)
+    assert is_well_formed(text)
 
 
 @given(octets=OCTETS, place=st.integers(8, 43), change=st.integers(1, 61))
@@ -33,7 +33,7 @@ def test_every_typo_is_seen(octets: bytes, place: int, change: int) -> None:
     """One wrong character, anywhere, is found without the database."""
     text, _ = new_api_key(Mode.LIVE, octets)
     wrong = ALPHABET[(ALPHABET.index(text[place]) + change) % 62]
-    assert not well_formed(text[:place] + wrong + text[place + 1 :])
+    assert not is_well_formed(text[:place] + wrong + text[place + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,14 @@ def test_every_typo_is_seen(octets: bytes, place: int, change: int) -> None:
 def test_other_texts_are_no_keys(spoil: Callable[[str], str]) -> None:
     """A cut, padded, recased or relabelled key is no key."""
     text, _ = new_api_key(Mode.LIVE, SOME)
-    assert not well_formed(spoil(text))
+    assert not is_well_formed(spoil(text))
 
 
 def test_masked_text_tells_little() -> None:
     """A list shows the mode and four characters of the thirty that count."""
     text, shown = new_api_key(Mode.TEST, SOME)
     assert shown == mask(text) == text[:12] + "…"
-    assert not well_formed(shown)
+    assert not is_well_formed(shown)
 
 
 def test_too_little_chance_is_a_bug() -> None:

@@ -14,7 +14,7 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.core.rotation.propagation import NOBODY, Propagation, joint_propagation
+from letterhead.core.rotation.propagation import NOT_ASKED, Propagation, joint_propagation
 from letterhead.core.rotation.rotation import KeyObservation, Stage
 from letterhead.core.schedule import check_schedule
 from tests.core import samples
@@ -150,7 +150,7 @@ def test_the_next_key_is_seen_where_alias_and_key_are() -> None:
     assert seen_at("lh2.another.keys.example", right).missing_at
     assert seen_at(None, right).unreachable
     assert joint_propagation(delegated_keys.planned_cnames("acme.dev", "lh1", HOME), {}) == Propagation(
-        unreachable=NOBODY
+        unreachable=NOT_ASKED
     )
     assert joint_propagation((), {}) is None
 

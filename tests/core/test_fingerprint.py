@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.check.check import all_there
+from letterhead.core.check.check import all_present
 from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import (
     Answer,
@@ -91,4 +91,4 @@ def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
     assert is_cacheable([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert is_cacheable([*all_there(PLAN).results, *map(standing, optional)])
+    assert is_cacheable([*all_present(PLAN).results, *map(standing, optional)])

@@ -95,7 +95,7 @@ def test_a_hostile_message_is_judged_at_once(name: str) -> None:
 def test_no_more_than_eight_signatures_are_looked_at() -> None:
     """The rest is counted and said."""
     found = judged(HOSTILE["100 signatures"], ZONE)
-    assert (len(found.dkim), found.case.skipped) == (MOST_SIGNATURES, 92)
+    assert (len(found.dkim), found.given.skipped) == (MOST_SIGNATURES, 92)
 
 
 @given(st.binary(max_size=400))

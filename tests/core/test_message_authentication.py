@@ -367,9 +367,10 @@ PUBLIC = (
 def test_the_envelope_is_read_off_the_message() -> None:
     """Return-Path gives the sender; the topmost Received field with a public address the client, and it is told."""
     found = judged(b"Return-Path: <bounce@lh.acme.dev>\r\n" + INNER + PRIVATE + PUBLIC + SIGNED, ZONE)
-    envelope = found.case.envelope
-    assert (envelope.client_ip, envelope.client_told, envelope.helo) == ("9.9.9.9", Provenance.RECEIVED, "out.acme.dev")
-    assert (envelope.mail_from, envelope.mail_from_told) == ("bounce@lh.acme.dev", Provenance.RETURN_PATH)
+    envelope = found.given.envelope
+    assert (envelope.client_ip, envelope.helo) == ("9.9.9.9", "out.acme.dev")
+    assert envelope.client_source is Provenance.RECEIVED
+    assert (envelope.mail_from, envelope.mail_from_source) == ("bounce@lh.acme.dev", Provenance.RETURN_PATH)
     assert "[9.9.9.9]" in (envelope.received or "")
     assert found.spf.judgement.result == "fail"
 

@@ -256,10 +256,7 @@ def test_an_old_key_is_gone_with_its_record_or_its_p(answer: Answer, sight: Reco
 
 def test_the_new_keys_record_is_planned_and_never_blocks() -> None:
     """It is asked for at every server; what is wrong with it is a warning, since no mail depends on it yet."""
-    plan = check.plan_for(
-        sender="example.com", zone="example.com", selector="s1", public_key=samples.KEY, mail_from_name=None, path=None,
-        rotation=rotating().rotation,
-    )  # fmt: skip
+    plan = check.plan_for(rotating(public_key=samples.KEY), None)
     record = plan.record(RecordId.DKIM_NEXT)
     assert record is not None
     assert not record.required

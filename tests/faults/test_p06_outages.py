@@ -26,7 +26,7 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.schedule import check_schedule
 from letterhead.core.schedule.reminder_mail import Email
 from letterhead.operations import checks, reminders
-from letterhead.operations.dns_questions import ask_until_answered, load_check_context, load_history
+from letterhead.operations.dns_questions import DnsRequest, ask_until_answered, load_check_context, load_history
 from letterhead.operations.domains import plan_of
 from letterhead.ports.mail import DeliveryResult, SendResult
 from letterhead.ports.resolver import Allowance
@@ -99,7 +99,8 @@ async def evidence(world: World, dns: FailingDns, failure: Why | None) -> Eviden
         plan_of(world.deps, domain),
         load_history(world.deps, domain, await load_check_context(world.deps, domain)),
     )
-    seen = await ask_until_answered(world.deps.resolver, plan, history, thorough=failure is not None)
+    request = DnsRequest(plan=plan, history=history, thorough=failure is not None)
+    seen = await ask_until_answered(world.deps.resolver, request)
     learnt = await checks._evidence(world.deps, domain, checkup.judge_all(plan, seen), None)
     return Evidence(dkim=learnt.dkim, mail_from=learnt.mail_from)
 

@@ -23,6 +23,7 @@ from letterhead.core.dns.records import Txt
 from letterhead.core.domain.evidence import RecordState, record_state
 from letterhead.core.domain.provider_identity import ReturnPath
 from letterhead.core.plan.plan import Plan, RecordId
+from tests.core import samples
 from tests.faults.conftest import Figures
 
 SENDER, SELECTOR = "acme.test", "lhabc"
@@ -42,14 +43,8 @@ def public_key(number: int) -> str:
 @lru_cache
 def plan() -> Plan:
     """Plans one claim."""
-    return check.plan_for(
-        sender=SENDER,
-        zone=SENDER,
-        selector=SELECTOR,
-        public_key=public_key(0),
-        mail_from_name=f"mail.{SENDER}",
-        path=PATH,
-    )
+    claim = samples.domain(SENDER, selector=SELECTOR, public_key=public_key(0), mail_from=f"mail.{SENDER}")
+    return check.plan_for(claim, PATH)
 
 
 def ours() -> str:

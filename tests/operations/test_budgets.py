@@ -28,9 +28,8 @@ async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore) -> in
     async with at_once, serving(each.text, each=4, resolvers=3) as servers:
         allowance = Allowance(packets=MANY, until=asyncio.get_running_loop().time() + 20)
         resolver = DnsResolver(servers.resolvers, servers.port, per_try_timeout=PER_TRY)
-        seen = await dns_questions.ask_until_answered(
-            resolver, each.plan, each.history, thorough=thorough, allowed=allowance
-        )
+        request = dns_questions.DnsRequest(plan=each.plan, history=each.history, thorough=thorough)
+        seen = await dns_questions.ask_until_answered(resolver, request, allowed=allowance)
         if not thorough:
             standings = [check.judge_record(record, seen) for record in each.plan.records if record.required]
             assert all(standing.verdict is Verdict.PRESENT for standing in standings), each.name

@@ -21,9 +21,7 @@ PATH = ReturnPath(mx_host="bounces.mail.test", mx_priority=10, spf="include:spf.
 
 def planned(sender: str) -> tuple[PlannedRecord, ...]:
     """Plans what the lab's mail provider asks for."""
-    return plan_for(
-        sender=sender, zone=sender, selector="lh1", public_key=samples.KEY, mail_from_name=f"lh.{sender}", path=PATH
-    ).records
+    return plan_for(samples.domain(sender, mail_from=f"lh.{sender}"), PATH).records
 
 
 async def checked(lab: DnsLab, folder: Path, sender: str, *more: str) -> tuple[int, dict[str, Any]]:

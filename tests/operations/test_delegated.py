@@ -11,6 +11,7 @@ from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, rotations
+from letterhead.operations.domain_keys import key_purpose
 from letterhead.operations.rotations import NOTHING, RotationRequest
 from tests.operations.delegated_story import Story, delegated_story, key_zone, publish_alias
 from tests.operations.world import OPERATOR, Clock, World, opened
@@ -203,11 +204,12 @@ async def test_a_key_opens_only_in_its_own_claim(story: Story, zone: str) -> Non
     first = await story.add(zone)
     sealed = await story.world.deps.store.sealed_key(first.id, "lh1")
     assert sealed is not None
-    domains.private_key(story.world.deps, first, sealed)
+    keyring = story.world.deps.keyring
+    keyring.unseal(sealed, key_purpose(first))
     await domains.delete_domain(story.world.deps, story.world.account.id, zone, OPERATOR)
     again = await story.add(zone)
     with pytest.raises(Fault) as refused:
-        domains.private_key(story.world.deps, again, sealed)
+        keyring.unseal(sealed, key_purpose(again))
     assert refused.value.kind is Kind.KEYRING_WRONG
 
 

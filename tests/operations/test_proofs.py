@@ -17,7 +17,8 @@ from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import proofs
-from letterhead.operations.domains import plan_of, private_key
+from letterhead.operations.domain_keys import key_purpose
+from letterhead.operations.domains import plan_of
 from letterhead.operations.proofs import AuthenticatedMessage, ProofSent, ReceivedMessage
 from letterhead.ports.mail import ProofSetup
 from tests.operations.world import OPERATOR, Clock, World
@@ -33,7 +34,7 @@ async def key_of(world: World, domain: Domain) -> str:
     """Gives a domain's private key as the API shows it."""
     sealed = await world.deps.store.sealed_key(domain.id, domain.selector)
     assert sealed is not None
-    return base64.b64encode(reveal(private_key(world.deps, domain, sealed))).decode()
+    return base64.b64encode(reveal(world.deps.keyring.unseal(sealed, key_purpose(domain)))).decode()
 
 
 def quoted(text: str) -> str:

@@ -329,7 +329,7 @@ async def test_no_account_has_an_address_that_breaks_a_header(ours: World, email
     """An odd address is refused where accounts are made and changed."""
     for attempt in (
         accounts.open_account(ours.deps, "Odd", email, ours.account.limits, OPERATOR),
-        accounts.change_account(ours.deps, ours.account.id, OPERATOR, email=email),
+        accounts.change_account(ours.deps, ours.account.id, OPERATOR, accounts.AccountUpdate(email=email)),
     ):
         with pytest.raises(Fault) as caught:
             await attempt

@@ -53,9 +53,9 @@ async def test_what_could_not_be_written_is_kept(tmp_path: Path, dns: WrittenDns
 async def test_the_account_is_asked_once_in_a_quarter_of_an_hour(tmp_path: Path, dns: WrittenDns, clock: Clock) -> None:
     """However many workers there are; and each time the answer takes the place of the one before."""
     async with opened(tmp_path, Overrides(resolver=dns, now=clock)) as world:
-        asked = [await self_monitoring.look_at_account(world.deps) for _ in range(2)]
+        asked = [await self_monitoring.update_provider_health(world.deps) for _ in range(2)]
         clock.turn(minutes=15)
-        asked.append(await self_monitoring.look_at_account(world.deps))
+        asked.append(await self_monitoring.update_provider_health(world.deps))
         assert asked == [True, False, True]
         told = await world.deps.store.provider_health("dns")
         assert told is not None

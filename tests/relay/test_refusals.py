@@ -104,9 +104,8 @@ async def key_of(deps: Deps, relay: Relay, scope: Scope) -> tuple[str, str]:
     """Makes another key for the account; gives id and text."""
     world = relay.world
     caller = await accounts.caller_of(deps, world.key)
-    made = await accounts.make_key(
-        deps, caller, Actor(name=caller.key_id), name="x", key_type="secret", scope=scope, environment_id=None
-    )
+    request = accounts.NewKeyRequest(name="x", scope=scope)
+    made = await accounts.make_key(deps, caller, Actor(name=caller.key_id), request)
     return made.key.id, made.text
 
 

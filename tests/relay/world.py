@@ -97,8 +97,8 @@ async def running(
             )  # fmt: skip
             if prove:
                 await relay.prove(ACME)
-            ears = Listeners(plain=listener, secure=None, context=None, reload=lambda: False)
-            task = asyncio.create_task(run(world.deps, parts, settings, ears, relay.stop))
+            listeners = Listeners(plain=listener, secure=None, context=None, reload=lambda: False)
+            task = asyncio.create_task(run(world.deps, parts, settings, listeners, relay.stop))
             try:
                 yield relay
             finally:

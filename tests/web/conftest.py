@@ -47,9 +47,8 @@ class Installation:
     async def make_key(self, name: str, scope: Scope) -> str:
         """Makes a further key of an account with a scope."""
         caller = await accounts.caller_of(self.deps, self.keys[name])
-        made = await accounts.make_key(
-            self.deps, caller, OPERATOR, name=f"{scope} key", key_type="secret", scope=scope, environment_id=None
-        )
+        request = accounts.NewKeyRequest(name=f"{scope} key", scope=scope)
+        made = await accounts.make_key(self.deps, caller, OPERATOR, request)
         return made.text
 
     def client(self, key: str | None = None) -> httpx2.AsyncClient:

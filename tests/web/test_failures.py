@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations.sign_in_throttle import WRITES_BURST, SignInThrottle, neighbourhood
+from letterhead.operations.sign_in_throttle import WRITES_BURST, SignInThrottle, network_of
 from letterhead.web import WebSettings
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, noon, opened
@@ -90,4 +90,4 @@ async def test_guesses_from_everywhere_do_not_fill_the_store(world: World, clock
 )
 def test_one_host_has_one_count(address: str, counted: str) -> None:
     """An IPv6 host that has 2^64 addresses is counted as one."""
-    assert neighbourhood(address) == counted
+    assert network_of(address) == counted

@@ -14,7 +14,7 @@ import structlog
 from benchmarks import seed
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import Domain
-from letterhead.operations.domains import key_purpose
+from letterhead.operations.domain_keys import key_purpose
 from letterhead.ports.store.domains import DomainQuery, DomainUpdate
 from letterhead.web.routes.domains import LONG, PIECE
 from tests.web.conftest import Installation, running

@@ -12,7 +12,7 @@ import httpx2
 import structlog
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.accounts.setup_links import SetupLink, works
+from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import STATES
 from letterhead.core.findings.diagnosis import Severity
@@ -196,8 +196,8 @@ def test_a_link_works_until_its_end() -> None:
     """To the moment."""
     now = datetime(2026, 11, 23, tzinfo=UTC)
     link = SetupLink(id="l", account_id="a", domain_id="d", created_at=now, ends_at=now + timedelta(days=1))
-    assert works(link, now + timedelta(days=1, microseconds=-1))
-    assert not works(link, now + timedelta(days=1))
+    assert is_valid(link, now + timedelta(days=1, microseconds=-1))
+    assert not is_valid(link, now + timedelta(days=1))
 
 
 async def test_link_reads_and_writes_nothing_else(house: Installation, acme: httpx2.AsyncClient) -> None:

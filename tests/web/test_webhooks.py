@@ -119,7 +119,7 @@ async def test_message_and_list_tell_one_domain(house: Installation, acme: httpx
     assert listed.pop("privateDKIMKey")
     assert len(owed) == 2
     for each in owed:
-        told = msgspec.json.decode(deliveries.body_of(house.deps, each))
+        told = msgspec.json.decode(deliveries.message_body(house.deps, each))
         assert told["data"] == listed
         assert set(told) == {"id", "type", "timestamp", "detail", "data"}
 

@@ -18,7 +18,7 @@ from letterhead.adapters.dns.server_set import ServerSet, interleave_addresses
 from letterhead.adapters.dns.transport import SILENT, QuestionBudget, SocketAddress, exchange
 from letterhead.adapters.dns.wire import SOA, DnsMessage, DnsQuery, type_number
 from letterhead.core.dns.answers import (
-    THE_WAY,
+    DELEGATION_LOOKUP,
     Answer,
     Delegated,
     NxDomain,
@@ -252,7 +252,7 @@ class _Round:
             absent = NxDomain(negative_ttl=ttl, zone=name_text(cut.zone))
             answer = await self._delegated(below) if below else absent
         zone = answer.zone if isinstance(answer, Delegated | NxDomain) else None
-        perspective = Perspective(view=View.DELEGATION, server=THE_WAY, zone=zone)
+        perspective = Perspective(view=View.DELEGATION, server=DELEGATION_LOOKUP, zone=zone)
         return Reply(perspective=perspective, answer=answer)
 
     async def _delegated(self, cut: ZoneCut) -> Delegated:
@@ -278,4 +278,4 @@ class _Round:
 def _unasked(question: Question, answer: Answer, cut: ZoneCut | Unanswered | None = None) -> tuple[Reply, ...]:
     """Return a reply for servers that were not asked; with the zone, where it is the cause and not our resolvers."""
     zone = name_text(cut.zone) if isinstance(cut, ZoneCut) else None
-    return (Reply(perspective=Perspective(view=question.view, server=THE_WAY, zone=zone), answer=answer),)
+    return (Reply(perspective=Perspective(view=question.view, server=DELEGATION_LOOKUP, zone=zone), answer=answer),)

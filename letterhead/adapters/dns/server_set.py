@@ -8,7 +8,7 @@ from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_text
 from letterhead.adapters.dns.transport import SILENT, QuestionBudget, exchange
 from letterhead.adapters.dns.wire import DnsMessage, DnsQuery
-from letterhead.core.dns.answers import Aliased, Answer, Found, Nameserver, Perspective, Reply, Unanswered, View, Why
+from letterhead.core.dns.answers import Answer, Nameserver, Perspective, Reply, Unanswered, View, Why, fingerprint
 
 NO_RESPONSE = SILENT | {Why.NOT_ASKED}
 
@@ -82,19 +82,6 @@ def interleave_addresses(servers: Sequence[Nameserver]) -> list[tuple[str, str]]
 
 
 def are_alike(answers: Iterable[Answer]) -> bool:
-    """Return whether these are answers, and all the same but for their TTLs."""
-    gists = {_gist(answer) for answer in answers}
-    return len(gists) == 1 and None not in gists
-
-
-def _gist(answer: Answer) -> object:
-    """Return what two answers must share to be alike, TTLs aside; None for no answer."""
-    match answer:
-        case Unanswered():
-            return None
-        case Found():
-            return frozenset(answer.rrset.rdatas)
-        case Aliased():
-            return answer.target, answer.dangling
-        case _:
-            return type(answer)
+    """Return whether these are answers, and all say the same."""
+    fingerprints = {fingerprint(answer) for answer in answers}
+    return len(fingerprints) == 1 and None not in fingerprints

@@ -1,4 +1,4 @@
-"""Knows the ten domains of the demo: what their owners did, and when somebody looked."""
+"""The ten domains of the demo: their zones, and when each was checked."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,131 +17,127 @@ OTHER_KEY = (  # a real key, whose private half nobody kept
 
 
 def days(number: float) -> timedelta:
-    """Counts days."""
+    """Return a number of days."""
     return timedelta(days=number)
 
 
 def minutes(number: float) -> timedelta:
-    """Counts minutes."""
+    """Return a number of minutes."""
     return timedelta(minutes=number)
 
 
 @dataclass(frozen=True, slots=True)
 class StoryStep:
-    """Says what the zone is from some time before now on, and when it was looked at, as times before now."""
+    """A zone of the domain, and the checks while it was served, as times before now."""
 
     zone: str
-    looks: tuple[timedelta, ...]
+    checks: tuple[timedelta, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainStory:
-    """Holds one domain's story: `added` is how long before now; `mood` the simulated provider's."""
+    """A domain: `added` is the time before now, `behaviour` the simulated provider's."""
 
     sender: str
-    tale: str
+    text: str
     added: timedelta
-    turns: tuple[StoryStep, ...]
+    steps: tuple[StoryStep, ...]
     start: bool = True
-    mood: str = "normal"
-
-
-def _looked(*ago: timedelta) -> tuple[timedelta, ...]:
-    return ago
+    behaviour: str = "normal"
 
 
 APPEARS = "orchard.example"
 
-PARTS = (
+DOMAINS = (
     DomainStory(
         sender="lighthouse.example",
-        tale="verified for three months",
+        text="verified for three months",
         added=days(100),
-        turns=(StoryStep("good", _looked(days(100) - minutes(1), days(100) - minutes(2), days(50), days(1) / 4)),),
+        steps=(StoryStep("good", (days(100) - minutes(1), days(100) - minutes(2), days(50), days(1) / 4)),),
     ),
     DomainStory(
         sender="harbour.example",
-        tale="verified, but its records vanished this morning: at risk",
+        text="verified, but its records vanished this morning: at risk",
         added=days(60),
-        turns=(
-            StoryStep("good", _looked(days(60) - minutes(1), days(60) - minutes(2), days(30), days(1) / 4)),
-            StoryStep("missing", _looked(minutes(200), minutes(189), minutes(150))),
+        steps=(
+            StoryStep("good", (days(60) - minutes(1), days(60) - minutes(2), days(30), days(1) / 4)),
+            StoryStep("missing", (minutes(200), minutes(189), minutes(150))),
         ),
     ),
     DomainStory(
         sender="attic.example",
-        tale="never published anything for 72 hours: failed",
+        text="never published anything for 72 hours: failed",
         added=days(5),
-        turns=(StoryStep("missing", _looked(days(5) - minutes(1), days(4), days(3), days(1.9), days(1))),),
+        steps=(StoryStep("missing", (days(5) - minutes(1), days(4), days(3), days(1.9), days(1))),),
     ),
     DomainStory(
         sender="sketch.example",
-        tale="added, verification not asked for yet: a draft",
+        text="added, verification not asked for yet: a draft",
         added=days(2),
-        turns=(),
+        steps=(),
         start=False,
     ),
     DomainStory(
         sender="mirror.example",
-        tale="pasted the full name into a panel that appends the zone: the name is doubled",
+        text="pasted the full name into a panel that appends the zone: the name is doubled",
         added=minutes(40),
-        turns=(StoryStep("doubled", _looked(minutes(39), minutes(5))),),
+        steps=(StoryStep("doubled", (minutes(39), minutes(5))),),
     ),
     DomainStory(
         sender="locksmith.example",
-        tale="published a key, but another product's",
+        text="published a key, but another product's",
         added=minutes(90),
-        turns=(StoryStep("wrong-key", _looked(minutes(89), minutes(4))),),
+        steps=(StoryStep("wrong-key", (minutes(89), minutes(4))),),
     ),
     DomainStory(
         sender="twins.example",
-        tale="one of its two DNS servers still serves yesterday's zone",
+        text="one of its two DNS servers still serves yesterday's zone",
         added=minutes(120),
-        turns=(StoryStep("disagree", _looked(minutes(119), minutes(3))),),
+        steps=(StoryStep("disagree", (minutes(119), minutes(3))),),
     ),
     DomainStory(
         sender="hermit.example",
-        tale="its DNS servers do not answer, which says nothing about its records",
+        text="its DNS servers do not answer, which says nothing about its records",
         added=minutes(20),
-        turns=(StoryStep("silent", _looked(minutes(19), minutes(2))),),
+        steps=(StoryStep("silent", (minutes(19), minutes(2))),),
     ),
     DomainStory(
         sender="queue.example",
-        tale="its records are right; the provider has not come to look yet",
+        text="its records are right; the provider has not come to look yet",
         added=minutes(30),
-        turns=(StoryStep("good", _looked(minutes(29), minutes(10))),),
-        mood="pending",
+        steps=(StoryStep("good", (minutes(29), minutes(10))),),
+        behaviour="pending",
     ),
     DomainStory(
         sender=APPEARS,
-        tale="its records appear while you watch",
+        text="its records appear while you watch",
         added=timedelta(0),
-        turns=(StoryStep("missing", _looked(timedelta(0))),),
+        steps=(StoryStep("missing", (timedelta(0),)),),
     ),
 )
 
 
 def zone_text(name: str, plan: Plan) -> str:
-    """Writes a zone of the story with what was planned for its domain."""
+    """Return a zone of the story with the records that are planned for its domain."""
     template = (files(__package__) / "zones" / f"{name}.zone").read_text("ascii")
-    mx, spf = _planned(plan, RecordId.MAIL_FROM_MX), _planned(plan, RecordId.MAIL_FROM_SPF)
+    mx, spf = _record_of(plan, RecordId.MAIL_FROM_MX), _record_of(plan, RecordId.MAIL_FROM_SPF)
     return template.format(
         sender=plan.sender,
-        selector=_planned(plan, RecordId.DKIM).host.partition(".")[0],
-        key=_data(_planned(plan, RecordId.DKIM).value),
-        other_key=_data(OTHER_KEY),
+        selector=_record_of(plan, RecordId.DKIM).host.partition(".")[0],
+        key=_character_strings(_record_of(plan, RecordId.DKIM).value),
+        other_key=_character_strings(OTHER_KEY),
         mail_from=mx.host.removesuffix(f".{plan.sender}"),
         mx=f"{mx.priority} {mx.value}.",
-        spf=_data(spf.value),
+        spf=_character_strings(spf.value),
     )
 
 
-def _planned(plan: Plan, record_id: RecordId) -> PlannedRecord:
+def _record_of(plan: Plan, record_id: RecordId) -> PlannedRecord:
     record = plan.record(record_id)
     if record is None:
         raise LookupError(f"the simulated provider plans {record_id} for {plan.sender}")
     return record
 
 
-def _data(value: str) -> str:
+def _character_strings(value: str) -> str:
     return " ".join(quote(piece) for piece in split_text(value))

@@ -1,4 +1,8 @@
-"""Knows the command that gives a signing program its keys: asks the API, writes what changed, tells the program."""
+"""The command `letterhead export`: keys and tables for a signing program, from the API into files.
+
+- `formats`: the keys and tables of each program, as text.
+- `files`: files that others can't read, each replaced in one step.
+"""
 
 import base64
 import re
@@ -8,8 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -23,9 +26,9 @@ from letterhead.errors import Fault, Kind
 
 SIGNS = ("SUCCESS", "TEMPORARY_FAILURE")  # whose key is in DNS
 RELOAD_SECONDS = 60
-OWED = ".reload-owed"
-FORGETS_WITHIN = 3600  # seconds, for a program that reads its tables anew by itself
-# What a server that is not ours may send: no part of it becomes a path or a line of a table unless it looks like this.
+RELOAD_DUE = ".reload-owed"
+FORGETS_WITHIN = 3600  # seconds, for a program that reloads its tables by itself
+# Another server may send anything: nothing becomes a path or a line of a table unless it matches this.
 _NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*")
 # Every program's grammar takes such a path as it is: no space, quote, colon, comma, brace or percent.
 _PATH = re.compile(r"/[A-Za-z0-9_./-]*")
@@ -62,30 +65,25 @@ def export(
     owner
         The user who may read the files: the one that the program runs as. Only root can give files away.
     """
-    target = _folder(folder)
+    target = _check_folder(folder)
     with Api(account_key()) as api:
         if not watch:
-            return _once(api, program, target, reload, owner)
+            return _export_once(api, program, target, reload, owner)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         while not stop.is_set():
-            _guarded(api, program, target, reload, owner)
+            try:
+                _export_once(api, program, target, reload, owner)
+            except (Fault, ApiRefused) as error:
+                report_fault(error)
+            except OSError as error:
+                report_fault(_new_unwritable(target, error))
             stop.wait(max(1, every))
     return Exit.OK
 
 
-def _guarded(api: Api, program: str, folder: Path, reload: str | None, owner: str | None) -> None:
-    """Does one round; what goes wrong is told, and tried again in the next."""
-    try:
-        _once(api, program, folder, reload, owner)
-    except (Fault, ApiRefused) as trouble:
-        report_fault(trouble)
-    except OSError as trouble:
-        report_fault(_unwritten(folder, trouble))
-
-
-def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str | None) -> Exit:
+def _export_once(api: Api, program: str, folder: Path, reload: str | None, owner: str | None) -> Exit:
     signers = signers_of(decode_json(api.call("GET", path_of("domains"))))
     keys, tables = formats.files_for(program, PurePosixPath(folder), signers)
     links = formats.links_for(program, signers)
@@ -94,19 +92,25 @@ def _once(api: Api, program: str, folder: Path, reload: str | None, owner: str |
         changed = files.place_files(folder, keys, owner)
         changed += files.place_files(folder, tables, owner) + files.place_links(folder, links, owner)
         changed += files.remove_files(folder, formats.LINKS, links)
-    except OSError as trouble:
-        raise _unwritten(folder, trouble) from trouble
+    except OSError as error:
+        raise _new_unwritable(folder, error) from error
     for path in changed:
         print(f"wrote {path}")
-    good = _reloaded(folder, reload, changed=bool(changed))
-    if _nobody_reads_old_keys(folder, [*tables, *links], reload):
+    good = _reload_program(folder, reload, changed=bool(changed))
+    # Old keys stay until the program can't open them any more: it has reloaded its tables, or had an hour to do so.
+    times = [(folder / name).lstat().st_mtime for name in (*tables, *links)]
+    has_had_time = not times or time.time() - max(times) > FORGETS_WITHIN
+    if has_had_time if reload is None else not (folder / RELOAD_DUE).exists():
         for path in files.remove_files(folder, KEYS, keys):
             print(f"removed {path}")
     return Exit.OK if good else Exit.NOT_GOOD
 
 
 def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
-    """Reads who signs with which key off the API's list; Fault where it holds no keys, or what is no name or key."""
+    """Return who signs with which key, from the API's list.
+
+    Fault `config-invalid` where it has no keys, or where a name or a key can't be read.
+    """
     wanted = [domain for domain in domains if domain.get("status") in SIGNS]
     if any("privateDKIMKey" not in domain for domain in wanted):
         raise Fault(
@@ -115,23 +119,19 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
             "Use one of full scope (letterhead keys create NAME --scope full); "
             "the server needs LETTERHEAD_EXPOSE_PRIVATE_DKIM=full.",
         )
-    return [_signer(domain) for domain in sorted(wanted, key=lambda each: str(each["sender"]))]
-
-
-def _signer(domain: dict[str, Any]) -> SigningDomain:
-    sender, selector = str(domain["sender"]), str(domain["selector"])
-    _check_names(sender, selector)
-    second = _second(sender, domain) if "privateEd25519Key" in domain else None
-    return SigningDomain(
-        sender=sender, selector=selector, pem=_pem(sender, str(domain["privateDKIMKey"])), second=second
-    )
-
-
-def _second(sender: str, domain: dict[str, Any]) -> SecondKey:
-    """Reads the Ed25519 key, which the server shows only while DNS serves it."""
-    selector = str(domain.get("ed25519Selector"))
-    _check_names(sender, selector)
-    return SecondKey(selector=selector, forms=_forms(sender, str(domain["privateEd25519Key"])))
+    signers = []
+    for domain in sorted(wanted, key=lambda each: str(each["sender"])):
+        sender, selector = str(domain["sender"]), str(domain["selector"])
+        _check_names(sender, selector)
+        second = None
+        if "privateEd25519Key" in domain:  # which the server sends only while DNS serves it
+            second_selector = str(domain.get("ed25519Selector"))
+            _check_names(sender, second_selector)
+            forms = _key_forms(sender, str(domain["privateEd25519Key"]), ed25519=True)
+            second = SecondKey(selector=second_selector, forms=forms)
+        pem = _key_forms(sender, str(domain["privateDKIMKey"]), ed25519=False)["pem"]
+        signers.append(SigningDomain(sender=sender, selector=selector, pem=pem, second=second))
+    return signers
 
 
 def _check_names(sender: str, selector: str) -> None:
@@ -144,40 +144,24 @@ def _check_names(sender: str, selector: str) -> None:
         )
 
 
-def _pem(sender: str, text: str) -> str:
-    """Gives an RSA key as PKCS #1, which every program reads."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+def _key_forms(sender: str, text: str, *, ed25519: bool) -> dict[str, str]:
+    """Return a key in the forms that programs read.
 
-    with _readable(sender):
-        pem: bytes = _loaded(text).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        return pem.decode()
+    `pem` is PKCS #1 for RSA, which every program reads, and PKCS #8 for Ed25519; `key` is the base64 of its seed.
+    """
+    # Here, since every other command starts without it.
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
-
-def _forms(sender: str, text: str) -> dict[str, str]:
-    """Gives an Ed25519 key in the forms that programs read."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    with _readable(sender):
-        key = _loaded(text)
-        seed = base64.b64encode(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())).decode()
+    in_clear = NoEncryption()
+    try:
+        key: Any = load_der_private_key(base64.b64decode(text, validate=True), None)
+        if not ed25519:
+            return {"pem": key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, in_clear).decode()}
+        seed = base64.b64encode(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, in_clear)).decode()
         return {
-            "pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+            "pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, in_clear).decode(),
             "key": f"{seed}\n",
         }
-
-
-def _loaded(text: str) -> Any:
-    from cryptography.hazmat.primitives.serialization import (  # here, since every other command starts without it
-        load_der_private_key,
-    )
-
-    return load_der_private_key(base64.b64decode(text, validate=True), None)
-
-
-@contextmanager
-def _readable(sender: str) -> Iterator[None]:
-    try:
-        yield
     except (ValueError, TypeError, AttributeError):
         # Without the cause: what can't be read may still be a part of a key, and is not to be printed.
         raise Fault(
@@ -187,15 +171,7 @@ def _readable(sender: str) -> Iterator[None]:
         ) from None
 
 
-def _nobody_reads_old_keys(folder: Path, tables: Sequence[str], reload: str | None) -> bool:
-    """Says whether the program can't open a key any more that the tables before named: it was told, or had an hour."""
-    if reload is not None:
-        return not (folder / OWED).exists()
-    times = [(folder / name).lstat().st_mtime for name in tables]
-    return not times or time.time() - max(times) > FORGETS_WITHIN
-
-
-def _folder(folder: Path) -> Path:
+def _check_folder(folder: Path) -> Path:
     whole = folder.resolve()
     if not _PATH.fullmatch(str(whole)):
         raise Fault(
@@ -206,31 +182,31 @@ def _folder(folder: Path) -> Path:
     return whole
 
 
-def _reloaded(folder: Path, command: str | None, *, changed: bool) -> bool:
-    """Runs the operator's own command where the program does not know yet what changed, now or in an earlier run.
+def _reload_program(folder: Path, command: str | None, *, changed: bool) -> bool:
+    """Run the operator's own command where files changed, now or in a run whose command failed.
 
-    Says whether it went well, which it also did where there was nothing to tell, or nobody to tell it.
+    Return whether it succeeded, which is true where there was nothing to run.
     """
-    owed = folder / OWED
+    due = folder / RELOAD_DUE
     if changed:
-        owed.touch(files.FILE_MODE)
-    if command is None or not owed.exists():
+        due.touch(files.FILE_MODE)
+    if command is None or not due.exists():
         return True
     try:
-        ended = subprocess.run(shlex.split(command), timeout=RELOAD_SECONDS, check=False).returncode  # noqa: S603
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as trouble:
-        print(f"letterhead: {command!r} could not be run: {trouble}", file=sys.stderr)
+        code = subprocess.run(shlex.split(command), timeout=RELOAD_SECONDS, check=False).returncode  # noqa: S603
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        print(f"letterhead: {command!r} could not be run: {error}", file=sys.stderr)
         return False
-    if ended:
-        print(f"letterhead: {command!r} ended with {ended}; the files are in place", file=sys.stderr)
+    if code:
+        print(f"letterhead: {command!r} ended with {code}; the files are in place", file=sys.stderr)
         return False
-    owed.unlink()
+    due.unlink()
     return True
 
 
-def _unwritten(folder: Path, trouble: OSError) -> Fault:
+def _new_unwritable(folder: Path, error: OSError) -> Fault:
     return Fault(
         Kind.CONFIG_INVALID,
-        f"{trouble.filename or folder} can't be written: {trouble.strerror}.",
+        f"{error.filename or folder} can't be written: {error.strerror}.",
         "Run the command as a user who may write there; --owner needs root.",
     )

@@ -1,4 +1,4 @@
-"""Knows how secret files are put in place: only what changed, each whole or not at all, for nobody else to read."""
+"""Secret files: only what changed is written, each replaced in one step, and readable by its owner only."""
 
 import contextlib
 import os
@@ -13,19 +13,32 @@ FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 
 def place_files(folder: Path, files: Mapping[str, str], owner: str | None) -> list[str]:
-    """Writes the files that are not there as they should be; gives their paths below the folder."""
-    return [path for path in sorted(files) if _placed(folder, path, files[path].encode("ascii"), owner)]
+    """Write the files whose content or mode differs; return their paths below the folder.
+
+    Fault `config-invalid` where a folder on the way is a link; OSError where one can't be written.
+    """
+    return [path for path in sorted(files) if _place_file(folder, path, files[path].encode("ascii"), owner)]
 
 
-def _placed(folder: Path, path: str, octets: bytes, owner: str | None) -> bool:
+def _place_file(folder: Path, path: str, octets: bytes, owner: str | None) -> bool:
+    """Replace a file where it differs; return whether it did."""
     target = folder / path
-    if not target.is_symlink() and _read(target) == octets and target.stat().st_mode & 0o777 == FILE_MODE:
-        return False
-    made_folders(folder, path, owner)
+    with contextlib.suppress(OSError):
+        is_same = not target.is_symlink() and target.read_bytes() == octets
+        if is_same and target.stat().st_mode & 0o777 == FILE_MODE:
+            return False
+    make_folders(folder, path, owner)
     # In the same folder, so that the rename is one step; under a name that nobody can have put there before.
     fresh = target.with_name(f".{target.name[:60]}.{secrets.token_hex(8)}")
     try:
-        _write(fresh, octets, owner)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), FILE_MODE)  # whatever the umask
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+        if owner is not None:
+            shutil.chown(fresh, owner)
         fresh.replace(target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -35,32 +48,14 @@ def _placed(folder: Path, path: str, octets: bytes, owner: str | None) -> bool:
     return True
 
 
-def _write(fresh: Path, octets: bytes, owner: str | None) -> None:
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(file.fileno(), FILE_MODE)  # whatever the umask
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    if owner is not None:
-        shutil.chown(fresh, owner)
-
-
-def _read(target: Path) -> bytes | None:
-    try:
-        return target.read_bytes()
-    except OSError:
-        return None
-
-
 def place_links(folder: Path, links: Mapping[str, str], owner: str | None) -> list[str]:
-    """Points links below the folder at their targets, each in one step; gives those that changed."""
+    """Point links below the folder at their targets, each in one step; return those that changed."""
     changed = []
     for path, to in sorted(links.items()):
         target = folder / path
         if target.is_symlink() and str(target.readlink()) == to:
             continue
-        made_folders(folder, path, owner)
+        make_folders(folder, path, owner)
         fresh = target.with_name(f".{secrets.token_hex(8)}")
         fresh.symlink_to(to)
         fresh.replace(target)
@@ -69,8 +64,8 @@ def place_links(folder: Path, links: Mapping[str, str], owner: str | None) -> li
     return changed
 
 
-def made_folders(folder: Path, path: str, owner: str | None) -> None:
-    """Makes the folders that lead to a path, for the owner alone; Fault where one of them is a link."""
+def make_folders(folder: Path, path: str, owner: str | None) -> None:
+    """Make the folders of a path, mode 0700; Fault `config-invalid` where one of them is a link."""
     here = folder
     for part in ("", *Path(path).parts[:-1]):
         here = here / part
@@ -87,7 +82,7 @@ def made_folders(folder: Path, path: str, owner: str | None) -> None:
 
 
 def remove_files(folder: Path, below: str, wanted: Iterable[str]) -> list[str]:
-    """Removes the files below a folder of ours that are not wanted, and the folders that are empty then."""
+    """Remove the files below a folder that are not wanted, and the folders that are empty then; return their paths."""
     keep = set(wanted)
     gone = []
     for path in sorted((folder / below).rglob("*"), reverse=True):

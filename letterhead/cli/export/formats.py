@@ -1,6 +1,6 @@
-"""Knows what each signing program wants of keys and tables, as text; knows neither the API nor how files are written.
+"""The keys and tables of each signing program, as text.
 
-Each program's table names the key by its path, and one file alone says which key signs: replacing it is the switch.
+Each program's table names the key by its path, and one file alone names the key that signs: replacing it switches keys.
 """
 
 import json
@@ -19,7 +19,7 @@ TWICE: Final[Mapping[str, str]] = {"rspamd": "key", "postfix-milter": "key", "ex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondKey:
-    """Holds an Ed25519 key that signs beside the first: `forms` are `key` (base64 of its seed) and `pem` (PKCS #8)."""
+    """An Ed25519 key for a second signature; `forms` are `key` (base64 of its seed) and `pem` (PKCS #8)."""
 
     selector: str
     forms: Mapping[str, str]
@@ -28,7 +28,7 @@ class SecondKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningDomain:
-    """Holds one domain that signs: `pem` is its private key (PKCS #1)."""
+    """A domain that signs; `pem` is its RSA private key (PKCS #1)."""
 
     sender: str
     selector: str
@@ -37,7 +37,7 @@ class SigningDomain:
 
     @property
     def path(self) -> str:
-        """Names the key's file below the folder; its selector is part of it, so that two keys never share one."""
+        """The key's file below the folder; the selector is part of it, so that two keys never share a file."""
         return f"{KEYS}/{self.sender}/{self.selector}.pem"
 
 
@@ -47,25 +47,25 @@ Tables = Callable[[PurePosixPath, Sequence[SigningDomain]], Files]
 MADE: Final = "Made by `letterhead export`; what is changed here is lost."
 
 
-def _opendkim(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes opendkim.conf(5)'s KeyTable and SigningTable (`refile:`); the name of a key is its domain."""
+def opendkim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return opendkim.conf(5)'s KeyTable and SigningTable (`refile:`); the name of a key is its domain."""
     keys = [f"{each.sender} {each.sender}:{each.selector}:{folder / each.path}" for each in signers]
     signing = [f"*@{each.sender} {each.sender}" for each in signers]
     return {"KeyTable": _lines("#", keys), "SigningTable": _lines("#", signing)}
 
 
-def _dkimpy(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form."""
+def dkimpy_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form."""
     keys = [
         f"{each.sender} {each.sender}:{second.selector}:{folder / second.path}"
         for each in signers
         if (second := each.second) is not None
     ]
-    return _opendkim(folder, signers) | {"KeyTableEd25519": _lines("#", keys)}
+    return opendkim_files(folder, signers) | {"KeyTableEd25519": _lines("#", keys)}
 
 
-def _rspamd(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes the `domain` block of rspamd's local.d/dkim_signing.conf, to be included there."""
+def rspamd_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return the `domain` block of rspamd's local.d/dkim_signing.conf, to be included there."""
     blocks = [
         f"  {_quoted(each.sender)} {{\n    selectors [\n"
         + ",\n".join(
@@ -78,8 +78,8 @@ def _rspamd(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     return {"dkim_signing.conf": f"# {MADE}\ndomain {{\n{''.join(blocks)}}}\n"}
 
 
-def _exim(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes a file for `lsearch`, and the options of an smtp transport that look into it.
+def exim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return a file for `lsearch`, and the options of an smtp transport that look into it.
 
     The domain is taken from the file and not from the message: Exim opens no file by a tainted name.
     """
@@ -101,8 +101,8 @@ def _exim(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     return {"domains": _lines("#", table), "transport.conf": _lines("#", options)}
 
 
-def _kumomta(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes the TOML that KumoMTA's policy-extras.dkim_sign reads."""
+def kumomta_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return the TOML that KumoMTA's policy-extras.dkim_sign reads."""
     blocks = [
         f"[domain.{_quoted(each.sender)}]\nselector = {_quoted(each.selector)}\n"
         f'filename = {_quoted(str(folder / each.path))}\nalgo = "sha256"\n'
@@ -113,8 +113,8 @@ def _kumomta(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     return {"dkim_data.toml": "\n".join([f"# {MADE}\n{base}", *blocks])}
 
 
-def _haraka(_: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes Haraka's config/dkim/DOMAIN/{private,selector}, each pair in a folder of its own behind a link."""
+def haraka_files(_: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return Haraka's config/dkim/DOMAIN/{private,selector}, each pair in a folder of its own behind a link."""
     made: Files = {}
     for each in signers:
         home = f"{KEYS}/{each.sender}/{each.selector}"
@@ -122,8 +122,8 @@ def _haraka(_: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     return made
 
 
-def _stalwart(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes Stalwart's `signature` blocks, named `rsa-DOMAIN` and `ed25519-DOMAIN` as its `auth.dkim.sign` expects."""
+def stalwart_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return Stalwart's `signature` blocks, named `rsa-DOMAIN` and `ed25519-DOMAIN` as its `auth.dkim.sign` expects."""
     blocks = [
         f"[signature.{_quoted(f'{kind}-{each.sender}')}]\nprivate-key = {_quoted(f'%{{file:{folder / path}}}%')}\n"
         f"domain = {_quoted(each.sender)}\nselector = {_quoted(selector)}\n"
@@ -135,14 +135,14 @@ def _stalwart(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
     return {"signatures.toml": "\n".join([f"# {MADE}\n", *blocks])}
 
 
-def _powermta(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Writes PowerMTA's `domain-key SELECTOR,DOMAIN,FILE` directives."""
+def powermta_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
+    """Return PowerMTA's `domain-key SELECTOR,DOMAIN,FILE` directives."""
     keys = [f"domain-key {each.selector},{each.sender},{folder / each.path}" for each in signers]
     return {"domain-keys.conf": _lines("#", keys)}
 
 
 def _keys_of(signer: SigningDomain) -> list[tuple[str, str]]:
-    """Gives selector and path of each key, the RSA one first."""
+    """Return selector and path of each key, the RSA key first."""
     second = signer.second
     return [(signer.selector, signer.path), *([(second.selector, second.path)] if second else [])]
 
@@ -152,44 +152,40 @@ def _lines(comment: str, lines: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quotes a text as JSON, TOML and UCL all do; names and paths are plain ASCII by now."""
+    """Quote a text as JSON, TOML and UCL all do; names and paths are ASCII."""
     return json.dumps(text)
 
 
 PROGRAMS: Final[Mapping[str, Tables]] = {
-    "opendkim": _opendkim,
-    "rspamd": _rspamd,
-    "postfix-milter": _dkimpy,
-    "exim": _exim,
-    "kumomta": _kumomta,
-    "haraka": _haraka,
-    "stalwart": _stalwart,
-    "powermta": _powermta,
+    "opendkim": opendkim_files,
+    "rspamd": rspamd_files,
+    "postfix-milter": dkimpy_files,
+    "exim": exim_files,
+    "kumomta": kumomta_files,
+    "haraka": haraka_files,
+    "stalwart": stalwart_files,
+    "powermta": powermta_files,
 }
 
 
 def links_for(name: str, signers: Sequence[SigningDomain]) -> Mapping[str, str]:
-    """Names the links that Haraka opens as the domains' folders: replacing one changes selector and key in one step."""
+    """Return the links that Haraka opens as the domains' folders: replacing one changes selector and key at once."""
     if name != "haraka":
         return {}
     return {f"{LINKS}/{each.sender}": f"../{KEYS}/{each.sender}/{each.selector}" for each in signers}
 
 
-def _able(signer: SigningDomain, form: str | None) -> SigningDomain:
-    """Gives a signer as a program can use it: the second key in its form, or none."""
-    if signer.second is None or form is None:
-        return replace(signer, second=None)
-    return replace(
-        signer, second=replace(signer.second, path=f"{KEYS}/{signer.sender}/{signer.second.selector}.{form}")
-    )
-
-
 def files_for(name: str, folder: PurePosixPath, signers: Sequence[SigningDomain]) -> tuple[Files, Files]:
-    """Gives the keys' files and the tables of a program: the keys are there before a table names them."""
-    able = [_able(each, TWICE.get(name)) for each in signers]
-    made = PROGRAMS[name](folder, able)
+    """Return the keys' files and the tables of a program: the keys are to be written before a table names them."""
+    form, usable = TWICE.get(name), []
+    for each in signers:
+        second = each.second if form is not None else None
+        if second is not None:
+            second = replace(second, path=f"{KEYS}/{each.sender}/{second.selector}.{form}")
+        usable.append(replace(each, second=second))
+    made = PROGRAMS[name](folder, usable)
     keys = {path: text for path, text in made.items() if path.startswith(f"{KEYS}/")}
     if not keys:
-        keys = {each.path: each.pem for each in able}
-        keys |= {each.second.path: each.second.forms[TWICE[name]] for each in able if each.second}
+        keys = {each.path: each.pem for each in usable}
+        keys |= {each.second.path: each.second.forms[TWICE[name]] for each in usable if each.second}
     return keys, {path: text for path, text in made.items() if path not in keys}

@@ -1,1 +1,7 @@
-"""Accounts, API keys, quotas and set-up links."""
+"""Accounts and what they may do.
+
+- `accounts`: `Account`, `ApiKey`, `Caller`, `Session` and `Scope`.
+- `api_keys`: the text of an API key and its digest.
+- `quotas`: how many domains and requests an account may have.
+- `setup_links`: links to the set-up page of one domain.
+"""

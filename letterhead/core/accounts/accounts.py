@@ -1,4 +1,4 @@
-"""Knows who may ask for what: account, API key, scope. Knows neither how a key is checked nor where it is kept."""
+"""Accounts, API keys and their scopes, and the session of a person who has signed in."""
 
 import re
 from datetime import datetime
@@ -7,33 +7,33 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.accounts.quotas import Limits
+from letterhead.core.names.host_names import LABELS
 from letterhead.errors import Fault, Kind
 
 EMAIL_LIMIT = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 # RFC 5321 4.1.2: Dot-string and Domain. Quoted strings are left out: nobody means them, and they may hold anything.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{LABELS}", re.ASCII | re.IGNORECASE)
 
 
 class Scope(StrEnum):
-    """Says what an API key may do."""
+    """The rights of an API key."""
 
     FULL = "full"  # all, private keys and other API keys too
     WRITE = "write"
     READ = "read"
 
 
-_REACH = {Scope.READ: 0, Scope.WRITE: 1, Scope.FULL: 2}
+_RANK = {Scope.READ: 0, Scope.WRITE: 1, Scope.FULL: 2}
 
 
 def allows(held: Scope, needed: Scope) -> bool:
-    """Says whether a key of one scope may do what needs another."""
-    return _REACH[held] >= _REACH[needed]
+    """Tell whether a key of one scope may do what needs another."""
+    return _RANK[held] >= _RANK[needed]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one account; `email` is where its reminders go, unless `reminders` says that none are wanted."""
+    """One account; `email` is where its reminders go, unless `reminders` is false."""
 
     id: str
     name: str
@@ -44,7 +44,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_email(text: str) -> str:
-    """Reads an address that mail can go to and that can't break a header; Fault `parameter-invalid`."""
+    """Parse an address that mail can go to and that can't break a header; raise Fault(parameter-invalid)."""
     if len(text) <= EMAIL_LIMIT and _EMAIL.fullmatch(text):
         return text
     raise Fault(
@@ -55,7 +55,7 @@ def parse_email(text: str) -> str:
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one API key without its secret; `masked` is what a person recognises it by."""
+    """One API key without its secret; `masked` is what a person recognises it by."""
 
     id: str
     account_id: str
@@ -70,7 +70,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Says who is asking: the account behind a valid key, and what it may use."""
+    """The sender of a request: the account behind a valid key, and what it may use."""
 
     account_id: str
     key_id: str
@@ -80,10 +80,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
+    """A person's sign-in at the pages: as the owner of an API key, or as the operator where `caller` is None.
 
-    `mark` ties an operator's session to the token it was made with. Where somebody else signed the person in, it holds
-    their name there, which stands for a key's id.
+    `mark` ties an operator's session to the token it was made with. Where an OpenID Connect provider signed the person
+    in, it is their name there, in place of a key's id.
     """
 
     caller: Caller | None = None
@@ -92,7 +92,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
-def signed_in(session: Session, now: datetime) -> bool:
-    """Says whether a session holds: it ends by itself, and with the key that it was opened with."""
+def is_active(session: Session, now: datetime) -> bool:
+    """Tell whether a session is valid: it ends by itself, and with the key that it was opened with."""
     key_ends = session.caller.ends_at if session.caller else None
     return now < session.ends_at and (key_ends is None or now < key_ends)

@@ -1,6 +1,6 @@
-"""Knows the text of an API key, and how one is remembered without being kept; knows neither accounts nor scopes.
+"""The text of an API key, and the digest under which it is stored.
 
-`lh_<live|test>_`, 30 base62 characters (178 bit), 6 more for a CRC-32 of all that stands before. The CRC lets a typo or
+`lh_<live|test>_`, 30 base62 characters (178 bit), 6 more for a CRC-32 of all that comes before. The CRC lets a typo or
 a secret scanner be served without the database; it authenticates nothing.
 """
 
@@ -22,14 +22,14 @@ _FORM = re.compile(r"lh_(live|test)_[0-9A-Za-z]{36}")
 
 
 class Mode(StrEnum):
-    """Says what a key is for, so that its owner sees it in the text."""
+    """The use of a key, which its owner sees in the text."""
 
     LIVE = "live"
     TEST = "test"
 
 
 def new_api_key(mode: Mode, octets: bytes) -> tuple[str, str]:
-    """Writes a key from 32 random octets: its text, to be shown once, and the masked text for lists."""
+    """Return a new key from 32 random octets: its text, to be shown once, and the masked text for lists."""
     if len(octets) != OCTETS_NEEDED:
         raise ValueError(f"an API key is made from {OCTETS_NEEDED} random octets, not {len(octets)}")
     body = f"lh_{mode}_" + _base62(int.from_bytes(octets) % 62**_RANDOM_LENGTH, _RANDOM_LENGTH)
@@ -37,17 +37,17 @@ def new_api_key(mode: Mode, octets: bytes) -> tuple[str, str]:
 
 
 def mask(text: str) -> str:
-    """Shortens a key to what a list may show: enough to tell keys apart, nothing to sign in with."""
+    """Shorten a key to what a list may show: enough to tell keys apart, nothing to sign in with."""
     return text[: len("lh_live_") + _SHOWN] + "…"
 
 
-def well_formed(text: str) -> bool:
-    """Tells whether a text can be a key of ours at all, by its form and its CRC alone."""
+def is_well_formed(text: str) -> bool:
+    """Tell whether a text can be a key of this service at all, by its form and its CRC alone."""
     return bool(_FORM.fullmatch(text)) and _crc(text[:-_CRC_LENGTH]) == text[-_CRC_LENGTH:]
 
 
 def digest(token: str, pepper: Secret) -> bytes:
-    """Gives the 32 octets under which a token is stored and found: HMAC-SHA-256 with the server's pepper."""
+    """Return the 32 octets under which a token is stored and found: HMAC-SHA-256 with the server's pepper."""
     return hmac.digest(reveal(pepper), token.encode("utf-8", "surrogatepass"), hashlib.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Knows what an account may use, and says what is used, what is allowed and when it starts anew."""
+"""Quotas of an account: domains, domains without proof, requests per month."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ PENDING_UNLESS_SET: Final = 10_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what an account may use; None is unlimited."""
+    """The quotas of an account; None is unlimited."""
 
     domains: int | None = None
     requests_per_month: int | None = None
@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotaKind(StrEnum):
-    """Names what is counted, as the API spells it."""
+    """What a quota counts, as the API spells it."""
 
     DOMAINS = "domains"
     REQUESTS = "requestsPerMonth"
@@ -28,7 +28,7 @@ class QuotaKind(StrEnum):
 
 
 class QuotaExceeded(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that one more is too many; `resets_at` is None where only deleting helps."""
+    """A quota that is used up; `resets_at` is None where only deleting helps."""
 
     what: QuotaKind
     used: int
@@ -36,9 +36,14 @@ class QuotaExceeded(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: datetime | None = None
 
     def fault(self) -> Fault:
-        """Says it as a refusal that tells what is used, what is allowed and when it starts anew."""
+        """Return Fault(usage-limit-exceeded) with what is used, what is allowed and when the count starts anew."""
         if self.what is QuotaKind.PENDING:
-            return self._pending()
+            return Fault(
+                Kind.USAGE_LIMIT_EXCEEDED,
+                f"The account has {self.used} sender domains that were never proven; {self.allowed} are allowed. "
+                "This does not reset.",
+                "Publish the records of those that are wanted, delete the others, or ask for a higher limit.",
+            )
         if self.resets_at is None:
             detail = f"The account has {self.used} sender domains; {self.allowed} are allowed. This does not reset."
             return Fault(
@@ -49,17 +54,9 @@ class QuotaExceeded(msgspec.Struct, frozen=True, kw_only=True):
         fix = f"Wait until {when}, or ask for a higher limit. Reading the usage and deleting still work."
         return Fault(Kind.USAGE_LIMIT_EXCEEDED, detail, fix)
 
-    def _pending(self) -> Fault:
-        return Fault(
-            Kind.USAGE_LIMIT_EXCEEDED,
-            f"The account has {self.used} sender domains that were never proven; {self.allowed} are allowed. "
-            "This does not reset.",
-            "Publish the records of those that are wanted, delete the others, or ask for a higher limit.",
-        )
-
 
 def over_domains(limits: Limits, used: int) -> QuotaExceeded | None:
-    """Says whether an account that has `used` domains may not have another."""
+    """Return the quota that an account with `used` domains exceeds with another; None where it may have one."""
     allowed = limits.domains
     return (
         None if allowed is None or used < allowed else QuotaExceeded(what=QuotaKind.DOMAINS, used=used, allowed=allowed)
@@ -67,18 +64,18 @@ def over_domains(limits: Limits, used: int) -> QuotaExceeded | None:
 
 
 def pending_allowed(limits: Limits) -> int:
-    """Says how many domains without proof an account may have."""
+    """Return how many domains without proof an account may have."""
     return PENDING_UNLESS_SET if limits.pending_claims is None else limits.pending_claims
 
 
 def over_pending(limits: Limits, used: int) -> QuotaExceeded | None:
-    """Says whether an account that has `used` domains without proof may not have another."""
+    """Return the quota that an account with `used` domains without proof exceeds with another, or None."""
     allowed = pending_allowed(limits)
     return None if used < allowed else QuotaExceeded(what=QuotaKind.PENDING, used=used, allowed=allowed)
 
 
 def over_requests(limits: Limits, used: int, now: datetime) -> QuotaExceeded | None:
-    """Says whether an account that made `used` requests this month may not make another."""
+    """Return the quota that an account with `used` requests this month exceeds with another, or None."""
     allowed = limits.requests_per_month
     if allowed is None or used < allowed:
         return None
@@ -86,7 +83,7 @@ def over_requests(limits: Limits, used: int, now: datetime) -> QuotaExceeded | N
 
 
 def resets_at(now: datetime) -> datetime:
-    """Gives the first moment of the next month, UTC."""
+    """Return the first moment of the next month, UTC."""
     today = now.astimezone(UTC)
     year, month = (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
     return datetime(year, month, 1, tzinfo=UTC)

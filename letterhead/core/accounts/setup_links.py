@@ -1,4 +1,4 @@
-"""Knows what a link to a domain's set-up page is and how long it works; knows neither page nor storage."""
+"""Links to the set-up page of a domain, and how long each is valid."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,13 +7,13 @@ import msgspec
 
 TOKEN_OCTETS: Final = 16  # 128 bit: nobody guesses one
 USUAL_DAYS: Final = 14
-WATCHED_FOR: Final = timedelta(seconds=40)  # an open page says so again long before
+WATCHED_FOR: Final = timedelta(seconds=40)  # an open page asks again long before
 
 
 class SetupLink(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one link without its token: whoever has the token sees this one domain until `ends_at`.
+    """One link without its token: whoever has the token sees this one domain until `ends_at`.
 
-    `opened_at` is when its page was last seen open.
+    `opened_at` is when its page was last open.
     """
 
     id: str
@@ -24,6 +24,6 @@ class SetupLink(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime | None = None
 
 
-def works(link: SetupLink, now: datetime) -> bool:
-    """Says whether the link still opens its page."""
+def is_valid(link: SetupLink, now: datetime) -> bool:
+    """Tell whether the link still opens its page."""
     return now < link.ends_at

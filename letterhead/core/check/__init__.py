@@ -1,1 +1,8 @@
-"""The whole of one check: which questions to ask, what the answers mean; preflight; authentication of a message."""
+"""The whole of one check, and the other judgements that take all topics together.
+
+- `check`: the plan of a domain, what to ask next, and the findings.
+- `fingerprint`: when two checks have the same findings, so that the second need not be judged.
+- `catalogue`: all diagnoses, and the page of each.
+- `preflight`: what is in DNS before anything is added to it.
+- `message_authentication`: DKIM, SPF and DMARC of one message, as a receiver judges them.
+"""

@@ -1,4 +1,4 @@
-"""Knows all diagnoses there are, and how each is explained: in the docs, and by `letterhead explain`; makes none."""
+"""The catalogue of all diagnoses, and its pages for the docs and for `letterhead explain`."""
 
 import difflib
 import html
@@ -19,14 +19,14 @@ DIAGNOSES: Final[dict[str, Diagnosis]] = check.DIAGNOSES | {
 }
 
 
-def like(code: str) -> list[str]:
-    """Lists codes that may have been meant by one that there is not, the likeliest first."""
+def similar_codes(code: str) -> list[str]:
+    """Return codes that may have been meant by one that does not exist, the likeliest first."""
     inside = [each for each in DIAGNOSES if code and (code in each or each.rpartition(".")[2] == code)]
     return list(dict.fromkeys([*inside, *difflib.get_close_matches(code, DIAGNOSES, 5, 0.6)]))[:5]
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """Shows a diagnosis at work: a zone's text, what was found in it, and the names of further cases."""
+    """An example of a diagnosis: a zone's text, the finding in it, and the names of further cases."""
 
     case: str
     zone: str
@@ -35,7 +35,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
-    """Explains one diagnosis in Markdown; words in `<…>` stand for what a finding fills in."""
+    """Return the page of one diagnosis in Markdown; words in `<…>` stand for what a finding fills in."""
     parts = [
         f"# `{diagnosis.code}`",
         f"**{plain(diagnosis.title)}** ({diagnosis.severity})",
@@ -50,24 +50,25 @@ def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
 
 
 def text(diagnosis: Diagnosis) -> str:
-    """Explains one diagnosis in plain text, for a terminal."""
+    """Return the explanation of one diagnosis in plain text, for a terminal."""
     parts = [
         f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
-        _filled(diagnosis.meaning),
+        _wrap(diagnosis.meaning),
         consequence(diagnosis.severity),
-        f"What a check reports:\n{_filled(diagnosis.detail)}",
-        f"What to do:\n{_filled(diagnosis.fix).rstrip('.')}.",
+        f"What a check reports:\n{_wrap(diagnosis.detail)}",
+        f"What to do:\n{_wrap(diagnosis.fix).rstrip('.')}.",
         f"Reference: {diagnosis.reference}",
     ]
     return "\n\n".join(parts)
 
 
-def _filled(template: str) -> str:
+def _wrap(template: str) -> str:
+    """Wrap a template's text, with `<…>` for each of its places."""
     return textwrap.fill(re.sub(r"\{(\w+)\}", r"<\1>", template), 88, break_long_words=False, break_on_hyphens=False)
 
 
 def listing(diagnoses: Iterable[Diagnosis]) -> str:
-    """Lists all diagnoses in plain text, topic by topic."""
+    """Return the list of diagnoses in plain text, by topic."""
     topics = _by_topic(diagnoses)
     width = max(len(each.code) for topic in topics.values() for each in topic)
     lines = {
@@ -85,9 +86,11 @@ def _by_topic(diagnoses: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:
 
 
 def index(diagnoses: Iterable[Diagnosis]) -> str:
-    """Lists all diagnoses in Markdown, topic by topic, each with a link to its page."""
-    topics = _by_topic(diagnoses)
-    tables = [f"## {topic}\n\n{_table(topics[topic])}" for topic in topics]
+    """Return the list of diagnoses in Markdown, by topic, each with a link to its page."""
+    tables = []
+    for topic, listed in _by_topic(diagnoses).items():
+        rows = [f"| [`{each.code}`]({each.code}.md) | {each.severity} | {plain(each.title)} |" for each in listed]
+        tables.append("\n".join([f"## {topic}\n", "| code | severity | title |", "|---|---|---|", *rows]))
     return "\n\n".join(["# Findings", INTRODUCTION, *tables]) + "\n"
 
 
@@ -97,7 +100,7 @@ values and DNS host of the domain that was checked."""
 
 
 def consequence(severity: Severity) -> str:
-    """Says what a finding of this severity does to the domain."""
+    """Return what a finding of this severity does to the domain, as a sentence."""
     match severity:
         case Severity.BLOCKING:
             return (
@@ -115,35 +118,30 @@ def consequence(severity: Severity) -> str:
 
 
 def link_rfc(reference: str) -> str:
-    """Turns `RFC 6376 3.6.1` into a link to that section."""
-    return re.sub(r"RFC (\d+)(?: ([\dA-Z]+(?:\.\d+)*))?", _link, reference)
+    """Turn `RFC 6376 3.6.1` into a link to that section."""
+
+    def link(rfc: re.Match[str]) -> str:
+        number, section = rfc.groups()
+        anchor = f"#{'section' if section[0].isdigit() else 'appendix'}-{section}" if section else ""
+        return f"[{rfc[0]}](https://www.rfc-editor.org/rfc/rfc{number}{anchor})"
+
+    return re.sub(r"RFC (\d+)(?: ([\dA-Z]+(?:\.\d+)*))?", link, reference)
 
 
 def plain(text: str) -> str:
-    """Keeps Markdown from reading marks into a text that has none."""
+    """Escape what Markdown would take for markup in a text that has none."""
     return re.sub(r"([*|\\])", r"\\\1", html.escape(text, quote=False))
-
-
-def _link(rfc: re.Match[str]) -> str:
-    number, section = rfc.groups()
-    anchor = f"#{'section' if section[0].isdigit() else 'appendix'}-{section}" if section else ""
-    return f"[{rfc[0]}](https://www.rfc-editor.org/rfc/rfc{number}{anchor})"
 
 
 def _template(text: str) -> str:
     return re.sub(r"\{(\w+)\}", r"`<\1>`", plain(text))
 
 
-def _table(diagnoses: Iterable[Diagnosis]) -> str:
-    rows = [f"| [`{each.code}`]({each.code}.md) | {each.severity} | {plain(each.title)} |" for each in diagnoses]
-    return "\n".join(["| code | severity | title |", "|---|---|---|", *rows])
-
-
 def _example(example: Example) -> Iterable[str]:
     found = example.finding
-    said = [f"{found.severity}: {found.title}", found.detail, f"expected: {found.expected}" if found.expected else ""]
-    said += [f"observed: {value}" for value in found.observed]
-    lines = "\n".join([*filter(None, said), f"fix: {found.fix}"])
+    output = [f"{found.severity}: {found.title}", found.detail, f"expected: {found.expected}" if found.expected else ""]
+    output += [f"observed: {value}" for value in found.observed]
+    lines = "\n".join([*filter(None, output), f"fix: {found.fix}"])
     yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shorten(example.zone)}\n```"
     yield f"A check says:\n\n```text\n{shorten(lines)}\n```"
     if example.others:
@@ -151,5 +149,5 @@ def _example(example: Example) -> Iterable[str]:
 
 
 def shorten(text: str) -> str:
-    """Cuts the middle out of keys, which nobody reads: for pages only, never for a value to publish."""
+    """Cut the middle out of keys, which nobody reads: for pages only, never for a value to publish."""
     return re.sub(r"[A-Za-z0-9+/]{60,}=*", lambda key: f"{key[0][:16]}…{key[0][-8:]}", text)

@@ -1,7 +1,7 @@
-"""Knows how a receiver sees one message: DKIM, SPF, alignment and DMARC (RFC 9989), judged over what was seen in DNS.
+"""The authentication of one message as a receiver does it: DKIM, SPF, alignment and DMARC (RFC 9989).
 
-Asks nothing: says what is to be asked. `first_questions` until nothing is open, then `verified` once, then
-`later_questions`, then `judge`. What DNS did not tell is never taken for a failure.
+The order of the calls: `first_questions` until it returns none, `verify_signatures`, `later_questions`, `judge`. What
+DNS did not answer is never taken for a failure.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ MOST_ADDRESS: Final = 320  # RFC 5321 4.5.3.1: 64 octets, @, 255 octets
 
 
 class Provenance(StrEnum):
-    """Says where a part of the envelope is known from."""
+    """The source of a part of the envelope."""
 
     GIVEN = "given"
     RETURN_PATH = "return-path"
@@ -48,19 +48,19 @@ class Provenance(StrEnum):
 
 
 class ReceivedEnvelope(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how a message came: who handed it over, for which envelope sender (empty for a bounce), by which name."""
+    """How a message came: from which client, for which envelope sender (empty for a bounce), with which HELO."""
 
     client_ip: str | None = None
-    client_told: Provenance = Provenance.NOWHERE
+    client_source: Provenance = Provenance.NOWHERE
     mail_from: str | None = None
-    mail_from_told: Provenance = Provenance.NOWHERE
+    mail_from_source: Provenance = Provenance.NOWHERE
     helo: str | None = None
     received: str | None = None
     unknown: str | None = None  # why no client address can be judged
 
 
 class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Holds what is to be judged: a message that should be `sender`'s, as it came, now."""
+    """The input: a message that should be `sender`'s, its envelope, and the time."""
 
     sender: str
     message: Message
@@ -69,18 +69,18 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def signatures(self) -> tuple[dkim_signature.Signature, ...]:
-        """Reads the signatures that are looked at, the topmost first."""
+        """The signatures that are verified, the topmost first."""
         fields = self.message.fields_named("dkim-signature")[:MOST_SIGNATURES]
         return tuple(dkim_signature.parse_signature(field) for field in fields)
 
     @property
     def skipped(self) -> int:
-        """Counts the signatures that are not looked at."""
+        """The number of signatures that are not verified."""
         return max(0, len(self.message.fields_named("dkim-signature")) - MOST_SIGNATURES)
 
     @cached_property
     def authors(self) -> tuple[str | None, ...]:
-        """Lists the domains in the From field or fields, each once; nothing for one that DNS can't hold."""
+        """The domains in the From field or fields, each once; None for one that is no name of DNS."""
         listed = (
             domain_of(each) for field in self.message.fields_named("from") for each in parse_addresses(field.text)
         )
@@ -88,20 +88,20 @@ class AuthInput(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def from_domain(self) -> str | None:
-        """Names the domain whose policy applies; nothing where the From field names none, or several."""
+        """The domain whose policy applies; None where the From field names none, or several."""
         one = len(self.message.fields_named("from")) == 1 and len(self.authors) == 1
         return self.authors[0] if one else None
 
 
 class DkimResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what was made of one signature; `aligned` is None where that could not be seen."""
+    """The result of one signature; `aligned` is None where DNS did not answer for it."""
 
     verified: SignatureVerification
     aligned: bool | None
 
 
 class SpfResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what SPF says; `identity` is "mailfrom", or "helo" for a bounce (RFC 7208 2.4)."""
+    """The result of SPF; `identity` is "mailfrom", or "helo" for a bounce (RFC 7208 2.4)."""
 
     judgement: AuthResult
     identity: str
@@ -111,7 +111,7 @@ class SpfResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DmarcResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds DMARC's verdict, the policy behind it, and what becomes of the message: delivered, quarantined, …"""
+    """The result of DMARC, the policy behind it, and what becomes of the message: delivered, quarantined, …"""
 
     judgement: AuthResult
     outcome: str
@@ -119,133 +119,128 @@ class DmarcResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how a receiver sees one message."""
+    """The results of one message."""
 
-    case: AuthInput
+    given: AuthInput
     dkim: tuple[DkimResult, ...]
     spf: SpfResult
     dmarc: DmarcResult
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Says what else a reader must know, in sentences."""
-        case, said = self.case, list[str]()
-        author = case.from_domain
-        if author is not None and author != case.sender:
-            said.append(f"The message is from {author}, so this is the verdict on {author} and not on {case.sender}.")
-        if case.message.trouble is not None:
-            said.append(f"The message can't be read as a whole: {case.message.trouble}.")
-        if case.skipped:
-            said.append(f"{case.skipped} more signatures were not looked at: receivers look at a few.")
-        return tuple(said)
+        """What else a reader must know, in sentences."""
+        given, notes = self.given, list[str]()
+        author = given.from_domain
+        if author is not None and author != given.sender:
+            notes.append(f"The message is from {author}, so this is the verdict on {author} and not on {given.sender}.")
+        if given.message.trouble is not None:
+            notes.append(f"The message can't be read as a whole: {given.message.trouble}.")
+        if given.skipped:
+            notes.append(f"{given.skipped} more signatures were not looked at: receivers look at a few.")
+        return tuple(notes)
 
 
-# --- how it came -----------------------------------------------------------------------------------------------
+# --- the envelope ----------------------------------------------------------------------------------------------
 
 
 def envelope(message: Message, client_ip: str | None, mail_from: str | None, helo: str | None) -> ReceivedEnvelope:
-    """Puts the envelope together: what was given, else what the message's last servers wrote down."""
+    """Return the envelope: what was given, else what the message's last servers wrote into it."""
     hop = last_public_hop(message)
-    written = return_path(message)
-    sender = mail_from if mail_from is not None else written
-    told = (
-        Provenance.GIVEN if mail_from is not None else Provenance.NOWHERE if written is None else Provenance.RETURN_PATH
-    )
+    sender, source = mail_from, Provenance.GIVEN
+    if sender is None:
+        sender = return_path(message)
+        source = Provenance.NOWHERE if sender is None else Provenance.RETURN_PATH
     if client_ip is not None:
         address = read_address(client_ip)
         return ReceivedEnvelope(
             client_ip=str(address) if address else None,
-            client_told=Provenance.GIVEN,
+            client_source=Provenance.GIVEN,
             mail_from=sender,
-            mail_from_told=told,
+            mail_from_source=source,
             helo=helo or (hop.helo if hop and hop.address == client_ip else None),
             unknown=None if address else "the clientIp that was given is no address",
         )
+    unknown = None
+    if hop is None:
+        unknown = "no Received field names the address that it came from"
+        addresses_named = (read_address(each.address) for each in received_hops(message) if each.address)
+        inner = next((address for address in addresses_named if address is not None), None)
+        if inner is not None:
+            unknown = f"its Received fields name no public address: {inner} is {is_not_public(inner)}"
     return ReceivedEnvelope(
         client_ip=hop.address if hop else None,
-        client_told=Provenance.RECEIVED if hop else Provenance.NOWHERE,
+        client_source=Provenance.RECEIVED if hop else Provenance.NOWHERE,
         mail_from=sender,
-        mail_from_told=told,
+        mail_from_source=source,
         helo=helo or (hop.helo if hop else None),
         received=hop.text if hop else None,
-        unknown=None if hop else _why_unknown(message),
+        unknown=unknown,
     )
-
-
-def _why_unknown(message: Message) -> str:
-    for hop in received_hops(message):
-        address = read_address(hop.address) if hop.address else None
-        if address is not None:
-            return f"its Received fields name no public address: {address} is {is_not_public(address)}"
-    return "no Received field names the address that it came from"
 
 
 # --- what is to be asked ---------------------------------------------------------------------------------------
 
 
-def first_questions(case: AuthInput, seen: Seen) -> tuple[Question, ...]:
-    """Asks for the keys, the policy of the From domain, and what SPF comes to."""
-    wanted = [each for each in map(dkim_verify.question, case.signatures) if each is not None]
-    author = case.from_domain
+def first_questions(given: AuthInput, seen: Seen) -> tuple[Question, ...]:
+    """Return the questions for the keys, for the policy of the From domain, and for SPF."""
+    wanted = [each for each in map(dkim_verify.question, given.signatures) if each is not None]
+    author = given.from_domain
     if author is not None:
-        # The domain's TXT tells whether it exists, which chooses between sp and np (RFC 9989 4.7).
+        # The answer for the domain's TXT tells whether it exists, which chooses between sp and np (RFC 9989 4.7).
         wanted += [*map(tree_walk.question, tree_walk.walk(author)), txt_question(author)]
-    check = _spf(case, seen)[1]
+    check = _spf(given, seen)[1]
     wanted += check.wanted if check else ()
-    return _open(wanted, seen)
+    return _unseen(wanted, seen)
 
 
-def later_questions(case: AuthInput, verified: tuple[SignatureVerification, ...], seen: Seen) -> tuple[Question, ...]:
-    """Asks which organisation the domains belong to that signed or sent the message."""
-    author, check = case.from_domain, _spf(case, seen)[1]
+def later_questions(given: AuthInput, verified: tuple[SignatureVerification, ...], seen: Seen) -> tuple[Question, ...]:
+    """Return the questions for the organisational domains of the names that signed or sent the message."""
+    author, check = given.from_domain, _spf(given, seen)[1]
     domains = dict.fromkeys([*(each.signature.domain for each in verified), check.domain if check else ""])
-    walked = [each for each in domains if author and each not in ("", author) and _related(each, author)]
-    return _open([tree_walk.question(name) for each in walked for name in tree_walk.walk(each)], seen)
+    walked = [each for each in domains if author and each not in ("", author) and _have_same_tld(each, author)]
+    return _unseen([tree_walk.question(name) for each in walked for name in tree_walk.walk(each)], seen)
 
 
-def _open(wanted: list[Question], seen: Seen) -> tuple[Question, ...]:
+def _unseen(wanted: list[Question], seen: Seen) -> tuple[Question, ...]:
     return tuple(each for each in dict.fromkeys(wanted) if each not in seen)
 
 
-def _counts(judgement: AuthResult) -> bool:
-    return judgement.result in (ResultCode.PASS, ResultCode.TEMPERROR)
-
-
-def _related(one: str, other: str) -> bool:
+def _have_same_tld(one: str, other: str) -> bool:
     return one.rpartition(".")[2] == other.rpartition(".")[2]
 
 
-# --- the judgement ---------------------------------------------------------------------------------------------
+# --- DKIM, SPF and alignment -----------------------------------------------------------------------------------
 
 
-def verify_signatures(case: AuthInput, seen: Seen) -> tuple[SignatureVerification, ...]:
-    """Judges each signature."""
-    return tuple(dkim_verify.verify(case.message, each, seen, case.now) for each in case.signatures)
+def verify_signatures(given: AuthInput, seen: Seen) -> tuple[SignatureVerification, ...]:
+    """Verify each signature."""
+    return tuple(dkim_verify.verify(given.message, each, seen, given.now) for each in given.signatures)
 
 
-def judge(case: AuthInput, signatures: tuple[SignatureVerification, ...], seen: Seen) -> AuthReport:
-    """Judges the whole message."""
-    author = case.from_domain
+def judge(given: AuthInput, signatures: tuple[SignatureVerification, ...], seen: Seen) -> AuthReport:
+    """Judge the whole message."""
+    author = given.from_domain
     policy = tree_walk.policy_in_force(author, seen) if author else None
     strict_dkim, strict_spf = (policy.strict_dkim, policy.strict_spf) if policy else (False, False)
     dkim = tuple(
         DkimResult(verified=each, aligned=_aligned(each.signature.domain, author, strict_dkim, seen))
         for each in signatures
     )
-    identity, check = _spf(case, seen)
-    spf = SpfResult(judgement=_no_spf(case), identity=identity)
-    if check is not None:
+    identity, check = _spf(given, seen)
+    if check is None:
+        spf = SpfResult(judgement=_no_spf(given), identity=identity)
+    else:
         aligned = _aligned(check.domain, author, strict_spf, seen)
         judged = check.judgement
         spf = SpfResult(
             judgement=judged, identity=identity, domain=check.domain, lookups=check.lookups, aligned=aligned
         )
-    return AuthReport(case=case, dkim=dkim, spf=spf, dmarc=_dmarc(case, policy, dkim, spf, seen))
+    return AuthReport(given=given, dkim=dkim, spf=spf, dmarc=_judge_dmarc(given, policy, dkim, spf, seen))
 
 
-def _spf(case: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
-    """Judges SPF; nothing where the envelope does not tell enough for it."""
-    envelope = case.envelope
+def _spf(given: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
+    """Return the identity that SPF judges, and the result; None where the envelope does not have enough for it."""
+    envelope = given.envelope
     if not envelope.mail_from:
         identity, domain, sender = "helo", a_label(envelope.helo or ""), f"postmaster@{envelope.helo}"
     else:
@@ -258,9 +253,9 @@ def _spf(case: AuthInput, seen: Seen) -> tuple[str, SpfCheck | None]:
     return identity, spf_check.check_host(client, domain, seen)
 
 
-def _no_spf(case: AuthInput) -> AuthResult:
-    """Says why SPF can't be judged."""
-    envelope = case.envelope
+def _no_spf(given: AuthInput) -> AuthResult:
+    """Return the result where SPF can't be judged."""
+    envelope = given.envelope
     if envelope.unknown is not None:
         why, fix = envelope.unknown, "Give clientIp: the address of the server that handed the message over."
     elif envelope.mail_from is None:
@@ -273,12 +268,12 @@ def _no_spf(case: AuthInput) -> AuthResult:
 
 
 def _aligned(domain: str, author: str | None, strict: bool, seen: Seen) -> bool | None:
-    """Says whether a domain is aligned with the From domain (RFC 9989 4.4); None where that could not be seen."""
+    """Tell whether a domain is aligned with the From domain (RFC 9989 4.4); None where DNS did not answer for it."""
     if not author or not domain:
         return False
     if domain == author:
         return True
-    if strict or not _related(domain, author):
+    if strict or not _have_same_tld(domain, author):
         return False
     names = (*tree_walk.walk(domain), *tree_walk.walk(author))
     if any(tree_walk.question(name) in seen and tree_walk.texts_at(name, seen) is None for name in names):
@@ -291,13 +286,23 @@ def _aligned(domain: str, author: str | None, strict: bool, seen: Seen) -> bool 
 OUTCOMES: Final = {"none": "delivered", "quarantine": "quarantined", "reject": "rejected"}
 
 
-def _dmarc(
-    case: AuthInput, policy: DiscoveredPolicy | None, dkim: tuple[DkimResult, ...], spf: SpfResult, seen: Seen
+def _judge_dmarc(
+    given: AuthInput, policy: DiscoveredPolicy | None, dkim: tuple[DkimResult, ...], spf: SpfResult, seen: Seen
 ) -> DmarcResult:
-    author = case.from_domain
+    author = given.from_domain
     if author is None:
-        return DmarcResult(judgement=_no_author(case), outcome="rejected")
-    if _policy_unknown(author, policy, seen):
+        fields = len(given.message.fields_named("from"))
+        if fields != 1:
+            why = "The message has no From field" if not fields else f"The message has {fields} From fields"
+        else:
+            several = len(given.authors) > 1
+            why = "The From field names several domains" if several else "The From field names no domain"
+        why = f"{why}, so no policy can be found; many receivers reject it."
+        fix = f"Write one From field with one address at {given.sender}."
+        judgement = AuthResult(result=ResultCode.PERMERROR, why=why, fix=fix)
+        return DmarcResult(judgement=judgement, outcome="rejected")
+    unanswered = [name for name in tree_walk.walk(author) if tree_walk.texts_at(name, seen) is None]
+    if unanswered and (policy is None or policy.is_inherited):  # the record that applies may be there
         return DmarcResult(
             judgement=_undecided(f"DNS did not answer for the DMARC policy of {author}"), outcome="deferred"
         )
@@ -306,30 +311,11 @@ def _dmarc(
     parts = [(each.verified.judgement, each.aligned) for each in dkim] + [(spf.judgement, spf.aligned)]
     if any(judgement.result is ResultCode.PASS and aligned for judgement, aligned in parts):
         return DmarcResult(judgement=_passed(author, dkim, spf), outcome="delivered", policy=policy)
-    if any(_counts(judgement) and aligned is not False for judgement, aligned in parts):
-        told = _undecided("DNS did not tell enough of what would have to pass")
-        return DmarcResult(judgement=told, outcome="deferred", policy=policy)
+    may_pass = (ResultCode.PASS, ResultCode.TEMPERROR)
+    if any(judgement.result in may_pass and aligned is not False for judgement, aligned in parts):
+        undecided = _undecided("DNS did not tell enough of what would have to pass")
+        return DmarcResult(judgement=undecided, outcome="deferred", policy=policy)
     return DmarcResult(judgement=_failing(author, policy, dkim, spf), outcome=OUTCOMES[policy.applied], policy=policy)
-
-
-def _policy_unknown(author: str, policy: DiscoveredPolicy | None, seen: Seen) -> bool:
-    """Says whether the record that applies may be one that DNS did not tell."""
-    silent = [name for name in tree_walk.walk(author) if tree_walk.texts_at(name, seen) is None]
-    own = policy is not None and not policy.is_inherited
-    return bool(silent) and not own
-
-
-def _no_author(case: AuthInput) -> AuthResult:
-    fields = len(case.message.fields_named("from"))
-    if fields != 1:
-        why = "The message has no From field" if not fields else f"The message has {fields} From fields"
-    else:
-        several = len(case.authors) > 1
-        why = "The From field names several domains" if several else "The From field names no domain"
-    fix = f"Write one From field with one address at {case.sender}."
-    return AuthResult(
-        result=ResultCode.PERMERROR, why=f"{why}, so no policy can be found; many receivers reject it.", fix=fix
-    )
 
 
 def _undecided(why: str) -> AuthResult:
@@ -356,16 +342,15 @@ def _passed(author: str, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthRe
     signed = [
         each.verified.signature for each in dkim if each.aligned and each.verified.judgement.result is ResultCode.PASS
     ]
-    ways = [f"the signature of {signed[0].domain}"] if signed else []
+    proofs = [f"the signature of {signed[0].domain}"] if signed else []
     if spf.aligned and spf.judgement.result is ResultCode.PASS:
-        ways.append(f"SPF for {spf.domain}")
-    if len(ways) > 1:
-        why = to_sentence(f"{' and '.join(ways)} prove that the message is {author}'s")
+        proofs.append(f"SPF for {spf.domain}")
+    if len(proofs) > 1:
+        why = to_sentence(f"{' and '.join(proofs)} prove that the message is {author}'s")
         return AuthResult(result=ResultCode.PASS, why=why)
+    why = to_sentence(f"{proofs[0]} proves that the message is {author}'s")
     fix = None if signed else "Sign the message too: SPF alone breaks where somebody forwards it."
-    return AuthResult(
-        result=ResultCode.PASS, why=to_sentence(f"{ways[0]} proves that the message is {author}'s"), fix=fix
-    )
+    return AuthResult(result=ResultCode.PASS, why=why, fix=fix)
 
 
 def _failing(author: str, policy: DiscoveredPolicy, dkim: tuple[DkimResult, ...], spf: SpfResult) -> AuthResult:

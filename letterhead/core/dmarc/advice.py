@@ -31,10 +31,10 @@ from letterhead.core.dmarc.tree_walk import DiscoveredPolicy, organisational_dom
 from letterhead.core.dns.answers import Found, Question, Unanswered, View
 from letterhead.core.dns.records import Rdata, Txt
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput
+from letterhead.core.names.host_names import NAME_LIMIT
 from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 
 MOST_DESTINATIONS = 4  # hosts for reports that are asked for; each costs a question or a walk
-NAME_LIMIT = 253
 
 
 def texts_of(rdatas: Sequence[Rdata]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Knows what can be asked of DNS and what can come back, as values. A timeout is a value too: never "missing".
+"""Questions to DNS and their answers, as values. A timeout is a value too, so that nobody takes it for "missing".
 
-`Question` → one or more `Reply`s, each an `Answer` with the `Perspective` it was seen from. All that one check
-saw is a `Snapshot`: stored with the check, so that each past verdict can be judged again.
+A `Question` gets one or more `Reply`s, each an `Answer` with the `Perspective` it was seen from. All replies of one
+check are a `Snapshot`, which is stored with the check, so that each past verdict can be judged again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,24 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core.dns.records import RRset
 
 
 class View(StrEnum):
-    """Says whom to ask."""
+    """Which servers to ask."""
 
     RECURSIVE = "recursive"  # every configured recursive resolver
     EVERY_SERVER = "every-server"  # every authoritative server of the zone that holds the name
     TWO_SERVERS = "two-servers"  # two of them, and two more where these differ
     ONE_SERVER = "one-server"  # the first of them that answers: for what is only a hint
     ONE_RESOLVER = "one-resolver"  # the first resolver that answers: for advice, such as the walk of an SPF tree
-    DELEGATION = "delegation"  # nobody but the way down: which zone holds the name, which servers serve it
+    DELEGATION = "delegation"  # those from the root down: which zone holds the name, which servers serve it
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Asks for the records of one type at one name (lower-case A-labels, no final dot)."""
+    """A question for the records of one type at one name (lower-case A-labels, no final dot)."""
 
     name: str
     rdtype: str
@@ -33,7 +34,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Why(StrEnum):
-    """Says why there is no answer; none of these says anything about the record."""
+    """Why there is no answer; none of these says anything about the record."""
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"  # the network refused: no route, port closed
@@ -51,7 +52,7 @@ class Why(StrEnum):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
-    """Holds the records found; `aliases` are the CNAME targets followed to them; `authentic` is the AD bit."""
+    """The records found; `aliases` are the CNAME targets that led to them, `authentic` is the AD bit."""
 
     rrset: RRset
     aliases: tuple[str, ...] = ()
@@ -59,10 +60,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
 
 
 class Aliased(msgspec.Struct, frozen=True, kw_only=True, tag="aliased"):
-    """Says that the name is a CNAME and that this server holds nothing of the asked type at its end, `target`.
+    """A CNAME at the name, at whose end, `target`, this server has nothing of the asked type.
 
-    `dangling` says whether the server with authority said so itself; otherwise the target lies elsewhere, to be asked.
-    `hides` says that a record of the asked type stands beside the alias, as only a zone's text can tell.
+    `dangling` is true where the server has authority for the target; otherwise the target's own servers must be asked.
+    `hides` is true where the zone's text has a record of the asked type at the same name as the CNAME.
     """
 
     target: str
@@ -73,34 +74,34 @@ class Aliased(msgspec.Struct, frozen=True, kw_only=True, tag="aliased"):
 
 
 class NoData(msgspec.Struct, frozen=True, kw_only=True, tag="no-data"):
-    """Says that the name exists without the asked type; remembered for `negative_ttl` seconds (RFC 2308 5)."""
+    """The name exists without the asked type; caches keep that for `negative_ttl` seconds (RFC 2308 5)."""
 
     negative_ttl: int
 
 
 class NxDomain(msgspec.Struct, frozen=True, kw_only=True, tag="nx-domain"):
-    """Says that the name, and all below it, does not exist; remembered for `negative_ttl` seconds."""
+    """The name, and all below it, does not exist; caches keep that for `negative_ttl` seconds (RFC 2308 5)."""
 
     negative_ttl: int
     zone: str | None = None
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True, tag="unanswered"):
-    """Says that nothing was learnt, and why; `detail` is for a person (with the extended error of RFC 8914)."""
+    """No answer, and why; `detail` is for a person (with the extended error of RFC 8914)."""
 
     why: Why
     detail: str = ""
 
 
 class Nameserver(msgspec.Struct, frozen=True, kw_only=True):
-    """Names one server of a delegation with the addresses found for it."""
+    """One server of a delegation with the addresses found for it."""
 
     name: str
     addresses: tuple[str, ...]
 
 
 class Delegated(msgspec.Struct, frozen=True, kw_only=True, tag="delegated"):
-    """Says which zone holds the name and who serves it; `negative_ttl` from its SOA, in seconds."""
+    """The zone that holds the name, and the servers of that zone; `negative_ttl` from its SOA, in seconds."""
 
     zone: str
     servers: tuple[Nameserver, ...]
@@ -111,11 +112,11 @@ class Delegated(msgspec.Struct, frozen=True, kw_only=True, tag="delegated"):
 Answer = Found | Aliased | NoData | NxDomain | Unanswered | Delegated
 
 
-THE_WAY = "delegation"  # instead of a server: our resolvers did not tell which servers there are
+DELEGATION_LOOKUP = "delegation"  # in place of a server's name: the lookup of the zone's servers failed
 
 
 class Perspective(msgspec.Struct, frozen=True, kw_only=True):
-    """Names who said it: `server` is a nameserver's name or a resolver's address, `zone` what it has authority for."""
+    """Who answered: `server` is a nameserver's name or a resolver's address, `zone` what it has authority for."""
 
     view: View
     server: str
@@ -124,7 +125,7 @@ class Perspective(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one answer as seen from one place."""
+    """One answer and who gave it."""
 
     perspective: Perspective
     answer: Answer
@@ -134,29 +135,53 @@ Seen = Mapping[Question, tuple[Reply, ...]]
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one question with its replies."""
+    """One question with its replies."""
 
     question: Question
     replies: tuple[Reply, ...]
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds all that one check saw, and when."""
+    """All replies that one check got, and when."""
 
     taken_at: datetime
     exchanges: tuple[Exchange, ...]
 
     def seen(self) -> dict[Question, tuple[Reply, ...]]:
-        """Gives the exchanges as the mapping that the topics judge."""
+        """Return the exchanges as the mapping that the topics judge."""
         return {exchange.question: exchange.replies for exchange in self.exchanges}
 
 
 def snapshot_of(seen: Seen, taken_at: datetime) -> Snapshot:
-    """Freezes what was seen, in a stable order."""
+    """Return a snapshot of all replies, sorted by question."""
     exchanges = (Exchange(question=question, replies=seen[question]) for question in sorted(seen))
     return Snapshot(taken_at=taken_at, exchanges=tuple(exchanges))
 
 
 def answering(replies: Iterable[Reply]) -> list[Reply]:
-    """Keeps the replies that say something about the record."""
+    """Return the replies that say something about the record."""
     return [reply for reply in replies if not isinstance(reply.answer, Unanswered)]
+
+
+def fingerprint(answer: Answer) -> bytes | None:
+    """Return octets that are equal for answers that say the same; None where there was no answer.
+
+    What counts: the kind of answer, the type and RDATA of the records (with the strings of a TXT as they are split),
+    the CNAMEs followed, in order, and their target, the AD bit, and the zone that denies a name or holds it.
+    What does not count: TTLs, which run down in caches; the order of records and how often a record comes, since an
+    RRset is a set (RFC 2181 5); the owner name, which follows from the question and the CNAMEs, so that what a wildcard
+    synthesises has one fingerprint at all names (RFC 4592 2.1); and who gave the answer.
+    """
+    match answer:
+        case Unanswered():
+            return None
+        case Found(rrset=rrset):
+            rdatas = tuple(sorted(set(rrset.rdatas), key=msgspec.json.encode))
+            return msgspec.json.encode(replace(answer, rrset=replace(rrset, owner="", ttl=0, rdatas=rdatas)))
+        case Aliased():
+            return msgspec.json.encode(replace(answer, ttl=0))
+        case Delegated():
+            servers = tuple(sorted(answer.servers, key=msgspec.json.encode))
+            return msgspec.json.encode(replace(answer, negative_ttl=0, servers=servers))
+        case NoData() | NxDomain():
+            return msgspec.json.encode(replace(answer, negative_ttl=0))

@@ -1,4 +1,4 @@
-"""Knows DNS records as values: joining, splitting and writing them as a zone file does. Knows nothing of who asked.
+"""DNS records as values, and their text in a zone file (RFC 1035 5.1).
 
 Octets of a TXT are kept as a `str` with one character per octet (Latin-1), so that a snapshot is readable JSON
 and no octet is lost.
@@ -6,6 +6,7 @@ and no octet is lost.
 
 import re
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -13,37 +14,37 @@ STRING_LIMIT = 255  # RFC 1035 3.3: a <character-string> holds at most 255 octet
 
 
 class Txt(msgspec.Struct, frozen=True, kw_only=True, tag="txt"):
-    """Holds the strings of one TXT record, each of at most 255 octets."""
+    """The strings of one TXT record, each of at most 255 octets."""
 
     strings: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """Joins the strings without anything between them (RFC 7208 3.3, RFC 6376 3.6.2.2)."""
+        """The strings joined with nothing in between (RFC 7208 3.3, RFC 6376 3.6.2.2)."""
         return "".join(self.strings)
 
 
 class Mx(msgspec.Struct, frozen=True, kw_only=True, tag="mx"):
-    """Holds one MX: `exchange` in lower case without a final dot; the null MX (RFC 7505) is an empty exchange."""
+    """One MX: `exchange` in lower case without a final dot; the null MX (RFC 7505) is an empty exchange."""
 
     preference: int
     exchange: str
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
-    """Holds one IPv4 or IPv6 address in its canonical spelling."""
+    """One IPv4 or IPv6 address in its canonical spelling."""
 
     ip: str
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
-    """Holds the one name in a CNAME, NS or PTR, in lower case without a final dot."""
+    """The one name in a CNAME, NS or PTR, in lower case without a final dot."""
 
     name: str
 
 
 class Soa(msgspec.Struct, frozen=True, kw_only=True, tag="soa"):
-    """Holds what we read of an SOA; `minimum` is in seconds."""
+    """The fields of an SOA that are used here; `minimum` is in seconds."""
 
     primary: str
     serial: int
@@ -51,7 +52,7 @@ class Soa(msgspec.Struct, frozen=True, kw_only=True, tag="soa"):
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True, tag="other"):
-    """Holds any other RDATA in its presentation form."""
+    """Any other RDATA in its presentation form."""
 
     text: str
 
@@ -60,7 +61,7 @@ Rdata = Txt | Mx | Address | Target | Soa | Other
 
 
 class RRset(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the records of one owner name and type; `ttl` in seconds."""
+    """The records of one owner name and type; `ttl` in seconds."""
 
     owner: str
     rdtype: str
@@ -69,19 +70,19 @@ class RRset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_text(value: str) -> tuple[str, ...]:
-    """Splits a TXT value into strings of at most 255 octets."""
+    """Split a TXT value into strings of at most 255 octets."""
     pieces = [value[at : at + STRING_LIMIT] for at in range(0, len(value), STRING_LIMIT)]
     return tuple(pieces) or ("",)
 
 
 def quote(text: str) -> str:
-    """Writes one string as a zone file does: quotes and backslashes escaped, other octets as \\DDD (RFC 1035 5.1)."""
+    """Return one string as a zone file has it: quotes and backslashes escaped, other octets as \\DDD (RFC 1035 5.1)."""
     escaped = re.sub(r'(["\\])', r"\\\1", text)
     return '"' + re.sub(r"[^\x20-\x7e]", lambda hit: f"\\{min(ord(hit[0]), 255):03d}", escaped) + '"'
 
 
 def zone_line(host: str, rdtype: str, value: str, priority: int | None = None, ttl: int = 3600) -> str:
-    """Writes one line of a zone file with full names."""
+    """Return one line of a zone file with full names."""
     match rdtype:
         case "TXT":
             data = " ".join(quote(piece) for piece in split_text(value))
@@ -95,21 +96,20 @@ def zone_line(host: str, rdtype: str, value: str, priority: int | None = None, t
 
 
 def display_texts(rdatas: Iterable[Rdata]) -> tuple[str, ...]:
-    """Writes RDATA for a person to read, one text each, as a panel would show it."""
-    return tuple(_shown(rdata) for rdata in rdatas)
-
-
-def _shown(rdata: Rdata) -> str:
-    match rdata:
-        case Txt():
-            return rdata.text
-        case Mx():
-            return f"{rdata.preference} {rdata.exchange or '.'}"
-        case Address():
-            return rdata.ip
-        case Target():
-            return rdata.name
-        case Soa():
-            return f"{rdata.primary} {rdata.serial}"
-        case Other():
-            return rdata.text
+    """Return each RDATA as the text that a DNS host's form shows for it."""
+    texts = []
+    for rdata in rdatas:
+        match rdata:
+            case Txt() | Other():
+                texts.append(rdata.text)
+            case Mx():
+                texts.append(f"{rdata.preference} {rdata.exchange or '.'}")
+            case Address():
+                texts.append(rdata.ip)
+            case Target():
+                texts.append(rdata.name)
+            case Soa():
+                texts.append(f"{rdata.primary} {rdata.serial}")
+            case _:
+                assert_never(rdata)
+    return tuple(texts)

@@ -1,1 +1,12 @@
-"""A sender domain: its state and the table that moves it, the health of its records, claims, the provider identity."""
+"""A sender domain: what is stored of it, and the rules that change it.
+
+- `domain`: `Domain`, its events, and `Transition`, the result of every rule.
+- `lifecycle`: the table of state changes, and the work that the provider is owed.
+- `evidence`: what one check has learnt from DNS and from the provider.
+- `health`: the observations of one watched thing (DKIM, MAIL FROM) over several checks.
+- `claims`: which account holds a name that several have claimed.
+- `record_changes`: events for records that changed between two checks.
+- `provider_identity`: what a mail provider reports of a domain, and what it is told.
+- `provider_findings`: diagnoses at the provider, or from another account's claim.
+- `statistics`: states over time, for charts.
+"""

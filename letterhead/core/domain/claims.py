@@ -1,6 +1,6 @@
-"""Knows who holds a name when several accounts ask for it: DNS decides, proof is per claim, the incumbent wins ties.
+"""Claims of several accounts to one name: DNS decides, proof is per claim, the holder wins ties.
 
-Knows no account by name: a challenger never learns who holds, a holder never who challenges.
+No account is named: a challenger never learns who holds the name, a holder never who challenges.
 """
 
 from datetime import datetime, timedelta
@@ -12,14 +12,13 @@ from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, Tran
 from letterhead.core.domain.evidence import Evidence, RecordState
 from letterhead.core.domain.health import HealthState, new_health
 
-TAKES_OVER_AFTER: Final = timedelta(
-    hours=24
-)  # between two checks that saw the challenger's record and not the holder's
-TOLD_AGAIN_AFTER: Final = timedelta(days=30)
+# Between two checks that saw the challenger's record and not the holder's.
+TAKES_OVER_AFTER: Final = timedelta(hours=24)
+WARNED_AGAIN_AFTER: Final = timedelta(days=30)
 
 
 def note_challenge(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> Domain:
-    """Notes on the challenger since when only its own record is seen; silence changes nothing."""
+    """Note on the challenger since when only its own record is seen; no answer changes nothing."""
     if RecordState.UNANSWERED in (evidence.dkim, incumbent):
         return challenger
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
@@ -28,16 +27,16 @@ def note_challenge(challenger: Domain, evidence: Evidence, incumbent: RecordStat
 
 
 def is_transferred(challenger: Domain, evidence: Evidence, incumbent: RecordState, now: datetime) -> bool:
-    """Says whether this check is the second, a day after the first, that saw the challenger's record alone."""
+    """Tell whether this check is the second, a day after the first, that saw the challenger's record alone."""
     since = challenger.challenger_only_since
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
     return alone and since is not None and now - since >= TAKES_OVER_AFTER
 
 
 def warn_holder(incumbent: Domain, now: datetime) -> Transition | None:
-    """Tells a holder that another valid claim was seen, once a month at most; nothing where it was told."""
-    told = incumbent.contested_at
-    if told is not None and now - told < TOLD_AGAIN_AFTER:
+    """Return the event that warns a holder of another valid claim, at most once a month; None where it was warned."""
+    warned_at = incumbent.contested_at
+    if warned_at is not None and now - warned_at < WARNED_AGAIN_AFTER:
         return None
     event = Event(
         kind=EventKind.CLAIM_CONTESTED,
@@ -47,9 +46,9 @@ def warn_holder(incumbent: Domain, now: datetime) -> Transition | None:
     return Transition(domain=replace(incumbent, contested_at=now), events=(event,))
 
 
-def is_verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Event:
-    """Tells a holder that another account verified a name above or below its own: both are claims of their own."""
-    where = "below" if verified.sender.endswith("." + neighbour.sender) else "above"
+def nested_claim_event(holder: Domain, verified: Domain, now: datetime) -> Event:
+    """Return the event for a holder whose name lies above or below one that another account has just verified."""
+    where = "below" if verified.sender.endswith("." + holder.sender) else "above"
     return Event(
         kind=EventKind.CLAIM_CONTESTED,
         at=now,
@@ -58,17 +57,16 @@ def is_verified_beside(neighbour: Domain, verified: Domain, now: datetime) -> Ev
 
 
 def release_hold(incumbent: Domain, now: datetime) -> Transition:
-    """Ends the holder's hold: its record is gone and another claim's is there; its identity is withdrawn."""
+    """End the holder's hold: its record is gone and another claim's is there; its identity is withdrawn."""
     event = Event(
         kind=EventKind.CLAIM_TRANSFERRED,
         at=now,
         detail="only another account's record was seen for 24 h, so the name went to it",
     )
-    watch = incumbent.mail_from_health
     after = replace(
         incumbent,
         dkim=new_health(HealthState.FAILED, now),
-        mail_from_health=watch and new_health(HealthState.FAILED, now),
+        mail_from_health=incumbent.mail_from_health and new_health(HealthState.FAILED, now),
         is_holder=False,
         registered_at=None,
         rotation=None,
@@ -77,7 +75,7 @@ def release_hold(incumbent: Domain, now: datetime) -> Transition:
 
 
 def take_hold(challenger: Domain, now: datetime) -> Transition:
-    """Gives the challenger the hold; its state follows from the evidence of the same check."""
+    """Give the challenger the hold; its state follows from the evidence of the same check."""
     event = Event(
         kind=EventKind.CLAIM_TRANSFERRED,
         at=now,

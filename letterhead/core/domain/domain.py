@@ -1,4 +1,4 @@
-"""Knows what is remembered of a sender domain between checks, and what can be told of it. Knows no rules."""
+"""A sender domain as it is stored between checks, its events, and the transitions that change it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,17 +22,17 @@ _STORED_ROTATION: Final = {"missing_at": "lacking", "unreachable": "silent", "ch
 
 
 class KeyDelegation(msgspec.Struct, frozen=True, kw_only=True):
-    """Says where the operator's own zone serves the keys of a claim; `token` is that claim's alone, for ever."""
+    """The place in the operator's own zone that serves the keys of a claim; `token` is that claim's alone, for ever."""
 
     zone: str
     token: str
 
 
 class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a second DKIM key (RFC 8463), by which mail is signed beside the first while it is `live`.
+    """A second DKIM key (RFC 8463), by which mail is signed in addition to the first while it is `live`.
 
-    `public_key` is base64 of its 32 octets. `seen_since` is since when every look found its record everywhere; `live`
-    says that this was long enough.
+    `public_key` is base64 of its 32 octets. `seen_since` is the first check of those in a row that found its record on
+    every server; `live` is true once that is long enough ago.
     """
 
     selector: str
@@ -42,11 +42,11 @@ class Ed25519Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_ROTATION):
-    """Holds a DKIM key that is to take over once DNS serves it everywhere.
+    """A DKIM key that is to take over once every server has it.
 
-    `seen_since` is since when every look found it everywhere. `lacking` and `silent` name the servers that the last
-    look, at `looked_at`, found without it and those that did not answer; `by_resolvers` says that resolvers stood in.
-    `ed25519` is the Ed25519 key that comes with it.
+    `seen_since` is the first check of those in a row that found it on every server. `missing_at` and `unreachable` name
+    the servers that had no such key at the last check, `checked_at`, and those that did not answer; `by_resolvers` is
+    true where resolvers were asked in place of servers. `ed25519` is the Ed25519 key that comes with it.
     """
 
     selector: str
@@ -61,7 +61,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_ROTATIO
 
 
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a selector that was rotated out; `safe` once no mail signed with it is under way any more.
+    """A selector that was rotated out; `safe` once no mail signed with it is under way any more.
 
     `public_key` is the key that was at it; not known of those that were rotated out by an older version.
     """
@@ -73,16 +73,17 @@ class OldKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
-    """Holds one account's claim to one sender domain, with all that must survive between checks.
+    """One account's claim to one sender domain, with all that must survive between checks.
 
-    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `registered_at` is when the provider
-    was last owed the identity, `identity` is its last real report. `attempts` counts the checks in a row that left
-    something unanswered. `challenger_only_since` is since when a challenger's record is seen without the holder's;
-    `contested_at` is when a holder last learnt of another valid claim. `verdicts` is how each planned record stood
-    when it was last answered. `selector` is that of the key that signs, `rotation` the key that is to follow,
-    `old_keys` those before whose records are still in DNS, `rotated_at` the last change. `key_delegation` says where
-    our own zone serves the keys, where the customer publishes CNAMEs. `ed25519` is the second key, where there is one.
-    `version` belongs to storage.
+    `sender`, `mail_from` and `zone` are lower-case A-labels without a final dot. `dkim` and `mail_from_health` are the
+    health of the DKIM record and of the MAIL FROM records. `registered_at` is when the identity was last to be
+    registered at the provider, `identity` is the provider's last report. `attempts` counts the checks in a row that
+    left something unanswered. `challenger_only_since` is since when a challenger's record is seen without the holder's;
+    `contested_at` is when a holder was last warned of another valid claim. `verdicts` are the last conclusive ones, by
+    planned record. `selector` is that of the key that signs, `rotation` the key that is to follow, `old_keys` those
+    before whose records are still in DNS, `rotated_at` the last change. `key_delegation` is set where the customer
+    publishes CNAMEs to keys in the operator's zone. `ed25519` is the second key, where there is one. `version` belongs
+    to storage.
     """
 
     id: str
@@ -118,7 +119,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
 
 
 class EventKind(StrEnum):
-    """Lists what can happen to a domain, as webhooks name it, for ever."""
+    """What can happen to a domain, as webhooks name it, for ever."""
 
     DOMAIN_CREATED = "domain.created"
     DOMAIN_PENDING = "domain.pending"
@@ -135,7 +136,7 @@ class EventKind(StrEnum):
 
 
 class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Says which record stood how before and how it stands now: a planned record's verdict, or `mail_from`'s status."""
+    """A change of one planned record's verdict, or of the status of `mail_from`."""
 
     record: str
     was: str
@@ -143,7 +144,7 @@ class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Tells one real change; `detail` is a sentence for a person, `change` comes with `record.changed`."""
+    """One real change; `detail` is a sentence for a person, `change` comes with `record.changed`."""
 
     kind: EventKind
     at: datetime
@@ -152,16 +153,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effect(StrEnum):
-    """Names work owed outside; each is idempotent and follows again from the state when it was lost."""
+    """Work to do at the provider or at the DNS host; each is idempotent, and follows again from the state if lost."""
 
-    REGISTER = "register"  # make the identity, its key and its MAIL FROM as we wish them
-    RESTART = "restart"  # it had given up: let it look again
+    REGISTER = "register"  # make the identity, its key and its MAIL FROM as they should be
+    RESTART = "restart"  # the provider had given up: let it check again
     WITHDRAW = "withdraw"  # delete the identity, if it carries our tag
     PUBLISH = "publish"  # make the operator's own zone serve the keys that the claim needs, and no others
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what follows from a look or a wish: the domain after it, what to tell, what to do outside."""
+    """What follows from a check or a request: the domain after it, the events, the work to do outside."""
 
     domain: Domain
     events: tuple[Event, ...] = ()
@@ -169,17 +170,17 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(domain: Domain) -> str:
-    """Gives the wire word of the domain."""
+    """Return the status of the domain as the API has it."""
     return WIRE_STATUS[domain.dkim.state]
 
 
 def mail_from_status(domain: Domain) -> str | None:
-    """Gives the wire word of the MAIL FROM domain, or nothing where there is none or nobody asked yet."""
-    watch = domain.mail_from_health
-    return None if watch is None or watch.state is HealthState.DRAFT else WIRE_STATUS[watch.state]
+    """Return the status of the MAIL FROM domain as the API has it; None where there is none, or nobody asked yet."""
+    health = domain.mail_from_health
+    return None if health is None or health.state is HealthState.DRAFT else WIRE_STATUS[health.state]
 
 
 def is_wholly_verified(domain: Domain) -> bool:
-    """Says whether nothing is to be waited for: DKIM and, where there is one, the MAIL FROM domain are verified."""
-    watches = (domain.dkim, domain.mail_from_health)
-    return all(watch is None or watch.state is HealthState.VERIFIED for watch in watches)
+    """Tell whether DKIM and, where there is one, the MAIL FROM domain are verified."""
+    both = (domain.dkim, domain.mail_from_health)
+    return all(health is None or health.state is HealthState.VERIFIED for health in both)

@@ -1,4 +1,4 @@
-"""Knows what one check can learn of a domain, from DNS and from the provider. Knows no states: lifecycle.py judges."""
+"""What one check has learnt of a domain, from DNS and from the provider; `lifecycle` judges it."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,14 +7,11 @@ from typing import Final, assert_never
 import msgspec
 
 from letterhead.core.domain.provider_identity import Identity, IdentityReport, IdentityUnknown, Presence, ProviderStatus
-from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
-
-DKIM_RECORDS: Final = frozenset({RecordId.DKIM})
-MAIL_FROM_RECORDS: Final = frozenset({RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF})
+from letterhead.core.plan.plan import RecordResult, Verdict
 
 
 class RecordState(StrEnum):
-    """Says what one check saw of one watched thing; "divided" is neither for nor against, "unanswered" is nothing."""
+    """What one check saw of one watched thing; "divided" is neither for nor against, "unanswered" is nothing."""
 
     PRESENT = "present"
     MISSING = "missing"
@@ -23,7 +20,7 @@ class RecordState(StrEnum):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what one check learnt; `mail_from` and `provider` are None where these were not asked."""
+    """The result of one check; `mail_from` and `provider` are None where these were not asked."""
 
     dkim: RecordState
     mail_from: RecordState | None = None
@@ -31,29 +28,27 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     is_held_elsewhere: bool = False
 
 
-def record_state(standings: Iterable[RecordResult]) -> RecordState:
-    """Sums up the planned records of one watched thing: present if all are, missing if any is by agreement."""
-    sights = {_sight(standing) for standing in standings}
-    for sight in (RecordState.MISSING, RecordState.DIVIDED, RecordState.UNANSWERED, RecordState.PRESENT):
-        if sight in sights:
-            return sight
+def record_state(results: Iterable[RecordResult]) -> RecordState:
+    """Sum up the planned records of one watched thing: present if all are, missing if any is by agreement."""
+    states = set()
+    for result in results:
+        match result.verdict:
+            case Verdict.UNANSWERED:
+                states.add(RecordState.UNANSWERED)
+            case Verdict.PRESENT:
+                states.add(RecordState.PRESENT if result.agreed else RecordState.DIVIDED)
+            case Verdict.WRONG | Verdict.ABSENT:
+                states.add(RecordState.MISSING if result.agreed else RecordState.DIVIDED)
+            case _:
+                assert_never(result.verdict)
+    for state in (RecordState.MISSING, RecordState.DIVIDED, RecordState.UNANSWERED, RecordState.PRESENT):
+        if state in states:
+            return state
     return RecordState.UNANSWERED
 
 
-def _sight(standing: RecordResult) -> RecordState:
-    match standing.verdict:
-        case Verdict.UNANSWERED:
-            return RecordState.UNANSWERED
-        case Verdict.PRESENT:
-            return RecordState.PRESENT if standing.agreed else RecordState.DIVIDED
-        case Verdict.WRONG | Verdict.ABSENT:
-            return RecordState.MISSING if standing.agreed else RecordState.DIVIDED
-        case _:
-            assert_never(standing.verdict)
-
-
 class ProviderOpinion(StrEnum):
-    """Reduces the provider's word to what matters for one watched thing."""
+    """The provider's report, reduced to what matters for one watched thing."""
 
     NOTHING = "nothing"  # not asked, not reached, or in trouble of its own
     WORKING = "working"
@@ -71,34 +66,34 @@ LOST: Final = frozenset(
 
 
 def opinion_on_key(provider: IdentityReport | None, selector: str) -> ProviderOpinion:
-    """Reads what the provider says of the key at `selector`."""
+    """Return the provider's opinion on the key at `selector`."""
     match provider:
         case None | IdentityUnknown():
             return ProviderOpinion.NOTHING
         case Identity():
-            return _says(provider.presence, provider.dkim, provider.selector in (None, selector))
+            return _opinion(provider.presence, provider.dkim, provider.selector in (None, selector))
 
 
 def opinion_on_mail_from(provider: IdentityReport | None, name: str | None) -> ProviderOpinion:
-    """Reads what the provider says of the MAIL FROM domain `name`."""
+    """Return the provider's opinion on the MAIL FROM domain `name`."""
     match provider:
         case None | IdentityUnknown():
             return ProviderOpinion.NOTHING
         case Identity():
-            return _says(provider.presence, provider.mail_from, provider.mail_from_name in (None, name))
+            return _opinion(provider.presence, provider.mail_from, provider.mail_from_name in (None, name))
 
 
-def _says(presence: Presence, word: ProviderStatus, as_wished: bool) -> ProviderOpinion:
+def _opinion(presence: Presence, status: ProviderStatus, is_as_wished: bool) -> ProviderOpinion:
     if presence is Presence.FOREIGN:
         return ProviderOpinion.FOREIGN
-    if presence is Presence.ABSENT and word is not ProviderStatus.REFUSED:
+    if presence is Presence.ABSENT and status is not ProviderStatus.REFUSED:
         return ProviderOpinion.MISSING
-    match word:
+    match status:
         case ProviderStatus.NOT_STARTED:
             return ProviderOpinion.MISSING
         case ProviderStatus.REFUSED:
             return ProviderOpinion.REFUSED
-        case _ if not as_wished:  # how far it is with another one says nothing of ours
+        case _ if not is_as_wished:  # the status of another one says nothing of ours
             return ProviderOpinion.OTHERWISE
         case ProviderStatus.PENDING:
             return ProviderOpinion.WORKING
@@ -109,12 +104,12 @@ def _says(presence: Presence, word: ProviderStatus, as_wished: bool) -> Provider
         case ProviderStatus.GAVE_UP:
             return ProviderOpinion.GAVE_UP
         case _:
-            assert_never(word)
+            assert_never(status)
 
 
 def is_inconclusive(evidence: Evidence) -> bool:
-    """Says whether a check left something open that it asked: DNS silent, or the provider in trouble of its own."""
+    """Tell whether a check got no answer to something: from DNS, or from a provider in trouble of its own."""
     provider = evidence.provider
-    waiting = isinstance(provider, Identity) and provider.dkim is ProviderStatus.TEMPORARY_FAILURE
-    silent = RecordState.UNANSWERED in (evidence.dkim, evidence.mail_from)
-    return silent or isinstance(provider, IdentityUnknown) or (waiting and evidence.dkim is RecordState.PRESENT)
+    in_trouble = isinstance(provider, Identity) and provider.dkim is ProviderStatus.TEMPORARY_FAILURE
+    unanswered = RecordState.UNANSWERED in (evidence.dkim, evidence.mail_from)
+    return unanswered or isinstance(provider, IdentityUnknown) or (in_trouble and evidence.dkim is RecordState.PRESENT)

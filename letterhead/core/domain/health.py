@@ -1,4 +1,7 @@
-"""Knows what one watched thing (DKIM, MAIL FROM) remembers of its looks. Knows no rules: lifecycle.py moves it."""
+"""The health of one watched thing (DKIM, MAIL FROM): its state and the observations that may change it.
+
+The rules that change the state are those of `lifecycle`.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,15 +13,15 @@ from msgspec.structs import replace
 from letterhead.core.domain.evidence import LOST, ProviderOpinion, RecordState
 
 GRACE: Final = timedelta(hours=72)  # from the first miss until sending stops
-APART: Final = timedelta(minutes=10)  # two looks nearer than this are one piece of evidence
+APART: Final = timedelta(minutes=10)  # two observations nearer than this are one piece of evidence
 SETTLED_AFTER: Final = timedelta(hours=1)  # of unbroken presence
 LOOKS_KEPT: Final = 3
-# An older miss is forgotten, so that whoever comes at risk has at least a day left, and the mail that announces it.
+# An older miss is forgotten, so that a domain that becomes at risk has at least a day left, and the mail about it.
 MISS_REMEMBERED: Final = GRACE - timedelta(hours=24)
 
 
 class HealthState(StrEnum):
-    """Says where in its life a watched thing is."""
+    """The state of a watched thing."""
 
     DRAFT = "draft"
     PENDING = "pending"
@@ -37,19 +40,20 @@ WIRE_STATUS: Final = {
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one conclusive look: when, and whether the records were there."""
+    """One conclusive check: when, and whether the records were there."""
 
     at: datetime
     present: bool
 
 
 class RecordHealth(msgspec.Struct, frozen=True, kw_only=True, rename={"observations": "looks"}):
-    """Holds what must be remembered of one watched thing (DKIM, MAIL FROM) between checks.
+    """What is stored of one watched thing (DKIM, MAIL FROM) between checks.
 
     `since` is when the state was entered; pending's 72 h run from it. `observations` are the last 3 that count for the
-    loss rule; `first_miss_at`, `misses` and `stops_sending_at` describe the present spell at risk. `present_since`
-    starts the unbroken run of presence. `provider_lost_at` is the first check at which the provider had lost it since
-    its last success, `provider_lost` says that a later check agreed. `found_at` is the last check of all that found it.
+    loss rule; `first_miss_at`, `misses` and `stops_sending_at` are those of the present spell at risk. `present_since`
+    starts the unbroken run of presence. `provider_lost_at` is the first check since the provider's last success at
+    which it had lost the thing, `provider_lost` is true once a later check agreed. `found_at` is the last check that
+    found the records.
     """
 
     state: HealthState
@@ -65,33 +69,33 @@ class RecordHealth(msgspec.Struct, frozen=True, kw_only=True, rename={"observati
 
 
 def new_health(state: HealthState, now: datetime) -> RecordHealth:
-    """Starts a watch without memory."""
+    """Return the health of a thing that enters a state, without observations."""
     return RecordHealth(state=state, since=now)
 
 
-def observe(watch: RecordHealth, sight: RecordState, now: datetime) -> RecordHealth:
-    """Takes in what was seen; a draft remembers nothing."""
-    if watch.state is HealthState.DRAFT:
-        return watch
-    match sight:
+def observe(health: RecordHealth, records: RecordState, now: datetime) -> RecordHealth:
+    """Add what a check saw of the records; a draft keeps no observations."""
+    if health.state is HealthState.DRAFT:
+        return health
+    match records:
         case RecordState.UNANSWERED:
-            return watch
+            return health
         case RecordState.DIVIDED:
-            return replace(watch, present_since=None)
+            return replace(health, present_since=None)
         case RecordState.PRESENT:
-            return _found(watch, now)
+            return _observe_presence(health, now)
         case RecordState.MISSING:
-            return _missing(watch, now)
+            return _observe_miss(health, now)
         case _:
-            assert_never(sight)
+            assert_never(records)
 
 
-def _found(watch: RecordHealth, now: datetime) -> RecordHealth:
-    """Adds a look that found it; an hour of these ends a spell of misses, even where the provider is still to come."""
+def _observe_presence(health: RecordHealth, now: datetime) -> RecordHealth:
+    """Add an observation that found it; an hour of these ends a spell of misses, whatever the provider says."""
     found = replace(
-        watch,
-        observations=_with(watch, Observation(at=now, present=True)),
-        present_since=watch.present_since or now,
+        health,
+        observations=_add_look(health, Observation(at=now, present=True)),
+        present_since=health.present_since or now,
         found_at=now,
     )
     if present_for(found, now) < SETTLED_AFTER:
@@ -99,63 +103,63 @@ def _found(watch: RecordHealth, now: datetime) -> RecordHealth:
     return replace(found, first_miss_at=None, misses=0, stops_sending_at=None)
 
 
-def _missing(watch: RecordHealth, now: datetime) -> RecordHealth:
-    """Adds a look that missed; misses in quick succession (somebody presses the button) are one piece of evidence."""
-    last = watch.observations[-1] if watch.observations else None
+def _observe_miss(health: RecordHealth, now: datetime) -> RecordHealth:
+    """Add an observation that missed; misses in quick succession (somebody presses the button) are one observation."""
+    last = health.observations[-1] if health.observations else None
     again = last is not None and not last.present and now - last.at < APART
     after = replace(
-        watch,
-        observations=watch.observations if again else _with(watch, Observation(at=now, present=False)),
+        health,
+        observations=health.observations if again else _add_look(health, Observation(at=now, present=False)),
         present_since=None,
     )
-    if watch.state is not HealthState.AT_RISK:
+    if health.state is not HealthState.AT_RISK:
         return after
-    first = watch.first_miss_at or now
-    return replace(after, first_miss_at=first, misses=watch.misses + 1, stops_sending_at=first + GRACE)
+    first = health.first_miss_at or now
+    return replace(after, first_miss_at=first, misses=health.misses + 1, stops_sending_at=first + GRACE)
 
 
-def _with(watch: RecordHealth, look: Observation) -> tuple[Observation, ...]:
-    """Keeps the last three looks, without misses too old to tell of today."""
-    fresh_enough = [old for old in watch.observations if old.present or look.at - old.at <= MISS_REMEMBERED]
-    return (*fresh_enough, look)[-LOOKS_KEPT:]
+def _add_look(health: RecordHealth, look: Observation) -> tuple[Observation, ...]:
+    """Return the last three observations, without misses that are too old to count."""
+    recent = [old for old in health.observations if old.present or look.at - old.at <= MISS_REMEMBERED]
+    return (*recent, look)[-LOOKS_KEPT:]
 
 
-def missed_at(watch: RecordHealth) -> list[datetime]:
-    """Gives the times of the remembered misses, oldest first."""
-    return [look.at for look in watch.observations if not look.present]
+def missed_at(health: RecordHealth) -> list[datetime]:
+    """Return the times of the misses among the last observations, oldest first."""
+    return [look.at for look in health.observations if not look.present]
 
 
-def present_for(watch: RecordHealth, now: datetime) -> timedelta:
-    """Says for how long every look found it."""
-    return timedelta(0) if watch.present_since is None else now - watch.present_since
+def present_for(health: RecordHealth, now: datetime) -> timedelta:
+    """Return for how long every check has found it."""
+    return timedelta(0) if health.present_since is None else now - health.present_since
 
 
-def apply_provider(watch: RecordHealth, says: ProviderOpinion, now: datetime) -> RecordHealth:
-    """Takes in what the provider said of a thing that it once had; only its success ends a loss."""
-    if watch.state not in (HealthState.VERIFIED, HealthState.AT_RISK):
-        return watch
-    if says is ProviderOpinion.AGREES:
-        return replace(watch, provider_lost_at=None, provider_lost=False)
-    if says not in LOST:
-        return watch
-    first = watch.provider_lost_at or now
-    return replace(watch, provider_lost_at=first, provider_lost=watch.provider_lost or now - first >= APART)
+def apply_provider(health: RecordHealth, opinion: ProviderOpinion, now: datetime) -> RecordHealth:
+    """Add the provider's opinion on a thing that it once had; only its success ends a loss."""
+    if health.state not in (HealthState.VERIFIED, HealthState.AT_RISK):
+        return health
+    if opinion is ProviderOpinion.AGREES:
+        return replace(health, provider_lost_at=None, provider_lost=False)
+    if opinion not in LOST:
+        return health
+    first = health.provider_lost_at or now
+    return replace(health, provider_lost_at=first, provider_lost=health.provider_lost or now - first >= APART)
 
 
-def enter(watch: RecordHealth, to: HealthState, sight: RecordState, now: datetime) -> RecordHealth:
-    """Enters a state, with what it must remember of the way there."""
-    after = RecordHealth(state=to, since=now, present_since=watch.present_since, found_at=watch.found_at)
+def enter(health: RecordHealth, to: HealthState, records: RecordState, now: datetime) -> RecordHealth:
+    """Return the health after a state change, with the observations that still count."""
+    after = RecordHealth(state=to, since=now, present_since=health.present_since, found_at=health.found_at)
     if to is HealthState.VERIFIED:
         return replace(after, observations=(Observation(at=now, present=True),))
     if to is not HealthState.AT_RISK:
         return after
     after = replace(
         after,
-        observations=watch.observations,
-        provider_lost_at=watch.provider_lost_at,
-        provider_lost=watch.provider_lost,
+        observations=health.observations,
+        provider_lost_at=health.provider_lost_at,
+        provider_lost=health.provider_lost,
     )
-    if sight is RecordState.PRESENT:
+    if records is RecordState.PRESENT:
         return replace(after, present_since=now)  # the hour of presence runs from here
-    first, *_ = times = missed_at(watch)
+    first, *_ = times = missed_at(health)
     return replace(after, first_miss_at=first, misses=len(times), stops_sending_at=first + GRACE)

@@ -1,9 +1,8 @@
-"""Knows a sender domain's life: its states, what moves it between them, and what the provider is owed.
+"""The life cycle of a sender domain: its states, what changes them, and the work to do at the provider.
 
-The rules are two tables, `RULES` (moves) and `DUTIES` (work at the provider); `docs/lifecycle.md` is made from them.
-Knows nothing of how DNS was asked, of other accounts' claims beyond "somebody else holds the name", or of storage.
+The rules are two tables, `RULES` (state changes) and `DUTIES` (work at the provider); `docs/lifecycle.md` is made from
+them. Of other accounts' claims nothing is known here but that one of them holds the name.
 """
-# Long because it is the one place that says what moves a domain: two tables and the rules that they name.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -37,65 +36,65 @@ from letterhead.core.domain.health import (
 )
 from letterhead.core.domain.provider_identity import Identity, Presence
 
-PENDING_FOR: Final = timedelta(hours=72)  # then an unproven claim rests as failed
+PENDING_FOR: Final = timedelta(hours=72)  # then an unproven claim is failed
 RESTART_EVERY: Final = timedelta(days=1)
 MISSES_TO_LOSE: Final = 6
 
 
 class LifecycleInput(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a rule may look at: one watch, with this look taken in, and this look."""
+    """The input of a rule: the health of one watched thing, with this check's observation in it, and this check."""
 
     health: RecordHealth
-    seen: RecordState
+    records: RecordState
     opinion: ProviderOpinion
     held_elsewhere: bool
-    told: bool
+    is_registered: bool
     now: datetime
 
 
-def is_refused(case: LifecycleInput) -> bool:
-    """Holds where the provider refuses for good what it was told."""
-    return case.told and case.opinion is ProviderOpinion.REFUSED
+def is_refused(given: LifecycleInput) -> bool:
+    """Tell whether the provider refuses for good what was registered there."""
+    return given.is_registered and given.opinion is ProviderOpinion.REFUSED
 
 
-def is_proven_and_agreed(case: LifecycleInput) -> bool:
-    """Holds where our evidence and the provider agree, and nobody else holds the name."""
-    return case.seen is RecordState.PRESENT and not case.held_elsewhere and case.opinion is ProviderOpinion.AGREES
+def is_proven_and_agreed(given: LifecycleInput) -> bool:
+    """Tell whether DNS and the provider agree, and nobody else holds the name."""
+    return given.records is RecordState.PRESENT and not given.held_elsewhere and given.opinion is ProviderOpinion.AGREES
 
 
-def has_run_out(case: LifecycleInput) -> bool:
-    """Holds after 72 h without proof; who only waits for the provider waits on, and no answer ends nothing."""
-    if case.now - case.health.since < PENDING_FOR or case.seen is RecordState.UNANSWERED:
+def has_run_out(given: LifecycleInput) -> bool:
+    """Tell whether 72 h passed without proof; who only waits for the provider waits on, and no answer ends nothing."""
+    if given.now - given.health.since < PENDING_FOR or given.records is RecordState.UNANSWERED:
         return False
-    return case.seen is not RecordState.PRESENT or case.held_elsewhere or case.opinion is ProviderOpinion.FOREIGN
+    return given.records is not RecordState.PRESENT or given.held_elsewhere or given.opinion is ProviderOpinion.FOREIGN
 
 
-def is_missed_often(case: LifecycleInput) -> bool:
-    """Holds where 2 of the last 3 looks missed, the first and the last of these 10 min apart."""
-    times = missed_at(case.health)
-    return case.seen is RecordState.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
+def is_missed_often(given: LifecycleInput) -> bool:
+    """Tell whether 2 of the last 3 observations missed, the first and the last of these 10 min apart."""
+    times = missed_at(given.health)
+    return given.records is RecordState.MISSING and len(times) >= 2 and times[-1] - times[0] >= APART
 
 
-def is_lost_at_provider(case: LifecycleInput) -> bool:
-    """Holds where DNS is right and two looks 10 min apart found that the provider lost it."""
-    return case.seen is RecordState.PRESENT and case.opinion in LOST and case.health.provider_lost
+def is_lost_at_provider(given: LifecycleInput) -> bool:
+    """Tell whether DNS is right and two checks 10 min apart found that the provider lost it."""
+    return given.records is RecordState.PRESENT and given.opinion in LOST and given.health.provider_lost
 
 
-def is_still_missing(case: LifecycleInput) -> bool:
-    """Holds where the grace is over, this look misses as well, and at least 6 did."""
-    stops = case.health.stops_sending_at
-    over = stops is not None and case.now >= stops
-    return over and case.seen is RecordState.MISSING and case.health.misses >= MISSES_TO_LOSE
+def is_still_missing(given: LifecycleInput) -> bool:
+    """Tell whether the grace is over, this check misses as well, and at least 6 did."""
+    stops = given.health.stops_sending_at
+    over = stops is not None and given.now >= stops
+    return over and given.records is RecordState.MISSING and given.health.misses >= MISSES_TO_LOSE
 
 
-def is_settled(case: LifecycleInput) -> bool:
-    """Holds where every look for 1 h found it, and the provider has it too."""
-    here = case.seen is RecordState.PRESENT and present_for(case.health, case.now) >= SETTLED_AFTER
-    return here and not case.health.provider_lost and case.opinion not in LOST
+def is_settled(given: LifecycleInput) -> bool:
+    """Tell whether every check for 1 h found it, and the provider has it too."""
+    here = given.records is RecordState.PRESENT and present_for(given.health, given.now) >= SETTLED_AFTER
+    return here and not given.health.provider_lost and given.opinion not in LOST
 
 
 class LifecycleRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Says one move: from where, on what evidence, to where, and the event that tells it (of DKIM)."""
+    """One state change: from where, on what condition, to where, and the event that reports it (of DKIM)."""
 
     origin: HealthState
     when: Callable[[LifecycleInput], bool]
@@ -110,7 +109,7 @@ def _rule(
     return LifecycleRule(origin=origin, when=when, to=to, event=event, why=why)
 
 
-# The first row that holds moves the watch; where none holds, nothing moves.
+# The first row whose condition holds changes the state; where none holds, nothing changes.
 RULES: Final = (
     _rule(
         HealthState.PENDING, is_refused, HealthState.FAILED, EventKind.DOMAIN_FAILED, "the provider refuses it for good"
@@ -167,8 +166,8 @@ ASKED: Final = {
 }
 
 
-def needs_telling(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
-    """Holds where the provider lacks what our evidence has proven; a loss is looked at twice before it is mended."""
+def needs_registration(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
+    """Tell whether the provider lacks what DNS has proven; a loss is checked twice before it is repaired."""
     dkim = opinion_on_key(evidence.provider, domain.selector)
     if not _may_write(domain, evidence):
         return False
@@ -182,7 +181,7 @@ def needs_telling(domain: Domain, evidence: Evidence, _now: datetime) -> bool:
 
 
 def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
-    """Holds where the records are right and the provider had given up, at most daily."""
+    """Tell whether the records are right and the provider had given up, at most daily."""
     rested = domain.restarted_at is None or now - domain.restarted_at >= RESTART_EVERY
     if not rested or not _may_write(domain, evidence):
         return False
@@ -192,23 +191,23 @@ def needs_restart(domain: Domain, evidence: Evidence, now: datetime) -> bool:
     if dkim is ProviderOpinion.GAVE_UP:
         return domain.dkim.state is not HealthState.VERIFIED
     gave_up = opinion_on_mail_from(evidence.provider, domain.mail_from) is ProviderOpinion.GAVE_UP
-    watch = domain.mail_from_health
+    health = domain.mail_from_health
     return (
         gave_up
         and evidence.mail_from is RecordState.PRESENT
-        and watch is not None
-        and watch.state is not HealthState.VERIFIED
+        and health is not None
+        and health.state is not HealthState.VERIFIED
     )
 
 
 def _may_write(domain: Domain, evidence: Evidence) -> bool:
-    """Keeps unproven claims, and identities that are not ours, away from the provider."""
+    """Tell whether the provider may be written to: never for an unproven claim, or to an identity that is not ours."""
     ours = opinion_on_key(evidence.provider, domain.selector) is not ProviderOpinion.FOREIGN
     return ours and domain.is_holder and evidence.dkim is RecordState.PRESENT
 
 
 class ProviderDuty(msgspec.Struct, frozen=True, kw_only=True):
-    """Says one piece of work that the provider is owed, and when; asked of the domain after its move."""
+    """One kind of work at the provider, and its condition, which is tested on the domain after its state change."""
 
     effect: Effect
     when: Callable[[Domain, Evidence, datetime], bool]
@@ -218,7 +217,7 @@ class ProviderDuty(msgspec.Struct, frozen=True, kw_only=True):
 DUTIES: Final = (
     ProviderDuty(
         effect=Effect.REGISTER,
-        when=needs_telling,
+        when=needs_registration,
         why="DKIM is proven, and the provider does not have the domain, or has another key or MAIL FROM domain",
     ),
     ProviderDuty(
@@ -230,95 +229,88 @@ DUTIES: Final = (
 
 
 def ask_verification(domain: Domain, now: datetime) -> Transition:
-    """Starts verification of a draft, or again of a failed domain, with new 72 h; any other stays as it is.
+    """Start verification of a draft, or again of a failed domain, with new 72 h; any other stays as it is.
 
-    The provider is told again once DKIM is seen: what it refused may have been mended since.
+    The identity is registered again once DKIM is seen: what the provider refused may have been repaired since.
     """
-    moves, watch = domain.dkim.state in ASKED, domain.mail_from_health
+    starts, mail_from = domain.dkim.state in ASKED, domain.mail_from_health
     events = []
-    if moves:
+    if starts:
         events.append(Event(kind=EventKind.DOMAIN_PENDING, at=now, detail=ASKED[domain.dkim.state]))
-    if watch is not None and watch.state is HealthState.FAILED:
-        events.append(_changed(watch.state, HealthState.PENDING, ASKED[watch.state], now))
+    if mail_from is not None and mail_from.state is HealthState.FAILED:
+        events.append(_mail_from_event(mail_from.state, HealthState.PENDING, ASKED[mail_from.state], now))
+    pending = new_health(HealthState.PENDING, now)
     after = replace(
         domain,
-        dkim=_asked(domain.dkim, now),
-        mail_from_health=watch and _asked(watch, now),
-        registered_at=None if moves else domain.registered_at,
+        dkim=pending if starts else domain.dkim,
+        mail_from_health=pending if mail_from is not None and mail_from.state in ASKED else mail_from,
+        registered_at=None if starts else domain.registered_at,
     )
     return Transition(domain=after, events=tuple(events))
 
 
-def _asked(watch: RecordHealth, now: datetime) -> RecordHealth:
-    return new_health(HealthState.PENDING, now) if watch.state in ASKED else watch
-
-
 def delete(domain: Domain, now: datetime) -> Transition:
-    """Ends a claim: the identity is withdrawn, and what our zone serves; keys and rows are the caller's to shred."""
+    """End a claim: withdraw the identity, and what our zone serves; the caller destroys keys and rows."""
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
     effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.key_delegation else (Effect.WITHDRAW,)
     return Transition(domain=replace(domain, is_holder=False), events=(event,), effects=effects)
 
 
 def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
-    """Takes in what one check learnt: moves each watch by the first rule that holds, then finds what is owed."""
-    dkim, rule = _moved(_dkim_case(domain, evidence, now))
+    """Return what follows from one check: each state change by the first rule that holds, then the work to do."""
+    dkim_input = LifecycleInput(
+        health=domain.dkim,
+        records=evidence.dkim,
+        opinion=opinion_on_key(evidence.provider, domain.selector),
+        held_elsewhere=evidence.is_held_elsewhere,
+        is_registered=domain.registered_at is not None,
+        now=now,
+    )
+    dkim, rule = _apply_rules(dkim_input)
     mail_from, mail_rule = domain.mail_from_health, None
     if mail_from is not None:
-        mail_from, mail_rule = _moved(_mail_from_case(domain, mail_from, evidence, now))
+        records = evidence.mail_from or RecordState.UNANSWERED
+        opinion = opinion_on_mail_from(evidence.provider, domain.mail_from)
+        mail_from, mail_rule = _apply_rules(replace(dkim_input, health=mail_from, records=records, opinion=opinion))
     after = replace(
-        _noted(domain, evidence, now),
+        _note_report(domain, evidence, now),
         dkim=dkim,
         mail_from_health=mail_from,
-        is_holder=_holds(domain, evidence, dkim.state),
+        is_holder=_is_holder(domain, evidence, dkim.state),
         verified_at=now if rule and rule.event is EventKind.DOMAIN_VERIFIED else domain.verified_at,
     )
     events = [Event(kind=rule.event, at=now, detail=rule.why)] if rule else []
-    events += [_changed(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
+    events += [_mail_from_event(mail_rule.origin, mail_rule.to, mail_rule.why, now)] if mail_rule else []
     if domain.is_holder and not after.is_holder and domain.registered_at is not None:
         return Transition(domain=replace(after, registered_at=None), events=tuple(events), effects=(Effect.WITHDRAW,))
     effects = tuple(duty.effect for duty in DUTIES if duty.when(after, evidence, now))
-    return Transition(domain=_marked(after, effects, now), events=tuple(events), effects=effects)
+    # The times are stored together with the effects, so that neither is ever there without the other.
+    after = replace(
+        after,
+        registered_at=now if Effect.REGISTER in effects else after.registered_at,
+        restarted_at=now if Effect.RESTART in effects else after.restarted_at,
+    )
+    return Transition(domain=after, events=tuple(events), effects=effects)
 
 
-def _changed(origin: HealthState, to: HealthState, why: str, now: datetime) -> Event:
-    """Tells a move of MAIL FROM, which has no event of its own since it never touches `status`."""
+def _mail_from_event(origin: HealthState, to: HealthState, why: str, now: datetime) -> Event:
+    """Return the event for a state change of MAIL FROM, which has no kind of its own: it never touches `status`."""
     was, is_now = WIRE_STATUS[origin], WIRE_STATUS[to]
     words = f"MAIL FROM domain: {was} to {is_now}, as {why}"
     change = RecordChange(record="mail_from", was=was, now=is_now)
     return Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words, change=change)
 
 
-def _dkim_case(domain: Domain, evidence: Evidence, now: datetime) -> LifecycleInput:
-    return LifecycleInput(
-        health=domain.dkim,
-        seen=evidence.dkim,
-        opinion=opinion_on_key(evidence.provider, domain.selector),
-        held_elsewhere=evidence.is_held_elsewhere,
-        told=domain.registered_at is not None,
-        now=now,
-    )
+def _apply_rules(given: LifecycleInput) -> tuple[RecordHealth, LifecycleRule | None]:
+    """Add the check's observation to the health, then change its state by the first rule that holds."""
+    health = apply_provider(observe(given.health, given.records, given.now), given.opinion, given.now)
+    given = replace(given, health=health)
+    rule = next((rule for rule in RULES if rule.origin is health.state and rule.when(given)), None)
+    return (enter(health, rule.to, given.records, given.now), rule) if rule else (health, None)
 
 
-def _mail_from_case(domain: Domain, watch: RecordHealth, evidence: Evidence, now: datetime) -> LifecycleInput:
-    return replace(
-        _dkim_case(domain, evidence, now),
-        health=watch,
-        seen=evidence.mail_from or RecordState.UNANSWERED,
-        opinion=opinion_on_mail_from(evidence.provider, domain.mail_from),
-    )
-
-
-def _moved(case: LifecycleInput) -> tuple[RecordHealth, LifecycleRule | None]:
-    """Takes the look in, then follows the first rule that holds."""
-    watch = apply_provider(observe(case.health, case.seen, case.now), case.opinion, case.now)
-    case = replace(case, health=watch)
-    rule = next((rule for rule in RULES if rule.origin is watch.state and rule.when(case)), None)
-    return (enter(watch, rule.to, case.seen, case.now), rule) if rule else (watch, None)
-
-
-def _holds(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
-    """Says whether the claim holds the name: while verified or at risk, else while DKIM is proven."""
+def _is_holder(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
+    """Tell whether the claim holds the name: while verified or at risk, else while DKIM is proven."""
     if to is HealthState.VERIFIED or to is HealthState.AT_RISK:
         return True
     match evidence.dkim:
@@ -332,8 +324,8 @@ def _holds(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
             assert_never(evidence.dkim)
 
 
-def _noted(domain: Domain, evidence: Evidence, now: datetime) -> Domain:
-    """Notes what was learnt beside the states: the provider's word, the time, how often we could not look."""
+def _note_report(domain: Domain, evidence: Evidence, now: datetime) -> Domain:
+    """Note what was learnt besides the states: the provider's report, the time, the checks left unanswered."""
     provider = evidence.provider
     known = provider if isinstance(provider, Identity) else None
     learnt = {evidence.dkim, evidence.mail_from} - {RecordState.UNANSWERED, None}
@@ -346,25 +338,16 @@ def _noted(domain: Domain, evidence: Evidence, now: datetime) -> Domain:
     )
 
 
-def _marked(domain: Domain, effects: tuple[Effect, ...], now: datetime) -> Domain:
-    """Writes down what was asked of the provider, in the same breath as the state that calls for it."""
-    return replace(
-        domain,
-        registered_at=now if Effect.REGISTER in effects else domain.registered_at,
-        restarted_at=now if Effect.RESTART in effects else domain.restarted_at,
-    )
-
-
 def may_send(domain: Domain, now: datetime) -> bool:
-    """Says whether mail may leave under the domain at this time."""
-    watch = domain.dkim
-    if watch.state is not HealthState.AT_RISK:
-        return watch.state is HealthState.VERIFIED
-    return not watch.provider_lost and (watch.stops_sending_at is None or now < watch.stops_sending_at)
+    """Tell whether mail may leave under the domain at this time."""
+    health = domain.dkim
+    if health.state is not HealthState.AT_RISK:
+        return health.state is HealthState.VERIFIED
+    return not health.provider_lost and (health.stops_sending_at is None or now < health.stops_sending_at)
 
 
 def diagram() -> str:
-    """Writes docs/lifecycle.md from the tables above: a Mermaid diagram, the rules, the work at the provider."""
+    """Return the text of docs/lifecycle.md from the tables above: a Mermaid diagram, the rules, the provider's work."""
     asks = [(origin, HealthState.PENDING, EventKind.DOMAIN_PENDING, why) for origin, why in ASKED.items()]
     moves = asks + [(rule.origin, rule.to, rule.event, rule.why) for rule in RULES]
     arrows = [f"    {origin} --> {to}: {event}" for origin, to, event in dict.fromkeys(move[:3] for move in moves)]

@@ -1,4 +1,4 @@
-"""Knows the faults that lie not in DNS but at the mail provider, or in another account's claim to the same name."""
+"""Diagnoses of what is wrong not in DNS but at the mail provider, or is another account's claim to the same name."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -156,7 +156,7 @@ DIAGNOSES: Final = (
     CONTESTED,
 )
 
-_BY_WORD: Final = {
+_BY_OPINION: Final = {
     ProviderOpinion.GAVE_UP: GAVE_UP,
     ProviderOpinion.MISSING: MISSING,
     ProviderOpinion.OTHERWISE: KEY_REPLACED,
@@ -172,7 +172,7 @@ _BY_OBSTACLE: Final = {
 
 
 def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Finding]:
-    """Finds what stands between right records and mail: the provider's word beside ours, other claims beside this one.
+    """Return what keeps mail from flowing although the records are right: at the provider, or through another claim.
 
     `domain` is as it was before the check.
     """
@@ -183,34 +183,29 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
         yield _finding(CONTESTED, domain, since=_on(domain.contested_at))
     provider = evidence.provider
     if isinstance(provider, IdentityUnknown):
-        yield _unknown(domain, provider)
+        found = _finding(THROTTLED, domain, reason=provider.detail or provider.provider_code)
+        yield replace(found, fix=provider.fix) if provider.fix else found
     elif isinstance(provider, Identity) and (domain.registered_at is not None or provider.presence is Presence.FOREIGN):
-        yield from _of_identity(domain, evidence, provider)
+        yield from _identity_findings(domain, evidence, provider)
 
 
-def _of_identity(domain: Domain, evidence: Evidence, provider: Identity) -> Iterator[Finding]:
-    says = opinion_on_key(provider, domain.selector)
+def _identity_findings(domain: Domain, evidence: Evidence, provider: Identity) -> Iterator[Finding]:
+    opinion = opinion_on_key(provider, domain.selector)
     reason = f" ({provider.reason})" if provider.reason else ""
-    told = _on(domain.registered_at) if domain.registered_at else "just now"
-    if says is ProviderOpinion.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
-        yield _finding(LAGS, domain, word=f"signing with the key before, {provider.selector}", since=told)
+    since = _on(domain.registered_at) if domain.registered_at else "just now"
+    if opinion is ProviderOpinion.OTHERWISE and provider.selector in {old.selector for old in domain.old_keys}:
+        yield _finding(LAGS, domain, word=f"signing with the key before, {provider.selector}", since=since)
         return
-    if says in _BY_WORD:
-        yield _finding(_BY_WORD[says], domain, reason=reason, found=provider.selector or "none")
+    if opinion in _BY_OPINION:
+        yield _finding(_BY_OPINION[opinion], domain, reason=reason, found=provider.selector or "none")
         return
-    if says in (ProviderOpinion.WORKING, ProviderOpinion.NOTHING) and evidence.dkim is RecordState.PRESENT:
+    if opinion in (ProviderOpinion.WORKING, ProviderOpinion.NOTHING) and evidence.dkim is RecordState.PRESENT:
         diagnosis = _BY_OBSTACLE.get(provider.obstacle, LAGS) if provider.obstacle else LAGS
         looked = f" when it looked {_on(provider.checked_at)}" if provider.checked_at else ""
-        yield _finding(diagnosis, domain, word=provider.dkim.value, since=told, reason=reason, looked=looked)
+        yield _finding(diagnosis, domain, word=provider.dkim.value, since=since, reason=reason, looked=looked)
     unset = opinion_on_mail_from(provider, domain.mail_from) is ProviderOpinion.MISSING
     if domain.mail_from and evidence.mail_from is RecordState.PRESENT and unset:
         yield _finding(NOT_STARTED, domain, mail_from=domain.mail_from)
-
-
-def _unknown(domain: Domain, word: IdentityUnknown) -> Finding:
-    """Says why the provider could not be asked, and what a person can do where there is something."""
-    found = _finding(THROTTLED, domain, reason=word.detail or word.provider_code)
-    return replace(found, fix=word.fix) if word.fix else found
 
 
 def _on(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Knows what a mail provider says of a domain, in neutral words. Knows no provider by name."""
+"""The identity of a domain at a mail provider, in terms that fit every provider."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,18 +7,18 @@ import msgspec
 
 
 class ProviderStatus(StrEnum):
-    """Says how far the provider is with one thing (the DKIM key, the MAIL FROM domain)."""
+    """The provider's status of one thing (the DKIM key, the MAIL FROM domain)."""
 
-    NOT_STARTED = "not-started"  # the provider was never told
+    NOT_STARTED = "not-started"  # never registered at the provider
     PENDING = "pending"
     SUCCESS = "success"
     TEMPORARY_FAILURE = "temporary-failure"  # its own trouble: says nothing of the domain
-    GAVE_UP = "gave-up"  # it stopped looking; can be started again
+    GAVE_UP = "gave-up"  # it stopped checking; can be started again
     REFUSED = "refused"  # for good
 
 
 class Obstacle(StrEnum):
-    """Says what the provider itself names as standing between the domain and success."""
+    """The provider's own reason why the domain is not verified."""
 
     NOT_FOUND = "not-found"  # it sees no such record
     OTHER_VALUE = "other-value"  # it sees one that says something else
@@ -27,7 +27,7 @@ class Obstacle(StrEnum):
 
 
 class Presence(StrEnum):
-    """Says whose object, if any, the provider holds under the domain's name."""
+    """Whether the provider has an identity under the domain's name, and whose."""
 
     ABSENT = "absent"
     OURS = "ours"
@@ -35,11 +35,11 @@ class Presence(StrEnum):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the provider's word on one domain at one time.
+    """The provider's report on one domain at one time.
 
     `selector` is that of the key it signs with; `tokens` what it returns as verification tokens; `reason` its own
-    code for a failure, and `obstacle` what that means. `dkim_said` and `mail_from_said` are its own words to the
-    letter, `checked_at` is when it says that it last looked at DNS; `seen_at` is when we asked it.
+    code for a failure, and `obstacle` what that means. `dkim_said` and `mail_from_said` are its own status texts,
+    unchanged; `checked_at` is when it last asked DNS, by its own account; `seen_at` is when this report came.
     """
 
     presence: Presence
@@ -57,9 +57,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityUnknown(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that the provider could not be asked: throttled, down, or answering nonsense. Never moves a domain.
+    """A provider that could not be asked: throttled, down, or answering nonsense. Never changes a domain's status.
 
-    `fix` is there where a person can mend it.
+    `fix` is set where a person can repair it.
     """
 
     provider_code: str
@@ -71,7 +71,7 @@ IdentityReport = Identity | IdentityUnknown
 
 
 class IdentityWish(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what the provider shall hold for a domain; the private key travels beside it, never inside."""
+    """The identity that the provider is to have for a domain; the private key is passed separately, never inside."""
 
     sender: str
     owner: str  # our owner tag: installation/account/domain
@@ -81,7 +81,7 @@ class IdentityWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what the MAIL FROM domain must point at: one MX and the SPF terms that authorise the provider."""
+    """The records that a MAIL FROM domain needs: one MX, and the SPF terms that authorise the provider."""
 
     mx_host: str
     mx_priority: int
@@ -89,9 +89,9 @@ class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderHolding(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a provider has under a name, whoever put it there: for the operator's eyes alone.
+    """What a provider has under a name, whoever registered it: shown to the operator alone.
 
-    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own word on its key.
+    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own status of its key.
     """
 
     owner: str | None = None

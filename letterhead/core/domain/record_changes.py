@@ -1,4 +1,4 @@
-"""Knows how a change of what is published is told, by comparing verdicts; knows no states: see the lifecycle."""
+"""Events for records that changed between two checks, found by comparing verdicts."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,29 +16,21 @@ WORDS: Final = {
 }
 
 
-def note_changes(domain: Domain, standings: Iterable[RecordResult], now: datetime) -> Transition:
-    """Notes how each record stands, and tells of those that stand otherwise than when last heard of.
+def note_changes(domain: Domain, results: Iterable[RecordResult], now: datetime) -> Transition:
+    """Note each record's verdict, with an event for each that differs from the last conclusive one.
 
-    Silence is no verdict, nor is what servers disagree on: both leave the last one standing. What was never known
+    No answer is no verdict, nor is what servers disagree on: both leave the last verdict as it is. What had no verdict
     before did not change.
     """
     known, events = dict(domain.verdicts), []
-    for standing in standings:
-        record, verdict = standing.record, standing.verdict
-        if verdict is Verdict.UNANSWERED or not standing.agreed:
+    for result in results:
+        record, verdict = result.record, result.verdict
+        if verdict is Verdict.UNANSWERED or not result.agreed:
             continue
         before = known.get(record.id, verdict)
         if before is not verdict:
-            events.append(_changed(standing, before, now))
+            detail = f"the {record.rdtype} record at {record.host} {WORDS[verdict]}; before it was {before.value}"
+            change = RecordChange(record=record.id.value, was=before.value, now=verdict.value)
+            events.append(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=detail, change=change))
         known[record.id] = verdict
     return Transition(domain=replace(domain, verdicts=tuple(known.items())), events=tuple(events))
-
-
-def _changed(standing: RecordResult, before: Verdict, now: datetime) -> Event:
-    record, verdict = standing.record, standing.verdict
-    return Event(
-        kind=EventKind.RECORD_CHANGED,
-        at=now,
-        detail=f"the {record.rdtype} record at {record.host} {WORDS[verdict]}; before it was {before.value}",
-        change=RecordChange(record=record.id.value, was=before.value, now=verdict.value),
-    )

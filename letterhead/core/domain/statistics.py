@@ -1,4 +1,4 @@
-"""Knows how the past of domains is summed up for a picture: spans of one state, counts over time, how long it took."""
+"""Statistics of domains for charts: periods in one state, counts by state over time, how long verification took."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ STEPS: Final = (
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that a domain changed its state."""
+    """One change of one domain's state."""
 
     domain_id: str
     kind: EventKind
@@ -38,40 +38,40 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatePeriod(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that a domain was in one state for some time."""
+    """A period that a domain was in one state."""
 
     state: str
     begins: datetime
     ends: datetime
 
 
-def state_periods(moves: Iterable[StateChange], now: datetime) -> list[StatePeriod]:
-    """Turns one domain's moves, oldest first, into spans that touch each other; the last one ends now."""
-    turns = [(STATES[each.kind], each.at) for each in moves if each.kind in STATES]
-    ends = [*(at for _, at in turns[1:]), now]
-    whole = [StatePeriod(state=state, begins=at, ends=end) for (state, at), end in zip(turns, ends, strict=False)]
-    return [each for each in whole if each.ends > each.begins]
+def state_periods(changes: Iterable[StateChange], now: datetime) -> list[StatePeriod]:
+    """Turn one domain's changes, oldest first, into periods without gaps; the last one ends now."""
+    begins = [(STATES[each.kind], each.at) for each in changes if each.kind in STATES]
+    ends = [*(at for _, at in begins[1:]), now]
+    periods = [StatePeriod(state=state, begins=at, ends=end) for (state, at), end in zip(begins, ends, strict=False)]
+    return [each for each in periods if each.ends > each.begins]
 
 
-def count_by_state(moves: Iterable[StateChange], times: Sequence[datetime]) -> list[Counter[str]]:
-    """Counts how many domains were in each state at each of the times; moves and times are oldest first."""
+def count_by_state(changes: Iterable[StateChange], times: Sequence[datetime]) -> list[Counter[str]]:
+    """Count how many domains were in each state at each of the times; changes and times are oldest first."""
     states: dict[str, str] = {}
-    waiting = [each for each in moves if each.kind in STATES]
-    told, at = [], 0
+    pending = [each for each in changes if each.kind in STATES]
+    counts, at = [], 0
     for time in times:
-        while at < len(waiting) and waiting[at].at <= time:
-            states[waiting[at].domain_id] = STATES[waiting[at].kind]
+        while at < len(pending) and pending[at].at <= time:
+            states[pending[at].domain_id] = STATES[pending[at].kind]
             at += 1
-        told.append(Counter(state for state in states.values() if state != "gone"))
-    return told
+        counts.append(Counter(state for state in states.values() if state != "gone"))
+    return counts
 
 
-def waiting_times(moves: Iterable[StateChange]) -> list[int]:
-    """Counts first verifications by how long they took from asking for them, in the steps of `STEPS`."""
+def waiting_times(changes: Iterable[StateChange]) -> list[int]:
+    """Count first verifications by how long they took from asking for them, in the steps of `STEPS`."""
     asked: dict[str, datetime] = {}
     done: set[str] = set()
     counted = [0] * len(STEPS)
-    for each in moves:
+    for each in changes:
         if each.kind is EventKind.DOMAIN_PENDING:
             asked.setdefault(each.domain_id, each.at)
         elif each.kind is EventKind.DOMAIN_VERIFIED and each.domain_id in asked and each.domain_id not in done:

@@ -1,4 +1,4 @@
-"""Knows what a diagnosis, a rule and a finding are; the topics know which there are."""
+"""Diagnoses, the rules that find them, and findings. Which diagnoses there are, each topic lists."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -7,12 +7,12 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
-from letterhead.core.plan.dns_hosts import DnsHost, name_for, place, value_for
+from letterhead.core.plan.dns_hosts import DnsHost, name_for, value_for, where_to_edit
 from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult
 
 
 class Severity(StrEnum):
-    """Says what a finding means for mail: "blocking" stops a status, "inconclusive" says that we could not look."""
+    """What a finding means for mail: "blocking" stops a status, "inconclusive" is about what could not be asked."""
 
     BLOCKING = "blocking"
     WARNING = "warning"
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 class Hides(StrEnum):
-    """Says which other findings are only consequences of this one: one cause, one finding."""
+    """The other findings that are only consequences of this one: one cause, one finding."""
 
     NOTHING = "nothing"
     RECORD = "record"  # all others about the same record
@@ -29,10 +29,10 @@ class Hides(StrEnum):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """Describes one fault that people make, once, for the API, the pages, the command and the docs.
+    """One mistake that people make, described once for the API, the pages, the command and the docs.
 
     `code` is `topic.fault`, for ever. `detail` and `fix` are templates with {named} places (see `finding`); `meaning`
-    explains the fault to a newcomer; `reference` cites the rule.
+    explains the mistake to a newcomer; `reference` cites the rule.
     """
 
     code: str
@@ -46,10 +46,10 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that a rule holds, with what its templates want to know and where it was seen, if not at the record.
+    """A match of a rule, with the `places` of its templates and where it was seen, if not at the record.
 
-    `span` marks the offending part of `observed[0]`, as offsets from and to, for who can point at it. `severity` is
-    set where the same fault weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
+    `span` marks the offending part of `observed[0]`, as offsets from and to. `severity` is set where the same mistake
+    weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
     """
 
     places: Mapping[str, str] = {}
@@ -62,7 +62,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Says that a diagnosis holds: where, what was expected, what was observed, what to do."""
+    """A diagnosis that holds: where, what was expected, what was observed, what to do."""
 
     code: str
     severity: Severity
@@ -81,10 +81,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what is known beside the answers: selectors that were rotated out, when the DKIM record was last there.
+    """What rules need besides the answers: selectors that were rotated out, when the DKIM record was last there.
 
-    `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` says that names
-    which public DNS never has are at home in this installation.
+    `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` is true where
+    the installation takes names that public DNS never has.
     """
 
     old_selectors: tuple[str, ...] = ()
@@ -94,9 +94,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what the topics look at: what should be, what was seen, and how each planned record stands.
+    """The input of every rule: the plan, the answers, and the result for each planned record.
 
-    `served` is how what our own zone must serve stands.
+    `served` are the results for what the operator's own zone must serve; `dns_host` is the DNS host, where it is known.
     """
 
     plan: Plan
@@ -108,24 +108,24 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     history: History = History()
 
     def result_of(self, record_id: RecordId) -> RecordResult | None:
-        """Finds how one planned record stands."""
-        return next((standing for standing in self.results if standing.record.id == record_id), None)
+        """Return the result for one planned record, or None."""
+        return next((result for result in self.results if result.record.id == record_id), None)
 
 
 class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Joins a diagnosis to what it takes: `holds` gives a sighting where the fault is there."""
+    """A diagnosis and its condition: `holds` returns a match where the mistake is there."""
 
     diagnosis: Diagnosis
     holds: Callable[[RuleInput, RecordResult], Match | None]
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """Gathers what one topic gives to the checkup.
+    """The part of a check that concerns one standard.
 
-    `accepts` says for its planned records whether an RRset is the right one. For a record that is not present the
+    `accepts` tells for its planned records whether an RRset is the right one. For a record that is not present the
     first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
     `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
-    planned record, and `asks` what it needs to see; `diagnoses` are those of the survey.
+    planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
     """
 
     name: str
@@ -139,38 +139,38 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     diagnoses: tuple[Diagnosis, ...] = ()
 
     def all_diagnoses(self) -> tuple[Diagnosis, ...]:
-        """Lists each diagnosis of the topic once."""
+        """Return each diagnosis of the topic once."""
         ruled = (rule.diagnosis for rule in (*self.explains, *self.advises))
         return tuple(dict.fromkeys((*ruled, *self.diagnoses)))
 
 
 def finding(
-    diagnosis: Diagnosis, scene: RuleInput, standing: RecordResult | None = None, sighting: Match | None = None
+    diagnosis: Diagnosis, rule_input: RuleInput, result: RecordResult | None = None, match: Match | None = None
 ) -> Finding:
-    """Fills a diagnosis's templates.
+    """Return a finding, with the templates of its diagnosis filled in.
 
-    Named places that every template may use: {sender} {zone} {host} {name} (as the panel wants it) {rdtype} {value}
-    {priority} {expected} {observed} {servers} {where} (the DNS host and its form), and those that the sighting brings.
+    Named places that every template may use: {sender} {zone} {host} {name} (as the form wants it) {rdtype} {value}
+    {priority} {expected} {observed} {servers} {where} (the DNS host and its form), and those that the match brings.
     """
-    sight = sighting or Match()
-    record = standing.record if standing else None
-    observed = sight.observed if sight.observed is not None else (standing.observed if standing else ())
-    servers = sight.perspectives if sight.perspectives is not None else (standing.dissenting if standing else ())
-    host = sight.host or (record.host if record else scene.plan.sender)
+    match = match or Match()
+    record = result.record if result else None
+    observed = match.observed if match.observed is not None else (result.observed if result else ())
+    servers = match.perspectives if match.perspectives is not None else (result.dissenting if result else ())
+    host = match.host or (record.host if record else rule_input.plan.sender)
     filled = {
-        "sender": scene.plan.sender,
-        "zone": scene.plan.zone,
+        "sender": rule_input.plan.sender,
+        "zone": rule_input.plan.zone,
         "host": host,
-        "name": name_for(record.host if record else host, scene.plan.zone, scene.dns_host),
+        "name": name_for(record.host if record else host, rule_input.plan.zone, rule_input.dns_host),
         "observed": " | ".join(observed),
         "servers": ", ".join(servers),
-        "where": place(scene.dns_host, scene.nameservers),
-        **(_of_record(record, scene.dns_host) if record else {}),
-        **sight.places,
+        "where": where_to_edit(rule_input.dns_host, rule_input.nameservers),
+        **(_record_places(record, rule_input.dns_host) if record else {}),
+        **match.places,
     }
     return Finding(
         code=diagnosis.code,
-        severity=sight.severity or diagnosis.severity,
+        severity=match.severity or diagnosis.severity,
         record=record.id if record else None,
         host=host,
         record_type=record.rdtype if record else None,
@@ -180,19 +180,19 @@ def finding(
         observed=observed,
         perspectives=servers,
         fix=diagnosis.fix.format_map(filled),
-        evidence=sight.evidence,
-        span=sight.span,
+        evidence=match.evidence,
+        span=match.span,
     )
 
 
-UNTOLD = "that your mail provider shows you"
+UNKNOWN_VALUE = "that your mail provider shows you"
 
 
-def _of_record(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
+def _record_places(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
     if not record.exact:
-        form = f"{UNTOLD} ({record.value}…)" if record.value else UNTOLD
+        form = f"{UNKNOWN_VALUE} ({record.value}…)" if record.value else UNKNOWN_VALUE
         return {"rdtype": record.rdtype, "value": form, "priority": "", "expected": form}
     priority = "" if record.priority is None else str(record.priority)
     value = value_for(record, panel)
-    apart = f"{value} with the priority {priority}" if priority and not value.startswith(f"{priority} ") else value
-    return {"rdtype": record.rdtype, "value": record.value, "priority": priority, "expected": apart}
+    expected = f"{value} with the priority {priority}" if priority and not value.startswith(f"{priority} ") else value
+    return {"rdtype": record.rdtype, "value": record.value, "priority": priority, "expected": expected}

@@ -1,6 +1,6 @@
-"""Knows how a right value ends up in the wrong place or shape: mistakes of panels and of hands.
+"""The diagnoses of a right value in the wrong place or of the wrong shape, shared by all topics.
 
-No topic: the topics call `rules` for their own records, so that `dkim.quoted` and `dmarc.quoted` are one rule.
+Each topic calls `rules` for its own records, so that `dkim.quoted` and `dmarc.quoted` are one rule.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from letterhead.core.dns.records import Rdata, Target, display_texts
 from letterhead.core.findings import candidate_names
 from letterhead.core.findings.candidate_names import aliases_of, answers_at, is_synthesised, probes, rdatas_of
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity
-from letterhead.core.findings.repairs import MENDS, is_repaired_by, remove_name_escapes
+from letterhead.core.findings.repairs import REPAIRS, Repair, is_repaired_by, remove_name_escapes
 from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordResult, Verdict
 
 __all__ = ["absent", "alias_rule", "probes", "rules"]
@@ -36,7 +36,7 @@ _Holds = Callable[[RuleInput, RecordResult, Accepts], Match | None]
 
 
 class _MisplacedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one mistake for every topic; `{what}` in the title is the topic's own word for its record."""
+    """One mistake for every topic; `{what}` in the title is the topic's own word for its record."""
 
     fault: str
     title: str
@@ -48,129 +48,144 @@ class _MisplacedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING) -> tuple[DiagnosisRule, ...]:
-    """Gives the placement rules for one topic's records, the deepest cause first; `.missing` is the topic's own."""
-    return tuple(_rule(prefix, accepts, severity, fault) for fault in _FAULTS if fault.fault not in _NEVER[prefix])
+    """Return the rules for one topic's records, the deepest cause first; `.missing` is the topic's own."""
+
+    def rule(each: _MisplacedDiagnosis) -> DiagnosisRule:
+        diagnosis = Diagnosis(
+            code=f"{prefix}.{each.fault}",
+            severity=severity,
+            title=each.title.replace("{what}", NAMES[prefix]),
+            meaning=each.meaning,
+            detail=each.detail,
+            fix=each.fix,
+            reference=each.reference,
+        )
+        return DiagnosisRule(diagnosis=diagnosis, holds=lambda given, result: each.holds(given, result, accepts))
+
+    return tuple(rule(each) for each in _DIAGNOSES if each.fault not in _NEVER[prefix])
 
 
-def _rule(prefix: str, accepts: Accepts, severity: Severity, fault: _MisplacedDiagnosis) -> DiagnosisRule:
-    diagnosis = Diagnosis(
-        code=f"{prefix}.{fault.fault}",
-        severity=severity,
-        title=fault.title.replace("{what}", NAMES[prefix]),
-        meaning=fault.meaning,
-        detail=fault.detail,
-        fix=fault.fix,
-        reference=fault.reference,
-    )
-    return DiagnosisRule(diagnosis=diagnosis, holds=lambda scene, standing: fault.holds(scene, standing, accepts))
-
-
-def absent(scene: RuleInput, standing: RecordResult) -> Match | None:
-    """Holds where nobody published anything at the name, also where a wildcard answers for it."""
-    if standing.verdict is Verdict.WRONG and is_synthesised(scene, standing.record):
+def absent(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match where nobody published anything at the name, also where a wildcard answers for it."""
+    if result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record):
         return Match(evidence=("a wildcard gives the answer",))
-    return Match() if standing.verdict is Verdict.ABSENT and not _unseen(scene, standing) else None
+    return Match() if result.verdict is Verdict.ABSENT and not _is_hidden(rule_input, result) else None
 
 
 def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
-    """Says whether a CNAME is the planned one."""
+    """Tell whether a CNAME is the planned one."""
     return [rdata.name for rdata in rdatas if isinstance(rdata, Target)] == [record.value.rstrip(".").lower()]
 
 
-# --- what each fault looks like -------------------------------------------------------------------------------------
+# --- the condition of each diagnosis --------------------------------------------------------------------------------
 
 
-def _at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, kin: bool) -> _Holds:
-    """Holds where the record stands at one of other names."""
+def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool) -> _Holds:
+    """Return a condition that matches where the record was published at one of these names."""
 
-    def holds(scene: RuleInput, standing: RecordResult, accepts: Accepts) -> Match | None:
-        there = candidate_names.find_misplaced(scene, standing, accepts, names(scene, standing.record), kin=kin)
-        if there is None:
+    def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
+        candidates = names(rule_input, result.record)
+        found = candidate_names.find_misplaced(rule_input, result, accepts, candidates, any_value=any_value)
+        if found is None:
             return None
-        return Match(places={"found": there[0]}, observed=display_texts(there[1]), evidence=(f"found at {there[0]}",))
+        name, rdatas = found
+        return Match(places={"found": name}, observed=display_texts(rdatas), evidence=(f"found at {name}",))
 
     return holds
 
 
-def _mended(fault: str) -> _Holds:
-    """Holds where one value becomes the right one when mended in this one way."""
+def repaired_by(repair: Repair) -> _Holds:
+    """Return a condition that matches where one value becomes the right one by this repair."""
 
-    def holds(scene: RuleInput, standing: RecordResult, accepts: Accepts) -> Match | None:
-        if standing.verdict is not Verdict.WRONG:
+    def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
+        if result.verdict is not Verdict.WRONG:
             return None
-        there = rdatas_of(scene, standing.record)
-        if any(accepts(standing.record, (rdata,)) for rdata in there):  # what is wrong is another record beside it
+        there = rdatas_of(rule_input, result.record)
+        if any(accepts(result.record, (rdata,)) for rdata in there):  # what is wrong is another record at the name
             return None
-        spoilt = [rdata for rdata in there if is_repaired_by(standing.record, rdata, accepts, MENDS[fault])]
+        spoilt = [rdata for rdata in there if is_repaired_by(result.record, rdata, accepts, repair)]
         return Match(observed=display_texts(spoilt[:1])) if spoilt else None
 
     return holds
 
 
-def _other_type(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
-    record = standing.record
-    if standing.verdict is not Verdict.ABSENT:
+def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+    """Match where a record of another type at the same name has the value."""
+    record = result.record
+    if result.verdict is not Verdict.ABSENT:
         return None
-    for aliases in aliases_of(scene, record):
-        if _holds_value(remove_name_escapes(aliases[0]), record):
+    for aliases in aliases_of(rule_input, record):
+        if _has_value(remove_name_escapes(aliases[0]), record):
             return Match(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
     for rdtype in candidate_names.other_types(record):
-        held = [text for text in display_texts(answers_at(scene, record.host, rdtype)) if _holds_value(text, record)]
-        if held:
-            return Match(places={"found": rdtype}, observed=tuple(held))
+        texts = [
+            text for text in display_texts(answers_at(rule_input, record.host, rdtype)) if _has_value(text, record)
+        ]
+        if texts:
+            return Match(places={"found": rdtype}, observed=tuple(texts))
     return None
 
 
-def _holds_value(text: str, record: PlannedRecord) -> bool:
-    """Says whether a text holds the record's whole value, spaces, quotes and the case of letters apart."""
-    value = _bare(record.value).rstrip(";.")
-    return bool(value) and value in _bare(text)
+def _has_value(text: str, record: PlannedRecord) -> bool:
+    """Tell whether a text contains the record's whole value, spaces, quotes and the case of letters apart."""
+    value, within = ("".join(each.split()).replace('"', "").lower() for each in (record.value, text))
+    value = value.rstrip(";.")
+    return bool(value) and value in within
 
 
-def _bare(text: str) -> str:
-    return "".join(text.split()).replace('"', "").lower()
-
-
-def _dangling(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
-    if standing.verdict is not Verdict.ABSENT or is_synthesised(scene, standing.record) or _unseen(scene, standing):
+def cname_dangling(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+    """Match where a CNAME leads to a name that has no such record."""
+    if (
+        result.verdict is not Verdict.ABSENT
+        or is_synthesised(rule_input, result.record)
+        or _is_hidden(rule_input, result)
+    ):
         return None
-    return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
+    return _match_cname(rule_input, result)
 
 
-def _conflict(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
-    if is_synthesised(scene, standing.record) or not (standing.verdict is Verdict.WRONG or _unseen(scene, standing)):
+def cname_conflict(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+    """Match where a CNAME hides the record, or leads to another one."""
+    if is_synthesised(rule_input, result.record) or not (
+        result.verdict is Verdict.WRONG or _is_hidden(rule_input, result)
+    ):
         return None
-    return next((_alias(each, standing) for each in aliases_of(scene, standing.record)), None)
+    return _match_cname(rule_input, result)
 
 
-def _unseen(scene: RuleInput, standing: RecordResult) -> bool:
-    """Says whether an alias hides what is there, or leads to where the zone text that is read tells nothing."""
-    record = standing.record
+def _is_hidden(rule_input: RuleInput, result: RecordResult) -> bool:
+    """Tell whether a CNAME hides what is there, or leads out of the zone text that is read."""
+    record = result.record
     asked = [Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE]
-    answers = (reply.answer for each in asked for reply in scene.seen.get(each, ()))
+    answers = (reply.answer for each in asked for reply in rule_input.seen.get(each, ()))
     hides = any(isinstance(answer, Aliased) and answer.hides for answer in answers)
-    return standing.verdict is Verdict.ABSENT and (hides or any(leaves_zone_text(scene.seen, each) for each in asked))
+    return result.verdict is Verdict.ABSENT and (
+        hides or any(leaves_zone_text(rule_input.seen, each) for each in asked)
+    )
 
 
-def _alias(aliases: tuple[str, ...], standing: RecordResult) -> Match:
-    end = aliases[-1]
-    via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
-    return Match(places={"found": f"{end}{via}"}, observed=(f"CNAME {aliases[0]}", *standing.observed))
-
-
-def _proxied(scene: RuleInput, standing: RecordResult, _: Accepts) -> Match | None:
-    """Holds where addresses stand in the place of the planned CNAME."""
-    record = standing.record
-    if record.rdtype != "CNAME" or standing.verdict is not Verdict.ABSENT:
+def _match_cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match the first CNAME at the record's name."""
+    aliases = next(aliases_of(rule_input, result.record), None)
+    if aliases is None:
         return None
-    found = display_texts([*answers_at(scene, record.host, "A"), *answers_at(scene, record.host, "AAAA")])
+    via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
+    return Match(places={"found": f"{aliases[-1]}{via}"}, observed=(f"CNAME {aliases[0]}", *result.observed))
+
+
+def proxied(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
+    """Match where addresses are in the place of the planned CNAME."""
+    record = result.record
+    if record.rdtype != "CNAME" or result.verdict is not Verdict.ABSENT:
+        return None
+    found = display_texts([*answers_at(rule_input, record.host, "A"), *answers_at(rule_input, record.host, "AAAA")])
     return Match(places={"found": ", ".join(found)}, observed=found) if found else None
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
 
 # The deepest cause first: the first that holds is the finding.
-_FAULTS: Final = (
+_DIAGNOSES: Final = (
     _MisplacedDiagnosis(
         fault="name-doubled",
         title="The {what} was published under a doubled name",
@@ -178,7 +193,7 @@ _FAULTS: Final = (
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name} (the form adds the rest by itself); its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=_at(lambda scene, record: candidate_names.doubled_names(record, scene.plan), kin=True),
+        holds=found_at(lambda given, record: candidate_names.doubled_names(record, given.plan), any_value=True),
     ),
     _MisplacedDiagnosis(
         fault="underscore-missing",
@@ -187,7 +202,7 @@ _FAULTS: Final = (
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name}, with the underscore; its value is {expected}",
         reference="RFC 8552 1.1",
-        holds=_at(lambda _, record: candidate_names.names_without_underscore(record), kin=True),
+        holds=found_at(lambda _, record: candidate_names.names_without_underscore(record), any_value=True),
     ),
     _MisplacedDiagnosis(
         fault="at-parent",
@@ -196,7 +211,7 @@ _FAULTS: Final = (
         detail="The {rdtype} record stands at {found}, not at {host}.",
         fix="Change the name of the record to {name} in the zone {zone}; its value is {expected}",
         reference="RFC 1034 3.1",
-        holds=_at(lambda scene, record: candidate_names.levels(record, scene.plan), kin=False),
+        holds=found_at(lambda given, record: candidate_names.levels(record, given.plan), any_value=False),
     ),
     _MisplacedDiagnosis(
         fault="on-apex",
@@ -207,7 +222,7 @@ _FAULTS: Final = (
         fix="Add a {rdtype} record with the name {name} and the value {expected} {where}. Then take the provider's "
         "value out of {found}, unless you use it there for something else",
         reference="RFC 5321 4.4",
-        holds=_at(lambda scene, record: candidate_names.apexes(record, scene.plan), kin=False),
+        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False),
     ),
     _MisplacedDiagnosis(
         fault="wrong-type",
@@ -216,7 +231,7 @@ _FAULTS: Final = (
         detail="At {host} the value stands in a record of type {found}, not {rdtype}.",
         fix="Delete the {found} record {name}, then add a {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1035 3.2.2",
-        holds=_other_type,
+        holds=other_type,
     ),
     _MisplacedDiagnosis(
         fault="cname-dangling",
@@ -225,7 +240,7 @@ _FAULTS: Final = (
         detail="{host} is a CNAME to {found}, where there is no {rdtype} record.",
         fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1034 3.6.2",
-        holds=_dangling,
+        holds=cname_dangling,
     ),
     _MisplacedDiagnosis(
         fault="proxied",
@@ -236,7 +251,7 @@ _FAULTS: Final = (
         fix="Turn the proxy off for {name} (“DNS only”), so that the CNAME itself is served; where an address record "
         "was typed, delete it and add the CNAME with the target {expected}",
         reference="RFC 1034 3.6.2",
-        holds=_proxied,
+        holds=proxied,
     ),
     _MisplacedDiagnosis(
         fault="html-entities",
@@ -245,7 +260,7 @@ _FAULTS: Final = (
         detail="The value at {host} is {observed}.",
         fix="Replace the value of {name} with {expected}, copied as plain text {where}",
         reference="RFC 1035 3.3.14",
-        holds=_mended("html-entities"),
+        holds=repaired_by(REPAIRS["html-entities"]),
     ),
     _MisplacedDiagnosis(
         fault="quoted",
@@ -254,7 +269,7 @@ _FAULTS: Final = (
         detail="The value at {host} holds quotes that belong to it: {observed}.",
         fix="Remove the quotes from the value of {name}, so that it is {expected} {where}",
         reference="RFC 1035 5.1",
-        holds=_mended("quoted"),
+        holds=repaired_by(REPAIRS["quoted"]),
     ),
     _MisplacedDiagnosis(
         fault="escaped",
@@ -263,7 +278,7 @@ _FAULTS: Final = (
         detail="The value at {host} is {observed}.",
         fix="Remove the backslashes from the value of {name}, so that it is {expected} {where}",
         reference="RFC 1035 5.1",
-        holds=_mended("escaped"),
+        holds=repaired_by(REPAIRS["escaped"]),
     ),
     _MisplacedDiagnosis(
         fault="pasted-line",
@@ -272,7 +287,7 @@ _FAULTS: Final = (
         detail="The value at {host} is {observed}.",
         fix="Replace the value of {name} with {expected} alone {where}",
         reference="RFC 1035 5.1",
-        holds=_mended("pasted-line"),
+        holds=repaired_by(REPAIRS["pasted-line"]),
     ),
     _MisplacedDiagnosis(
         fault="whitespace",
@@ -281,7 +296,7 @@ _FAULTS: Final = (
         detail="The value at {host} is {observed}.",
         fix="Replace the value of {name} with {expected}, without any other space before, after or inside {where}",
         reference="RFC 6376 3.2",
-        holds=_mended("whitespace"),
+        holds=repaired_by(REPAIRS["whitespace"]),
     ),
     _MisplacedDiagnosis(
         fault="cname-conflict",
@@ -290,6 +305,6 @@ _FAULTS: Final = (
         detail="{host} is a CNAME to {found}, so the {rdtype} record that belongs at {host} is not seen.",
         fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
         reference="RFC 1034 3.6.2",
-        holds=_conflict,
+        holds=cname_conflict,
     ),
 )

@@ -1,6 +1,6 @@
-"""Knows how hands and panels spoil a value on its way into DNS, and undoes it; knows not where the value stands.
+"""Repairs of a value that a person or a DNS host's form has spoilt on its way into DNS.
 
-Each mend gives texts that the value may have been meant as, none of which need be right; all take linear time.
+Each repair yields texts that may be the value as it was meant, none of which need be right; all take linear time.
 """
 
 import html
@@ -22,17 +22,25 @@ _TYPOGRAPHY: Final = str.maketrans(
 _ESCAPE = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 
-def is_repaired_by(record: PlannedRecord, rdata: Rdata, accepts: Accepts, mend: Repair) -> bool:
-    """Says whether the RDATA is not the right one, but is when mended in this one way."""
+def is_repaired_by(record: PlannedRecord, rdata: Rdata, accepts: Accepts, repair: Repair) -> bool:
+    """Tell whether the RDATA is not the right one, but is when repaired in this one way."""
     text = value_text(rdata)
     if text is None or accepts(record, (rdata,)):
         return False
-    tries = (each for each in mend(text, record) if each != text)
-    return any(accepts(record, as_rdata(record, name)) for each in tries for name in _relative(each, record))
+    labels = record.host.split(".") if record.rdtype != "TXT" else []
+    ends = [f".{'.'.join(labels[at:])}" for at in range(len(labels) - 1)]
+    for repaired in repair(text, record):
+        if repaired == text:
+            continue
+        # A name also without the zone that the form has appended to it.
+        values = [repaired, *(repaired.removesuffix(end) for end in ends if repaired.endswith(end))]
+        if any(accepts(record, as_rdata(record, value)) for value in values):
+            return True
+    return False
 
 
 def value_text(rdata: Rdata) -> str | None:
-    """Gives what somebody typed as the value; nothing for a type that we never plan."""
+    """Return the value as somebody typed it; None for a type that is never planned."""
     match rdata:
         case Txt():
             return rdata.text
@@ -45,7 +53,7 @@ def value_text(rdata: Rdata) -> str | None:
 
 
 def as_rdata(record: PlannedRecord, text: str) -> Sequence[Rdata]:
-    """Reads a text as RDATA of the planned record's type."""
+    """Parse a text as RDATA of the planned record's type."""
     match record.rdtype:
         case "TXT":
             return (Txt(strings=split_text(text)),)
@@ -56,7 +64,7 @@ def as_rdata(record: PlannedRecord, text: str) -> Sequence[Rdata]:
 
 
 def remove_name_escapes(name: str) -> str:
-    r"""Writes a name with its octets as they are, not as a zone file escapes them (`\032`, `\"`; RFC 1035 5.1)."""
+    r"""Return a name with its octets as they are, not as a zone file escapes them (`\032`, `\"`; RFC 1035 5.1)."""
     return _ESCAPE.sub(lambda hit: chr(int(hit[1]) % 256) if hit[1] else hit[2], name)
 
 
@@ -64,23 +72,17 @@ def _name(text: str) -> str:
     return text.strip().rstrip(".").lower()
 
 
-def _relative(text: str, record: PlannedRecord) -> Iterator[str]:
-    """Gives a text, and a name also without the zone that the panel has appended to it."""
-    yield text
-    above = record.host
-    while record.rdtype != "TXT" and "." in above:
-        if text.endswith(f".{above}"):
-            yield text.removesuffix(f".{above}")
-        above = above.partition(".")[2]
-
-
 # --- one mistake each, undone ---------------------------------------------------------------------------------------
 
 
 def to_plain_text(text: str, _: PlannedRecord) -> Iterator[str]:
-    """Undoes HTML, addresses of the web and typography."""
+    """Undo HTML, percent-encoding and typography."""
     try:
-        bare = html.unescape(_decoded(text)).translate(_TYPOGRAPHY)
+        decoded = text.encode("latin-1").decode("utf-8")  # a TXT holds octets, not characters
+    except UnicodeError:
+        decoded = text
+    try:
+        bare = html.unescape(decoded).translate(_TYPOGRAPHY)
     except ValueError:  # a number of thousands of digits after &#
         return
     if "%" in bare:
@@ -93,16 +95,8 @@ def to_plain_text(text: str, _: PlannedRecord) -> Iterator[str]:
         yield from remove_spaces(untagged, _)
 
 
-def _decoded(text: str) -> str:
-    """Reads as UTF-8 what arrives octet by octet: a TXT holds octets, not characters."""
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
-
-
 def remove_quotes(text: str, _: PlannedRecord) -> Iterator[str]:
-    """Takes quotes away: around the whole, around the strings that it was split into, around one part of it."""
+    """Remove quotes: around the whole, around the strings that it was split into, around one part of it."""
     if re.search(r"[\"'`]", text):
         joined = re.sub(r'"\s*"', "", text.strip().strip("'`").strip())
         yield joined.replace('"', "").strip()
@@ -110,23 +104,26 @@ def remove_quotes(text: str, _: PlannedRecord) -> Iterator[str]:
 
 
 def remove_escapes(text: str, record: PlannedRecord) -> Iterator[str]:
-    """Takes backslashes away, or reads them as a zone file or a programming language does."""
+    """Remove backslashes, or read them as a zone file or a programming language does."""
     if "\\" in text:
         for bare in (text.replace("\\", ""), re.sub(r"\\[nrt]", " ", text), remove_name_escapes(text)):
             yield bare
             yield from remove_quotes(bare.replace("\\", ""), record)
 
 
-def after_line(text: str, record: PlannedRecord) -> Iterator[str]:
-    """Takes the value alone out of a line that also holds the name, the type, a TTL, brackets or a comment."""
+def extract_value(text: str, record: PlannedRecord) -> Iterator[str]:
+    """Extract the value from a line that also has the name, the type, a TTL, brackets or a comment."""
     if record.rdtype != "TXT":
         words = [word for word in re.split(r"[\s\"'<>()=,;:/]+", text) if word]
         yield from words if len(words) > 1 else ()
         return
-    before, beginning, rest = _cut_before(text, head(record))
-    if not beginning or ";" in before or _ONLY_VERSION.fullmatch(before):  # tags before it are no line
+    beginning = head(record)
+    at = text.lower().find(beginning)
+    before, value = text[:at], text[at:]
+    if not beginning or at < 0 or not value:
         return
-    value = beginning + rest
+    if ";" in before or _ONLY_VERSION.fullmatch(before):  # tags before it are no line
+        return
     opened = before.endswith('"')
     for each in ('"'[:opened] + value, value.partition(" ; --")[0], re.split(r'["\s]\)', value)[0].rstrip(" \t()")):
         if before.strip(" \t\r\n\"'") or each.strip() != value.strip():
@@ -138,19 +135,13 @@ def after_line(text: str, record: PlannedRecord) -> Iterator[str]:
 _ONLY_VERSION = re.compile(r"\s*(?:v=)+\s*", re.IGNORECASE)
 
 
-def _cut_before(text: str, word: str) -> tuple[str, str, str]:
-    """Cuts a text where a word stands in it first, whatever the case of its letters."""
-    at = text.lower().find(word)
-    return (text[:at], text[at : at + len(word)], text[at + len(word) :]) if at >= 0 else (text, "", "")
-
-
 def head(record: PlannedRecord) -> str:
-    """Gives the beginning that tells this kind of record from others: `v=dkim1`, the first label of a host."""
+    """Return the beginning that sets this kind of record apart from others: `v=dkim1`, the first label of a host."""
     return re.split(r"[;\s]" if record.rdtype == "TXT" else r"\.", record.value.strip(), maxsplit=1)[0].lower()
 
 
 def remove_spaces(text: str, record: PlannedRecord) -> Iterator[str]:
-    """Takes white space away: around the value, doubled, around its signs, all; or puts a key's `+` back."""
+    """Remove white space: around the value, doubled, around its signs, all; or put a key's `+` back."""
     single = " ".join(text.split())
     yield single
     yield re.sub(r" ?([:=/;]) ?", r"\1", single)
@@ -160,10 +151,10 @@ def remove_spaces(text: str, record: PlannedRecord) -> Iterator[str]:
         yield before + key + re.sub(r"[ \u00a0]", "+", value.strip())
 
 
-MENDS: Final[dict[str, Repair]] = {
+REPAIRS: Final[dict[str, Repair]] = {
     "html-entities": to_plain_text,
     "quoted": remove_quotes,
     "escaped": remove_escapes,
-    "pasted-line": after_line,
+    "pasted-line": extract_value,
     "whitespace": remove_spaces,
 }

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from letterhead.core.names.domain_names import parse_anywhere
+from letterhead.core.names.host_names import ASKABLE
 from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.errors import Fault
 
@@ -21,7 +22,6 @@ _PIECES: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[()<>,;:]|[^"()<>,;:]+', re.DOT
 _FROM_HOST: Final = re.compile(r"\s*from\s+(\S+)(.*)", re.DOTALL | re.IGNORECASE)
 _BY: Final = re.compile(r"\sby\s", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"(?<![\w.:])(?:IPv6:)?([0-9A-Fa-f.:]{3,45})(?![\w.:])", re.IGNORECASE)
-_ASKABLE: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+")
 
 
 class HeaderField(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ def a_label(text: str) -> str | None:
     """Return a domain name in lower-case A-labels; None where it is no name of two labels or more."""
     name = text.strip().lower().removesuffix(".")
     if name.isascii():
-        return name if _ASKABLE.fullmatch(name) else None
+        return name if ASKABLE.fullmatch(name) else None
     try:
         return parse_anywhere(name).ascii
     except Fault:

@@ -1,10 +1,9 @@
-"""Knows what a domain name, a selector and a MAIL FROM name may look like; refuses the rest in a fixed order.
+"""Domain names, selectors and MAIL FROM names, and their parsers, which refuse bad ones in a fixed order.
 
-Names are parsed once, at the border, into lower-case A-labels; a `DomainName` need not be looked at again.
-Refuses to know where the public suffix rules come from (they are passed in), and whether a name exists.
+Names are parsed once, at the border, into lower-case A-labels; a `DomainName` need not be checked again. Whether a name
+exists is not asked; the public suffix rules are passed in.
 Not the stdlib's `idna` codec and not UTS 46 mapping: both turn faß.de into fass.de, another owner's name.
 """
-# Long because every reason to refuse a name stands here, each with its sentence.
 
 import ipaddress
 import re
@@ -15,10 +14,10 @@ import idna
 import msgspec
 
 from letterhead.core.names import mailbox_providers
+from letterhead.core.names.host_names import LABEL, LABELS, NAME_LIMIT, NUMBER
 from letterhead.errors import Fault, Kind
 
 RAW_LIMIT = 1024  # characters as typed: counted before any work on them
-NAME_LIMIT = 253  # RFC 1035 3.1: 255 octets on the wire
 LABEL_LIMIT = 63  # RFC 1035 2.3.4
 LABELS_LIMIT = 10
 SELECTOR_ROOM = 32  # octets left free in front of `._domainkey.`; a longer selector is measured by itself
@@ -35,24 +34,22 @@ RESERVED: frozenset[str] = SPECIAL_TLDS | {"arpa", "example.com", "example.net",
 _UNSEEN = frozenset(("Cc", "Cf", "Cn", "Cs", "Zl", "Zp", "Zs"))  # categories: control, format, …, spaces
 _RTL = frozenset(("R", "AL", "AN"))  # RFC 5893 1.4: what makes a Bidi domain name
 _ASCII_JUNK = re.compile(r"[!-,/:-@\[-`{-~]")  # what letters, digits, hyphens and dots leave over
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as inet_aton and browsers read it
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_SELECTOR = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_HOST = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
+_SELECTOR = re.compile(LABELS)
+_HOST = re.compile(rf"(?:{LABEL}\.)+(?![0-9]){LABEL}")
 _PLAIN_FIX = "Type the domain alone, such as acme.dev: letters, digits, hyphens and dots."
 
 
 class SuffixRules(Protocol):
-    """Answers with the public suffix that a name ends in, as `publicsuffixlist.PublicSuffixList` does."""
+    """The public suffix list, as `publicsuffixlist.PublicSuffixList` answers it."""
 
     def publicsuffix(self, domain: str, accept_unknown: bool | None = None) -> str | None:
-        """Answers the suffix of an A-label name, None where no rule matches and `accept_unknown` is False."""
+        """Return the suffix of an A-label name, None where no rule matches and `accept_unknown` is False."""
 
 
 class NameRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what decides which names an installation takes.
+    """The rules by which an installation accepts names.
 
-    `icann` knows the registries' suffixes, `any_suffix` the private ones too (github.io). `forbidden` are our
+    `icann` has the registries' suffixes, `any_suffix` the private ones too (github.io). `forbidden` are the operator's
     own names as lower-case A-labels. `allow_special_use` lets a test installation use `.test` and the like.
     """
 
@@ -63,7 +60,7 @@ class NameRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainName(msgspec.Struct, frozen=True, order=True):
-    """Holds a parsed name: `ascii` in lower-case A-labels without a final dot; see `parse_domain`."""
+    """A parsed name: `ascii` in lower-case A-labels without a final dot; see `parse_domain`."""
 
     ascii: str
 
@@ -72,49 +69,64 @@ class DomainName(msgspec.Struct, frozen=True, order=True):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Splits the name, leftmost label first."""
+        """The labels, leftmost first."""
         return tuple(self.ascii.split("."))
 
     @property
     def unicode(self) -> str:
-        """Writes the name with U-labels, to be shown beside `ascii`; a label that has none stays as it is."""
-        return ".".join(_u_label(label) for label in self.labels)
+        """The name with U-labels, for people to read; a label that has none stays as it is."""
+        labels = []
+        for label in self.labels:
+            try:
+                labels.append(idna.ulabel(label) if label.startswith("xn--") else label)
+            except UnicodeError:  # not one of ours: `ascii` was set by hand
+                labels.append(label)
+        return ".".join(labels)
 
     def parent(self) -> "DomainName | None":
-        """Answers the name without its first label, None for a single label."""
+        """Return the name without its first label, None for a single label."""
         _, dot, rest = self.ascii.partition(".")
         return DomainName(rest) if dot else None
 
     def is_under(self, other: "DomainName") -> bool:
-        """Tells whether the name lies strictly below the other; no name lies below itself."""
+        """Tell whether the name lies strictly below the other; no name lies below itself."""
         return self.ascii.endswith(f".{other.ascii}")
 
     def under(self, labels: str) -> str:
-        """Writes the owner name that has `labels` before this name, such as `lh1._domainkey.acme.dev`."""
+        """Return the owner name that has `labels` before this name, such as `lh1._domainkey.acme.dev`."""
         return f"{labels}.{self.ascii}"
 
 
 def parse_domain(raw: object, rules: NameRules) -> DomainName:
-    """Parses a sender domain as somebody typed it; raises Fault(domain-…)."""
+    """Parse a sender domain as somebody typed it; raise Fault(domain-…)."""
     name = parse_anywhere(raw)
     _refuse_place(name, rules)
     return name
 
 
 def parse_anywhere(raw: object) -> DomainName:
-    """Parses a domain as somebody typed it, wherever it lies and whoever it belongs to; raises Fault(domain-…)."""
+    """Parse a domain as somebody typed it, wherever it lies and whoever it belongs to; raise Fault(domain-…)."""
     if not isinstance(raw, str):
         raise Fault(Kind.DOMAIN_TYPE, f"The domain is {_json_type(raw)}, not text.", 'Send it as text: "acme.dev".')
     if not raw:
         raise Fault(Kind.DOMAIN_REQUIRED, "The domain is empty.", "Type the domain you send from, such as acme.dev.")
-    name = _read(raw)
-    _refuse_oversize(name)
-    _refuse_address(name)
+    name = _parse_name(raw)
+    shown = show_foreign(name.ascii)
+    if len(name.labels) > LABELS_LIMIT:
+        detail = f"{shown} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
+        raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
+    if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
+        room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
+        detail = f"{shown} takes {len(name.ascii)} octets and leaves its DKIM record no room."
+        raise Fault(Kind.DOMAIN_TOO_LONG, detail, f"Use a name of at most {room} octets.")
+    if NUMBER.fullmatch(name.labels[-1]):  # no TLD is a number
+        detail = f"{shown} ends in a number, so it reads as an IP address."
+        raise Fault(Kind.DOMAIN_IS_IP, detail, "Type the domain that the mail comes from, such as acme.dev.")
     return name
 
 
 def parse_selector(raw: object, domain: DomainName) -> str:
-    """Parses a DKIM selector (RFC 6376 3.1) for that domain; raises Fault(selector-invalid)."""
+    """Parse a DKIM selector (RFC 6376 3.1) for that domain; raise Fault(selector-invalid)."""
     fix = "Type one short word such as lh1: letters, digits and hyphens."
     if not isinstance(raw, str) or not raw:
         raise Fault(Kind.SELECTOR_INVALID, f"The selector is {_json_type(raw)}, not a word.", fix)
@@ -133,14 +145,14 @@ def parse_selector(raw: object, domain: DomainName) -> str:
 
 
 def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> DomainName:
-    """Parses a MAIL FROM name, a label or a full name below the domain; raises Fault(mail-from-invalid)."""
+    """Parse a MAIL FROM name, a label or a full name below the domain; raise Fault(mail-from-invalid)."""
     fix = f"Type one label such as lh, or a name below the domain, such as {show_foreign(domain.under('lh'))}."
     if not isinstance(raw, str) or not raw:
         raise Fault(Kind.MAIL_FROM_INVALID, f"The MAIL FROM name is {_json_type(raw)}, not a name.", fix)
     try:
-        name = _read(raw)
+        name = _parse_name(raw)
         if name.parent() is None:
-            name = _read(domain.under(name.ascii))
+            name = _parse_name(domain.under(name.ascii))
         if name.is_under(domain):
             _refuse_place(name, rules)
     except Fault as refused:
@@ -160,7 +172,7 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
 
 
 def registrable(name: DomainName, rules: NameRules) -> DomainName:
-    """Answers the organisational domain, one label more than the public suffix; without one the name itself."""
+    """Return the organisational domain, one label more than the public suffix; without one the name itself."""
     suffix = _suffix(name, rules)
     if suffix is None:
         return name
@@ -168,7 +180,7 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
 
 
 def show_foreign(text: str) -> str:
-    """Writes foreign text for a message: quoted, cut to 60 characters, what is not seen written as an escape."""
+    """Return foreign text for a message: quoted, cut to 60 characters, what is not printable as an escape."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])
     cut = "…" if len(text) > SHOWN_LIMIT or len(escaped) > SHOWN_LIMIT else ""
     return f"'{escaped[:SHOWN_LIMIT]}{cut}'"
@@ -190,18 +202,33 @@ def _json_type(raw: object) -> str:
             return "an object"
 
 
-def _read(raw: str) -> DomainName:
-    """Reads text as a host name of at most 253 octets, wherever it may lie."""
+def _parse_name(raw: str) -> DomainName:
+    """Parse a host name of at most 253 octets, wherever it may lie."""
     if len(raw) > RAW_LIMIT:  # first of all: normalising and IDNA cost time that a stranger would choose
         detail = f"{show_foreign(raw)} is {len(raw)} characters long; a domain has at most 253."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, _PLAIN_FIX)
-    _refuse_unseen(raw)
+    for at, character in enumerate(raw, 1):
+        if unicodedata.category(character) in _UNSEEN:
+            what = "a space" if character == " " else f"U+{ord(character):04X}, a character that is not seen"
+            detail = f"{show_foreign(raw)} has {what}, at position {at}; no domain has one."
+            raise Fault(Kind.DOMAIN_CHARSET, detail, _fix(raw, _PLAIN_FIX))
     text = _fold(raw).removesuffix(".")
-    _refuse_junk(text)
+    if "*" in text.split("."):
+        detail = f"{show_foreign(text)} is a wildcard; mail is sent from one domain at a time."
+        raise Fault(Kind.DOMAIN_WILDCARD, detail, _fix(text, "Type one domain, such as acme.dev."))
+    junk = _ASCII_JUNK.search(text)
+    if junk:
+        raise Fault(Kind.DOMAIN_INVALID, _why_not_host(text, junk[0]), _fix(text, _PLAIN_FIX))
     for label in text.split("."):
         _refuse_label(label, raw)
     name = DomainName(".".join(_a_label(label, raw) for label in text.split(".")))
-    _refuse_mixed_direction(name)
+    shown = name.unicode
+    if any(unicodedata.bidirectional(character) in _RTL for character in shown):
+        for label in shown.split("."):  # RFC 5893 2: then every label must satisfy the rule
+            try:
+                idna.check_bidi(label, check_ltr=True)
+            except idna.IDNAError as refused:
+                raise _not_idna(shown, label, refused) from refused
     if len(name.ascii) > NAME_LIMIT:
         detail = f"{show_foreign(raw)} takes {len(name.ascii)} octets in DNS; a name has at most 253."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, "Use a shorter name.")
@@ -215,25 +242,12 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", lowered)
 
 
-def _refuse_unseen(raw: str) -> None:
-    for at, character in enumerate(raw, 1):
-        if unicodedata.category(character) in _UNSEEN:
-            what = "a space" if character == " " else f"U+{ord(character):04X}, a character that is not seen"
-            detail = f"{show_foreign(raw)} has {what}, at position {at}; no domain has one."
-            raise Fault(Kind.DOMAIN_CHARSET, detail, _fix(raw, _PLAIN_FIX))
-
-
-def _refuse_junk(text: str) -> None:
-    if "*" in text.split("."):
-        detail = f"{show_foreign(text)} is a wildcard; mail is sent from one domain at a time."
-        raise Fault(Kind.DOMAIN_WILDCARD, detail, _fix(text, "Type one domain, such as acme.dev."))
-    junk = _ASCII_JUNK.search(text)
-    if junk:
-        raise Fault(Kind.DOMAIN_INVALID, _why_not_host(text, junk[0]), _fix(text, _PLAIN_FIX))
-
-
 def _why_not_host(text: str, junk: str) -> str:
-    if _is_ipv6(text):
+    try:
+        ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        pass
+    else:
         return f"{show_foreign(text)} is an IP address, not a domain."
     if "@" in text:
         return f"{show_foreign(text)} looks like a mail address, not a domain."
@@ -242,14 +256,6 @@ def _why_not_host(text: str, junk: str) -> str:
     if junk == "_":
         return f"{show_foreign(text)} has an underscore: such names hold records, no mail is sent from them."
     return f"{show_foreign(text)} has the character '{junk}', which no domain has."
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _refuse_label(label: str, raw: str) -> None:
@@ -299,75 +305,35 @@ def _not_idna(raw: str, label: str, refused: idna.IDNAError) -> Fault:
     return Fault(Kind.DOMAIN_INVALID_IDN, f"{show_foreign(raw)} is not a domain: {why}.", _fix(raw, fix))
 
 
-def _refuse_mixed_direction(name: DomainName) -> None:
-    # RFC 5893 2: in a name with one right-to-left label, every label must satisfy the rule.
-    shape = name.unicode
-    if not any(unicodedata.bidirectional(character) in _RTL for character in shape):
-        return
-    for label in shape.split("."):
-        try:
-            idna.check_bidi(label, check_ltr=True)
-        except idna.IDNAError as refused:
-            raise _not_idna(shape, label, refused) from refused
-
-
-def _u_label(label: str) -> str:
-    if not label.startswith("xn--"):
-        return label
-    try:
-        return idna.ulabel(label)
-    except UnicodeError:  # not one of ours: `ascii` was set by hand
-        return label
-
-
-def _refuse_oversize(name: DomainName) -> None:
-    if len(name.labels) > LABELS_LIMIT:
-        detail = (
-            f"{show_foreign(name.ascii)} has {len(name.labels)} parts between dots; we take at most {LABELS_LIMIT}."
-        )
-        raise Fault(Kind.DOMAIN_TOO_MANY_LABELS, detail, "Use a name with fewer parts.")
-    if len(name.under("s" * SELECTOR_ROOM + "._domainkey")) > NAME_LIMIT:
-        room = NAME_LIMIT - len(f"{'s' * SELECTOR_ROOM}._domainkey.")
-        detail = f"{show_foreign(name.ascii)} takes {len(name.ascii)} octets and leaves its DKIM record no room."
-        raise Fault(Kind.DOMAIN_TOO_LONG, detail, f"Use a name of at most {room} octets.")
-
-
-def _refuse_address(name: DomainName) -> None:
-    # No TLD is a number, while 127.1, 0177.0.0.1 and 0x7f000001 all reach 127.0.0.1: one rule.
-    if _NUMBER.fullmatch(name.labels[-1]):
-        detail = f"{show_foreign(name.ascii)} ends in a number, so it reads as an IP address."
-        raise Fault(Kind.DOMAIN_IS_IP, detail, "Type the domain that the mail comes from, such as acme.dev.")
-
-
 def _refuse_place(name: DomainName, rules: NameRules) -> None:
-    """Refuses a name for where it lies: reserved, not public, a suffix, a mailbox provider's or our own."""
-    if not rules.allow_special_use:  # before the suffixes, of which .onion and home.arpa are also some
-        _refuse_reserved(name)
-    _refuse_suffix(name, rules)
-    _refuse_forbidden(name, rules)
-
-
-def _refuse_reserved(name: DomainName) -> None:
-    reserved = _first_at_or_above(name, RESERVED)
+    """Refuse a name for where it lies: reserved, not public, a suffix, the operator's own or a mailbox provider's."""
+    shown = show_foreign(name.ascii)
+    # Before the suffixes, of which .onion and home.arpa are also some.
+    reserved = None if rules.allow_special_use else _first_at_or_above(name, RESERVED)
     if reserved is not None:
-        detail = f"{show_foreign(name.ascii)} lies in {reserved}, which is reserved and not in the public DNS."
+        detail = f"{shown} lies in {reserved}, which is reserved and not in the public DNS."
         raise Fault(Kind.DOMAIN_RESERVED, detail, "Use a domain that you registered.")
-
-
-def _refuse_suffix(name: DomainName, rules: NameRules) -> None:
-    suffix = _suffix(name, rules)
+    suffix, by_registry = _suffix(name, rules), rules.icann.publicsuffix(name.ascii, accept_unknown=False)
     if suffix is None or name.parent() is None:
         why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
-        detail = f"{show_foreign(name.ascii)} {why}, so nobody can look it up."
+        detail = f"{shown} {why}, so nobody can look it up."
         raise Fault(Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling.")
-    if suffix != name.ascii:
-        return
-    fix = f"Type your own name below it, such as {show_foreign(name.under('acme'))}."
-    if rules.icann.publicsuffix(name.ascii, accept_unknown=False) == name.ascii:
-        detail = f"{show_foreign(name.ascii)} is a public suffix: names are registered below it."
-        raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
-    detail = f"{show_foreign(name.ascii)} is shared: a service gives out the names below it."
-    raise Fault(Kind.DOMAIN_SHARED_SUFFIX, detail, fix)
+    if suffix == name.ascii:
+        fix = f"Type your own name below it, such as {show_foreign(name.under('acme'))}."
+        if by_registry == name.ascii:
+            detail = f"{shown} is a public suffix: names are registered below it."
+            raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
+        raise Fault(Kind.DOMAIN_SHARED_SUFFIX, f"{shown} is shared: a service gives out the names below it.", fix)
+    own = _first_at_or_above(name, rules.forbidden)
+    if own is not None:
+        detail = f"{shown} lies in {own}, which belongs to this service."
+        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain of your own.")
+    # By the registries' suffixes alone: yahoo.github.io is somebody else's.
+    registered = name.labels[: -(by_registry.count(".") + 1)] if by_registry else ()
+    is_brand = registered[-1:] != () and registered[-1] in mailbox_providers.BRANDS
+    if is_brand or _first_at_or_above(name, mailbox_providers.NAMES):
+        detail = f"{shown} is a mailbox provider's: only the provider can publish records there."
+        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
 
 
 def _suffix(name: DomainName, rules: NameRules) -> str | None:
@@ -376,40 +342,18 @@ def _suffix(name: DomainName, rules: NameRules) -> str | None:
     return rules.any_suffix.publicsuffix(name.ascii, accept_unknown=False)
 
 
-def _refuse_forbidden(name: DomainName, rules: NameRules) -> None:
-    own = _first_at_or_above(name, rules.forbidden)
-    if own is not None:
-        detail = f"{show_foreign(name.ascii)} lies in {own}, which belongs to this service."
-        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain of your own.")
-    if _first_at_or_above(name, mailbox_providers.NAMES) or _is_brand(name, rules):
-        detail = f"{show_foreign(name.ascii)} is a mailbox provider's: only the provider can publish records there."
-        raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
-
-
 def _first_at_or_above(name: DomainName, names: frozenset[str]) -> str | None:
     labels = name.labels
     above = (".".join(labels[at:]) for at in range(len(labels)))
     return next((each for each in above if each in names), None)
 
 
-def _is_brand(name: DomainName, rules: NameRules) -> bool:
-    # By the registries' rules alone: yahoo.github.io is somebody else's.
-    suffix = rules.icann.publicsuffix(name.ascii, accept_unknown=False)
-    owned = name.labels[: -(suffix.count(".") + 1)] if suffix else ()
-    return owned[-1:] != () and owned[-1] in mailbox_providers.BRANDS
-
-
 def _fix(raw: str, otherwise: str) -> str:
-    likely = _likely_domain(raw)
-    return f"Type {likely} only." if likely else otherwise
-
-
-def _likely_domain(raw: str) -> str | None:
-    """Guesses the domain in a web address, a mail address or a record's name; only ever a hint."""
+    """Return a hint with the domain that a web address, a mail address or a record's name has in it, if it has one."""
     text = unicodedata.normalize("NFKC", _fold(raw)).strip()
     text = re.sub(r"^[a-z]+:/*", "", text)  # http://, mailto:
     text = re.split(r"[/?#]", text, maxsplit=1)[0].rpartition("@")[2]
     text = text[text.rfind("_") :].partition(".")[2] if "_" in text else text  # lh1._domainkey.acme.dev
     host = re.split(r"[^a-z0-9.-]", text.lstrip("*."), maxsplit=1)[0].strip(".-")
-    usable = len(host) <= NAME_LIMIT and _HOST.fullmatch(host) and host != raw
-    return host if usable else None
+    is_domain = len(host) <= NAME_LIMIT and _HOST.fullmatch(host) and host != raw
+    return f"Type {host} only." if is_domain else otherwise

@@ -1,4 +1,4 @@
-"""Knows how one mail address is written (RFC 5322 3.4, RFC 5321 4.1.2), and reads it strictly; knows not whose it is.
+"""Strict parsers of one mail address, in a header field (RFC 5322 3.4) and in an envelope (RFC 5321 4.1.2).
 
 What two programs could read in two ways is refused: the one would judge another domain than the other shows. Each
 `parse_…` raises ValueError with the problem as the end of a sentence that begins with the field: "holds a group".
@@ -26,34 +26,35 @@ _ENCODED_WORD: Final = re.compile(r"=\?[^?]*\?[BbQq]\?")
 
 
 class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one address: `local` as it was written, `domain` in lower-case A-labels."""
+    """One address: `local` as it was written, `domain` in lower-case A-labels."""
 
     local: str
     domain: str
 
     @property
     def address(self) -> str:
-        """Writes the address."""
+        """The address as text."""
         return f"{self.local}@{self.domain}"
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """Reads the one mailbox of a From or Sender field, unfolded: `a@acme.dev` or `Name <a@acme.dev>`."""
+    """Parse the one mailbox of a From or Sender field, unfolded: `a@acme.dev` or `Name <a@acme.dev>`."""
     if len(text) > FIELD_LIMIT:
         raise ValueError(f"is longer than {FIELD_LIMIT} characters")
     if any(ord(sign) < 32 and sign != "\t" for sign in text) or "\x7f" in text:
         raise ValueError("holds a control character")
     tokens = [(match.lastgroup or "", match[0]) for match in _TOKEN.finditer(_without_comments(text))]
-    shape = "".join(_shape(kind, token) for kind, token in tokens)
+    # One character for each token: itself where it is special, else its kind, and a space for white space.
+    shape = "".join(token if kind == "s" else kind.replace("w", " ") for kind, token in tokens)
     found = _NAMED.fullmatch(shape) or _BARE.fullmatch(shape)
     if found is None:
         raise ValueError(_why_not(shape))
-    at = found.start(1)  # one sign of the shape is one token
+    at = found.start(1)
     return _mailbox(tokens[at][1], tokens[at + 2][1])
 
 
 def parse_path(text: str) -> Mailbox:
-    """Reads an address of an envelope, without its angle brackets."""
+    """Parse an address of an envelope, without its angle brackets."""
     local, at, domain = text.rpartition("@")
     if not at:
         raise ValueError("has no @")
@@ -63,14 +64,14 @@ def parse_path(text: str) -> Mailbox:
 
 
 def safe_local(local: str, otherwise: str) -> str:
-    """Writes a local part so that any server takes it: ASCII, a dot-atom, at most 64 octets."""
+    """Return a local part that any server takes (ASCII, a dot-atom, at most 64 octets), or `otherwise`."""
     plain = re.sub(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+", "_", local.strip('"'))
     plain = re.sub(r"\.{2,}", ".", plain)[:LOCAL_LIMIT].strip(".")
     return plain if plain.strip("_") else otherwise
 
 
 def _without_comments(text: str) -> str:
-    """Puts a space in the place of each comment; they nest, and mean nothing within quotes (RFC 5322 3.2.2)."""
+    """Put a space in the place of each comment; they nest, and mean nothing within quotes (RFC 5322 3.2.2)."""
     kept, depth, quoted, escaped = [], 0, False, False
     for sign in text:
         if escaped:
@@ -89,10 +90,6 @@ def _without_comments(text: str) -> str:
     if depth or quoted:
         raise ValueError("has a comment or a quotation without an end")
     return "".join(kept)
-
-
-def _shape(kind: str, token: str) -> str:
-    return token if kind == "s" else {"w": " "}.get(kind, kind)
 
 
 def _why_not(shape: str) -> str:

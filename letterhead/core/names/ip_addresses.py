@@ -1,4 +1,4 @@
-"""Knows which addresses belong to the public Internet, by our own table; knows not who wants to reach them.
+"""The IP addresses that are not of the public Internet, as a table.
 
 The table is made from IANA's special-purpose registries (RFC 6890) and the IPv6 address space. A block counts as not
 public whatever its registry says of its reach: nobody's web server lives in one. `ipaddress.is_global` will not do,
@@ -66,7 +66,7 @@ ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
 def read_address(text: str) -> IpAddress | None:
-    """Reads an address in its one usual spelling, without a zone; nothing where it is none."""
+    """Parse an address in its one usual spelling, without a zone; return None for any other text."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -75,7 +75,7 @@ def read_address(text: str) -> IpAddress | None:
 
 
 def is_not_public(address: IpAddress) -> str | None:
-    """Says why an address is none of the public Internet; nothing where it is one."""
+    """Return why an address is not of the public Internet, with the RFC; None where it is."""
     if isinstance(address, IPv4Address):
         return next((what for block, what in IPV4 if address in block), None)
     for block, what in IPV6:

@@ -1,7 +1,7 @@
-"""Knows the names under which mailbox providers hand out addresses; nobody else can publish records there.
+"""The domains under which mailbox providers hand out addresses; nobody else can publish records there.
 
 It is a courtesy, not a defence (DNS decides who owns a name): whoever types gmail.com learns at once what to
-type instead, rather than after three days of waiting. Knows nothing of how a name is parsed.
+type instead, rather than after three days of waiting.
 """
 
 # Brands that own their name under nearly every suffix: yahoo.com, yahoo.co.jp, gmx.net, gmx.de …

@@ -1,7 +1,7 @@
-"""Knows what an answer that came by way of an alias tells: of the alias and of its target; neither is asked for then.
+"""Split an answer that followed a CNAME into what it says of the CNAME and of the target.
 
-A resolver that is asked for a key tells with one answer whether its name is a CNAME, where that leads, and what is
-there.
+A resolver that is asked for a key says in one answer whether its name is a CNAME, where that leads, and what is there;
+so neither is asked for by itself.
 """
 
 from msgspec.structs import replace
@@ -24,21 +24,22 @@ from letterhead.core.plan.plan import Plan
 
 
 def questions(plan: Plan) -> dict[Question, tuple[Question, Question]]:
-    """Says what to ask resolvers instead of an alias and the key behind it, and which two questions that answers."""
+    """Return each question that answers two others: that for a CNAME, and that for the key at its target."""
     found = {}
     for key in plan.served:
         alias = plan.record(key.id)
         if alias is not None:
-            found[_asked(alias.host, key.rdtype)] = (_asked(alias.host, "CNAME"), _asked(key.host, key.rdtype))
+            both = _recursive(alias.host, "CNAME"), _recursive(key.host, key.rdtype)
+            found[_recursive(alias.host, key.rdtype)] = both
     return found
 
 
-def _asked(name: str, rdtype: str) -> Question:
+def _recursive(name: str, rdtype: str) -> Question:
     return Question(name=name, rdtype=rdtype, view=View.RECURSIVE)
 
 
 def implied_answers(plan: Plan, seen: Seen) -> dict[Question, tuple[Reply, ...]]:
-    """Answers those two, wherever the one was answered."""
+    """Return the replies to the two questions of each pair, wherever the one that answers both has replies."""
     found: dict[Question, tuple[Reply, ...]] = {}
     for asked, (alias, target) in questions(plan).items():
         for each in seen.get(asked, ()):
@@ -48,10 +49,10 @@ def implied_answers(plan: Plan, seen: Seen) -> dict[Question, tuple[Reply, ...]]
 
 
 def _at_alias(answer: Answer, name: str) -> Answer:
-    """Says what the CNAME at a name is."""
+    """Return the answer to a question for the CNAME at a name."""
     match answer:
         case Found(aliases=()):
-            return NoData(negative_ttl=answer.rrset.ttl)  # the record itself stands where the alias should be
+            return NoData(negative_ttl=answer.rrset.ttl)  # the record itself is where the CNAME should be
         case Found():
             return _cname(name, answer.aliases[0], answer.rrset.ttl)
         case Aliased():
@@ -65,13 +66,13 @@ def _cname(name: str, target: str, ttl: int) -> Found:
 
 
 def _at_target(answer: Answer, name: str) -> Answer:
-    """Says what is at a target, where the answer came by way of it."""
+    """Return the answer to a question at a target; only an answer that followed the CNAMEs through it has one."""
     match answer:
         case Found() if name in answer.aliases:
             return replace(answer, aliases=answer.aliases[answer.aliases.index(name) + 1 :])
         case Aliased() if name in answer.aliases:
             return NoData(negative_ttl=answer.ttl) if name == answer.target else answer
         case Found() | Aliased() | NoData() | NxDomain():
-            return Unanswered(why=Why.NOT_ASKED)  # nobody who asked came there
+            return Unanswered(why=Why.NOT_ASKED)
         case _:
             return answer

@@ -1,6 +1,6 @@
-"""Knows how DNS hosts' panels want a record typed, given a table of them; knows no host by name.
+"""DNS hosts, and how the form of each wants the name and the value of a record typed.
 
-The table is data (`letterhead/data/dns_hosts.toml`), read by wiring and passed in.
+The table of hosts is data (`letterhead/data/dns_hosts.toml`), read by wiring and passed in.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ Fact = Literal["names", "apex", "long_txt", "priority_field", "where"]
 
 
 class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Describes one DNS host's form.
+    """One DNS host and its form for records.
 
     `nameservers` are the ends of its servers' names; a `*` stands for any part of one label (`awsdns-*.com`). `names`
     says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself.
     `long_txt` is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes`
     says that every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the
     form appends the zone to it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
-    the switch that must be off. `where` is the way to the form, `help` the host's own page about it. `source` and
-    `also` say where this was read, `checked` when, and `unsourced` which facts nobody has confirmed: there the row
-    holds what suits most panels.
+    the switch that must be off. `where` is the path to the form, `help` the host's own page about it. `source` and
+    `also` are where this was read, `checked` is when, and `unsourced` lists the facts that nobody has confirmed: for
+    these the row has what suits most forms.
     """
 
     id: str
@@ -49,32 +49,30 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def host_of(nameservers: Iterable[str], hosts: Sequence[DnsHost]) -> DnsHost | None:
-    """Finds the DNS host that most of the nameservers belong to."""
-    servers = list(nameservers)
-    counted = [(sum(_serves(host, server) for server in servers), host) for host in hosts]
-    most, host = max(counted, key=lambda each: each[0], default=(0, None))
-    return host if most * 2 > len(servers) else None
+    """Return the DNS host that most of the nameservers belong to, or None."""
+    servers = [name.lower().rstrip(".").split(".") for name in nameservers]
+    counted = []
+    for host in hosts:
+        patterns = [pattern.split(".") for pattern in host.nameservers]
+        counted.append((sum(any(_ends_in(labels, each) for each in patterns) for labels in servers), host))
+    most, likeliest = max(counted, key=lambda each: each[0], default=(0, None))
+    return likeliest if most * 2 > len(servers) else None
 
 
-def _serves(host: DnsHost, server: str) -> bool:
-    labels = server.lower().rstrip(".").split(".")
-    return any(_ends(labels, end.split(".")) for end in host.nameservers)
-
-
-def _ends(labels: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Compares label by label, so that a `*` never runs over a dot."""
+def _ends_in(labels: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Tell whether a name ends in a pattern, compared label by label, so that a `*` never matches a dot."""
     end = labels[-len(pattern) :]
     return len(end) == len(pattern) and all(map(fnmatchcase, end, pattern))
 
 
 def delegation(sender: str, seen: Seen) -> Delegated | None:
-    """Gives the delegation of the sender's zone, where it was seen."""
+    """Return the delegation of the sender's zone, where it was seen."""
     replies = seen.get(Question(name=sender, rdtype="NS", view=View.DELEGATION), ())
     return next((reply.answer for reply in replies if isinstance(reply.answer, Delegated)), None)
 
 
 def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
-    """Writes an owner name as the panel's name field wants it."""
+    """Return an owner name as the form's name field wants it; relative to the zone where the DNS host is unknown."""
     relative = relative_name(host, zone)
     if panel is None:
         return relative
@@ -84,32 +82,28 @@ def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
 
 
 def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
-    """Writes a value as the panel's value field wants it."""
+    """Return a value as the form's value field wants it; as it is where the DNS host is unknown."""
     if panel is None:
         return record.value
     if record.rdtype == "TXT":
-        return _text_for(record.value, panel)
+        if panel.long_txt == "split" and len(record.value) > STRING_LIMIT:
+            return " ".join(quote(piece) for piece in split_text(record.value))
+        return quote(record.value) if panel.quotes else record.value
     target = f"{record.value}." if panel.final_dot else record.value
     if record.priority is not None and not panel.priority_field:
         return f"{record.priority} {target}"
     return target
 
 
-def _text_for(value: str, panel: DnsHost) -> str:
-    if panel.long_txt == "split" and len(value) > STRING_LIMIT:
-        return " ".join(quote(piece) for piece in split_text(value))
-    return quote(value) if panel.quotes else value
-
-
-def place(panel: DnsHost | None, servers: Sequence[str]) -> str:
-    """Says where the records are edited."""
+def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:
+    """Return where the records are edited, for the end of a sentence: "at Hetzner (DNS Console)"."""
     if panel is not None:
         return f"at {panel.name} ({panel.where})"
     return f"at your DNS host ({servers[0]})" if servers else "at your DNS host"
 
 
 def duration(seconds: int) -> str:
-    """Writes a span of time for a person."""
+    """Return a span of time for a person to read."""
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = round(seconds / size)

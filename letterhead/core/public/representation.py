@@ -1,6 +1,6 @@
-"""Knows how a sender domain, and what happened to it, are told outside: by the API and by webhooks in one shape.
+"""A sender domain, its records and its changes as JSON: one shape for the API and for webhooks.
 
-No private key has a place in it. A field that has no value is absent, never null.
+No private key is in it. A field that has no value is absent, never null.
 """
 
 from datetime import datetime
@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from letterhead.core.domain import domain as remembered
-from letterhead.core.domain.domain import Domain, Event, RecordChange
+from letterhead.core.domain.domain import Domain, Event, RecordChange, mail_from_status, status
 from letterhead.core.plan.plan import Plan, PlannedRecord, relative_name
 
 Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -18,11 +17,11 @@ MailFromStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE"]
 
 
 class PublicStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Is a shape that goes out."""
+    """The base of every JSON object that is sent."""
 
 
 class VerificationRecord(PublicStruct, frozen=True, kw_only=True):
-    """Says one record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
+    """One record to publish; `recordName` is relative to the zone that the customer edits, `host` is full."""
 
     record_type: Literal["TXT", "MX", "CNAME"]
     record_name: str
@@ -33,9 +32,9 @@ class VerificationRecord(PublicStruct, frozen=True, kw_only=True):
 
 
 class VerificationRecords(PublicStruct, frozen=True, kw_only=True, rename="lower"):
-    """Says all that the customer must publish; the clients know these keys with underscores.
+    """All that the customer must publish; the clients know these keys with underscores.
 
-    They know TXT and MX alone, so that CNAMEs to delegated keys stand under keys of our own, which stay for ever.
+    They know TXT and MX alone, so CNAMEs to delegated keys have keys of our own in this object, which stay for ever.
     """
 
     dkim: VerificationRecord | UnsetType = UNSET
@@ -63,7 +62,7 @@ class VerificationRecords(PublicStruct, frozen=True, kw_only=True, rename="lower
 
 
 class PublicDomain(PublicStruct, frozen=True, kw_only=True):
-    """Tells of one sender domain of the account."""
+    """One sender domain of the account."""
 
     sender: str
     status: Status
@@ -81,35 +80,31 @@ class PublicDomain(PublicStruct, frozen=True, kw_only=True):
     dkim_mode: Annotated[Literal["delegated"], Meta(description="Where we publish the keys.")] | UnsetType = UNSET
 
 
-def values(each: Domain, plan: Plan) -> dict[str, Any]:
-    """Gives the fields of a `ToldDomain`."""
-    mail_from = remembered.mail_from_status(each)
+def domain_fields(domain: Domain, plan: Plan) -> dict[str, Any]:
+    """Return the fields of a `PublicDomain`."""
+    mail_from = mail_from_status(domain)
+    records = {}
+    for record in plan.records:
+        # A CNAME to a delegated key is named by its selector, since both CNAMEs stay through every change of keys.
+        key = f"dkim_{record.host.partition('.')[0]}" if record.rdtype == "CNAME" else record.id.value
+        records[key] = public_record(record, plan.zone)
     return {
-        "sender": each.sender,
-        "status": remembered.status(each),
-        "last_sync": each.last_sync,
-        "created_at": each.created_at,
-        "selector": each.selector,
-        "ed25519_selector": each.ed25519.selector if each.ed25519 and each.ed25519.live else UNSET,
-        "verification_tokens": each.tokens or UNSET,
+        "sender": domain.sender,
+        "status": status(domain),
+        "last_sync": domain.last_sync,
+        "created_at": domain.created_at,
+        "selector": domain.selector,
+        "ed25519_selector": domain.ed25519.selector if domain.ed25519 and domain.ed25519.live else UNSET,
+        "verification_tokens": domain.tokens or UNSET,
         "mail_from_domain_status": UNSET if mail_from is None else mail_from,
-        "reminder_sent_at": UNSET if each.reminder_sent_at is None else each.reminder_sent_at,
-        "verification_records": _records(plan),
-        "dkim_mode": "delegated" if each.key_delegation else UNSET,
+        "reminder_sent_at": UNSET if domain.reminder_sent_at is None else domain.reminder_sent_at,
+        "verification_records": VerificationRecords(**records),
+        "dkim_mode": "delegated" if domain.key_delegation else UNSET,
     }
 
 
-def _records(plan: Plan) -> VerificationRecords:
-    return VerificationRecords(**{_key(record): record_of(record, plan.zone) for record in plan.records})
-
-
-def _key(record: PlannedRecord) -> str:
-    """Gives the key that a record stands under: that of its slot where it is an alias to one."""
-    return f"dkim_{record.host.partition('.')[0]}" if record.rdtype == "CNAME" else record.id.value
-
-
-def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
-    """Tells one record to publish."""
+def public_record(record: PlannedRecord, zone: str) -> VerificationRecord:
+    """Return one record to publish as JSON shows it."""
     return VerificationRecord(
         record_type=record.rdtype,  # type: ignore[arg-type]
         record_name=relative_name(record.host, zone),
@@ -121,7 +116,7 @@ def record_of(record: PlannedRecord, zone: str) -> VerificationRecord:
 
 
 class PublicChange(PublicStruct, frozen=True, kw_only=True):
-    """Says which record stood how before, and how it stands now."""
+    """One record's verdict before and after a change."""
 
     record: Literal[
         "dkim", "dkim_next", "dkim_ed25519", "dkim_ed25519_next", "mail_from_mx", "mail_from_spf", "dmarc", "mail_from"
@@ -130,19 +125,19 @@ class PublicChange(PublicStruct, frozen=True, kw_only=True):
     now: str = msgspec.field(name="to")
 
 
-def change(each: RecordChange | None) -> PublicChange | UnsetType:
-    """Tells a change."""
-    return UNSET if each is None else PublicChange(record=each.record, was=each.was, now=each.now)  # type: ignore[arg-type]
+def public_change(change: RecordChange | None) -> PublicChange | UnsetType:
+    """Return a change as JSON shows it; unset where there is none."""
+    return UNSET if change is None else PublicChange(record=change.record, was=change.was, now=change.now)  # type: ignore[arg-type]
 
 
 class WebhookTest(PublicStruct, frozen=True, kw_only=True):
-    """Says that a message is a test."""
+    """The data of a webhook that is only a test."""
 
     message: str
 
 
 class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
-    """Is the body of a webhook: `data` is the domain as it was after the event."""
+    """The body of a webhook: `data` is the domain as it was after the event."""
 
     id: str
     type: str
@@ -152,21 +147,21 @@ class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
     data: PublicDomain | WebhookTest
 
 
-def message(event_id: str, event: Event, each: Domain, plan: Plan) -> bytes:
-    """Writes the body of the webhook that tells an event."""
-    told = WebhookMessage(
+def webhook_body(event_id: str, event: Event, domain: Domain, plan: Plan) -> bytes:
+    """Return the body of the webhook that reports an event."""
+    message = WebhookMessage(
         id=event_id,
         type=event.kind.value,
         timestamp=event.at,
         detail=event.detail,
-        change=change(event.change),
-        data=PublicDomain(**values(each, plan)),
+        change=public_change(event.change),
+        data=PublicDomain(**domain_fields(domain, plan)),
     )
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(message)
 
 
-def trial(event_id: str, kind: str, at: datetime) -> bytes:
-    """Writes the body of a webhook that tests an endpoint."""
-    words = "a test that somebody asked for: nothing happened to any domain"
-    told = WebhookMessage(id=event_id, type=kind, timestamp=at, detail=words, data=WebhookTest(message=words))
-    return msgspec.json.encode(told)
+def webhook_test_body(event_id: str, kind: str, at: datetime) -> bytes:
+    """Return the body of a webhook that tests an endpoint."""
+    detail = "a test that somebody asked for: nothing happened to any domain"
+    message = WebhookMessage(id=event_id, type=kind, timestamp=at, detail=detail, data=WebhookTest(message=detail))
+    return msgspec.json.encode(message)

@@ -1,4 +1,4 @@
-"""Knows webhooks: what an endpoint may look like, how a message is signed, what its answer means. Sends nothing.
+"""Webhooks: the URL of an endpoint, the signature of a message, and what follows from the response to it.
 
 Signatures are those of Standard Webhooks 1.0 (https://www.standardwebhooks.com).
 """
@@ -17,6 +17,7 @@ import msgspec
 
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.names.domain_names import SPECIAL_TLDS
+from letterhead.core.names.host_names import HOST_NAME, NUMBER
 from letterhead.core.names.ip_addresses import is_not_public, read_address
 from letterhead.core.schedule.check_schedule import retry_at
 from letterhead.core.secret import Secret, reveal
@@ -36,20 +37,17 @@ _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
 )
-_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # such a last label makes the whole an address, as inet_aton reads
 
 
 class EgressPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what the operator lets endpoints be beside HTTPS on the public Internet."""
+    """What endpoints may be besides HTTPS on the public Internet, as the operator has set it."""
 
     http: bool = False
     private: bool = False
 
 
 class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds an endpoint's URL in the parts that a request is made of; nobody parses the text again."""
+    """An endpoint's URL in the parts that a request is made of, so that the text is parsed once."""
 
     scheme: str
     host: str  # lower case, an IPv6 address without its brackets
@@ -58,13 +56,13 @@ class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority(self) -> str:
-        """Writes host and port as the header Host has them."""
+        """Host and port as the header Host has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds one endpoint of an account; `events` are kinds of events, or `*` alone."""
+    """One endpoint of an account; `events` are kinds of events, or `*` alone."""
 
     id: str
     account_id: str
@@ -77,7 +75,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_target(url: str, reach: EgressPolicy) -> WebhookTarget:
-    """Reads an endpoint's URL; Fault `webhook-url-invalid`, `webhook-not-https`, `webhook-not-public`."""
+    """Parse an endpoint's URL; raise Fault(webhook-url-invalid, webhook-not-https or webhook-not-public)."""
     found = _URL.fullmatch(url) if len(url) <= URL_LIMIT else None
     if found is None:
         raise _invalid(url, "is no plain URL of at most 2048 characters: https://host/path, without user or fragment")
@@ -102,15 +100,15 @@ def _parse_host(host: str, url: str, reach: EgressPolicy) -> str:
     if address is not None:
         why = None if reach.private else is_not_public(address)
         if why is not None:
-            raise _inside(url, f"{address} is not public: {why}")
+            raise _not_public(url, f"{address} is not public: {why}")
         return str(address)
     last = host.rpartition(".")[2]
-    if host.startswith("[") or _NUMBER.fullmatch(last):
+    if host.startswith("[") or NUMBER.fullmatch(last):
         raise _invalid(url, "has an address in a spelling that we do not take")
-    if not _HOST.fullmatch(host):
+    if not HOST_NAME.fullmatch(host):
         raise _invalid(url, "has no valid host name")
     if not reach.private and ("." not in host or last in SPECIAL_TLDS or last == "arpa"):
-        raise _inside(url, f"{host} is no name of the public DNS")
+        raise _not_public(url, f"{host} is no name of the public DNS")
     return host
 
 
@@ -122,7 +120,7 @@ def _invalid(url: str, what: str) -> Fault:
     )
 
 
-def _inside(url: str, why: str) -> Fault:
+def _not_public(url: str, why: str) -> Fault:
     return Fault(
         Kind.WEBHOOK_NOT_PUBLIC,
         f"The webhook {_shown(url)} can't be reached from here: {why}.",
@@ -135,9 +133,9 @@ def _shown(url: str) -> str:
 
 
 def parse_events(asked: Iterable[str]) -> tuple[str, ...]:
-    """Reads a subscription: kinds of events, each once, in their own order, or `*` alone.
+    """Parse a subscription: kinds of events, each once, in their own order, or `*` alone.
 
-    Fault `webhook-events-invalid`.
+    Raise Fault(webhook-events-invalid).
     """
     wanted = frozenset(asked)
     unknown = sorted(wanted - {EVERY, *KINDS})
@@ -148,30 +146,27 @@ def parse_events(asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def new_secret(octets: bytes) -> Secret:
-    """Writes a signing secret from random octets."""
+    """Return a signing secret from random octets."""
     if len(octets) != SECRET_OCTETS:
         raise ValueError(f"a signing secret is made from {SECRET_OCTETS} random octets, not {len(octets)}")
     return Secret(f"{PREFIX}{base64.b64encode(octets).decode()}".encode())
 
 
 def signature_headers(message_id: str, body: bytes, at: datetime, secrets: Sequence[Secret]) -> dict[str, str]:
-    """Gives the headers of a message: a signature by each secret, the newest first."""
+    """Return the headers of a message: a signature by each secret, the newest first."""
     seconds = str(int(at.timestamp()))
     text = f"{message_id}.{seconds}.".encode() + body
+    keys = [base64.b64decode(reveal(secret)[len(PREFIX) :]) for secret in secrets]
+    signatures = [base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode() for key in keys]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": seconds,
-        "webhook-signature": " ".join(_signature(secret, text) for secret in secrets),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
 
 
-def _signature(secret: Secret, text: bytes) -> str:
-    digest = hmac.digest(base64.b64decode(reveal(secret)[len(PREFIX) :]), text, hashlib.sha256)
-    return f"v1,{base64.b64encode(digest).decode()}"
-
-
 class HttpResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what came of one attempt: the status if there was an answer, and its words or what went wrong instead."""
+    """The result of one attempt: the status if there was a response, and its text or what went wrong instead."""
 
     status: int | None
     said: str
@@ -179,7 +174,7 @@ class HttpResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatus(StrEnum):
-    """Says how a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -187,7 +182,7 @@ class DeliveryStatus(StrEnum):
 
 
 class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what follows from an attempt: how the delivery stands, when it is tried again, whether the endpoint ends."""
+    """What follows from an attempt: the state of the delivery, when it is tried again, whether the endpoint is gone."""
 
     fate: DeliveryStatus
     due_at: datetime | None = None
@@ -195,7 +190,7 @@ class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide_retry(replied: HttpResult, failures: int, now: datetime, jitter: float) -> RetryDecision:
-    """Judges an attempt that came after so many failed ones; `jitter` lies between -1 and 1."""
+    """Decide what follows from an attempt that came after so many failed ones; `jitter` lies between -1 and 1."""
     status = replied.status
     if status is not None and 200 <= status < 300:
         return RetryDecision(fate=DeliveryStatus.DELIVERED)
@@ -204,11 +199,13 @@ def decide_retry(replied: HttpResult, failures: int, now: datetime, jitter: floa
     due = retry_at(failures + 1, now, jitter)
     if due is None:
         return RetryDecision(fate=DeliveryStatus.FAILED)
-    return RetryDecision(fate=DeliveryStatus.PENDING, due_at=max(due, now + _asked_wait(replied.retry_after, now)))
+    return RetryDecision(
+        fate=DeliveryStatus.PENDING, due_at=max(due, now + _parse_retry_after(replied.retry_after, now))
+    )
 
 
-def _asked_wait(header: str | None, now: datetime) -> timedelta:
-    """Reads Retry-After, in seconds or as a date (RFC 9110 10.2.3); nonsense asks for nothing."""
+def _parse_retry_after(header: str | None, now: datetime) -> timedelta:
+    """Parse Retry-After, in seconds or as a date (RFC 9110 10.2.3); nonsense asks for no delay."""
     if header is None:
         return timedelta(0)
     if re.fullmatch(r"[0-9]{1,9}", header):

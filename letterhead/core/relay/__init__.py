@@ -1,1 +1,6 @@
-"""The signing relay: submissions (RFC 6409), the queue, delivery status notifications (RFC 3464)."""
+"""The mail relay's rules for a submitted message.
+
+- `submission`: what a message must be like, and what is added to it and taken away.
+- `queue`: what becomes of a queued message after each attempt.
+- `dsn`: the delivery status notification for a failure.
+"""

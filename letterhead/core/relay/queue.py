@@ -1,7 +1,7 @@
-"""Knows what becomes of a message that the relay took: when it is tried again, and who must hear that it failed.
+"""The relay's queue: when a message is tried again, and for which recipients it has failed.
 
-Knows neither SMTP nor disks. What is written beside a queued message is `Envelope` and `Progress`: files of an older
-version are read by a newer one, so fields are added with a default, and never change their meaning.
+`Envelope` and `DeliveryProgress` are written into files next to a queued message. Files of an older version are read by
+a newer one, so fields are added with a default, and never change their meaning.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ EXPIRED: Final = "4.4.7"  # RFC 3463 3.5: the time to deliver it ran out
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what was known of a message when it was taken.
+    """What is known of a message when it is accepted.
 
-    `author` is the domain of its From field. `sender` is the address that its client named in MAIL FROM, empty for the
-    null path; `reports_to` is where a failure is reported, empty where it is not: a report is never reported on.
+    `author` is the domain of its From field. `sender` is the address in the client's MAIL FROM, empty for the null
+    path; `reports_to` is where a failure is reported, empty where it is not: a report is never reported on.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds how far a message is: who still has not got it, and when it is tried again."""
+    """The progress of a message: the recipients who have not got it yet, and when it is tried again."""
 
     recipients: tuple[str, ...]
     due_at: datetime
@@ -51,14 +51,14 @@ class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds a message in the queue, without its text."""
+    """A message in the queue, without its text."""
 
     envelope: Envelope
     progress: DeliveryProgress
 
 
 class ReplyClass(StrEnum):
-    """Says what the next server did for one recipient."""
+    """What the next server did for one recipient."""
 
     TAKEN = "taken"
     LATER = "later"
@@ -66,14 +66,14 @@ class ReplyClass(StrEnum):
 
 
 class RecipientReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds the next server's word for one recipient, and what it said."""
+    """The next server's reply for one recipient: its class and its text."""
 
     word: ReplyClass
     said: str
 
 
 class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Says what follows from a try: whom it is tried for again, and for whom it failed for good."""
+    """What follows from an attempt: the recipients to try again, and those for whom it failed for good."""
 
     progress: DeliveryProgress | None
     taken: int
@@ -81,7 +81,7 @@ class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_queued(envelope: Envelope) -> QueuedMessage:
-    """Begins a message: due at once, for all."""
+    """Return a new message in the queue: due at once, for all recipients."""
     return QueuedMessage(
         envelope=envelope, progress=DeliveryProgress(recipients=envelope.recipients, due_at=envelope.accepted_at)
     )
@@ -90,49 +90,44 @@ def new_queued(envelope: Envelope) -> QueuedMessage:
 def apply_replies(
     queued: QueuedMessage, answers: Mapping[str, RecipientReply], now: datetime, keep: timedelta, jitter: float
 ) -> AttemptResult:
-    """Judges a try; whoever was to be tried later is given up once the message is older than `keep`."""
+    """Return what follows from an attempt; once the message is older than `keep`, nobody is tried again."""
     by = {word: {to: answer for to, answer in answers.items() if answer.word is word} for word in ReplyClass}
     failed, later = by[ReplyClass.REFUSED], by[ReplyClass.LATER]
     if now - queued.envelope.accepted_at >= keep:
-        failed, later = failed | {to: _expired(answer) for to, answer in later.items()}, {}
+        for to, answer in later.items():
+            said = f"{EXPIRED} given up after many tries; the last one: {answer.said}"
+            failed[to] = RecipientReply(word=ReplyClass.REFUSED, said=said)
+        later = {}
     progress = None
     if later:
         attempts = queued.progress.attempts + 1
-        due = now + _delay(attempts) * (1 + JITTER * jitter)
+        due = now + DELAYS[min(attempts, len(DELAYS)) - 1] * (1 + JITTER * jitter)
         said = next(iter(later.values())).said
         progress = DeliveryProgress(recipients=tuple(later), due_at=due, attempts=attempts, said=said)
     return AttemptResult(progress=progress, taken=len(by[ReplyClass.TAKEN]), failed=failed)
 
 
 def as_temporary(answers: Mapping[str, RecipientReply]) -> dict[str, RecipientReply]:
-    """Takes every refusal for a later: its sender could not be told of it yet."""
-    words = {ReplyClass.TAKEN: ReplyClass.TAKEN}
-    return {to: replace(answer, word=words.get(answer.word, ReplyClass.LATER)) for to, answer in answers.items()}
+    """Return the replies with every refusal as a temporary one: the sender could not be told of it yet."""
+    return {
+        to: answer if answer.word is ReplyClass.TAKEN else replace(answer, word=ReplyClass.LATER)
+        for to, answer in answers.items()
+    }
 
 
 def for_all(queued: QueuedMessage, word: ReplyClass, said: str) -> dict[str, RecipientReply]:
-    """Gives all recipients one answer."""
+    """Return one reply for all recipients."""
     return dict.fromkeys(queued.progress.recipients, RecipientReply(word=word, said=said))
 
 
-def _expired(answer: RecipientReply) -> RecipientReply:
-    return RecipientReply(
-        word=ReplyClass.REFUSED, said=f"{EXPIRED} given up after many tries; the last one: {answer.said}"
-    )
-
-
-def _delay(attempts: int) -> timedelta:
-    return DELAYS[min(attempts, len(DELAYS)) - 1]
-
-
 def return_path(domain: Domain, sender: str) -> str:
-    """Says what MAIL FROM to name: at the MAIL FROM domain while that is verified, else at the sender domain itself.
+    """Return the address for MAIL FROM: at the MAIL FROM domain while that is verified, else at the sender domain.
 
     The local part stays, as far as any server takes it, so that bounces can be told apart. The null path stays null
     (RFC 5321 4.5.5).
     """
     if not sender:
         return ""
-    watch = domain.mail_from_health
-    proven = domain.mail_from is not None and watch is not None and watch.state is HealthState.VERIFIED
-    return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if proven else domain.sender}"
+    health = domain.mail_from_health
+    is_verified = domain.mail_from is not None and health is not None and health.state is HealthState.VERIFIED
+    return f"{safe_local(sender.rpartition('@')[0], 'bounces')}@{domain.mail_from if is_verified else domain.sender}"

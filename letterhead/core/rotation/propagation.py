@@ -1,6 +1,7 @@
-"""Knows where a new DKIM key was seen and where not, and whether an old one is still there; knows no steps.
+"""The propagation of a new DKIM key over the servers, and whether an old key is still there.
 
-Where the keys lie in the operator's own zone a key is seen where both are: the customer's alias, and the key behind it.
+Where the keys are in the operator's own zone, a server has a key that has both: the customer's CNAME, and the key at
+its target.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from letterhead.core.dkim import topic
 from letterhead.core.dkim.key_record import parse_key_record
-from letterhead.core.dns.answers import Answer, Found, Question, Reply, Seen, Unanswered, View, answering
+from letterhead.core.dns.answers import Answer, Found, Question, Seen, Unanswered, View, answering
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Txt
 from letterhead.core.domain.evidence import RecordState
@@ -18,7 +19,7 @@ from letterhead.core.plan.plan import PlannedRecord, at_resolvers, rejecting_rep
 
 
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
-    """Says where one look found the new key missing, and who did not answer; servers by name, resolvers by address."""
+    """The servers without the new key, and those that did not answer; servers by name, resolvers by address."""
 
     missing_at: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
@@ -26,65 +27,55 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_everywhere(self) -> bool:
-        """Says whether everybody answered and has it."""
+        """Whether every server answered and has it."""
         return not self.missing_at and not self.unreachable
 
 
-NOBODY = ("nobody was asked",)
+NOT_ASKED = ("nobody was asked",)
 
 
 def joint_propagation(records: Sequence[PlannedRecord], seen: Seen) -> Propagation | None:
-    """Says who serves all that the new key takes: its record, or the alias to our zone and then the key there."""
-    each = [propagation_of(record, seen) for record in records]
-    if not each:
+    """Return the propagation of all that the new key takes: its record, or the CNAME to our zone and the key there."""
+    found = [propagation_of(record, seen) for record in records]
+    if not found:
         return None
-    by_resolvers = any(spread.by_resolvers for spread in each)
-    first = next(
-        (spread for spread in each if not spread.is_everywhere), each[0]
-    )  # what is behind it was not asked for
+    by_resolvers = any(each.by_resolvers for each in found)
+    first = next((each for each in found if not each.is_everywhere), found[0])  # what is behind it was not asked for
     return replace(first, by_resolvers=by_resolvers)
 
 
 def propagation_of(record: PlannedRecord, seen: Seen) -> Propagation:
-    """Says who serves the new key: each server by at least one of its addresses, and no resolver denies it.
+    """Return the propagation of one record: each server must answer from one address at least, and no resolver deny it.
 
-    What resolvers hold otherwise, or reject for its signatures, counts as lacking: receivers ask the like of them.
+    A resolver that has another value, or rejects its signatures, lacks the record: receivers ask such resolvers.
     """
     at_servers = follow_aliases(seen, Question(name=record.host, rdtype=record.rdtype, view=View.EVERY_SERVER))
     by_resolvers = bool(at_servers) and all(each.perspective.view is View.RECURSIVE for each in at_servers)
-    told: dict[str, list[Answer]] = {}
+    conclusive: dict[str, list[Answer]] = {}
     for reply in at_servers:
-        told.setdefault(reply.perspective.server, []).append(reply.answer)
-    conclusive = {server: [each for each in said if not isinstance(each, Unanswered)] for server, said in told.items()}
-    without = [server for server, said in conclusive.items() if not all(_holds(record, each) for each in said)]
-    doubtful = [
-        *rejecting_replies(record, seen),
-        *(each for each in answering(at_resolvers(record, seen)) if not _has(record, each)),
-    ]
+        answers = conclusive.setdefault(reply.perspective.server, [])
+        if not isinstance(reply.answer, Unanswered):
+            answers.append(reply.answer)
+    without = [server for server, answers in conclusive.items() if not all(_has(record, each) for each in answers)]
+    denying = [each for each in answering(at_resolvers(record, seen)) if not _has(record, each.answer)]
+    doubtful = [each.perspective.server for each in (*rejecting_replies(record, seen), *denying)]
     return Propagation(
-        missing_at=tuple(dict.fromkeys([*without, *(each.perspective.server for each in doubtful)])),
-        unreachable=tuple(server for server, said in conclusive.items() if not said) if told else NOBODY,
+        missing_at=tuple(dict.fromkeys([*without, *doubtful])),
+        unreachable=tuple(server for server, answers in conclusive.items() if not answers) if conclusive else NOT_ASKED,
         by_resolvers=by_resolvers,
     )
 
 
-def _has(record: PlannedRecord, reply: Reply) -> bool:
-    return _holds(record, reply.answer)
-
-
-def _holds(record: PlannedRecord, answer: Answer) -> bool:
+def _has(record: PlannedRecord, answer: Answer) -> bool:
     return isinstance(answer, Found) and topic.accepts(record, answer.rrset.rdatas)
 
 
 def old_record_state(host: str, seen: Seen) -> RecordState:
-    """Says whether the record of an old key that was asked for still holds one."""
-    told = answering(follow_aliases(seen, Question(name=host, rdtype="TXT", view=View.ONE_SERVER)))
-    if not told:
+    """Return whether the record of an old key still has a key in it; an empty `p=` is revoked (RFC 6376 3.6.1)."""
+    replies = answering(follow_aliases(seen, Question(name=host, rdtype="TXT", view=View.ONE_SERVER)))
+    if not replies:
         return RecordState.UNANSWERED
-    return RecordState.PRESENT if any(_live(reply.answer) for reply in told) else RecordState.MISSING
-
-
-def _live(answer: Answer) -> bool:
-    """Says whether an answer holds a key; an empty `p=` is a revoked one (RFC 6376 3.6.1)."""
-    texts = [each.text for each in answer.rrset.rdatas if isinstance(each, Txt)] if isinstance(answer, Found) else []
-    return any((record := parse_key_record(text)) is not None and bool(record.get("p")) for text in texts)
+    rdatas = [rdata for each in replies if isinstance(each.answer, Found) for rdata in each.answer.rrset.rdatas]
+    records = [parse_key_record(rdata.text) for rdata in rdatas if isinstance(rdata, Txt)]
+    has_key = any(record is not None and record.get("p") for record in records)
+    return RecordState.PRESENT if has_key else RecordState.MISSING

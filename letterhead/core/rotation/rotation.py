@@ -1,8 +1,7 @@
-"""Knows how one DKIM key follows another without a lost message: `RULES` says when each step is taken.
+"""The change from one DKIM key to another without a lost message; `RULES` is the table of its steps.
 
-The new key signs nothing until every authoritative server serves it; one that never appears never takes over. Knows
-nothing of private keys, of how DNS is asked, or of what the provider is told (lifecycle.py finds that it holds an old
-key, and owes it the new one).
+The new key signs nothing until every authoritative server serves it; one that never appears never takes over. What the
+provider is told of it follows in `lifecycle`, which finds that it has an old key.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +19,10 @@ from letterhead.core.domain.evidence import RecordState
 from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import ANY_KEYS, RecordId, Verdict
 from letterhead.core.rotation import delegated_keys
-from letterhead.core.rotation.propagation import NOBODY, Propagation, old_record_state
+from letterhead.core.rotation.propagation import NOT_ASKED, Propagation, old_record_state
 
-SETTLES: Final = timedelta(minutes=10)  # of looks that all found it everywhere: some servers are many behind one name
-SETTLES_BY_RESOLVERS: Final = timedelta(hours=24)  # where nobody can ask the servers: longer than caches remember
+SETTLES: Final = timedelta(minutes=10)  # of checks that all found it everywhere: one name may have many servers
+SETTLES_BY_RESOLVERS: Final = timedelta(hours=24)  # where the servers can't be asked: longer than caches remember
 OLD_KEPT: Final = timedelta(days=7)  # mail signed with the old key may be under way for so long (RFC 5321 4.5.4.1)
 MAY_START: Final = frozenset({HealthState.VERIFIED, HealthState.AT_RISK})
 
@@ -32,7 +31,7 @@ Verdicts = tuple[tuple[RecordId, Verdict], ...]
 
 
 class Stage(StrEnum):
-    """Says how far a change of keys is."""
+    """The stage of a change of keys."""
 
     NONE = "none"
     WAITING = "waiting"  # for the new key's record at every authoritative server
@@ -43,48 +42,48 @@ class Stage(StrEnum):
 
 
 class RotationInput(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what a rule may look at: since when the stage lasts, this look at the new key, and at the old one."""
+    """The input of a rule: since when the stage lasts, and what this check saw of the new key and of the old one."""
 
     since: datetime
     now: datetime
-    propagation: Propagation = Propagation(unreachable=NOBODY)
+    propagation: Propagation = Propagation(unreachable=NOT_ASKED)
     old: RecordState = RecordState.UNANSWERED
     held_elsewhere: bool = False
 
 
-def is_everywhere(turn: RotationInput) -> bool:
-    """Holds where every server has the new key."""
-    return turn.propagation.is_everywhere
+def is_everywhere(given: RotationInput) -> bool:
+    """Tell whether every server has the new key."""
+    return given.propagation.is_everywhere
 
 
-def is_missing_somewhere(turn: RotationInput) -> bool:
-    """Holds where some server, or a resolver, is without the new key; silence proves nothing."""
-    return bool(turn.propagation.missing_at)
+def is_missing_somewhere(given: RotationInput) -> bool:
+    """Tell whether some server, or a resolver, is without the new key; no answer proves nothing."""
+    return bool(given.propagation.missing_at)
 
 
-def is_settled(turn: RotationInput) -> bool:
-    """Holds where every look for long enough, this one too, found the new key everywhere."""
-    settles = SETTLES_BY_RESOLVERS if turn.propagation.by_resolvers else SETTLES
-    return turn.propagation.is_everywhere and turn.now - turn.since >= settles and not turn.held_elsewhere
+def is_settled(given: RotationInput) -> bool:
+    """Tell whether every check for long enough, this one too, found the new key everywhere."""
+    settles = SETTLES_BY_RESOLVERS if given.propagation.by_resolvers else SETTLES
+    return given.propagation.is_everywhere and given.now - given.since >= settles and not given.held_elsewhere
 
 
-def is_new_key_alone(turn: RotationInput) -> bool:
-    """Holds where every server has the new key and none the old one: mail fails until the new one signs."""
-    return turn.propagation.is_everywhere and turn.old is RecordState.MISSING and not turn.held_elsewhere
+def is_new_key_alone(given: RotationInput) -> bool:
+    """Tell whether every server has the new key and none the old one: mail fails until the new one signs."""
+    return given.propagation.is_everywhere and given.old is RecordState.MISSING and not given.held_elsewhere
 
 
-def is_old_key_aged(turn: RotationInput) -> bool:
-    """Holds once no mail signed with the old key is under way."""
-    return turn.now - turn.since >= OLD_KEPT
+def is_old_key_aged(given: RotationInput) -> bool:
+    """Tell whether no mail signed with the old key is under way any more."""
+    return given.now - given.since >= OLD_KEPT
 
 
-def is_old_key_gone(turn: RotationInput) -> bool:
-    """Holds where the old key's record is gone or holds no key."""
-    return turn.old is RecordState.MISSING
+def is_old_key_gone(given: RotationInput) -> bool:
+    """Tell whether the old key's record is gone or has no key in it."""
+    return given.old is RecordState.MISSING
 
 
 class RotationRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Says one step: from which stage, on what evidence, to which, and why."""
+    """One step: from which stage, on what condition, to which, and why."""
 
     origin: Stage
     when: Callable[[RotationInput], bool]
@@ -98,7 +97,7 @@ def _rule(origin: Stage, when: Callable[[RotationInput], bool], to: Stage, why: 
 
 _ALONE: Final = "every server serves the new key and none the old one, so waiting would only lose mail"
 
-# The first row that holds takes the step; where none holds, nothing changes.
+# The first row whose condition holds is the step; where none holds, nothing changes.
 RULES: Final = (
     _rule(Stage.WAITING, is_new_key_alone, Stage.SWITCHED, _ALONE),
     _rule(Stage.WAITING, is_everywhere, Stage.SEEN, "every authoritative server, and every resolver, has the new key"),
@@ -113,7 +112,7 @@ RULES: Final = (
     ),
     _rule(Stage.REMOVABLE, is_old_key_gone, Stage.RETIRED, "the old key's record is gone, or holds no key any more"),
 )
-# What somebody asks for, beside what the rules see.
+# The steps that follow from a request instead of a check.
 WISHES: Final = (
     (Stage.NONE, "asked for, or due by LETTERHEAD_ROTATE_DKIM_DAYS, while verified or at risk", Stage.WAITING),
     (Stage.WAITING, "abandoned", Stage.NONE),
@@ -122,18 +121,18 @@ WISHES: Final = (
 
 
 def stage(domain: Domain) -> Stage:
-    """Says how far the domain's change of keys is: a new one first, then the oldest of the keys before."""
+    """Return the stage of the domain's change of keys: that of a new key first, then of the oldest of the old keys."""
     if domain.rotation is not None:
         return Stage.WAITING if domain.rotation.seen_since is None else Stage.SEEN
     if not domain.old_keys:
         return Stage.NONE
-    # What lies in our own zone we take away ourselves: there is no stage at which a customer can.
+    # What lies in our own zone is removed by itself: there is no stage at which a customer can remove it.
     needed = domain.key_delegation is not None or any(not old.safe for old in domain.old_keys)
     return Stage.SWITCHED if needed else Stage.REMOVABLE
 
 
 def is_due(domain: Domain, now: datetime, every: timedelta | None) -> bool:
-    """Says whether the policy wants a new key: the one in use is older than `every`, and all is well."""
+    """Tell whether a new key is due: the one in use is older than `every`, and nothing is wrong or under way."""
     busy = domain.rotation is not None or not delegated_keys.is_selector_free(domain)
     if every is None or busy or domain.dkim.state is not HealthState.VERIFIED:
         return False
@@ -141,7 +140,7 @@ def is_due(domain: Domain, now: datetime, every: timedelta | None) -> bool:
 
 
 def start(domain: Domain, selector: str, public_key: str, now: datetime, why: str) -> Transition:
-    """Begins a rotation; the key that signs, and all that is judged by it, stays as it is."""
+    """Start a rotation; the key that signs, and all that is judged by it, stays as it is."""
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
     after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
     host = topic.planned_record(domain.sender, selector, public_key).host
@@ -153,7 +152,7 @@ def start(domain: Domain, selector: str, public_key: str, now: datetime, why: st
 
 
 def abandon(domain: Domain, now: datetime) -> Transition:
-    """Ends a rotation before its switch; nothing where there is none."""
+    """End a rotation before its switch; where there is none, change nothing."""
     if domain.rotation is None:
         return Transition(domain=domain)
     after = "it is taken out of our zone" if domain.key_delegation else "its record can be removed"
@@ -163,12 +162,12 @@ def abandon(domain: Domain, now: datetime) -> Transition:
 
 
 def _without_next(verdicts: Verdicts) -> Verdicts:
-    """Forgets how the next key's record stood: the one after it is another record."""
+    """Return the verdicts without those on the next key's record: the one after it is another record."""
     return tuple(each for each in verdicts if each[0] not in (RecordId.DKIM_NEXT, RecordId.DKIM_ED25519_NEXT))
 
 
 class KeyObservation(msgspec.Struct, frozen=True, kw_only=True):
-    """Holds what one check saw of the domain's keys: the new one, the active one, those before."""
+    """What one check saw of the domain's keys: the active one, the new one, those before."""
 
     active: RecordState
     propagation: Propagation | None = None
@@ -176,52 +175,49 @@ class KeyObservation(msgspec.Struct, frozen=True, kw_only=True):
     held_elsewhere: bool = False
 
 
-def advance(step: Transition, look: KeyObservation, now: datetime) -> Transition:
-    """Takes in what one check saw of the keys, after the domain itself has moved: the switch, and what follows."""
-    domain = replace(step.domain, old_keys=_aged(step.domain, look, now))
-    if domain.rotation is None or look.propagation is None:
+def advance(step: Transition, keys: KeyObservation, now: datetime) -> Transition:
+    """Return what follows from what one check saw of the keys; `step` is what followed for the domain itself."""
+    domain, seen = replace(step.domain, old_keys=_age_old_keys(step.domain, keys, now)), keys.propagation
+    if domain.rotation is None or seen is None:
         return replace(step, domain=domain)
-    noted = _noted(domain.rotation, look.propagation, now)
-    turn = RotationInput(
+    noted = replace(
+        domain.rotation,
+        checked_at=now,
+        missing_at=seen.missing_at,
+        unreachable=seen.unreachable,
+        by_resolvers=seen.by_resolvers,
+    )
+    given = RotationInput(
         since=noted.seen_since or noted.started_at,
         now=now,
-        propagation=look.propagation,
-        old=look.active,
-        held_elsewhere=look.held_elsewhere,
+        propagation=seen,
+        old=keys.active,
+        held_elsewhere=keys.held_elsewhere,
     )
-    rule = _first(stage(domain), turn)
+    rule = _first_rule(stage(domain), given)
     if rule is None:
         return replace(step, domain=replace(domain, rotation=noted))
     if rule.to is Stage.SWITCHED:
-        return _switched(replace(step, domain=domain), noted, rule, now)
+        return _switch_keys(replace(step, domain=domain), noted, rule, now)
     seen_since = now if rule.to is Stage.SEEN else None
     return replace(step, domain=replace(domain, rotation=replace(noted, seen_since=seen_since)))
 
 
-def _noted(rotation: Rotation, spread: Propagation, now: datetime) -> Rotation:
-    return replace(
-        rotation,
-        checked_at=now,
-        missing_at=spread.missing_at,
-        unreachable=spread.unreachable,
-        by_resolvers=spread.by_resolvers,
-    )
+def _first_rule(origin: Stage, given: RotationInput) -> RotationRule | None:
+    return next((rule for rule in RULES if rule.origin is origin and rule.when(given)), None)
 
 
-def _first(origin: Stage, turn: RotationInput) -> RotationRule | None:
-    return next((rule for rule in RULES if rule.origin is origin and rule.when(turn)), None)
-
-
-def _switched(step: Transition, rotation: Rotation, rule: RotationRule, now: datetime) -> Transition:
-    """Makes the new key the one that signs; the provider, where it knows the domain, is owed it at once."""
+def _switch_keys(step: Transition, rotation: Rotation, rule: RotationRule, now: datetime) -> Transition:
+    """Make the new key the one that signs; where the provider has the identity, it must be registered anew."""
     domain = step.domain
+    others = tuple(each for each in domain.verdicts if each[0] not in ANY_KEYS)
     after = replace(
         domain,
         selector=rotation.selector,
         public_key=rotation.public_key,
         rotation=None,
         rotated_at=now,
-        verdicts=((RecordId.DKIM, Verdict.PRESENT), *_others(domain.verdicts)),
+        verdicts=((RecordId.DKIM, Verdict.PRESENT), *others),
         old_keys=(
             *domain.old_keys,
             OldKey(selector=domain.selector, replaced_at=now, public_key=domain.public_key),
@@ -230,71 +226,67 @@ def _switched(step: Transition, rotation: Rotation, rule: RotationRule, now: dat
     )
     words = f"mail is signed with the key at the selector {after.selector} instead of {domain.selector}, as {rule.why}"
     event = Event(kind=EventKind.DKIM_ROTATED, at=now, detail=words)
-    owed = (Effect.REGISTER,) if domain.is_holder and domain.registered_at is not None else ()
+    register = (Effect.REGISTER,) if domain.is_holder and domain.registered_at is not None else ()
     return Transition(
         domain=after,
         events=(*step.events, event),
-        effects=tuple(dict.fromkeys((*step.effects, *owed))),
+        effects=tuple(dict.fromkeys((*step.effects, *register))),
     )
 
 
-def _others(verdicts: Verdicts) -> Verdicts:
-    return tuple(each for each in verdicts if each[0] not in ANY_KEYS)
+def _age_old_keys(domain: Domain, keys: KeyObservation, now: datetime) -> tuple[OldKey, ...]:
+    """Return the old keys after this check: safe to remove after a week, forgotten once the record is gone.
 
-
-def _aged(domain: Domain, look: KeyObservation, now: datetime) -> tuple[OldKey, ...]:
-    """Lets each old key go on: safe to remove after a week, forgotten once its record is gone.
-
-    The week begins when the provider, by its own last word, does not sign with the key any more.
+    The week begins when the provider, by its own last report, does not sign with the key any more.
     """
     kept = []
     signs_with = domain.identity.selector if domain.identity else None
     for each in domain.old_keys:
         old = replace(each, replaced_at=now) if each.selector == signs_with and not each.safe else each
-        turn = RotationInput(since=old.replaced_at, now=now, old=look.old.get(old.selector, RecordState.UNANSWERED))
-        rule = _first(Stage.REMOVABLE if old.safe else Stage.SWITCHED, turn)
+        given = RotationInput(since=old.replaced_at, now=now, old=keys.old.get(old.selector, RecordState.UNANSWERED))
+        rule = _first_rule(Stage.REMOVABLE if old.safe else Stage.SWITCHED, given)
         if rule is None or rule.to is not Stage.RETIRED:
             kept.append(replace(old, safe=old.safe or rule is not None))
     return tuple(kept)
 
 
 def held_keys(domain: Domain) -> frozenset[str]:
-    """Names the selectors whose private keys are still wanted; the old ones until they are safe to remove."""
+    """Return the selectors whose private keys are still needed; the old ones until they are safe to remove."""
     old = [each.selector for each in domain.old_keys if not each.safe]
     coming = [domain.rotation, domain.rotation.ed25519] if domain.rotation else []
     return frozenset([domain.selector, *old, *(each.selector for each in (domain.ed25519, *coming) if each)])
 
 
 def keys_to_destroy(before: Domain, after: Domain) -> tuple[str, ...]:
-    """Names the selectors whose private keys must be destroyed with this change."""
+    """Return the selectors whose private keys must be destroyed with this change."""
     return tuple(sorted(held_keys(before) - held_keys(after)))
 
 
 def selectors_leaving(domain: Domain) -> tuple[str, ...]:
-    """Names the old selectors that nothing needs any more, and whose records may still be there."""
+    """Return the old selectors that nothing needs any more, and whose records may still be there."""
     return tuple(old.selector for old in domain.old_keys if old.safe)
 
 
 def removable_selectors(domain: Domain) -> tuple[str, ...]:
-    """Names the old selectors whose records the customer can delete: those that `dkim.old-selector-live` is about."""
+    """Return the old selectors whose records the customer can delete: those that `dkim.old-selector-live` is about."""
     return selectors_leaving(domain) if domain.key_delegation is None else ()
 
 
 def old_record_states(domain: Domain, seen: Seen) -> dict[str, RecordState]:
-    """Says of each old selector that was asked for whether its record still holds a key."""
+    """Return for each old selector that nothing needs any more whether its record still has a key in it."""
     return {each: old_record_state(f"{each}._domainkey.{domain.sender}", seen) for each in selectors_leaving(domain)}
 
 
 def wants_all(domain: Domain) -> bool:
-    """Says whether a check must ask the authoritative servers, since a key comes or one should go."""
+    """Tell whether a check must ask the authoritative servers, since a key is to come or one to go."""
     return domain.rotation is not None or bool(selectors_leaving(domain))
 
 
-# --- what is told ---------------------------------------------------------------------------------------------------
+# --- for people -----------------------------------------------------------------------------------------------------
 
 
 def switches_at(domain: Domain) -> datetime | None:
-    """Says when the new key takes over at the earliest; nothing while its record is waited for."""
+    """Return when the new key takes over at the earliest; None while its record is missing somewhere."""
     coming = domain.rotation
     if coming is None or coming.seen_since is None:
         return None
@@ -302,15 +294,15 @@ def switches_at(domain: Domain) -> datetime | None:
 
 
 def safe_at(old: OldKey) -> datetime:
-    """Says when an old key's record can be removed."""
+    """Return when an old key's record can be removed."""
     return old.replaced_at + OLD_KEPT
 
 
 def waits_for(domain: Domain) -> str:
-    """Says in a sentence how far the change of keys is and what is waited for."""
+    """Return sentences on how far the change of keys is and what it waits for."""
     match stage(domain), domain.rotation:
         case Stage.WAITING, Rotation() as coming:
-            return _missing(domain, coming)
+            return _waits_for_record(domain, coming)
         case Stage.SEEN, Rotation():
             return "Every server serves the new key. It takes over once every look for a while has found it there."
         case Stage.SWITCHED, _ if domain.key_delegation is not None:
@@ -324,21 +316,23 @@ def waits_for(domain: Domain) -> str:
             return "No change of keys is under way."
 
 
-def _missing(domain: Domain, coming: Rotation) -> str:
+def _waits_for_record(domain: Domain, coming: Rotation) -> str:
     host = topic.planned_record(domain.sender, coming.selector, coming.public_key).host
-    told = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
+    text = f"Publish the TXT record {host} beside the old one, which stays. Until then mail is signed with the old key."
     if domain.key_delegation is not None:
-        there = f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay."
-        told = f"{there} Until then mail is signed with the old key."
+        text = (
+            f"The new key is published for you, and waited for by way of the CNAME {host}, which must stay. "
+            "Until then mail is signed with the old key."
+        )
     if coming.checked_at is None:
-        return told
+        return text
     without = f" Without it: {', '.join(coming.missing_at)}." if coming.missing_at else ""
     silent = f" Not answering: {', '.join(coming.unreachable)}." if coming.unreachable else ""
-    return told + without + silent
+    return text + without + silent
 
 
 def page() -> str:
-    """Writes the part of docs/lifecycle.md that is about keys, from the tables above."""
+    """Return the part of docs/lifecycle.md that is about keys, from the tables above."""
     arrows = [f"    {rule.origin} --> {rule.to}: {rule.why}" for rule in RULES]
     arrows += [f"    {origin} --> {to}: {why}" for origin, why, to in WISHES]
     rows = [f"| {rule.origin} | {rule.why} | {rule.to} |" for rule in RULES]

@@ -1,1 +1,7 @@
-"""When to check, to retry and to remind, and how late checks start."""
+"""When to check, to retry and to remind.
+
+- `check_schedule`: when a domain is checked again, and when a webhook is tried again.
+- `reminders`: which reminders are due to a person, and when.
+- `reminder_mail`: the text of the mails that go to people.
+- `check_lag`: a histogram of how late checks start.
+"""

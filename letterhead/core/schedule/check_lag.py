@@ -1,4 +1,4 @@
-"""Knows how late things begin, summed up: how many by which step of lateness, in each five minutes, and what share."""
+"""Histogram of how late checks start: in powers of two, per five minutes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ SLOT: Final = timedelta(minutes=5)
 
 
 class HistogramCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Says how many there were of one step in the five minutes that begin `at`."""
+    """The number of starts in one step of the histogram, in the five minutes from `at` on."""
 
     at: datetime
     step: int
@@ -22,24 +22,24 @@ class HistogramCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def slot_of(at: datetime) -> datetime:
-    """Gives the beginning of the five minutes that a time lies in."""
+    """Return the beginning of the five minutes that a time lies in."""
     seconds = int(at.timestamp())
     return datetime.fromtimestamp(seconds - seconds % int(SLOT.total_seconds()), UTC)
 
 
 def step_of(late: timedelta) -> int:
-    """Gives the step that so much lateness belongs to; what begins early is not late."""
+    """Return the step that so much lateness belongs to; what starts early is not late."""
     seconds = late.total_seconds()
     return 0 if seconds <= FIRST else min(STEPS - 1, ceil(log2(seconds / FIRST)))
 
 
 def upper_bound(step: int) -> float:
-    """Gives the seconds that a step goes up to."""
+    """Return the seconds that a step goes up to."""
     return float(FIRST * 2**step)
 
 
 def share_within(counted: Mapping[int, int], share: float) -> float | None:
-    """Gives the seconds that this share began within, evenly inside its step; None where nothing began."""
+    """Return the seconds within which this share started, interpolated inside its step; None where nothing started."""
     total = sum(counted.values())
     wanted, before = total * share, 0
     for step in sorted(counted):
@@ -50,11 +50,11 @@ def share_within(counted: Mapping[int, int], share: float) -> float | None:
     return None
 
 
-def group_by_slot(tallies: Iterable[HistogramCount], begins: datetime, slots: int) -> list[Counter[int]]:
-    """Lays tallies side by side in so many slots from `begins` on; what lies outside is left away."""
-    laid: list[Counter[int]] = [Counter() for _ in range(slots)]
-    for each in tallies:
-        place = (each.at - begins) // SLOT
-        if 0 <= place < slots:
-            laid[place][each.step] += each.number
-    return laid
+def group_by_slot(counts: Iterable[HistogramCount], begins: datetime, slots: int) -> list[Counter[int]]:
+    """Group counts into so many slots from `begins` on, and drop those outside."""
+    grouped: list[Counter[int]] = [Counter() for _ in range(slots)]
+    for each in counts:
+        slot = (each.at - begins) // SLOT
+        if 0 <= slot < slots:
+            grouped[slot][each.step] += each.number
+    return grouped

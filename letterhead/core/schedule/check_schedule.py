@@ -1,4 +1,4 @@
-"""Knows when to look at a domain again and when to try a delivery again. Throws no dice: jitter is an argument."""
+"""When a domain is checked again, and when a webhook is tried again; randomness is passed in as `jitter`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from letterhead.core.domain.health import APART, HealthState, RecordHealth
 from letterhead.core.rotation import second_key
 from letterhead.core.rotation.rotation import SETTLES
 
-IntervalTable = Sequence[tuple[timedelta, timedelta]]  # (up to this age, look every so often)
+IntervalTable = Sequence[tuple[timedelta, timedelta]]  # (up to this age, check every so often)
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -21,7 +21,7 @@ PENDING: Final[IntervalTable] = (
     (HOUR, MINUTE),
     (24 * HOUR, 5 * MINUTE),
     (72 * HOUR, 15 * MINUTE),
-    (30 * DAY, HOUR),  # only who waits for an answer, of DNS or of the provider, is pending for so long
+    (30 * DAY, HOUR),  # only a domain without an answer, of DNS or of the provider, is pending for so long
     (timedelta.max, DAY),
 )
 VERIFIED: Final[IntervalTable] = ((30 * DAY, 6 * HOUR), (timedelta.max, 24 * HOUR))
@@ -36,7 +36,7 @@ ROTATING: Final[IntervalTable] = (
 SETTLING: Final = 2 * MINUTE
 FAILED: Final[IntervalTable] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
-PATIENCE: Final = 6  # inconclusive checks in a row after which a resting domain keeps its own pace
+PATIENCE: Final = 6  # inconclusive checks in a row after which a domain that may wait keeps its usual interval
 WATCHED: Final = 5 * SECOND
 JITTER: Final = 0.1
 RETRIES: Final = (
@@ -60,46 +60,44 @@ def next_check(
     setup_page_open: bool = False,
     negative_until: datetime | None = None,
 ) -> tuple[datetime | None, str]:
-    """Says when to check the domain (as `advance` left it) again, and why; None is "on request only".
+    """Return when to check the domain (as `advance` left it) again, and why; None is "on request only".
 
-    `jitter` lies between -1 and 1; `setup_page_open` says that somebody watches for what is still to come;
-    `negative_until` is when a resolver forgets that the record was missing, given where only resolvers can be asked.
+    `jitter` lies between -1 and 1; `setup_page_open` is true while somebody waits for a change; `negative_until` is
+    when resolvers forget that the record was missing, given where only resolvers can be asked.
     """
-    wait, reason = _wait(domain, now, setup_page_open)
+    wait, reason = _interval(domain, now, setup_page_open)
     if wait is None:
         return None, reason
-    at = now + wait * (1 + JITTER * _swing(wait, jitter))
+    if wait == APART:  # the loss rule needs its checks ten minutes apart: one a minute early would not count
+        jitter = abs(jitter)
+    elif wait == BACK_OFF[1]:  # so soon after an outage every domain is checked again: a minute late would break that
+        jitter = -abs(jitter)
+    at = now + wait * (1 + JITTER * jitter)
     if negative_until is not None and negative_until > at:
         return negative_until, f"{reason}; not before resolvers forget that the record was missing"
     return at, reason
 
 
-def _swing(wait: timedelta, jitter: float) -> float:
-    """Turns the jitter to the side that does no harm."""
-    if wait == APART:  # the loss rule wants its looks ten minutes apart: one a minute early would be lost on it
-        return abs(jitter)
-    if wait == BACK_OFF[1]:  # so soon after an outage everybody is looked at again: a minute late would break that
-        return -abs(jitter)
-    return jitter
-
-
-def _wait(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedelta | None, str]:
-    if domain.dkim.state is HealthState.DRAFT:
+def _interval(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[timedelta | None, str]:
+    dkim = domain.dkim
+    if dkim.state is HealthState.DRAFT:
         return None, "draft: looked at on request"
-    if domain.attempts and (domain.attempts <= PATIENCE or not _rests(domain, now)):
+    is_overdue = dkim.state is HealthState.PENDING and now - dkim.since > 72 * HOUR
+    may_wait = dkim.state is HealthState.FAILED or is_overdue  # nothing is at stake
+    if domain.attempts and (domain.attempts <= PATIENCE or not may_wait):
         return back_off(domain.attempts), f"inconclusive: {domain.attempts} in a row left something unanswered"
-    watches = [watch for watch in (domain.dkim, domain.mail_from_health) if watch is not None]
     if setup_page_open:
         return WATCHED, "somebody has the setup page open"
-    waits = [*(_pace(watch, now) for watch in watches), *_of_keys(domain, now)]
-    return min(waits, key=lambda each: timedelta.max if each[0] is None else each[0])
+    watched = [health for health in (dkim, domain.mail_from_health) if health is not None]
+    intervals = [*(_health_interval(health, now) for health in watched), *_key_intervals(domain, now)]
+    return min(intervals, key=lambda each: timedelta.max if each[0] is None else each[0])
 
 
-def _of_keys(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]]:
-    """Says how often a change of keys wants a look."""
+def _key_intervals(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]]:
+    """Return how often a change of keys needs a check."""
     coming = domain.rotation
     if coming is not None and coming.seen_since is None:
-        return [(_step(ROTATING, now - coming.started_at), "rotation: waiting for the new key's record")]
+        return [(_find_interval(ROTATING, now - coming.started_at), "rotation: waiting for the new key's record")]
     if coming is not None:
         return [(SETTLING, "rotation: the new key was seen everywhere, does it stay?")]
     if second_key.is_settling(domain):
@@ -110,51 +108,42 @@ def _of_keys(domain: Domain, now: datetime) -> list[tuple[timedelta | None, str]
 
 
 def back_off(attempts: int) -> timedelta:
-    """Says how long to wait after so many inconclusive checks in a row: 30 s, doubling to 15 min."""
+    """Return how long to wait after so many inconclusive checks in a row: 30 s, doubling to 15 min."""
     first, most = BACK_OFF
     return min(most, first * (1 << min(attempts - 1, 10)))
 
 
-def _rests(domain: Domain, now: datetime) -> bool:
-    """Says whether the domain may wait: nothing is at stake and its time is over."""
-    watch = domain.dkim
-    return watch.state is HealthState.FAILED or (watch.state is HealthState.PENDING and now - watch.since > 72 * HOUR)
-
-
-def _pace(watch: RecordHealth, now: datetime) -> tuple[timedelta | None, str]:
-    """Says how often this watch wants a look."""
-    age = now - watch.since
-    match watch.state:
+def _health_interval(health: RecordHealth, now: datetime) -> tuple[timedelta | None, str]:
+    """Return how often one watched thing needs a check."""
+    age = now - health.since
+    match health.state:
         case HealthState.DRAFT:
             return None, "draft: looked at on request"
         case HealthState.PENDING:
-            return _step(PENDING, age), "pending: waiting for the records"
-        case HealthState.VERIFIED if watch.present_since is None or watch.provider_lost_at is not None:
+            return _find_interval(PENDING, age), "pending: waiting for the records"
+        case HealthState.VERIFIED if health.present_since is None or health.provider_lost_at is not None:
             return APART, "verified: the last look missed something"
         case HealthState.VERIFIED:
-            return _step(VERIFIED, age), "verified: routine"
+            return _find_interval(VERIFIED, age), "verified: routine"
         case HealthState.AT_RISK:
-            return _step(AT_RISK, age), "at risk: the records must come back"
+            return _find_interval(AT_RISK, age), "at risk: the records must come back"
+        case HealthState.FAILED if health.present_since is not None and now - health.present_since < 72 * HOUR:
+            interval = _find_interval(PENDING, now - health.present_since)
+            return interval, "failed: the records are back, waiting for the provider"
         case HealthState.FAILED:
-            return _resting(watch, now)
+            interval = _find_interval(FAILED, age)
+            reason = "failed: looked at on request" if interval is None else "failed: perhaps the records came back"
+            return interval, reason
         case _:
-            assert_never(watch.state)
+            assert_never(health.state)
 
 
-def _resting(watch: RecordHealth, now: datetime) -> tuple[timedelta | None, str]:
-    """Looks at a failed domain now and then; as often as at a pending one while only the provider is to come."""
-    if watch.present_since is not None and now - watch.present_since < 72 * HOUR:
-        return _step(PENDING, now - watch.present_since), "failed: the records are back, waiting for the provider"
-    wait = _step(FAILED, now - watch.since)
-    return wait, "failed: looked at on request" if wait is None else "failed: perhaps the records came back"
-
-
-def _step(ladder: IntervalTable, age: timedelta) -> timedelta | None:
-    return next((every for upto, every in ladder if age < upto), None)
+def _find_interval(table: IntervalTable, age: timedelta) -> timedelta | None:
+    return next((every for upto, every in table if age < upto), None)
 
 
 def retry_at(attempt: int, now: datetime, jitter: float = 0.0) -> datetime | None:
-    """Says when to make the delivery attempt that follows `attempt` failed ones; None where it is dead."""
+    """Return when to make the delivery attempt that follows `attempt` failed ones; None where there is none."""
     if attempt >= len(RETRIES):
         return None
     return now + RETRIES[attempt] * (1 + JITTER * jitter)

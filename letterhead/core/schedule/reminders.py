@@ -1,9 +1,9 @@
-"""Knows of what a person is reminded, and when: each step of each spell once for ever. Writes no mail and sends none.
+"""The reminders that are due to a person, and when: each step of each spell once for ever.
 
-A spell is one stay in a state: a domain that comes at risk again months later begins another, with steps of its own.
+A spell is one stay in a state: a domain that becomes at risk again months later begins another, with steps of its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -15,13 +15,13 @@ from letterhead.core.domain.health import HealthState
 
 LAST_DAY: Final = timedelta(hours=24)  # before sending stops
 PENDING_STEPS: Final = {"24h": timedelta(hours=24), "48h": timedelta(hours=48)}
-NEWS_FOR: Final = timedelta(days=3)  # what could not be told for so long (no mail server, an outage) is no news
+NEWS_FOR: Final = timedelta(days=3)  # what could not be sent for so long (no mail server, an outage) is no news
 WAITS: Final = timedelta(minutes=5)  # until an outage of our own is asked for again
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 
 class ReminderKind(StrEnum):
-    """Lists what is reminded of; the words are kept in the database."""
+    """What is reminded of; the values are stored in the database."""
 
     PENDING = "pending"
     FAILED = "failed"
@@ -31,7 +31,7 @@ class ReminderKind(StrEnum):
 
 
 class Reminder(msgspec.Struct, frozen=True, kw_only=True):
-    """Names one reminder: what of, which step, in which spell (when it began, ISO 8601), and when it is due."""
+    """One reminder: what of, which step, in which spell (when it began, ISO 8601), and when it is due."""
 
     kind: ReminderKind
     step: str
@@ -58,52 +58,43 @@ _TOLD_AT_ONCE: Final = {
 
 
 def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder, ...]:
-    """Lists the reminders that follow from a domain's events and from its state; those known before among them."""
-    return (*_of_events(domain, events), *_of_deadline(domain))
-
-
-def _of_events(domain: Domain, events: Iterable[Event]) -> Iterator[Reminder]:
-    since = domain.dkim.since
+    """Return the reminders that follow from a domain's events and from its state; some may be stored already."""
+    since, stops = domain.dkim.since.isoformat(), domain.dkim.stops_sending_at
+    due = []
     for event in events:
         kind = _TOLD_AT_ONCE.get(event.kind)
         if kind is not None:
-            yield Reminder(kind=kind, step=AT_ONCE, spell=since.isoformat(), due_at=event.at)
+            due.append(Reminder(kind=kind, step=AT_ONCE, spell=since, due_at=event.at))
         elif event.kind is EventKind.DOMAIN_PENDING:
             for step, after in PENDING_STEPS.items():
-                yield Reminder(kind=ReminderKind.PENDING, step=step, spell=since.isoformat(), due_at=event.at + after)
-
-
-def _of_deadline(domain: Domain) -> Iterator[Reminder]:
-    """Names the spell by its deadline: misses may begin anew while the provider keeps a domain at risk."""
-    stops = domain.dkim.stops_sending_at
+                due.append(Reminder(kind=ReminderKind.PENDING, step=step, spell=since, due_at=event.at + after))
     if domain.dkim.state is HealthState.AT_RISK and stops is not None:
-        yield Reminder(kind=ReminderKind.AT_RISK, step=BEFORE_STOP, spell=stops.isoformat(), due_at=stops - LAST_DAY)
+        # The deadline names the spell: misses may begin anew while the provider keeps a domain at risk.
+        spell, due_at = stops.isoformat(), stops - LAST_DAY
+        due.append(Reminder(kind=ReminderKind.AT_RISK, step=BEFORE_STOP, spell=spell, due_at=due_at))
+    return tuple(due)
 
 
 def is_still_due(reminder: Reminder, domain: Domain, now: datetime) -> bool:
-    """Says whether there is still something to remind of: the same spell, and nothing later to say."""
-    watch = domain.dkim
-    if watch.state is not _STATE_OF[reminder.kind]:
+    """Tell whether there is still something to remind of: the same spell, and no later step."""
+    health = domain.dkim
+    if health.state is not _STATE_OF[reminder.kind]:
         return False
     if reminder.step == BEFORE_STOP:
-        stops = watch.stops_sending_at
+        stops = health.stops_sending_at
         return stops is not None and stops.isoformat() == reminder.spell and now < stops
-    if watch.since.isoformat() != reminder.spell:
+    if health.since.isoformat() != reminder.spell:
         return False
     match reminder.kind:
-        case ReminderKind.PENDING:
-            return reminder.step == _last_step(now - watch.since)
+        case ReminderKind.PENDING:  # only the last step that is due: the one before it has nothing to add
+            due = [step for step, after in PENDING_STEPS.items() if now - health.since >= after]
+            return due[-1:] == [reminder.step]
         case ReminderKind.AT_RISK:
             return True  # there is still time to act
         case ReminderKind.FAILED | ReminderKind.LOST | ReminderKind.RESTORED:
             return now - reminder.due_at < NEWS_FOR
 
 
-def _last_step(age: timedelta) -> str | None:
-    """Names the last step of pending that is due by now: the one before it has nothing to add."""
-    return next((step for step, after in reversed(PENDING_STEPS.items()) if age >= after), None)
-
-
 def retry_in(attempts: int) -> timedelta:
-    """Says how long to wait after so many refusals for now: a minute, doubling to an hour."""
+    """Return how long to wait after so many temporary refusals: a minute, doubling to an hour."""
     return min(LONGEST_RETRY, FIRST_RETRY * (1 << min(attempts, 10)))

@@ -13,7 +13,8 @@ from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records
 from letterhead.core.dns.records import Address, Mx, Rdata, Target
 from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
-from letterhead.core.spf.lookups import ASKABLE, MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, display_term
+from letterhead.core.names.host_names import ASKABLE
+from letterhead.core.spf.lookups import MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, display_term
 from letterhead.core.spf.macros import Client, expand, needs_name
 from letterhead.core.spf.record import SyntaxProblem, Term, parse_spf_record, spf_texts
 

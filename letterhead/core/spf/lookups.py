@@ -14,6 +14,7 @@ import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records, txt_question
+from letterhead.core.names.host_names import ASKABLE
 from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse_spf_record, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
@@ -23,7 +24,6 @@ MAX_NAMES: Final = 16  # our own: a tree past this is too large however it goes 
 MAX_LINES: Final = 40
 MAX_SHOWN: Final = 80
 ADDRESSED: Final = ("a", "mx", "exists")
-ASKABLE: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+")
 
 
 class SpfErrorKind(StrEnum):

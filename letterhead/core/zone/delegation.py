@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from letterhead.core.dns.answers import (
-    THE_WAY,
+    DELEGATION_LOOKUP,
     Answer,
     Delegated,
     NoData,
@@ -132,8 +132,9 @@ def _server_replies(rule_input: RuleInput) -> Iterator[Reply]:
 
 def is_resolver_failure(replies: Iterable[Reply]) -> bool:
     """Return whether our own resolvers failed: they did not find the zone whose servers were to be asked."""
-    failed = [reply for reply in replies if reply.perspective.server == THE_WAY and reply.perspective.zone is None]
-    reasons = {reply.answer.why for reply in failed if isinstance(reply.answer, Unanswered)}
+    lookups = [reply for reply in replies if reply.perspective.server == DELEGATION_LOOKUP]
+    failed = [reply.answer for reply in lookups if reply.perspective.zone is None]
+    reasons = {answer.why for answer in failed if isinstance(answer, Unanswered)}
     return bool(reasons) and not reasons & {Why.NOT_ASKED, Why.MALFORMED}
 
 

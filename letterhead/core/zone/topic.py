@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from letterhead.core.dns.answers import Aliased, Answer, Found, NxDomain, Question, View
+from letterhead.core.dns.answers import Aliased, Found, NxDomain, Question, View, fingerprint
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
+from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.plan import RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, unanswered
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
-
-UNUSED_LABEL = "letterhead-asks-for-nobody"  # a label that no zone has
 
 NOT_REGISTERED = Diagnosis(
     code="zone.domain-not-registered",
@@ -144,8 +143,9 @@ def find_wildcards(rule_input: RuleInput) -> Iterator[Finding]:
         if not _has_other_answer(rule_input, result):
             continue
         answers = [each.answer for each in authoritative_replies(rule_input, result.record)]
-        made_up = {_wildcard_data(each.answer) for each in rule_input.seen.get(_wildcard_question(result), ())}
-        if not ({_wildcard_data(answer) for answer in answers} & made_up) - {None}:
+        control = [each.answer for each in rule_input.seen.get(_wildcard_question(result), ())]
+        synthesised = {fingerprint(answer) for answer in control if isinstance(answer, Found | Aliased)}
+        if not any(fingerprint(answer) in synthesised for answer in answers):
             continue
         names[result.record.host] = None
         for answer in answers:
@@ -155,17 +155,6 @@ def find_wildcards(rule_input: RuleInput) -> Iterator[Finding]:
     if names:
         match = Match(places={"asked": ", ".join(names)}, host=zone_name(rule_input), observed=tuple(observed))
         yield finding(WILDCARD, rule_input, None, match)
-
-
-def _wildcard_data(answer: Answer) -> object:
-    """Return what a wildcard repeats at every name; None for no records."""
-    match answer:
-        case Found():
-            return frozenset(answer.rrset.rdatas), answer.aliases
-        case Aliased():
-            return answer.aliases
-        case _:
-            return None
 
 
 TOPIC = Topic(

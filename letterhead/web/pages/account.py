@@ -33,10 +33,10 @@ async def make_key(context: RequestContext) -> Response:
         context.deps,
         context.caller,
         context.actor,
-        name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),
-        key_type="secret",
-        scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
-        environment_id=None,
+        accounts.NewKeyRequest(
+            name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),
+            scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
+        ),
     )
     return await _show_keys(context, made)
 
@@ -65,9 +65,9 @@ async def account(context: RequestContext) -> Response:
 
 
 async def change_reminders(context: RequestContext) -> Response:
-    """Switch the mailing of reminders on or off."""
-    wanted = context.form.get("reminders") == "on"
-    await accounts.change_account(context.deps, context.account_id, context.actor, reminders=wanted)
+    """Change whether reminders are mailed."""
+    update = accounts.AccountUpdate(reminders=context.form.get("reminders") == "on")
+    await accounts.change_account(context.deps, context.account_id, context.actor, update)
     return redirect(context, USAGE, done="saved")
 
 

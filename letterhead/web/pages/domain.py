@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.setup_links import USUAL_DAYS, works
+from letterhead.core.accounts.setup_links import USUAL_DAYS, is_valid
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.names.domain_names import DomainName
@@ -45,12 +45,12 @@ async def _show(context: RequestContext, made: NewLink | None = None) -> Respons
         split_at_span=split_at_span,
         outcome=outcome(view, records),
         checked_at=view.last_check.taken_at if view.last_check else None,
-        provider=deps.provider.name,
+        provider=domains.provider_name(deps),
         timeline=pictures.draw_timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
         states=dict.fromkeys(span.state for span in spans),
         events=list(reversed(history.events)),
-        links=[(each, works(each, now)) for each in reversed(history.links)],
+        links=[(each, is_valid(each, now)) for each in reversed(history.links)],
         made=made,
         days=USUAL_DAYS,
         keys=_describe_keys(domain),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.schedule import check_lag
 from letterhead.errors import Fault
-from letterhead.operations import accounts, health, self_monitoring
+from letterhead.operations import accounts, domains, health, self_monitoring
 from letterhead.operations import audit as audits
 from letterhead.operations import overview as overviews
 from letterhead.operations.accounts import NewApiKey
@@ -88,7 +88,7 @@ def _describe_provider(context: RequestContext, seen: ServiceHealth, now: dateti
         }
         for each in seen.budgets
     ]
-    return {"name": context.deps.provider.name, "conditions": seen.conditions, "turns": turns}
+    return {"name": domains.provider_name(context.deps), "conditions": seen.conditions, "turns": turns}
 
 
 async def open_account(context: RequestContext) -> Response:

@@ -38,9 +38,11 @@ async def change_account(context: RequestContext) -> Response:
         context.deps,
         account.id,
         context.actor,
-        name=None if isinstance(asked.name, UnsetType) else asked.name,
-        email=None if isinstance(asked.email, UnsetType) else asked.email,
-        limits=serialize.limits(asked.limits, account.limits),
+        accounts.AccountUpdate(
+            name=None if isinstance(asked.name, UnsetType) else asked.name,
+            email=None if isinstance(asked.email, UnsetType) else asked.email,
+            limits=serialize.limits(asked.limits, account.limits),
+        ),
     )
     context.state.credentials.forget()
     return json_response(serialize.account(changed))
@@ -61,7 +63,8 @@ async def own_account(context: RequestContext) -> Response:
 async def change_own_account(context: RequestContext) -> Response:
     """Changes whether reminders are mailed to the caller's account."""
     asked = await context.body(schemas.OwnAccountChange)
-    changed = await accounts.change_account(context.deps, context.account_id, context.actor, reminders=asked.reminders)
+    update = accounts.AccountUpdate(reminders=asked.reminders)
+    changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)
     return json_response(serialize.account(changed))
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
-from letterhead.core.check.catalogue import DIAGNOSES, like
+from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
 from letterhead.operations import checks, domains, preflight
@@ -103,7 +103,7 @@ async def _encode_list(context: RequestContext, listed: Sequence[Domain], *, hea
     keys = await _private_keys(context, listed)
     shown: dict[str, schemas.Health] = {}
     if health:
-        checkups = await domains.list_checkups(context.deps, listed)
+        checkups = await domains.list_last_checks(context.deps, listed)
         now = context.deps.now()
         shown = {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
     return serialize.encode(
@@ -128,7 +128,7 @@ async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[l
     """
     after = _parse_cursor(query.cursor) if query.cursor else None
     if query.problem and query.problem not in DIAGNOSES:  # an empty list would look like good news
-        near = ", ".join(like(query.problem))
+        near = ", ".join(similar_codes(query.problem))
         fix = f"Do you mean {near}?" if near else "docs/findings lists all codes, and so does letterhead explain."
         raise Fault(
             Kind.PARAMETER_INVALID,

@@ -29,10 +29,12 @@ async def make_key(context: RequestContext) -> Response:
         context.deps,
         context.caller,
         context.actor,
-        name=asked.name,
-        key_type=asked.key_type,
-        scope=usual if isinstance(asked.scope, UnsetType) else Scope(asked.scope),
-        environment_id=None if isinstance(asked.environment_id, UnsetType) else asked.environment_id,
+        accounts.NewKeyRequest(
+            name=asked.name,
+            key_type=asked.key_type,
+            scope=usual if isinstance(asked.scope, UnsetType) else Scope(asked.scope),
+            environment_id=None if isinstance(asked.environment_id, UnsetType) else asked.environment_id,
+        ),
     )
     return json_response(serialize.made_key(made))
 

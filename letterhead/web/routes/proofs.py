@@ -48,7 +48,7 @@ async def _authenticate(context: RequestContext, asked: NewProof, raw: str) -> R
     domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
     take_proof(context.state.proof_rates, domain)
     found = await proofs.judge(context.deps, context.account_id, domain.sender, given, context.actor)
-    return json_response(serialize_proofs.domain_proof(found.proof.case.sender, found))
+    return json_response(serialize_proofs.domain_proof(found.proof.given.sender, found))
 
 
 def _if_given(text: str | UnsetType) -> str | None:

@@ -33,7 +33,7 @@ async def show_opt_out(context: RequestContext) -> Response:
 
     Opening it changes nothing, since mail scanners open links.
     """
-    account = await reminders.opted_by(context.deps, context.part("token"))
+    account = await reminders.find_opt_out_account(context.deps, context.part("token"))
     return _page(account, ASK if account.reminders else DONE)
 
 
