@@ -8,7 +8,7 @@ import pytest
 from letterhead.core.schedule.check_lag import SLOT, step_of
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
-from letterhead.web.pages.operator import lasting
+from letterhead.web.pages.operator import format_duration
 from letterhead.web.templating.texts import Texts
 from tests.web.conftest import OPERATOR_TOKEN, Installation
 from tests.web.test_pages import sign_in
@@ -75,4 +75,4 @@ async def test_the_provider_s_budget_is_told(house: Installation) -> None:
 )
 def test_a_span_is_written_in_one_unit(seconds: float, words: str) -> None:
     """With two figures at most."""
-    assert lasting(Texts(), seconds) == words
+    assert format_duration(Texts(), seconds) == words

@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from letterhead.core.domain.statistics import StatePeriod
-from letterhead.web.pages.pictures import WIDTH, areas, bars, timeline
+from letterhead.web.pages.pictures import WIDTH, draw_areas, draw_bars, draw_timeline
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -16,25 +16,27 @@ def span(state: str, begins: float, ends: float) -> StatePeriod:
 
 def test_timeline_fills_its_width_and_shows_the_shortest() -> None:
     """The pieces lie side by side over the whole width, and a minute among months can still be seen."""
-    svg = timeline([span("pending", 0, 0.02), span("verified", 0.02, 2000), span("at_risk", 2000, 2000.1)], "a & <b>")
+    svg = draw_timeline(
+        [span("pending", 0, 0.02), span("verified", 0.02, 2000), span("at_risk", 2000, 2000.1)], "a & <b>"
+    )
     pieces = [(float(x), float(w)) for x, w in re.findall(r'x="([\d.]+)" y="0" width="([\d.]+)"', svg)]
     assert len(pieces) == 3
     assert all(width > 5 for _, width in pieces)
     assert abs(sum(width for _, width in pieces) - WIDTH) < 1
     assert "a &amp; &lt;b&gt;" in svg
-    assert timeline([], "nothing") == ""
+    assert draw_timeline([], "nothing") == ""
 
 
 def test_areas_stand_upon_each_other() -> None:
     """The topmost line is the sum, and a state that never was has no area."""
-    svg = areas([Counter(verified=1, failed=1), Counter(verified=3, failed=1)], "title")
+    svg = draw_areas([Counter(verified=1, failed=1), Counter(verified=3, failed=1)], "title")
     assert re.findall(r'class="of-(\w+)"', svg) == ["failed", "verified"]
     assert f"{WIDTH}.0,0.0" in svg
-    assert "polygon" not in areas([Counter()], "title")
+    assert "polygon" not in draw_areas([Counter()], "title")
 
 
 def test_bars_have_their_numbers() -> None:
     """The largest fills the track, and each has its number beside it."""
-    drawn = bars(["one", "<two>"], [1, 4], "title")
+    drawn = draw_bars(["one", "<two>"], [1, 4], "title")
     assert re.findall(r'class="bar" width="([\d.]+)"', drawn) == ["25.0", "100.0"]
     assert "&lt;two&gt;" in drawn

@@ -1,8 +1,20 @@
-"""Every page, by subject; pages call the operations that the API calls, and are no part of its document.
+"""All pages, by subject. Pages call the operations that the API calls, and are no part of its document.
 
-`setup` is for who publishes records; `signing` and `openid` sign in; `overview`, `domain`, `proofs`, `webhooks` and
-`account` are an account's, `operator` is the operator's; `assets` are the files that pages load. `renderer` knows
-people by their sessions and shows faults; `responses`, `cards`, `pictures` and `stream` are what pages are made of.
+- `account`: an account's API keys, its usage, and its reminders
+- `assets`: the stylesheet, the script and the logo
+- `cards`: a domain's records as the pages of the domain and of the set-up link show them
+- `domain`: one domain and its forms
+- `openid`: sign-in by OpenID Connect
+- `operator`: the operator's accounts, the state of the service, and the audit
+- `overview`: the list of an account's domains
+- `pictures`: charts in SVG
+- `proofs`: how a receiver authenticates one message of a domain
+- `renderer`: sessions, forms and faults, as pages need them
+- `responses`: what the pages respond with: templates, redirects, faults and cookies
+- `setup`: the page of a set-up link
+- `signing`: the forms to sign in and out
+- `stream`: server-sent events of one domain
+- `webhooks`: an account's webhooks and their deliveries
 """
 
 from letterhead.web.endpoint import Endpoint

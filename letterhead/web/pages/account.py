@@ -1,4 +1,4 @@
-"""Pages of an account: its API keys, what it uses, and whether it wants reminders."""
+"""Pages of an account: its API keys, its usage and its reminders."""
 
 from datetime import timedelta
 
@@ -18,17 +18,17 @@ AUDIT = 50
 
 
 async def keys(context: RequestContext) -> Response:
-    """Lists the account's API keys."""
-    return await _keys(context)
+    """List the account's API keys."""
+    return await _show_keys(context)
 
 
-async def _keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
+async def _show_keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
     listed = await accounts.list_keys(context.deps, context.account_id)
     return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=context.deps.now())
 
 
 async def make_key(context: RequestContext) -> Response:
-    """Makes an API key and shows its text, this once."""
+    """Make an API key and show its text, this once."""
     made = await accounts.make_key(
         context.deps,
         context.caller,
@@ -38,11 +38,11 @@ async def make_key(context: RequestContext) -> Response:
             scope=SCOPES.get(context.form.get("scope", ""), Scope.READ),
         ),
     )
-    return await _keys(context, made)
+    return await _show_keys(context, made)
 
 
 async def end_key(context: RequestContext) -> Response:
-    """Ends an API key now, or in a week so that its users can move to another."""
+    """End an API key now, or in a week so that its users can move to another."""
     after = timedelta(days=7 if context.form.get("later") else 0)
     await accounts.end_key(context.deps, context.account_id, context.part("keyId"), context.actor, after)
     context.state.credentials.forget()
@@ -50,7 +50,7 @@ async def end_key(context: RequestContext) -> Response:
 
 
 async def account(context: RequestContext) -> Response:
-    """Shows the account, what it uses of what it may, and what was done in it."""
+    """Show the account, its usage and limits, and its audit."""
     deps, limits = context.deps, context.caller.limits
     return page_response(
         context,

@@ -1,4 +1,4 @@
-"""The stylesheet, the script and the picture of the pages, made once and kept by browsers while they last."""
+"""The stylesheet, the script and the logo of the pages, which browsers may cache for a year."""
 
 from hashlib import sha256
 
@@ -11,7 +11,7 @@ from letterhead.web.pages.responses import page_fault
 
 
 async def asset(context: RequestContext) -> Response:
-    """Return an asset; its address changes with its content, so that it may be kept for a year."""
+    """Respond with an asset, whose address changes with its content; Fault `not-found`."""
     found = context.state.templates.assets.get(context.part("name"))
     if found is None:
         raise page_fault(context, Kind.NOT_FOUND, "no_file")

@@ -1,4 +1,4 @@
-"""Planned records as a person sees them: as the DNS host wants them typed, how they stand, what to repair."""
+"""How a planned record is shown to a person: as the DNS host's form wants it, its state, and what to repair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,123 +14,118 @@ from letterhead.ports.deps import Deps
 
 CACHED = frozenset({caching.NEGATIVE.code, caching.STALE.code})
 LAGS = "identity.provider-lags"
-GONE = frozenset({"dkim.removed"})  # says when it went, and not that something else is there
+GONE = frozenset({"dkim.removed"})  # these say when the record was removed, not that another one is in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One record. `name`, `value` and `priority` are what is typed into the panel's fields, octet for octet."""
+    """One record. `name`, `value` and `priority` are what is typed into the DNS host's form, octet for octet."""
 
     record: PlannedRecord
     name: str
     value: str
     priority: int | None
     state: str  # found, missing, gone, wrong, differs, silent, unseen
-    standing: RecordResult | None
+    result: RecordResult | None
     findings: tuple[Finding, ...]
-    notes: tuple[Finding, ...]
-    cached: Finding | None = None  # says when everybody sees what is right already
+    tips: tuple[Finding, ...]
+    cached: Finding | None = None  # when every resolver will see what the authoritative servers serve already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """All of a domain's records with what was found; `panel` is its DNS host's, where we know it."""
+class RecordList:
+    """All records of a domain with their findings; `dns_host` is None where we do not know it."""
 
-    panel: DnsHost | None
+    dns_host: DnsHost | None
     nameservers: tuple[str, ...]
     cards: tuple[Card, ...]
-    others: tuple[Finding, ...]
+    other_findings: tuple[Finding, ...]
 
-    def without_advice(self) -> "Board":
-        """Leaves tips away: who publishes was asked for these records alone; and what the banner says already."""
-        others = tuple(each for each in self.others if each.severity is not Severity.TIP and each.code != LAGS)
-        return replace(self, cards=tuple(replace(card, notes=()) for card in self.cards), others=others)
+    def without_advice(self) -> "RecordList":
+        """Leave out the tips, since whoever publishes was asked for these records alone, and the banner's finding."""
+        others = tuple(each for each in self.other_findings if each.severity is not Severity.TIP and each.code != LAGS)
+        return replace(self, cards=tuple(replace(card, tips=()) for card in self.cards), other_findings=others)
 
     @property
     def required(self) -> tuple[Card, ...]:
-        """The records that must be there."""
+        """The records that must be published."""
         return tuple(card for card in self.cards if card.record.required)
 
     @property
     def found(self) -> int:
-        """Counts the required records that are there."""
+        """The number of required records that were found."""
         return sum(card.state == "found" for card in self.required)
 
     @property
     def complete(self) -> bool:
-        """Whether all that is required is there."""
+        """Whether all required records were found."""
         return self.found == len(self.required)
 
 
-def board(deps: Deps, view: DomainView) -> Board:
-    """Lays out a domain's records."""
+def new_record_list(deps: Deps, view: DomainView) -> RecordList:
+    """Combine a domain's planned records with its last check and its DNS host."""
     seen = view.last_check.snapshot.seen() if view.last_check else {}
     delegated = dns_hosts.delegation(view.plan.sender, seen)
     servers = tuple(each.name for each in delegated.servers) if delegated else ()
-    panel = dns_hosts.host_of(servers, deps.hosts)
+    host = dns_hosts.host_of(servers, deps.hosts)
     findings = view.last_check.findings if view.last_check else ()
-    cards = tuple(_card(record, view, panel, seen) for record in view.plan.records)
-    shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.notes)}
-    others = tuple(each for each in findings if id(each) not in shown and not _says_missing(each))
-    return Board(panel=panel, nameservers=servers, cards=cards, others=others)
+    cards = tuple(_new_card(record, view, host, seen) for record in view.plan.records)
+    shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.tips)}
+    others = tuple(each for each in findings if id(each) not in shown and not _is_missing(each))
+    return RecordList(dns_host=host, nameservers=servers, cards=cards, other_findings=others)
 
 
-def _card(record: PlannedRecord, view: DomainView, panel: DnsHost | None, seen: Seen) -> Card:
-    checkup, zone = view.last_check, view.plan.zone
-    standing = next((each for each in checkup.results if each.record.id == record.id), None) if checkup else None
-    # A routine look asks no server about what is only recommended.
+def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, seen: Seen) -> Card:
+    check, zone, domain = view.last_check, view.plan.zone, view.domain
+    result = next((each for each in check.results if each.record.id == record.id), None) if check else None
+    # A routine check asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
-    mine = [
-        each for each in (checkup.findings if checkup else ()) if each.record == record.id and not _says_missing(each)
-    ]
-    told = _state(standing, mine, asked=asked, once=view.domain.verified_at is not None)
-    state = _remembered(record, view) or told
-    cached = next((each for each in mine if each.code in CACHED and state == "found"), None)
-    mine = [each for each in mine if each is not cached]
+    own = [each for each in (check.findings if check else ()) if each.record == record.id and not _is_missing(each)]
+    state = _record_state(result, own, asked=asked, once=domain.verified_at is not None)
+    # Nor does it ask for the alias of a coming key while there is no such key: what was found before holds.
+    is_idle = record.rdtype == "CNAME" and domain.rotation is None and record.id is RecordId.DKIM_NEXT
+    if is_idle and dict(domain.verdicts).get(record.id) is Verdict.PRESENT:
+        state = "found"
+    cached = next((each for each in own if each.code in CACHED and state == "found"), None)
+    own = [each for each in own if each is not cached]
     return Card(
         record=record,
-        name=dns_hosts.name_for(record.host, zone, panel) if panel else relative_name(record.host, zone),
-        value=dns_hosts.value_for(record, panel),
-        priority=record.priority if panel is None or panel.priority_field else None,
+        name=dns_hosts.name_for(record.host, zone, host) if host else relative_name(record.host, zone),
+        value=dns_hosts.value_for(record, host),
+        priority=record.priority if host is None or host.priority_field else None,
         state=state,
         cached=cached,
-        standing=standing,
-        findings=tuple(each for each in mine if each.severity is not Severity.TIP),
-        notes=tuple(each for each in mine if each.severity is Severity.TIP),
+        result=result,
+        findings=tuple(each for each in own if each.severity is not Severity.TIP),
+        tips=tuple(each for each in own if each.severity is Severity.TIP),
     )
 
 
-def _remembered(record: PlannedRecord, view: DomainView) -> str | None:
-    """Take an alias for found that a routine check does not ask for: one with no key behind it, seen before."""
-    idle = record.rdtype == "CNAME" and view.domain.rotation is None and record.id is RecordId.DKIM_NEXT
-    seen = dict(view.domain.verdicts).get(record.id) is Verdict.PRESENT
-    return "found" if idle and seen else None
-
-
-def _says_missing(finding: Finding) -> bool:
-    """Whether a finding repeats what the card itself shows: the record, and that it is missing."""
+def _is_missing(finding: Finding) -> bool:
+    """Whether the finding only says that its record is not published yet, as the card does itself."""
     return finding.record is not None and finding.code.endswith((".missing", "-missing"))
 
 
-def _state(standing: RecordResult | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
-    if standing is None:
+def _record_state(result: RecordResult | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
+    """Name the state of a record; `asked`: its authoritative servers were asked; `once`: the domain was verified."""
+    if result is None:
         return "unseen"
-    if not standing.agreed:
+    if not result.agreed:
         return "differs"
-    match standing.verdict:
+    match result.verdict:
         case Verdict.PRESENT:
             return "found"
         case Verdict.WRONG:
             return "wrong"
         case Verdict.ABSENT:
             misplaced = any(each.severity is Severity.BLOCKING and each.code not in GONE for each in findings)
-            return "wrong" if misplaced else "gone" if once and standing.record.required else "missing"
+            return "wrong" if misplaced else "gone" if once and result.record.required else "missing"
         case Verdict.UNANSWERED:
             return "silent" if asked else "unseen"
 
 
-def marked(finding: Finding) -> tuple[str, str, str]:
-    """Splits the first observed value around the part that is wrong, where the finding can point at it."""
+def split_at_span(finding: Finding) -> tuple[str, str, str]:
+    """Split the first observed value into the text before the wrong part, that part, and the text after it."""
     text = finding.observed[0] if finding.observed else ""
     begin, end = finding.span or (len(text), len(text))
     return text[:begin], text[begin:end], text[end:]

@@ -12,7 +12,7 @@ from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
-from letterhead.web.pages.cards import board, marked
+from letterhead.web.pages.cards import new_record_list, split_at_span
 from letterhead.web.pages.responses import HOME, domain_path, page_response, redirect
 from letterhead.web.pages.setup import outcome, zone_text
 from letterhead.web.pages.stream import stream_news
@@ -21,14 +21,14 @@ LONGEST_DAYS = 90
 
 
 async def show(context: RequestContext) -> Response:
-    """Shows one domain."""
-    return await _shown(context)
+    """Show one domain."""
+    return await _show(context)
 
 
-async def _shown(context: RequestContext, made: NewLink | None = None) -> Response:
+async def _show(context: RequestContext, made: NewLink | None = None) -> Response:
     deps, now = context.deps, context.deps.now()
     view = await domains.show_domain(deps, context.account_id, context.part("sender"))
-    domain, laid = view.domain, board(deps, view)
+    domain, records = view.domain, new_record_list(deps, view)
     history = await overview.show_history(deps, domain)
     spans = statistics.state_periods(history.changes, now)
     t = context.state.templates.texts
@@ -41,25 +41,25 @@ async def _shown(context: RequestContext, made: NewLink | None = None) -> Respon
         mail_from_status=mail_from_status(domain),
         may_send=lifecycle.may_send(domain, now),
         plan=view.plan,
-        board=laid,
-        marked=marked,
-        outcome=outcome(view, laid),
+        records=records,
+        split_at_span=split_at_span,
+        outcome=outcome(view, records),
         checked_at=view.last_check.taken_at if view.last_check else None,
         provider=domains.provider_name(deps),
-        timeline=pictures.timeline(spans, t("picture.timeline", domain=domain.sender)),
+        timeline=pictures.draw_timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
         states=dict.fromkeys(span.state for span in spans),
         events=list(reversed(history.events)),
         links=[(each, is_valid(each, now)) for each in reversed(history.links)],
         made=made,
         days=USUAL_DAYS,
-        keys=_keys(domain),
+        keys=_describe_keys(domain),
         news=f"{context.state.templates.root}{domain_path(domain.sender)}/news",
     )
 
 
-def _keys(domain: Domain) -> dict[str, object]:
-    """Gathers what is shown of the domain's DKIM keys: those before the one in use, the coming one, what is next."""
+def _describe_keys(domain: Domain) -> dict[str, object]:
+    """Return the values that the template shows of the domain's DKIM keys: the old, the coming, and the next step."""
     coming = domain.rotation
     return {
         "stage": rotation.stage(domain).value,
@@ -75,76 +75,76 @@ def _keys(domain: Domain) -> dict[str, object]:
 
 
 async def news(context: RequestContext) -> Response:
-    """Streams news of the domain."""
+    """Stream an event whenever the domain changed."""
     domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
 
-    async def stays() -> bool:
+    async def may_continue() -> bool:
         return True
 
-    return stream_news(context, context.account_id, domain.id, stays)
+    return stream_news(context, context.account_id, domain.id, may_continue)
 
 
 async def zone_file(context: RequestContext) -> Response:
-    """Return the records as text for a zone file."""
+    """Respond with the records as a zone file."""
     return zone_text(await domains.show_domain(context.deps, context.account_id, context.part("sender")))
 
 
 async def check(context: RequestContext) -> Response:
-    """Looks at the domain now."""
+    """Check the domain now."""
     await checks.check_now(context.deps, context.account_id, context.part("sender"))
-    return _back(context, "checked")
+    return _redirect_back(context, "checked")
 
 
 async def start(context: RequestContext) -> Response:
-    """Starts verification."""
+    """Start verification."""
     await domains.start_verification(context.deps, context.account_id, context.caller.limits, context.part("sender"))
-    return _back(context, "started")
+    return _redirect_back(context, "started")
 
 
-def _back(context: RequestContext, done: str) -> Response:
+def _redirect_back(context: RequestContext, done: str) -> Response:
     return redirect(context, domain_path(context.part("sender")), done=done)
 
 
 async def start_rotation(context: RequestContext) -> Response:
-    """Starts a change of DKIM keys."""
+    """Start a rotation of the DKIM key."""
     sender = context.part("sender")
     domain = await rotations.start(context.deps, context.account_id, sender, rotations.NOTHING, context.actor)
-    return _back(context, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
+    return _redirect_back(context, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
 async def abandon_rotation(context: RequestContext) -> Response:
-    """Abandons the change of DKIM keys that is under way."""
+    """Abandon the rotation that is under way."""
     domain = await rotations.abandon(context.deps, context.account_id, context.part("sender"), context.actor)
-    return _back(context, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
+    return _redirect_back(context, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
 async def ask_delete(context: RequestContext) -> Response:
-    """Asks once more before a domain is deleted."""
+    """Ask for confirmation before a domain is deleted."""
     domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
     return page_response(context, "delete.html", domain=domain)
 
 
 async def delete(context: RequestContext) -> Response:
-    """Deletes the domain."""
+    """Delete the domain."""
     await domains.delete_domain(context.deps, context.account_id, context.part("sender"), context.actor)
     return redirect(context, HOME, done="deleted")
 
 
 async def make_link(context: RequestContext) -> Response:
-    """Makes a set-up link and shows its address, this once."""
+    """Make a set-up link and show its address, this once."""
     typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
     sender = context.part("sender")
-    return await _shown(
+    return await _show(
         context, await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
     )
 
 
 async def revoke_link(context: RequestContext) -> Response:
-    """Revokes a set-up link."""
+    """Revoke a set-up link."""
     sender, link_id = context.part("sender"), context.part("linkId")
     await setup_links.revoke_link(context.deps, context.account_id, sender, link_id, context.actor)
-    return _back(context, "revoked")
+    return _redirect_back(context, "revoked")
 
 
 ONE = f"{HOME}/domains/{{sender}}"

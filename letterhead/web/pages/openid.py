@@ -1,4 +1,4 @@
-"""The two addresses of signing in by OpenID Connect: out to the provider, and back from it."""
+"""Sign-in by OpenID Connect: the redirect to the provider, and the address that the provider redirects back to."""
 
 import base64
 import hmac
@@ -19,10 +19,10 @@ ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 
-async def leave(context: RequestContext) -> Response:
-    """Leads to the provider; a cookie of this one attempt is what the way back is tied to."""
+async def redirect_to_provider(context: RequestContext) -> Response:
+    """Redirect to the provider, with a cookie that ties its response to this browser; Fault `not-found`."""
     seed = base64.urlsafe_b64encode(context.deps.random_octets(24)).decode()
-    # A link and no form: the policy's form-action would hold for where a form is led on to.
+    # A link and no form: the policy's form-action would also hold for the redirect that follows a form.
     address = await _provider(context).address(_attempt(context, seed))
     response = Response(status_code=303, headers={"Location": address}, media_type=JSON)
     wanted = context.parameter("next")
@@ -31,11 +31,15 @@ async def leave(context: RequestContext) -> Response:
     return response
 
 
-async def come_back(context: RequestContext) -> Response:
-    """Opens a session for whom the provider has signed in, where this browser is the one that had left."""
+async def finish_sign_in(context: RequestContext) -> Response:
+    """Open a session for the person whom the provider signed in, in the browser that began the attempt."""
     seed, _, wanted = unquote(context.request.cookies.get(ATTEMPT, "")).partition(".")
+    provider, attempt = _provider(context), _attempt(context, seed)
+    state, code = context.parameter("state"), context.request.query_params.get("code", "")[:4000]
     try:
-        token = await _session(context, seed)
+        if not seed or not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode()) or not code:
+            raise page_fault(context, Kind.UNAUTHORIZED, "openid")
+        token = await sessions.sign_in_person(context.deps, await provider.person(attempt, code), context.actor)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
@@ -46,14 +50,6 @@ async def come_back(context: RequestContext) -> Response:
         set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
     set_cookie(context, response, ATTEMPT, "", 0)
     return response
-
-
-async def _session(context: RequestContext, seed: str) -> str:
-    provider, attempt = _provider(context), _attempt(context, seed)
-    state, code = context.parameter("state"), context.request.query_params.get("code", "")[:4000]
-    if not seed or not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode()) or not code:
-        raise page_fault(context, Kind.UNAUTHORIZED, "openid")
-    return await sessions.sign_in_person(context.deps, await provider.person(attempt, code), context.actor)
 
 
 def _attempt(context: RequestContext, seed: str) -> SignInAttempt:
@@ -67,6 +63,6 @@ def _provider(context: RequestContext) -> SignIn:
 
 
 PAGES = (
-    Endpoint(method="GET", path=START, serve=leave, access=Access.OPEN),
-    Endpoint(method="GET", path=BACK, serve=come_back, access=Access.OPEN),
+    Endpoint(method="GET", path=START, serve=redirect_to_provider, access=Access.OPEN),
+    Endpoint(method="GET", path=BACK, serve=finish_sign_in, access=Access.OPEN),
 )

@@ -1,4 +1,4 @@
-"""The first page of an account: its domains, a search, a form for another one, how they fared."""
+"""The first page of an account: its domains, a search, a form to add one, and charts of their states."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,11 +26,11 @@ STATUSES = ("SUCCESS", "PENDING", "TEMPORARY_FAILURE", "FAILED", "NOT_STARTED")
 
 
 async def overview(context: RequestContext) -> Response:
-    """Lists the account's domains."""
-    return await _shown(context)
+    """List the account's domains."""
+    return await _show_overview(context)
 
 
-async def _shown(
+async def _show_overview(
     context: RequestContext, fault: Fault | None = None, typed: str = "", *, delegated: bool = False
 ) -> Response:
     wanted, search, code = context.parameter("status"), context.parameter("q").strip(), context.parameter("problem")
@@ -47,7 +47,7 @@ async def _shown(
         context,
         "overview.html",
         errors.status_of(fault.kind) if fault else 200,
-        rows=[_row(each, shown.checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
+        rows=[_new_row(each, shown.checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
         further=listed[AT_ONCE - 1].sender if len(listed) > AT_ONCE else None,
         counts=counts,
         total=sum(counts.values()),
@@ -55,19 +55,19 @@ async def _shown(
         status=page.status,
         search=search,
         problem=page.problem,
-        here=_addresses(page, search),
+        here=_new_address_builder(page, search),
         outage=shown.is_resolver_outage,
         after=page.after,
         fault=fault,
         typed=typed,
         delegates=context.deps.publisher is not None,
         delegated=delegated,
-        drawn=await _pictures(context) if counts else None,
+        drawn=await _draw_pictures(context) if counts else None,
     )
 
 
-def _addresses(page: DomainQuery, search: str) -> Callable[..., str]:
-    """Makes what writes the list's address as it is filtered now, but for what is named; None leaves a filter away."""
+def _new_address_builder(page: DomainQuery, search: str) -> Callable[..., str]:
+    """Return a function that changes filters in the list's present address; None removes a filter."""
     now = {"status": page.status, "problem": page.problem, "q": search or None}
 
     def address(**other: str | None) -> str:
@@ -77,22 +77,22 @@ def _addresses(page: DomainQuery, search: str) -> Callable[..., str]:
     return address
 
 
-def _row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
-    """Return a domain with the first of its problems; the one that was asked for comes first, be it a mere tip."""
+def _new_row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
+    """Return a domain with its first two problems; the one that was searched for comes first, even if it is a tip."""
     found = checkup.findings if checkup else ()
-    told = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
-    told.sort(key=lambda each: each.code != wanted)
+    problems = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
+    problems.sort(key=lambda each: each.code != wanted)
     return {
         "domain": domain,
         "status": status(domain),
-        "findings": told[:2],
-        "more": max(0, len(told) - 2),
+        "findings": problems[:2],
+        "more": max(0, len(problems) - 2),
         "looked": checkup,
     }
 
 
-async def _pictures(context: RequestContext) -> dict[str, object]:
-    """Draws how the account's domains fared."""
+async def _draw_pictures(context: RequestContext) -> dict[str, object]:
+    """Draw the states of the account's domains over time, and how long they waited."""
     changes = await overviews.list_state_changes(context.deps, context.account_id)
     now = context.deps.now()
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
@@ -100,14 +100,14 @@ async def _pictures(context: RequestContext) -> dict[str, object]:
     steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
     return {
         "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.areas(statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)),
+        "over_time": pictures.draw_areas(statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)),
         "since": times[0],
-        "waits": pictures.bars(steps, waited, t("picture.waits")) if any(waited) else None,
+        "waits": pictures.draw_bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
 
 
 async def add(context: RequestContext) -> Response:
-    """Adds a domain and leads to its page; what can't be added is told beside the form."""
+    """Add a domain and redirect to its page; a refusal is shown at the form."""
     typed, delegated = context.form.get("sender", "").strip(), "delegated" in context.form
     wish = domains.DomainRequest(sender=typed, delegated=delegated)
     try:
@@ -116,7 +116,7 @@ async def add(context: RequestContext) -> Response:
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
             raise
-        return await _shown(context, fault, typed[:300], delegated=delegated)
+        return await _show_overview(context, fault, typed[:300], delegated=delegated)
     return redirect(context, domain_path(added.sender), done="added")
 
 

@@ -1,7 +1,4 @@
-"""Charts of numbers: inline SVG that the stylesheet colours, with a title that says it in words.
-
-Knows neither domains nor accounts.
-"""
+"""Charts as inline SVG, which the stylesheet colours; each has a title in words for who can't see it."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +10,7 @@ from letterhead.core.domain.statistics import StatePeriod
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up
-SCALE = 56  # so wide are the words beside a picture
+SCALE = 56  # the width of the labels at the left of a chart
 LEAST = 8  # a span shorter than this could not be seen
 
 
@@ -24,8 +21,8 @@ def _svg(kind: str, height: int, title: str, body: str) -> Markup:
     ).format(kind=kind, width=WIDTH, height=height, title=title, body=Markup(body))  # noqa: S704 numbers of our own
 
 
-def timeline(spans: Sequence[StatePeriod], title: str) -> Markup:
-    """Draws the states of one domain along its life."""
+def draw_timeline(spans: Sequence[StatePeriod], title: str) -> Markup:
+    """Draw the periods of one domain's states as a bar."""
     if not spans:
         return Markup("")
     lasted = [(span.ends - span.begins).total_seconds() for span in spans]
@@ -38,8 +35,8 @@ def timeline(spans: Sequence[StatePeriod], title: str) -> Markup:
     return _svg("timeline", 20, title, "".join(pieces))
 
 
-def areas(counted: Sequence[Counter[str]], title: str) -> Markup:
-    """Draws how many were in each state over time, one upon the other."""
+def draw_areas(counted: Sequence[Counter[str]], title: str) -> Markup:
+    """Draw the number in each state over time as stacked areas."""
     most = max((sum(each[name] for name in SERIES) for each in counted), default=0) or 1
     across = [WIDTH * number / max(1, len(counted) - 1) for number in range(len(counted))]
     below = [0.0] * len(counted)
@@ -47,9 +44,9 @@ def areas(counted: Sequence[Counter[str]], title: str) -> Markup:
     for name in SERIES:
         above = [low + each[name] for low, each in zip(below, counted, strict=True)]
         if above != below:
-            forth = _points(across, above, most)
-            back = _points(across, below, most)[::-1]
-            pieces.append(f'<polygon class="of-{name}" points="{" ".join(forth + back)}"/>')
+            top = _points(across, above, most)
+            bottom = _points(across, below, most)[::-1]
+            pieces.append(f'<polygon class="of-{name}" points="{" ".join(top + bottom)}"/>')
         below = above
     lines = "".join(f'<path class="rule" d="M0 {HEIGHT * part / 4:.0f}H{WIDTH}"/>' for part in (1, 2, 3))
     return _svg("areas", HEIGHT, title, "".join(pieces) + lines)
@@ -59,10 +56,10 @@ def _points(across: Sequence[float], values: Sequence[float], most: float) -> li
     return [f"{x:.1f},{HEIGHT - HEIGHT * value / most:.1f}" for x, value in zip(across, values, strict=True)]
 
 
-def lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[float, str], title: str) -> Markup:
-    """Draws numbers over time as steps, each series in its own colour, with a gap where there is none.
+def draw_lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[float, str], title: str) -> Markup:
+    """Draw numbers over time as steps, each series in its own colour, with a gap where there is none.
 
-    The scale is one of powers, from the first of the marks to the last; each mark has its word beside it.
+    The scale is logarithmic, from the least of the marks to the greatest; `marks` are the values and their labels.
     """
     least, most = log2(min(marks)), log2(max(marks))
 
@@ -71,18 +68,18 @@ def lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[float, st
 
     paths = [f'<path class="drawn of-{name}" d="{_steps(values, height)}"/>' for name, values in series.items()]
     rules = [f'<path class="rule" d="M0 {height(mark):.1f}H{WIDTH}"/>' for mark in marks]
-    words = Markup("").join(
-        Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(height(mark) + 4), word)
-        for mark, word in marks.items()
+    labels = Markup("").join(
+        Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(height(mark) + 4), label)
+        for mark, label in marks.items()
     )
     scale = Markup('<svg class="scale" viewBox="0 -8 {} {}" aria-hidden="true">{}</svg>').format(
-        SCALE, HEIGHT + 16, words
+        SCALE, HEIGHT + 16, labels
     )
     return Markup('<div class="plot">{}{}</div>').format(scale, _svg("lines", HEIGHT, title, "".join(rules + paths)))
 
 
 def _steps(values: Sequence[float | None], height: Callable[[float], float]) -> str:
-    """Writes a path that keeps each value for its share of the width."""
+    """Return an SVG path of steps, each as wide as the others, with a gap for None."""
     wide, path, drawn = WIDTH / max(1, len(values)), [], False
     for number, value in enumerate(values):
         if value is not None:
@@ -91,8 +88,8 @@ def _steps(values: Sequence[float | None], height: Callable[[float], float]) -> 
     return "".join(path)
 
 
-def bars(labels: Sequence[str], values: Sequence[int], title: str) -> Markup:
-    """Draws one bar for each label, with its number: a list that looks like a picture."""
+def draw_bars(labels: Sequence[str], values: Sequence[int], title: str) -> Markup:
+    """Draw one bar for each label, with its number, as a list."""
     most = max([*values, 1])
     rows = [
         Markup(

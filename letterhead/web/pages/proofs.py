@@ -1,4 +1,4 @@
-"""Pages of proofs: how a receiver sees one message of a domain."""
+"""Pages of proofs: how a receiver authenticates one message of a domain."""
 
 from starlette.responses import Response
 
@@ -13,13 +13,13 @@ from letterhead.web.rate_limits import take_proof
 
 
 async def show(context: RequestContext) -> Response:
-    """Shows the form to give a message, or to have one sent."""
-    return _shown(context, await _domain(context))
+    """Show the form to submit a message, or to have one sent."""
+    return _proof_response(context, await _find_domain(context))
 
 
 async def judge(context: RequestContext) -> Response:
-    """Judges the message that was given."""
-    domain, form = await _domain(context), context.form
+    """Authenticate the submitted message and show the result."""
+    domain, form = await _find_domain(context), context.form
     given = ReceivedMessage(
         octets=form.get("raw", "").encode("utf-8", "replace"),
         client_ip=form.get("clientIp", "").strip()[:45] or None,
@@ -27,27 +27,27 @@ async def judge(context: RequestContext) -> Response:
     )
     take_proof(context.state.proof_rates, domain)
     found = await proofs.judge(context.deps, context.account_id, domain.sender, given, context.actor)
-    return _shown(context, domain, found=found)
+    return _proof_response(context, domain, found=found)
 
 
 async def send(context: RequestContext) -> Response:
-    """Send a message, and lead to where it is waited for."""
+    """Send a message, and redirect to the page of its proof."""
     sent = await proofs.send(context.deps, context.account_id, context.part("sender"), context.actor)
     return redirect(context, f"{domain_path(sent.sender)}/proof/{sent.id}")
 
 
-async def look(context: RequestContext) -> Response:
-    """Looks for a message that was sent, and shows the verdict once it has arrived."""
-    domain = await _domain(context)
+async def show_sent(context: RequestContext) -> Response:
+    """Show the proof of a sent message, with the verdict once the message has arrived."""
+    domain = await _find_domain(context)
     found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
-    return _shown(context, domain, found=found)
+    return _proof_response(context, domain, found=found)
 
 
-async def _domain(context: RequestContext) -> Domain:
+async def _find_domain(context: RequestContext) -> Domain:
     return await domains.find_domain(context.deps, context.account_id, context.part("sender"))
 
 
-def _shown(
+def _proof_response(
     context: RequestContext, domain: Domain, *, found: ProofSent | AuthenticatedMessage | None = None
 ) -> Response:
     return page_response(
@@ -66,5 +66,5 @@ PAGES = (
     Endpoint(method="GET", path=ONE, serve=show, access=Access.READ),
     Endpoint(method="POST", path=ONE, serve=judge, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/send", serve=send, access=Access.WRITE),
-    Endpoint(method="GET", path=f"{ONE}/{{proofId}}", serve=look, access=Access.READ),
+    Endpoint(method="GET", path=f"{ONE}/{{proofId}}", serve=show_sent, access=Access.READ),
 )

@@ -1,6 +1,5 @@
-"""People: a session's cookie says who they are, each form has a token, and every fault is a page."""
+"""The renderer of pages: session cookies, form tokens (against CSRF), and faults as pages."""
 
-from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
@@ -18,13 +17,13 @@ FIELDS = 30
 
 
 class PageRenderer:
-    """The renderer of pages."""
+    """The renderer for browsers; see `access.Renderer`."""
 
     def __init__(self, templates: Templates) -> None:
         self.requests = templates.texts("refusal.requests")
 
     async def identify(self, context: RequestContext, access: Access) -> None:  # noqa: ARG002 open pages greet too
-        """Find the session that the cookie names, if it still holds."""
+        """Find the session of the cookie, if it is still valid."""
         token = context.request.cookies.get(SESSION, "")
         session = await sessions.find_session(context.deps, token) if token else None
         if session is None:
@@ -39,18 +38,35 @@ class PageRenderer:
         context.log.account_id = session.caller.account_id if session.caller else None
 
     async def prepare(self, context: RequestContext, method: str) -> None:
-        """Read the form, and refuse one that no page of ours has sent."""
-        if method == "POST":
-            context.form = await _read_form(context)
+        """Read the form of a POST.
+
+        Fault `scope-missing` for a form that no page of ours has sent, `media-type-unsupported`, `body-invalid`.
+        """
+        if method != "POST":
+            return
+        headers = context.request.headers
+        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media != "application/x-www-form-urlencoded":
+            raise page_fault(context, Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
+        octets = await request_body.read_octets(context.request)
+        try:
+            fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
+        except ValueError as bad:
+            raise page_fault(context, Kind.BODY_INVALID, "unreadable_form") from bad
+        # A browser names the origin of a form (Fetch Metadata); the token is for old ones and those that do not.
+        foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+        if foreign or not sessions.is_form_token(context.deps, context.form_seed, fields.get("csrf", "")):
+            raise page_fault(context, Kind.SCOPE_MISSING, "foreign_form")
+        context.form = fields
 
     def scope_missing(self, context: RequestContext, needed: Scope) -> Fault:
-        """Name both scopes; who signed in by OpenID Connect is told of no key."""
+        """Return the refusal with both scopes; for who signed in by OpenID Connect it mentions no key."""
         is_person = context.session is not None and bool(context.session.mark)
         held, kind = context.caller.scope.value, Kind.SCOPE_MISSING
         return page_fault(context, kind, "person_scope" if is_person else "scope", held=held, needed=needed.value)
 
     def render_fault(self, context: RequestContext, fault: Fault) -> Response:
-        """Show a fault as a page; who is not signed in is led there, and back to where a page was asked for."""
+        """Return a fault as a page; `unauthorized` redirects to the sign-in form, which leads back to a page."""
         request = context.request
         if fault.kind is Kind.UNAUTHORIZED:
             back = "" if request.method == "POST" else request.scope["path"]
@@ -67,20 +83,3 @@ class PageRenderer:
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return response
-
-
-async def _read_form(context: RequestContext) -> Mapping[str, str]:
-    """Read a form that a page of ours has sent; Fault `scope-missing` for any other."""
-    media = context.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/x-www-form-urlencoded":
-        raise page_fault(context, Kind.MEDIA_TYPE_UNSUPPORTED, "no_form")
-    octets = await request_body.read_octets(context.request)
-    try:
-        fields = dict(parse_qsl(octets.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS))
-    except ValueError as bad:
-        raise page_fault(context, Kind.BODY_INVALID, "unreadable_form") from bad
-    # A browser says where a form comes from; the token is for those that do not, and for old ones.
-    foreign = context.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-    if foreign or not sessions.is_form_token(context.deps, context.form_seed, fields.get("csrf", "")):
-        raise page_fault(context, Kind.SCOPE_MISSING, "foreign_form")
-    return fields

@@ -1,4 +1,4 @@
-"""Responses of pages: a template with values, a redirect after a form, a refusal in words, a cookie."""
+"""What pages respond with: a rendered template, a redirect after a form, a fault in the page's language, a cookie."""
 
 from urllib.parse import quote, urlencode
 
@@ -17,7 +17,7 @@ SESSION, FORM = "letterhead-session", "letterhead-form"  # cookies
 def page_response(
     context: RequestContext, template: str, code: int = 200, /, *, policy: str | None = None, **values: object
 ) -> Response:
-    """Render a template; every template also gets who is signed in, the path, and the token for its forms."""
+    """Render a template with the values that every page has: who is signed in, the path, and the form token."""
     templates = context.state.templates
     html = templates.render(
         template,
@@ -35,7 +35,7 @@ def page_response(
 
 
 def redirect(context: RequestContext, path: str, **query: str) -> Response:
-    """Lead to another page, after a form (RFC 9110 15.4.4)."""
+    """Redirect to another page by 303 (RFC 9110 15.4.4)."""
     parameters = f"?{urlencode(query)}" if query else ""
     return Response(b"", 303, {"Location": f"{context.state.templates.root}{path}{parameters}"}, HTML)
 
@@ -43,7 +43,7 @@ def redirect(context: RequestContext, path: str, **query: str) -> Response:
 def page_fault(
     context: RequestContext, kind: Kind, name: str, /, retry_after: int | None = None, **places: object
 ) -> Fault:
-    """Make a refusal of the texts `refusal.<name>` and `refusal.<name>_fix`."""
+    """Return a fault with the texts `refusal.<name>` and `refusal.<name>_fix`."""
     texts = context.state.templates.texts
     detail, fix = texts(f"refusal.{name}", **places), texts(f"refusal.{name}_fix", **places)
     return Fault(kind, detail, fix, retry_after=retry_after)

@@ -23,21 +23,21 @@ from letterhead.web.pages.responses import (
 
 
 async def root(context: RequestContext) -> Response:
-    """Leads people to the dashboard; a program that asks for the root is told that there is nothing, as ever."""
+    """Redirect a browser to its first page; answer a program by 404 in JSON."""
     if "text/html" not in context.request.headers.get("accept", ""):
         return JsonRenderer().render_fault(context, errors.fault_of_status(404, "GET", context.request.scope["path"]))
     return redirect(context, OPERATOR_HOME if context.is_operator else HOME)
 
 
 async def show_sign_in(context: RequestContext) -> Response:
-    """Shows the form to sign in."""
+    """Show the form to sign in."""
     if context.session is not None:
         return redirect(context, HOME if context.session.caller else OPERATOR_HOME)
     return form(context)
 
 
 def form(context: RequestContext, fault: Fault | None = None) -> Response:
-    """Shows the form to sign in, with what went wrong."""
+    """Respond with the form to sign in, and the fault of the last attempt."""
     fresh = not context.form_seed
     if fresh:
         context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
@@ -51,10 +51,13 @@ def form(context: RequestContext, fault: Fault | None = None) -> Response:
 
 
 async def sign_in(context: RequestContext) -> Response:
-    """Exchanges an API key, or the operator's token, for a session."""
+    """Exchange an API key, or the operator's token, for a session."""
     key = context.form.get("key", "").strip()
+    is_operator = context.state.credentials.is_operator_token(key)
+    home = OPERATOR_HOME if is_operator else HOME
+    open_session = sessions.sign_in_operator if is_operator else sessions.sign_in
     try:
-        token, home = await _open_session(context, key)
+        token = await open_session(context.deps, key, context.actor)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise
@@ -66,19 +69,13 @@ async def sign_in(context: RequestContext) -> Response:
     return response
 
 
-async def _open_session(context: RequestContext, key: str) -> tuple[str, str]:
-    if context.state.credentials.is_operator_token(key):
-        return await sessions.sign_in_operator(context.deps, key, context.actor), OPERATOR_HOME
-    return await sessions.sign_in(context.deps, key, context.actor), HOME
-
-
 def is_own_page(path: str, home: str) -> bool:
-    """Whether a path leads to a page of the one who signed in, and nowhere else in the world."""
+    """Whether a path is one of the pages below `home`, and not the address of another site."""
     return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
 
 
 async def sign_out(context: RequestContext) -> Response:
-    """Ends this session, or all of them."""
+    """End this session, or all of them."""
     if context.form.get("everywhere") and context.session is not None:
         await sessions.sign_out_everywhere(context.deps, context.session)
     await sessions.sign_out(context.deps, context.form_seed)

@@ -1,4 +1,4 @@
-"""Pages of webhooks: the endpoints of an account, and what became of each message."""
+"""Pages of webhooks: an account's webhooks, and the deliveries of each."""
 
 from starlette.responses import Response
 
@@ -17,11 +17,11 @@ DELIVERIES = 50
 
 
 async def show(context: RequestContext) -> Response:
-    """Lists the account's endpoints."""
-    return await _shown(context)
+    """List the account's webhooks."""
+    return await _show_list(context)
 
 
-async def _shown(context: RequestContext, fault: Fault | None = None) -> Response:
+async def _show_list(context: RequestContext, fault: Fault | None = None) -> Response:
     listed = await webhooks.list_webhooks(context.deps, context.account_id)
     return page_response(
         context,
@@ -35,7 +35,7 @@ async def _shown(context: RequestContext, fault: Fault | None = None) -> Respons
 
 
 async def add(context: RequestContext) -> Response:
-    """Adds an endpoint; what can't be added is told beside the form."""
+    """Add a webhook and redirect to its page; a refusal is shown at the form."""
     chosen = [kind for kind in KINDS if context.form.get(f"event-{kind}")]
     url = context.form.get("url", "").strip()
     try:
@@ -43,16 +43,16 @@ async def add(context: RequestContext) -> Response:
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
             raise
-        return await _shown(context, fault)
-    return _to(context, added.webhook.id, "webhook_added")
+        return await _show_list(context, fault)
+    return _redirect_to(context, added.webhook.id, "webhook_added")
 
 
-def _to(context: RequestContext, webhook_id: str, done: str) -> Response:
+def _redirect_to(context: RequestContext, webhook_id: str, done: str) -> Response:
     return redirect(context, f"{LIST}/{webhook_id}", done=done)
 
 
 async def show_one(context: RequestContext) -> Response:
-    """Shows one endpoint with its newest messages and every attempt; its secret to who may change it."""
+    """Show one webhook with its newest deliveries and their attempts, and its secret to who may change it."""
     webhook_id = context.part("webhookId")
     found = await webhooks.find_webhook(context.deps, context.account_id, webhook_id)
     return page_response(
@@ -65,28 +65,28 @@ async def show_one(context: RequestContext) -> Response:
 
 
 async def try_it(context: RequestContext) -> Response:
-    """Sends a test message."""
+    """Send a test message."""
     webhook_id = context.part("webhookId")
     await webhooks.try_webhook(context.deps, context.account_id, webhook_id)
-    return _to(context, webhook_id, "webhook_tried")
+    return _redirect_to(context, webhook_id, "webhook_tried")
 
 
 async def rotate(context: RequestContext) -> Response:
-    """Makes a new secret."""
+    """Make a new signing secret."""
     webhook_id = context.part("webhookId")
     await webhooks.rotate_secret(context.deps, context.account_id, webhook_id, context.actor)
-    return _to(context, webhook_id, "secret_rotated")
+    return _redirect_to(context, webhook_id, "secret_rotated")
 
 
 async def redeliver(context: RequestContext) -> Response:
-    """Sends a message again."""
+    """Send a message again."""
     webhook_id, delivery_id = context.part("webhookId"), context.part("deliveryId")
     await webhooks.redeliver(context.deps, context.account_id, webhook_id, delivery_id, context.actor)
-    return _to(context, webhook_id, "redelivered")
+    return _redirect_to(context, webhook_id, "redelivered")
 
 
 async def delete(context: RequestContext) -> Response:
-    """Deletes an endpoint."""
+    """Delete a webhook."""
     await webhooks.delete_webhook(context.deps, context.account_id, context.part("webhookId"), context.actor)
     return redirect(context, LIST, done="webhook_deleted")
 

@@ -1,7 +1,18 @@
-"""Every endpoint of the API, by subject; routes, the OpenAPI document and the tests are made from this list.
+"""All endpoints of the API, by subject; routing, the OpenAPI document and the tests use this list.
 
-`domains`, `setup_links`, `rotations`, `proofs`, `events`, `webhooks`, `keys`, `accounts`, `identities`, `reminders`,
-`secrets`, `notices` and `service`.
+- `accounts`: the operator's accounts, the caller's own account, and the audit
+- `domains`: sender domains and their checks
+- `events`: events of a domain and of an account
+- `identities`: the mail provider's identities
+- `keys`: API keys
+- `notices`: notifications of the mail provider
+- `proofs`: how a receiver authenticates a message of a domain
+- `reminders`: the page that ends reminders
+- `rotations`: the rotation of a domain's DKIM key
+- `secrets`: the encryption of stored secrets with a new key
+- `service`: health, metrics and the description of the API
+- `setup_links`: links to a domain's set-up page
+- `webhooks`: webhooks and their deliveries
 """
 
 from letterhead.web.endpoint import Endpoint

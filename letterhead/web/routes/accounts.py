@@ -1,4 +1,4 @@
-"""Endpoints of accounts: the operator's, and what a caller may learn of its own."""
+"""Endpoints of accounts: the operator's, and the caller's own."""
 
 from msgspec import UnsetType
 from starlette.responses import Response
@@ -61,7 +61,7 @@ async def own_account(context: RequestContext) -> Response:
 
 
 async def change_own_account(context: RequestContext) -> Response:
-    """Says whether reminders are mailed to the caller's account."""
+    """Changes whether reminders are mailed to the caller's account."""
     asked = await context.body(schemas.OwnAccountChange)
     update = accounts.AccountUpdate(reminders=asked.reminders)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)

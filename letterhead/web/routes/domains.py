@@ -20,7 +20,8 @@ from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.list_cache import CachedList
 from letterhead.web.serialize import JSON, json_response
 
-LONG, PIECE = 500, 64  # domains: a longer list is made in such pieces while it is sent, so that it holds nobody up
+# Domains. A longer list is encoded piece by piece while it is sent, so that other requests need not wait for it.
+LONG, PIECE = 500, 64
 
 
 async def list_domains(context: RequestContext) -> Response:
@@ -31,17 +32,17 @@ async def list_domains(context: RequestContext) -> Response:
     """
     query = context.query(schemas.DomainsQuery)
     if query == schemas.DomainsQuery():
-        return await _all(context)
+        return await _list_all(context)
     listed, link = await _page(context, query)
     if query.refresh:
         await checks.refresh(context.deps, listed)
         listed, link = await _page(context, query)
-    return _tagged(context, await _list(context, listed, health=bool(query.expand)), link=link)
+    return _tagged_response(context, await _encode_list(context, listed, health=bool(query.expand)), link=link)
 
 
-async def _all(context: RequestContext) -> Response:
-    """Respond with the whole list, made anew only where a domain changed since it was made last."""
-    secret, lists = _secret(context), context.state.lists
+async def _list_all(context: RequestContext) -> Response:
+    """Respond with the whole list, encoded anew only where a domain changed since the last time."""
+    secret, lists = _may_see_keys(context), context.state.lists
     cached = None if secret else lists.get(context.account_id)
     if cached is not None or "if-none-match" in context.request.headers:
         versions = await domains.list_versions(context.deps, context.account_id)
@@ -52,9 +53,14 @@ async def _all(context: RequestContext) -> Response:
         if cached is not None and is_current:
             return cached.response
     listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
-    if len(listed) > LONG:
-        return await _long(context, secret=secret)
-    body = await _list(context, listed)
+    if len(listed) > LONG:  # the audit is written and the tag made before the first octet is sent
+        versions = await domains.list_versions(context.deps, context.account_id)
+        headers = etags.headers(_tag_of(context, versions), secret=secret)
+        keys = secret and await domains.may_open(context.deps, f"{len(versions)} domains", context.actor)
+        return await _stream(
+            context, _encode_pieces(context, {domain_id for domain_id, _ in versions}, keys=keys), headers
+        )
+    body = await _encode_list(context, listed)
     versions = [(each.id, each.version) for each in listed]
     tag = _tag_of(context, versions)
     response = Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
@@ -63,25 +69,19 @@ async def _all(context: RequestContext) -> Response:
     return response
 
 
-async def _long(context: RequestContext, *, secret: bool) -> Response:
-    """Answers with a long list, made while it is sent: the audit is written and the tag made before its first octet."""
-    versions = await domains.list_versions(context.deps, context.account_id)
-    headers = etags.headers(_tag_of(context, versions), secret=secret)
-    keys = secret and await domains.may_open(context.deps, f"{len(versions)} domains", context.actor)
-    return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=keys), headers)
-
-
-async def _in_pieces(context: RequestContext, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Response:
-    """Respond piece by piece; in one for HTTP/1.0, which could not tell a broken list from a whole one."""
+async def _stream(context: RequestContext, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Response:
+    """Respond piece by piece; at once to HTTP/1.0, where a list cut short would look complete (RFC 9112 6.3)."""
     if context.request.scope["http_version"] == "1.0":
         return Response(b"".join([piece async for piece in pieces]), headers=headers, media_type=JSON)
     return StreamingResponse(pieces, headers=headers, media_type=JSON)
 
 
-async def _pieces(context: RequestContext, wanted: Collection[str], *, keys: bool) -> AsyncGenerator[bytes, None]:
-    """Writes the list of the wanted domains, each as it is when its piece is read; those deleted by then are left out.
+async def _encode_pieces(
+    context: RequestContext, wanted: Collection[str], *, keys: bool
+) -> AsyncGenerator[bytes, None]:
+    """Encode the wanted domains, each as it is when its piece is read; those deleted by then are left out.
 
-    So a tag made before says too little at worst: a domain that is gone or newer than the tag changes the next tag.
+    The tag is made before. At worst the list is newer than its tag, and the next request gets another tag.
     """
     opening, after = b"[", ""
     while True:
@@ -98,42 +98,61 @@ async def _pieces(context: RequestContext, wanted: Collection[str], *, keys: boo
         after = read[-1].sender
 
 
-async def _list(context: RequestContext, listed: Sequence[Domain], *, health: bool = False) -> bytes:
-    """Writes a list of domains, with what the caller may see and wants to."""
+async def _encode_list(context: RequestContext, listed: Sequence[Domain], *, health: bool = False) -> bytes:
+    """Encode a list of domains, with their private keys where the caller may see them."""
     keys = await _private_keys(context, listed)
-    shown = await _health(context, listed) if health else {}
+    shown: dict[str, schemas.Health] = {}
+    if health:
+        checkups = await domains.list_last_checks(context.deps, listed)
+        now = context.deps.now()
+        shown = {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
     return serialize.encode(
         [serialize.domain(context.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed]
     )
 
 
 def _tag_of(context: RequestContext, versions: Sequence[tuple[str, int]]) -> str:
-    """Names the whole list by its domains' versions."""
-    return etags.of_versions(context.state.edition(), versions, secret=_secret(context))
+    """Return the ETag of the whole list, made of its domains' versions."""
+    return etags.of_versions(context.state.edition(), versions, secret=_may_see_keys(context))
 
 
-def _secret(context: RequestContext) -> bool:
+def _may_see_keys(context: RequestContext) -> bool:
     """Whether private keys are shown to this caller."""
     return context.caller.scope is Scope.FULL and context.deps.policy.expose_private_dkim
 
 
 async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[list[Domain], str | None]:
-    """Lists what is wanted, and the address of the next page if there is one."""
+    """Return the wanted domains, and the Link header to the next page if there is one (RFC 8288).
+
+    Fault `parameter-invalid` for a cursor or the code of a finding that we do not know.
+    """
+    after = _parse_cursor(query.cursor) if query.cursor else None
+    if query.problem and query.problem not in DIAGNOSES:  # an empty list would look like good news
+        near = ", ".join(similar_codes(query.problem))
+        fix = f"Do you mean {near}?" if near else "docs/findings lists all codes, and so does letterhead explain."
+        raise Fault(
+            Kind.PARAMETER_INVALID,
+            f"The query parameter 'problem' is {query.problem!r}: there is no finding with this code.",
+            fix,
+        )
     limit = query.limit or None
     page = DomainQuery(
-        limit=limit + 1 if limit else None,  # one more than wanted tells whether there is a next page
-        after=_after(query.cursor) if query.cursor else None,
+        limit=limit + 1 if limit else None,  # one more shows whether there is a next page
+        after=after,
         status=query.status or None,
         contains=query.q.lower() if query.q else None,
-        problem=_code(query.problem) if query.problem else None,
+        problem=query.problem or None,
     )
     listed = await domains.list_domains(context.deps, context.account_id, page)
     if limit is None or len(listed) <= limit:
         return listed, None
-    return listed[:limit], _link(context, query, listed[limit - 1].sender)
+    cursor = base64.urlsafe_b64encode(listed[limit - 1].sender.encode()).decode()
+    kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
+    parameters = {"limit": limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
+    return listed[:limit], f'<{context.state.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
 
 
-def _after(cursor: str) -> str:
+def _parse_cursor(cursor: str) -> str:
     try:
         return base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as bad:
@@ -144,43 +163,17 @@ def _after(cursor: str) -> str:
         ) from bad
 
 
-def _code(problem: str) -> str:
-    """Takes the code of a finding; any other would be an empty list that looks like good news."""
-    if problem in DIAGNOSES:
-        return problem
-    near = similar_codes(problem)
-    raise Fault(
-        Kind.PARAMETER_INVALID,
-        f"The query parameter 'problem' is {problem!r}: there is no finding with this code.",
-        f"Do you mean {', '.join(near)}?" if near else "docs/findings lists all codes, and so does letterhead explain.",
-    )
-
-
-def _link(context: RequestContext, query: schemas.DomainsQuery, last: str) -> str:
-    """Writes the address of the page behind `last` (RFC 8288)."""
-    cursor = base64.urlsafe_b64encode(last.encode()).decode()
-    kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
-    parameters = {"limit": query.limit, "cursor": cursor} | {name: value for name, value in kept.items() if value}
-    return f'<{context.state.settings.public_url}/domains?{urlencode(parameters)}>; rel="next"'
-
-
 async def _private_keys(context: RequestContext, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
-    """Opens the private keys for those who may see them."""
-    if not _secret(context):
+    """Decrypt the domains' private keys; none where the caller may not see them."""
+    if not _may_see_keys(context):
         return {}
     return await domains.private_keys(context.deps, context.account_id, listed, context.actor)
 
 
-async def _health(context: RequestContext, listed: Sequence[Domain]) -> dict[str, schemas.Health]:
-    checkups = await domains.list_last_checks(context.deps, listed)
-    now = context.deps.now()
-    return {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
-
-
-def _tagged(context: RequestContext, body: bytes, *, link: str | None = None) -> Response:
-    """Answers with a strong ETag over the octets, or by 304 where the client has them already."""
+def _tagged_response(context: RequestContext, body: bytes, *, link: str | None = None) -> Response:
+    """Respond with a strong ETag over the octets, or by 304 where the client has them already (RFC 9110 13.1.2)."""
     tag = etags.of_octets(body)
-    headers = etags.headers(tag, secret=_secret(context))
+    headers = etags.headers(tag, secret=_may_see_keys(context))
     if link:
         headers["Link"] = link
     if etags.is_known(context.request, tag):
@@ -204,28 +197,24 @@ async def add_domain(context: RequestContext) -> Response:
         delegated=asked.dkim_mode == "delegated",
     )
     await domains.add_domain(context.deps, context.account_id, context.caller.limits, wish, context.idempotency_key())
-    return await _whole(context)
+    return await _respond_with_all(context)
 
 
-async def _whole(context: RequestContext) -> Response:
-    """Answers with all of the account's domains, without private keys."""
+async def _respond_with_all(context: RequestContext) -> Response:
+    """Respond with all domains of the account, without private keys."""
     listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
     if len(listed) <= LONG:
         return json_response([serialize.domain(context.deps, each) for each in listed])
     versions = await domains.list_versions(context.deps, context.account_id)
-    return await _in_pieces(context, _pieces(context, {domain_id for domain_id, _ in versions}, keys=False), {})
+    return await _stream(context, _encode_pieces(context, {domain_id for domain_id, _ in versions}, keys=False), {})
 
 
 async def show_domain(context: RequestContext) -> Response:
     """Shows one sender domain: how each record stands, what was found, what comes next, what was seen."""
     view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
-    return await _detail(context, view)
-
-
-async def _detail(context: RequestContext, view: domains.DomainView) -> Response:
     keys = await _private_keys(context, [view.domain])
     body = serialize.encode(serialize.detail(context.deps, view, keys.get(view.domain.id)))
-    return _tagged(context, body)
+    return _tagged_response(context, body)
 
 
 async def delete_domain(context: RequestContext) -> Response:
@@ -237,7 +226,7 @@ async def delete_domain(context: RequestContext) -> Response:
 async def start_verification(context: RequestContext) -> Response:
     """Starts verification, or brings the next look forward; answers with the whole list. Never makes a state worse."""
     await domains.start_verification(context.deps, context.account_id, context.caller.limits, context.part("sender"))
-    return await _whole(context)
+    return await _respond_with_all(context)
 
 
 async def check_domain(context: RequestContext) -> Response:

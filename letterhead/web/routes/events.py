@@ -1,4 +1,4 @@
-"""Endpoints of events: one domain's timeline, and the account's."""
+"""Endpoints of events, of one domain and of the account."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ async def list_domain_events(context: RequestContext) -> Response:
 
 
 def _page(context: RequestContext, found: Sequence[DomainEvent], limit: int, sender: str | None = None) -> Response:
-    """Respond with a page; one more than wanted tells whether there is a next one."""
+    """Respond with a page; `found` has one event more than `limit` where there is a next page."""
     headers = {}
     if len(found) > limit:
         headers = context.link_to_next(limit=limit, cursor=found[limit - 1].id, sender=sender)

@@ -1,10 +1,9 @@
-"""The operator's endpoints on what the mail provider holds."""
+"""The operator's endpoints for the mail provider's identities."""
 
 from starlette.responses import Response
 
 from letterhead.errors import Kind
 from letterhead.operations import reconcile
-from letterhead.operations.reconcile import Adoption, Difference
 from letterhead.web import schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -18,20 +17,19 @@ async def compare(context: RequestContext) -> Response:
     """Compares what the mail provider holds with all domains, and with `apply` mends what differs."""
     asked = await context.body(schemas.Apply)
     found = await reconcile.reconcile(context.deps, context.actor, apply=asked.apply)
-    differences = tuple(_difference(each) for each in found.differences)
+    differences = tuple(
+        schemas.DifferenceOut(
+            sender=each.sender,
+            account_id=serialize.given(each.account_id),
+            differs=each.differs.value,
+            detail=each.detail,
+            repair=each.repair,
+            mended=each.mended,
+        )
+        for each in found.differences
+    )
     return json_response(
         schemas.ReconciliationOut(held=found.held, listed=found.listed, unread=found.unread, differences=differences)
-    )
-
-
-def _difference(each: Difference) -> schemas.DifferenceOut:
-    return schemas.DifferenceOut(
-        sender=each.sender,
-        account_id=serialize.given(each.account_id),
-        differs=each.differs.value,
-        detail=each.detail,
-        repair=each.repair,
-        mended=each.mended,
     )
 
 
@@ -41,20 +39,17 @@ async def adopt(context: RequestContext) -> Response:
     Only for a domain whose DKIM record proves it: the provider then signs its mail with the domain's own key.
     """
     asked = await context.body(schemas.Apply)
-    return json_response(
-        _adoption(await reconcile.adopt(context.deps, context.actor, context.part("sender"), apply=asked.apply))
-    )
-
-
-def _adoption(done: Adoption) -> schemas.AdoptionOut:
+    done = await reconcile.adopt(context.deps, context.actor, context.part("sender"), apply=asked.apply)
     there = done.holding
-    return schemas.AdoptionOut(
-        sender=done.sender,
-        account_id=done.account_id,
-        owner=schemas.Change(now=serialize.given(there.owner), then=done.owner),
-        selector=schemas.Change(now=serialize.given(there.selector), then=done.selector),
-        mail_from=schemas.Change(now=serialize.given(there.mail_from), then=serialize.given(done.mail_from)),
-        adopted=done.adopted,
+    return json_response(
+        schemas.AdoptionOut(
+            sender=done.sender,
+            account_id=done.account_id,
+            owner=schemas.Change(now=serialize.given(there.owner), then=done.owner),
+            selector=schemas.Change(now=serialize.given(there.selector), then=done.selector),
+            mail_from=schemas.Change(now=serialize.given(there.mail_from), then=serialize.given(done.mail_from)),
+            adopted=done.adopted,
+        )
     )
 
 

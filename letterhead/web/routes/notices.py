@@ -1,4 +1,4 @@
-"""The endpoint that the mail provider itself calls."""
+"""The endpoint for notifications of the mail provider."""
 
 from starlette.responses import Response
 

@@ -1,4 +1,4 @@
-"""Endpoints of proofs: how a receiver sees a message of a domain."""
+"""Endpoints of proofs: how a receiver authenticates a message of a domain."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ from letterhead.web.serialize import JSON, json_response
 
 
 async def prove_domain(context: RequestContext) -> Response:
-    """Says how a receiver sees a message of the domain: DKIM of each signature, SPF, alignment, DMARC's verdict.
+    """Shows how a receiver sees a message of the domain: DKIM of each signature, SPF, alignment, DMARC's verdict.
 
     With `raw` it is the message given, and the verdict comes at once. Without a body one message is sent by the
     operator's path to a mailbox of the operator's, and its `id` leads to the verdict. An `Idempotency-Key` names that
@@ -34,12 +34,13 @@ async def prove_domain(context: RequestContext) -> Response:
                 "Send the message's source as raw; or no fields, to have a message sent.",
             )
         return await _send(context)
-    return await _judge(context, asked, asked.raw)
+    return await _authenticate(context, asked, asked.raw)
 
 
-async def _judge(context: RequestContext, asked: NewProof, raw: str) -> Response:
+async def _authenticate(context: RequestContext, asked: NewProof, raw: str) -> Response:
+    """Authenticate the submitted message; Fault `body-invalid`, `too-many-requests`."""
     given = proofs.ReceivedMessage(
-        octets=_octets(raw, asked.encoding),
+        octets=_decode_raw(raw, asked.encoding),
         client_ip=_if_given(asked.client_ip),
         mail_from=_if_given(asked.mail_from),
         helo=_if_given(asked.helo),
@@ -54,7 +55,7 @@ def _if_given(text: str | UnsetType) -> str | None:
     return None if isinstance(text, UnsetType) else text
 
 
-def _octets(raw: str, encoding: str) -> bytes:
+def _decode_raw(raw: str, encoding: str) -> bytes:
     if encoding == "text":
         return raw.encode()
     try:
@@ -68,6 +69,7 @@ def _octets(raw: str, encoding: str) -> bytes:
 
 
 async def _send(context: RequestContext) -> Response:
+    """Send a message, once for each `Idempotency-Key`."""
     key = context.idempotency_key()
     named = f"{context.account_id} {context.part('sender')} {key}"
     body = context.state.recent_proofs.get(named) if key else None

@@ -1,4 +1,4 @@
-"""The page behind the link in every reminder, which ends them without signing in."""
+"""The page that every reminder links to: it ends reminders without sign-in (RFC 8058)."""
 
 from html import escape
 

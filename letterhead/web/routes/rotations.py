@@ -1,4 +1,4 @@
-"""Endpoints of a domain's change of DKIM keys."""
+"""Endpoints of the rotation of a domain's DKIM key."""
 
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""The operator's endpoint on the secrets that are stored."""
+"""The operator's endpoint that encrypts stored secrets with a new key."""
 
 from starlette.responses import Response
 

@@ -1,4 +1,4 @@
-"""Endpoints that tell of the service itself."""
+"""Endpoints of the service itself: health, metrics and the description of the API."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from letterhead.web.serialize import JSON, json_response
 
 
 async def status(_context: RequestContext) -> Response:
-    """Says that the service runs."""
+    """Confirms that the service runs."""
     return json_response(schemas.MessageBody(message="Letterhead is running."))
 
 
 async def health(_context: RequestContext) -> Response:
-    """Says that the process lives; asks nothing of anybody."""
+    """Confirms that the process lives, without a query to any other service."""
     return json_response(schemas.MessageBody(message="alive"))
 
 
 async def readiness(context: RequestContext) -> Response:
-    """Says whether requests can be answered (503 where the store is out of reach), and how worker and resolvers are."""
+    """Shows whether requests can be served (503 where the store is out of reach), and how worker and resolvers are."""
     found = await check_health(context.deps, context.state.probe)
     ready = found.store.is_ok
     answer = schemas.Readiness(
@@ -37,7 +37,7 @@ def _part(found: PartHealth) -> schemas.Part:
 
 
 async def metrics(context: RequestContext) -> Response:
-    """Tells the service's numbers in Prometheus' text form; where an operator's token is set, to its bearer alone."""
+    """Exports the service's metrics in Prometheus' text form; where an operator's token is set, to its bearer alone."""
     if context.state.settings.operator_token is not None:
         await context.state.credentials.check_operator(context.request)
     return Response(await read_metrics(context.deps), media_type=context.deps.meter.media_type)

@@ -1,4 +1,4 @@
-"""Endpoints of links to a domain's set-up page; the page itself is among the pages."""
+"""Endpoints of links to a domain's set-up page; the page itself is in `pages.setup`."""
 
 from starlette.responses import Response
 

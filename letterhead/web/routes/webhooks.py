@@ -1,4 +1,4 @@
-"""Endpoints of webhooks, in the shape that the clients know, and of what became of each message."""
+"""Endpoints of webhooks, whose shape existing clients rely on, and of their deliveries."""
 
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ def _webhook(context: RequestContext, shown: RevealedWebhook) -> schemas.Webhook
     return serialize.webhook(shown, context.deps.now(), secret=allows(context.caller.scope, Scope.WRITE))
 
 
-def _one(context: RequestContext, shown: RevealedWebhook) -> Response:
+def _webhook_response(context: RequestContext, shown: RevealedWebhook) -> Response:
     return json_response(_webhook(context, shown), SECRET)
 
 
@@ -35,7 +35,7 @@ async def add_webhook(context: RequestContext) -> Response:
     added = await webhooks.add_webhook(
         context.deps, context.account_id, asked.webhook, list(asked.events), context.actor
     )
-    return _one(context, added)
+    return _webhook_response(context, added)
 
 
 async def change_webhook(context: RequestContext) -> Response:
@@ -46,7 +46,7 @@ async def change_webhook(context: RequestContext) -> Response:
     changed = await webhooks.change_webhook(
         context.deps, context.account_id, webhook_id, asked.webhook, list(asked.events), context.actor
     )
-    return _one(context, changed)
+    return _webhook_response(context, changed)
 
 
 async def delete_webhook(context: RequestContext) -> Response:
@@ -58,7 +58,7 @@ async def delete_webhook(context: RequestContext) -> Response:
 async def rotate_webhook_secret(context: RequestContext) -> Response:
     """Makes a new signing secret; for 24 h messages carry two signatures, by the new one and by the one before."""
     rotated = await webhooks.rotate_secret(context.deps, context.account_id, context.part("webhookId"), context.actor)
-    return _one(context, rotated)
+    return _webhook_response(context, rotated)
 
 
 async def try_webhook(context: RequestContext) -> Response:

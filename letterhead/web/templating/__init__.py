@@ -1,4 +1,6 @@
-"""How a page's HTML is made, and what a browser may load.
+"""The making of a page's HTML.
 
-`environment` has the templates, `texts` every sentence, `brand` the operator's colour.
+- `brand`: the operator's colour, with a contrast that can be read
+- `environment`: the Jinja environment, the assets, and the Content-Security-Policy
+- `texts`: the catalogue of texts, one for each language
 """

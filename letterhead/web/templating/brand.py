@@ -1,4 +1,4 @@
-"""The operator's colour, made readable on our backgrounds (WCAG 2.2: 4.5 to 1). Pure."""
+"""The operator's colour, adjusted to a contrast of 4.5 to 1 with our backgrounds (WCAG 2.2 1.4.3). Pure."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ Rgb = tuple[float, float, float]
 
 
 def stylesheet(colour: str | None) -> str:
-    """Write the tokens that an operator's colour sets, in both themes; nothing where none is set."""
+    """Return the CSS variables for an operator's colour, in both themes; nothing where none is set."""
     if colour is None:
         return ""
-    light, dark = readable(colour, PAPER), readable(colour, NIGHT)
+    light, dark = adjust_contrast(colour, PAPER), adjust_contrast(colour, NIGHT)
     return (
         f":root{{--accent:{light};--on-accent:{text_colour(light)}}}"
         f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{text_colour(dark)}}}}}"
     )
 
 
-def readable(colour: str, background: str) -> str:
+def adjust_contrast(colour: str, background: str) -> str:
     """Move a colour towards black or white until text in it can be read on the background."""
     goal = (0.0, 0.0, 0.0) if _luminance(_rgb(background)) > 0.5 else (255.0, 255.0, 255.0)
     start = _rgb(colour)

@@ -1,4 +1,4 @@
-"""The Jinja environment of the pages: texts, times, the brand, assets, and what the browser may load."""
+"""The Jinja environment of the pages, their assets and their Content-Security-Policy."""
 
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,18 +20,18 @@ HERE = Path(__file__).parent
 
 
 class Templates:
-    """The templates. `root` is the path that the service stands under, mostly none; `assets` are by their names."""
+    """The templates. `root` is the path of the service's public URL, mostly empty; `assets` are by their names."""
 
     def __init__(self, settings: WebSettings) -> None:
         self.settings, self.texts = settings, Texts()
         self.root = urlsplit(settings.public_url).path.rstrip("/")
         self.https = settings.public_url.startswith("https:")
-        self.assets = _assets(settings)
+        self.assets = _read_assets(settings)
         self.policy = self._policy("'none'")
         self.framed_policy = self._policy(" ".join(settings.embed_origins) or "'none'")
 
     def render(self, template: str, **values: object) -> str:
-        """Render one template; whatever stands in the values is shown as text."""
+        """Render one template; HTML in the values is escaped."""
         return self._environment.get_template(template).render(values)
 
     def asset(self, name: str) -> str:
@@ -39,8 +39,8 @@ class Templates:
         return f"{self.root}/assets/{name}?v={sha256(self.assets[name][1]).hexdigest()[:12]}"
 
     def _policy(self, framed_by: str) -> str:
-        logo = self.settings.brand_logo
-        pictures = f"'self' {_origin(logo)}" if logo else "'self'"
+        logo = urlsplit(self.settings.brand_logo or "")
+        pictures = f"'self' {logo.scheme}://{logo.netloc}" if self.settings.brand_logo else "'self'"
         return (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
             f"img-src {pictures}; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
@@ -48,7 +48,7 @@ class Templates:
 
     @cached_property
     def _environment(self) -> "Environment":
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # loaded when somebody looks at a page
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # not loaded before the first page
 
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -65,7 +65,7 @@ class Templates:
 
 
 def when(at: datetime) -> Markup:
-    """Write a time in UTC, which the script turns into the reader's own."""
+    """Format a time in UTC, which the script changes to the reader's time zone."""
     utc = at.astimezone(UTC)
     return Markup('<time datetime="{}" data-when>{}</time>').format(
         utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
@@ -73,7 +73,7 @@ def when(at: datetime) -> Markup:
 
 
 def day(at: datetime) -> Markup:
-    """Write a day."""
+    """Format the day of a time in UTC, which the script changes likewise."""
     utc = at.astimezone(UTC)
     return Markup('<time datetime="{}" data-day>{}</time>').format(
         utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}"
@@ -81,17 +81,12 @@ def day(at: datetime) -> Markup:
 
 
 def number(amount: float) -> str:
-    """Write a number with narrow gaps between its thousands, as they are read in any language."""
+    """Format a number with narrow no-break spaces between its thousands (SI)."""
     return f"{amount:,.10g}".replace(",", "\u202f")
 
 
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
-    """Read what the pages load, with its media type; the brand's colour stands at the stylesheet's end."""
+def _read_assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
+    """Read the assets with their media types; the stylesheet ends with the brand's colour."""
     folder = HERE / "assets"
     style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
     return {

@@ -8,24 +8,24 @@ FOLDER = Path(__file__).parent / "texts"
 
 
 class Texts:
-    """Texts by their keys, `section.name`; {named} places are filled in, and escaped by the template later."""
+    """The texts of one language by their keys, `section.name`; {named} places are filled in, and not escaped yet."""
 
     def __init__(self, language: str = "en") -> None:
         self.language = language
         self.catalogue = catalogue(language)
 
     def __call__(self, key: str, /, **places: object) -> str:
-        """Fill in one text; a key that is not in the catalogue is a bug."""
+        """Return a text with its places filled in; KeyError where the catalogue has no such key, which is a bug."""
         text = self.catalogue[key]
         return text.format_map(places) if places else text
 
     def count(self, key: str, number: int, /, **places: object) -> str:
-        """Fill in the text for this number: `key.one`, or `key.other` with {number}."""
+        """Return the text for a number: `key.one`, or `key.other` with {number} filled in."""
         return self(f"{key}.{'one' if number == 1 else 'other'}", number=number, **places)
 
 
 def catalogue(language: str) -> Mapping[str, str]:
-    """Read a language's texts, flat."""
+    """Read a language's texts by their full keys, such as `domain.back`."""
     nested = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
     return dict(_flatten("", nested))
 
