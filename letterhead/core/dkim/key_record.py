@@ -52,8 +52,12 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def first_duplicate(self) -> KeyTag | None:
         """Return the first tag that repeats an earlier one: the whole list is invalid then (RFC 6376 3.2)."""
-        names = self.names
-        return next((tag for at, tag in enumerate(self.tags) if tag.name in names[:at]), None)
+        names: set[str] = set()
+        for tag in self.tags:
+            if tag.name in names:
+                return tag
+            names.add(tag.name)
+        return None
 
     @property
     def has_late_version(self) -> bool:

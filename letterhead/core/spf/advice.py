@@ -153,6 +153,7 @@ _BY_PROBLEM: Final = {
     SyntaxProblem.SYNTAX: diagnoses.SYNTAX,
     SyntaxProblem.UNKNOWN_MECHANISM: diagnoses.UNKNOWN_MECHANISM,
     SyntaxProblem.BAD_ADDRESS: diagnoses.BAD_ADDRESS,
+    SyntaxProblem.NOT_READ: diagnoses.NOT_READ,
     SyntaxProblem.DOUBTFUL: diagnoses.SYNTAX,
 }
 _BY_ERROR: Final = {
@@ -313,5 +314,5 @@ DIAGNOSES: Final = (
     *FAULTS,
     *(diagnoses.TOO_MANY_LOOKUPS, diagnoses.VOID_LOOKUPS, diagnoses.DUPLICATE_INCLUDE, diagnoses.PTR),
     *(diagnoses.PLUS_ALL, diagnoses.NO_ALL, diagnoses.TEXT_AFTER_ALL, diagnoses.REDIRECT_IGNORED),
-    *(diagnoses.TOO_LONG, diagnoses.TYPE_99, diagnoses.PRIVATE_ADDRESS),
+    *(diagnoses.TOO_LONG, diagnoses.NOT_READ, diagnoses.TYPE_99, diagnoses.PRIVATE_ADDRESS),
 )

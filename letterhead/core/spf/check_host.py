@@ -25,6 +25,7 @@ CODES: Final = {
     SyntaxProblem.SYNTAX: "spf.syntax",
     SyntaxProblem.UNKNOWN_MECHANISM: "spf.unknown-mechanism",
     SyntaxProblem.BAD_ADDRESS: "spf.bad-address",
+    SyntaxProblem.NOT_READ: "spf.not-read",
 }
 
 

@@ -201,6 +201,17 @@ TOO_LONG = Diagnosis(
     "TXT record of its own that is included {where}",
     reference="RFC 7208 3.4",
 )
+NOT_READ = Diagnosis(
+    code="spf.not-read",
+    severity=Severity.INCONCLUSIVE,
+    title="The SPF record is longer than this service reads",
+    meaning="A record of more than 2,048 characters is not read here, so nothing is known of what it allows. Receivers "
+    "may read it, or may give up on an answer of that size.",
+    detail="The text at {host} goes on after 2,048 characters: it was not read.",
+    fix="Shorten the SPF record of {name} to 450 characters: join addresses to networks, or move some of them into a "
+    "TXT record of its own that is included {where}",
+    reference="RFC 7208 3.4",
+)
 TYPE_99 = Diagnosis(
     code="spf.type-99",
     severity=Severity.TIP,
