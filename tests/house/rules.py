@@ -7,6 +7,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 REFUSED_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
@@ -31,7 +32,13 @@ def modules(root: Path, below: str = "") -> Iterator[tuple[str, ast.Module, str]
     """Parse every module below a folder; gives its path from `root`, its tree and its text."""
     for path in sorted((root / below).rglob("*.py")) if (root / below).is_dir() else [root / below]:
         text = path.read_text("utf-8")
-        yield path.relative_to(root).as_posix(), ast.parse(text, str(path)), text
+        yield path.relative_to(root).as_posix(), parse(text), text
+
+
+@cache
+def parse(text: str) -> ast.Module:
+    """Parse a module once: the planted faults go through a copy of the whole tree each."""
+    return ast.parse(text)
 
 
 def core_is_pure(root: Path) -> Breaks:
