@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 
 class Back(asyncio.DatagramProtocol):
@@ -9,8 +10,7 @@ class Back(asyncio.DatagramProtocol):
         self.front, self.peer, self.late = front, peer, late
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)  # CPython 3.11's own is no subclass of it
 
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 the name is asyncio's
         asyncio.get_running_loop().call_later(self.late, self.front.sendto, data, self.peer)
@@ -23,8 +23,7 @@ class Front(asyncio.DatagramProtocol):
         self.asking: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)  # CPython 3.11's own is no subclass of it
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         task = asyncio.ensure_future(self.ask(data, addr))
