@@ -281,3 +281,10 @@ def test_what_is_longer_than_any_real_record_is_not_read() -> None:
 def test_a_domain_spec_ends_in_a_top_label_or_a_macro(domain: str, ends_well: bool) -> None:
     """RFC 7208 7.1: domain-end is a toplabel, with or without a final dot, or a macro-expand."""
     assert (parse_spf_record(f"v=spf1 exists:{domain} -all").permanent_error is None) == ends_well
+
+
+def test_a_target_that_was_not_read_is_no_fault() -> None:
+    """An include whose record is longer than we read leaves the tree incomplete: receivers may well read it."""
+    zone: Zone = {("big.example", "TXT"): samples.txt("v=spf1 ip4:192.0.2.1 " + "a" * MAX_TEXT)}
+    tree, _, _ = walked("v=spf1 include:big.example -all", zone)
+    assert (tree.errors, tree.complete, tree.permanent_error) == ((), False, False)

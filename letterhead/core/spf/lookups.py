@@ -15,7 +15,7 @@ import msgspec
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records, txt_question
 from letterhead.core.names.host_names import ASKABLE
-from letterhead.core.spf.record import LOOKUPS, SpfRecord, Term, parse_spf_record, spf_texts
+from letterhead.core.spf.record import LOOKUPS, SpfRecord, SyntaxProblem, Term, parse_spf_record, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
 MAX_VOIDS: Final = 2  # RFC 7208 4.6.4
@@ -165,7 +165,9 @@ class _TreeWalker:
             return None
         record = parse_spf_record(records[0])
         mark = record.permanent_error
-        if mark is not None:
+        if mark is not None and mark.problem is SyntaxProblem.NOT_READ:
+            self.unknown = True  # a limit of ours is no fault of the record: receivers may read it
+        elif mark is not None:
             offending = record.text[slice(*mark.span)][:MAX_SHOWN]
             self._add_error(SpfErrorKind.FAULTY_RECORD, term, path, f"“{offending}” {mark.why}")
         return record
