@@ -268,7 +268,9 @@ def crowd(texts: int, others: int = 0) -> tuple[bytes, DnsQuery]:
     query = DnsQuery(labels.name_from(HOST), TXT, recursive=False)
     message = dns.message.make_query(HOST, "TXT", id=7)
     message.flags = dns.flags.QR | dns.flags.AA
-    message.answer = [dns.rrset.from_text_list(f"{HOST}.", 60, "IN", "TXT", [f'"check={number}"' for number in range(texts)])]
+    message.answer = [
+        dns.rrset.from_text_list(f"{HOST}.", 60, "IN", "TXT", [f'"check={number}"' for number in range(texts)])
+    ]
     for section, rdtype, data in (
         (message.authority, "NS", "ns{}.other.example."),
         (message.additional, "A", "10.0.0.{}"),
