@@ -19,13 +19,16 @@ WAITING = 2048  # connections that the kernel holds for us
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 
 
-def load_settings(*, quiet: bool = False) -> "Settings":
-    """Read the settings and prepare the process: logs in one form, no core dumps, all descriptors that it may have."""
+def load_settings(*, quiet: bool = False, of_system: bool = True) -> "Settings":
+    """Read the settings and prepare the process: logs in one form, no core dumps, all descriptors that it may have.
+
+    Without `of_system` the file of this machine's own service counts only where LETTERHEAD_CONFIG names it.
+    """
     from letterhead import config
     from letterhead.cli.logs import write_logs
     from letterhead.wiring import assemble
 
-    settings = config.read(os.environ, Path())
+    settings = config.read(os.environ, Path(), config.SYSTEM_FILE if of_system else None)
     write_logs(settings.log_format, quiet=quiet)
     assemble.forbid_core_dumps()
     raise_descriptor_limit()
