@@ -1,4 +1,4 @@
-"""A text that was meant as a DMARC record, written as receivers use it (RFC 9989 4.7 and 4.8), for the fix of a finding.
+"""A text that was meant as a DMARC record, written as receivers use it (RFC 9989 4.7 and 4.8), for a fix.
 
 What the owner meant is kept as far as it can be read: a policy is never weakened, an address never lost; what nothing
 can be made of is left out, since receivers ignore it anyway.

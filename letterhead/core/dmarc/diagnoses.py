@@ -21,8 +21,8 @@ SEVERAL_RECORDS = Diagnosis(
     title="There is more than one DMARC record",
     meaning="Receivers can't know which one you mean, so they use none of them: it is as if you had no DMARC at all.",
     detail="At {host} stand: {observed}.",
-    fix="Of the TXT records at {name} that begin with v=DMARC1, leave exactly one, with the value {corrected}, and delete "
-    "the others {where}{caution}",
+    fix="Of the TXT records at {name} that begin with v=DMARC1, leave exactly one, with the value {corrected}, and "
+    "delete the others {where}{caution}",
     reference="RFC 9989 4.10",
 )
 AT_WRONG_NAME = Diagnosis(
@@ -165,8 +165,8 @@ REPORT_ADDRESS_BAD = Diagnosis(
     meaning="Reports go to web-like addresses: mailto: and a mail address, several with commas between. To anything "
     "else nothing is sent.",
     detail="In {tag} of the record at {host} stands: {part}",
-    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Reports come to an address such "
-    "as {tag}=mailto:reports@{sender}",
+    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Reports come to an address "
+    "such as {tag}=mailto:reports@{sender}",
     reference="RFC 9989 4.6",
 )
 REPORT_UNAUTHORISED = Diagnosis(
