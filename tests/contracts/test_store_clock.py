@@ -8,8 +8,7 @@ from letterhead.core.domain.domain import Effect
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.check_schedule import LONGEST
 from letterhead.ports.store.domains import DomainUpdate
-from tests.contracts.conftest import Shop
-from tests.contracts.samples import NOW, checkup, later
+from tests.contracts.samples import NOW, Shop, checkup, later
 
 AHEAD = timedelta(days=300)
 
