@@ -12,6 +12,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from letterhead.core.dns.answers import Why
+from letterhead.core.dns.records import read_ttl
 from letterhead.core.dns.zone_text import UnreadLine
 
 NEGATIVE_TTL: Final = 300  # where the text has no SOA
@@ -101,7 +102,7 @@ class TextZone:
         if start is None:
             return NEGATIVE_TTL
         minimum = min(rdata.minimum for rdata in start if isinstance(rdata, dns.rdtypes.ANY.SOA.SOA))
-        return min(start.ttl, minimum)
+        return min(read_ttl(start.ttl), read_ttl(minimum))
 
 
 def upwards(name: Name) -> list[Name]:

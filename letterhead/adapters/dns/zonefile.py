@@ -33,6 +33,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
+from letterhead.core.dns.records import read_ttl
 from letterhead.core.dns.zone_text import ZoneTextNotes
 from letterhead.ports.resolver import Allowance
 
@@ -40,6 +41,7 @@ TEXT = "zone text"  # the server of a reply, where the text names none
 # The texts of transport.py and interpret.py for servers that do not answer.
 DETAILS = {
     Why.TIMEOUT: "no answer",
+    Why.TOO_LARGE: "more than 8192 strings or 2048 labels",
     Why.UNREACHABLE: "Connection refused",
     Why.SERVER_FAILURE: "SERVFAIL",
     Why.BOGUS: "SERVFAIL",
@@ -135,7 +137,7 @@ class ZoneFileResolver:
                     return NxDomain(negative_ttl=zone.negative_ttl, zone=name_text(zone.apex))
                 return NoData(negative_ttl=zone.negative_ttl)
             hides = hides or rdtype in node
-            target, alias_ttl = lead
+            target, alias_ttl = lead[0], read_ttl(lead[1])
             if target == name or target in path or len(path) == MAX_ALIASES:
                 return Unanswered(why=Why.CNAME_LOOP)
             path.append(target)
