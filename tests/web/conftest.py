@@ -67,10 +67,11 @@ async def running(
     environment: Mapping[str, str] | None = None,
     server: ServerSettings | None = None,
     resolver: Resolver | None = None,
+    provider: SimulatedProvider | None = None,
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
-    provider = SimulatedProvider(lambda: datetime.now(UTC))
+    provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
     stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         disable_nagle(listener)
