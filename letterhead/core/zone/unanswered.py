@@ -1,6 +1,6 @@
 """Findings about records of which no answer came: which servers did not answer, and why. Never "missing"."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, assert_never
 
 import msgspec
@@ -9,7 +9,7 @@ from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, 
 from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, rejecting_replies
-from letterhead.core.zone.delegation import is_resolver_failure, zone_name
+from letterhead.core.zone.delegation import first_reason, is_resolver_failure, zone_name
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -53,10 +53,10 @@ TOO_LARGE = Diagnosis(
     code="zone.answer-too-large",
     severity=Severity.INCONCLUSIVE,
     title="The answer is too large to be read",
-    meaning="The name holds far more data than any mail record needs; we don't read it all, and receivers may not "
-    "either.",
-    detail="The answer for {asked} is over 16 KB or 64 records.",
-    fix="Remove the records that don't belong at {asked} {where}",
+    meaning="The name holds far more data than any mail record needs; we don't read it at all, and receivers may not "
+    "either. What stands there is not judged.",
+    detail="The answer for {asked} holds more than we read: {reason}.",
+    fix="Remove the records that don't belong at {asked} {where}; if the name is another's, ask whoever runs it",
     reference="RFC 7208 3.4",
 )
 BOGUS = Diagnosis(
@@ -88,12 +88,23 @@ OUR_RESOLVERS = Diagnosis(
     "or asks others (letterhead check --resolver)",
     reference="RFC 1034 5.3.1",
 )
-DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
+LINE_UNREAD = Diagnosis(
+    code="zone.line-unread",
+    severity=Severity.INCONCLUSIVE,
+    title="The line of the zone text that may hold the record can't be read",
+    meaning="You gave the text of a zone. The line that this record stands on, or may stand on, is not what a name "
+    "server reads, so we know neither that the record is right nor that it is missing.",
+    detail="Nothing is known of {asked}: {reason}.",
+    fix="Write that line as a record (name, TTL, type, value; a text in quotes), or the records of the file that it "
+    "takes in; then check again, or check without a zone text",
+    reference="RFC 1035 5.1",
+)
+DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP, LINE_UNREAD)
 
 # Where the servers' failures differ: a failure that a server reports says more than no reply from another.
 MOST_SPECIFIC_FIRST: Final = (
-    *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
-    *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+    *(Why.UNREADABLE, Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE),
+    *(Why.REFUSED, Why.LAME, Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
@@ -127,6 +138,24 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             evidence=tuple(f"{each.result.record.rdtype} {each.result.record.host}: {each.reason}" for each in group),
         )
         yield finding(first.diagnosis, rule_input, first.result if host == first.result.record.host else None, match)
+    told = {each.result.record.host for group in groups.values() for each in group}
+    yield from find_too_large(rule_input, told)
+
+
+def find_too_large(rule_input: RuleInput, told: Collection[str]) -> Iterator[Finding]:
+    """Find further answers that a limit of ours kept unread, so that no advice about them could be given."""
+    names: dict[str, list[Reply]] = {}
+    for question, replies in rule_input.seen.items():
+        large = [each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.TOO_LARGE]
+        if large and question.name not in told:
+            names.setdefault(question.name, []).extend(large)
+    for name, large in names.items():
+        match = Match(
+            places={"asked": name, "reason": first_reason(large)},
+            host=name,
+            perspectives=tuple(dict.fromkeys(each.perspective.server for each in large)),
+        )
+        yield finding(TOO_LARGE, rule_input, None, match)
 
 
 def _failed_replies(rule_input: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:
@@ -157,7 +186,7 @@ def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tup
     asked = rule_input.seen.get(_question(record, View.RECURSIVE), ()) if by_resolvers else replies
     zone = replies[0].perspective.zone or zone_name(rule_input)
     in_zone = (each.record for each in rule_input.results if each.record.host.endswith(f".{zone}"))
-    of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED)  # caused by what this one name holds
+    of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED, LINE_UNREAD)  # caused by what this one name holds
     return _UnansweredRecord(
         result=result,
         diagnosis=diagnosis,
@@ -177,6 +206,8 @@ def _diagnosis_of(why: Why) -> Diagnosis:
             return CNAME_LOOP
         case Why.REFUSED | Why.LAME:
             return REFUSED
+        case Why.UNREADABLE:
+            return LINE_UNREAD
         case Why.TCP_BLOCKED:
             return TCP_BLOCKED
         case Why.TOO_LARGE:
