@@ -106,10 +106,18 @@ def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, On
     deps = OneOffDeps(resolver=resolver, hosts=load_hosts(), now=_now, special_use=_special_use())
     if request.records or request.selectors:
         return deps, request
+    return deps, replace(request, selectors=_selectors_in(resolver.owners, sender))
+
+
+def _selectors_in(owners: Sequence[str], sender: str) -> tuple[str, ...]:
+    """Return the selectors among the owner names of a zone text.
+
+    A wildcard is none, since it answers only for names that do not exist (RFC 4592 2.1.1); nor is a label that begins
+    with an underscore, which sets a record of another kind apart (RFC 8552 1.1), such as `_adsp` (RFC 5617 4.1).
+    """
     end = f"._domainkey.{sender}"
-    return deps, replace(
-        request, selectors=tuple(name.removesuffix(end) for name in resolver.owners if name.endswith(end))
-    )
+    names = [name.removesuffix(end) for name in owners if name.endswith(end)]
+    return tuple(name for name in names if not any(label.startswith(("*", "_")) for label in name.split(".")))
 
 
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":

@@ -168,7 +168,9 @@ class ZoneFileResolver:
                 why = zone.failures[who]
                 return Unanswered(why=why, detail=DETAILS.get(why, why.value))
             node = zone.node(who, at)
-            if node is not None and rdtype in node and (RdataType.CNAME not in node or rdtype in ALLOWED_AT_ALIAS):
+            # At the top of a zone a host that flattens serves the other records; the CNAME is reported there anyway.
+            alone = node is not None and RdataType.CNAME in node and at != zone.apex and rdtype not in ALLOWED_AT_ALIAS
+            if node is not None and rdtype in node and not alone:
                 found = rrset(at, rdtype, node[rdtype].ttl, node[rdtype])
                 return Found(rrset=found, aliases=tuple(name_text(alias) for alias in path))
             alias = node.get(RdataType.CNAME) if node is not None else None
