@@ -295,7 +295,8 @@ def typed_target(rule_input: RuleInput, result: RecordResult) -> Match | None:
     if name.count(".") < 2 or not TARGET.fullmatch(name):
         return None
     target = f"{name}." if rule_input.dns_host and rule_input.dns_host.final_dot else name
-    return Match(places={"found": "TXT", "rdtype": "CNAME", "expected": f"the target {target}"})
+    places = {"found": "TXT", "held": name, "rdtype": "CNAME", "expected": f"the target {target}"}
+    return Match(places=places)
 
 
 def wrong_target(_: RuleInput, result: RecordResult) -> Match | None:
