@@ -16,7 +16,7 @@ from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match,
 from letterhead.core.names.domain_names import RESERVED
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.plan import ANY_KEYS, RecordResult, Verdict
-from letterhead.core.zone import caching, delegation, unanswered
+from letterhead.core.zone import caching, delegation, unanswered, zone_text
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NOT_REGISTERED = Diagnosis(
@@ -109,6 +109,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
     yield from find_wildcards(rule_input)
     yield from find_sends_no_mail(rule_input)
     yield from caching.survey(rule_input)
+    yield from zone_text.survey(rule_input)
 
 
 def questions(rule_input: RuleInput) -> Iterable[Question]:
@@ -220,5 +221,6 @@ TOPIC = Topic(
         APEX_FLATTENED,
         SENDS_NO_MAIL,
         *caching.DIAGNOSES,
+        *zone_text.DIAGNOSES,
     ),
 )
