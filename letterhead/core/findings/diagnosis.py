@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
-from letterhead.core.plan.dns_hosts import DnsHost, name_for, value_for, where_to_edit
-from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult
+from letterhead.core.plan.dns_hosts import DnsHost, name_for, text_for, value_for, where_to_edit
+from letterhead.core.plan.plan import Accepts, AcceptsSeen, Plan, PlannedRecord, RecordId, RecordResult
 
 
 class Severity(StrEnum):
@@ -49,7 +49,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """A match of a rule, with the `places` of its templates and where it was seen, if not at the record.
 
     `span` marks the offending part of `observed[0]`, as offsets from and to. `severity` is set where the same mistake
-    weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
+    weighs otherwise than it mostly does: at the sender domain, SPF is only advice. `expected` is the value to publish
+    where that is not the planned one: the observed record with one thing mended, or empty where nobody can know it.
     """
 
     places: Mapping[str, str] = {}
@@ -59,6 +60,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
     severity: Severity | None = None
+    expected: str | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -122,8 +124,9 @@ class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a check that concerns one standard.
 
-    `accepts` tells for its planned records whether an RRset is the right one. For a record that is not present the
-    first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
+    `accepts` tells for its planned records whether an RRset is the right one; where that depends on other answers too,
+    `accepts_seen` tells it given these (None: they did not come), and `needs` asks for them. For a record that is not
+    present the first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
     `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
     planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
     """
@@ -131,6 +134,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     records: tuple[RecordId, ...] = ()
     accepts: Accepts | None = None
+    accepts_seen: AcceptsSeen | None = None
+    needs: Callable[[PlannedRecord, Seen], Iterable[Question]] | None = None
     explains: tuple[DiagnosisRule, ...] = ()
     advises: tuple[DiagnosisRule, ...] = ()
     probes: Callable[[RuleInput, RecordResult], Iterable[Question]] | None = None
@@ -166,6 +171,7 @@ def finding(
         "servers": ", ".join(servers),
         "where": where_to_edit(rule_input.dns_host, rule_input.nameservers),
         **(_record_places(record, rule_input.dns_host) if record else {}),
+        **_mended_places(match, rule_input.dns_host),
         **match.places,
     }
     return Finding(
@@ -176,7 +182,7 @@ def finding(
         record_type=record.rdtype if record else None,
         title=diagnosis.title,
         detail=diagnosis.detail.format_map(filled),
-        expected=record.value if record and record.exact else None,
+        expected=_expected(record, match),
         observed=observed,
         perspectives=servers,
         fix=diagnosis.fix.format_map(filled),
@@ -185,7 +191,18 @@ def finding(
     )
 
 
+def _expected(record: PlannedRecord | None, match: Match) -> str | None:
+    if match.expected is not None:
+        return match.expected or None
+    return record.value if record and record.exact else None
+
+
 UNKNOWN_VALUE = "that your mail provider shows you"
+
+
+def _mended_places(match: Match, panel: DnsHost | None) -> dict[str, str]:
+    """Return the value to publish where the match has its own; only texts are ever mended."""
+    return {"expected": text_for(match.expected, panel)} if match.expected is not None else {}
 
 
 def _record_places(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
