@@ -27,6 +27,7 @@ from letterhead.config import (
     SmtpServer,
     SqliteFile,
     StartTls,
+    is_database_chosen,
     key_text,
     page,
     read,
@@ -98,6 +99,7 @@ def test_defaults_work(folder: Path) -> None:
         database_url=SqliteFile(Path("data/letterhead.db")),
         bind=HostPort("127.0.0.1", 8025),
         public_url="http://127.0.0.1:8025",
+        trusted_proxies=(),
         provider=ProviderName.DNS,
         ses_region=None,
         ses_endpoint_url=None,
@@ -279,6 +281,9 @@ WRONG = [
     ("PUBLIC_URL", "https://[::1", "host or a port"),
     ("PUBLIC_URL", "https://u:pass-7Q2mZ@l.example.com", "only scheme, host, port and path"),
     ("PUBLIC_URL", "https://l.example.com/?a=b", "only scheme, host, port and path"),
+    ("TRUSTED_PROXIES", "proxy.example.com", "other than addresses and networks"),
+    ("TRUSTED_PROXIES", "10.1.2.3/8", "bits set behind its length"),
+    ("TRUSTED_PROXIES", "127.0.0.1,", "a comma at an end"),
     ("SES_REGION", "Ireland", "is not the name of an AWS region"),
     ("SES_REGION", "eu-west-1.evil.example", "is not the name of an AWS region"),
     ("PROVIDER", "ses2", "is none of: dns, simulated, ses"),
@@ -437,6 +442,39 @@ def test_environment_beats_file_beats_default(folder: Path) -> None:
     assert sources["BIND"] == "environment"
     assert sources["KEY_POOL"] == str(folder / "letterhead.toml")
     assert sources["PROVIDER"] == "default"
+
+
+def test_file_of_the_machine_comes_last(folder: Path, tmp_path: Path) -> None:
+    """A command without a file of its own reads that of this machine's service, if it is told where that lies."""
+    system = tmp_path / "system.toml"
+    assert read(with_settings(), folder, system).bind.port == 8025
+    system.write_text('bind = "127.0.0.1:5"')
+    assert read(with_settings(), folder).bind.port == 8025
+    assert read(with_settings(), folder, system).bind.port == 5
+    (folder / "other.toml").write_text('bind = "127.0.0.1:3"')
+    assert read(with_settings(CONFIG="other.toml"), folder, system).bind.port == 3
+    (folder / "letterhead.toml").write_text('bind = "127.0.0.1:4"')
+    assert read(with_settings(), folder, system).bind.port == 4
+
+
+@pytest.mark.parametrize(
+    ("variables", "text", "chosen"),
+    [
+        ({}, "", False),
+        ({}, 'bind = "127.0.0.1:5"', False),
+        ({"DATA_DIR": "/srv"}, "", True),
+        ({"DATABASE_URL": "sqlite:///own.db"}, "", True),
+        ({}, 'data_dir = "/srv"', True),
+        ({}, 'database_url = "postgresql://db.internal/letterhead"', True),
+    ],
+)
+def test_whether_the_database_was_chosen(
+    variables: dict[str, str], text: str, chosen: bool, folder: Path, tmp_path: Path
+) -> None:
+    """A database that stands at its default was chosen by nobody, whatever else is set."""
+    (tmp_path / "system.toml").write_text(text)
+    environ = {f"LETTERHEAD_{name}": value for name, value in variables.items()}
+    assert is_database_chosen(environ, folder, tmp_path / "system.toml") is chosen
 
 
 def test_file_is_named_by_the_environment(folder: Path) -> None:

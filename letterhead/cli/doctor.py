@@ -76,10 +76,12 @@ async def run_checks(settings: "Settings") -> AsyncIterator[DoctorLine]:
 
 async def check_schema(settings: "Settings") -> DoctorLine:
     """Check that the database answers, and that its schema is current."""
+    from letterhead.cli.serve import refuse_surprising_database
     from letterhead.config import SqliteFile
     from letterhead.wiring import assemble
 
     try:
+        refuse_surprising_database(settings)
         state = await assemble.schema_state(assemble.database_url(settings))
     except Fault as fault:
         return _new_failure("database", fault)

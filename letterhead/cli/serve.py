@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import address, load_settings, open_listeners, run_in_loop
+from letterhead.cli.process import address, listener_shares, load_settings, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(*, fd: int | None = None) -> Exit:
     fd
         The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND.
     """
-    settings = load_settings()
+    settings = load_settings(of_system=False)
     run_in_loop(serving(settings, fd=fd, ready=lambda deps, where: _welcome(deps, settings, where)))
     return Exit.OK
 
@@ -67,14 +67,42 @@ def worker() -> Exit:
     return Exit.OK
 
 
-def migrate() -> Exit:
-    """Bring the database's schema to this version; does nothing where it is."""
+def migrate(*, new: bool = False) -> Exit:
+    """Bring the database's schema to this version; does nothing where it is.
+
+    Parameters
+    ----------
+    new
+        Make the embedded database where no setting says where the database is.
+    """
     from letterhead.wiring import assemble
 
-    url = assemble.database_url(load_settings())
+    settings = load_settings()
+    if not new:
+        refuse_surprising_database(settings)
+    url = assemble.database_url(settings)
     before = asyncio.run(_migrated(url))
     print(f"The schema was {before}; it is current." if before != "current" else "The schema is current already.")
     return Exit.OK
+
+
+def refuse_surprising_database(settings: "Settings") -> None:
+    """Raise Fault `config-invalid` where the database would be made anew at a place that nobody has chosen.
+
+    A shell without the service's settings would else work on an empty database of its own, and say that all is well.
+    """
+    from letterhead import config
+
+    url = settings.database_url
+    if not isinstance(url, config.SqliteFile) or Path(url.path).exists():
+        return
+    if not config.is_database_chosen(os.environ, Path(), config.SYSTEM_FILE):
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"No setting says where the database is, and its default, {url.path}, does not exist.",
+            f"If a service runs on this machine, give this command its settings: {config.PREFIX}CONFIG=<its file>, "
+            f"or {config.SYSTEM_FILE}. To make a new embedded database here: letterhead migrate --new.",
+        )
 
 
 async def _migrated(url: str) -> str:
@@ -131,6 +159,7 @@ async def serve_with(
     from letterhead.config import PostgresServer
     from letterhead.web import WebSettings
     from letterhead.web.app import create_app
+    from letterhead.web.server import ServerSettings
     from letterhead.web.server import serve as serve_web
 
     app = create_app(
@@ -150,7 +179,11 @@ async def serve_with(
     )
     if with_worker:
         background_tasks = (*background_tasks, lambda stop: working.run(deps, _worker_settings(settings), stop))
-    await serve_web(app, listeners, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
+    connections = listener_shares().api
+    server = ServerSettings(
+        connections=connections, connections_each=connections // 4, trusted_proxies=settings.trusted_proxies
+    )
+    await serve_web(app, listeners, server, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
 
 
 def _worker_settings(settings: "Settings") -> "WorkerSettings":

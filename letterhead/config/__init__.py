@@ -4,12 +4,13 @@
 - `values`: the types of their values, and how each is parsed.
 - `branding`: the same for the settings of the pages and of sign-in.
 - `key_zone`: the same for the operator's own zone.
+- `networks`: the same for networks.
 - `sources`: reading them from the environment and a TOML file.
 - `environment`: what the machine adds: the file of keys, and its resolvers.
 """
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
-from letterhead.config.sources import SettingRow, page, read, rows
+from letterhead.config.sources import SYSTEM_FILE, SettingRow, is_database_chosen, page, read, rows
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Exposure,
@@ -29,6 +30,7 @@ from letterhead.config.values import (
 
 __all__ = [
     "PREFIX",
+    "SYSTEM_FILE",
     "TABLE",
     "Exposure",
     "HostPort",
@@ -45,6 +47,7 @@ __all__ = [
     "SmtpServer",
     "SqliteFile",
     "StartTls",
+    "is_database_chosen",
     "is_loopback",
     "key_text",
     "page",

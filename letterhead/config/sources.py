@@ -14,6 +14,7 @@ from letterhead.config.values import SmtpServer, StartTls, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
+SYSTEM_FILE = Path("/etc/letterhead/letterhead.toml")
 ENVIRONMENT, DEFAULT = "environment", "default"
 _BY_NAME = {setting.name: setting for setting in TABLE}
 _NOT_SETTINGS = ("CONFIG", "URL", "API_KEY")  # the file's own path, and what the command line needs as a client
@@ -36,14 +37,23 @@ class _SettingText(NamedTuple):
     source: str
 
 
-def read(environ: Mapping[str, str], folder: Path) -> Settings:
-    """Return every setting: environment before file before default; Fault `config-invalid` names what is wrong."""
-    return _parse_settings(_find_texts(environ, folder))
+def read(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> Settings:
+    """Return every setting: environment before file before default; Fault `config-invalid` names what is wrong.
+
+    `system` is the file to read where no variable names one and the folder has none.
+    """
+    return _parse_settings(_find_texts(environ, folder, system))
 
 
-def rows(environ: Mapping[str, str], folder: Path) -> tuple[SettingRow, ...]:
+def is_database_chosen(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> bool:
+    """Tell whether somebody has said where the database is, by its URL or by its folder; raise as `read` does."""
+    given = _find_texts(environ, folder, system)
+    return any(given[name].source != DEFAULT for name in ("DATA_DIR", "DATABASE_URL"))
+
+
+def rows(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> tuple[SettingRow, ...]:
     """Return every setting with its value, its source and its meaning; raise as `read` does."""
-    given = _find_texts(environ, folder)
+    given = _find_texts(environ, folder, system)
     _parse_settings(given)
     found = []
     for setting in TABLE:
@@ -66,8 +76,9 @@ _PAGE = f"""\
 # Configuration
 
 Every setting is an environment variable, or a key in a TOML file, in lower case and without the prefix
-(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is the one that `{PREFIX}CONFIG` names, or
-`{DEFAULT_FILE}` in the working directory if it exists. The environment overrides the file; an empty variable
+(`{PREFIX}DATA_DIR=/srv` or `data_dir = "/srv"`). The file is the one that `{PREFIX}CONFIG` names, else
+`{DEFAULT_FILE}` in the working directory, else `{SYSTEM_FILE}`. The last is that of a service of
+this machine: `letterhead run` reads it only if it is named. The environment overrides the file; an empty variable
 counts as not set. A name that is not in this table is refused, and so is an invalid value.
 
 `letterhead config` prints every setting, its value (secrets masked), where the value came from and what the setting
@@ -81,7 +92,7 @@ This page is generated from the table in the code:
 """
 
 
-def _find_texts(environ: Mapping[str, str], folder: Path) -> dict[str, _SettingText]:
+def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -> dict[str, _SettingText]:
     """Return each setting's text, in the table's order, which a default that holds another setting relies on."""
     ours = {name.removeprefix(PREFIX): text.strip() for name, text in environ.items() if name.startswith(PREFIX)}
     variables = {
@@ -102,6 +113,8 @@ def _find_texts(environ: Mapping[str, str], folder: Path) -> dict[str, _SettingT
             f"{PREFIX}CONFIG names {path}, which is not a file.",
             f"Write the path of a TOML file, or take the variable away to use {DEFAULT_FILE} if there is one.",
         )
+    if not path.is_file() and system is not None:
+        path = system
     from_file = _read_file(path) if path.is_file() else {}
     found: dict[str, _SettingText] = {}
     for setting in TABLE:
@@ -192,6 +205,12 @@ def _fault(setting: Setting, problem: str) -> Fault:
 def _read_file(path: Path) -> dict[str, str]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
+    except PermissionError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"{path}, which has the settings, may not be read by this user.",
+            "Run the command as root or as the user of the service: sudo -u letterhead letterhead …",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise Fault(
             Kind.CONFIG_INVALID,

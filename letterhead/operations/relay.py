@@ -205,7 +205,10 @@ async def hand_over(deps: RelayNeeds, relaying: RelayDeps, queued: QueuedMessage
             replies = mail_queue.for_all(queued, ReplyClass.LATER, said)
         return await _conclude(deps, relaying, queued, content, replies)
     path = mail_queue.return_path(domain, envelope.sender) if domain is not None else ""
-    result = await relaying.smart_host.hand_over(path, queued.progress.recipients, content, utf8=envelope.utf8)
+    account = relaying.account_field(deps.policy.installation, envelope.account_id).encode()
+    result = await relaying.smart_host.hand_over(
+        path, queued.progress.recipients, account + content, utf8=envelope.utf8
+    )
     replies = result.answers
     if not result.reached:
         if deps.now() - envelope.accepted_at < relaying.keep:

@@ -1,6 +1,6 @@
 """The signing relay's queue, signer and smart host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -82,3 +82,5 @@ class RelayDeps:
     host: str  # the relay's own name in EHLO and trace fields
     keep: timedelta  # how long a message is tried
     opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened and logged
+    # The header field by which the smart host knows an account, of installation and account id; empty for none.
+    account_field: Callable[[str, str], str]

@@ -71,7 +71,8 @@ class JsonRenderer:
 
     def render_fault(self, context: RequestContext, fault: Fault) -> Response:
         """Return the error envelope."""
-        body = errors.envelope(errors.public_fault(fault), context.log.tracking_id)
+        fault = errors.public_fault(fault)
+        body = errors.envelope(fault, context.log.tracking_id)
         return Response(body, errors.status_of(fault.kind), errors.headers_of(fault), JSON)
 
 

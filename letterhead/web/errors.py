@@ -9,6 +9,8 @@ import msgspec
 from letterhead.core.secret import redact_keys
 from letterhead.errors import Fault, Kind
 
+STORAGE_RETRY_AFTER = 5  # seconds: a database that restarts or fails over mostly answers again by then
+
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An error: `fix` is what to do, `provider` and `providerCode` name the outside provider that caused it."""
@@ -71,7 +73,9 @@ def status_of(kind: Kind) -> int:
             return 429
         case Kind.PROVIDER_FAILED | Kind.PROVIDER_THROTTLED | Kind.PROVIDER_REFUSED:
             return 502
-        case Kind.STORAGE_UNAVAILABLE | Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE:
+        case Kind.STORAGE_UNAVAILABLE:
+            return 503
+        case Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE:
             return 500
         case Kind.CONFIG_INVALID | Kind.UNREACHABLE | Kind.INTERNAL:
             return 500
@@ -93,7 +97,8 @@ def public_fault(fault: Fault) -> Fault:
     match fault.kind:
         case Kind.STORAGE_UNAVAILABLE:
             detail = "The service's storage can't be used at the moment; the reason is in the operator's log."
-            return Fault(fault.kind, detail, "Repeat the request in a while; a POST with the same Idempotency-Key.")
+            fix = f"Repeat the request in {STORAGE_RETRY_AFTER} s; a POST with the same Idempotency-Key."
+            return Fault(fault.kind, detail, fix, retry_after=STORAGE_RETRY_AFTER)
         case Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE | Kind.CONFIG_INVALID | Kind.UNREACHABLE:
             detail = "The service is not set up as it should be; what is wrong is in the operator's log."
             return Fault(fault.kind, detail, "Give the operator the trackingId.")

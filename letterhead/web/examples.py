@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from letterhead.errors import Kind
+from letterhead.errors import Fault, Kind
 from letterhead.web import errors
 
 TRACKING = "3f1c9c0e-5b6e-4f6d-9a44-5a3c1f0f5e21"
+_STORAGE = errors.public_fault(Fault(Kind.STORAGE_UNAVAILABLE, "as the operator's log has it"))
 _NAME_FIX = "Type the domain you send from, such as acme.dev."
 
 SENTENCES: dict[Kind, tuple[str, str]] = {
@@ -77,7 +78,7 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "SES did not do what was asked about acme.dev: not authorized to perform ses:TagResource.",
         "Allow ses:TagResource to the service's AWS user or role.",
     ),
-    Kind.STORAGE_UNAVAILABLE: ("The database can't be written to at the moment.", "Send the request again later."),
+    Kind.STORAGE_UNAVAILABLE: (_STORAGE.detail, _STORAGE.fix or ""),
     Kind.INTERNAL: (errors.new_internal().detail, errors.new_internal().fix or ""),
 }
 

@@ -44,6 +44,7 @@ HEADERS = {
     "If-None-Match": "The ETag of the answer that the client has; 304 if it is still the same.",
     "Idempotency-Key": "Makes a repeated request harmless: 1 to 255 visible ASCII characters.",
 }
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
 PARTS = {
     "sender": "acme.dev",
     "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
@@ -147,8 +148,6 @@ def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
         responses = {"200": _success(endpoint, named)}
     if 304 in endpoint.statuses:
         responses["304"] = {"description": "Not Modified", "headers": _headers()}
-    if 503 in endpoint.statuses:
-        responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
     by_status: dict[int, list[Kind]] = {}
     for kind in kinds_of(endpoint):
         by_status.setdefault(errors.status_of(kind), []).append(kind)
@@ -157,9 +156,11 @@ def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
         shown = {kind.value: {"$ref": f"#/components/examples/{kind}"} for kind in sorted(kinds)}
         responses[str(status)] = {
             "description": errors.title(status),
-            "headers": _headers(),
+            "headers": _headers() | (RETRY_AFTER if status in (429, 503) else {}),
             "content": {"application/json": {"schema": schema, "examples": shown}},
         }
+    if 503 in endpoint.statuses:  # /readyz, which says in a shape of its own that the store is out of reach
+        responses["503"] = _success(endpoint, named) | {"description": "Not ready"}
     return responses
 
 

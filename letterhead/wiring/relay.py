@@ -51,9 +51,21 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
                 host=host,
                 keep=timedelta(days=settings.relay_keep_days),
                 opened=set(),
+                account_field=tenant_field if settings.ses_tenants else _no_field,
             )
         finally:
             await smart_host.close()
+
+
+def tenant_field(installation: str, account_id: str) -> str:
+    """Return the field by which SES knows the tenant of an account; SES removes it."""
+    from letterhead.adapters.providers.ses.tenants import tenant_of  # only for those who use it
+
+    return f"X-SES-TENANT: {tenant_of(f'{installation}/{account_id}/')}\r\n"
+
+
+def _no_field(_installation: str, _account_id: str) -> str:
+    return ""
 
 
 def certificate(settings: Settings) -> ssl.SSLContext | None:

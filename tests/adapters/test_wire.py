@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from letterhead.adapters.dns import labels
 from letterhead.adapters.dns.dnspython_values import core_rdata, rrset
 from letterhead.adapters.dns.dnspython_values import name_text as their_text
+from letterhead.adapters.dns.interpret import negative_ttl
 from letterhead.adapters.dns.wire import (
-    MAX_LABELS,
+    TXT,
     DnsMessage,
     DnsQuery,
     Malformed,
@@ -34,6 +35,7 @@ from letterhead.adapters.dns.wire import (
     read_message,
 )
 from letterhead.adapters.dns.wire import rrset as our_rrset
+from letterhead.core.dns.records import Soa
 
 HOST = "s._domainkey.acme.test"
 TYPES = ("TXT", "MX", "A", "AAAA", "CNAME", "NS", "SOA", "SRV", "SPF")
@@ -85,29 +87,17 @@ def packets(draw: st.DrawFn) -> tuple[bytes, DnsQuery]:
     )
 
 
-class Theirs(dns.wire.Parser):
-    """Counts labels as we do."""
-
-    labels = 0
-
-    def get_name(self, origin: dns.name.Name | None = None, decompress: bool = False) -> dns.name.Name:
-        name = super().get_name(origin, decompress)
-        self.labels += len(name.labels) - 1
-        if self.labels > MAX_LABELS:
-            raise ValueError
-        return name
-
-
 def by_dnspython(packet: bytes, query: DnsQuery) -> list[list[tuple[Any, ...]]]:
     """Reads the records of each section with dnspython's parser, as far as we read RDATA."""
-    parser = Theirs(packet, 12 + len(labels.wire_form(query.name)) + 4)
+    parser = dns.wire.Parser(packet, 12 + len(labels.wire_form(query.name)) + 4)
     counts = [int.from_bytes(packet[at : at + 2]) for at in (6, 8, 10)]
     return [[_by_dnspython(parser, query) for _ in range(count)] for count in counts]
 
 
-def _by_dnspython(parser: Theirs, query: DnsQuery) -> tuple[Any, ...]:
+def _by_dnspython(parser: dns.wire.Parser, query: DnsQuery) -> tuple[Any, ...]:
     owner = parser.get_name(decompress=True)
     rdtype, rdclass, ttl, length = parser.get_struct("!HHIH")
+    ttl = 0 if ttl >= 2**31 and rdtype != RdataType.OPT else ttl  # RFC 2181 8, which dnspython leaves to its callers
     read = {int(RdataType[each]) for each in READ} | {query.rdtype}
     with parser.restrict_to(length):
         if rdtype == RdataType.OPT or (rdtype in read and rdclass == dns.rdataclass.IN):
@@ -248,9 +238,9 @@ def test_a_dot_within_a_label_is_no_border() -> None:
     assert labels.lies_in(name, labels.ROOT)
 
 
-@pytest.mark.parametrize("owner", ["chain", "wide"])
-def test_names_made_of_pointers_cost_little(owner: str) -> None:
-    """Sixteen kilobytes of pointers to pointers, or of long names, are refused within 20 ms."""
+@pytest.mark.parametrize(("owner", "refusal"), [("chain", Malformed), ("wide", TooLarge)])
+def test_names_made_of_pointers_cost_little(owner: str, refusal: type[Exception]) -> None:
+    """Sixteen kilobytes of pointers to pointers, or of long names, are not read, and refused within 20 ms."""
     query = DnsQuery((b"s",), 16, recursive=False)
     packet = bytearray(question_packet(7, query, edns=False))
     packet[2] |= 0x80
@@ -267,7 +257,64 @@ def test_names_made_of_pointers_cost_little(owner: str) -> None:
     spent = []
     for _ in range(5):
         began = time.thread_time()
-        with pytest.raises(Malformed):
+        with pytest.raises(refusal):
             read_message(bytes(packet), query)
         spent.append(time.thread_time() - began)
     assert min(spent) < 0.02
+
+
+def crowd(texts: int, others: int = 0) -> tuple[bytes, DnsQuery]:
+    """Writes a response of many TXT with a name each, and as many other records in both further sections."""
+    query = DnsQuery(labels.name_from(HOST), TXT, recursive=False)
+    message = dns.message.make_query(HOST, "TXT", id=7)
+    message.flags = dns.flags.QR | dns.flags.AA
+    message.answer = [
+        dns.rrset.from_text_list(f"{HOST}.", 60, "IN", "TXT", [f'"check={number}"' for number in range(texts)])
+    ]
+    for section, rdtype, data in (
+        (message.authority, "NS", "ns{}.other.example."),
+        (message.additional, "A", "10.0.0.{}"),
+    ):
+        if others:
+            section.append(
+                dns.rrset.from_text_list("other.example.", 60, "IN", rdtype, [data.format(n) for n in range(others)])
+            )
+    return message.to_wire(max_size=65535), query
+
+
+@pytest.mark.parametrize("texts", [20, 64, 65, 70, 1000, 2500])
+def test_an_answer_is_read_whole(texts: int) -> None:
+    """However many records a name holds, none of them is passed over, within the 64 KB of a message."""
+    message = read_message(*crowd(texts))
+    assert len({record.rdata for record in message.answer}) == texts
+
+
+def test_other_sections_do_not_keep_an_answer_unread() -> None:
+    """Sixty texts and a crowd of servers and addresses: the texts are read whole, of the rest the first few."""
+    message = read_message(*crowd(60, others=200))
+    assert len(message.answer) == 60
+    assert 0 < len(message.authority) + len(message.additional) < 200
+    message = read_message(*crowd(60, others=30))
+    assert (len(message.answer), len(message.authority), len(message.additional)) == (60, 30, 30)
+
+
+def test_what_we_do_not_read_is_no_answer() -> None:
+    """More strings than we read make the whole answer too large; no part of it is taken for all of it."""
+    packet, query = crafted(TXT, bytes(5000))
+    body = packet[AT_OWNER:]
+    packet = packet[:6] + (2).to_bytes(2) + packet[8:] + body
+    with pytest.raises(TooLarge):
+        read_message(packet, query)
+
+
+@pytest.mark.parametrize(("ttl", "expected"), [(2**31 - 1, 2**31 - 1), (2**31, 0), (2**32 - 1, 0), (300, 300)])
+def test_a_ttl_with_its_top_bit_set_is_zero(ttl: int, expected: int) -> None:
+    """A TTL, and an SOA's minimum, which is used as one, count as 0 where the top bit is set (RFC 2181 8)."""
+    packet, query = crafted(6, bytes(2) + bytes(16) + ttl.to_bytes(4))
+    at = AT_OWNER + 6
+    message = read_message(packet[:at] + ttl.to_bytes(4) + packet[at + 4 :], query)
+    (record,) = message.answer
+    assert record.ttl == expected
+    assert isinstance(record.rdata, Soa)
+    assert record.rdata.minimum == expected
+    assert negative_ttl(message) == expected

@@ -187,6 +187,24 @@ def test_database_out_of_reach_is_four(tmp_path: Path) -> None:
     result = letterhead("serve", folder=tmp_path, **settings_for(tmp_path, DATABASE_URL=url, KEYS=KEYS))
     assert result.code == Exit.UNREACHABLE
     one_line_and_a_fix(result)
+    assert "Idempotency-Key" not in result.err  # nobody has asked for anything yet
+    assert "database runs" in result.err
+
+
+def test_migrate_makes_no_database_that_nobody_asked_for(tmp_path: Path) -> None:
+    """A shell without the service's settings is told so, by `doctor` too; `--new` or a setting makes the database."""
+    refused = letterhead("migrate", folder=tmp_path)
+    assert (refused.code, "LETTERHEAD_CONFIG" in refused.err) == (Exit.USAGE, True)
+    one_line_and_a_fix(refused)
+    looked = letterhead("doctor", folder=tmp_path, DNS_RESOLVERS="127.0.0.1:9")
+    assert looked.code == Exit.NOT_GOOD
+    assert "LETTERHEAD_CONFIG" in looked.out
+    assert list(tmp_path.iterdir()) == []
+    assert "was empty" in letterhead("migrate", "--new", folder=tmp_path).out
+    assert "current already" in letterhead("migrate", folder=tmp_path).out
+    (tmp_path / "own.toml").write_text('data_dir = "kept"')
+    assert "was empty" in letterhead("migrate", folder=tmp_path, CONFIG="own.toml").out
+    assert (tmp_path / "kept" / "letterhead.db").is_file()
 
 
 def test_wrong_setting_is_two(tmp_path: Path) -> None:

@@ -133,6 +133,15 @@ def test_not_before_resolvers_forget() -> None:
     assert next_check(aged(HealthState.FAILED, 100 * DAY), NOW, 0, negative_until=forgotten)[0] is None
 
 
+def test_not_forever_until_resolvers_forget() -> None:
+    """Whatever TTL a zone gives its absence, a look through resolvers comes within three hours (RFC 2308 5)."""
+    for seconds in (3 * 3600 + 1, 7 * 86400, 2**31 - 1, 2**32 - 1):
+        forgotten = NOW + seconds * SECOND
+        assert next_check(aged(HealthState.PENDING, HOUR), NOW, 0, negative_until=forgotten)[0] == NOW + 3 * HOUR
+    forgotten = NOW + 100 * DAY
+    assert next_check(aged(HealthState.FAILED, 5 * DAY), NOW, 0, negative_until=forgotten)[0] == NOW + DAY
+
+
 def test_the_more_urgent_watch_sets_the_pace() -> None:
     """A verified domain whose MAIL FROM is still pending is looked at as often as that needs."""
     pending = RecordHealth(state=HealthState.PENDING, since=NOW - 2 * HOUR)

@@ -46,6 +46,36 @@ def test_what_only_the_author_should_see_goes() -> None:
     assert done == finished(PLAIN + b"Bcc: d\r\n")
 
 
+def test_what_steers_the_next_server_goes() -> None:
+    """Orders to a provider or mail server are the operator's to give; an application's own fields stay."""
+    orders = (
+        "X-SES-TENANT: another", "X-SES-CONFIGURATION-SET: dedicated", "x-ses-source-arn: arn:aws:ses:x",
+        "X-SMTPAPI: {}", "X-Mailgun-Dkim: no", "X-PM-Message-Stream: other", "X-MC-Subaccount: other",
+        "X-MSYS-API: {}", "X-MJ-CustomID: 1", "X-Virtual-MTA: fast", "X-Job: 1", "X-SES-MESSAGE-TAGS: a=1,\r\n b=2",
+    )  # fmt: skip
+    assert finished("".join(f"{order}\r\n" for order in orders).encode() + PLAIN) == finished(PLAIN)
+    own = b"X-Job-Number: 7\r\nX-Session: 1\r\nX-Mailer: acme\r\n" + PLAIN
+    assert finished(own).endswith(own)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "relay.dev; dmarc=pass header.from=bank.test",
+        "RELAY.dev 1; dkim=pass",
+        "\r\n relay.dev;\r\n\tspf=pass",
+        "(a comment; with a semicolon) relay.dev; spf=pass",
+        '"relay.dev"; spf=pass',
+        '"relay\\.dev"; spf=pass',
+    ],
+)
+def test_a_result_in_our_name_goes(claim: str) -> None:
+    """RFC 8601 5: nobody else may say what we found; what others say they found stays."""
+    assert finished(f"Authentication-Results: {claim}\r\n".encode() + PLAIN) == finished(PLAIN)
+    others = b"Authentication-Results: mx.relay.dev; spf=pass\r\nX-Results: relay.dev; spf=pass\r\n" + PLAIN
+    assert finished(others).endswith(others)
+
+
 @pytest.mark.parametrize("helo", ["a b", "x)\r\nBcc: y", "", "é", "<x>"])
 def test_a_clients_name_breaks_nothing(helo: str) -> None:
     """Whatever it calls itself, Received stays one field."""

@@ -120,6 +120,16 @@ def test_what_a_server_says_tells_more_than_silence(told: list[Answer], code: st
     assert code in found(key(told, [RIGHT]))
 
 
+@pytest.mark.parametrize("view", [View.ONE_RESOLVER, View.ONE_SERVER, View.RECURSIVE])
+def test_advice_that_could_not_be_given_is_named(view: View) -> None:
+    """All planned records are right, and an answer that advice follows from was too large: it is said, once."""
+    seen = samples.asked("acme.dev", "TXT", view, Unanswered(why=Why.TOO_LARGE, detail="more than that"))
+    finding = found({**key([RIGHT], [RIGHT]), **seen})["zone.answer-too-large"]
+    assert (finding.host, finding.record) == ("acme.dev", None)
+    assert "more than that" in finding.detail
+    assert "zone.answer-too-large" not in found({**key([RIGHT], [RIGHT])})
+
+
 @pytest.mark.parametrize(
     ("addresses", "expected"),
     [

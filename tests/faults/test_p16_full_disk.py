@@ -97,14 +97,14 @@ def test_a_full_disk_is_told_and_got_over(disk: Disk, tmp_path: Path, figures: F
             added |= {name(number) for number, each in enumerate(refused, 100) if each.status_code == 200}
             told = {each.json()["error"]["code"] for each in refused if each.status_code != 200}
             assert senders(client) == added
-            assert refused[-1].status_code == 500
+            assert refused[-1].status_code == 503
             disk.free(serving)
             waited = until_added(client)
             assert senders(client) == added | {name(200)}
         shown = again(serving, key)
     assert {each["sender"] for each in shown} == added | {name(200)}
     assert all(each["privateDKIMKey"] for each in shown)
-    figures(refused=sum(each.status_code == 500 for each in refused), resumed_after_s=f"{waited:.2f}", how=disk.how)
+    figures(refused=sum(each.status_code == 503 for each in refused), resumed_after_s=f"{waited:.2f}", how=disk.how)
     assert told == {"storage-unavailable"}
     assert is_within(waited, RESUMES)
     assert str(disk.folder) not in "".join(each.text for each in refused)

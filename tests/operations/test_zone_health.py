@@ -118,10 +118,20 @@ async def test_a_wildcard_is_not_the_record(lab: DnsLab, zone: str, world: World
 async def test_too_much_at_one_name(lab: DnsLab, zone: str, world: World) -> None:
     """A name with more records than we read is said to be so, and is neither present nor missing."""
     domain = await world.add(zone)
-    lab.publish(record(world, domain, RecordId.DKIM).host, "TXT", *(f'"record {each}"' for each in range(80)))
+    strings = '"" ' * 250
+    lab.publish(record(world, domain, RecordId.DKIM).host, "TXT", *(f'"{each}" {strings}' for each in range(40)))
     findings = await looked(world, zone)
     assert findings["zone.answer-too-large"].record == RecordId.DKIM
     assert await verdict(world, zone) is Verdict.UNANSWERED
+
+
+async def test_a_crowd_at_the_apex_is_read_to_the_last(lab: DnsLab, zone: str, world: World) -> None:
+    """An SPF record among eighty texts of other services is read, and advised about, as it is among none."""
+    await whole(lab, world, zone)
+    others = [f'"service-{each}-site-verification={"x" * 30}"' for each in range(80)]
+    lab.publish(zone, "TXT", *others, '"v=spf1 include:not-there.example ~all"')
+    findings = await looked(world, zone)
+    assert "not-there.example" in findings["spf.include-missing"].detail
 
 
 async def test_a_resolver_remembers_that_there_was_nothing(lab: DnsLab, zone: str, world: World) -> None:

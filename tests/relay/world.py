@@ -115,5 +115,5 @@ def parts_of(queue: mail_queue.FolderQueue, ledger: Ledger) -> RelayDeps:
     )  # fmt: skip
     return RelayDeps(
         queue=queue, signer=DkimSigner(), smart_host=SmtpSmartHost(address), host="relay.test",
-        keep=timedelta(days=5), opened=set(),
+        keep=timedelta(days=5), opened=set(), account_field=lambda _installation, _account: "",
     )  # fmt: skip

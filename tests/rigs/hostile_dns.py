@@ -116,15 +116,15 @@ def large(count: int, length: int) -> Callable[[Answer, bool], Sent]:
 
 
 def empty_strings(query: Answer, by_tcp: bool) -> Sent:
-    """Sends one TXT of 15,000 empty strings: the most work that fits under the limits."""
+    """Sends one TXT of 65,000 empty strings: the most work that fits into a message."""
     message = wire(reply(query))
     if not by_tcp:
         return truncated(lambda packet: [])(query, False)
-    return [(0, message[:6] + b"\0\1" + bytes(4) + end_of_question(message) + record(b"\0" * 15000))]
+    return [(0, message[:6] + b"\0\1" + bytes(4) + end_of_question(message) + record(b"\0" * 65000))]
 
 
 def long_names(query: Answer, by_tcp: bool) -> Sent:
-    """Sends 64 SOAs with three names of 127 labels each, by compression: the most names that fit under the limits."""
+    """Sends 64 SOAs with three names of 127 labels each, by compression: many times the names that we read."""
     if not by_tcp:
         return truncated(lambda packet: [])(query, False)
     message = wire(reply(query))

@@ -20,7 +20,7 @@ from letterhead.operations import accounts
 from letterhead.ports.provider import ProviderNotifications
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.server import Server, disable_nagle
+from letterhead.web.server import Server, ServerSettings, disable_nagle
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 
@@ -64,6 +64,7 @@ async def running(
     limits: Limits | None = None,
     notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
+    server: ServerSettings | None = None,
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
@@ -76,13 +77,15 @@ async def running(
             token = Secret(OPERATOR_TOKEN.encode())
             settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))
             app = create_app(world.deps, settings)
-            async with served(app, listener):
+            async with served(app, listener, server):
                 yield Installation(world, provider, url)
 
 
 @asynccontextmanager
-async def served(app: Callable[..., Awaitable[None]], listener: socket.socket) -> AsyncIterator[None]:
-    server = Server(app)
+async def served(
+    app: Callable[..., Awaitable[None]], listener: socket.socket, settings: ServerSettings | None = None
+) -> AsyncIterator[None]:
+    server = Server(app, settings)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 uvicorn offers nothing to wait for
         await asyncio.sleep(0.005)

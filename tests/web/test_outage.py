@@ -1,6 +1,9 @@
-"""An outage of our own resolvers is told where people and monitors look, and ends by itself."""
+"""An outage of our own resolvers or of our own storage is told where people, programs and monitors look."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx2
 from msgspec.structs import replace
@@ -47,3 +50,19 @@ async def test_an_outage_is_told(house: Installation, acme: httpx2.AsyncClient, 
     assert await told(house, nobody) == (True, True, True)
     await looked(house, names[1], Verdict.ABSENT)
     assert await told(house, nobody) == (False, False, False)
+
+
+async def test_storage_out_of_reach_asks_to_come_back(
+    house: Installation, acme: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    """Proxies and clients repeat what is 503, not what is 500; the envelope and its code stay, and no path is in it."""
+    with closing(sqlite3.connect(tmp_path / "letterhead.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = await acme.post("/domains", json={"sender": "kept.dev"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    envelope = refused.json()
+    assert envelope["trackingId"] == refused.headers["X-Tracking-Id"]
+    assert envelope["error"]["code"] == "storage-unavailable"
+    assert "5 s" in envelope["error"]["fix"]
+    assert str(tmp_path) not in refused.text
+    assert (await acme.post("/domains", json={"sender": "kept.dev"})).status_code == 200

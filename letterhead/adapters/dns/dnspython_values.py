@@ -15,7 +15,7 @@ import dns.rdtypes.IN.AAAA
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from letterhead.core.dns.records import Address, Mx, Other, Rdata, RRset, Soa, Target, Txt
+from letterhead.core.dns.records import Address, Mx, Other, Rdata, RRset, Soa, Target, Txt, read_ttl
 
 
 def name_text(name: Name) -> str:
@@ -31,7 +31,7 @@ def name_from(text: str) -> Name:
 def rrset(owner: Name, rdtype: RdataType, ttl: int, rdatas: Iterable[dns.rdata.Rdata]) -> RRset:
     """Return the core value of an RRset: each RDATA once, in a stable order."""
     once = tuple(core_rdata(rdata) for rdata in sorted(set(rdatas)))
-    return RRset(owner=name_text(owner), rdtype=RdataType.to_text(rdtype), ttl=ttl, rdatas=once)
+    return RRset(owner=name_text(owner), rdtype=RdataType.to_text(rdtype), ttl=read_ttl(ttl), rdatas=once)
 
 
 def core_rdata(rdata: dns.rdata.Rdata) -> Rdata:
@@ -46,6 +46,6 @@ def core_rdata(rdata: dns.rdata.Rdata) -> Rdata:
         case dns.rdtypes.ANY.CNAME.CNAME() | dns.rdtypes.ANY.NS.NS() | dns.rdtypes.ANY.PTR.PTR():
             return Target(name=name_text(rdata.target))
         case dns.rdtypes.ANY.SOA.SOA():
-            return Soa(primary=name_text(rdata.mname), serial=rdata.serial, minimum=rdata.minimum)
+            return Soa(primary=name_text(rdata.mname), serial=rdata.serial, minimum=read_ttl(rdata.minimum))
         case _:
             return Other(text=rdata.to_text())

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 import dns.rcode
 
 from letterhead.adapters.dns.wire import (
+    MAX_LABELS,
     MAX_OCTETS,
+    MAX_STRINGS,
     DnsMessage,
     DnsQuery,
     Malformed,
@@ -160,7 +162,7 @@ class _Conversation:
         if pending.done():
             return
         try:
-            answer = _read(self._sock.recv(MAX_OCTETS + 1), self._id, self._query)
+            answer = _read(self._sock.recv(MAX_OCTETS), self._id, self._query)
         except BlockingIOError:  # woken for a packet whose checksum was wrong
             return
         except OSError as error:
@@ -184,7 +186,7 @@ def _read(packet: bytes, packet_id: int, query: DnsQuery) -> DnsMessage | Unansw
     try:
         return read_message(packet, query)
     except TooLarge:
-        return Unanswered(why=Why.TOO_LARGE, detail="more than 16 KB, 64 records or 512 strings")
+        return Unanswered(why=Why.TOO_LARGE, detail=f"more than {MAX_STRINGS} strings or {MAX_LABELS} labels")
     except Malformed:
         return None
 
@@ -203,9 +205,7 @@ async def _over_tcp(
             try:
                 question = question_packet(packet_id, query, edns=True)
                 writer.write(len(question).to_bytes(2) + question)
-                length = int.from_bytes(await reader.readexactly(2))
-                # No more of a response is read than shows that it is too large.
-                packet = await reader.readexactly(min(length, MAX_OCTETS + 1))
+                packet = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             finally:
                 writer.transport.abort()
                 with suppress(OSError):

@@ -22,16 +22,16 @@ from dns.rdatatype import RdataType
 
 from letterhead.adapters.dns.dnspython_values import core_rdata
 from letterhead.adapters.dns.labels import NAME_LIMIT, Name, name_text, wire_form
-from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt
+from letterhead.core.dns.records import Address, Mx, Rdata, RRset, Soa, Target, Txt, read_ttl
 
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
 IN: Final = 1
 
-MAX_OCTETS = 16 * 1024
-MAX_RECORDS = 64
-# These keep the reading of any message under 20 ms: what no mail record needs, but 16 KB can hold.
-MAX_STRINGS = 512  # in one TXT
-MAX_LABELS = 2048  # in all names together
+MAX_OCTETS = 64 * 1024 - 1  # the longest message over TCP (RFC 1035 4.2.2); an answer is read whole
+MAX_OTHERS = 64  # records of the authority section, and of the additional one: no verdict follows from the rest
+# These keep the reading of any message under 20 ms: what no mail record needs, but 64 KB can hold.
+MAX_STRINGS = 8192  # in all TXT together
+MAX_LABELS = 2048  # in all names together that are not the question's
 MAX_POINTERS = 16  # in one name
 UDP_PAYLOAD = 1232  # what fits every path unfragmented
 DETAIL_LIMIT = 200  # characters of a server's own text that we repeat
@@ -39,6 +39,7 @@ DETAIL_LIMIT = 200  # characters of a server's own text that we repeat
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
 _SOA = struct.Struct("!5I")
+_AT_QUESTION = (0xC000 | _HEADER.size).to_bytes(2)  # a pointer (RFC 1035 4.1.4)
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 _ALWAYS_READ = frozenset({CNAME, SOA, NS, A, AAAA, OPT})
 # Some servers send a bare header with these (RFC 1035 4.1.1 does not forbid it).
@@ -50,7 +51,7 @@ class Malformed(Exception):
 
 
 class TooLarge(Exception):
-    """A message that is larger than any that we need."""
+    """A message that holds more than we read."""
 
 
 class DnsQuery(msgspec.Struct, frozen=True):
@@ -135,15 +136,18 @@ def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
 
 
 def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
-    """Parse a response that belongs to the query; raise `TooLarge` or `Malformed`."""
+    """Parse a response that belongs to the query; raise `TooLarge` or `Malformed`.
+
+    The answer section is read whole or not at all, so that no record in it is ever overlooked.
+    """
     _, flags, questions, *counts = _HEADER.unpack_from(packet)
-    if len(packet) > MAX_OCTETS or sum(counts) > MAX_RECORDS:
-        raise TooLarge
     if flags & _TC:
         return DnsMessage(rcode=flags & 0xF, truncated=True)
     reader = _MessageReader(packet, query, asked=questions > 0)
     try:
-        answer, authority, additional = (tuple([reader.record() for _ in range(count)]) for count in counts)
+        answer = reader.records(counts[0])
+        authority = reader.records(min(counts[1], MAX_OTHERS))
+        additional = reader.records(min(counts[2], MAX_OTHERS)) if counts[1] <= MAX_OTHERS else ()
     except (dns.exception.DNSException, ValueError, IndexError, struct.error) as error:
         raise Malformed(str(error)) from error
     # The upper bits of the response code and the extended errors are in the OPT record (RFC 6891 6.1.3).
@@ -173,25 +177,26 @@ class _MessageReader:
     """A parser of one message's records; each name, string and number lies within its record or is refused."""
 
     def __init__(self, packet: bytes, query: DnsQuery, *, asked: bool) -> None:
-        self._packet, self._labels = packet, 0
+        self._packet, self._query, self._labels, self._strings = packet, query, 0, 0
         self._wanted = _ALWAYS_READ | {query.rdtype}
         self._at = _HEADER.size + (len(_question(query)) if asked else 0)
-        # Most names point at the question, which is known to be ours.
-        self._known = {_HEADER.size: query.name} if asked else {}
+        self._asked = asked
 
-    def record(self) -> ResourceRecord:
+    def records(self, count: int) -> tuple[ResourceRecord, ...]:
+        return tuple([self._record() for _ in range(count)])
+
+    def _record(self) -> ResourceRecord:
         packet = self._packet
-        owner = self._name(len(packet))
+        owner = self._owner()
         rdtype, rdclass, ttl, length = _RECORD.unpack_from(packet, self._at)
         start = self._at + _RECORD.size
         end = start + length
         if end > len(packet):
             raise ValueError("a record that ends behind the message")
-        if rdtype == TXT:
-            _refuse_many_strings(packet[start:end])
         self._at = start
         # The class of an OPT is the sender's buffer size (RFC 6891 6.1.2).
         read = rdtype in self._wanted and (rdclass == IN or rdtype == OPT)
+        ttl = ttl if rdtype == OPT else read_ttl(ttl)  # that of an OPT holds flags (RFC 6891 6.1.3)
         record = self._rdata(owner, rdtype, ttl, end) if read else ResourceRecord(owner, rdtype, ttl)
         if read and self._at != end:
             raise ValueError("RDATA that is longer or shorter than its type")
@@ -202,7 +207,7 @@ class _MessageReader:
         match rdtype:
             case 16:  # TXT
                 canonical = self._octets(end - self._at)
-                return ResourceRecord(owner, rdtype, ttl, _txt(canonical), None, canonical)
+                return ResourceRecord(owner, rdtype, ttl, self._txt(canonical), None, canonical)
             case 2 | 5 | 12:  # NS, CNAME, PTR
                 target = self._name(end)
                 return ResourceRecord(owner, rdtype, ttl, Target(name=name_text(target)), target, wire_form(target))
@@ -219,7 +224,7 @@ class _MessageReader:
                 primary, mailbox = self._name(end), self._name(end)
                 octets = self._octets(_SOA.size)
                 serial, *_, minimum = _SOA.unpack(octets)
-                soa = Soa(primary=name_text(primary), serial=serial, minimum=minimum)
+                soa = Soa(primary=name_text(primary), serial=serial, minimum=read_ttl(minimum))  # RFC 2308 4: a TTL
                 return ResourceRecord(owner, SOA, ttl, soa, None, wire_form(primary) + wire_form(mailbox) + octets)
             case _:
                 return self._rare_rdata(owner, rdtype, ttl, end)
@@ -241,6 +246,26 @@ class _MessageReader:
         start, self._at = self._at, self._at + count
         return self._packet[start : self._at]
 
+    def _txt(self, rdata: bytes) -> Txt:
+        strings, at = [], 0
+        while at < len(rdata):
+            end = at + 1 + rdata[at]
+            strings.append(rdata[at + 1 : end].decode("latin-1"))
+            at = end
+            self._strings += 1
+            if self._strings > MAX_STRINGS:
+                raise TooLarge
+        if at != len(rdata) or not strings:
+            raise ValueError("a TXT that ends within a string")
+        return Txt(strings=tuple(strings))
+
+    def _owner(self) -> Name:
+        """Parse the owner of a record: mostly a pointer at the question, which is known to be ours."""
+        if self._asked and self._packet.startswith(_AT_QUESTION, self._at):
+            self._at += len(_AT_QUESTION)
+            return self._query.name
+        return self._name(len(self._packet))
+
     def _name(self, end: int) -> Name:
         """Parse a name that ends before `end` (RFC 1035 4.1.4): pointers lead back only, to what lies wholly before."""
         packet, start, after = self._packet, self._at, 0
@@ -256,40 +281,21 @@ class _MessageReader:
                 at += 1 + size
                 continue
             to, pointers = int.from_bytes(packet[at : at + 2]) & 0x3FFF, pointers + 1
-            if size < 192 or at + 2 > end or to >= start or pointers > MAX_POINTERS:
+            if size < 192 or at + 2 > end or to >= start:
                 raise ValueError("a name that leads nowhere")
+            if pointers > MAX_POINTERS:
+                raise TooLarge
             after, end = after or at + 2, start
-            if to in self._known:
-                labels += self._known[to]
-                break
             start = at = to
         self._at = after or at + 1
         name = tuple(labels)
         # All names together: compression makes a long name of every two octets.
         self._labels += len(name)
-        if self._labels > MAX_LABELS or sum(map(len, name)) + len(name) >= NAME_LIMIT:
-            raise ValueError("more names than we read, or a longer one")
-        return name
-
-
-def _txt(rdata: bytes) -> Txt:
-    strings, at = [], 0
-    while at < len(rdata):
-        end = at + 1 + rdata[at]
-        strings.append(rdata[at + 1 : end].decode("latin-1"))
-        at = end
-    if at != len(rdata) or not strings:
-        raise ValueError("a TXT that ends within a string")
-    return Txt(strings=tuple(strings))
-
-
-def _refuse_many_strings(rdata: bytes) -> None:
-    at = count = 0
-    while at < len(rdata):
-        at += 1 + rdata[at]
-        count += 1
-        if count > MAX_STRINGS:
+        if self._labels > MAX_LABELS:
             raise TooLarge
+        if sum(map(len, name)) + len(name) >= NAME_LIMIT:
+            raise ValueError("a name of more than 255 octets")
+        return name
 
 
 def rrset(owner: Name, rdtype: int, ttl: int, records: Iterable[ResourceRecord]) -> RRset:

@@ -37,7 +37,7 @@ from letterhead.core.dns.answers import (
     View,
     Why,
 )
-from letterhead.core.dns.records import STRING_LIMIT
+from letterhead.core.dns.records import STRING_LIMIT, read_ttl
 from letterhead.errors import Fault, Kind
 from letterhead.ports.resolver import Allowance
 
@@ -46,6 +46,7 @@ RESOLVER = "@resolver"
 # The texts of transport.py and interpret.py for servers that do not answer.
 DETAILS = {
     Why.TIMEOUT: "no answer",
+    Why.TOO_LARGE: "more than 8192 strings or 2048 labels",
     Why.UNREACHABLE: "Connection refused",
     Why.SERVER_FAILURE: "SERVFAIL",
     Why.BOGUS: "SERVFAIL",
@@ -103,7 +104,7 @@ class _Zone:
         if start is None:
             return NEGATIVE_TTL
         minimum = min(rdata.minimum for rdata in start if isinstance(rdata, dns.rdtypes.ANY.SOA.SOA))
-        return min(start.ttl, minimum)
+        return min(read_ttl(start.ttl), read_ttl(minimum))
 
 
 class ZoneFileResolver:
@@ -183,7 +184,7 @@ class ZoneFileResolver:
             if target == name or target in path or len(path) == MAX_ALIASES:
                 return Unanswered(why=Why.CNAME_LOOP)
             path.append(target)
-            ttl = min(ttl or alias.ttl, alias.ttl)
+            ttl = min(ttl or read_ttl(alias.ttl), read_ttl(alias.ttl))
 
     def _find_zone(self, name: Name) -> _Zone | None:
         """Return the zone that contains a name.

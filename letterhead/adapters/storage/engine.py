@@ -65,8 +65,7 @@ def unavailable(what: str, why: object) -> Fault:
     return Fault(
         Kind.STORAGE_UNAVAILABLE,
         f"{what} could not be used: {why}.",
-        "Nothing was changed if the request was a read; repeat a write with the same Idempotency-Key. "
-        "If it lasts, look at the database's own log and its free disk space.",
+        "Check that the database runs and that this machine reaches it; look at its own log and its free disk space.",
     )
 
 

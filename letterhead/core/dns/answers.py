@@ -43,7 +43,7 @@ class Why(StrEnum):
     LAME = "lame"  # answered without authority for the zone
     BOGUS = "bogus"  # a validating resolver rejected the signatures
     TCP_BLOCKED = "tcp-blocked"  # truncated over UDP, nothing over TCP
-    TOO_LARGE = "too-large"  # more than 16 KB or 64 records (docs/threat-model.md: hostile DNS answers)
+    TOO_LARGE = "too-large"  # more strings or names than we read (docs/threat-model.md: hostile DNS answers)
     MALFORMED = "malformed"  # unreadable, wrong id, wrong question
     CNAME_LOOP = "cname-loop"  # a loop, or more than 8 steps
     NO_SERVERS = "no-servers"  # no delegation, or no address for any of its servers

@@ -11,6 +11,7 @@ from typing import assert_never
 import msgspec
 
 STRING_LIMIT = 255  # RFC 1035 3.3: a <character-string> holds at most 255 octets
+MAX_TTL = 2**31 - 1
 
 
 class Txt(msgspec.Struct, frozen=True, kw_only=True, tag="txt"):
@@ -67,6 +68,11 @@ class RRset(msgspec.Struct, frozen=True, kw_only=True):
     rdtype: str
     ttl: int
     rdatas: tuple[Rdata, ...]
+
+
+def read_ttl(seconds: int) -> int:
+    """Return a TTL as caches understand it: 0 where its most significant bit is set (RFC 2181 8)."""
+    return seconds if seconds <= MAX_TTL else 0
 
 
 def split_text(value: str) -> tuple[str, ...]:

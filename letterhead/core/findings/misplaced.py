@@ -116,13 +116,13 @@ def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match
         return None
     for aliases in aliases_of(rule_input, record):
         if _has_value(remove_name_escapes(aliases[0]), record):
-            return Match(places={"found": "CNAME"}, observed=(f"CNAME {aliases[0]}",))
+            return Match(places={"found": "CNAME", "held": aliases[0]}, observed=(f"CNAME {aliases[0]}",))
     for rdtype in candidate_names.other_types(record):
         texts = [
             text for text in display_texts(answers_at(rule_input, record.host, rdtype)) if _has_value(text, record)
         ]
         if texts:
-            return Match(places={"found": rdtype}, observed=tuple(texts))
+            return Match(places={"found": rdtype, "held": texts[0]}, observed=tuple(texts))
     return None
 
 
@@ -191,7 +191,8 @@ _DIAGNOSES: Final = (
         title="The {what} was published under a doubled name",
         meaning="Most panels append the domain to the name by themselves. Given the full name, they append it again.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name} (the form adds the rest by itself); its value is {expected}",
+        fix="Change the name of the record from {found} to {name} (the form adds the rest by itself); its value is "
+        "{expected}",
         reference="RFC 1034 3.1",
         holds=found_at(lambda given, record: candidate_names.doubled_names(record, given.plan), any_value=True),
     ),
@@ -200,7 +201,7 @@ _DIAGNOSES: Final = (
         title="The {what}'s name lacks its underscore",
         meaning="The underscore in the name is part of it: receivers look at exactly that name.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name}, with the underscore; its value is {expected}",
+        fix="Change the name of the record from {found} to {name}, with the underscore; its value is {expected}",
         reference="RFC 8552 1.1",
         holds=found_at(lambda _, record: candidate_names.names_without_underscore(record), any_value=True),
     ),
@@ -209,7 +210,7 @@ _DIAGNOSES: Final = (
         title="The {what} was published at another level",
         meaning="A part of the name was left out, so the record stands where nobody looks for it.",
         detail="The {rdtype} record stands at {found}, not at {host}.",
-        fix="Change the name of the record to {name} in the zone {zone}; its value is {expected}",
+        fix="Change the name of the record from {found} to {name} in the zone {zone}; its value is {expected}",
         reference="RFC 1034 3.1",
         holds=found_at(lambda given, record: candidate_names.levels(record, given.plan), any_value=False),
     ),
@@ -229,7 +230,8 @@ _DIAGNOSES: Final = (
         title="The {what} has the wrong type",
         meaning="The value is there, but in a record of another type, which receivers don't ask for.",
         detail="At {host} the value stands in a record of type {found}, not {rdtype}.",
-        fix="Delete the {found} record {name}, then add a {rdtype} record {name} with the value {expected} {where}",
+        fix="Delete the {found} record {name} that holds {held}, then add the {rdtype} record {name} with the value "
+        "{expected} {where}",
         reference="RFC 1035 3.2.2",
         holds=other_type,
     ),

@@ -5,6 +5,7 @@ What two programs could read in two ways is refused: the one would judge another
 """
 
 import re
+import unicodedata
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ _BARE: Final = re.compile(r" ?([qa]@a) ?")
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"  # RFC 5322 3.2.3, RFC 6532 3.2
 _DOT_ATOM: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SPECIAL_IN_COMMENT: Final = '("\\'
 _ENCODED_WORD: Final = re.compile(r"=\?[^?]*\?[BbQq]\?")
 
 
@@ -50,7 +52,10 @@ def parse_mailbox(text: str) -> Mailbox:
     if found is None:
         raise ValueError(_why_not(shape))
     at = found.start(1)
-    return _mailbox(tokens[at][1], tokens[at + 2][1])
+    local = tokens[at][1]
+    if local.startswith('"'):  # other programs read the address that they find within the quotes
+        raise ValueError("has a quoted part before the @, which two programs could read as two addresses")
+    return _mailbox(local, tokens[at + 2][1])
 
 
 def parse_path(text: str) -> Mailbox:
@@ -71,23 +76,29 @@ def safe_local(local: str, otherwise: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """Put a space in the place of each comment; they nest, and mean nothing within quotes (RFC 5322 3.2.2)."""
-    kept, depth, quoted, escaped = [], 0, False, False
+    """Put a space in the place of each comment; within quotes there is none (RFC 5322 3.2.2).
+
+    There may be one, without a sign that means something outside of it: some programs read on within.
+    """
+    kept, quoted, escaped, opened, comments = list[str](), False, False, False, 0
     for sign in text:
+        if opened:
+            if sign in _SPECIAL_IN_COMMENT:
+                raise ValueError(f"has a {sign} within a comment, where two programs could read two addresses")
+            opened = sign != ")"
+            continue
         if escaped:
             escaped = False
-        elif sign == "\\" and (quoted or depth):
+        elif sign == "\\" and quoted:
             escaped = True
-        elif sign == '"' and not depth:
+        elif sign == '"':
             quoted = not quoted
         elif sign == "(" and not quoted:
-            depth += 1
-        elif sign == ")" and depth:
-            depth -= 1
-            sign = " "
-        if not depth:
-            kept.append(sign)
-    if depth or quoted:
+            opened, sign, comments = True, " ", comments + 1
+        kept.append(sign)
+    if comments > 1:
+        raise ValueError("has several comments, which some programs do not tell from the address")
+    if opened or quoted:
         raise ValueError("has a comment or a quotation without an end")
     return "".join(kept)
 
@@ -107,7 +118,8 @@ def _why_not(shape: str) -> str:
 
 
 def _mailbox(local: str, domain: str) -> Mailbox:
-    if not (_DOT_ATOM.fullmatch(local) or _QUOTED.fullmatch(local)):
+    compatible = unicodedata.normalize("NFKC", local)  # a full-width @ becomes a plain one (UAX 15)
+    if not ((_DOT_ATOM.fullmatch(local) and _DOT_ATOM.fullmatch(compatible)) or _QUOTED.fullmatch(local)):
         raise ValueError("has signs before the @ that stand there only in quotes")
     if len(local.encode("utf-8", "surrogatepass")) > LOCAL_LIMIT:
         raise ValueError(f"has more than {LOCAL_LIMIT} octets before the @")

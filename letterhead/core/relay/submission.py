@@ -20,10 +20,34 @@ ONCE: Final = frozenset(  # RFC 5322 3.6
     {"from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date"}
 )
 TAKEN_AWAY: Final = frozenset({"bcc", "resent-bcc", "return-path"})  # RFC 5322 3.6.3, RFC 5321 4.4
+# Fields by which a provider or mail server takes orders: whose reputation and addresses to send with, whom else to
+# send to. They are the operator's to give. `STEERING` has the beginnings of names; beside each is what describes it.
+STEERING: Final = (
+    "x-ses-",  # docs.aws.amazon.com/ses/latest/dg/using-configuration-sets-in-email.html
+    "x-mailgun-",  # documentation.mailgun.com/docs/mailgun/user-manual/sending-messages
+    "x-pm-",  # postmarkapp.com/developer/user-guide/send-email-with-smtp
+    "x-mc-",  # mailchimp.com/developer/transactional/docs/smtp-integration
+    "x-msys-",  # developers.sparkpost.com/api/smtp
+    "x-mj-",  # dev.mailjet.com/email/guides/send-api-v31: SMTP headers
+    "x-mailjet-",
+    "x-mailin-",  # developers.brevo.com/docs/send-emails-via-smtp
+    "x-sib-",
+    "x-smtpeter-",  # github.com/CopernicaMarketingSoftware/Documentation, SMTP headers of SMTPeter
+    "x-emailit-",  # emailit.com/docs/email-api/headers-and-metadata
+    "x-greenarrow-",  # greenarrowemail.com/docs: X-GreenArrow-MailClass
+)
+STEERING_NAMES: Final = frozenset(
+    {
+        "x-smtpapi",  # twilio.com/docs/sendgrid/for-developers/sending-email/building-an-x-smtpapi-header
+        "x-virtual-mta",  # PowerMTA's user's guide: process-x-virtual-mta
+        "x-job",  # the same: process-x-job
+    }
+)
 _NAME: Final = re.compile(rb"([\x21-\x39\x3b-\x7e]{1,77}):")
 _BLANK: Final = re.compile(rb"\r\n[ \t]+(?=\r\n|\Z)")
 _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _HELO: Final = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
+_NOT_IN_HOST: Final = re.compile(rb"[^a-z0-9.-]+")
 _LINE: Final = 400  # characters of a reply's line: RFC 5321 4.5.3.1.5 allows 512 octets
 
 
@@ -148,7 +172,8 @@ def mailbox_in(message: SubmittedMessage, name: str) -> Mailbox | None:
 def complete_message(message: SubmittedMessage, trace: Trace, domain: str) -> bytes:
     """Return the message as it is relayed: with Received, Date and Message-ID, without what only its author may see.
 
-    Received is the trace field of RFC 5321 4.4; it has the client's HELO only where that can break nothing.
+    Received is the trace field of RFC 5321 4.4; it has the client's HELO only where that can break nothing. What steers
+    the next server is removed, and what claims to be an authentication result of ours.
     """
     there = {field.name for field in message.fields}
     helo = trace.helo if _HELO.fullmatch(trace.helo) else "unknown"
@@ -162,5 +187,13 @@ def complete_message(message: SubmittedMessage, trace: Trace, domain: str) -> by
         head.append(f"Date: {format_datetime(trace.at)}\r\n".encode())
     if "message-id" not in there:
         head.append(f"Message-ID: <{trace.id}@{domain}>\r\n".encode())
-    kept: Sequence[bytes] = [field.octets for field in message.fields if field.name not in TAKEN_AWAY]
+    kept: Sequence[bytes] = [field.octets for field in message.fields if not _is_taken_away(field, trace.host)]
     return b"".join([*head, *kept, message.rest])
+
+
+def _is_taken_away(field: SubmittedField, host: str) -> bool:
+    if field.name == "authentication-results":  # RFC 8601 5: those that name us may not come from others
+        # Its comments and quotes may hold anything, so that our name counts wherever it stands.
+        names = _NOT_IN_HOST.split(field.octets.replace(b"\\", b"").lower())
+        return host.lower().encode() in (name.strip(b".") for name in names)
+    return field.name in TAKEN_AWAY | STEERING_NAMES or field.name.startswith(STEERING)

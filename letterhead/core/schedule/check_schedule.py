@@ -38,6 +38,7 @@ FAILED: Final[IntervalTable] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
 PATIENCE: Final = 6  # inconclusive checks in a row after which a domain that may wait keeps its usual interval
 WATCHED: Final = 5 * SECOND
+LONGEST_NEGATIVE: Final = 3 * HOUR  # RFC 2308 5: no cache need believe for longer that something is missing
 JITTER: Final = 0.1
 RETRIES: Final = (
     0 * SECOND,
@@ -74,7 +75,9 @@ def next_check(
         jitter = -abs(jitter)
     at = now + wait * (1 + JITTER * jitter)
     if negative_until is not None and negative_until > at:
-        return negative_until, f"{reason}; not before resolvers forget that the record was missing"
+        return max(
+            at, min(negative_until, now + LONGEST_NEGATIVE)
+        ), f"{reason}; not before resolvers forget that the record was missing"
     return at, reason
 
 

@@ -143,7 +143,8 @@ def _failure_reasons(answers: Iterable[Answer]) -> set[Why | None]:
     return {answer.why if isinstance(answer, Unanswered) else None for answer in answers}
 
 
-def _first_reason(replies: Iterable[Reply]) -> str:
+def first_reason(replies: Iterable[Reply]) -> str:
+    """Return why the first of these servers that did not answer did not."""
     answers = (reply.answer for reply in replies)
     return next((each.detail or each.why.value for each in answers if isinstance(each, Unanswered)), "")
 
@@ -163,7 +164,7 @@ def find_no_nameservers(rule_input: RuleInput) -> Iterator[Finding]:
     at_resolvers = _failure_reasons(reply.answer for question in views for reply in seen.get(question, ())) or {None}
     unserved = bool(replies) and reasons <= NOT_SERVED and not is_resolver_failure(replies)
     if undelegated or (unserved and at_resolvers <= FAILURES):
-        reason = "it is not delegated" if undelegated else _first_reason(replies)
+        reason = "it is not delegated" if undelegated else first_reason(replies)
         servers = tuple(dict.fromkeys(each.perspective.server for each in replies if each.perspective.zone))
         match = Match(places={"reason": reason}, host=zone_name(rule_input), perspectives=servers)
         yield finding(NO_NAMESERVERS, rule_input, None, match)
@@ -184,7 +185,7 @@ def find_faulty_servers(rule_input: RuleInput) -> Iterator[Finding]:
     for diagnosis, causes in ((LAME, FAILURES | {Why.MALFORMED}), (UNREACHABLE, NO_REPLY)):
         for server, of_server in reasons.items():
             if None not in of_server and of_server & causes and (diagnosis is LAME or of_server <= NO_REPLY):
-                yield _server_finding(diagnosis, rule_input, server, _first_reason(by_server[server]))
+                yield _server_finding(diagnosis, rule_input, server, first_reason(by_server[server]))
 
 
 def _server_finding(diagnosis: Diagnosis, rule_input: RuleInput, server: str, reason: str = "") -> Finding:

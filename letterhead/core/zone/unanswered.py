@@ -1,6 +1,6 @@
 """Findings about records of which no answer came: which servers did not answer, and why. Never "missing"."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, assert_never
 
 import msgspec
@@ -9,7 +9,7 @@ from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, 
 from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, rejecting_replies
-from letterhead.core.zone.delegation import is_resolver_failure, zone_name
+from letterhead.core.zone.delegation import first_reason, is_resolver_failure, zone_name
 
 TIMEOUT = Diagnosis(
     code="zone.timeout",
@@ -53,10 +53,10 @@ TOO_LARGE = Diagnosis(
     code="zone.answer-too-large",
     severity=Severity.INCONCLUSIVE,
     title="The answer is too large to be read",
-    meaning="The name holds far more data than any mail record needs; we don't read it all, and receivers may not "
-    "either.",
-    detail="The answer for {asked} is over 16 KB or 64 records.",
-    fix="Remove the records that don't belong at {asked} {where}",
+    meaning="The name holds far more data than any mail record needs; we don't read it at all, and receivers may not "
+    "either. What stands there is not judged.",
+    detail="The answer for {asked} holds more than we read: {reason}.",
+    fix="Remove the records that don't belong at {asked} {where}; if the name is another's, ask whoever runs it",
     reference="RFC 7208 3.4",
 )
 BOGUS = Diagnosis(
@@ -127,6 +127,24 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             evidence=tuple(f"{each.result.record.rdtype} {each.result.record.host}: {each.reason}" for each in group),
         )
         yield finding(first.diagnosis, rule_input, first.result if host == first.result.record.host else None, match)
+    told = {each.result.record.host for group in groups.values() for each in group}
+    yield from find_too_large(rule_input, told)
+
+
+def find_too_large(rule_input: RuleInput, told: Collection[str]) -> Iterator[Finding]:
+    """Find further answers that a limit of ours kept unread, so that no advice about them could be given."""
+    names: dict[str, list[Reply]] = {}
+    for question, replies in rule_input.seen.items():
+        large = [each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.TOO_LARGE]
+        if large and question.name not in told:
+            names.setdefault(question.name, []).extend(large)
+    for name, large in names.items():
+        match = Match(
+            places={"asked": name, "reason": first_reason(large)},
+            host=name,
+            perspectives=tuple(dict.fromkeys(each.perspective.server for each in large)),
+        )
+        yield finding(TOO_LARGE, rule_input, None, match)
 
 
 def _failed_replies(rule_input: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:

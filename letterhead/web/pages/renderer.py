@@ -71,6 +71,7 @@ class PageRenderer:
         if fault.kind is Kind.UNAUTHORIZED:
             back = "" if request.method == "POST" else request.scope["path"]
             return redirect(context, "/sign-in", **({"next": back} if back else {}))
+        fault = errors.public_fault(fault)
         if fault.kind is Kind.NOT_FOUND and context.log.route == "none":
             fault = page_fault(context, fault.kind, "lost", path=request.scope["path"][:200])
         fix = fault.fix
