@@ -14,6 +14,7 @@ from letterhead.core.spf import topic
 from letterhead.core.spf.corrections import merge_records
 from letterhead.core.spf.lookups import MAX_NAMES, LookupTree, SpfErrorKind, count_lookups
 from letterhead.core.spf.record import MAX_TEXT, SyntaxProblem, parse_spf_record
+from letterhead.core.spf.spf_text import SpfText
 from tests.core import samples
 
 PLANNED = topic.planned_record("lh.acme.dev", "include:spf.mail.example")
@@ -295,7 +296,7 @@ def test_a_hostile_record_gives_few_findings() -> None:
     """However often a record repeats a fault, the list of findings stays readable."""
     text = "v=spf1 " + "ip4:10.0.0.1 ptr include:acme.dev " * 59 + "+all"
     assert len(text) < MAX_TEXT
-    subject = spf_advice.SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
+    subject = SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
     codes = [diagnosis.code for diagnosis, _ in spf_advice.find_advice(subject)]
     assert {"spf.private-address", "spf.ptr", "spf.include-loop", "spf.plus-all"} <= set(codes)
     assert max(codes.count(code) for code in codes) <= spf_advice.MAX_OF_CODE

@@ -126,9 +126,9 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
     `accepts` tells for its planned records whether an RRset is the right one; where that depends on other answers too,
     `accepts_seen` tells it given these (None: they did not come), and `needs` asks for them. For a record that is not
-    present the first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
-    `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
-    planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
+    present the first of `explains` that holds is the finding; of `advises` all that hold, for every record that was
+    answered. `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs
+    to no planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
     """
 
     name: str

@@ -19,7 +19,7 @@ _LEADING_ZEROS: Final = re.compile(r"/0+(?=[0-9])")
 _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 _FOREIGN: Final = re.compile(r"[^\x21-\x7e]+|[,;\"'`]+")
 _VERSION: Final = re.compile(
-    r"[^a-z0-9]{0,3}(?:v[^a-z0-9]{0,3})?(?:spf|sfp|psf)[^a-z0-9]?(?:1|10|2\.0)?(?![a-z0-9])", re.IGNORECASE
+    r"[^a-z0-9]{0,3}(?:v[^a-z0-9]{0,3})?(?:spf|sfp|psf)[^a-z0-9]?[0-9.]{0,4}(?![a-z0-9])", re.IGNORECASE
 )
 
 

@@ -28,9 +28,10 @@ from letterhead.core.findings.diagnosis import (
 from letterhead.core.plan.plan import AUTHORITATIVE, RESOLVERS, PlannedRecord, RecordId, RecordResult, Verdict
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import diagnoses as spf_diagnoses
-from letterhead.core.spf.advice import SpfText
+from letterhead.core.spf.corrections import correct_spelling
 from letterhead.core.spf.passing_terms import find_passing_terms
 from letterhead.core.spf.record import SyntaxProblem, Term, is_spf, parse_spf_record, spf_texts, texts
+from letterhead.core.spf.spf_text import SpfText
 
 
 def planned_record(mail_from: str, terms: str) -> PlannedRecord:
@@ -218,12 +219,26 @@ def includes_unanswered(rule_input: RuleInput, result: RecordResult) -> Match | 
     return subject.match(part=", ".join(names)) if names else None
 
 
+def _misplaced_rule(rule: DiagnosisRule) -> DiagnosisRule:
+    """Return a rule about a misplaced or spoilt record whose fix keeps the senders that the record names."""
+
+    def holds(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        match = rule.holds(rule_input, result)
+        records = [text for text in match.observed or () if is_spf(text)] if match else []
+        if match is None or match.expected is not None or len(records) != 1 or rule.diagnosis.code == ON_APEX.code:
+            return match
+        subject = replace(_at_mail_from(rule_input, result), texts=(records[0],))
+        return replace(match, expected=subject.complete(correct_spelling(records[0])))
+
+    return replace(rule, holds=holds)
+
+
 MISPLACED: Final = {rule.diagnosis.code: rule for rule in misplaced.rules("mail-from", accepts)}
 WHITESPACE: Final = MISPLACED.pop("mail-from.whitespace").diagnosis
 ON_APEX: Final = MISPLACED["mail-from.on-apex"].diagnosis
 EXPLAINS: Final = (
     DiagnosisRule(diagnosis=WHITESPACE, holds=leading_space),
-    *MISPLACED.values(),
+    *map(_misplaced_rule, MISPLACED.values()),
     DiagnosisRule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=planned_terms_after_all),
     *(_fault_rule(each) for each in spf_advice.FAULTS),
     DiagnosisRule(diagnosis=ON_APEX, holds=on_apex),  # also where it is one of several records there
