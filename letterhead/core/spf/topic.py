@@ -219,13 +219,19 @@ def includes_unanswered(rule_input: RuleInput, result: RecordResult) -> Match | 
     return subject.match(part=", ".join(names)) if names else None
 
 
+# Where the record at hand is moved or cleaned, its fix keeps what the record says; elsewhere the planned one is added.
+_KEPT: Final = ("name-doubled", "at-parent", "html-entities", "quoted", "escaped", "pasted-line")
+
+
 def _misplaced_rule(rule: DiagnosisRule) -> DiagnosisRule:
-    """Return a rule about a misplaced or spoilt record whose fix keeps the senders that the record names."""
+    """Return a rule whose fix keeps the senders that a misplaced or spoilt record names."""
+    if not rule.diagnosis.code.endswith(_KEPT):
+        return rule
 
     def holds(rule_input: RuleInput, result: RecordResult) -> Match | None:
         match = rule.holds(rule_input, result)
         records = [text for text in match.observed or () if is_spf(text)] if match else []
-        if match is None or match.expected is not None or len(records) != 1 or rule.diagnosis.code == ON_APEX.code:
+        if match is None or match.expected is not None or len(records) != 1:
             return match
         subject = replace(_at_mail_from(rule_input, result), texts=(records[0],))
         return replace(match, expected=subject.complete(correct_spelling(records[0])))
