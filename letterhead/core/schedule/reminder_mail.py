@@ -89,7 +89,7 @@ _WORDING: Final = {
     ),
     ReminderKind.FINDING: _Wording(
         subject="verified, but receivers may reject its mail",
-        wrong="{domain} stays verified, but since {since} its DNS has a fault for which receivers may reject its mail.",
+        wrong="{domain} stays verified, but since {since} something is wrong for which receivers may reject its mail.",
         do="Put right what is listed here. We look again by ourselves.",
     ),
 }
