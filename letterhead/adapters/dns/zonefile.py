@@ -3,6 +3,7 @@
 A text may hold several zones; each SOA starts one. Records that only one server has follow a comment of our own, up to
 the next one: `; @server ns2.acme.test` replaces the RRsets that it names, `; @server ns2.acme.test timeout` makes the
 server fail (with any value of `Why`), `; @resolver` does either for the resolvers' view, and `; @all` ends it.
+`; @resolver authentic` makes the resolvers' answers from this zone validated ones (the AD bit).
 """
 
 import re
@@ -17,6 +18,7 @@ import dns.rrset
 import dns.zonefile
 from dns.name import Name
 from dns.rdatatype import RdataType
+from msgspec.structs import replace
 
 from letterhead.adapters.dns.dnspython_values import name_from, name_text, rrset
 from letterhead.adapters.dns.interpret import MAX_ALIASES
@@ -78,6 +80,7 @@ class _Zone:
     sets: Sets = field(default_factory=dict)
     overrides: dict[str, Sets] = field(default_factory=dict)
     failures: dict[str, Why] = field(default_factory=dict)
+    signed: bool = False  # whether the resolvers have validated what they answer
     _nodes: dict[str, Nodes] = field(default_factory=dict)
 
     def node(self, who: str, name: Name) -> Mapping[RdataType, dns.rrset.RRset] | None:
@@ -141,7 +144,11 @@ class ZoneFileResolver:
             return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(error))),)
         match question.view:
             case View.RECURSIVE | View.ONE_RESOLVER:
-                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None), self._resolver),)
+                answer = self._answer(RESOLVER, name, rdtype, None)
+                zone = self._find_zone(name)
+                if zone is not None and zone.signed and not isinstance(answer, Unanswered | Delegated):
+                    answer = replace(answer, authentic=True)
+                return (_reply(question.view, answer, self._resolver),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
             case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:
@@ -275,7 +282,9 @@ class _ZoneTextReader:
         self._who = None if kind == "all" or name is None else name.lower().rstrip(".")
         if self._who is None or not self._zones:
             return
-        if why is None:
+        if (kind, why) == ("resolver", "authentic"):
+            self._zones[-1].signed = True
+        elif why is None:
             self._zones[-1].overrides.setdefault(self._who, {})
         elif why in set(Why):
             self._zones[-1].failures[self._who] = Why(why)

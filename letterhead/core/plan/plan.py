@@ -10,7 +10,10 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import (
+    Aliased,
     Found,
+    NoData,
+    NxDomain,
     Question,
     Reply,
     Seen,
@@ -118,7 +121,8 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
     is "unanswered" until the authoritative servers were asked too. What resolvers reject for its signatures is
-    "unanswered" whatever the servers say: receivers that validate do not see it.
+    "unanswered" whatever the servers say: receivers that validate do not see it. So is what the servers say without
+    proof where a resolver has validated that it is otherwise: anybody on the way may have forged it.
     """
     if rejecting_replies(record, seen):
         return unanswered_result(record)
@@ -127,9 +131,11 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
         if question in seen:
             if leaves_zone_text(seen, question):
                 return RecordResult(record=record, verdict=Verdict.ABSENT)
-            return _judge_replies(record, follow_aliases(seen, question), accepts)
+            result = _judge_replies(record, follow_aliases(seen, question), accepts)
+            return unanswered_result(record) if _is_disproved(result, seen, accepts) else result
     result = _judge_replies(record, at_resolvers(record, seen), accepts)
-    return result if result.verdict is Verdict.PRESENT else unanswered_result(record)
+    present = result.verdict is Verdict.PRESENT and not _is_disproved(result, seen, accepts)
+    return result if present else unanswered_result(record)
 
 
 def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
@@ -144,6 +150,26 @@ def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     bogus = tuple(each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.BOGUS)
     # One resolver with a stale trust anchor of its own proves nothing against several that validate.
     return bogus if len(bogus) >= len(answering(replies)) else ()
+
+
+def authenticated_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
+    """Return the resolvers' replies that they have validated, with records or with the proof that there are none."""
+    return tuple(
+        reply
+        for reply in at_resolvers(record, seen)
+        if isinstance(reply.answer, Found | Aliased | NoData | NxDomain) and reply.answer.authentic
+    )
+
+
+def _is_disproved(result: RecordResult, seen: Seen, accepts: Accepts) -> bool:
+    """Return whether all validated answers speak against a verdict: a stale one does not where a fresh one agrees."""
+    if result.verdict is Verdict.UNANSWERED or not result.agreed:
+        return False
+    proven = {
+        isinstance(reply.answer, Found) and accepts(result.record, reply.answer.rrset.rdatas)
+        for reply in authenticated_replies(result.record, seen)
+    }
+    return bool(proven) and (result.verdict is Verdict.PRESENT) not in proven
 
 
 def unanswered_result(record: PlannedRecord) -> RecordResult:
