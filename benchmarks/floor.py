@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 from msgspec import UNSET, UnsetType
 
-from letterhead.web.server import serve
+from letterhead.web.server import ServerSettings, serve
 
 SQL = """
 SELECT d.sender, d.status, d.last_sync, d.created_at, d.selector, d.public_key, d.mail_from, d.mail_from_status,
@@ -119,7 +119,7 @@ def from_sqlite(path: str | Path) -> Rows:
 
 async def serving(url: str, listener: socket.socket) -> None:
     if url.startswith("sqlite:"):
-        await serve(app(from_sqlite(url.removeprefix("sqlite:///"))), [listener])
+        await serve(app(from_sqlite(url.removeprefix("sqlite:///"))), [listener], ServerSettings())
         return
     statement = SQL.format(mark="$1")
 
@@ -127,7 +127,7 @@ async def serving(url: str, listener: socket.socket) -> None:
         """Resets nothing: no session state is ever set."""
 
     async with asyncpg.create_pool(url, min_size=10, max_size=10, reset=keep) as pool:
-        await serve(app(lambda digest: pool.fetch(statement, digest)), [listener])
+        await serve(app(lambda digest: pool.fetch(statement, digest)), [listener], ServerSettings())
 
 
 if __name__ == "__main__":

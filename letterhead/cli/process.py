@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import resource
 import socket
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,14 @@ from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from letterhead.config import HostPort, Settings
+    from letterhead.operations.connection_limits import DescriptorShares
 
 WAITING = 2048  # connections that the kernel holds for us
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 
 
 def load_settings(*, quiet: bool = False, of_system: bool = True) -> "Settings":
-    """Reads the settings and readies the process for keeping secrets: logs in one form, no core dumps.
+    """Read the settings and prepare the process: logs in one form, no core dumps, all descriptors that it may have.
 
     Without `of_system` the file of this machine's own service counts only where LETTERHEAD_CONFIG names it.
     """
@@ -28,7 +31,22 @@ def load_settings(*, quiet: bool = False, of_system: bool = True) -> "Settings":
     settings = config.read(os.environ, Path(), config.SYSTEM_FILE if of_system else None)
     write_logs(settings.log_format, quiet=quiet)
     assemble.forbid_core_dumps()
+    raise_descriptor_limit()
     return settings
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit on open descriptors to the hard one: systemd's default of 1,024 is meant for select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def listener_shares() -> "DescriptorShares":
+    """Return how many connections the listeners of this process may hold."""
+    from letterhead.operations.connection_limits import descriptor_shares
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return descriptor_shares(sys.maxsize if soft == resource.RLIM_INFINITY else soft)
 
 
 def run_in_loop(work: Coroutine[object, object, None]) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import listen, load_settings, run_in_loop
+from letterhead.cli.process import listen, listener_shares, load_settings, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -57,9 +57,13 @@ async def open_relay(deps: "Deps", settings: "Settings", listeners: "Listeners")
     """Open the relay's queue, and yield the task that relays until it is stopped; Fault `config-invalid`."""
     from letterhead import relay as relaying
     from letterhead.config import PostgresServer, is_loopback
+    from letterhead.operations.connection_limits import MOST_OF_RELAY_EACH
     from letterhead.wiring import relay as wiring_relay
 
+    connections = listener_shares().relay
     limits = relaying.RelaySettings(
+        clients=connections,
+        clients_each=min(connections // 4, MOST_OF_RELAY_EACH),
         max_size=settings.relay_max_size,
         connections=settings.relay_connections,
         rate=settings.rate_limit.per_second,

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import address, load_settings, open_listeners, run_in_loop
+from letterhead.cli.process import address, listener_shares, load_settings, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ async def serve_with(
     from letterhead.config import PostgresServer
     from letterhead.web import WebSettings
     from letterhead.web.app import create_app
+    from letterhead.web.server import ServerSettings
     from letterhead.web.server import serve as serve_web
 
     app = create_app(
@@ -178,7 +179,11 @@ async def serve_with(
     )
     if with_worker:
         background_tasks = (*background_tasks, lambda stop: working.run(deps, _worker_settings(settings), stop))
-    await serve_web(app, listeners, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
+    connections = listener_shares().api
+    server = ServerSettings(
+        connections=connections, connections_each=connections // 4, trusted_proxies=settings.trusted_proxies
+    )
+    await serve_web(app, listeners, server, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
 
 
 def _worker_settings(settings: "Settings") -> "WorkerSettings":

@@ -4,6 +4,7 @@
 - `values`: the types of their values, and how each is parsed.
 - `branding`: the same for the settings of the pages and of sign-in.
 - `key_zone`: the same for the operator's own zone.
+- `networks`: the same for networks.
 - `sources`: reading them from the environment and a TOML file.
 - `environment`: what the machine adds: the file of keys, and its resolvers.
 """

@@ -4,12 +4,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import msgspec
 
 from letterhead.config import branding, key_zone, values
 from letterhead.config.key_zone import TsigKey
+from letterhead.config.networks import read_networks
 from letterhead.config.values import (
     Exposure,
     HostPort,
@@ -46,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: SqliteFile | PostgresServer
     bind: HostPort
     public_url: str
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     provider: ProviderName
     ses_region: str | None
     ses_endpoint_url: str | None
@@ -163,6 +166,15 @@ TABLE = (
         values.read_public_url,
         "https://letterhead.example.com",
         "The URL under which people and clients reach the service: it stands in links.",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        "",
+        read_networks,
+        "127.0.0.1,10.0.0.0/8",
+        "Addresses and networks of your reverse proxies, with commas between. The client is then who they name in "
+        "`X-Forwarded-For`: in the audit, and in the limits on failed sign-ins and on connections.",
+        unset="none: every client has the address that its connection comes from",
     ),
     Setting(
         "PROVIDER",

@@ -190,7 +190,7 @@ def read_endpoint(text: str) -> HostPort:
 def read_resolvers(text: str) -> tuple[HostPort, ...]:
     """Parse resolvers' addresses, separated by commas, each with its port where that is not 53."""
     resolvers = []
-    for part in _parts(text):
+    for part in split_list(text):
         if is_address(part):
             resolvers.append(HostPort(_address(part), DNS_PORT))
             continue
@@ -328,12 +328,12 @@ def read_host(text: str) -> str:
 
 def read_hosts(text: str) -> tuple[str, ...]:
     """Parse host names, separated by commas; an empty text is no names."""
-    return tuple(read_host(part) for part in _parts(text)) if text else ()
+    return tuple(read_host(part) for part in split_list(text)) if text else ()
 
 
 def read_topics(text: str) -> tuple[str, ...]:
     """Parse ARNs of Amazon SNS topics, separated by commas; an empty text is no topics."""
-    topics = tuple(_parts(text)) if text else ()
+    topics = tuple(split_list(text)) if text else ()
     if not all(_TOPIC.fullmatch(topic) for topic in topics):
         raise ValueError("holds something other than ARNs like arn:aws:sns:eu-west-1:123456789012:letterhead")
     return topics
@@ -367,7 +367,8 @@ def without_password(text: str) -> str:
     return re.sub(r"(?i)(\w*password\s*=\s*)[^&\s]*", r"\1***", masked)
 
 
-def _parts(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
+    """Split a list at its commas."""
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise ValueError("has nothing between two commas, or a comma at an end")

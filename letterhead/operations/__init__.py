@@ -8,5 +8,5 @@ Each module declares at its top which parts of `Deps` it needs, as a protocol.
 - the provider and our own zone: `provider_work`, `provider_notifications`, `key_zone`, `reconcile`
 - what goes out: `webhooks`, `deliveries`, `reminders`, `relay`
 - running the service: `leases`, `health`, `self_monitoring`, `retention`, `rewrap`
-- shared by these: `ids`, `token_buckets`
+- shared by these, and by the listeners: `ids`, `token_buckets`, `connection_limits`
 """

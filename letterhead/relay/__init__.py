@@ -2,6 +2,7 @@
 
 Who may send, and what a message must be like, is decided in `operations/relay.py`; SMTP itself is aiosmtpd.
 
+- `accept`: the accept of connections, counted before their first octet.
 - `smtp_connection`: one client's connection, over aiosmtpd.
 - `submission_handler`: the replies to AUTH, MAIL, RCPT and DATA.
 - `delivery_loop`: the deliveries from the queue.
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from letterhead.operations.connection_limits import MOST_OF_RELAY, MOST_OF_RELAY_EACH
 from letterhead.ports.deps import Deps
 from letterhead.ports.relay import RelayDeps
+from letterhead.relay.accept import accept_connections
 from letterhead.relay.delivery_loop import DeliveryLoop
-from letterhead.relay.smtp_connection import SmtpConnection, SmtpConnections
+from letterhead.relay.smtp_connection import SmtpConnections
 from letterhead.relay.submission_handler import SubmissionHandler
 
 log = structlog.get_logger()
@@ -34,8 +37,8 @@ class RelaySettings:
     connections: int  # to the smart host
     rate: float = 50.0
     burst: int = 100
-    clients: int = 200  # connections at once
-    clients_each: int = 50  # of these from one address
+    clients: int = MOST_OF_RELAY  # connections at once, on all ports
+    clients_each: int = MOST_OF_RELAY_EACH  # of these from one network
     in_clear: bool = False  # API keys are taken without TLS
     timeout: float = 300.0  # seconds: RFC 5321 4.5.3.2.7
     remember_callers: float = 0.8  # seconds; a revoked key is dead within 1 s (SECURITY.md)
@@ -62,22 +65,19 @@ async def run(
     await outgoing.load()
     connections = SmtpConnections(settings, listeners.context)
     handler = SubmissionHandler(deps, relaying, settings, outgoing)
-    loop = asyncio.get_running_loop()
-    servers = [
-        await loop.create_server(lambda: SmtpConnection(connections, handler, secure=False), sock=listeners.plain)
-    ]
-    if listeners.secure is not None:
-        secure = await loop.create_server(
-            lambda: SmtpConnection(connections, handler, secure=True), sock=listeners.secure, ssl=listeners.context
-        )
-        servers.append(secure)
     log.info("relay.started", host=relaying.host, waiting=outgoing.waiting)
     async with asyncio.TaskGroup() as group:
         group.create_task(outgoing.run(stop))
         group.create_task(_reload_certificate(listeners, stop))
+        accepting = [group.create_task(accept_connections(listeners.plain, connections, handler))]
+        if listeners.secure is not None:
+            secure = accept_connections(listeners.secure, connections, handler, listeners.context)
+            accepting.append(group.create_task(secure))
         await stop.wait()
-        for server in servers:
-            server.close()
+        connections.closing = True
+        for task in accepting:
+            task.cancel()
+        await asyncio.wait(accepting)
         await connections.close_all(CLOSE_WITHIN)
     log.info("relay.stopped", waiting=outgoing.waiting)
 

@@ -12,13 +12,13 @@ import asyncio
 import logging
 import re
 import ssl
-from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from letterhead.core.relay.submission import SubmissionRefused
+from letterhead.operations.connection_limits import ConnectionLimits
 from letterhead.operations.relay import SmtpEnvelope
 from letterhead.relay.submission_handler import SmtpClientSession, SubmissionHandler
 
@@ -37,35 +37,27 @@ CLOSING = "421 4.3.2 We are closing; send it again in a moment."
 
 
 class SmtpConnections:
-    """The open connections, in all and by client address."""
+    """The open connections of all ports of the relay."""
 
     def __init__(self, settings: "RelaySettings", context: ssl.SSLContext | None) -> None:
         self.settings, self.context = settings, context
+        self._limits = ConnectionLimits(settings.clients, settings.clients_each)
         self._open: set[SmtpConnection] = set()
-        self._each: Counter[str] = Counter()
         self.closing = False
         self._empty = asyncio.Event()
 
     def add(self, connection: "SmtpConnection") -> bool:
-        """Add a connection; return False where there are too many."""
-        settings = self.settings
-        if (
-            self.closing
-            or len(self._open) >= settings.clients
-            or self._each[connection.address] >= settings.clients_each
-        ):
+        """Add a connection that was accepted just now; return False where there are too many."""
+        if self.closing or not self._limits.add(connection.address):
             return False
         self._open.add(connection)
-        self._each[connection.address] += 1
         return True
 
     def remove(self, connection: "SmtpConnection") -> None:
-        """Remove a connection that ended."""
+        """Remove a connection that ended; aiosmtpd may say so twice."""
         if connection in self._open:
             self._open.remove(connection)
-            self._each[connection.address] -= 1
-            if not self._each[connection.address]:
-                del self._each[connection.address]
+            self._limits.remove(connection.address)
         if not self._open:
             self._empty.set()
 
@@ -86,14 +78,13 @@ class SmtpConnections:
 class SmtpConnection(SMTP):
     """One client's connection."""
 
-    def __init__(self, connections: SmtpConnections, handler: SubmissionHandler, *, secure: bool) -> None:
+    def __init__(self, connections: SmtpConnections, handler: SubmissionHandler, address: str, *, secure: bool) -> None:
         settings = connections.settings
-        self._connections, self._handler, self._secure = connections, handler, secure
-        self.address = "unknown"
+        self._connections, self._handler, self._secure, self.address = connections, handler, secure, address
         self._client_transport: asyncio.WriteTransport | None = None
         self._last_octet = b""  # the last octet that came, where it is a CR
         self._in_data, self._octets = False, 0
-        self._has_bare_octets, self._is_counted, self._is_closed = False, False, False
+        self._has_bare_octets, self._is_closed = False, False
         super().__init__(
             _SmtpHooks(handler, secure=secure),
             data_size_limit=settings.max_size,
@@ -112,16 +103,8 @@ class SmtpConnection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start a connection; aiosmtpd calls this again after STARTTLS."""
-        self._client_transport = writable = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
+        self._client_transport = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass
         self._last_octet, self._octets = b"", 0
-        if not self._is_counted:
-            self.address = str((transport.get_extra_info("peername") or ["unknown"])[0])
-            self._is_counted = self._connections.add(self)
-        if not self._is_counted:
-            self._is_closed = True
-            writable.write(b"421 4.7.0 Too many connections; come back in a moment.\r\n")
-            writable.close()
-            return
         super().connection_made(transport)
         assert self._handler_coroutine is not None  # noqa: S101 made just now
         # Retrieved, so that asyncio logs nothing: a client that disconnects is no error.

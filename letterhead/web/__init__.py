@@ -31,7 +31,8 @@ from dataclasses import dataclass
 
 from letterhead.core.secret import Secret
 
-STOPPING = "letterhead.stopping"  # in the lifespan state: the event that the server sets when it begins to stop
+# In the lifespan state: the event that the server sets when it begins to stop, and the limits on connections.
+STOPPING, CONNECTION_LIMITS = "letterhead.stopping", "letterhead.connection_limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

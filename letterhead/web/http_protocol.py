@@ -13,7 +13,7 @@ from uuid import uuid4
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from letterhead.errors import Fault, Kind
-from letterhead.web import errors
+from letterhead.web import CONNECTION_LIMITS, errors
 
 HEAD_BYTES, HEAD_FIELDS = 16_384, 64
 MESSAGE_SECONDS, LINGER_SECONDS, STOP_SECONDS = 10.0, 1.0, 0.3
@@ -21,6 +21,12 @@ MESSAGE_SECONDS, LINGER_SECONDS, STOP_SECONDS = 10.0, 1.0, 0.3
 MALFORMED = Fault(Kind.REQUEST_MALFORMED, "The bytes received are not a valid HTTP request.", "Use an HTTP library.")
 HEAD_TOO_LARGE = Fault(
     Kind.HEADERS_TOO_LARGE, f"The head is over {HEAD_BYTES} bytes or {HEAD_FIELDS} fields.", "Send less of it."
+)
+TOO_MANY = Fault(
+    Kind.TOO_MANY_REQUESTS,
+    "Too many connections are open from your network, or in all.",
+    "Keep fewer open, and try again in a moment.",
+    retry_after=1,
 )
 TOO_SLOW = Fault(Kind.REQUEST_TOO_SLOW, f"The request took over {MESSAGE_SECONDS:g} s.", "Send it in one go.")
 
@@ -41,12 +47,22 @@ class EnvelopeProtocol(HttpToolsProtocol):
     parser_fault = MALFORMED  # the answer to an error of the parser
     refusal: Refusal | None = None
     deadline: asyncio.TimerHandle | None = None
+    counted_as: str | None = None  # the address that this connection is counted for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        address = self.client[0] if self.client else "unknown"
+        if not self.app_state[CONNECTION_LIMITS].add(address):
+            transport.write(response_of(TOO_MANY))
+            transport.close()  # at once, also where it loses the response: one more must cost nothing
+            return
+        self.counted_as = address
         self.deadline = self.loop.call_later(MESSAGE_SECONDS, self.expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.counted_as is not None:
+            self.app_state[CONNECTION_LIMITS].remove(self.counted_as)
+            self.counted_as = None
         self.clear_deadline()
         super().connection_lost(exc)
 
@@ -131,13 +147,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         super().connection_lost(ConnectionAbortedError())  # for an endpoint that waits for the rest of a body
-        status, tracking_id = HTTPStatus(errors.status_of(fault.kind)), str(uuid4())
-        body = errors.envelope(fault, tracking_id)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nx-tracking-id: {tracking_id}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self.transport.write(response_of(fault))
         self.transport.write_eof()
         self.transport.resume_reading()
         # RFC 9112 9.6: closing over unread octets would reset the connection and lose the response.
@@ -154,3 +164,18 @@ class EnvelopeProtocol(HttpToolsProtocol):
     def close_if_idle(self) -> None:
         if not self.in_message and not self.responses:
             self.transport.close()
+
+
+def response_of(fault: Fault) -> bytes:
+    """Return the response of a fault as octets, the last of its connection."""
+    status, tracking_id = HTTPStatus(errors.status_of(fault.kind)), str(uuid4())
+    body = errors.envelope(fault, tracking_id)
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-tracking-id": tracking_id,
+        "connection": "close",
+        **errors.headers_of(fault),
+    }
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -5,12 +5,15 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import uvicorn
 from uvicorn._types import ASGIApplication
 
-from letterhead.web import STOPPING
+from letterhead.operations.connection_limits import ConnectionLimits, Network
+from letterhead.web import CONNECTION_LIMITS, STOPPING
 from letterhead.web.http_protocol import EnvelopeProtocol
 
 GRACE_SECONDS = 15  # for responses under way at the stop
@@ -18,29 +21,53 @@ GRACE_SECONDS = 15  # for responses under way at the stop
 BackgroundTask = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Limits on open connections, and the proxies whose X-Forwarded-For names the client."""
+
+    connections: int = 1024
+    connections_each: int = 256  # of these from one network, unless it is a proxy
+    trusted_proxies: tuple[Network, ...] = ()
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that leaves signals to its caller, and notifies event streams when it stops."""
 
-    def __init__(self, app: ASGIApplication) -> None:
+    def __init__(self, app: ASGIApplication, settings: ServerSettings | None = None) -> None:
+        settings = settings or ServerSettings()
+        proxies = with_mapped(settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
                 app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error",
-                access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS,
+                access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
+                proxy_headers=bool(proxies), forwarded_allow_ips=[str(each) for each in proxies],
             )
         )  # fmt: skip
         self.stopping = asyncio.Event()
+        self.limits = ConnectionLimits(settings.connections, settings.connections_each, settings.trusted_proxies)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.lifespan.state[STOPPING] = self.stopping  # each request's scope gets a copy of this state
+        # Each request's scope gets a copy of this state.
+        self.lifespan.state |= {STOPPING: self.stopping, CONNECTION_LIMITS: self.limits}
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()
         await super().shutdown(sockets)
+
+
+def with_mapped(networks: Sequence[Network]) -> list[Network]:
+    """Add the IPv4-mapped form of each IPv4 network, which a socket on `::` shows (RFC 4291 2.5.5.2)."""
+    mapped = [
+        IPv6Network((f"::ffff:{each.network_address}", 96 + each.prefixlen))
+        for each in networks
+        if isinstance(each, IPv4Network)
+    ]
+    return [*networks, *mapped]
 
 
 def disable_nagle(listener: socket.socket) -> None:
@@ -51,11 +78,16 @@ def disable_nagle(listener: socket.socket) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-async def serve(app: ASGIApplication, listeners: Sequence[socket.socket], *background_tasks: BackgroundTask) -> None:
+async def serve(
+    app: ASGIApplication,
+    listeners: Sequence[socket.socket],
+    settings: ServerSettings,
+    *background_tasks: BackgroundTask,
+) -> None:
     """Run `app` and the tasks until SIGTERM or SIGINT: responses end first, then the tasks see `stop` set."""
     for listener in listeners:
         disable_nagle(listener)
-    server, stop, loop = Server(app), asyncio.Event(), asyncio.get_running_loop()
+    server, stop, loop = Server(app, settings), asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     async with asyncio.TaskGroup() as group:

@@ -18,9 +18,10 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.ports.provider import ProviderNotifications
+from letterhead.ports.resolver import Resolver
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
-from letterhead.web.server import Server, disable_nagle
+from letterhead.web.server import Server, ServerSettings, disable_nagle
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
 
@@ -64,11 +65,14 @@ async def running(
     limits: Limits | None = None,
     notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
+    server: ServerSettings | None = None,
+    resolver: Resolver | None = None,
+    provider: SimulatedProvider | None = None,
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
-    provider = SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Overrides(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
+    provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
+    stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         disable_nagle(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -76,13 +80,15 @@ async def running(
             token = Secret(OPERATOR_TOKEN.encode())
             settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))
             app = create_app(world.deps, settings)
-            async with served(app, listener):
+            async with served(app, listener, server):
                 yield Installation(world, provider, url)
 
 
 @asynccontextmanager
-async def served(app: Callable[..., Awaitable[None]], listener: socket.socket) -> AsyncIterator[None]:
-    server = Server(app)
+async def served(
+    app: Callable[..., Awaitable[None]], listener: socket.socket, settings: ServerSettings | None = None
+) -> AsyncIterator[None]:
+    server = Server(app, settings)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 uvicorn offers nothing to wait for
         await asyncio.sleep(0.005)

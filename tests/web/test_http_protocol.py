@@ -3,10 +3,13 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.web.conftest import Installation
+from letterhead.config.networks import read_networks
+from letterhead.web.server import ServerSettings
+from tests.web.conftest import Installation, running
 
 GOOD = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
 RUNNING = b'{"message":"Letterhead is running."}'
@@ -112,3 +115,47 @@ async def test_an_upgrade_is_the_plain_request(house: Installation) -> None:
     answer = await exchange(house, GOOD[:-2] + upgrade)
     assert statuses(answer) == [200]
     assert answer.endswith(RUNNING)
+
+
+async def test_connections_of_one_network(tmp_path: Path) -> None:
+    """One too many is told so and closed; those that end make room."""
+    async with running(tmp_path, server=ServerSettings(connections=10, connections_each=2)) as house:
+        host, port = house.url.removeprefix("http://").split(":")
+        held = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        refused = await exchange(house)
+        assert (statuses(refused), code(refused)) == ([429], "too-many-requests")
+        assert b"\r\nRetry-After: 1\r\n" in refused
+        elsewhere = await asyncio.open_connection(host, int(port), local_addr=("127.0.0.2", 0))
+        elsewhere[1].write(GOOD)
+        assert (await elsewhere[0].readline()).startswith(b"HTTP/1.1 200")
+        for _, writer in (*held, elsewhere):
+            writer.close()
+        for _, writer in (*held, elsewhere):
+            await writer.wait_closed()
+        last = GOOD[:-2] + b"Connection: close\r\n\r\n"
+        deadline = asyncio.get_running_loop().time() + 20
+        while (answered := statuses(await exchange(house, last))) == [429]:
+            assert asyncio.get_running_loop().time() < deadline
+        assert answered == [200]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "claimed", "counted"),
+    [
+        ("", "192.0.2.7", "127.0.0.1"),
+        ("127.0.0.1", "192.0.2.7", "192.0.2.7"),
+        ("127.0.0.0/8,10.0.0.0/8", "198.51.100.9, 192.0.2.7, 10.1.2.3", "192.0.2.7"),
+        ("10.0.0.0/8", "192.0.2.7", "127.0.0.1"),
+    ],
+)
+async def test_the_client_behind_a_proxy(tmp_path: Path, proxies: str, claimed: str, counted: str) -> None:
+    """Failed sign-ins count for whom a trusted proxy names: the last address in the field that is no proxy's."""
+    server = ServerSettings(trusted_proxies=read_networks(proxies))
+    async with (
+        running(tmp_path, server=server, failure_rate=0.01, failure_burst=1) as house,
+        house.client("x") as client,
+    ):
+        headers = {"X-Forwarded-For": claimed}
+        responses = [await client.get("/domains", headers=headers) for _ in range(2)]
+        assert [each.status_code for each in responses] == [401, 429]
+        assert counted in responses[1].json()["error"]["message"]
