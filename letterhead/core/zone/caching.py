@@ -7,12 +7,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View, answering
+from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.dns_hosts import duration
-from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict, authenticated_replies, rejecting_replies
+from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict, authenticated_replies
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NEGATIVE = Diagnosis(
@@ -72,8 +72,10 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             replies = authoritative_replies(rule_input, result.record)
             if any(reply.perspective.view is not View.RECURSIVE for reply in replies):
                 yield from find_cached(rule_input, result)
-        elif result.verdict is Verdict.UNANSWERED:
-            yield from find_contradicted(rule_input, result)
+        elif result.disproved:
+            match = _match_cached(rule_input, authenticated_replies(result.record, rule_input.seen))
+            places = {**match.places, "asked": result.record.host}
+            yield finding(CONTRADICTED, rule_input, result, replace(match, places=places))
     yield from find_long_negative_ttl(rule_input)
 
 
@@ -95,17 +97,6 @@ def find_cached(rule_input: RuleInput, result: RecordResult) -> Iterator[Finding
     for diagnosis, replies in ((NEGATIVE, missing), (STALE, old)):
         if replies:
             yield finding(diagnosis, rule_input, result, _match_cached(rule_input, replies))
-
-
-def find_contradicted(rule_input: RuleInput, result: RecordResult) -> Iterator[Finding]:
-    """Find the resolvers whose validated answers kept the servers' from counting: these were answers, too."""
-    record, seen = result.record, rule_input.seen
-    questions = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
-    answered = any(answering(follow_aliases(seen, question)) for question in questions)
-    replies = authenticated_replies(record, seen)
-    if answered and replies and not rejecting_replies(record, seen):
-        match = _match_cached(rule_input, replies)
-        yield finding(CONTRADICTED, rule_input, result, replace(match, places={**match.places, "asked": record.host}))
 
 
 def _match_cached(rule_input: RuleInput, replies: Sequence[Reply]) -> Match:
