@@ -84,6 +84,11 @@ class SqlDomains:
         """Return the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def is_selector_of_others(self, domain: Domain) -> bool:
+        """Tell whether another account had this domain's selector while it held the name."""
+        owned = {"sender": domain.sender, "selector": domain.selector, "account_id": domain.account_id}
+        return bool(await self._engine.read("selector_of_others", **owned))
+
     async def held_domains(self, after: str, limit: int) -> list[Domain]:
         """Return domains of all accounts that hold their names, in the order of the names after `after`."""
         return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
@@ -152,7 +157,7 @@ class SqlDomains:
         return next((rows.stored_check(row) for row in await self._engine.read("check", id=check_id)), None)
 
     async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
-        """Add a domain in one transaction, within the account's limits and with a selector never used at this name.
+        """Add a domain in one transaction, within the account's limits and with a selector that it never used there.
 
         Raise Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), or
         `not-found` where the account is gone.
@@ -279,6 +284,8 @@ class SqlDomains:
         for new in (update.new_key, update.second_key):
             if new is not None:
                 await _add_spare_key(session, domain, new)
+        if domain.is_holder and domain.key_delegation is None:
+            await session.rows("hold_selectors", sender=domain.sender, account_id=domain.account_id)
         if update.previous_selector is not None:
             await session.rows("add_previous_key", domain_id=domain.id, selector=update.previous_selector)
             await session.rows("set_signing_key", domain_id=domain.id, selector=domain.selector)
@@ -332,13 +339,17 @@ async def _add_intents(session: DatabaseSession, domain: Domain, effects: Sequen
 
 
 async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
-    """Mark a selector as used at this name for ever; delegated selectors repeat, with a new token in the claim."""
+    """Mark a selector as used by the account at this name for ever.
+
+    Other accounts are not asked: the answer would tell who has the name, and a stranger's claim would use selectors up.
+    Delegated selectors repeat, with a new token in the claim.
+    """
     if domain.key_delegation is not None:
         return
     if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
         raise Fault(
             Kind.SELECTOR_USED,
-            f"The selector {selector} was used for {domain.sender} before.",
+            f"Your account used the selector {selector} for {domain.sender} before.",
             "Choose another selector: one is never used twice, so that an old key can't come back.",
         )
 
