@@ -48,7 +48,7 @@ def check(
     expect
         A JSON file with the records that should be there: {"records": [{"id", "host", "recordType", "recordValue"}]}.
     zone
-        A zone file to look at instead of the network; begins with $ORIGIN.
+        A zone file to look at instead of the network, as a DNS host exports it.
     resolver
         A recursive resolver to ask, host[:port]; may be given several times. Without one, this machine's own.
     authoritative_port
@@ -95,7 +95,7 @@ def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, On
     from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
-        resolver = ZoneFileResolver(read_text(path, "The zone file"))
+        resolver = ZoneFileResolver(read_text(path, "The zone file"), asked=request.sender)
     except Fault as fault:
         raise Fault(fault.kind, f"{path}: {fault.detail}", fault.fix) from fault
     sender = request.sender
@@ -103,13 +103,24 @@ def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, On
         holds = f"holds {', '.join(resolver.zones)}" if resolver.zones else "holds no zone"
         fix = f"Name the file of the zone that {sender} lies in; it begins with $ORIGIN and the zone's name."
         raise Fault(Kind.CONFIG_INVALID, f"{path} {holds}, which says nothing about {sender}.", fix)
-    deps = OneOffDeps(resolver=resolver, hosts=load_hosts(), now=_now, special_use=_special_use())
+    deps = OneOffDeps(
+        resolver=resolver, hosts=load_hosts(), now=_now, special_use=_special_use(), zone_text=resolver.notes
+    )
     if request.records or request.selectors:
         return deps, request
-    end = f"._domainkey.{sender}"
-    return deps, replace(
-        request, selectors=tuple(name.removesuffix(end) for name in resolver.owners if name.endswith(end))
-    )
+    zone_name = max((zone for zone in resolver.zones if f".{sender}".endswith(f".{zone}")), key=len)
+    return deps, replace(request, selectors=_selectors_in(resolver.owners, sender, zone_name))
+
+
+def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, ...]:
+    """Return the selectors of the sender that a zone text holds, also where the final dot of a full name is missing.
+
+    Such a name is doubled: mail._domainkey.acme.dev.acme.dev. The rules for misplaced records then find it.
+    """
+    # Longest first: of a doubled name, what stands before the first `._domainkey`.
+    ends = (f"._domainkey.{sender}.{zone}", f"._domainkey.{sender}.{sender}", f"._domainkey.{sender}")
+    found = ((owner, end) for owner in owners for end in ends if owner.endswith(end))
+    return tuple(dict.fromkeys(owner.removesuffix(end) for owner, end in found))
 
 
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":

@@ -1,12 +1,13 @@
 """The file that `check --expect` reads: the records that should be published, as JSON."""
 
+import codecs
 import re
 from pathlib import Path
 
 import idna
 import msgspec
 
-from letterhead.core.plan.plan import PlannedRecord, RecordId
+from letterhead.core.plan.plan import ANY_KEYS, PlannedRecord, RecordId
 from letterhead.errors import Fault, Kind
 
 MOST_RECORDS = 16
@@ -15,11 +16,12 @@ _EXAMPLE = (
     '{"records": [{"id": "dkim", "host": "lh1._domainkey.acme.dev", "recordType": "TXT", "recordValue": "v=DKIM1; …"}]}'
 )
 _RDTYPES = {
-    RecordId.DKIM: ("TXT", "CNAME"),
+    **dict.fromkeys(ANY_KEYS, ("TXT", "CNAME")),
     RecordId.MAIL_FROM_MX: ("MX",),
     RecordId.MAIL_FROM_SPF: ("TXT",),
     RecordId.DMARC: ("TXT",),
 }
+_REQUIRED = (RecordId.DKIM, RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)  # no mail depends on the others
 
 
 class _ExpectedRecord(msgspec.Struct, rename="camel"):
@@ -59,7 +61,7 @@ def read_expected(path: Path) -> tuple[PlannedRecord, ...]:
             rdtype=rdtype,
             value=value.rstrip(".").lower() if rdtype in ("MX", "CNAME") else value,
             priority=priority,
-            required=record.id is not RecordId.DMARC if record.required is None else record.required,
+            required=record.id in _REQUIRED if record.required is None else record.required,
         )
         parsed.append(planned)
     return tuple(parsed)
@@ -82,13 +84,29 @@ def _parse_owner(path: Path, at: int, host: str) -> str:
 def read_text(path: Path, what: str) -> str:
     """Return the text of a file of the user's; Fault `config-invalid` where it can't be read."""
     try:
-        return path.read_text("utf-8-sig")
+        octets = path.read_bytes()
     except OSError as error:
         fix = "Name a file that is there and that this user may read."
         raise Fault(Kind.CONFIG_INVALID, f"{what}, {path}, can't be read: {error.strerror}.", fix) from error
+    encoding = _encoding(octets)
+    try:
+        return octets.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        detail = f"{what}, {path}, is no UTF-8 text: octet {error.start + 1} is {error.object[error.start]:#04x}."
+        name = encoding.upper()
+        detail = f"{what}, {path}, is no {name} text: octet {error.start + 1} is {octets[error.start]:#04x}."
         raise Fault(Kind.CONFIG_INVALID, detail, "Save it as UTF-8.") from error
+
+
+def _encoding(octets: bytes) -> str:
+    """Return the encoding of a text by its byte-order mark, or by where the first letter has a zero octet."""
+    start = octets[:4]
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        return "utf-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in start[:2]:  # PowerShell and Windows DNS tools write UTF-16 with and without a mark
+        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+    return "utf-8"
 
 
 def _new_fault(path: Path, why: str) -> Fault:

@@ -15,6 +15,7 @@ from letterhead.core.check import check
 from letterhead.core.check.check import CheckJudgement
 from letterhead.core.dns.answers import Found, NxDomain, Question, Reply, Seen, View
 from letterhead.core.dns.records import Rdata
+from letterhead.core.dns.zone_text import ZoneTextNotes
 from letterhead.core.findings.diagnosis import History, Severity
 from letterhead.core.names.domain_names import SPECIAL_TLDS
 from letterhead.core.names.host_names import UNUSED_LABEL
@@ -33,14 +34,21 @@ COMMON_SELECTORS = (
 )
 
 
+NO_NOTES = ZoneTextNotes()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOffDeps:
-    """What a one-off check needs; `special_use`: names of special-use domains (RFC 6761) resolve there."""
+    """What a one-off check needs; `special_use`: names of special-use domains (RFC 6761) resolve there.
+
+    `zone_text` are the notes on the zone text that is looked at in place of the network.
+    """
 
     resolver: Resolver
     hosts: Sequence[DnsHost]
     now: Clock
     special_use: bool = False
+    zone_text: ZoneTextNotes = NO_NOTES
 
 
 class OneOffCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +95,7 @@ async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:
     delegated = delegation(request.sender, seen)
     # Where somebody answers for a special-use name, it is checked like any other, and reported as one.
     special_use = deps.special_use or delegated is not None
-    history = History(taken_at=deps.now(), special_use=special_use)
+    history = History(taken_at=deps.now(), special_use=special_use, zone_text=deps.zone_text)
     asked = DnsRequest(plan=plan, history=history)
     seen = await ask_until_answered(deps.resolver, asked, seen=seen, allowed=allowed)
     judgement = check.examine(plan, seen, deps.hosts, history)
@@ -108,7 +116,10 @@ async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:
 
 
 def _plan(request: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:
-    """Plan the records that were given, and a record of any valid value for what was only named."""
+    """Plan the records that were given, and a record of any valid value for what was only named.
+
+    DMARC is always looked at, as advice: what was given says what must be there, not what may not be seen.
+    """
     delegated = delegation(request.sender, seen)
     # A registry's own zone is nobody's to edit.
     zone = delegated.zone if delegated is not None and "." in delegated.zone else request.sender
@@ -116,7 +127,7 @@ def _plan(request: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:
     if not request.records:
         return named
     given = {(each.id, each.host) for each in request.records}
-    added = (each for each in named.records if not each.exact and (each.id, each.host) not in given)
+    added = (each for each in named.records if (each.id, each.host) not in given)
     return replace(named, records=(*request.records, *added))
 
 

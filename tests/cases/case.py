@@ -127,6 +127,7 @@ def examine(case: Case) -> tuple[CheckJudgement, int]:
 
 
 async def _examine(case: Case) -> tuple[CheckJudgement, int]:
-    resolver = ZoneFileResolver(case.text, resolver=RESOLVER)
-    seen = await ask_until_answered(resolver, DnsRequest(plan=case.plan, history=case.history))
-    return check.examine(case.plan, seen, history=case.history), len(seen)
+    resolver = ZoneFileResolver(case.text, resolver=RESOLVER, asked=case.plan.zone)
+    history = replace(case.history, zone_text=resolver.notes)
+    seen = await ask_until_answered(resolver, DnsRequest(plan=case.plan, history=history))
+    return check.examine(case.plan, seen, history=history), len(seen)

@@ -16,6 +16,7 @@ from tests.rigs.command import Result, letterhead
 HEAD = "$ORIGIN acme.dev.\n$TTL 1h\n@ IN SOA ns1 host ( 1 7200\n 3600 1209600 600 )\n  NS ns1\nns1 A 192.0.2.1\n"
 RECORDS = {record.id.value: record for record in samples.plan().records}
 LINES = {name: zone_line(each.host, each.rdtype, each.value, each.priority) for name, each in RECORDS.items()}
+KEY_DATA = LINES["dkim"].partition(" ")[2]
 KEYS = {"domain", "checkedAt", "dnsHost", "verdict", "records", "findings"}
 RECORD_KEYS = {"id", "host", "recordType", "expected", "observed", "verdict"}
 FINDING_KEYS = {
@@ -97,9 +98,9 @@ def test_a_right_zone_passes(tmp_path: Path, plan: Path, checked: Checked) -> No
     [
         ({"dkim": ""}, "dkim.missing"),
         ({"dkim": 'lh1._domainkey TXT "v=DKIM1\\; k=rsa\\; p="'}, "dkim.revoked"),
-        ({"dkim": f'lh1._domainkey.acme.dev TXT "{RECORDS["dkim"].value}"'}, "dkim.name-doubled"),
-        ({"dkim": f'lh1.domainkey TXT "{RECORDS["dkim"].value}"'}, "dkim.underscore-missing"),
-        ({"dkim": f'lh1._domainkey TXT "\\"{RECORDS["dkim"].value}\\""'}, "dkim.quoted"),
+        ({"dkim": f"lh1._domainkey.acme.dev {KEY_DATA}"}, "dkim.name-doubled"),
+        ({"dkim": f"lh1.domainkey {KEY_DATA}"}, "dkim.underscore-missing"),
+        ({"dkim": zone_line("lh1._domainkey.acme.dev", "TXT", f'"{RECORDS["dkim"].value}"')}, "dkim.quoted"),
         ({"dkim": "lh1._domainkey TXT v=DKIM1; k=rsa; p=abc"}, "dkim.no-key"),
         ({"dkim": "lh1._domainkey CNAME key.elsewhere.example."}, "dkim.cname-conflict"),
         ({"mail_from_mx": "", "mail_from_spf": "lh CNAME gone"}, "mail-from.cname-dangling"),
@@ -161,13 +162,96 @@ def test_text_from_dns_can_not_reach_the_terminal(tmp_path: Path, plan: Path, ru
     assert "\\x1b[31m" in done.out
 
 
+def test_a_line_that_is_not_understood_costs_itself_alone(tmp_path: Path, plan: Path, checked: Checked) -> None:
+    """The other records are judged; at a name that is looked at, that record alone is unanswered."""
+    code, told = checked(
+        "acme.dev", "--zone", zone(tmp_path, other="www ALIAS site.example.\nold TXT open)"), "--expect", plan
+    )
+    assert (code, codes(told)) == (0, ["zone.lines-left-out"])
+    (note,) = told["findings"]
+    assert all(part in note["detail"] for part in ("www ALIAS site.example.", "old TXT open)"))
+    code, told = checked("acme.dev", "--zone", zone(tmp_path, mail_from_mx="lh MX mail"), "--expect", plan)
+    assert (code, told["verdict"], codes(told)) == (2, "inconclusive", ["zone.line-unread"])
+    assert [each["id"] for each in told["records"] if each["verdict"] != "present"] == ["mail_from_mx"]
+    assert "lh MX mail" in told["findings"][0]["detail"]
+
+
+def test_zone_text_needs_no_origin(tmp_path: Path, plan: Path, checked: Checked) -> None:
+    """Where the text does not say which zone it is of, it is that of the domain that the command names."""
+    path = zone(tmp_path)
+    path.write_text(path.read_text("utf-8").removeprefix("$ORIGIN acme.dev.\n"), "utf-8")
+    code, told = checked("acme.dev", "--zone", path, "--expect", plan)
+    assert (code, told["verdict"], set(codes(told)) - {"zone.text-names-no-zone"}) == (0, "pass", set())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_zone_text_in_other_encodings_is_read(tmp_path: Path, plan: Path, encoding: str, checked: Checked) -> None:
+    """Windows programs write UTF-16, with a mark or without one; the text is the same."""
+    path = zone(tmp_path)
+    path.write_text(path.read_text("utf-8"), encoding)
+    code, told = checked("acme.dev", "--zone", path, "--expect", plan)
+    assert (code, told["findings"]) == (0, [])
+
+
+def test_a_file_in_an_unknown_encoding_is_refused_with_the_octet(tmp_path: Path, run: Run) -> None:
+    """What is no text in any of them is refused, and where is said."""
+    path = tmp_path / "odd.zone"
+    path.write_bytes(b"@ TXT caf\xe9\n")
+    done = run("check", "acme.dev", "--zone", str(path))
+    assert done.code == 2
+    assert "octet 10 is 0xe9" in done.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["news._domainkey.acme.dev {key}"], "dkim.name-doubled"),
+        (["news._domainkey {key}", "old._domainkey.acme.dev {key}"], "dkim.name-doubled"),
+        (["news._domainkey {key}", "news._domainkey.shop {key}"], None),
+    ],
+)
+def test_keys_under_doubled_names_are_found_without_a_plan(
+    tmp_path: Path, lines: list[str], code: str | None, checked: Checked
+) -> None:
+    """A full name that lacks its final dot is doubled in the text; a subdomain's own key is not."""
+    written = "\n".join(each.format(key=KEY_DATA) for each in lines)
+    _, told = checked("acme.dev", "--zone", zone(tmp_path, dkim=written))
+    assert [each for each in codes(told) if each.startswith("dkim.")] == ([code] if code else [])
+
+
+def test_a_doubled_name_of_a_subdomain_is_found(tmp_path: Path, checked: Checked) -> None:
+    """The name is doubled by its zone, which is not the domain that mail is sent from."""
+    path = zone(tmp_path, dkim=f"k1._domainkey.shop.acme.dev {KEY_DATA}")
+    assert "dkim.name-doubled" in codes(checked("shop.acme.dev", "--zone", path)[1])
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "expected"),
+    [("", "dmarc.missing"), ('_dmarc TXT "v=DMARC1; p=nothing"', "dmarc.policy-invalid"), (LINES["dmarc"], None)],
+)
+def test_dmarc_is_looked_at_whatever_is_expected(
+    tmp_path: Path, plan: Path, dmarc: str, expected: str | None, checked: Checked
+) -> None:
+    """A plan says what must be there, not what may not be looked at; DMARC that is not planned is advice."""
+    records = json.loads(plan.read_text("utf-8"))["records"]
+    plan.write_text(json.dumps({"records": [each for each in records if each["id"] != "dmarc"]}), "utf-8")
+    code, told = checked("acme.dev", "--zone", zone(tmp_path, dmarc=dmarc), "--expect", plan)
+    assert [each["id"] for each in told["records"]][-1:] == ["dmarc"]
+    assert code == 0
+    assert (expected in codes(told)) is (expected is not None)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD + 'lh TXT "open\n', "Line 7"),
-        (HEAD + "lh MX mail\n", "Line 7"),
-        (HEAD + "lh NONSENSE 1\n", "Line 7"),
-        ("@ SOA ns host 1 1 1 1 1\n", "Line 1"),
+        ('lh TXT "open\n', "Line 1"),
+        ("lh MX mail\n", "Line 1"),
+        ("\n$INCLUDE other\n", "Line 2"),
+        ('{"ResourceRecordSets": []}', "JSON of Route 53"),
+        ("[1, 2]", "JSON"),
+        ("---\nacme.dev:\n  - MX: mail\n", "YAML"),
+        ("Type,Name,Content,TTL\nMX,lh,mail.acme.dev,300\n", "CSV"),
+        ("<html>\n", "XML or HTML"),
         ("$ORIGIN other.dev.\n@ SOA ns host 1 1 1 1 1\n", "other.dev"),
         ("", "holds no zone"),
     ],

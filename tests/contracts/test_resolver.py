@@ -352,7 +352,7 @@ async def test_lame_delegation_is_no_answer(lab: DnsLab) -> None:
         ("@ SOA ns host 1 1 1 1 1\n", 1),
         ('$ORIGIN a.test.\n@ TXT "early\n', 2),
         ("$ORIGIN a.test.\n@ SOA ns host 1 1 1 1 1\n; @server ns timeot\n", 3),
-        ("$ORIGIN a.test.\n@ SOA ns host 1 1 1 1 1\n$TTL 5\n@ MX mail\n", 4),
+        ("$ORIGIN a.test.\n$TTL 5\n@ MX mail\n", 3),
     ],
 )
 def test_unreadable_zone_text_names_the_line(text: str, line: int) -> None:

@@ -4,5 +4,8 @@ The resolver finds zone cuts (`delegation`, with a `cache`), asks the servers of
 (`transport`), and reads their responses (`wire`, `labels`, `interpret`). `dnspython_values` converts what dnspython
 parses.
 
+Zone text is split into entries (`zone_lines`), of which `zone_records` reads records, `zone_origin` the zone's name,
+and `zone_reader` makes zones (`text_zone`).
+
 `update` writes the zone of delegated keys; `hosts` reads the table of DNS hosts.
 """

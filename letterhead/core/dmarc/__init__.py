@@ -6,5 +6,6 @@ The public face is `topic` for checks and `tree_walk` for the policy that applie
 - `tree_walk`: the record that applies to a domain, and the organisational domain (RFC 9989 4.10)
 - `topic`: the advised record, and the rules that recognise why a record is none that receivers use
 - `advice`: rules for a record that receivers use, be it the domain's own or inherited
+- `correction`: a text that was meant as a DMARC record, written as receivers use it
 - `diagnoses`: the text of each diagnosis, `dmarc.…`; none is blocking
 """

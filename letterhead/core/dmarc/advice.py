@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from letterhead.core.dmarc.correction import corrected
 from letterhead.core.dmarc.diagnoses import (
     NO_REPORTS,
     POLICY_MISSING,
@@ -56,8 +57,17 @@ def single_record(result: RecordResult) -> DmarcRecord | None:
 def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
     """Return a match that marks a part of a record; {part} is its text and {at} its place, counted from 1."""
     span = (part.start, part.end)
-    found = {"part": record.text[slice(*span)], "at": str(part.start + 1)}
+    found = {"part": record.text[slice(*span)], "at": str(part.start + 1), **correction_places([record])}
     return Match(places={**found, **places}, observed=(record.text,), span=span)
+
+
+def correction_places(records: Sequence[DmarcRecord]) -> dict[str, str]:
+    """Return {corrected}, the one record that was meant, and {caution} where a policy comes into force by it."""
+    value = corrected("; ".join(record.text for record in records))
+    policy = parse_dmarc_record(value).keyword("p")
+    in_force = records[0].policy_of("p") if len(records) == 1 and records[0].is_enforceable else "none"
+    caution = f". This puts p={policy} into force: write p=none for now if you are not sure that all your mail passes"
+    return {"corrected": value, "caution": "" if policy in ("none", in_force) else caution}
 
 
 def ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
@@ -73,7 +83,7 @@ def policy_missing(_: RuleInput, result: RecordResult) -> Match | None:
     if record is None or record.tag("p") is not None or record.unparsed:
         return None
     effect = "act as if it were p=none" if record.is_enforceable else "ignore the record"
-    return Match(places={"effect": effect}, observed=(record.text,))
+    return Match(places={"effect": effect, **correction_places([record])}, observed=(record.text,))
 
 
 # --- the domain's own record -----------------------------------------------------------------------------------
@@ -135,7 +145,8 @@ def bad_report_address(record: DmarcRecord) -> Match | None:
         for uri in reports(record, name):
             if uri.host is None and tag and not any(tag.start <= each.start < tag.end for each in problems(record)):
                 span = (tag.start, tag.end) if uri.start == uri.end else (uri.start, uri.end)
-                return Match(places={"part": uri.text or "empty", "tag": name}, observed=(record.text,), span=span)
+                places = {"part": record.text[slice(*span)], "tag": name, **correction_places([record])}
+                return Match(places=places, observed=(record.text,), span=span)
     return None
 
 

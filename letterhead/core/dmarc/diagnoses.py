@@ -21,7 +21,8 @@ SEVERAL_RECORDS = Diagnosis(
     title="There is more than one DMARC record",
     meaning="Receivers can't know which one you mean, so they use none of them: it is as if you had no DMARC at all.",
     detail="At {host} stand: {observed}.",
-    fix="Delete all TXT records at {name} that begin with v=DMARC1 but one {where}",
+    fix="Of the TXT records at {name} that begin with v=DMARC1, leave exactly one, with the value {corrected}, and "
+    "delete the others {where}{caution}",
     reference="RFC 9989 4.10",
 )
 AT_WRONG_NAME = Diagnosis(
@@ -59,7 +60,7 @@ SYNTAX = Diagnosis(
     meaning="The record is a list of tags with a semicolon between them. What can't be read is ignored, so it does not "
     "do what you meant.",
     detail="In the record at {host}, at character {at}: {trouble}: {part}",
-    fix="Correct “{part}” in the TXT record {name}: write tag=value with a semicolon after each {where}",
+    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}{caution}",
     reference="RFC 9989 4.8",
 )
 BAD_VERSION = Diagnosis(
@@ -68,7 +69,7 @@ BAD_VERSION = Diagnosis(
     title="The DMARC record does not say that it is one",
     meaning="Receivers only use a record that begins with exactly v=DMARC1, in capitals. They ignore this one.",
     detail="The record at {host} begins with {part}, not with v=DMARC1.",
-    fix="Let the TXT record {name} begin with v=DMARC1; and leave the rest as it is {where}",
+    fix="Let the TXT record {name} begin with v=DMARC1; so that it reads {corrected} {where}{caution}",
     reference="RFC 9989 4.7",
 )
 POLICY_MISSING = Diagnosis(
@@ -78,7 +79,7 @@ POLICY_MISSING = Diagnosis(
     meaning="The tag p says what receivers shall do with mail that fails: none, quarantine or reject. Without it "
     "nothing is enforced, and without an address for reports the record is ignored.",
     detail="The record at {host} has no p; receivers {effect}: {observed}",
-    fix="Add p=none; right after v=DMARC1; in the TXT record {name}, or the policy that you want {where}",
+    fix="Add a policy to the TXT record {name}, so that it reads {corrected} {where}",
     reference="RFC 9989 4.7",
 )
 POLICY_INVALID = Diagnosis(
@@ -88,7 +89,7 @@ POLICY_INVALID = Diagnosis(
     meaning="The policy is none, quarantine or reject. With any other word receivers enforce nothing, and without an "
     "address for reports they ignore the whole record.",
     detail="The record at {host} says {part}.",
-    fix="Replace {part} in the TXT record {name} by a policy of none, quarantine or reject {where}",
+    fix="Replace {part} in the TXT record {name}, so that it reads {corrected} {where}{caution}",
     reference="RFC 9989 4.10.1",
 )
 POLICY_NONE = Diagnosis(
@@ -134,7 +135,7 @@ DUPLICATE_TAG = Diagnosis(
     title="A tag stands twice in the DMARC record",
     meaning="With a tag that stands twice, the whole record is invalid: receivers ignore it or pick one.",
     detail="In the record at {host}, {tag} stands again at character {at}: {part}",
-    fix="Leave one {tag} in the TXT record {name}; several addresses for reports go into one tag, with commas {where}",
+    fix="Leave one {tag} in the TXT record {name}, so that it reads {corrected} {where}{caution}",
     reference="RFC 6376 3.2",
 )
 TAG_ORDER = Diagnosis(
@@ -143,7 +144,8 @@ TAG_ORDER = Diagnosis(
     title="The tags of the DMARC record are in the wrong order",
     meaning="The record must begin with v=DMARC1, or all receivers ignore it; many older ones also want p right after.",
     detail="In the record at {host}: {trouble}. It says {observed}",
-    fix="Put v=DMARC1; first and the policy p second in the TXT record {name} {where}",
+    fix="Put v=DMARC1; first and the policy p second in the TXT record {name}, so that it reads {corrected} {where}"
+    "{caution}",
     reference="RFC 9989 4.7",
 )
 NO_REPORTS = Diagnosis(
@@ -163,7 +165,8 @@ REPORT_ADDRESS_BAD = Diagnosis(
     meaning="Reports go to web-like addresses: mailto: and a mail address, several with commas between. To anything "
     "else nothing is sent.",
     detail="In {tag} of the record at {host} stands: {part}",
-    fix="Write {tag} as mailto:reports@{sender} (with mailto: and no spaces) in the TXT record {name} {where}",
+    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Reports come to an address "
+    "such as {tag}=mailto:reports@{sender}",
     reference="RFC 9989 4.6",
 )
 REPORT_UNAUTHORISED = Diagnosis(

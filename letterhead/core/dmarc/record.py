@@ -140,9 +140,14 @@ def _value_problem(tag: DmarcTag) -> DmarcProblem | None:
     allowed = WORDS.get(tag.name)
     if allowed and tag.value.lower() not in allowed:
         return DmarcProblem(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)
-    if tag.name == "fo" and not _FAILURE_OPTIONS.fullmatch(tag.value.replace(" ", "")):
+    if tag.name == "fo" and not is_failure_options(tag.value):
         return DmarcProblem(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)
     return None
+
+
+def is_failure_options(value: str) -> bool:
+    """Tell whether a value of `fo` can be read."""
+    return bool(_FAILURE_OPTIONS.fullmatch(value.replace(" ", "")))
 
 
 def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:
@@ -155,11 +160,11 @@ def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:
         start = at + len(piece) - len(piece.lstrip())
         at += len(piece) + 1
         bare = piece.strip()
-        uris.append(ReportUri(text=bare, host=_report_host(bare), start=start, end=start + len(bare)))
+        uris.append(ReportUri(text=bare, host=report_host(bare), start=start, end=start + len(bare)))
     return tuple(uris)
 
 
-def _report_host(uri: str) -> str | None:
+def report_host(uri: str) -> str | None:
     """Return the host of a report address; the size after `!` is obsolete and ignored (RFC 9989 4.8)."""
     hit = _SCHEME.fullmatch(_SIZE.sub("", uri))
     if hit is None:

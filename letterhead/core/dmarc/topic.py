@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from letterhead.core.dmarc.advice import (
     ADVISES,
     authorisation_question,
+    correction_places,
     external_report_hosts,
     ignored_part,
     match_part,
@@ -74,7 +75,9 @@ def _invalid_records(result: RecordResult) -> list[DmarcRecord]:
 def several_records(_: RuleInput, result: RecordResult) -> Match | None:
     """Match several DMARC records at the name."""
     records = records_of(result)
-    return Match(observed=tuple(each.text for each in records)) if len(records) > 1 else None
+    if len(records) < 2:
+        return None
+    return Match(places=correction_places(records), observed=tuple(each.text for each in records))
 
 
 def _found_at_rule(diagnosis: Diagnosis, names: Callable[[RuleInput], Iterable[str]]) -> DiagnosisRule:

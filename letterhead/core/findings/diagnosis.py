@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
+from letterhead.core.dns.zone_text import ZoneTextNotes
 from letterhead.core.plan.dns_hosts import DnsHost, name_for, value_for, where_to_edit
 from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult
 
@@ -84,13 +85,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """What rules need besides the answers: selectors that were rotated out, when the DKIM record was last there.
 
     `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` is true where
-    the installation takes names that public DNS never has.
+    the installation takes names that public DNS never has. `zone_text` are the notes on a text that is looked at in
+    place of the network.
     """
 
     old_selectors: tuple[str, ...] = ()
     present_until: datetime | None = None
     taken_at: datetime | None = None
     special_use: bool = False
+    zone_text: ZoneTextNotes = ZoneTextNotes()
 
 
 class RuleInput(msgspec.Struct, frozen=True, kw_only=True):

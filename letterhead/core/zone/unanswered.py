@@ -88,12 +88,23 @@ OUR_RESOLVERS = Diagnosis(
     "or asks others (letterhead check --resolver)",
     reference="RFC 1034 5.3.1",
 )
-DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP)
+LINE_UNREAD = Diagnosis(
+    code="zone.line-unread",
+    severity=Severity.INCONCLUSIVE,
+    title="The line of the zone text that may hold the record can't be read",
+    meaning="You gave the text of a zone. The line that this record stands on, or may stand on, is not what a name "
+    "server reads, so we know neither that the record is right nor that it is missing.",
+    detail="Nothing is known of {asked}: {reason}.",
+    fix="Write that line as a record (name, TTL, type, value; a text in quotes), or the records of the file that it "
+    "takes in; then check again, or check without a zone text",
+    reference="RFC 1035 5.1",
+)
+DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP, LINE_UNREAD)
 
 # Where the servers' failures differ: a failure that a server reports says more than no reply from another.
 MOST_SPECIFIC_FIRST: Final = (
-    *(Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE, Why.REFUSED, Why.LAME),
-    *(Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+    *(Why.UNREADABLE, Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE),
+    *(Why.REFUSED, Why.LAME, Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
@@ -175,7 +186,7 @@ def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tup
     asked = rule_input.seen.get(_question(record, View.RECURSIVE), ()) if by_resolvers else replies
     zone = replies[0].perspective.zone or zone_name(rule_input)
     in_zone = (each.record for each in rule_input.results if each.record.host.endswith(f".{zone}"))
-    of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED)  # caused by what this one name holds
+    of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED, LINE_UNREAD)  # caused by what this one name holds
     return _UnansweredRecord(
         result=result,
         diagnosis=diagnosis,
@@ -195,6 +206,8 @@ def _diagnosis_of(why: Why) -> Diagnosis:
             return CNAME_LOOP
         case Why.REFUSED | Why.LAME:
             return REFUSED
+        case Why.UNREADABLE:
+            return LINE_UNREAD
         case Why.TCP_BLOCKED:
             return TCP_BLOCKED
         case Why.TOO_LARGE:
