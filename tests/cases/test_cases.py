@@ -3,9 +3,10 @@
 import pytest
 
 from letterhead.core.check.catalogue import DIAGNOSES
+from letterhead.operations.one_off_checks import OneOffResult
 from tests.cases import case
 from tests.cases.case import Case
-from tests.core import beyond_zones
+from tests.core import beyond_zones, samples
 
 ALL = case.cases()
 
@@ -17,6 +18,8 @@ def test_a_case_gives_its_findings_and_no_other(each: Case) -> None:
     found = [finding.code for finding in examination.findings]
     assert set(found) == each.finds
     assert all("{" not in finding.detail + finding.fix for finding in examination.findings)
+    result = OneOffResult(sender=each.plan.sender, checked_at=samples.BORN, dns_host=None, examination=examination)
+    assert each.verdict in (None, result.verdict)
     assert all(finding.fix and finding.detail and finding.title for finding in examination.findings)
 
 

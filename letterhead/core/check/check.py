@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.dkim import topic as dkim
+from letterhead.core.dkim.advice import signing_verdict
 from letterhead.core.dmarc import topic as dmarc
 from letterhead.core.dns.answers import NxDomain, Question, Reply, Seen, View, answering
 from letterhead.core.dns.lookup import alias_target, question_at
@@ -168,6 +169,7 @@ def _new_rule_input(
         seen=seen,
         results=judged.results,
         served=judged.served,
+        signing=signing_verdict(judged.results),
         dns_host=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
@@ -281,7 +283,8 @@ def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:
         alias = each.code.endswith((".cname-conflict", ".cname-dangling"))
         key = (each.code, each.host) if alias else (at,)
         first = joined.get(key)
-        joined[key] = replace(first, fix=f"{first.fix.rstrip('.')}. {each.fix}") if first else each
+        further = each.fix.rpartition(", then ")[2]
+        joined[key] = replace(first, fix=f"{first.fix}; {further}") if first else each
     return list(joined.values())
 
 

@@ -24,6 +24,12 @@ NAMES: Final = {
     "mail-from": "MAIL FROM record",
     "dmarc": "DMARC record",
 }
+# What to do where a service that is in use asked for the CNAME that is in the way of a record.
+_INSTEAD: Final = {
+    "dkim": "publish this key under another selector",
+    "mail-from": "choose another MAIL FROM domain",
+    "dmarc": "ask that service to publish the record there",
+}
 # What can't happen to a topic's records: no underscore in the MAIL FROM's name, a CNAME planned for DKIM alone; a DMARC
 # record one level up is the parent's own or `dmarc.at-wrong-name`.
 _NEVER: Final = {
@@ -36,7 +42,10 @@ _Holds = Callable[[RuleInput, RecordResult, Accepts], Match | None]
 
 
 class _MisplacedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """One mistake for every topic; `{what}` in the title is the topic's own word for its record."""
+    """One mistake for every topic; `{what}` in the title is the topic's own word for its record.
+
+    `{instead}` in the fix is what to do where the CNAME at the name is in use.
+    """
 
     fault: str
     title: str
@@ -57,7 +66,7 @@ def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING)
             title=each.title.replace("{what}", NAMES[prefix]),
             meaning=each.meaning,
             detail=each.detail,
-            fix=each.fix,
+            fix=each.fix.replace("{instead}", _INSTEAD[prefix]),
             reference=each.reference,
         )
         return DiagnosisRule(diagnosis=diagnosis, holds=lambda given, result: each.holds(given, result, accepts))
@@ -68,7 +77,7 @@ def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING)
 def absent(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match where nobody published anything at the name, also where a wildcard answers for it."""
     if result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record):
-        return Match(evidence=("a wildcard gives the answer",))
+        return Match(evidence=("a wildcard gives the answer",), at_alias=True)
     return Match() if result.verdict is Verdict.ABSENT and not _is_hidden(rule_input, result) else None
 
 
@@ -89,7 +98,8 @@ def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_valu
         if found is None:
             return None
         name, rdatas = found
-        return Match(places={"found": name}, observed=display_texts(rdatas), evidence=(f"found at {name}",))
+        places, evidence = {"found": name}, (f"found at {name}",)
+        return Match(places=places, observed=display_texts(rdatas), evidence=evidence, at_alias=True)
 
     return holds
 
@@ -116,7 +126,8 @@ def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match
         return None
     for aliases in aliases_of(rule_input, record):
         if _has_value(remove_name_escapes(aliases[0]), record):
-            return Match(places={"found": "CNAME", "held": aliases[0]}, observed=(f"CNAME {aliases[0]}",))
+            places = {"found": "CNAME", "held": aliases[0]}
+            return Match(places=places, observed=(f"CNAME {aliases[0]}",), at_alias=True)
     for rdtype in candidate_names.other_types(record):
         texts = [
             text for text in display_texts(answers_at(rule_input, record.host, rdtype)) if _has_value(text, record)
@@ -170,7 +181,8 @@ def _match_cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
     if aliases is None:
         return None
     via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
-    return Match(places={"found": f"{aliases[-1]}{via}"}, observed=(f"CNAME {aliases[0]}", *result.observed))
+    observed = (f"CNAME {aliases[0]}", *result.observed)
+    return Match(places={"found": f"{aliases[-1]}{via}"}, observed=observed, at_alias=True)
 
 
 def proxied(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
@@ -240,7 +252,9 @@ _DIAGNOSES: Final = (
         title="The {what}'s name is an alias that leads nowhere",
         meaning="A CNAME sends everyone who asks for this name on to another, and there is no such record there.",
         detail="{host} is a CNAME to {found}, where there is no {rdtype} record.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
+        fix="If a service that you use asked for the CNAME {name}, keep it, since deleting it stops that service, and "
+        "{instead}. If none did, delete the CNAME at {name}, then add the {rdtype} record {name} with the value "
+        "{expected} {where}",
         reference="RFC 1034 3.6.2",
         holds=cname_dangling,
     ),
@@ -305,7 +319,9 @@ _DIAGNOSES: Final = (
         title="A CNAME hides the {what}",
         meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",
         detail="{host} is a CNAME to {found}, so the {rdtype} record that belongs at {host} is not seen.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
+        fix="If a service that you use asked for the CNAME {name}, keep it, since deleting it stops that service, and "
+        "{instead}. If none did, delete the CNAME at {name}, then add the {rdtype} record {name} with the value "
+        "{expected} {where}",
         reference="RFC 1034 3.6.2",
         holds=cname_conflict,
     ),

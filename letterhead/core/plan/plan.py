@@ -19,7 +19,7 @@ from letterhead.core.dns.answers import (
     Why,
     answering,
 )
-from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
+from letterhead.core.dns.lookup import alias_end, follow_aliases, has_vacant_target, leaves_zone_text
 from letterhead.core.dns.records import Rdata, display_texts
 
 
@@ -53,6 +53,14 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     required: bool = True
     exact: bool = True
+
+    @property
+    def forbids_alias(self) -> bool:
+        """Whether a CNAME to a name that can't be seen counts as absence: this record is to stand here, and no other.
+
+        Otherwise a CNAME is the owner's way of publishing the record; of DMARC any valid one will do.
+        """
+        return self.exact and self.id is not RecordId.DMARC
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +134,10 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
         if question in seen:
             if leaves_zone_text(seen, question):
-                return RecordResult(record=record, verdict=Verdict.ABSENT)
+                absent = RecordResult(record=record, verdict=Verdict.ABSENT)
+                return absent if record.forbids_alias else unanswered_result(record)
+            if not record.exact and has_vacant_target(seen, question):
+                return unanswered_result(record)
             return _judge_replies(record, follow_aliases(seen, question), accepts)
     result = _judge_replies(record, at_resolvers(record, seen), accepts)
     return result if result.verdict is Verdict.PRESENT else unanswered_result(record)
@@ -136,6 +147,14 @@ def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     """Return the replies of the resolvers that were asked for a record, CNAMEs followed: of all, else of the one."""
     asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in RESOLVERS)
     return next((follow_aliases(seen, question) for question in asked if question in seen), ())
+
+
+def end_of_aliases(seen: Seen, record: PlannedRecord) -> str | None:
+    """Return the name at the end of the CNAMEs before a planned record; None where it stands at its own name."""
+    if record.rdtype == "CNAME":
+        return None
+    asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in (*AUTHORITATIVE, *RESOLVERS))
+    return next((end for question in asked if (end := alias_end(seen, question)) is not None), None)
 
 
 def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
