@@ -85,16 +85,23 @@ def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
 
 def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
     """Return a value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if record.rdtype == "TXT":
+        return text_for(record.value, panel)
     if panel is None:
         return record.value
-    if record.rdtype == "TXT":
-        if panel.long_txt == "split" and len(record.value) > STRING_LIMIT:
-            return " ".join(quote(piece) for piece in split_text(record.value))
-        return quote(record.value) if panel.quotes else record.value
     target = f"{record.value}." if panel.final_dot else record.value
     if record.priority is not None and not panel.priority_field:
         return f"{record.priority} {target}"
     return target
+
+
+def text_for(text: str, panel: DnsHost | None) -> str:
+    """Return a TXT value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if panel is None:
+        return text
+    if panel.long_txt == "split" and len(text) > STRING_LIMIT:
+        return " ".join(quote(piece) for piece in split_text(text))
+    return quote(text) if panel.quotes else text
 
 
 def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:
