@@ -290,6 +290,11 @@ async def _evidence(
         mail_from=record_state(mail_from) if mail_from else None,
         provider=report,
         is_held_elsewhere=holder is not None and holder != domain.id,
+        # Asked where DNS proves the claim, and never before: whoever gets this answer has the name's DNS in hand.
+        is_selector_of_others=dkim is RecordState.PRESENT
+        and not domain.is_holder
+        and domain.key_delegation is None
+        and await deps.store.is_selector_of_others(domain),
     )
 
 

@@ -10,4 +10,6 @@ The public face is `topic` for key records and `signature` and `verify` for mess
 - `signature`: a DKIM-Signature field (RFC 6376 3.5), and the octets of a message that it signs (3.4, 3.7)
 - `signing`: which fields the relay signs, and the octets of its DKIM-Signature field
 - `verify`: the verification of one signature (RFC 6376 6.1)
+- `verify_repaired`: the same, over a message whose copy is damaged, with the damage undone
+- `changes`: what became of a message after it was signed, where its signature fails
 """

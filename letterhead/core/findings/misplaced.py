@@ -14,9 +14,9 @@ from letterhead.core.dns.records import Rdata, Target, Txt, display_texts, split
 from letterhead.core.findings import candidate_names
 from letterhead.core.findings.candidate_names import aliases_of, answers_at, is_synthesised, probes, rdatas_of
 from letterhead.core.findings.diagnosis import UNKNOWN_VALUE, Diagnosis, DiagnosisRule, Match, RuleInput, Severity
-from letterhead.core.findings.repairs import REPAIRS, Repair, is_repaired_by, remove_name_escapes
+from letterhead.core.findings.repairs import REPAIRS, Repair, remove_name_escapes, repaired_value
 from letterhead.core.plan.dns_hosts import quoted_value
-from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordResult, Verdict
+from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordId, RecordResult, Verdict
 
 __all__ = ["absent", "alias_rule", "probes", "rules"]
 
@@ -38,6 +38,9 @@ _NEVER: Final = {
     "mail-from": {"underscore-missing", "proxied"},
     "dmarc": {"on-apex", "at-parent", "proxied"},
 }
+
+# Of these records any value will do that holds what is planned; what else the owner says in it must not be lost.
+OPEN_VALUES: Final = (RecordId.MAIL_FROM_SPF, RecordId.DMARC)
 
 _Holds = Callable[[RuleInput, RecordResult, Accepts], Match | None]
 
@@ -90,8 +93,11 @@ def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
 # --- the condition of each diagnosis --------------------------------------------------------------------------------
 
 
-def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool) -> _Holds:
-    """Return a condition that matches where the record was published at one of these names."""
+def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool, moves: bool = True) -> _Holds:
+    """Return a condition that matches where the record was published at one of these names.
+
+    `moves` says whether it is to be moved from there, with what it says.
+    """
 
     def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
         candidates = names(rule_input, result.record)
@@ -99,8 +105,15 @@ def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_valu
         if found is None:
             return None
         name, rdatas = found
-        places, evidence = {"found": name}, (f"found at {name}",)
-        return Match(places=places, observed=display_texts(rdatas), evidence=evidence, at_alias=True)
+        there = display_texts(rdatas)
+        right = [value for rdata, value in zip(rdatas, there, strict=True) if accepts(result.record, (rdata,))]
+        return Match(
+            places={"found": name},
+            observed=there,
+            evidence=(f"found at {name}",),
+            at_alias=True,
+            expected=_own_value(result.record, right[0]) if moves and len(right) == len(there) == 1 else None,
+        )
 
     return holds
 
@@ -114,10 +127,18 @@ def repaired_by(repair: Repair) -> _Holds:
         there = rdatas_of(rule_input, result.record)
         if any(accepts(result.record, (rdata,)) for rdata in there):  # what is wrong is another record at the name
             return None
-        spoilt = [rdata for rdata in there if is_repaired_by(result.record, rdata, accepts, repair)]
-        return Match(observed=display_texts(spoilt[:1])) if spoilt else None
+        for rdata in there:
+            value = repaired_value(result.record, rdata, accepts, repair)
+            if value is not None:
+                return Match(observed=display_texts((rdata,)), expected=_own_value(result.record, value))
+        return None
 
     return holds
+
+
+def _own_value(record: PlannedRecord, value: str) -> str | None:
+    """Return a right value to publish in place of the planned one, where it says more: other senders, a policy."""
+    return value if record.id in OPEN_VALUES else None
 
 
 def quotes_lost(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
@@ -128,7 +149,8 @@ def quotes_lost(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -
         return None
     for rdata in there:
         if isinstance(rdata, Txt) and (_is_cut_at_semicolon(rdata.text, record) or _are_words(rdata, record, accepts)):
-            typed = quoted_value(record.value) if record.exact else quoted_value(f"{record.value}…")
+            joined = " ".join(rdata.strings) if len(rdata.strings) > 1 else record.value
+            typed = quoted_value(_own_value(record, joined) or record.value + ("" if record.exact else "…"))
             quoted = typed if record.exact else f"{UNKNOWN_VALUE}, between quotes ({typed})"
             return Match(places={"quoted": quoted}, observed=tuple(display_texts([rdata])))
     return None
@@ -262,7 +284,7 @@ _DIAGNOSES: Final = (
         fix="Add a {rdtype} record with the name {name} and the value {expected} {where}. Then take the provider's "
         "value out of {found}, unless you use it there for something else",
         reference="RFC 5321 4.4",
-        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False),
+        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False, moves=False),
     ),
     _MisplacedDiagnosis(
         fault="wrong-type",

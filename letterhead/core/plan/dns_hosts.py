@@ -87,12 +87,10 @@ def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
 
 def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
     """Return a value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if record.rdtype == "TXT":
+        return text_for(record.value, panel)
     if panel is None:
         return record.value
-    if record.rdtype == "TXT":
-        is_split = panel.long_txt == "split" and len(record.value) > STRING_LIMIT
-        typed = quoted_value(record.value) if is_split or panel.quotes else record.value
-        return f"{typed} ({panel.other_form})" if panel.other_form else typed
     target = f"{record.value}." if panel.final_dot else record.value
     if record.priority is not None and not panel.priority_field:
         return f"{record.priority} {target}"
@@ -102,6 +100,15 @@ def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
 def quoted_value(value: str) -> str:
     """Return a TXT value as strings in quotes, as a zone file has it (RFC 1035 5.1)."""
     return " ".join(quote(piece) for piece in split_text(value))
+
+
+def text_for(text: str, panel: DnsHost | None) -> str:
+    """Return a TXT value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if panel is None:
+        return text
+    is_split = panel.long_txt == "split" and len(text) > STRING_LIMIT
+    typed = quoted_value(text) if is_split or panel.quotes else text
+    return f"{typed} ({panel.other_form})" if panel.other_form else typed
 
 
 def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:

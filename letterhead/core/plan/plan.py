@@ -116,12 +116,13 @@ class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
+AcceptsSeen = Callable[[PlannedRecord, Sequence[Rdata], Seen], bool | None]
 
 AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
 RESOLVERS = (View.RECURSIVE, View.ONE_RESOLVER)
 
 
-def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
+def judge(record: PlannedRecord, seen: Seen, accepts: AcceptsSeen) -> RecordResult:
     """Judge one planned record by the authoritative servers' answers, where these were asked.
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
@@ -138,9 +139,11 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
                 return absent if record.forbids_alias else unanswered_result(record)
             if not record.exact and has_vacant_target(seen, question):
                 return unanswered_result(record)
-            return _judge_replies(record, follow_aliases(seen, question), accepts)
-    result = _judge_replies(record, at_resolvers(record, seen), accepts)
-    return result if result.verdict is Verdict.PRESENT else unanswered_result(record)
+            return _judge_replies(record, follow_aliases(seen, question), seen, accepts)
+    result = _judge_replies(record, at_resolvers(record, seen), seen, accepts)
+    if result.verdict is Verdict.PRESENT:
+        return result
+    return unanswered_result(record, result.observed if result.verdict is Verdict.UNANSWERED else ())
 
 
 def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
@@ -165,19 +168,22 @@ def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     return bogus if len(bogus) >= len(answering(replies)) else ()
 
 
-def unanswered_result(record: PlannedRecord) -> RecordResult:
-    """Return the result of a record of which nothing was learnt."""
-    return RecordResult(record=record, verdict=Verdict.UNANSWERED)
+def unanswered_result(record: PlannedRecord, observed: tuple[str, ...] = ()) -> RecordResult:
+    """Return the result of a record of which nothing was learnt, or not enough."""
+    return RecordResult(record=record, verdict=Verdict.UNANSWERED, observed=observed)
 
 
-def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> RecordResult:
+_VERDICTS = {True: Verdict.PRESENT, False: Verdict.WRONG, None: Verdict.UNANSWERED}
+
+
+def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], seen: Seen, accepts: AcceptsSeen) -> RecordResult:
     """Judge one record by its replies: all servers must agree; of resolvers, a majority of all that were asked."""
     answered = answering(replies)
     verdicts: list[Verdict] = []
     observed: list[str] = []
     for reply in answered:
         if isinstance(reply.answer, Found):
-            verdicts.append(Verdict.PRESENT if accepts(record, reply.answer.rrset.rdatas) else Verdict.WRONG)
+            verdicts.append(_VERDICTS[accepts(record, reply.answer.rrset.rdatas, seen)])
             observed += display_texts(reply.answer.rrset.rdatas)
         else:
             verdicts.append(Verdict.ABSENT)
@@ -187,8 +193,8 @@ def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], accepts: Acc
     for verdict in (Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT):
         if verdicts.count(verdict) >= needed:
             return RecordResult(record=record, verdict=verdict, observed=each_value)
-    if by_majority or not answered:
-        return unanswered_result(record)
+    if by_majority or not answered or Verdict.UNANSWERED in verdicts:
+        return unanswered_result(record, each_value if Verdict.UNANSWERED in verdicts else ())
     lacking = [reply for reply, verdict in zip(answered, verdicts, strict=True) if verdict is not Verdict.PRESENT]
     return RecordResult(
         record=record,
