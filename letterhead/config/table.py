@@ -492,10 +492,11 @@ TABLE = (
     Setting(
         "PROOF_SMTP_URL",
         None,
-        values.read_smtp,
+        values.read_proof_smtp,
         "smtp://letterhead:an-example-of-a-password@relay.example.com:587",
         "Mail server that proofs are handed to, written as SMTP_URL is: the one that signs your customers' mail. Goes "
-        "with PROOF_MAILBOX.",
+        "with PROOF_MAILBOX. `smtp://letterhead@127.0.0.1:8587`, without a password, is Letterhead's own relay, which "
+        "takes proofs of every account.",
         secret=True,
         unset="that of SMTP_URL",
     ),

@@ -79,14 +79,25 @@ class StartTls(StrEnum):
     NEVER = "never"
 
 
+OWN_RELAY_USER = "letterhead"  # in the URL of this installation's own relay, without a password
+
+
 class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An SMTP server that mail is sent by; `implicit_tls` is TLS from the first octet (RFC 8314)."""
+    """An SMTP server that mail is sent by; `implicit_tls` is TLS from the first octet (RFC 8314).
+
+    A user without a password is that of this installation's own relay.
+    """
 
     host: str
     port: int
     implicit_tls: bool
     user: str | None = None
     password: Secret | None = None
+
+    @property
+    def is_own_relay(self) -> bool:
+        """Return whether it is this installation's own relay, where proofs sign in as the account they are for."""
+        return self.user is not None and self.password is None
 
 
 class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +250,15 @@ def read_smtp(text: str) -> SmtpServer:
         user=None if url.username is None else unquote(url.username),
         password=None if url.password is None else Secret(unquote(url.password).encode()),
     )
+
+
+def read_proof_smtp(text: str) -> SmtpServer:
+    """Parse what `read_smtp` does, or `smtp://letterhead@host:8587` for this installation's own relay."""
+    url = _url(text)
+    if url.username == OWN_RELAY_USER and url.password is None:
+        address = text.replace(f"{OWN_RELAY_USER}@", "", 1)
+        return msgspec.structs.replace(read_smtp(address), user=OWN_RELAY_USER)
+    return read_smtp(text)
 
 
 def read_imap(text: str) -> ImapServer:

@@ -15,6 +15,7 @@ import structlog
 from letterhead.core.check import message_authentication
 from letterhead.core.check.auth_report import AuthInput, AuthReport
 from letterhead.core.dns.answers import Question, Reply
+from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.message import message
 from letterhead.core.message.envelope import envelope
@@ -24,6 +25,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.dns_questions import allowance
 from letterhead.operations.domains import FindDomainNeeds, find_domain
+from letterhead.operations.relay import proof_password
 from letterhead.ports.deps import Clock, Digest, OperationSettings, RandomOctets
 from letterhead.ports.mail import DeliveryResult, ProofSetup
 from letterhead.ports.resolver import Resolver
@@ -158,7 +160,8 @@ async def send(
 ) -> ProofSent:
     """Send one message of ours from a domain to the operator's mailbox; an Idempotency-Key always gives the same id.
 
-    Faults: `not-found`, `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
+    Faults: `not-found`, `body-invalid` where no mailbox is set, `conflict` where the domain may not send now,
+    `too-many-requests`, `provider-failed`.
     """
     domain, setup, now = await find_domain(deps, account_id, raw), deps.proofs, deps.now()
     if setup is None:
@@ -167,6 +170,13 @@ async def send(
             "This installation names no mailbox that a proof could be sent to.",
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
+        )
+    if not lifecycle.may_send(domain, now):  # whoever only claims a name may not have mail sent from it
+        raise Fault(
+            Kind.CONFLICT,
+            f"{domain.sender} is not proven now, so no mail is sent from it: its DKIM status is {domain.dkim.state}.",
+            f"Publish its records (GET /domains/{domain.sender} lists them) and wait until its status is SUCCESS; or "
+            "send a message yourself, and its source as it was received as raw.",
         )
     if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
         wait = int(SEND_EVERY.total_seconds())
@@ -183,7 +193,10 @@ async def send(
     token = _token(deps, domain, nonce)
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
     email = reminder_mail.proof_email(domain.sender, domain.mail_from, setup.to, token)
-    sent = await setup.mailer.send(email)
+    mailer = setup.mailer
+    if setup.relay_mailer is not None:
+        mailer = setup.relay_mailer(domain.account_id, proof_password(deps, domain.account_id, now))
+    sent = await mailer.send(email)
     log.info("proof.handed", domain_id=domain.id, post=sent.result, said=sent.said)
     if sent.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
         raise Fault(
