@@ -48,6 +48,12 @@ TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC,
 DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.all_diagnoses()}
 
 NO_HISTORY = History()
+# What a whole value that is not the planned one is called: it may be an older state of the zone.
+OTHER_VALUES = (
+    *("dkim.wrong-key", "dkim.key-of-another-name", "dkim.wrong-target", "dkim.revoked", "dkim.not-dkim"),
+    *("mail-from.mx-wrong-host", "mail-from.mx-wrong-region", "mail-from.in-use", "mail-from.spf-include-missing"),
+    *("mail-from.spf-missing", "dmarc.missing"),
+)
 
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
 
@@ -109,7 +115,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     else:
         wanted = _at_resolvers(plan, (RecordId.DMARC, *ED25519_KEYS))
         for record in plan.in_asking_order:
-            answered = record.required and _recursive(record) in seen
+            answered = record.required and _recursive(record) in seen and not _needed(record, seen)
             if answered and judge_record(record, seen).verdict is not Verdict.PRESENT:
                 wanted += [_authoritative(record, plan)] if _is_reachable(record, plan, seen) else []
     # One question instead of two for a CNAME and the key at its target.
@@ -117,7 +123,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     instead = {each: asked for asked, both in pairs for each in both if asked not in seen}
     wanted = list(dict.fromkeys(instead.get(question, question) for question in wanted))
     unseen = [question for question in wanted if question not in seen]
-    further = []
+    further = [question for record in plan.records for question in _needed(record, seen)]
     for question, replies in seen.items():  # CNAMEs that lead out of the server's own zones
         targets = (alias_target(reply.answer) for reply in replies)
         further += [question_at(question, target) for target in targets if target is not None]
@@ -142,6 +148,12 @@ def implied_answers(questions: Iterable[Question], seen: Seen) -> dict[Question,
         if name is not None and question.view is View.ONE_SERVER:
             implied[question] = nonexistent[name][:1]
     return implied
+
+
+def _needed(record: PlannedRecord, seen: Seen) -> list[Question]:
+    """Return what must be asked before a planned record that was answered can be judged."""
+    needs = _TOPIC_OF[record.id].needs
+    return [question for question in needs(record, seen) if question not in seen] if needs is not None else []
 
 
 def _probes(rule_input: RuleInput) -> Iterable[Question]:
@@ -223,9 +235,10 @@ def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
 
 def judge_record(record: PlannedRecord, seen: Seen) -> RecordResult:
     """Judge one planned record by its topic's rule."""
-    accepts = _TOPIC_OF[record.id].accepts
+    topic = _TOPIC_OF[record.id]
+    accepts = topic.accepts
     assert accepts is not None  # noqa: S101 every topic with records says what it accepts
-    return judge(record, seen, accepts)
+    return judge(record, seen, topic.accepts_seen or (lambda record, rdatas, _: accepts(record, rdatas)))
 
 
 def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> CheckJudgement:
@@ -272,8 +285,36 @@ def list_findings(
         if result.verdict is not Verdict.PRESENT and result.agreed:
             found += islice(_apply_rules(rule_input, result, topic.explains), 1)
         found += _apply_rules(rule_input, result, topic.advises)
+    surveyed = [_explain_dissent(rule_input, each) for each in surveyed]
     severities = list(Severity)
     return tuple(sorted([*surveyed, *_join_aliases(found)], key=lambda each: severities.index(each.severity)))
+
+
+def _explain_dissent(rule_input: RuleInput, found: Finding) -> Finding:
+    """Say of servers that differ from the others what is wrong with their value: no waiting heals a spoilt one.
+
+    Where they have another value that is whole, or none, that may be an older state of the zone.
+    """
+    differing = (each for each in rule_input.results if not each.agreed and each.record.host == found.host)
+    result = next((each for each in differing if each.record.id == found.record), None)
+    if found.code != zone.DISAGREE.code or result is None:
+        return found
+    seen = {question: _replies_of(result, question, replies) for question, replies in rule_input.seen.items()}
+    theirs = judge_record(result.record, seen)
+    given = replace(rule_input, seen=seen, results=(theirs,))
+    rules = _TOPIC_OF[result.record.id].explains if theirs.verdict is Verdict.WRONG else ()
+    cause = next(_apply_rules(given, theirs, rules), None)
+    if cause is None or cause.code in OTHER_VALUES:
+        return found
+    fix = f"Correct the record at {', '.join(result.dissenting)}, since waiting does not heal it. {cause.fix}"
+    return replace(found, detail=f"{found.detail} {cause.detail}", observed=cause.observed, span=cause.span, fix=fix)
+
+
+def _replies_of(result: RecordResult, question: Question, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """Return the replies without those of the servers that have the planned record."""
+    if question.view not in AUTHORITATIVE or question.rdtype != result.record.rdtype:
+        return replies
+    return tuple(each for each in replies if each.perspective.server in result.dissenting or alias_target(each.answer))
 
 
 def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:

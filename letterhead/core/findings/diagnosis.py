@@ -10,8 +10,17 @@ import msgspec
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import is_in_zone
 from letterhead.core.dns.zone_text import ZoneTextNotes
-from letterhead.core.plan.dns_hosts import DnsHost, name_for, value_for, where_to_edit
-from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult, Verdict, end_of_aliases
+from letterhead.core.plan.dns_hosts import DnsHost, name_for, text_for, value_for, where_to_edit
+from letterhead.core.plan.plan import (
+    Accepts,
+    AcceptsSeen,
+    Plan,
+    PlannedRecord,
+    RecordId,
+    RecordResult,
+    Verdict,
+    end_of_aliases,
+)
 
 
 class Severity(StrEnum):
@@ -54,6 +63,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     `span` marks the offending part of `observed[0]`, as offsets from and to. `severity` is set where the same mistake
     weighs otherwise than it mostly does: at the sender domain, SPF is only advice. `at_alias` is true where the fix is
     about the planned name itself, also where that is a CNAME: other fixes are about the name that the CNAME leads to.
+    `expected` is the value to publish where that is not the planned one: the observed record with one thing mended, or
+    empty where nobody can know it.
     """
 
     places: Mapping[str, str] = {}
@@ -63,11 +74,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
     severity: Severity | None = None
+    expected: str | None = None
     at_alias: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A diagnosis that holds: where, what was expected, what was observed, what to do."""
+    """A diagnosis that holds: where, what was expected, what was observed, what to do.
+
+    `since` is set of what several checks have found at a verified domain.
+    """
 
     code: str
     severity: Severity
@@ -82,7 +97,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     fix: str
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
-    since: str | None = None
+    since: datetime | None = None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,15 +146,18 @@ class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a check that concerns one standard.
 
-    `accepts` tells for its planned records whether an RRset is the right one. For a record that is not present the
-    first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
-    `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
-    planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
+    `accepts` tells for its planned records whether an RRset is the right one; where that depends on other answers too,
+    `accepts_seen` tells it given these (None: they did not come), and `needs` asks for them. For a record that is not
+    present the first of `explains` that holds is the finding; of `advises` all that hold, for every record that was
+    answered. `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs
+    to no planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
     """
 
     name: str
     records: tuple[RecordId, ...] = ()
     accepts: Accepts | None = None
+    accepts_seen: AcceptsSeen | None = None
+    needs: Callable[[PlannedRecord, Seen], Iterable[Question]] | None = None
     explains: tuple[DiagnosisRule, ...] = ()
     advises: tuple[DiagnosisRule, ...] = ()
     probes: Callable[[RuleInput, RecordResult], Iterable[Question]] | None = None
@@ -176,9 +194,11 @@ def finding(
         "servers": ", ".join(servers),
         "where": where,
         **(_record_places(record, rule_input.dns_host) if record else {}),
+        **_mended_places(match, rule_input.dns_host),
         **{place: readable(value) for place, value in match.places.items()},
     }
-    fix = diagnosis.fix if record is None or record.exact else _without_value_words(diagnosis.fix)
+    known = record is None or record.exact or match.expected
+    fix = diagnosis.fix if known else _without_value_words(diagnosis.fix)
     return Finding(
         code=diagnosis.code,
         severity=match.severity or diagnosis.severity,
@@ -187,13 +207,19 @@ def finding(
         record_type=record.rdtype if record else None,
         title=diagnosis.title,
         detail=diagnosis.detail.format_map(filled),
-        expected=record.value if record and record.exact else None,
+        expected=_expected(record, match),
         observed=tuple(map(readable, observed)),
         perspectives=servers,
         fix=fix.format_map(filled),
         evidence=match.evidence,
         span=_readable_span(match.span, observed),
     )
+
+
+def _expected(record: PlannedRecord | None, match: Match) -> str | None:
+    if match.expected is not None:
+        return match.expected or None
+    return record.value if record and record.exact else None
 
 
 def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | None) -> tuple[str, str]:
@@ -235,6 +261,11 @@ UNKNOWN_VALUE = "the value that your mail provider shows you"
 def _without_value_words(template: str) -> str:
     """Return a template for a value that is not known, which is called by more than its place."""
     return template.replace("the value {expected}", "{expected}").replace("the whole {expected}", "{expected}")
+
+
+def _mended_places(match: Match, panel: DnsHost | None) -> dict[str, str]:
+    """Return the value to publish where the match has its own; only texts are ever mended."""
+    return {"expected": text_for(match.expected, panel)} if match.expected is not None else {}
 
 
 def _record_places(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:
