@@ -171,21 +171,7 @@ async def send(
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
         )
-    if not lifecycle.may_send(domain, now):  # whoever only claims a name may not have mail sent from it
-        raise Fault(
-            Kind.CONFLICT,
-            f"{domain.sender} is not proven now, so no mail is sent from it: its DKIM status is {domain.dkim.state}.",
-            f"Publish its records (GET /domains/{domain.sender} lists them) and wait until its status is SUCCESS; or "
-            "send a message yourself, and its source as it was received as raw.",
-        )
-    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
-        wait = int(SEND_EVERY.total_seconds())
-        raise Fault(
-            Kind.TOO_MANY_REQUESTS,
-            f"A proof of {domain.sender} was sent a moment ago.",
-            f"Look for that one, or wait {wait} s, as Retry-After says.",
-            retry_after=wait,
-        )
+    await _allow_sending(deps, domain, now)
     if idempotency_key:
         nonce = deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE].hex()
     else:
@@ -208,6 +194,25 @@ async def send(
         )
     readable = setup.mailbox is not None
     return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=readable, sent_at=now, said=sent.said)
+
+
+async def _allow_sending(deps: ProofNeeds, domain: Domain, now: datetime) -> None:
+    """Raise Fault where no mail may be sent from a domain now, or one was sent a moment ago."""
+    if not lifecycle.may_send(domain, now):  # whoever only claims a name may not have mail sent from it
+        raise Fault(
+            Kind.CONFLICT,
+            f"{domain.sender} is not proven now, so no mail is sent from it: its DKIM status is {domain.dkim.state}.",
+            f"Publish its records (GET /domains/{domain.sender} lists them) and wait until its status is SUCCESS; or "
+            "send a message yourself, and its source as it was received as raw.",
+        )
+    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
+        wait = int(SEND_EVERY.total_seconds())
+        raise Fault(
+            Kind.TOO_MANY_REQUESTS,
+            f"A proof of {domain.sender} was sent a moment ago.",
+            f"Look for that one, or wait {wait} s, as Retry-After says.",
+            retry_after=wait,
+        )
 
 
 async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:
