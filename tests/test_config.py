@@ -12,6 +12,7 @@ from letterhead.adapters.keyring_settings import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
+    SYSTEM_FILE,
     TABLE,
     Exposure,
     HostPort,
@@ -540,6 +541,20 @@ def test_rows_of_wrong_settings_are_refused(folder: Path) -> None:
     """`letterhead config` refuses what a start would refuse."""
     with pytest.raises(Fault):
         rows(with_settings(BIND="x"), folder)
+
+
+def test_the_units_and_the_command_read_one_file(folder: Path, tmp_path: Path) -> None:
+    """Each unit names the file that the command reads by itself, and the example of it can be read."""
+    for unit in (ROOT / "deploy").glob("*.service"):
+        lines = unit.read_text("utf-8").splitlines()
+        assert f"Environment={PREFIX}CONFIG={SYSTEM_FILE}" in lines, unit.name
+        assert not [line for line in lines if line.startswith("EnvironmentFile=")], unit.name
+    example = (ROOT / "deploy" / "letterhead.toml").read_text("utf-8").replace("password@", "another@")
+    assert f"# {SYSTEM_FILE}:" in example
+    (tmp_path / "own.toml").write_text(example)
+    settings = read(with_settings(), folder, tmp_path / "own.toml")
+    assert isinstance(settings.database_url, PostgresServer)
+    assert settings.keys is None
 
 
 def test_docs_are_made_of_the_table() -> None:
