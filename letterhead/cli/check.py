@@ -74,15 +74,16 @@ def check(
 
 def _parse_request(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
-    from letterhead.core.names.domain_names import DomainName, parse_anywhere, parse_selector
+    from letterhead.core.names.lookup_names import parse_lookup_name, parse_lookup_selector
     from letterhead.operations.one_off_checks import OneOffCheck
 
-    name = parse_anywhere(domain).ascii
+    sender = parse_lookup_name(domain)
+    name = sender.ascii
     records = read_expected(expect) if expect is not None else ()
-    parsed = [parse_selector(each.partition("._domainkey")[0], DomainName(name)) for each in selectors]
+    parsed = [parse_lookup_selector(each, sender) for each in selectors]
     if mail_from is not None:
         full = mail_from.rstrip(".")
-        mail_from = parse_anywhere(full if "." in full else f"{full}.{name}").ascii
+        mail_from = parse_lookup_name(full if "." in full else f"{full}.{name}").ascii
     return OneOffCheck(sender=name, records=records, selectors=tuple(dict.fromkeys(parsed)), mail_from=mail_from)
 
 

@@ -3,7 +3,7 @@
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
 the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key it is), `; mx: host`, `; key: base64`,
 `; ed25519: base64`, `; dkim-cname: target`, `; slots: token.zone` (delegated keys), `; old-selectors: a b`,
-`; present-until: time`, `; special-use: yes`.
+`; present-until: time`, `; special-use: yes`, `; public-suffix: yes`, `; selector: label` (of the DKIM key).
 
 In the text `{dkim}`, `{mx}`, `{spf}`, `{dmarc}` and `{ed25519}` stand for the right records' lines, `{ns}` for the
 zone's SOA and NS, `{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`),
@@ -73,6 +73,8 @@ def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
     match record.id:
         case RecordId.DKIM if "dkim-cname" in head:
             return replace(record, rdtype="CNAME", value=head["dkim-cname"])
+        case RecordId.DKIM if "selector" in head:
+            return replace(record, host=record.host.replace("lh1.", f"{head['selector']}."))
         case RecordId.DKIM if "key" in head:
             return replace(record, value=record.value.replace(samples.KEY, head["key"]))
         case RecordId.MAIL_FROM_MX if "mx" in head:
@@ -87,6 +89,7 @@ def _history(head: dict[str, str]) -> History:
         old_selectors=tuple(head.get("old-selectors", "").split()),
         present_until=datetime.fromisoformat(until) if until else None,
         special_use="special-use" in head,
+        public_suffix="public-suffix" in head,
     )
 
 

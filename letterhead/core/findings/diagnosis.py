@@ -85,14 +85,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """What rules need besides the answers: selectors that were rotated out, when the DKIM record was last there.
 
     `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` is true where
-    the installation takes names that public DNS never has. `zone_text` are the notes on a text that is looked at in
-    place of the network.
+    the installation takes names that public DNS never has, `public_suffix` where the sender is one of the Public
+    Suffix List. `zone_text` are the notes on a text that is looked at in place of the network.
     """
 
     old_selectors: tuple[str, ...] = ()
     present_until: datetime | None = None
     taken_at: datetime | None = None
     special_use: bool = False
+    public_suffix: bool = False
     zone_text: ZoneTextNotes = ZoneTextNotes()
 
 

@@ -8,7 +8,7 @@ from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match,
 from letterhead.core.names.domain_names import RESERVED
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.plan import RecordResult, Verdict
-from letterhead.core.zone import caching, delegation, unanswered, zone_text
+from letterhead.core.zone import caching, delegation, sender_name, unanswered, zone_text
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NOT_REGISTERED = Diagnosis(
@@ -77,6 +77,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             yield finding(DISAGREE, rule_input, result)
     yield from find_wildcards(rule_input)
     yield from caching.survey(rule_input)
+    yield from sender_name.survey(rule_input)
     yield from zone_text.survey(rule_input)
 
 
@@ -171,6 +172,7 @@ TOPIC = Topic(
         WILDCARD,
         CNAME_AT_APEX,
         *caching.DIAGNOSES,
+        *sender_name.DIAGNOSES,
         *zone_text.DIAGNOSES,
     ),
 )
