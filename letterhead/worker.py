@@ -39,6 +39,7 @@ REMINDERS_POLL = 5.0
 ROUND_POLL = 600.0  # seconds between two attempts to start the daily round
 PRUNE_EVERY = 3600.0  # seconds
 WRITE_EVERY = 60.0  # seconds between two writes of the lag of checks
+RECALL_EVERY = 10.0  # seconds between two looks for what a clock planned that was ahead
 REST = 5.0  # seconds to wait when storage is out of reach
 STOP_WITHIN = 25.0  # seconds in which the work under way may end
 
@@ -110,6 +111,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         for failing in (False, True):
             claim = partial(claim_deliveries, failing=failing)
             group.create_task(_drain(claim, partial(_deliver, deps), settings.deliveries, stop))
+        group.create_task(_recall_misdated(deps, stop))
         group.create_task(_prune_history(deps, stop))
         group.create_task(_fill_pool(deps, settings.pooled_keys, stop))
         group.create_task(_reconcile_daily(deps, stop))
@@ -213,6 +215,18 @@ async def _prune_history(deps: Deps, stop: asyncio.Event) -> None:
         with _logged("history"):
             more = await retention.prune(deps)
         await _pause(stop, REST if more else PRUNE_EVERY)
+
+
+async def _recall_misdated(deps: Deps, stop: asyncio.Event) -> None:
+    """Bring back what a clock planned that was ahead, as long as there is any."""
+    while not stop.is_set():
+        recalled = 0
+        with _logged("recall"):
+            recalled = await leases.recall_misdated(deps)
+            if recalled:
+                log.warning("recall.done", domains=recalled)
+        if not recalled:
+            await _pause(stop, RECALL_EVERY)
 
 
 async def _fill_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:

@@ -117,11 +117,14 @@ def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, .
     """Return the selectors of the sender that a zone text holds, also where the final dot of a full name is missing.
 
     Such a name is doubled: mail._domainkey.acme.dev.acme.dev. The rules for misplaced records then find it.
+    A wildcard is no selector, since it answers only for names that do not exist (RFC 4592 2.1.1); nor is a label that
+    begins with an underscore, which sets a record of another kind apart (RFC 8552 1.1), such as `_adsp` (RFC 5617 4.1).
     """
     # Longest first: of a doubled name, what stands before the first `._domainkey`.
     ends = (f"._domainkey.{sender}.{zone}", f"._domainkey.{sender}.{sender}", f"._domainkey.{sender}")
     found = ((owner, end) for owner in owners for end in ends if owner.endswith(end))
-    return tuple(dict.fromkeys(owner.removesuffix(end) for owner, end in found))
+    selectors = dict.fromkeys(owner.removesuffix(end) for owner, end in found)
+    return tuple(each for each in selectors if not any(label.startswith(("*", "_")) for label in each.split(".")))
 
 
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":

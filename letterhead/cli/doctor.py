@@ -99,6 +99,7 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
 
     A server that runs on the embedded database locks it and has checked the keys: then ask that server.
     """
+    from letterhead.operations.health import misdated_text
     from letterhead.operations.self_monitoring import load_backlog
     from letterhead.wiring import assemble
 
@@ -115,6 +116,9 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
                 yield DoctorLine(part="worker", said=late, ok=False, fix=fix)
             else:
                 yield DoctorLine(part="worker", said=said)
+            if backlog.misdated:
+                fix = "Set the clock right: timedatectl; then look again, a worker needs some seconds"
+                yield DoctorLine(part="dates", said=misdated_text(backlog.misdated), ok=False, fix=fix)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")

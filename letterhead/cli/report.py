@@ -109,6 +109,11 @@ def report(domain: ApiObject) -> Text:
             state.append(f", stops sending {ago(stops)}")
         if due := domain.get("nextCheckAt"):
             state.append(f"; looked at again {ago(due)}")
+        if "lastCheckAge" in domain:
+            again = ago(domain["checkableAt"])
+            state.append(
+                f"\nNot looked at anew: this look is {domain['lastCheckAge']} s old, the next can be made {again}."
+            )
         parts.insert(0, state)
     return Text("\n\n").join(part for part in parts if part)
 

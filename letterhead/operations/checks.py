@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from letterhead.core.accounts.setup_links import WATCHED_FOR
 from letterhead.core.check import check as checkup
 from letterhead.core.check.check import CheckJudgement
 from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
@@ -73,6 +74,13 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
     def can_start(self) -> bool:
         """Whether all that is required is there."""
         return all(each.verdict is Verdict.PRESENT for each in self.examination.results if each.record.required)
+
+
+class StandingCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """The age of a last check that answers for one on request, and the time from which another may be asked for."""
+
+    age: timedelta
+    next_at: datetime
 
 
 class CheckData(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +150,8 @@ async def _observe(
 ) -> CheckData:
     """Ask DNS and, at the same time, the provider; judge the answers unless they are the last check's."""
     plan, history = plan_of(deps, domain), load_history(deps, domain, context)
-    page_open = context.watched_until is not None and deps.now() < context.watched_until
+    until, now = context.watched_until, deps.now()
+    page_open = until is not None and now < until <= now + 2 * WATCHED_FOR  # further ahead: written by a wrong clock
     same_answers = False
 
     def is_as_before(seen: Seen) -> bool:
@@ -281,6 +290,11 @@ async def _evidence(
         mail_from=record_state(mail_from) if mail_from else None,
         provider=report,
         is_held_elsewhere=holder is not None and holder != domain.id,
+        # Asked where DNS proves the claim, and never before: whoever gets this answer has the name's DNS in hand.
+        is_selector_of_others=dkim is RecordState.PRESENT
+        and not domain.is_holder
+        and domain.key_delegation is None
+        and await deps.store.is_selector_of_others(domain),
     )
 
 
@@ -303,18 +317,19 @@ def _negative_answer_ends_at(seen: Seen, now: datetime) -> datetime | None:
     return now + timedelta(seconds=min(negative)) if negative else None
 
 
-async def check_now(deps: CheckNeeds, account_id: str, raw: str) -> None:
-    """Check a domain now and write what follows; asked again within 5 s, the last check stands.
+async def check_now(deps: CheckNeeds, account_id: str, raw: str) -> StandingCheck | None:
+    """Check a domain now and write what follows; within 5 s of the last check, return that one instead.
 
     Faults: `not-found`, `conflict` where others change the domain at the same time.
     """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
-        if last is not None and deps.now() - last.taken_at < ON_DEMAND_EVERY:
-            return
+        # A check from the future, made while the clock was ahead, is no recent one.
+        if last is not None and abs(deps.now() - last.taken_at) < ON_DEMAND_EVERY:
+            return StandingCheck(age=deps.now() - last.taken_at, next_at=last.taken_at + ON_DEMAND_EVERY)
         if await check(deps, domain, thorough=True):
-            return
+            return None
     raise new_busy_fault(raw)
 
 

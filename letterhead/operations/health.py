@@ -87,11 +87,23 @@ async def check_health(deps: HealthNeeds, probe: ResolverProbe) -> ServiceReadin
     # The worker is judged by its work: in whatever process it runs, due checks do not wait long.
     late = f"a check has been due for {backlog.lag:.0f} s: does a worker run?"
     work = f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider"
-    is_late = backlog.lag > LATE
+    if backlog.misdated:
+        worker = PartHealth(is_ok=False, detail=misdated_text(backlog.misdated))
+    else:
+        is_late = backlog.lag > LATE
+        worker = PartHealth(is_ok=not is_late, detail=late if is_late else work)
     return ServiceReadiness(
         store=PartHealth(is_ok=True, detail="answers"),
-        worker=PartHealth(is_ok=not is_late, detail=late if is_late else work),
+        worker=worker,
         resolvers=resolvers,
+    )
+
+
+def misdated_text(checks: int) -> str:
+    """Return a sentence on checks that were planned or made in the future."""
+    return (
+        f"checks dated in the future: {checks}; the clock of this machine is behind, or one that wrote them was ahead: "
+        "a worker makes them anew"
     )
 
 

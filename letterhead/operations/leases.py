@@ -59,6 +59,11 @@ async def claim_deliveries(
     return await deps.store.claim_deliveries(now, now + DELIVERY_LEASE, owner, limit, failing=failing, places=places)
 
 
+async def recall_misdated(deps: LeaseNeeds) -> int:
+    """Make due what a clock planned or leased which was ahead; return how many domains that were, 0 once none is."""
+    return await deps.store.recall_misdated(deps.now())
+
+
 async def back_off_check(deps: LeaseNeeds, domain: Domain) -> None:
     """Put a domain's next check off after a bug of ours, and end its lease."""
     await deps.store.back_off(domain.id, deps.now() + AFTER_A_BUG)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from letterhead.core.check import check
 from letterhead.core.check.check import CheckJudgement
+from letterhead.core.dkim.advice import signing_verdict
 from letterhead.core.dns.answers import Found, NxDomain, Question, Reply, Seen, View
 from letterhead.core.dns.records import Rdata
 from letterhead.core.dns.zone_text import ZoneTextNotes
@@ -20,7 +21,7 @@ from letterhead.core.findings.diagnosis import History, Severity
 from letterhead.core.names.domain_names import SPECIAL_TLDS
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
-from letterhead.core.plan.plan import Plan, PlannedRecord, Verdict
+from letterhead.core.plan.plan import DKIM_KEYS, Plan, PlannedRecord, Verdict
 from letterhead.core.zone import topic
 from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered
 from letterhead.ports.deps import Clock
@@ -76,11 +77,14 @@ class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
     def verdict(self) -> str:
         """Return "fail" where a finding blocks, "inconclusive" where something got no answer, else "pass"."""
         severities = {each.severity for each in self.examination.findings}
-        verdicts = {each.verdict for each in self.examination.results}
         required = {each.verdict for each in self.examination.results if each.record.required}
         if Severity.BLOCKING in severities or required & {Verdict.WRONG, Verdict.ABSENT}:
             return "fail"
-        unknown = Severity.INCONCLUSIVE in severities or Verdict.UNANSWERED in verdicts
+        signed = signing_verdict(self.examination.results) is Verdict.PRESENT
+        # Where nobody planned a key, one that can sign mail is enough.
+        needed = [each for each in self.examination.results if each.record.exact or each.record.id not in DKIM_KEYS]
+        results = needed if signed else self.examination.results
+        unknown = Severity.INCONCLUSIVE in severities or any(each.verdict is Verdict.UNANSWERED for each in results)
         return "inconclusive" if unknown else "pass"
 
 
@@ -125,7 +129,8 @@ def _plan(request: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:
     zone = delegated.zone if delegated is not None and "." in delegated.zone else request.sender
     named = check.plan_unknown(request.sender, zone, selectors, request.mail_from)
     if not request.records:
-        return named
+        guessed = [replace(each, required=False) if each.id in DKIM_KEYS else each for each in named.records]
+        return named if request.selectors else replace(named, records=tuple(guessed))
     given = {(each.id, each.host) for each in request.records}
     added = (each for each in named.records if (each.id, each.host) not in given)
     return replace(named, records=(*request.records, *added))

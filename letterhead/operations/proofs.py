@@ -6,16 +6,19 @@ This is no open relay: the text is ours, and it goes to the operator's own mailb
 
 import hmac
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from letterhead.core.check import message_authentication
-from letterhead.core.check.message_authentication import AuthInput, AuthReport
+from letterhead.core.check.auth_report import AuthInput, AuthReport
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.domain.domain import Domain
 from letterhead.core.message import message
+from letterhead.core.message.envelope import envelope
+from letterhead.core.names.domain_names import NameRules, organisation_of
 from letterhead.core.schedule import reminder_mail
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
@@ -48,6 +51,8 @@ class MessageNeeds(Protocol):
     def resolver(self) -> Resolver: ...
     @property
     def policy(self) -> OperationSettings: ...
+    @property
+    def names(self) -> NameRules: ...
     @property
     def now(self) -> Clock: ...
 
@@ -109,14 +114,22 @@ async def judge(
     """
     domain = await find_domain(deps, account_id, raw)
     await deps.store.audit(audit_row(deps, actor, "proof.judge", domain.sender))
-    return await authenticate_message(deps, domain.sender, received)
+    return await authenticate_message(deps, domain, received)
 
 
-async def authenticate_message(deps: MessageNeeds, sender: str, received: ReceivedMessage) -> AuthenticatedMessage:
+async def authenticate_message(deps: MessageNeeds, domain: Domain, received: ReceivedMessage) -> AuthenticatedMessage:
     """Authenticate a message as its receiver does: DKIM, SPF, DMARC."""
     now, parsed = deps.now(), message.parse_message(received.octets)
-    envelope = message_authentication.envelope(parsed, received.client_ip, received.mail_from, received.helo)
-    auth_input = AuthInput(sender=sender, message=parsed, envelope=envelope, now=now)
+    organisation = partial(organisation_of, suffixes=deps.names.any_suffix)
+    came = envelope(parsed, received.client_ip, received.mail_from, received.helo, organisation)
+    auth_input = AuthInput(
+        sender=domain.sender,
+        message=parsed,
+        envelope=came,
+        now=now,
+        organisation=organisation,
+        known_keys=_key_hosts(domain),
+    )
     allowed = allowance(deps.policy.check_seconds)
     allowed.packets = PACKETS
     seen: dict[Question, tuple[Reply, ...]] = {}
@@ -129,6 +142,12 @@ async def authenticate_message(deps: MessageNeeds, sender: str, received: Receiv
     if wanted := message_authentication.later_questions(auth_input, signatures, seen):
         seen |= await deps.resolver.ask(wanted, allowed)
     return AuthenticatedMessage(proof=message_authentication.judge(auth_input, signatures, seen), judged_at=now)
+
+
+def _key_hosts(domain: Domain) -> tuple[str, ...]:
+    """Return the names at which a domain's keys are to be published, as its page shows them."""
+    selectors = [domain.selector, *([domain.ed25519.selector] if domain.ed25519 else [])]
+    return tuple(f"{selector}._domainkey.{domain.sender}" for selector in selectors)
 
 
 # --- a message that is sent ------------------------------------------------------------------------------------
@@ -193,7 +212,7 @@ async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) ->
     octets = await setup.mailbox.find(token) if setup.mailbox is not None else None
     if octets is None:
         return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=setup.mailbox is not None)
-    return await authenticate_message(deps, domain.sender, ReceivedMessage(octets=octets))
+    return await authenticate_message(deps, domain, ReceivedMessage(octets=octets))
 
 
 def _token(deps: ProofNeeds, domain: Domain, nonce: str) -> str:

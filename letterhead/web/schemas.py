@@ -105,6 +105,13 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     checked_at: datetime | UnsetType = UNSET
     next_check_at: datetime | UnsetType = UNSET
     check_reason: str | UnsetType = UNSET
+    last_check_age: (
+        Annotated[int, Meta(description="Seconds; only where the last check answers for one on request.")] | UnsetType
+    ) = UNSET
+    checkable_at: (
+        Annotated[datetime, Meta(description="From then on a check on request is made; with `lastCheckAge` alone.")]
+        | UnsetType
+    ) = UNSET
     attempts: int
     records: tuple[RecordCheck, ...]
     next_key: Annotated[RecordCheck, _NEXT_KEY] | UnsetType = UNSET

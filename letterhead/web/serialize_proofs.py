@@ -2,7 +2,7 @@
 
 from msgspec import UNSET
 
-from letterhead.core.check.message_authentication import DkimResult
+from letterhead.core.check.auth_report import DkimResult
 from letterhead.core.message.auth_result import AuthResult
 from letterhead.operations.proofs import AuthenticatedMessage, ProofSent
 from letterhead.web import schemas_proofs as wire

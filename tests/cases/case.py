@@ -3,7 +3,9 @@
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
 the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key it is), `; mx: host`, `; key: base64`,
 `; ed25519: base64`, `; dkim-cname: target`, `; slots: token.zone` (delegated keys), `; old-selectors: a b`,
-`; present-until: time`, `; special-use: yes`, `; public-suffix: yes`, `; selector: label` (of the DKIM key).
+`; present-until: time`, `; special-use: yes`, `; public-suffix: yes`. `; selectors: a b` is a check without a
+plan, of these selectors and of the MAIL FROM domain where the head names one; `; verdict: pass` is what the command
+`letterhead check` then concludes.
 
 In the text `{dkim}`, `{mx}`, `{spf}`, `{dmarc}` and `{ed25519}` stand for the right records' lines, `{ns}` for the
 zone's SOA and NS, `{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`),
@@ -20,6 +22,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from letterhead.adapters.dns.hosts import load_hosts
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.check import check
 from letterhead.core.check.check import NO_HISTORY, CheckJudgement
@@ -31,6 +34,7 @@ from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId
 from letterhead.operations.dns_questions import DnsRequest, ask_until_answered
 from tests.core import samples
 
+HOSTS = load_hosts()
 FOLDER = Path(__file__).parent
 RESOLVER = "192.0.2.53"  # the address by which findings name the resolver (RFC 5737)
 
@@ -44,6 +48,7 @@ class Case:
     text: str
     finds: frozenset[str]
     history: History = NO_HISTORY
+    verdict: str | None = None
 
 
 def cases() -> list[Case]:
@@ -65,7 +70,11 @@ def read(path: Path) -> Case:
         second = topic.planned_ed25519_record(sender, "ed1", head["ed25519"])
         plan = replace(plan, records=(*plan.records, second))
     plan = replace(plan, records=tuple(_planned(each, head) for each in plan.records))
-    return Case(path.stem, plan, _filled(text, plan), frozenset(head["finds"].split()), _history(head))
+    filled = _filled(text, plan)
+    if "selectors" in head:
+        mail_from = f"{label}.{sender}" if "mail-from" in head else None
+        plan = check.plan_unknown(sender, plan.zone, head["selectors"].split(), mail_from)
+    return Case(path.stem, plan, filled, frozenset(head["finds"].split()), _history(head), head.get("verdict"))
 
 
 def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
@@ -73,8 +82,6 @@ def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:
     match record.id:
         case RecordId.DKIM if "dkim-cname" in head:
             return replace(record, rdtype="CNAME", value=head["dkim-cname"])
-        case RecordId.DKIM if "selector" in head:
-            return replace(record, host=record.host.replace("lh1.", f"{head['selector']}."))
         case RecordId.DKIM if "key" in head:
             return replace(record, value=record.value.replace(samples.KEY, head["key"]))
         case RecordId.MAIL_FROM_MX if "mx" in head:
@@ -133,4 +140,4 @@ async def _examine(case: Case) -> tuple[CheckJudgement, int]:
     resolver = ZoneFileResolver(case.text, resolver=RESOLVER, asked=case.plan.zone)
     history = replace(case.history, zone_text=resolver.notes)
     seen = await ask_until_answered(resolver, DnsRequest(plan=case.plan, history=history))
-    return check.examine(case.plan, seen, history=history), len(seen)
+    return check.examine(case.plan, seen, HOSTS, history), len(seen)

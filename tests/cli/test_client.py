@@ -29,6 +29,9 @@ def test_a_domain_from_add_to_delete(service: Running) -> None:
     checked = service.call("domains", "check", "story.test")
     assert checked.code == Exit.NOT_GOOD
     assert "unanswered" in checked.out
+    while "Not looked at anew: this look is " not in (again := service.call("domains", "check", "story.test").out):
+        pass  # on a busy machine five seconds go by between two commands
+    assert "the next can be made in " in again or "the next can be made now" in again
     assert service.call("domains", "check", "story.test", "--dry-run").code == Exit.NOT_GOOD
     assert service.call("domains", "start", "story.test").code == Exit.OK
     assert service.call("domains", "delete", "story.test").code == Exit.OK

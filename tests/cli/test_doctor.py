@@ -1,7 +1,9 @@
 """The doctor, at a fresh folder, at a running service, and at real resolvers."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,18 @@ def test_stopped_installation(tmp_path: Path, lab: DnsLab) -> None:
     result = letterhead("doctor", folder=tmp_path, **(settings | {"DNS_RESOLVERS": f"{RESOLVER}:{lab.resolver_port}"}))
     told = verdicts(result)
     assert {told[part] for part in ("database", "keys", "worker", "provider", "resolvers")} == {"ok"}, result.out
+
+
+def test_checks_of_the_future_are_told(tmp_path: Path) -> None:
+    """A check that a clock planned which was ahead is a line, with what to do."""
+    with running(tmp_path) as service:
+        settings = dict(service.settings)
+        assert service.call("domains", "add", "later.test").code == Exit.OK
+    with closing(sqlite3.connect(tmp_path / "data" / "letterhead.db", isolation_level=None)) as database:
+        database.execute("UPDATE domains SET next_check_at = next_check_at + 1000 * 86400 * 365")
+    result = letterhead("doctor", folder=tmp_path, **settings)
+    assert verdicts(result)["dates"] == "no", result.out
+    assert "checks dated in the future: 1" in result.out
 
 
 def test_wrong_keys_are_told(tmp_path: Path) -> None:

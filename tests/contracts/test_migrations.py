@@ -16,6 +16,8 @@ import pytest
 
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema, schema_state
 from letterhead.adapters.storage.statements import Dialect, for_engine
+from letterhead.errors import Fault
+from tests.contracts.samples import Shop
 from tests.rigs.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +129,39 @@ async def test_a_database_of_an_earlier_release_is_brought_forward(revision: str
     assert await objects(empty) == await objects(newest)
     async with open_store(empty) as store:
         await store.ready()
+
+
+async def test_selectors_of_earlier_releases_count_on(empty: str) -> None:
+    """For the account that used them; for others where it holds the name, held it, or is not known any more."""
+    await run(empty, earlier(empty, "0014"))
+    life = '{"selector": "s4"}'
+    await run(
+        empty,
+        f"""
+        INSERT INTO accounts (id, name, email, created_at) VALUES ('a', 'A', 'a@a.test', 0), ('b', 'B', 'b@b.test', 0);
+        INSERT INTO domains (id, account_id, sender, status, held, version, life) VALUES
+            ('d1', 'a', 'held.test', 'SUCCESS', 1, 0, '{life}'), ('d2', 'a', 'tried.test', 'PENDING', 0, 0, '{life}');
+        INSERT INTO used_selectors (sender, selector, account_id) VALUES
+            ('held.test', 's1', 'a'), ('held.test', 's2', 'b'), ('held.test', 's4', NULL), ('lost.test', 's1', 'a'),
+            ('tried.test', 's1', 'a'), ('old.test', 's1', NULL);
+        INSERT INTO events (id, domain_id, account_id, sender, kind, at, detail) VALUES
+            ('e1', 'd3', 'a', 'lost.test', 'domain.verified', 0, '');
+        """,
+    )
+    await migrate(empty)
+    assert await run(empty, "SELECT sender, selector, account_id FROM held_selectors ORDER BY 1, 2") == [
+        ("held.test", "s1", "a"), ("held.test", "s4", "a"), ("lost.test", "s1", "a"), ("old.test", "s1", None),
+    ]  # fmt: skip
+    async with open_store(empty) as store:
+        shop = Shop(store)
+        for account_id, sender, selector in (("b", "held.test", "s2"), ("a", "lost.test", "s1")):
+            with pytest.raises(Fault, match=f"used the selector {selector}"):
+                await shop.domain(account_id, sender, selector=selector)
+        for sender, selector, of_others in (
+            ("held.test", "s1", True), ("lost.test", "s1", True), ("old.test", "s1", True), ("tried.test", "s1", False),
+        ):  # fmt: skip
+            claim = await shop.domain("b", sender, selector=selector)
+            assert await store.is_selector_of_others(claim) is of_others
 
 
 @pytest.mark.parametrize(

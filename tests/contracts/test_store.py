@@ -17,7 +17,14 @@ from letterhead.core.domain.health import HealthState, Observation, RecordHealth
 from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
-from letterhead.ports.store.domains import CheckResult, ClaimResult, DomainQuery, DomainUpdate, RelatedEvent
+from letterhead.ports.store.domains import (
+    CheckResult,
+    ClaimResult,
+    DomainQuery,
+    DomainUpdate,
+    NewDomainKey,
+    RelatedEvent,
+)
 from tests.contracts.samples import (
     NOW,
     Shop,
@@ -189,31 +196,51 @@ async def test_claim_keeps_to_the_limit(shop: Shop) -> None:
     )
 
 
-async def test_selector_is_never_used_twice(shop: Shop) -> None:
-    """A selector stays used at its name after the domain is gone, for every account; elsewhere it is free."""
+async def test_an_account_never_uses_a_selector_twice(shop: Shop) -> None:
+    """A selector stays used at its name after the domain is gone; elsewhere, and for other accounts, it is free."""
     mine, theirs = await shop.account(), await shop.account()
     first = await shop.domain(mine.id, "example.com", selector="s1")
     assert await shop.store.delete(first, event(EventKind.DOMAIN_DELETED), (), audit())
-    for owner in (mine, theirs):
-        again = domain(owner.id, "example.com", selector="s1")
-        with pytest.raises(Fault) as refused:
-            await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits())
-        assert refused.value.kind is Kind.SELECTOR_USED
+    again = domain(mine.id, "example.com", selector="s1")
+    with pytest.raises(Fault) as refused:
+        await shop.store.claim(shop.claim(again, own=pooled_keys(1)[0]), Limits())
+    assert refused.value.kind is Kind.SELECTOR_USED
     assert await shop.store.domain(mine.id, "example.com") is None
     await shop.domain(mine.id, "example.org", selector="s1")
+    await shop.domain(theirs.id, "example.com", selector="s1")
+
+
+async def test_the_selectors_of_a_holder_stay_its_own(shop: Shop) -> None:
+    """What an account used at a name counts for others once it has held the name, and not before."""
+    mine, theirs, third = await shop.account(), await shop.account(), await shop.account()
+    held = await shop.domain(mine.id, "example.com", selector="s1")
+    claim = await shop.domain(theirs.id, "example.com", selector="s1")
+    assert not await shop.store.is_selector_of_others(claim)
+    new_key = NewDomainKey(selector="s2", sealed=b"key")
+    assert await shop.store.save(DomainUpdate(domain=replace(held, is_holder=True), new_key=new_key))
+    assert await shop.store.is_selector_of_others(claim)
+    assert await shop.store.is_selector_of_others(replace(claim, selector="s2"))
+    assert not await shop.store.is_selector_of_others(replace(claim, selector="s3"))
+    assert not await shop.store.is_selector_of_others(replace(claim, sender="example.org"))
+    now_held = await shop.store.domain_by_id(held.id)
+    assert now_held is not None
+    assert not await shop.store.is_selector_of_others(now_held)
+    assert await shop.store.delete(now_held, event(EventKind.DOMAIN_DELETED), (), audit())
+    assert await shop.store.is_selector_of_others(await shop.domain(third.id, "example.com", selector="s2"))
 
 
 async def test_refused_claim_writes_nothing(shop: Shop) -> None:
     """A claim that is refused late gives its pooled key back, and the next one goes on."""
     made = await shop.account()
-    await shop.domain(made.id, "example.com", selector="s1")
-    other = await shop.account()
+    gone = await shop.domain(made.id, "example.com", selector="s1")
+    assert await shop.store.delete(gone, event(EventKind.DOMAIN_DELETED), (), audit())
+    before = await shop.store.events(made.id, None, None, 10)
     await shop.store.pool_keys(pooled_keys(1))
     with pytest.raises(Fault):
-        await shop.store.claim(shop.claim(domain(other.id, "example.com", selector="s1")), Limits())
+        await shop.store.claim(shop.claim(domain(made.id, "example.com", selector="s1")), Limits())
     assert (await shop.store.backlog(NOW)).pooled_keys == 1
-    assert await shop.store.events(other.id, None, None, 10) == []
-    await shop.domain(other.id, "example.com")
+    assert await shop.store.events(made.id, None, None, 10) == before
+    await shop.domain(made.id, "example.com")
 
 
 async def test_claim_of_a_gone_account(shop: Shop) -> None:

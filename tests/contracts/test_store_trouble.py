@@ -265,13 +265,41 @@ async def test_deleted_key_is_overwritten(migrated: dict[str, str], tmp_path: Pa
         assert not stands()
 
 
+_ROW = "(id, at, actor, action, subject) VALUES (1, 0, 'me', 'a', 's')"
+_OVERRIDING = _ROW.replace(" VALUES", " OVERRIDING SYSTEM VALUE VALUES")
+_UPDATE = "UPDATE audit SET actor = 'me'"
+# Every statement of the engine that changes, replaces or removes a row that is there.
+CHANGES_OF_AUDIT = {
+    "sqlite": (
+        _UPDATE,
+        "UPDATE audit SET id = id + 1000",
+        "UPDATE OR REPLACE audit SET id = 2 WHERE id = 1",
+        "DELETE FROM audit",
+        f"INSERT OR REPLACE INTO audit {_ROW}",
+        f"REPLACE INTO audit {_ROW}",
+        f"REPLACE INTO audit {_ROW.replace('(id', '(rowid')}",
+        f"INSERT INTO audit {_ROW} ON CONFLICT (id) DO UPDATE SET actor = 'me'",
+    ),
+    "postgresql": (
+        _UPDATE,
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        f"INSERT INTO audit {_OVERRIDING} ON CONFLICT (id) DO UPDATE SET actor = 'me'",
+        "MERGE INTO audit AS a USING (SELECT 1 AS id) AS n ON a.id = n.id WHEN MATCHED THEN DELETE",
+    ),
+}
+
+
 async def test_audit_is_append_only(url: str) -> None:
     """No client of the database changes or removes a row of the audit without taking the trigger away first."""
     async with open_store(url) as store:
         await store.audit(audit())
-        for statement in ("UPDATE audit SET actor = 'me'", "DELETE FROM audit"):
+        await store.audit(audit())
+        before = await store.audit_rows(None, None, 10)
+        for statement in CHANGES_OF_AUDIT["sqlite" if url.startswith("sqlite") else "postgresql"]:
             with pytest.raises((sqlite3.IntegrityError, asyncpg.RaiseError), match="append-only"):
                 await tried(url, statement)
+        assert await store.audit_rows(None, None, 10) == before
 
 
 async def test_events_keep_their_evidence(url: str) -> None:

@@ -57,8 +57,11 @@ def seen(
     mail_from: RecordState = RecordState.PRESENT,
     *,
     elsewhere: bool = False,
+    used: bool = False,
 ) -> Evidence:
-    return Evidence(dkim=dkim, mail_from=mail_from, provider=word, is_held_elsewhere=elsewhere)
+    return Evidence(
+        dkim=dkim, mail_from=mail_from, provider=word, is_held_elsewhere=elsewhere, is_selector_of_others=used
+    )
 
 
 OBSTACLES = {
@@ -89,6 +92,9 @@ PROVIDER: tuple[tuple[str | None, Evidence], ...] = (
     ("mail-from.not-started", seen(says(mail_from=ProviderStatus.NOT_STARTED))),
     ("claim.held", seen(None, elsewhere=True)),
     (None, seen(None, dkim=RecordState.MISSING, elsewhere=True)),
+    ("claim.selector-used", seen(None, used=True)),
+    ("claim.selector-used", seen(None, elsewhere=True, used=True)),
+    (None, seen(None, dkim=RecordState.MISSING, used=True)),
 )
 
 

@@ -4,10 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from letterhead.core.check import message_authentication
-from letterhead.core.check.message_authentication import AuthInput, AuthReport
+from letterhead.core.check.auth_report import AuthInput, AuthReport
 from letterhead.core.dns.answers import Answer, NoData, NxDomain, Question, Reply, Seen, Unanswered, Why
 from letterhead.core.dns.records import Address, Mx, Rdata, Target
 from letterhead.core.message import message
+from letterhead.core.message.envelope import envelope
+from letterhead.core.names.domain_names import organisation_of
+from letterhead.wiring.dns import suffixes
 from tests.core import samples
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -44,6 +47,11 @@ def _answer(question: Question, zone: Zone, silent: Collection[str]) -> Answer:
     return samples.found(question.name, question.rdtype, records(question.rdtype, held[question.rdtype]))
 
 
+def organisation(host: str) -> str:
+    """Finds whose a host is, by the public suffix list."""
+    return organisation_of(host, suffixes())
+
+
 def judged(
     octets: bytes,
     zone: Zone,
@@ -54,11 +62,14 @@ def judged(
     helo: str | None = None,
     sender: str = "acme.dev",
     now: datetime = NOW,
+    known_keys: Collection[str] = (),
 ) -> AuthReport:
     """Judges a mail."""
     read = message.parse_message(octets)
-    envelope = message_authentication.envelope(read, ip, mail_from, helo)
-    case = AuthInput(sender=sender, message=read, envelope=envelope, now=now)
+    came = envelope(read, ip, mail_from, helo, organisation)
+    case = AuthInput(
+        sender=sender, message=read, envelope=came, now=now, organisation=organisation, known_keys=tuple(known_keys)
+    )
     seen: dict[Question, tuple[Reply, ...]] = {}
     while wanted := message_authentication.first_questions(case, seen):
         seen |= answers(wanted, zone, silent)

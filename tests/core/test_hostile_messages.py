@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letterhead.core.check.message_authentication import MOST_SIGNATURES, AuthReport
+from letterhead.core.check.auth_report import MOST_SIGNATURES, AuthReport
 from letterhead.core.dkim import signature as dkim_signature
 from letterhead.core.dkim.key_record import parse_key_record
 from letterhead.core.dmarc.record import parse_dmarc_record

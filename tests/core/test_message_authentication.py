@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from letterhead.core.check import message_authentication
+from letterhead.core.check.auth_report import AuthReport
 from letterhead.core.check.catalogue import DIAGNOSES
-from letterhead.core.check.message_authentication import AuthReport, Provenance
 from letterhead.core.dkim import verify
 from letterhead.core.message import message
+from letterhead.core.message.envelope import Provenance
 from letterhead.core.spf import check_host
 from tests.core.receiver import NOW, Zone, judged
 from tests.rigs.signing import OWN, sealed

@@ -53,3 +53,12 @@ def test_each_record_is_told_by_itself() -> None:
     later = [stands(PRESENT), stands(ABSENT, record=RecordId.DMARC)]
     events = record_changes.note_changes(made, later, NOW).events
     assert [each.change and each.change.record for each in events] == ["dkim", "dmarc"]
+
+
+def test_what_was_found_right_once_is_remembered() -> None:
+    """Only of such a record may be said that it is gone."""
+    made = record_changes.note_changes(domain("a", "acme.dev"), [stands(WRONG)], NOW).domain
+    assert made.published == ()
+    for verdict in (PRESENT, ABSENT, SILENT):
+        made = record_changes.note_changes(made, [stands(verdict)], NOW).domain
+        assert made.published == (RecordId.DKIM,)

@@ -11,8 +11,10 @@ from letterhead.core.dns.lookup import txt_question
 from letterhead.core.dns.records import Address, Rdata
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import topic
+from letterhead.core.spf.corrections import merge_records
 from letterhead.core.spf.lookups import MAX_NAMES, LookupTree, SpfErrorKind, count_lookups
-from letterhead.core.spf.record import MAX_TEXT, SyntaxProblem, merge_records, parse_spf_record
+from letterhead.core.spf.record import MAX_TEXT, SyntaxProblem, parse_spf_record
+from letterhead.core.spf.spf_text import SpfText
 from tests.core import samples
 
 PLANNED = topic.planned_record("lh.acme.dev", "include:spf.mail.example")
@@ -91,12 +93,36 @@ def test_the_offending_part_is_marked(text: str, fault: SyntaxProblem, part: str
 
 
 def test_a_well_formed_macro_is_never_a_fault() -> None:
-    """A term with macros is counted and never expanded, nor asked for."""
+    """A term whose name depends on the message is counted and never asked for."""
     record = parse_spf_record(
-        "v=spf1 include:%{ir}.%{v}._spf.%{d2} exists:%{L1R-}.%{o}.example a:%{h} mx:%%.x.example -all"
+        "v=spf1 exists:%{ir}.%{v}._spf.%{d2} exists:%{L1R-}.%{o}.example a:%{h} mx:%{s}.%%.x.example -all"
     )
     done = count_lookups("acme.dev", record, {})
     assert (record.marks, done.lookups, done.wanted) == ((), 4, ())
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("%{d}.spf.vendor.example", "lh.acme.dev.spf.vendor.example"),
+        ("%{d2}.spf.vendor.example", "acme.dev.spf.vendor.example"),
+        ("%{dr}.vendor.example", "dev.acme.lh.vendor.example"),
+        ("%{d1r}._spf.%{o}", "lh._spf.lh.acme.dev"),
+        ("%{D-.}.%%.vendor.example", "lh.acme.dev.%.vendor.example"),
+    ],
+)
+def test_a_macro_of_the_domain_is_expanded(spec: str, name: str) -> None:
+    """RFC 7208 7.2: the domain of the record is known without a message, so what such an include leads to is asked."""
+    done = count_lookups("lh.acme.dev", parse_spf_record(f"v=spf1 include:{spec} -all"), {})
+    assert [each.name for each in done.wanted] == [name]
+
+
+def test_in_an_included_record_the_domain_is_its_own_and_the_sender_stays() -> None:
+    """RFC 7208 7.2: %{d} is the domain of the record that is evaluated, %{o} that of the sender throughout."""
+    zone = tree(vendor="v=spf1 include:%{d1r}.of.%{o} -all")
+    zone[("vendor.of.acme.dev", "TXT")] = samples.txt("v=spf1 ip4:192.0.2.1 -all")
+    done, _, _ = walked("v=spf1 include:vendor.example -all", zone)
+    assert (done.errors, done.complete) == ((), True)
 
 
 # --- what is accepted ------------------------------------------------------------------------------------------
@@ -231,15 +257,28 @@ def test_silence_is_nobodys_fault() -> None:
     assert [trouble.kind for trouble in done.errors] == [SpfErrorKind.NO_RECORD]
 
 
-@pytest.mark.parametrize("name", ["x\\.example", "a@b.example", "-%%.example", "a" * 64 + ".example", "a..example"])
-def test_odd_names_are_never_asked(name: str) -> None:
-    """What no domain can be called does not leave us as a question."""
-    assert (
-        count_lookups(
-            "acme.dev", parse_spf_record(f"v=spf1 include:{name} a:{name} mx:{name} exists:{name} ~all"), {}
-        ).wanted
-        == ()
-    )
+@pytest.mark.parametrize("name", ["a" * 64 + ".example", "a..example", ".".join(["a" * 60] * 5) + ".example"])
+def test_a_malformed_name_is_never_asked(name: str) -> None:
+    """RFC 7208 4.3: what DNS can't hold does not leave us as a question, and is no void lookup."""
+    text = f"v=spf1 include:{name} a:{name} mx:{name} exists:{name} ~all"
+    done = count_lookups("acme.dev", parse_spf_record(text), {})
+    assert (done.wanted, done.voids) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("x\\.example", "x\\\\.example"),
+        ("a@b.example", "a\\@b.example"),
+        ("-%%.example", "-%.example"),
+        ("a+b=c.example", "a+b=c.example"),
+        ("%_._spf.example", "\\032._spf.example"),
+    ],
+)
+def test_a_name_of_any_octets_is_asked_for(name: str, asked: str) -> None:
+    """RFC 7208 4.3 and RFC 2181 11: a label holds any octets; a question escapes what a zone file escapes."""
+    done = count_lookups("acme.dev", parse_spf_record(f"v=spf1 include:{name} ~all"), {})
+    assert [each.name for each in done.wanted] == [asked]
 
 
 def test_records_are_merged_in_order_with_the_mildest_end() -> None:
@@ -248,6 +287,8 @@ def test_records_are_merged_in_order_with_the_mildest_end() -> None:
         "v=spf1 mx include:a.example ip4:192.0.2.1 ~all"
     )
     assert merge_records(["v=spf1 mx", "V=SPF1 a"]) == "v=spf1 mx a ~all"
+    # RFC 7208 6.1: beside `all` a redirect has no effect, so its target would be lost
+    assert merge_records(["v=spf1 redirect=b.example", "v=spf1 mx -all"]) == "v=spf1 include:b.example mx -all"
     assert txt_question("acme.dev").view is View.ONE_RESOLVER
 
 
@@ -255,7 +296,7 @@ def test_a_hostile_record_gives_few_findings() -> None:
     """However often a record repeats a fault, the list of findings stays readable."""
     text = "v=spf1 " + "ip4:10.0.0.1 ptr include:acme.dev " * 59 + "+all"
     assert len(text) < MAX_TEXT
-    subject = spf_advice.SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
+    subject = SpfText(host="acme.dev", texts=(text, "spf2.0/pra", "spf2.0/mfrom"), seen={})
     codes = [diagnosis.code for diagnosis, _ in spf_advice.find_advice(subject)]
     assert {"spf.private-address", "spf.ptr", "spf.include-loop", "spf.plus-all"} <= set(codes)
     assert max(codes.count(code) for code in codes) <= spf_advice.MAX_OF_CODE

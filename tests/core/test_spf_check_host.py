@@ -128,6 +128,10 @@ BELOW = {
         ("v=spf1 ptr:%{d2} a:%{p} -all", "192.0.2.65", "pass", None),
         ("v=spf1 -ptr:nobody.test a:%{p} -all", "192.0.2.65", "pass", None),
         ("v=spf1 a:a..b.test ip4:192.0.2.1 -all", "192.0.2.1", "pass", None),
+        ("v=spf1 a:a..b.test mx:a..c.test exists:a..d.test ip4:192.0.2.1 -all", "192.0.2.1", "pass", None),
+        ("v=spf1 a:amy.example.com a:bob.example.com a:mail-a.example.com ip6:2001::/16", "2001:db8::1", "pass", None),
+        ("v=spf1 a:six.test a:six.test a:six.test ip4:192.0.2.1", "192.0.2.1", "pass", None),
+        ("v=spf1 a:x1.test a:x2.test a:x3.test ip6:2001:db8::/32", "2001:db8::1", "permerror", "spf.void-lookups"),
         ("v=spf1 exp=why.test x=%{i} -all", "192.0.2.1", "fail", None),
     ],
 )  # fmt: skip
@@ -138,6 +142,24 @@ def test_a_table_of_records(record: str | None, ip: str, wanted: str, code: str 
     assert (judgement.result.value, judgement.code) == (wanted, code), judgement.why
     assert judgement.why
     assert judgement.fix or wanted == "pass"
+
+
+@pytest.mark.parametrize(
+    ("local", "spec", "name"),
+    [
+        ("bounce+117-ab=reader", "%{l}._spf.%{d}", "bounce+117-ab=reader._spf.example.com"),
+        ("prvs=0123456789=amy", "%{l}._spf.%{d}", "prvs=0123456789=amy._spf.example.com"),
+        ("bounce+117", "%{L}._spf.%{d}", "bounce%2b117._spf.example.com"),
+        ("amy", "%{s}._spf.%{d}", "amy\\@example.com._spf.example.com"),
+        ("amy", "%{h}._spf.%{d}", "[192.0.2.1]._spf.example.com"),
+    ],
+)
+def test_a_name_of_any_characters_is_asked_for(local: str, spec: str, name: str) -> None:
+    """RFC 7208 5.7 and 7.3: what a sender or a client writes is part of the name, whatever characters it has."""
+    there = {name: {"A": ["127.0.0.2"]}}
+    record, sender = f"v=spf1 exists:{spec} -all", f"{local}@example.com"
+    assert result(record, "192.0.2.1", sender=sender, helo="[192.0.2.1]", more=there) == "pass"
+    assert result(record, "192.0.2.1", sender=sender, helo="[192.0.2.1]") == "fail"
 
 
 def test_silence_is_a_temporary_error() -> None:

@@ -57,6 +57,8 @@ def _section(host: DnsHost) -> str:
 
 def _facts(host: DnsHost) -> Iterable[str]:
     yield f"- Where: {_told(host, 'where', host.where)}"
+    if host.flattens:
+        yield "- A CNAME at the top of the zone is flattened: the zone's other records are served beside it."
     if host.proxy:
         yield f"- Must be off: {host.proxy}"
     if host.note:

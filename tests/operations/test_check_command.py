@@ -97,7 +97,7 @@ async def test_selectors_are_guessed(lab: DnsLab, zone: str, tmp_path: Path) -> 
     lab.flush()
     servers = ("--resolver", f"127.0.0.1:{lab.resolver_port}", "--authoritative-port", str(lab.authoritative_port))
     done = await asyncio.to_thread(letterhead, "check", zone, *servers, folder=tmp_path)
-    assert "dkim.revoked" in done.out
+    assert "dkim.retired" in done.out
     assert "a guess" in done.out
     assert done.code == 1
 

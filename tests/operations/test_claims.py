@@ -8,8 +8,9 @@ import pytest
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.health import HealthState
+from letterhead.operations import domains
 from letterhead.wiring.assemble import Overrides
-from tests.operations.world import Clock, World, WrittenDns, opened
+from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 
 NAME = "acme.test"
 
@@ -50,6 +51,38 @@ async def test_each_claim_has_a_selector_and_key_of_its_own(ours: World) -> None
     assert first.selector != second.selector
     assert first.public_key != second.public_key
     assert second.dkim.state is HealthState.PENDING
+
+
+async def test_a_stranger_learns_and_uses_up_nothing(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """A claim with the holder's selector is taken like any other; one that is deleted leaves its selector to others."""
+    await verified(ours, dns, clock)
+    theirs = await ours.other("globex")
+    held = await ours.domain(NAME)
+    assert (await theirs.add(NAME, selector=held.selector)).dkim.state is HealthState.PENDING
+    for selector in ("mail", "default"):
+        await theirs.add(f"{selector}.example.dev", selector=selector)
+        await domains.delete_domain(theirs.deps, theirs.account.id, f"{selector}.example.dev", OPERATOR)
+        assert (await ours.add(f"{selector}.example.dev", selector=selector)).selector == selector
+
+
+async def test_the_selector_of_an_earlier_holder_proves_nothing(ours: World, dns: WrittenDns, clock: Clock) -> None:
+    """Its record may be left over, with its key in other hands: the claim waits and says why; another is proven."""
+    await verified(ours, dns, clock)
+    earlier = await ours.domain(NAME)
+    dns.withdraw(await ours.dkim(NAME))
+    await domains.delete_domain(ours.deps, ours.account.id, NAME, OPERATOR)
+    await ours.work()
+    theirs = await ours.other("globex")
+    await theirs.add(NAME, selector=earlier.selector)
+    dns.publish(await theirs.dkim(NAME))
+    for _ in range(3):
+        clock.turn(hours=13)
+        assert (await theirs.look(NAME)).dkim.state is HealthState.PENDING
+    assert {each for each in await codes(theirs) if each.startswith(("claim.", "dkim."))} == {"claim.selector-used"}
+    await domains.delete_domain(theirs.deps, theirs.account.id, NAME, OPERATOR)
+    await theirs.add(NAME)
+    dns.publish(await theirs.dkim(NAME))
+    assert (await theirs.look(NAME)).is_holder
 
 
 async def test_the_incumbent_stays_while_its_record_is_there(ours: World, dns: WrittenDns, clock: Clock) -> None:

@@ -22,8 +22,9 @@ from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 
 NAME = "acme.test"
+SELECTORS = ("s1", "s2", "s3", "s4")
 WALKS = int(os.environ.get("TEST_CLAIM_WALKS", "5"))
-STEPS = 120
+STEPS = 160
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Walk:
     chance: random.Random
     seen: set[str] = field(default_factory=set)  # selectors whose record a check found in DNS
     holders: set[str] = field(default_factory=set)  # claims that ever held the name
+    selector_owners: dict[str, set[str]] = field(default_factory=dict)  # accounts that held it, by selector
+    used: set[tuple[str, str]] = field(default_factory=set)  # account and selector of claims
 
     async def step(self) -> None:
         """Takes one step and holds the rules against what there is."""
@@ -53,7 +56,18 @@ class Walk:
         await self.rules()
 
     async def add(self, world: World) -> None:
-        await world.add(NAME)
+        """Adds a claim, at times with a selector that others choose from too."""
+        selector = self.chance.choice([None, None, None, None, *SELECTORS])
+        if await world.deps.store.domain(world.account.id, NAME) is not None:
+            return
+        try:
+            added = await world.add(NAME, selector=selector)
+        except Fault as fault:
+            assert fault.kind == "selector-used"
+            assert (world.account.id, selector) in self.used, "refused for what another account did"
+            return
+        assert (world.account.id, added.selector) not in self.used, "a selector used twice by one account"
+        self.used.add((world.account.id, added.selector))
 
     async def publish(self, world: World) -> None:
         domain = await world.deps.store.domain(world.account.id, NAME)
@@ -97,6 +111,9 @@ class Walk:
         holders = [each for each in claims if each.is_holder]
         self.holders |= {each.id for each in holders}
         assert len(holders) <= 1, "two holders"
+        for each in holders:
+            self.selector_owners.setdefault(each.selector, set()).add(each.account_id)
+        assert all(len(owners) == 1 for owners in self.selector_owners.values()), "a selector held by two accounts"
         assert all(each.selector in self.seen for each in holders), "a holder whose key nobody saw"
         assert all(each.is_holder for each in claims if each.dkim.state in ("verified", "at_risk")), (
             "sends without holding"

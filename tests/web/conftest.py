@@ -18,6 +18,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
 from letterhead.ports.provider import ProviderNotifications
+from letterhead.ports.resolver import Resolver
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
 from letterhead.web.server import Server, ServerSettings, disable_nagle
@@ -65,11 +66,13 @@ async def running(
     notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
     server: ServerSettings | None = None,
+    resolver: Resolver | None = None,
+    provider: SimulatedProvider | None = None,
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
-    provider = SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Overrides(resolver=ZoneFileResolver(zones), provider=provider, notices=notices)
+    provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
+    stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         disable_nagle(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

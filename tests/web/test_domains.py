@@ -1,6 +1,6 @@
 """Holds the endpoints of sender domains to the contract."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx2
 import msgspec
@@ -102,6 +102,14 @@ async def test_detail_before_and_after_a_check(acme: httpx2.AsyncClient) -> None
     after = (await acme.get("/domains/acme.dev")).json()
     after.pop("privateDKIMKey")
     assert after == looked.json()
+    again = await acme.post("/domains/acme.dev/check")
+    told = again.json()
+    assert int(again.headers["Age"]) == told.pop("lastCheckAge") < 5
+    assert 1 <= int(again.headers["Retry-After"]) <= 5
+    checked_at, checkable_at = (datetime.fromisoformat(told[name]) for name in ("checkedAt", "checkableAt"))
+    assert abs(checkable_at - checked_at - timedelta(seconds=5)) < timedelta(milliseconds=2)
+    told.pop("checkableAt")
+    assert told == after
     assert after["snapshot"]["exchanges"]
     assert after["provider"] == {"name": "simulated"}
     health = (await acme.get("/domains?expand=health")).json()[0]["health"]

@@ -37,3 +37,18 @@ async def test_lost_replies_leave_one_domain(house: Installation, acme: httpx2.A
     listed = (await acme.post("/domains", json={"sender": "acme.dev"})).json()
     assert [each["sender"] for each in listed] == ["acme.dev"]
     assert len(await house.world.events()) == 2  # created and pending, once each
+
+
+async def test_a_selector_tells_nobody_who_has_a_name(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """A claim with the selector that stands in another account's mail gets the response of any other claim."""
+    await house.open_account("zeta")
+    (theirs,) = (await acme.post("/domains", json={"sender": "acme.dev"})).json()
+    async with house.client(house.keys["zeta"]) as zeta:
+        responses = [
+            await zeta.post("/domains", json={"sender": sender, "selector": theirs["selector"]})
+            for sender in ("acme.dev", "free.dev")
+        ]
+        assert [each.status_code for each in responses] == [200, 200]
+        assert (await zeta.delete("/domains/acme.dev")).status_code == 200
+        again = await zeta.post("/domains", json={"sender": "acme.dev", "selector": theirs["selector"]})
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "selector-used")

@@ -1,9 +1,11 @@
 """An outage of our own resolvers or of our own storage is told where people, programs and monitors look."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 from msgspec.structs import replace
@@ -66,3 +68,18 @@ async def test_storage_out_of_reach_asks_to_come_back(
     assert "5 s" in envelope["error"]["fix"]
     assert str(tmp_path) not in refused.text
     assert (await acme.post("/domains", json={"sender": "kept.dev"})).status_code == 200
+
+
+async def test_a_page_tells_a_customer_nothing_of_our_storage(
+    house: Installation, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    """Whoever opens a set-up link reads one sentence that concerns him, in no program's words."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    path = urlsplit((await acme.post("/domains/acme.dev/setup-links")).json()["url"]).path
+    with closing(sqlite3.connect(tmp_path / "letterhead.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        page = await nobody.get(path)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert "can&#39;t be shown at the moment" in page.text
+    assert not re.search(r"SQLite|PostgreSQL|storage|Idempotency|operator|Errno|POST", page.text)
+    assert (await nobody.get(path)).status_code == 200

@@ -8,6 +8,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.engine import ConstraintViolation, DatabaseSession, Engine, storable
 from letterhead.adapters.storage.reminders import add_reminders
+from letterhead.adapters.storage.selectors import hold_selectors, use_selector
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.adapters.storage.webhooks import add_deliveries
 from letterhead.adapters.storage.write_batcher import WriteBatcher
@@ -84,6 +85,11 @@ class SqlDomains:
         """Return the id of the domain that holds the name, if any does."""
         return next((row["id"] for row in await self._engine.read("holder", sender=sender)), None)
 
+    async def is_selector_of_others(self, domain: Domain) -> bool:
+        """Tell whether another account had this domain's selector while it held the name."""
+        owned = {"sender": domain.sender, "selector": domain.selector, "account_id": domain.account_id}
+        return bool(await self._engine.read("selector_of_others", **owned))
+
     async def held_domains(self, after: str, limit: int) -> list[Domain]:
         """Return domains of all accounts that hold their names, in the order of the names after `after`."""
         return [rows.domain(row) for row in await self._engine.read("held_domains", after=after, limit=limit)]
@@ -152,7 +158,7 @@ class SqlDomains:
         return next((rows.stored_check(row) for row in await self._engine.read("check", id=check_id)), None)
 
     async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
-        """Add a domain in one transaction, within the account's limits and with a selector never used at this name.
+        """Add a domain in one transaction, within the account's limits and with a selector that it never used there.
 
         Raise Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), or
         `not-found` where the account is gone.
@@ -261,7 +267,7 @@ class SqlDomains:
 
     async def _add(self, session: DatabaseSession, new: DomainCreation) -> None:
         domain = new.domain
-        await _use_selector(session, domain, domain.selector)
+        await use_selector(session, domain, domain.selector)
         owner = {"account_id": domain.account_id, "sender": domain.sender}
         await session.rows("add_domain", **rows.domain_values(domain), **owner)
         await session.rows("add_sealed_key", domain_id=domain.id, selector=domain.selector, sealed=new.sealed_key)
@@ -279,6 +285,8 @@ class SqlDomains:
         for new in (update.new_key, update.second_key):
             if new is not None:
                 await _add_spare_key(session, domain, new)
+        if domain.is_holder:
+            await hold_selectors(session, domain)
         if update.previous_selector is not None:
             await session.rows("add_previous_key", domain_id=domain.id, selector=update.previous_selector)
             await session.rows("set_signing_key", domain_id=domain.id, selector=domain.selector)
@@ -331,21 +339,9 @@ async def _add_intents(session: DatabaseSession, domain: Domain, effects: Sequen
         await session.rows("add_intent", **rows.intent_values(domain, effect))
 
 
-async def _use_selector(session: DatabaseSession, domain: Domain, selector: str) -> None:
-    """Mark a selector as used at this name for ever; delegated selectors repeat, with a new token in the claim."""
-    if domain.key_delegation is not None:
-        return
-    if not await session.rows("use_selector", sender=domain.sender, selector=selector, account_id=domain.account_id):
-        raise Fault(
-            Kind.SELECTOR_USED,
-            f"The selector {selector} was used for {domain.sender} before.",
-            "Choose another selector: one is never used twice, so that an old key can't come back.",
-        )
-
-
 async def _add_spare_key(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:
     """Add a key that does not sign yet, or never does."""
-    await _use_selector(session, domain, key.selector)
+    await use_selector(session, domain, key.selector)
     await session.rows("add_spare_key", domain_id=domain.id, selector=key.selector, sealed=key.sealed)
 
 

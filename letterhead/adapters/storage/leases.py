@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
@@ -11,9 +12,13 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.adapters.storage.histograms import add_count
 from letterhead.core.domain.domain import Domain
+from letterhead.core.schedule.check_schedule import CLOCKS_DIFFER, LONGEST
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.leases import Intent
 from letterhead.ports.store.monitoring import Backlog
+
+RECALLED: Final = 1000
+LONGEST_LEASE: Final = timedelta(hours=1)  # a lease is of seconds; clocks may differ
 
 log = structlog.get_logger()
 
@@ -63,6 +68,29 @@ class SqlLeases:
                 await session.rows("back_off", **rows.due_values(domain))
 
         await self._engine.transact(work)
+
+    async def recall_misdated(self, now: datetime) -> int:
+        """Make due what a clock planned or leased which was ahead of `now`; return how many domains that were.
+
+        At most `RECALLED` domains at a time.
+        """
+        future, distant = rows.ms(now + CLOCKS_DIFFER), rows.ms(now + LONGEST)
+        at, stale = rows.ms(now), rows.ms(now + LONGEST_LEASE)
+
+        async def work(session: DatabaseSession) -> int:
+            found = await session.rows(
+                "misdated_domains", now=at, future=future, distant=distant, stale=stale, limit=RECALLED
+            )
+            if found:
+                domain_ids = rows.json([row["id"] for row in found])
+                await session.rows("recall_domains", domain_ids=domain_ids, now=at)
+                await session.rows("recall_checks", domain_ids=domain_ids, future=future)
+            await session.rows("recall_intents", now=at, distant=distant, stale=stale)
+            await session.rows("recall_deliveries", now=at, distant=distant, stale=stale)
+            await session.rows("recall_rates", distant=distant)
+            return len(found)
+
+        return await self._engine.transact(work)
 
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
         """Lease due intents to `owner` until a time; those of one name in order, one at a time."""
@@ -115,7 +143,8 @@ class SqlLeases:
 
     async def backlog(self, now: datetime) -> Backlog:
         """Count due work that nobody has leased."""
-        row = (await self._engine.read("backlog", now=rows.ms(now)))[0]
+        future, distant = rows.ms(now + CLOCKS_DIFFER), rows.ms(now + LONGEST)
+        row = (await self._engine.read("backlog", now=rows.ms(now), future=future, distant=distant))[0]
         lag = 0.0 if row["oldest"] is None else (rows.ms(now) - row["oldest"]) / 1000
         return Backlog(
             due=row["due"],
@@ -124,6 +153,7 @@ class SqlLeases:
             pooled_keys=row["pooled"],
             reminders=row["reminders"],
             deliveries=row["deliveries"],
+            misdated=row["misdated"],
         )
 
     async def ready(self) -> None:

@@ -226,7 +226,10 @@ def check_result(row: DatabaseRow) -> CheckResult:
     """Read a domain's last check; its time is that of the latest check that found the same."""
     found = stored_check(row)
     heard_at = maybe_time(row["heard_at"])
-    return found if heard_at is None or heard_at <= found.taken_at else replace(found, taken_at=heard_at)
+    # Only a check that nobody answered is later than `heard_at`; a clock that was ahead wrote any other.
+    if heard_at is None or found.is_unanswered or abs(heard_at - found.taken_at) < MILLISECOND:
+        return found
+    return replace(found, taken_at=heard_at)
 
 
 def stored_check(row: DatabaseRow) -> CheckResult:

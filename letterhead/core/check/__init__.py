@@ -5,4 +5,6 @@
 - `catalogue`: all diagnoses, and the page of each.
 - `preflight`: what is in DNS before anything is added to it.
 - `message_authentication`: DKIM, SPF and DMARC of one message, as a receiver judges them.
+- `dmarc_verdict`: the verdict of DMARC on one message, and what to do.
+- `auth_report`: the input and the results of authenticating one message.
 """

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.dkim import topic as dkim
+from letterhead.core.dkim.advice import signing_verdict
 from letterhead.core.dmarc import topic as dmarc
 from letterhead.core.dns.answers import NxDomain, Question, Reply, Seen, View, answering
 from letterhead.core.dns.lookup import alias_target, question_at
@@ -108,7 +109,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     else:
         wanted = _at_resolvers(plan, (RecordId.DMARC, *ED25519_KEYS))
         for record in plan.in_asking_order:
-            answered = record.required and _recursive(record) in seen
+            answered = record.required and _recursive(record) in seen and not _needed(record, seen)
             if answered and judge_record(record, seen).verdict is not Verdict.PRESENT:
                 wanted += [_authoritative(record, plan)] if _is_reachable(record, plan, seen) else []
     # One question instead of two for a CNAME and the key at its target.
@@ -116,7 +117,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     instead = {each: asked for asked, both in pairs for each in both if asked not in seen}
     wanted = list(dict.fromkeys(instead.get(question, question) for question in wanted))
     unseen = [question for question in wanted if question not in seen]
-    further = []
+    further = [question for record in plan.records for question in _needed(record, seen)]
     for question, replies in seen.items():  # CNAMEs that lead out of the server's own zones
         targets = (alias_target(reply.answer) for reply in replies)
         further += [question_at(question, target) for target in targets if target is not None]
@@ -141,6 +142,12 @@ def implied_answers(questions: Iterable[Question], seen: Seen) -> dict[Question,
         if name is not None and question.view is View.ONE_SERVER:
             implied[question] = nonexistent[name][:1]
     return implied
+
+
+def _needed(record: PlannedRecord, seen: Seen) -> list[Question]:
+    """Return what must be asked before a planned record that was answered can be judged."""
+    needs = _TOPIC_OF[record.id].needs
+    return [question for question in needs(record, seen) if question not in seen] if needs is not None else []
 
 
 def _probes(rule_input: RuleInput) -> Iterable[Question]:
@@ -168,6 +175,7 @@ def _new_rule_input(
         seen=seen,
         results=judged.results,
         served=judged.served,
+        signing=signing_verdict(judged.results),
         dns_host=host_of(nameservers, hosts),
         nameservers=nameservers,
         history=history,
@@ -221,9 +229,10 @@ def _authoritative(record: PlannedRecord, plan: Plan) -> Question:
 
 def judge_record(record: PlannedRecord, seen: Seen) -> RecordResult:
     """Judge one planned record by its topic's rule."""
-    accepts = _TOPIC_OF[record.id].accepts
+    topic = _TOPIC_OF[record.id]
+    accepts = topic.accepts
     assert accepts is not None  # noqa: S101 every topic with records says what it accepts
-    return judge(record, seen, accepts)
+    return judge(record, seen, topic.accepts_seen or (lambda record, rdatas, _: accepts(record, rdatas)))
 
 
 def examine(plan: Plan, seen: Seen, hosts: Sequence[DnsHost] = (), history: History = NO_HISTORY) -> CheckJudgement:
@@ -281,7 +290,8 @@ def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:
         alias = each.code.endswith((".cname-conflict", ".cname-dangling"))
         key = (each.code, each.host) if alias else (at,)
         first = joined.get(key)
-        joined[key] = replace(first, fix=f"{first.fix.rstrip('.')}. {each.fix}") if first else each
+        further = each.fix.rpartition(", then ")[2]
+        joined[key] = replace(first, fix=f"{first.fix}; {further}") if first else each
     return list(joined.values())
 
 

@@ -27,7 +27,8 @@ from letterhead.core.dns.answers import (
 from letterhead.core.dns.records import Mx, display_texts
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
-from letterhead.core.spf.record import merge_records, spf_texts
+from letterhead.core.spf.corrections import merge_records
+from letterhead.core.spf.record import spf_texts
 
 MORE_LABELS = ("lh", "lh-mail", "lh-bounces", "lh2", "lh3")  # besides the one that is set
 TYPES = ("MX", "TXT", "A")

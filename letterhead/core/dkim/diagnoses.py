@@ -39,7 +39,7 @@ SEVERAL_RECORDS = Diagnosis(
     meaning="Exactly one record may stand at this name. With several, receivers may take any of them, or none, so "
     "signatures fail by chance.",
     detail="At {host} there are {count} TXT records ({how}): {observed}.",
-    fix="Leave exactly one TXT record at {name}, with the value {expected}, and delete the others {where}",
+    fix="Leave exactly one TXT record at {name}, with the value {expected}, and delete the others {where}{again}",
     reference="RFC 6376 3.6.2.2",
 )
 PREFIX_REPEATED = Diagnosis(
@@ -66,11 +66,11 @@ TRUNCATED = Diagnosis(
     code="dkim.truncated",
     severity=Severity.BLOCKING,
     title="The DKIM key is cut off",
-    meaning="The record holds your key, but not all of it: the form, or the copying, has cut it. A cut key "
+    meaning="The record holds a key, but not all of it: the form, or the copying, has cut it. A cut key "
     "verifies nothing.",
-    detail="The value at {host} is your key, but {cut}.",
+    detail="The value at {host} is {whose}, but {cut}.",
     fix="Replace the value of {name} with the whole {expected} {where}. If the form takes no more than 255 "
-    "characters, give the value as strings of one record: {pieces}",
+    "characters, give the value as several strings of one record{pieces}",
     reference="RFC 1035 3.3",
 )
 CASE_CHANGED = Diagnosis(
@@ -140,7 +140,7 @@ SYNTAX = Diagnosis(
     title="The DKIM record can't be read",
     meaning="The record is a list of parts such as k=rsa with a ; between them. One part is not of this form, so "
     "receivers throw the whole record away.",
-    detail="In the value at {host}, “{part}” is not of the form name=value.",
+    detail="In the value at {host}, {trouble}.",
     fix="Replace the value of {name} with {expected} {where}",
     reference="RFC 6376 3.2",
 )
@@ -253,7 +253,84 @@ WRONG_KEY = Diagnosis(
     meaning="A record is there, but it does not hold the key that your mail is signed with, so every signature "
     "fails. Often it is the key of another account, or of an earlier set-up.",
     detail="The TXT record at {host} holds {held}, not the key for this domain.",
-    fix="Replace the value of the TXT record {name} with {expected} {where}",
+    fix="Replace the value of the TXT record {name} with {expected} {where}. If another service of yours signs with "
+    "the key that stands there, publish this one under another selector instead, since replacing it stops that service",
+    reference="RFC 6376 3.6.1",
+)
+SELECTOR_IN_USE = Diagnosis(
+    code="dkim.selector-in-use",
+    severity=Severity.BLOCKING,
+    title="Another service has its key at the name of the DKIM record",
+    meaning="A CNAME at this name leads to a key that another service signs with. A name holds one key, so the two "
+    "services need two selectors.",
+    detail="{host} is a CNAME to {found}, where a working key stands that is not the planned one.",
+    fix="Keep the CNAME {name}, since deleting it stops the signatures of the service that has its key at {found}, and "
+    "publish this key under another selector. If that service no longer sends for {sender}, delete the CNAME {name}, "
+    "then add the {rdtype} record {name} with the value {expected} {where}",
+    reference="RFC 6376 3.1",
+)
+RETIRED = Diagnosis(
+    code="dkim.retired",
+    severity=Severity.TIP,
+    title="The key of this DKIM selector is retired",
+    meaning="An empty p= tells receivers that the key of this selector must not be used any more. That is how an old "
+    "key is retired, and every signature made with it fails.",
+    detail="The value at {host} is {observed}: p= is empty.",
+    fix="Nothing to change if nobody signs with this selector. If somebody does, have them sign with a selector whose "
+    "key is published",
+    reference="RFC 6376 3.6.1",
+)
+OTHER_SERVICE = Diagnosis(
+    code="dkim.other-service",
+    severity=Severity.TIP,
+    title="The key of this DKIM selector is not for e-mail",
+    meaning="s= says what a key is for. This one is for another service, such as TLS reports, and no mail can be "
+    "signed with it.",
+    detail="The value at {host} says s={said}.",
+    fix="Nothing to change if no mail is signed with this selector. If it is, have it signed with a selector whose key "
+    "is for e-mail",
+    reference="RFC 8460 3",
+)
+NO_USABLE_KEY = Diagnosis(
+    code="dkim.no-usable-key",
+    severity=Severity.BLOCKING,
+    title="No DKIM selector has a key that mail can be signed with",
+    meaning="Each record that was looked at is right in itself, and none holds a key for mail: the keys are retired, "
+    "or for another service. Mail signed with one of these selectors fails.",
+    detail="There is no key for mail at {asked}.",
+    fix="Look up the selector that your mail is signed with (s= in the DKIM-Signature of a message), and publish the "
+    "key of your mail provider under it {where}. If {sender} sends no signed mail, nothing needs to change",
+    reference="RFC 6376 3.6.1",
+)
+TOO_LONG = Diagnosis(
+    code="dkim.too-long",
+    severity=Severity.BLOCKING,
+    title="The text at the DKIM name is too long to be a key record",
+    meaning="No real key record is near 4 KB. A text that is longer is not parsed here, and receivers may not read it "
+    "either.",
+    detail="The text at {host} has {size} characters; it begins with {observed}.",
+    fix="Replace the value of {name} with {expected} {where}",
+    reference="RFC 6376 3.6.2.2",
+)
+BARE_RSA_KEY = Diagnosis(
+    code="dkim.bare-rsa-key",
+    severity=Severity.BLOCKING,
+    title="The DKIM key is in a form that most receivers don't read",
+    meaning="p= holds an RSA key in its bare form (RSAPublicKey of PKCS #1). RFC 6376 names this form, but signers "
+    "publish, and most receivers read, the form that also says what kind of key it is (SubjectPublicKeyInfo).",
+    detail="The value of p= at {host} is a bare RSA key of {bits} bits.",
+    fix="Replace the value of {name} with {expected} {where}. The command openssl rsa -RSAPublicKey_in -pubout turns "
+    "the bare form into the other one",
+    reference="RFC 6376 3.6.1",
+)
+KEY_OF_ANOTHER_NAME = Diagnosis(
+    code="dkim.key-of-another-name",
+    severity=Severity.BLOCKING,
+    title="The DKIM record holds the key of another selector",
+    meaning="Each selector has a key of its own. During a change of keys the new record is added under its own name, "
+    "and the old one stays as it is until nothing is signed with it any more.",
+    detail="The TXT record at {host} holds the key that belongs at {other}.",
+    fix="Put the value {expected} back at {name}{then} {where}",
     reference="RFC 6376 3.6.1",
 )
 TESTING = Diagnosis(
@@ -279,11 +356,13 @@ SELECTOR_UNDERSCORE = Diagnosis(
 )
 STRICT_IDENTITY = Diagnosis(
     code="dkim.strict-identity",
-    severity=Severity.WARNING,
+    severity=Severity.TIP,
     title="The DKIM record forbids signing for subdomains",
-    meaning="t=s makes a signature count only where the signer's identity (i=) is exactly this domain, none below it.",
+    meaning="t=s makes a signature count only where the signer's identity (i=) is exactly this domain, none below it. "
+    "RFC 6376 recommends it to every domain whose signer names no identity below the domain.",
     detail="The value at {host} says t={said}.",
-    fix="Remove t={said} from the value of {name}, so that it is {expected}, unless you want exactly this {where}",
+    fix="Nothing to change. Only where a signer names an identity below the domain (i=), take the s out of t={said} in "
+    "the value of {name} {where}",
     reference="RFC 6376 3.6.1",
 )
 WEAK_KEY = Diagnosis(
@@ -293,7 +372,8 @@ WEAK_KEY = Diagnosis(
     meaning="RSA keys of less than 2048 bits are out of date: some receivers trust them less, and stronger "
     "computers break them.",
     detail="The key at {host} has {bits} bits.",
-    fix="Make a new key of 2048 bits for {sender}, publish its record under a new selector, then stop using {name}",
+    fix="Have whoever signs the mail of {sender} make a key of 2048 bits under a new selector, publish its record, "
+    "then stop using {name}",
     reference="RFC 8301 3.2",
 )
 OLD_SELECTOR_LIVE = Diagnosis(

@@ -7,10 +7,12 @@ from functools import lru_cache
 
 import msgspec
 
+MAX_TEXT = 4096  # characters: no real record is near it, and what is longer is not parsed
 FOLDING = " \t\r\n"  # RFC 6376 2.8: no other white space folds
 WEAK_BITS = 2048  # RFC 8301 3.2: signers should use at least so many
 LEAST_BITS = 1024  # RFC 8301 3.2: verifiers must not take fewer
 ALGORITHMS = ("rsa", "ed25519")  # RFC 6376 3.3, RFC 8463 4
+SERVICES = ("*", "email", "tlsrpt")  # RFC 6376 3.6.1, RFC 8460 3
 ED25519_OCTETS = 32
 
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # RFC 6376 3.2
@@ -82,7 +84,9 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_key_record(text: str) -> KeyRecord | None:
-    """Parse a tag list (RFC 6376 3.2); return None where the text is none."""
+    """Parse a tag list (RFC 6376 3.2); return None where the text is none, or longer than `MAX_TEXT`."""
+    if len(text) > MAX_TEXT:
+        return None
     tags: list[KeyTag] = []
     start = 0
     parts = text.split(";")
@@ -113,14 +117,35 @@ def key_octets(record: KeyRecord) -> bytes | None:
 
 def is_usable(record: KeyRecord, algorithm: str = "rsa") -> bool:
     """Return whether a verifier accepts this key for mail signed with it and sha256 (RFC 6376 3.6.1, RFC 8463 3)."""
-    if record.first_duplicate or record.has_late_version or record.has_other_version:
-        return False
-    if not record.is_for_mail or not record.allows_sha256 or record.get("k", "rsa") != algorithm:
+    return record.is_for_mail and record.get("k", "rsa") == algorithm and _is_good(record)
+
+
+def is_usable_by_any(record: KeyRecord) -> bool:
+    """Return whether a verifier accepts this key for mail signed by some algorithm that is known."""
+    return any(is_usable(record, algorithm) for algorithm in ALGORITHMS)
+
+
+def is_retired(record: KeyRecord) -> bool:
+    """Return whether a record says that its key must not be used any more: an empty `p=` (RFC 6376 3.6.1)."""
+    return record.tag("p") is not None and not record.get("p")
+
+
+def is_legal(record: KeyRecord) -> bool:
+    """Return whether a record is right in itself, also where it is retired or not for mail."""
+    if is_retired(record):
+        known = record.get("k", "rsa") in ALGORITHMS
+        return known and not (record.first_duplicate or record.has_late_version or record.has_other_version)
+    return bool(set(SERVICES) & set(record.items("s", "*"))) and _is_good(record)
+
+
+def _is_good(record: KeyRecord) -> bool:
+    """Return whether the record has a whole key of the algorithm that it names, usable with sha256."""
+    if record.first_duplicate or record.has_late_version or record.has_other_version or not record.allows_sha256:
         return False
     octets = key_octets(record) or b""
-    if algorithm == "ed25519":
+    if record.get("k", "rsa") == "ed25519":
         return len(octets) == ED25519_OCTETS
-    bits = rsa_bits(octets)
+    bits = rsa_bits(octets) if record.get("k", "rsa") == "rsa" else None
     return bits is not None and bits >= LEAST_BITS
 
 

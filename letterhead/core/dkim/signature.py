@@ -6,6 +6,8 @@ Everything takes time linear to the message: what is wrong with a signature is n
 import base64
 import binascii
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header
 from typing import Final
 
 import msgspec
@@ -17,6 +19,9 @@ REQUIRED: Final = ("v", "a", "b", "bh", "d", "h", "s")  # RFC 6376 3.5
 CANONS: Final = ("simple", "relaxed")
 _BLANKS: Final = re.compile(rb"[ \t]+")
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
+_HEX: Final = re.compile(r"=([0-9A-F]{2})")
+_FOLD: Final = re.compile(r"\r\n(?=[ \t])")
+ENCODED_WORD: Final = re.compile(r"=\?[!->@-~]{1,40}\?[BbQq]\?[!->@-~]{0,80}\?=")
 _LENGTH: Final = re.compile(r"[0-9]{1,76}")  # RFC 6376 3.5
 
 
@@ -39,6 +44,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     length: int | None = None
     expires: int | None = None
     made: int | None = None
+    is_u_label: bool = False  # d= or s= is written in UTF-8
+    encoded_word: str | None = None  # with which the field was rewritten
     trouble: str | None = None
 
     @property
@@ -49,23 +56,31 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_signature(field: HeaderField) -> Signature:
     """Parse a DKIM-Signature field."""
-    tags = parse_key_record(field.value.decode("latin-1"))  # one grammar of tag lists for both (RFC 6376 3.2)
+    value = field.value.decode("latin-1")
+    hit = ENCODED_WORD.search(value)
+    encoded_word = hit[0] if hit else None
+    if encoded_word is not None:  # RFC 2047 5: only free text may be encoded; what it says is still worth showing
+        value = _decode_words(value)
+    tags = parse_key_record(value)  # one grammar of tag lists for both (RFC 6376 3.2)
     if tags is None:
-        return Signature(field=field, trouble="it is not a list of parts such as d=acme.dev with a ; between them")
+        no_list = "it is not a list of parts such as d=acme.dev with a ; between them"
+        return Signature(field=field, encoded_word=encoded_word, trouble=no_list)
     selector = a_label(f"{_utf8(tags.get('s'))}._domainkey.test")  # a_label takes no name of one label
     signature = Signature(
         field=field,
         domain=a_label(_utf8(tags.get("d"))) or "",
         selector=selector.removesuffix("._domainkey.test") if selector else "",
         algorithm=tags.get("a").lower()[:40],
+        is_u_label=not (tags.get("d").isascii() and tags.get("s").isascii()),
+        encoded_word=encoded_word,
     )
-    trouble = _syntax_trouble(tags, signature)
+    trouble = "it was rewritten as encoded words" if encoded_word else _syntax_trouble(tags, signature)
     if trouble is not None:
         return msgspec.structs.replace(signature, trouble=trouble)
     canon = [*_canonicalizations(tags), "simple"]  # RFC 6376 3.5: the body's, where only the header's is named
     return msgspec.structs.replace(
         signature,
-        identity=a_label(_utf8(tags.get("i", signature.domain)).rpartition("@")[2]) or "",
+        identity=a_label(_utf8(_decode_quoted(tags.get("i", signature.domain))).rpartition("@")[2]) or "",
         signed=tuple(name.strip(FOLDING).lower() for name in tags.get("h").split(":")),
         canon=(canon[0], canon[1]),
         body_hash=_decode_base64(tags.get("bh")) or b"",
@@ -74,6 +89,20 @@ def parse_signature(field: HeaderField) -> Signature:
         expires=_parse_number(tags, "x"),
         made=_parse_number(tags, "t"),
     )
+
+
+def _decode_quoted(text: str) -> str:
+    """Decode dkim-quoted-printable, in which white space stands for nothing (RFC 6376 2.11)."""
+    return _HEX.sub(lambda hit: chr(int(hit[1], 16)), without_whitespace(text))
+
+
+def _decode_words(value: str) -> str:
+    """Decode the encoded words of a value (RFC 2047 2), as far as they can be."""
+    try:
+        parts = decode_header(_FOLD.sub("", value))
+        return "".join(text if isinstance(text, str) else text.decode("latin-1") for text, _ in parts)
+    except (HeaderParseError, ValueError):  # ValueError: binascii.Error is one
+        return value
 
 
 def _utf8(text: str) -> str:
@@ -125,6 +154,12 @@ def _decode_base64(text: str) -> bytes | None:
 
 def body_octets(message: Message, signature: Signature) -> bytes:
     """Return the octets of the body, canonicalized and cut at `l=`, of which `bh=` is the hash."""
+    body = canonical_body(message, signature)
+    return body if signature.length is None else body[: signature.length]
+
+
+def canonical_body(message: Message, signature: Signature) -> bytes:
+    """Return the whole body, canonicalized."""
     body = message.body
     if signature.canon[1] == "simple":  # RFC 6376 3.4.3: exactly one line end, of an empty body too
         body = _with_one_line_end(body)
@@ -135,7 +170,7 @@ def body_octets(message: Message, signature: Signature) -> bytes:
         body = _with_one_line_end((body + b"\r\n").replace(b" \r\n", b"\r\n"))
         if body == b"\r\n":  # RFC 6376 3.4.4: a body of nothing but empty lines is empty
             body = b""
-    return body if signature.length is None else body[: signature.length]
+    return body
 
 
 def _with_one_line_end(body: bytes) -> bytes:

@@ -3,38 +3,59 @@
 Keys are compared decoded: split strings, spaces, a lost final `;`, the order and the default tags don't matter.
 """
 
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from letterhead.core.dkim import diagnoses
-from letterhead.core.dkim.advice import ADVISES, find_old_keys, match_tag, old_key_questions, texts_of
+from letterhead.core.dkim.advice import (
+    ADVISES,
+    find_no_usable_key,
+    find_old_keys,
+    match_tag,
+    old_key_questions,
+    texts_of,
+)
+from letterhead.core.dkim.damaged_keys import (
+    arrangements,
+    case_changed,
+    chunks_misordered,
+    is_planned_key,
+    planned_base64,
+    prefix_repeated,
+    truncated,
+)
 from letterhead.core.dkim.key_record import (
     ALGORITHMS,
     ED25519_OCTETS,
+    FOLDING,
     LEAST_BITS,
+    MAX_TEXT,
     KeyRecord,
     bare_rsa_bits,
-    is_cut,
-    is_usable,
+    is_usable_by_any,
     key_octets,
     parse_key_record,
     rsa_bits,
     without_whitespace,
 )
-from letterhead.core.dns.records import STRING_LIMIT, Rdata, Txt, quote, split_text
+from letterhead.core.dns.lookup import is_in_zone
+from letterhead.core.dns.records import Rdata, Txt
 from letterhead.core.findings import misplaced
-from letterhead.core.findings.candidate_names import answers_at, rdatas_of
+from letterhead.core.findings.candidate_names import answers_at, is_synthesised
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Finding, Match, RuleInput, Topic, finding
-from letterhead.core.plan.plan import ANY_KEYS, ED25519_KEYS, PlannedRecord, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import (
+    ANY_KEYS,
+    ED25519_KEYS,
+    PlannedRecord,
+    RecordId,
+    RecordResult,
+    Verdict,
+    end_of_aliases,
+)
 
-MAX_PIECES = 4  # strings of one record that are tried in every order
-LEAST_GAP = 8  # characters of a key that are no slip of the finger
-MAX_STARTS = 8  # beginnings of a value within a value that are tried
-# A tag that begins in the middle of another one.
-_BEGINS_AGAIN = re.compile(r"(?<=[^;])(?:v=DKIM1|k=rsa|p=)")
+TARGET = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")  # of a CNAME
 _FOREIGN = ("v=spf", "spf2", "v=dmarc", "v=bimi", "v=sts", "v=tlsrpt")
 
 
@@ -72,27 +93,7 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Return whether the planned key is the only record: of several, a verifier may take any (RFC 6376 3.6.2.2)."""
     if record.rdtype == "CNAME":
         return misplaced.alias_rule(record, rdatas)
-    return len(rdatas) == 1 and isinstance(rdatas[0], Txt) and _is_planned_key(rdatas[0].text, record)
-
-
-def _is_planned_key(text: str, record: PlannedRecord) -> bool:
-    theirs, ours = parse_key_record(text), parse_key_record(record.value)
-    if theirs is None or ours is None or not is_usable(theirs, ours.get("k", "rsa")):
-        return False
-    if not record.exact:
-        return True
-    octets = key_octets(theirs)
-    return octets is not None and octets == key_octets(ours)
-
-
-def _planned_base64(record: PlannedRecord) -> str:
-    ours = parse_key_record(record.value)
-    return without_whitespace(ours.get("p")) if ours else ""
-
-
-def _compact(text: str) -> str:
-    """Remove what does not count: white space, quotes, a final `;`."""
-    return without_whitespace(text).replace('"', "").rstrip(";")
+    return len(rdatas) == 1 and isinstance(rdatas[0], Txt) and is_planned_key(rdatas[0].text, record)
 
 
 # --- all records at the name ----------------------------------------------------------------------------------------
@@ -103,9 +104,19 @@ def several_records(rule_input: RuleInput, result: RecordResult) -> Match | None
     texts = texts_of(rule_input, result)
     if result.verdict is not Verdict.WRONG or len(texts) < 2 or not any(map(_looks_like_key_record, texts)):
         return None
-    split = any(_is_planned_key(text, result.record) for text in _arrangements(texts, result.record))
-    how = "together they are one value that was cut into records" if split else "a receiver may take any of them"
-    return Match(places={"count": str(len(texts)), "how": how})
+    record, how = result.record, "a receiver may take any of them"
+    whole = any(is_planned_key(text, record) for text in texts)
+    if not whole and any(is_planned_key(text, record) for text in arrangements(texts, record)):
+        how = "together they are one value that was cut into records"
+    owner = next((other for text in texts if (other := _other_name_of(rule_input, record, text))), None)
+    if owner is not None:
+        how = f"one of them is the key that belongs at {owner}"
+    # external-dns (Kubernetes) marks the records that it keeps by a text at the same name, and writes it again.
+    marked = any(text.strip('"').startswith("heritage=external-dns") for text in texts)
+    again = (
+        ". external-dns writes its text heritage=external-dns again, until it runs with --txt-prefix" if marked else ""
+    )
+    return Match(places={"count": str(len(texts)), "how": how, "again": again})
 
 
 def not_dkim(rule_input: RuleInput, result: RecordResult) -> Match | None:
@@ -113,33 +124,13 @@ def not_dkim(rule_input: RuleInput, result: RecordResult) -> Match | None:
     texts = texts_of(rule_input, result)
     if result.verdict is not Verdict.WRONG or any(map(_looks_like_key_record, texts)):
         return None
-    middle = _planned_base64(result.record)[50:90]
+    middle = planned_base64(result.record)[50:90]
     return None if middle and any(middle in without_whitespace(text) for text in texts) else Match()
 
 
 def _looks_like_key_record(text: str) -> bool:
     bare = without_whitespace(text).lower()
     return "dkim1" in bare or (not bare.startswith(_FOREIGN) and bool(re.search(r"(?:^|[;\"'])(?:p=|k=rsa)", bare)))
-
-
-def chunks_misordered(rule_input: RuleInput, result: RecordResult) -> Match | None:
-    """Match one record whose strings make the planned value in another order, or each once."""
-    rdatas, record = rdatas_of(rule_input, result.record), result.record
-    if result.verdict is not Verdict.WRONG or len(rdatas) != 1 or not isinstance(rdatas[0], Txt):
-        return None
-    strings = rdatas[0].strings
-    reordered = any(_is_planned_key(text, record) for text in _arrangements(list(dict.fromkeys(strings)), record))
-    # Also the end first, wherever the form has split the text since.
-    bare, whole = _compact(rdatas[0].text), _compact(record.value)
-    rotated = len(bare) == len(whole) and bare != whole and bare in whole + whole
-    return Match(observed=tuple(quote(string) for string in strings)) if reordered or rotated else None
-
-
-def _arrangements(pieces: list[str], record: PlannedRecord) -> Iterator[str]:
-    """Join pieces in every order, many of them in reverse alone; yield nothing for far more text than planned."""
-    if sum(map(len, pieces)) <= 2 * len(record.value) + STRING_LIMIT:
-        orders = itertools.permutations(pieces) if len(pieces) <= MAX_PIECES else iter([tuple(reversed(pieces))])
-        yield from ("".join(order) for order in orders)
 
 
 # --- one text, not quite ours ---------------------------------------------------------------------------------------
@@ -167,68 +158,23 @@ def _tag_rule(diagnosis: Diagnosis, match_tags: Callable[[KeyRecord, PlannedReco
     return _text_rule(diagnosis, rule)
 
 
-def prefix_repeated(text: str, record: PlannedRecord) -> Match | None:
-    """Match a value that begins twice: `p=p=…`, or all of it after the `p=` that the form has put there."""
-    bare = _compact(text)
-    hits = itertools.islice(_BEGINS_AGAIN.finditer(bare), MAX_STARTS)
-    again = [hit.start() for hit in hits if bare[hit.start() - 1] == "=" or bare.count(hit[0]) > 1]
-    tries = [re.sub(r"([a-z])=(?:\1=)+", r"\1=", bare), *(bare[at:] for at in again)]
-    return Match() if any(each != bare and _is_planned_key(each, record) for each in tries) else None
-
-
-def truncated(text: str, record: PlannedRecord) -> Match | None:
-    """Match a part of the planned key: its beginning, its end, or both without the middle."""
-    theirs, ours = parse_key_record(text.rstrip('"')), _planned_base64(record)
-    key = without_whitespace(theirs.get("p")) if theirs else ""
-    size, whole = len(text), len(record.value)
-    pieces = " ".join(quote(piece) for piece in split_text(record.value))
-    if 4 <= len(key) < len(ours.rstrip("=")) and ours.startswith(key):
-        return Match(places={"cut": _cut_text(size, whole), "pieces": pieces})
-    end = _compact(text)
-    if len(end) >= 16 and ours.endswith(end) and end != ours:
-        first = f"its first {whole - len(end)} of {whole} characters are missing"
-        return Match(places={"cut": first, "pieces": pieces})
-    if not record.exact and is_cut(key):
-        return Match(places={"cut": _cut_text(size, 0), "pieces": "of at most 255 characters each"})
-    missing = len(ours) - len(key)
-    before, after = _shared_length(key, ours), _shared_length(key[::-1], ours[::-1])
-    if missing < LEAST_GAP or before < LEAST_GAP or before + after < len(key):
-        return None
-    gap = f"{missing} characters are missing after the first {before} of the key"
-    return Match(places={"cut": gap, "pieces": pieces})
-
-
-def _shared_length(one: str, other: str) -> int:
-    """Return the length of the beginning that two texts share."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (here, there) in pairs if here != there), min(len(one), len(other)))
-
-
-def _cut_text(size: int, whole: int) -> str:
-    text = f"it ends after {size} {f'of about {whole} ' if whole else ''}characters"
-    if STRING_LIMIT - 5 <= size <= STRING_LIMIT + 1:
-        return f"{text}: the panel cuts at {STRING_LIMIT}, the most that one string of a TXT record holds"
-    return text
-
-
-def case_changed(text: str, record: PlannedRecord) -> Match | None:
-    """Match the planned key in other capitals, or under a tag name in capitals."""
-    bare, ours = _compact(text), _planned_base64(record)
-    lower = parse_key_record(bare.lower())
-    if not ours or lower is None or without_whitespace(lower.get("p")) != ours.lower():
-        return None
-    theirs = parse_key_record(bare)
-    capital_names = theirs is not None and any(name != name.lower() for name in theirs.names)
-    return Match() if ours not in bare or capital_names else None
-
-
 def no_tag_list(text: str, _: PlannedRecord) -> Match | None:
     """Match a text that is no list of tags; mark the first part that is no tag."""
     if parse_key_record(text) is not None:
         return None
-    bad = next((part for part in text.split(";") if part.strip() and parse_key_record(part) is None), text)
-    at = text.find(bad)
-    return Match(places={"part": bad.strip()[:80]}, observed=(text,), span=(at, at + len(bad)))
+    at, parts = 0, text.split(";")
+    for part in parts[:-1] if not parts[-1].strip(FOLDING) else parts:
+        if not part.strip(FOLDING):  # RFC 6376 3.2: between two semicolons there must be a tag
+            trouble, span = (
+                f"the ; at character {at + len(part) + 1} is one too many",
+                (at + len(part), at + len(part) + 1),
+            )
+            return Match(places={"trouble": trouble}, observed=(text,), span=span)
+        if parse_key_record(part) is None:
+            trouble = f"“{part.strip()[:80]}” is not of the form name=value"
+            return Match(places={"trouble": trouble}, observed=(text,), span=(at, at + len(part)))
+        at += len(part) + 1
+    return None
 
 
 def no_key(text: str, _: PlannedRecord) -> Match | None:
@@ -267,14 +213,19 @@ def bad_key(theirs: KeyRecord, _: PlannedRecord) -> Match | None:
     octets = key_octets(theirs) or b""
     if rsa_bits(octets) or (theirs.get("k") == "ed25519" and len(octets) == ED25519_OCTETS):
         return None
-    reason = "it is the bare PKCS #1 form" if bare_rsa_bits(octets) else "it is cut, or something else"
-    return match_tag(theirs, "p", reason=reason)
+    return match_tag(theirs, "p", reason="it is cut, or something else")
+
+
+def bare_rsa_key(theirs: KeyRecord, _: PlannedRecord) -> Match | None:
+    """Match an RSA key without the SubjectPublicKeyInfo around it."""
+    bits = bare_rsa_bits(key_octets(theirs) or b"") if theirs.get("k", "rsa") == "rsa" else None
+    return match_tag(theirs, "p", bits=str(bits)) if bits else None
 
 
 def far_too_weak_key(theirs: KeyRecord, record: PlannedRecord) -> Match | None:
     """Match the planned RSA key where it has fewer bits than verifiers accept (RFC 8301 3.2)."""
     bits = rsa_bits(key_octets(theirs) or b"")
-    ours = not record.exact or without_whitespace(theirs.get("p")) == _planned_base64(record)
+    ours = not record.exact or without_whitespace(theirs.get("p")) == planned_base64(record)
     return match_tag(theirs, "p", bits=str(bits)) if ours and bits is not None and bits < LEAST_BITS else None
 
 
@@ -288,6 +239,64 @@ def wrong_key(rule_input: RuleInput, result: RecordResult) -> Match | None:
     keys = [parse_key_record(text) for text in texts_of(rule_input, result)]
     bits = rsa_bits(key_octets(keys[0]) or b"") if keys and keys[0] else None
     return Match(places={"held": f"a key of {bits} bits" if bits else "another key"})
+
+
+def key_of_another_name(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a key of the domain's own at the name of another of its keys."""
+    texts = texts_of(rule_input, result) if result.verdict is Verdict.WRONG else []
+    other = _other_name_of(rule_input, result.record, texts[0]) if len(texts) == 1 else None
+    if other is None:
+        return None
+    lacking = [each for each in rule_input.results if each.record.host == other and each.verdict is not Verdict.PRESENT]
+    then = f", and add a TXT record {other} with the value that stands there now" if lacking else ""
+    return Match(places={"other": other, "then": then})
+
+
+def _other_name_of(rule_input: RuleInput, record: PlannedRecord, text: str) -> str | None:
+    """Return the other name at which a key belongs: one that is planned, or one that was and is still published."""
+    theirs = parse_key_record(text) if record.exact else None
+    key = key_octets(theirs) if theirs else None
+    if not key:
+        return None
+    known = [(each.host, each.value) for each in (*rule_input.plan.records, *rule_input.plan.served)]
+    for question in old_key_questions(rule_input):
+        old = answers_at(rule_input, question.name, "TXT")
+        known += [(question.name, rdata.text) for rdata in old if isinstance(rdata, Txt)]
+    for host, value in known:
+        ours = parse_key_record(value) if host != record.host else None
+        if ours and key_octets(ours) == key:
+            return host
+    return None
+
+
+def too_long(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a text that is longer than any key record; it is not parsed."""
+    texts = texts_of(rule_input, result) if result.verdict is Verdict.WRONG else []
+    long = next((text for text in texts if len(text) > MAX_TEXT), None)
+    return Match(places={"size": str(len(long))}, observed=(f"{long[:80]}…",)) if long else None
+
+
+def selector_in_use(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a CNAME that leads to another service's key where a record of our own is planned."""
+    record = result.record
+    if not record.exact or result.verdict is not Verdict.WRONG or is_synthesised(rule_input, record):
+        return None
+    end = end_of_aliases(rule_input.seen, record)
+    keys = [key for text in texts_of(rule_input, result) if (key := parse_key_record(text))]
+    if end is None or is_in_zone(end, rule_input.plan.zone) or not any(map(is_usable_by_any, keys)):
+        return None
+    return Match(places={"found": end}, observed=(f"CNAME {end}", *result.observed), at_alias=True)
+
+
+def typed_target(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a text that is the name of a CNAME's target, where nobody has planned a key."""
+    texts = texts_of(rule_input, result) if result.verdict is Verdict.WRONG and not result.record.exact else []
+    name = texts[0].strip(' "').removesuffix(".").lower() if len(texts) == 1 else ""
+    if name.count(".") < 2 or not TARGET.fullmatch(name):
+        return None
+    target = f"{name}." if rule_input.dns_host and rule_input.dns_host.final_dot else name
+    places = {"found": "TXT", "held": name, "rdtype": "CNAME", "expected": f"the target {target}"}
+    return Match(places=places)
 
 
 def wrong_target(_: RuleInput, result: RecordResult) -> Match | None:
@@ -320,6 +329,7 @@ def not_alias(rule_input: RuleInput, result: RecordResult) -> Match | None:
 
 def survey(rule_input: RuleInput) -> Iterator[Finding]:
     """Find old keys to delete, and keys that our own zone does not serve where the customer's CNAME leads to it."""
+    yield from find_no_usable_key(rule_input)
     if not rule_input.plan.served:  # where we publish the keys ourselves, no old one is the customer's to delete
         yield from find_old_keys(rule_input)
     for served in rule_input.served:
@@ -341,6 +351,9 @@ TOPIC = Topic(
     accepts=accepts,
     # The deepest cause first: a key that is ours but damaged, then a record that can't be parsed, then another key.
     explains=(
+        DiagnosisRule(diagnosis=diagnoses.TOO_LONG, holds=too_long),
+        DiagnosisRule(diagnosis=diagnoses.SELECTOR_IN_USE, holds=selector_in_use),
+        DiagnosisRule(diagnosis=_MISPLACED["dkim.wrong-type"].diagnosis, holds=typed_target),
         *_MISPLACED.values(),
         DiagnosisRule(diagnosis=diagnoses.NOT_ALIAS, holds=not_alias),
         DiagnosisRule(diagnosis=diagnoses.REMOVED, holds=removed),
@@ -366,15 +379,17 @@ TOPIC = Topic(
         ),
         _tag_rule(diagnoses.BAD_BASE64, bad_base64),
         _tag_rule(diagnoses.ALGORITHM_MISMATCH, algorithm_mismatch),
+        _tag_rule(diagnoses.BARE_RSA_KEY, bare_rsa_key),
         _tag_rule(diagnoses.BAD_KEY, bad_key),
         _tag_rule(diagnoses.HASH_EXCLUDED, lambda key, _: None if key.allows_sha256 else match_tag(key, "h")),
         _tag_rule(diagnoses.SERVICE_EXCLUDED, lambda key, _: None if key.is_for_mail else match_tag(key, "s")),
         _tag_rule(diagnoses.FAR_TOO_WEAK_KEY, far_too_weak_key),
+        DiagnosisRule(diagnosis=diagnoses.KEY_OF_ANOTHER_NAME, holds=key_of_another_name),
         DiagnosisRule(diagnosis=diagnoses.WRONG_KEY, holds=wrong_key),
     ),
     advises=ADVISES,
     probes=misplaced.probes,
     survey=survey,
     asks=old_key_questions,
-    diagnoses=(diagnoses.OLD_SELECTOR_LIVE, diagnoses.NOT_SERVED),
+    diagnoses=(diagnoses.OLD_SELECTOR_LIVE, diagnoses.NOT_SERVED, diagnoses.NO_USABLE_KEY),
 )

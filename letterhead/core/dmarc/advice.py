@@ -28,8 +28,15 @@ from letterhead.core.dmarc.record import (
     problems,
     reports,
 )
-from letterhead.core.dmarc.tree_walk import DiscoveredPolicy, organisational_domain, policy_in_force
+from letterhead.core.dmarc.tree_walk import (
+    TRUSTED_FIRST,
+    DiscoveredPolicy,
+    organisational_domain,
+    policy_in_force,
+    question,
+)
 from letterhead.core.dns.answers import Found, Question, Unanswered, View
+from letterhead.core.dns.lookup import alias_end, is_in_zone, sends_no_mail
 from letterhead.core.dns.records import Rdata, Txt
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput
 from letterhead.core.names.host_names import NAME_LIMIT
@@ -163,29 +170,33 @@ def _policy_rule(
     return DiagnosisRule(diagnosis=diagnosis, holds=rule)
 
 
-def _match_at(policy: DiscoveredPolicy, **places: str) -> Match:
-    return Match(places={"found": policy.name, **places}, observed=(policy.text,))
+def _match_at(rule_input: RuleInput, policy: DiscoveredPolicy, **places: str) -> Match:
+    """Return a match about a policy, which is at {found}, the end of its CNAMEs; {tell} is whom to tell there."""
+    asked = (question(policy.domain, view) for view in TRUSTED_FIRST)
+    end = next((end for each in asked if (end := alias_end(rule_input.seen, each)) is not None), None)
+    others = end is not None and not is_in_zone(end, rule_input.plan.zone)
+    tell = f". {policy.name} is a CNAME to {end}, so tell whoever runs that zone" if others else ""
+    return Match(places={"found": end or policy.name, "tell": tell, **places}, observed=(policy.text,))
 
 
 def strict_spf(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
     """Match strict alignment of SPF, which a MAIL FROM domain below the sender never has."""
     hosts = [each.host for each in rule_input.plan.records if each.id is RecordId.MAIL_FROM_SPF]
     apart = policy.strict_spf and hosts and hosts[0] != rule_input.plan.sender
-    return _match_at(policy, mail_from=hosts[0]) if apart else None
+    return _match_at(rule_input, policy, mail_from=hosts[0]) if apart else None
 
 
 def strict_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
     """Match strict alignment of DKIM where another domain than the sender signs."""
     signers = [each.host.partition("._domainkey.")[2] for each in rule_input.plan.records if each.id is RecordId.DKIM]
     apart = policy.strict_dkim and signers and signers[0] not in ("", rule_input.plan.sender)
-    return _match_at(policy, signer=signers[0]) if apart else None
+    return _match_at(rule_input, policy, signer=signers[0]) if apart else None
 
 
 def reject_before_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    """Match the policy "reject" while the DKIM record is not there."""
-    dkim = rule_input.result_of(RecordId.DKIM)
-    unsigned = dkim is not None and dkim.verdict in (Verdict.ABSENT, Verdict.WRONG)
-    return _match_at(policy) if unsigned and policy.asked == "reject" else None
+    """Match the policy "reject" while no key can sign mail, unless the domain sends none."""
+    unsigned = rule_input.signing is Verdict.ABSENT and not sends_no_mail(rule_input.seen, rule_input.plan.sender)
+    return _match_at(rule_input, policy) if unsigned and policy.asked == "reject" else None
 
 
 def unauthorised_reports(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
@@ -198,7 +209,7 @@ def unauthorised_reports(rule_input: RuleInput, policy: DiscoveredPolicy) -> Mat
         answer = replies[0].answer
         texts = texts_of(answer.rrset.rdatas) if isinstance(answer, Found) else []
         if not any(parse_dmarc_record(text).is_dmarc for text in texts):
-            return _match_at(policy, target=host, leave=question.name)
+            return _match_at(rule_input, policy, target=host, leave=question.name)
     return None
 
 

@@ -186,7 +186,7 @@ STRICT_SPF = Diagnosis(
     meaning="With aspf=s the bounce address must be at exactly the domain in the From address. Ours is at a name below "
     "it, so SPF never counts for DMARC and DKIM alone must hold.",
     detail="The record at {found} says aspf=s, while the MAIL FROM domain is {mail_from}.",
-    fix="Remove aspf=s from the TXT record at {found}: the relaxed mode is the default",
+    fix="Remove aspf=s from the TXT record at {found}: the relaxed mode is the default{tell}",
     reference="RFC 9989 4.4.2",
 )
 STRICT_DKIM = Diagnosis(
@@ -196,7 +196,7 @@ STRICT_DKIM = Diagnosis(
     meaning="With adkim=s the mail must be signed by exactly the domain in the From address. It is signed by another "
     "name, so DKIM does not count for DMARC.",
     detail="The record at {found} says adkim=s, while mail from {sender} is signed by {signer}.",
-    fix="Remove adkim=s from the TXT record at {found}: the relaxed mode is the default",
+    fix="Remove adkim=s from the TXT record at {found}: the relaxed mode is the default{tell}",
     reference="RFC 9989 4.4.1",
 )
 REJECT_BEFORE_DKIM = Diagnosis(
@@ -206,6 +206,6 @@ REJECT_BEFORE_DKIM = Diagnosis(
     meaning="Receivers are asked to reject what fails the checks. As long as the DKIM record is not right, that may be "
     "all mail that you send here.",
     detail="The record at {found} asks to reject, and the DKIM record for {sender} is not in place: {observed}",
-    fix="Publish the DKIM record before you send; until then set the policy at {found} to none",
+    fix="Publish the DKIM record before you send; until then set the policy at {found} to none{tell}",
     reference="RFC 9989 5.1.6",
 )

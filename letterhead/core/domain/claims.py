@@ -30,7 +30,7 @@ def is_transferred(challenger: Domain, evidence: Evidence, incumbent: RecordStat
     """Tell whether this check is the second, a day after the first, that saw the challenger's record alone."""
     since = challenger.challenger_only_since
     alone = evidence.dkim is RecordState.PRESENT and incumbent is RecordState.MISSING
-    return alone and since is not None and now - since >= TAKES_OVER_AFTER
+    return alone and not evidence.is_selector_of_others and since is not None and now - since >= TAKES_OVER_AFTER
 
 
 def warn_holder(incumbent: Domain, now: datetime) -> Transition | None:

@@ -80,10 +80,10 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     registered at the provider, `identity` is the provider's last report. `attempts` counts the checks in a row that
     left something unanswered. `challenger_only_since` is since when a challenger's record is seen without the holder's;
     `contested_at` is when a holder was last warned of another valid claim. `verdicts` are the last conclusive ones, by
-    planned record. `selector` is that of the key that signs, `rotation` the key that is to follow, `old_keys` those
-    before whose records are still in DNS, `rotated_at` the last change. `key_delegation` is set where the customer
-    publishes CNAMEs to keys in the operator's zone. `ed25519` is the second key, where there is one. `version` belongs
-    to storage.
+    planned record; `published` are those that a check once found right. `selector` is that of the key that signs,
+    `rotation` the key that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the
+    last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
+    `ed25519` is the second key, where there is one. `version` belongs to storage.
     """
 
     id: str
@@ -110,6 +110,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     challenger_only_since: datetime | None = None
     contested_at: datetime | None = None
     verdicts: tuple[tuple[RecordId, Verdict], ...] = ()
+    published: tuple[RecordId, ...] = ()
     rotation: Rotation | None = None
     old_keys: tuple[OldKey, ...] = ()
     rotated_at: datetime | None = None

@@ -20,12 +20,22 @@ class RecordState(StrEnum):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one check; `mail_from` and `provider` are None where these were not asked."""
+    """The result of one check; `mail_from` and `provider` are None where these were not asked.
+
+    `is_selector_of_others`: another account had the claim's selector while it held the name, so that the record in DNS
+    may be that account's, left behind, and proves nothing.
+    """
 
     dkim: RecordState
     mail_from: RecordState | None = None
     provider: IdentityReport | None = None
     is_held_elsewhere: bool = False
+    is_selector_of_others: bool = False
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether the claim can't hold the name: another account holds it, or held it with the same selector."""
+        return self.is_held_elsewhere or self.is_selector_of_others
 
 
 def record_state(results: Iterable[RecordResult]) -> RecordState:

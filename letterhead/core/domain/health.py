@@ -73,13 +73,35 @@ def new_health(state: HealthState, now: datetime) -> RecordHealth:
     return RecordHealth(state=state, since=now)
 
 
+def limit_times(health: RecordHealth, now: datetime) -> RecordHealth:
+    """Return the health without times after `now`, which only a clock that was ahead can have written.
+
+    What ran from such a time, 72 h or an hour of presence, would not end before that clock was right.
+    """
+    times = (health.since, health.present_since, health.first_miss_at, health.provider_lost_at, health.found_at)
+    seen = health.observations
+    if all(at is None or at <= now for at in times) and (not seen or seen[-1].at <= now):
+        return health
+    since, present_since, first_miss_at, provider_lost_at, found_at = (at and min(at, now) for at in times)
+    assert since is not None  # noqa: S101 the first of the five, which is always there
+    return replace(
+        health,
+        since=since,
+        present_since=present_since,
+        first_miss_at=first_miss_at,
+        provider_lost_at=provider_lost_at,
+        found_at=found_at,
+        stops_sending_at=health.stops_sending_at and min(health.stops_sending_at, now + GRACE),
+        observations=tuple(replace(each, at=min(each.at, now)) for each in seen),
+    )
+
+
 def observe(health: RecordHealth, records: RecordState, now: datetime) -> RecordHealth:
     """Add what a check saw of the records; a draft keeps no observations."""
-    if health.state is HealthState.DRAFT:
+    if health.state is HealthState.DRAFT or records is RecordState.UNANSWERED:
         return health
+    health = limit_times(health, now)
     match records:
-        case RecordState.UNANSWERED:
-            return health
         case RecordState.DIVIDED:
             return replace(health, present_since=None)
         case RecordState.PRESENT:

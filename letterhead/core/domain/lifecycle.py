@@ -47,7 +47,7 @@ class LifecycleInput(msgspec.Struct, frozen=True, kw_only=True):
     health: RecordHealth
     records: RecordState
     opinion: ProviderOpinion
-    held_elsewhere: bool
+    is_barred: bool
     is_registered: bool
     now: datetime
 
@@ -58,15 +58,15 @@ def is_refused(given: LifecycleInput) -> bool:
 
 
 def is_proven_and_agreed(given: LifecycleInput) -> bool:
-    """Tell whether DNS and the provider agree, and nobody else holds the name."""
-    return given.records is RecordState.PRESENT and not given.held_elsewhere and given.opinion is ProviderOpinion.AGREES
+    """Tell whether DNS and the provider agree, and no other account's claim bars this one."""
+    return given.records is RecordState.PRESENT and not given.is_barred and given.opinion is ProviderOpinion.AGREES
 
 
 def has_run_out(given: LifecycleInput) -> bool:
     """Tell whether 72 h passed without proof; who only waits for the provider waits on, and no answer ends nothing."""
     if given.now - given.health.since < PENDING_FOR or given.records is RecordState.UNANSWERED:
         return False
-    return given.records is not RecordState.PRESENT or given.held_elsewhere or given.opinion is ProviderOpinion.FOREIGN
+    return given.records is not RecordState.PRESENT or given.is_barred or given.opinion is ProviderOpinion.FOREIGN
 
 
 def is_missed_often(given: LifecycleInput) -> bool:
@@ -262,7 +262,7 @@ def advance(domain: Domain, evidence: Evidence, now: datetime) -> Transition:
         health=domain.dkim,
         records=evidence.dkim,
         opinion=opinion_on_key(evidence.provider, domain.selector),
-        held_elsewhere=evidence.is_held_elsewhere,
+        is_barred=evidence.is_barred,
         is_registered=domain.registered_at is not None,
         now=now,
     )
@@ -315,7 +315,7 @@ def _is_holder(domain: Domain, evidence: Evidence, to: HealthState) -> bool:
         return True
     match evidence.dkim:
         case RecordState.PRESENT:
-            return to is not HealthState.DRAFT and not evidence.is_held_elsewhere
+            return to is not HealthState.DRAFT and not evidence.is_barred
         case RecordState.MISSING:
             return False
         case RecordState.DIVIDED | RecordState.UNANSWERED:

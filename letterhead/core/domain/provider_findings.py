@@ -129,6 +129,17 @@ HELD = Diagnosis(
     "yours is seen, the domain moves to your account",
     reference="One name, several accounts: DNS decides",
 )
+SELECTOR_USED = Diagnosis(
+    code="claim.selector-used",
+    severity=Severity.BLOCKING,
+    title="Another account proved the domain with this selector before",
+    meaning="A selector proves a domain for one account only: its record may still be in DNS, and its key in the hands "
+    "of whoever had the domain before.",
+    detail="The selector {selector} of {sender} was that of another account which had proven the domain.",
+    fix="Delete {sender} here, add it again without a selector of your own or with another one, and publish the record "
+    "that you are then asked for. Leave the record of {selector} in place while anything signs with it",
+    reference="One name, several accounts: DNS decides",
+)
 CONTESTED = Diagnosis(
     code="claim.contested",
     severity=Severity.WARNING,
@@ -153,6 +164,7 @@ DIAGNOSES: Final = (
     REFUSED,
     NOT_STARTED,
     HELD,
+    SELECTOR_USED,
     CONTESTED,
 )
 
@@ -176,8 +188,9 @@ def findings(domain: Domain, evidence: Evidence, now: datetime) -> Iterator[Find
 
     `domain` is as it was before the check.
     """
-    if evidence.is_held_elsewhere and evidence.dkim is RecordState.PRESENT:
-        yield _finding(HELD, domain)
+    if evidence.is_barred and evidence.dkim is RecordState.PRESENT:
+        # First the selector: while it bars the claim, a record that the holder deletes changes nothing.
+        yield _finding(SELECTOR_USED if evidence.is_selector_of_others else HELD, domain)
         return
     if domain.contested_at is not None and now - domain.contested_at < CONTEST_SHOWN:
         yield _finding(CONTESTED, domain, since=_on(domain.contested_at))

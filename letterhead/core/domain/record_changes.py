@@ -20,7 +20,7 @@ def note_changes(domain: Domain, results: Iterable[RecordResult], now: datetime)
     """Note each record's verdict, with an event for each that differs from the last conclusive one.
 
     No answer is no verdict, nor is what servers disagree on: both leave the last verdict as it is. What had no verdict
-    before did not change.
+    before did not change. What was found right is remembered as published.
     """
     known, events = dict(domain.verdicts), []
     for result in results:
@@ -33,4 +33,7 @@ def note_changes(domain: Domain, results: Iterable[RecordResult], now: datetime)
             change = RecordChange(record=record.id.value, was=before.value, now=verdict.value)
             events.append(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=detail, change=change))
         known[record.id] = verdict
-    return Transition(domain=replace(domain, verdicts=tuple(known.items())), events=tuple(events))
+    right = (record_id for record_id, verdict in known.items() if verdict is Verdict.PRESENT)
+    published = tuple(dict.fromkeys((*domain.published, *right)))
+    after = replace(domain, verdicts=tuple(known.items()), published=published)
+    return Transition(domain=after, events=tuple(events))

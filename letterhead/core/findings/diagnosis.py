@@ -1,5 +1,6 @@
 """Diagnoses, the rules that find them, and findings. Which diagnoses there are, each topic lists."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -7,9 +8,19 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
+from letterhead.core.dns.lookup import is_in_zone
 from letterhead.core.dns.zone_text import ZoneTextNotes
-from letterhead.core.plan.dns_hosts import DnsHost, name_for, value_for, where_to_edit
-from letterhead.core.plan.plan import Accepts, Plan, PlannedRecord, RecordId, RecordResult
+from letterhead.core.plan.dns_hosts import DnsHost, name_for, text_for, value_for, where_to_edit
+from letterhead.core.plan.plan import (
+    Accepts,
+    AcceptsSeen,
+    Plan,
+    PlannedRecord,
+    RecordId,
+    RecordResult,
+    Verdict,
+    end_of_aliases,
+)
 
 
 class Severity(StrEnum):
@@ -50,7 +61,10 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """A match of a rule, with the `places` of its templates and where it was seen, if not at the record.
 
     `span` marks the offending part of `observed[0]`, as offsets from and to. `severity` is set where the same mistake
-    weighs otherwise than it mostly does: at the sender domain, SPF is only advice.
+    weighs otherwise than it mostly does: at the sender domain, SPF is only advice. `at_alias` is true where the fix is
+    about the planned name itself, also where that is a CNAME: other fixes are about the name that the CNAME leads to.
+    `expected` is the value to publish where that is not the planned one: the observed record with one thing mended, or
+    empty where nobody can know it.
     """
 
     places: Mapping[str, str] = {}
@@ -60,6 +74,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
     severity: Severity | None = None
+    expected: str | None = None
+    at_alias: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -101,12 +117,14 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     """The input of every rule: the plan, the answers, and the result for each planned record.
 
     `served` are the results for what the operator's own zone must serve; `dns_host` is the DNS host, where it is known.
+    `signing` is "present" where some key that was looked at can sign mail, "absent" where all are known and none can.
     """
 
     plan: Plan
     seen: Seen
     results: tuple[RecordResult, ...]
     served: tuple[RecordResult, ...] = ()
+    signing: Verdict = Verdict.UNANSWERED
     dns_host: DnsHost | None = None
     nameservers: tuple[str, ...] = ()
     history: History = History()
@@ -126,15 +144,18 @@ class DiagnosisRule(msgspec.Struct, frozen=True, kw_only=True):
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a check that concerns one standard.
 
-    `accepts` tells for its planned records whether an RRset is the right one. For a record that is not present the
-    first of `explains` that holds is the finding; of `advises` all that hold, for every record that was answered.
-    `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs to no
-    planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
+    `accepts` tells for its planned records whether an RRset is the right one; where that depends on other answers too,
+    `accepts_seen` tells it given these (None: they did not come), and `needs` asks for them. For a record that is not
+    present the first of `explains` that holds is the finding; of `advises` all that hold, for every record that was
+    answered. `probes` are further questions worth asking for a record that is not present. `survey` finds what belongs
+    to no planned record, `asks` are the questions for that; `diagnoses` are those of the survey.
     """
 
     name: str
     records: tuple[RecordId, ...] = ()
     accepts: Accepts | None = None
+    accepts_seen: AcceptsSeen | None = None
+    needs: Callable[[PlannedRecord, Seen], Iterable[Question]] | None = None
     explains: tuple[DiagnosisRule, ...] = ()
     advises: tuple[DiagnosisRule, ...] = ()
     probes: Callable[[RuleInput, RecordResult], Iterable[Question]] | None = None
@@ -161,17 +182,21 @@ def finding(
     observed = match.observed if match.observed is not None else (result.observed if result else ())
     servers = match.perspectives if match.perspectives is not None else (result.dissenting if result else ())
     host = match.host or (record.host if record else rule_input.plan.sender)
+    name, where = _name_and_place(rule_input, host, None if match.at_alias else record)
     filled = {
         "sender": rule_input.plan.sender,
         "zone": rule_input.plan.zone,
         "host": host,
-        "name": name_for(record.host if record else host, rule_input.plan.zone, rule_input.dns_host),
-        "observed": " | ".join(observed),
+        "name": name,
+        "observed": readable(" | ".join(observed)),
         "servers": ", ".join(servers),
-        "where": where_to_edit(rule_input.dns_host, rule_input.nameservers),
+        "where": where,
         **(_record_places(record, rule_input.dns_host) if record else {}),
-        **match.places,
+        **_mended_places(match, rule_input.dns_host),
+        **{place: readable(value) for place, value in match.places.items()},
     }
+    known = record is None or record.exact or match.expected
+    fix = diagnosis.fix if known else _without_value_words(diagnosis.fix)
     return Finding(
         code=diagnosis.code,
         severity=match.severity or diagnosis.severity,
@@ -180,16 +205,65 @@ def finding(
         record_type=record.rdtype if record else None,
         title=diagnosis.title,
         detail=diagnosis.detail.format_map(filled),
-        expected=record.value if record and record.exact else None,
-        observed=observed,
+        expected=_expected(record, match),
+        observed=tuple(map(readable, observed)),
         perspectives=servers,
-        fix=diagnosis.fix.format_map(filled),
+        fix=fix.format_map(filled),
         evidence=match.evidence,
-        span=match.span,
+        span=_readable_span(match.span, observed),
     )
 
 
-UNKNOWN_VALUE = "that your mail provider shows you"
+def _expected(record: PlannedRecord | None, match: Match) -> str | None:
+    if match.expected is not None:
+        return match.expected or None
+    return record.value if record and record.exact else None
+
+
+def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | None) -> tuple[str, str]:
+    """Return the name that a fix is about, and where it is edited: the end of the CNAMEs that stand before a record."""
+    zone, panel = rule_input.plan.zone, rule_input.dns_host
+    here = where_to_edit(panel, rule_input.nameservers)
+    end = end_of_aliases(rule_input.seen, record) if record is not None else None
+    if record is None or end is None:
+        return name_for(record.host if record else host, zone, panel), here
+    if is_in_zone(end, zone):
+        return name_for(end, zone, panel), f"{here}, where the CNAME {record.host} leads"
+    return end, f"where that name is kept: {record.host} is a CNAME to it, so tell whoever runs that zone"
+
+
+_OCTETS = re.compile(r"[\x80-\xff]+")
+
+
+def readable(text: str) -> str:
+    r"""Return the octets of a record as a person reads them: UTF-8 where they are, else as `\xNN`."""
+
+    def decode(run: re.Match[str]) -> str:
+        decoded = run[0].encode("latin-1").decode("utf-8", "backslashreplace")
+        return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in decoded)
+
+    return _OCTETS.sub(decode, text)
+
+
+def _readable_span(span: tuple[int, int] | None, observed: tuple[str, ...]) -> tuple[int, int] | None:
+    """Return a span of the first text as a span of its readable form."""
+    if span is None or not observed:
+        return span
+    start, end = (len(readable(observed[0][:at])) for at in span)
+    return start, end
+
+
+UNKNOWN_VALUE = "the value that your mail provider shows you"
+
+
+def _without_value_words(template: str) -> str:
+    """Return a template for a value that is not known, which is called by more than its place."""
+    return template.replace("the value {expected}", "{expected}").replace("the whole {expected}", "{expected}")
+
+
+def _mended_places(match: Match, panel: DnsHost | None) -> dict[str, str]:
+    """Return the value to publish where the match has its own; only texts are ever mended."""
+    return {"expected": text_for(match.expected, panel)} if match.expected is not None else {}
 
 
 def _record_places(record: PlannedRecord, panel: DnsHost | None) -> dict[str, str]:

@@ -14,8 +14,8 @@ from letterhead.core.dns.records import Rdata, Target, display_texts
 from letterhead.core.findings import candidate_names
 from letterhead.core.findings.candidate_names import aliases_of, answers_at, is_synthesised, probes, rdatas_of
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity
-from letterhead.core.findings.repairs import REPAIRS, Repair, is_repaired_by, remove_name_escapes
-from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordResult, Verdict
+from letterhead.core.findings.repairs import REPAIRS, Repair, remove_name_escapes, repaired_value
+from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordId, RecordResult, Verdict
 
 __all__ = ["absent", "alias_rule", "probes", "rules"]
 
@@ -23,6 +23,12 @@ NAMES: Final = {
     "dkim": "DKIM record",
     "mail-from": "MAIL FROM record",
     "dmarc": "DMARC record",
+}
+# What to do where a service that is in use asked for the CNAME that is in the way of a record.
+_INSTEAD: Final = {
+    "dkim": "publish this key under another selector",
+    "mail-from": "choose another MAIL FROM domain",
+    "dmarc": "ask that service to publish the record there",
 }
 # What can't happen to a topic's records: no underscore in the MAIL FROM's name, a CNAME planned for DKIM alone; a DMARC
 # record one level up is the parent's own or `dmarc.at-wrong-name`.
@@ -32,11 +38,17 @@ _NEVER: Final = {
     "dmarc": {"on-apex", "at-parent", "proxied"},
 }
 
+# Of these records any value will do that holds what is planned; what else the owner says in it must not be lost.
+OPEN_VALUES: Final = (RecordId.MAIL_FROM_SPF, RecordId.DMARC)
+
 _Holds = Callable[[RuleInput, RecordResult, Accepts], Match | None]
 
 
 class _MisplacedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """One mistake for every topic; `{what}` in the title is the topic's own word for its record."""
+    """One mistake for every topic; `{what}` in the title is the topic's own word for its record.
+
+    `{instead}` in the fix is what to do where the CNAME at the name is in use.
+    """
 
     fault: str
     title: str
@@ -57,7 +69,7 @@ def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING)
             title=each.title.replace("{what}", NAMES[prefix]),
             meaning=each.meaning,
             detail=each.detail,
-            fix=each.fix,
+            fix=each.fix.replace("{instead}", _INSTEAD[prefix]),
             reference=each.reference,
         )
         return DiagnosisRule(diagnosis=diagnosis, holds=lambda given, result: each.holds(given, result, accepts))
@@ -68,7 +80,7 @@ def rules(prefix: str, accepts: Accepts, severity: Severity = Severity.BLOCKING)
 def absent(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match where nobody published anything at the name, also where a wildcard answers for it."""
     if result.verdict is Verdict.WRONG and is_synthesised(rule_input, result.record):
-        return Match(evidence=("a wildcard gives the answer",))
+        return Match(evidence=("a wildcard gives the answer",), at_alias=True)
     return Match() if result.verdict is Verdict.ABSENT and not _is_hidden(rule_input, result) else None
 
 
@@ -80,8 +92,11 @@ def alias_rule(record: PlannedRecord, rdatas: Iterable[Rdata]) -> bool:
 # --- the condition of each diagnosis --------------------------------------------------------------------------------
 
 
-def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool) -> _Holds:
-    """Return a condition that matches where the record was published at one of these names."""
+def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_value: bool, moves: bool = True) -> _Holds:
+    """Return a condition that matches where the record was published at one of these names.
+
+    `moves` says whether it is to be moved from there, with what it says.
+    """
 
     def holds(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
         candidates = names(rule_input, result.record)
@@ -89,7 +104,15 @@ def found_at(names: Callable[[RuleInput, PlannedRecord], list[str]], *, any_valu
         if found is None:
             return None
         name, rdatas = found
-        return Match(places={"found": name}, observed=display_texts(rdatas), evidence=(f"found at {name}",))
+        there = display_texts(rdatas)
+        right = [value for rdata, value in zip(rdatas, there, strict=True) if accepts(result.record, (rdata,))]
+        return Match(
+            places={"found": name},
+            observed=there,
+            evidence=(f"found at {name}",),
+            at_alias=True,
+            expected=_own_value(result.record, right[0]) if moves and len(right) == len(there) == 1 else None,
+        )
 
     return holds
 
@@ -103,10 +126,18 @@ def repaired_by(repair: Repair) -> _Holds:
         there = rdatas_of(rule_input, result.record)
         if any(accepts(result.record, (rdata,)) for rdata in there):  # what is wrong is another record at the name
             return None
-        spoilt = [rdata for rdata in there if is_repaired_by(result.record, rdata, accepts, repair)]
-        return Match(observed=display_texts(spoilt[:1])) if spoilt else None
+        for rdata in there:
+            value = repaired_value(result.record, rdata, accepts, repair)
+            if value is not None:
+                return Match(observed=display_texts((rdata,)), expected=_own_value(result.record, value))
+        return None
 
     return holds
+
+
+def _own_value(record: PlannedRecord, value: str) -> str | None:
+    """Return a right value to publish in place of the planned one, where it says more: other senders, a policy."""
+    return value if record.id in OPEN_VALUES else None
 
 
 def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
@@ -116,7 +147,8 @@ def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match
         return None
     for aliases in aliases_of(rule_input, record):
         if _has_value(remove_name_escapes(aliases[0]), record):
-            return Match(places={"found": "CNAME", "held": aliases[0]}, observed=(f"CNAME {aliases[0]}",))
+            places = {"found": "CNAME", "held": aliases[0]}
+            return Match(places=places, observed=(f"CNAME {aliases[0]}",), at_alias=True)
     for rdtype in candidate_names.other_types(record):
         texts = [
             text for text in display_texts(answers_at(rule_input, record.host, rdtype)) if _has_value(text, record)
@@ -170,7 +202,8 @@ def _match_cname(rule_input: RuleInput, result: RecordResult) -> Match | None:
     if aliases is None:
         return None
     via = f" (by way of {', '.join(aliases[:-1])})" if len(aliases) > 1 else ""
-    return Match(places={"found": f"{aliases[-1]}{via}"}, observed=(f"CNAME {aliases[0]}", *result.observed))
+    observed = (f"CNAME {aliases[0]}", *result.observed)
+    return Match(places={"found": f"{aliases[-1]}{via}"}, observed=observed, at_alias=True)
 
 
 def proxied(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
@@ -223,7 +256,7 @@ _DIAGNOSES: Final = (
         fix="Add a {rdtype} record with the name {name} and the value {expected} {where}. Then take the provider's "
         "value out of {found}, unless you use it there for something else",
         reference="RFC 5321 4.4",
-        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False),
+        holds=found_at(lambda given, record: candidate_names.apexes(record, given.plan), any_value=False, moves=False),
     ),
     _MisplacedDiagnosis(
         fault="wrong-type",
@@ -240,7 +273,9 @@ _DIAGNOSES: Final = (
         title="The {what}'s name is an alias that leads nowhere",
         meaning="A CNAME sends everyone who asks for this name on to another, and there is no such record there.",
         detail="{host} is a CNAME to {found}, where there is no {rdtype} record.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
+        fix="If a service that you use asked for the CNAME {name}, keep it, since deleting it stops that service, and "
+        "{instead}. If none did, delete the CNAME at {name}, then add the {rdtype} record {name} with the value "
+        "{expected} {where}",
         reference="RFC 1034 3.6.2",
         holds=cname_dangling,
     ),
@@ -305,7 +340,9 @@ _DIAGNOSES: Final = (
         title="A CNAME hides the {what}",
         meaning="A CNAME sends everyone who asks for this name on to another name; nothing else at the name is seen.",
         detail="{host} is a CNAME to {found}, so the {rdtype} record that belongs at {host} is not seen.",
-        fix="Delete the CNAME at {name}, then add the {rdtype} record {name} with the value {expected} {where}",
+        fix="If a service that you use asked for the CNAME {name}, keep it, since deleting it stops that service, and "
+        "{instead}. If none did, delete the CNAME at {name}, then add the {rdtype} record {name} with the value "
+        "{expected} {where}",
         reference="RFC 1034 3.6.2",
         holds=cname_conflict,
     ),

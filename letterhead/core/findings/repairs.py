@@ -24,9 +24,14 @@ _ESCAPE = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 def is_repaired_by(record: PlannedRecord, rdata: Rdata, accepts: Accepts, repair: Repair) -> bool:
     """Tell whether the RDATA is not the right one, but is when repaired in this one way."""
+    return repaired_value(record, rdata, accepts, repair) is not None
+
+
+def repaired_value(record: PlannedRecord, rdata: Rdata, accepts: Accepts, repair: Repair) -> str | None:
+    """Return the right value that the RDATA is when repaired in this one way; None where it is right or stays wrong."""
     text = value_text(rdata)
     if text is None or accepts(record, (rdata,)):
-        return False
+        return None
     labels = record.host.split(".") if record.rdtype != "TXT" else []
     ends = [f".{'.'.join(labels[at:])}" for at in range(len(labels) - 1)]
     for repaired in repair(text, record):
@@ -34,9 +39,10 @@ def is_repaired_by(record: PlannedRecord, rdata: Rdata, accepts: Accepts, repair
             continue
         # A name also without the zone that the form has appended to it.
         values = [repaired, *(repaired.removesuffix(end) for end in ends if repaired.endswith(end))]
-        if any(accepts(record, as_rdata(record, value)) for value in values):
-            return True
-    return False
+        right = next((value for value in values if accepts(record, as_rdata(record, value))), None)
+        if right is not None:
+            return right
+    return None
 
 
 def value_text(rdata: Rdata) -> str | None:

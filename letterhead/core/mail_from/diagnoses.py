@@ -31,10 +31,11 @@ MX_EXTRA = Diagnosis(
     code="mail-from.mx-extra",
     severity=Severity.BLOCKING,
     title="The MAIL FROM domain has more than one MX",
-    meaning="The right MX is there, and another one beside it. Providers want exactly one: bounces that go to the "
-    "other one never reach them.",
+    meaning="The right MX is there, and another one beside it. Providers want exactly one: bounces that go to another "
+    "host never reach them, and some refuse even the same host with two priorities.",
     detail="Beside {value}, the MX records at {host} name {others}.",
-    fix="Delete the MX records of {name} for {others}, so that {expected} is the only one {where}",
+    fix="Delete the MX records of {name} for {others}; leave the one for {value} with the priority {kept} as the only "
+    "one {where}",
     reference="RFC 5321 5.1",
 )
 IN_USE = Diagnosis(

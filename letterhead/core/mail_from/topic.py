@@ -45,7 +45,8 @@ def unplanned_record(mail_from: str) -> PlannedRecord:
 def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     """Return whether the planned host is the only MX; its priority does not matter then."""
     if record.exact:
-        return len(rdatas) == 1 and isinstance(rdatas[0], Mx) and rdatas[0].exchange == _planned_host(record)
+        once = list(dict.fromkeys(rdatas))  # RFC 2181 5: an RRset is a set
+        return len(once) == 1 and isinstance(once[0], Mx) and once[0].exchange == _planned_host(record)
     hosts = [rdata.exchange for rdata in rdatas if isinstance(rdata, Mx)]
     return bool(hosts) and all(
         _HOST.fullmatch(host) and not is_address(host, record) and not has_zone_appended(host, record) for host in hosts
@@ -67,12 +68,18 @@ def _wrong_hosts(rule_input: RuleInput, result: RecordResult) -> list[str]:
 
 
 def extra_mx(rule_input: RuleInput, result: RecordResult) -> Match | None:
-    """Match where the planned MX is there among others."""
-    hosts = _wrong_hosts(rule_input, result)
-    others = [host for host in hosts if host != _planned_host(result.record)]
-    if len(hosts) < 2 or len(others) == len(hosts):
+    """Match where the planned MX is there among others, or a second time with another priority."""
+    if result.verdict is not Verdict.WRONG:
         return None
-    return Match(places={"others": ", ".join(others)})
+    record = result.record
+    there = dict.fromkeys(rdata for rdata in rdatas_of(rule_input, record) if isinstance(rdata, Mx))
+    planned = [mx for mx in there if mx.exchange == _planned_host(record)]
+    if len(there) < 2 or not planned:
+        return None
+    kept = min(planned, key=lambda mx: (mx.preference != record.priority, mx.preference))
+    again = [f"{mx.exchange} a second time, with the priority {mx.preference}" for mx in planned if mx is not kept]
+    others = [mx.exchange or "a dot (no mail)" for mx in there if mx not in planned]
+    return Match(places={"others": ", ".join((*others, *again)), "kept": str(kept.preference)})
 
 
 def used_by_other_service(rule_input: RuleInput, result: RecordResult) -> Match | None:

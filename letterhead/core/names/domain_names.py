@@ -188,6 +188,13 @@ def is_suffix(name: DomainName, rules: NameRules) -> bool:
     return _suffix(name, rules) == name.ascii
 
 
+def organisation_of(host: str, suffixes: SuffixRules) -> str:
+    """Return the organisational domain of any host name by the public suffix list (RFC 7489 3.2)."""
+    labels = host.lower().rstrip(".").split(".")
+    suffix = suffixes.publicsuffix(".".join(labels)) or labels[-1]
+    return ".".join(labels[-(suffix.count(".") + 2) :])
+
+
 def show_foreign(text: str) -> str:
     """Return foreign text for a message: quoted, cut to 60 characters, what is not printable as an escape."""
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:SHOWN_LIMIT])

@@ -20,10 +20,11 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One DNS host and its form for records.
 
     `nameservers` are the ends of its servers' names; a `*` stands for any part of one label (`awsdns-*.com`). `names`
-    says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself.
-    `long_txt` is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes`
-    says that every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the
-    form appends the zone to it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
+    says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself. `long_txt`
+    is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes` says that
+    every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the form appends
+    the zone to it. `flattens` says that a CNAME at the top of a zone is answered by the addresses of its target, the
+    zone's other records beside it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
     the switch that must be off. `where` is the path to the form, `help` the host's own page about it. `source` and
     `also` are where this was read, `checked` is when, and `unsourced` lists the facts that nobody has confirmed: for
     these the row has what suits most forms.
@@ -37,6 +38,7 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     long_txt: Literal["whole", "split"] = "whole"
     quotes: bool = False
     final_dot: bool = False
+    flattens: bool = False
     priority_field: bool = True
     where: str = "its DNS settings for the domain"
     source: str
@@ -83,16 +85,23 @@ def name_for(host: str, zone: str, panel: DnsHost | None) -> str:
 
 def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
     """Return a value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if record.rdtype == "TXT":
+        return text_for(record.value, panel)
     if panel is None:
         return record.value
-    if record.rdtype == "TXT":
-        if panel.long_txt == "split" and len(record.value) > STRING_LIMIT:
-            return " ".join(quote(piece) for piece in split_text(record.value))
-        return quote(record.value) if panel.quotes else record.value
     target = f"{record.value}." if panel.final_dot else record.value
     if record.priority is not None and not panel.priority_field:
         return f"{record.priority} {target}"
     return target
+
+
+def text_for(text: str, panel: DnsHost | None) -> str:
+    """Return a TXT value as the form's value field wants it; as it is where the DNS host is unknown."""
+    if panel is None:
+        return text
+    if panel.long_txt == "split" and len(text) > STRING_LIMIT:
+        return " ".join(quote(piece) for piece in split_text(text))
+    return quote(text) if panel.quotes else text
 
 
 def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:

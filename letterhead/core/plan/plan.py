@@ -19,7 +19,7 @@ from letterhead.core.dns.answers import (
     Why,
     answering,
 )
-from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
+from letterhead.core.dns.lookup import alias_end, follow_aliases, has_vacant_target, leaves_zone_text
 from letterhead.core.dns.records import Rdata, display_texts
 
 
@@ -53,6 +53,14 @@ class PlannedRecord(msgspec.Struct, frozen=True, kw_only=True):
     priority: int | None = None
     required: bool = True
     exact: bool = True
+
+    @property
+    def forbids_alias(self) -> bool:
+        """Whether a CNAME to a name that can't be seen counts as absence: this record is to stand here, and no other.
+
+        Otherwise a CNAME is the owner's way of publishing the record; of DMARC any valid one will do.
+        """
+        return self.exact and self.id is not RecordId.DMARC
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,12 +116,13 @@ class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
+AcceptsSeen = Callable[[PlannedRecord, Sequence[Rdata], Seen], bool | None]
 
 AUTHORITATIVE = (View.EVERY_SERVER, View.TWO_SERVERS)
 RESOLVERS = (View.RECURSIVE, View.ONE_RESOLVER)
 
 
-def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
+def judge(record: PlannedRecord, seen: Seen, accepts: AcceptsSeen) -> RecordResult:
     """Judge one planned record by the authoritative servers' answers, where these were asked.
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
@@ -126,16 +135,29 @@ def judge(record: PlannedRecord, seen: Seen, accepts: Accepts) -> RecordResult:
         question = Question(name=record.host, rdtype=record.rdtype, view=view)
         if question in seen:
             if leaves_zone_text(seen, question):
-                return RecordResult(record=record, verdict=Verdict.ABSENT)
-            return _judge_replies(record, follow_aliases(seen, question), accepts)
-    result = _judge_replies(record, at_resolvers(record, seen), accepts)
-    return result if result.verdict is Verdict.PRESENT else unanswered_result(record)
+                absent = RecordResult(record=record, verdict=Verdict.ABSENT)
+                return absent if record.forbids_alias else unanswered_result(record)
+            if not record.exact and has_vacant_target(seen, question):
+                return unanswered_result(record)
+            return _judge_replies(record, follow_aliases(seen, question), seen, accepts)
+    result = _judge_replies(record, at_resolvers(record, seen), seen, accepts)
+    if result.verdict is Verdict.PRESENT:
+        return result
+    return unanswered_result(record, result.observed if result.verdict is Verdict.UNANSWERED else ())
 
 
 def at_resolvers(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     """Return the replies of the resolvers that were asked for a record, CNAMEs followed: of all, else of the one."""
     asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in RESOLVERS)
     return next((follow_aliases(seen, question) for question in asked if question in seen), ())
+
+
+def end_of_aliases(seen: Seen, record: PlannedRecord) -> str | None:
+    """Return the name at the end of the CNAMEs before a planned record; None where it stands at its own name."""
+    if record.rdtype == "CNAME":
+        return None
+    asked = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in (*AUTHORITATIVE, *RESOLVERS))
+    return next((end for question in asked if (end := alias_end(seen, question)) is not None), None)
 
 
 def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
@@ -146,19 +168,22 @@ def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     return bogus if len(bogus) >= len(answering(replies)) else ()
 
 
-def unanswered_result(record: PlannedRecord) -> RecordResult:
-    """Return the result of a record of which nothing was learnt."""
-    return RecordResult(record=record, verdict=Verdict.UNANSWERED)
+def unanswered_result(record: PlannedRecord, observed: tuple[str, ...] = ()) -> RecordResult:
+    """Return the result of a record of which nothing was learnt, or not enough."""
+    return RecordResult(record=record, verdict=Verdict.UNANSWERED, observed=observed)
 
 
-def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], accepts: Accepts) -> RecordResult:
+_VERDICTS = {True: Verdict.PRESENT, False: Verdict.WRONG, None: Verdict.UNANSWERED}
+
+
+def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], seen: Seen, accepts: AcceptsSeen) -> RecordResult:
     """Judge one record by its replies: all servers must agree; of resolvers, a majority of all that were asked."""
     answered = answering(replies)
     verdicts: list[Verdict] = []
     observed: list[str] = []
     for reply in answered:
         if isinstance(reply.answer, Found):
-            verdicts.append(Verdict.PRESENT if accepts(record, reply.answer.rrset.rdatas) else Verdict.WRONG)
+            verdicts.append(_VERDICTS[accepts(record, reply.answer.rrset.rdatas, seen)])
             observed += display_texts(reply.answer.rrset.rdatas)
         else:
             verdicts.append(Verdict.ABSENT)
@@ -168,8 +193,8 @@ def _judge_replies(record: PlannedRecord, replies: Sequence[Reply], accepts: Acc
     for verdict in (Verdict.PRESENT, Verdict.WRONG, Verdict.ABSENT):
         if verdicts.count(verdict) >= needed:
             return RecordResult(record=record, verdict=verdict, observed=each_value)
-    if by_majority or not answered:
-        return unanswered_result(record)
+    if by_majority or not answered or Verdict.UNANSWERED in verdicts:
+        return unanswered_result(record, each_value if Verdict.UNANSWERED in verdicts else ())
     lacking = [reply for reply, verdict in zip(answered, verdicts, strict=True) if verdict is not Verdict.PRESENT]
     return RecordResult(
         record=record,

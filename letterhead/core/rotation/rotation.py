@@ -27,7 +27,7 @@ OLD_KEPT: Final = timedelta(days=7)  # mail signed with the old key may be under
 MAY_START: Final = frozenset({HealthState.VERIFIED, HealthState.AT_RISK})
 
 
-Verdicts = tuple[tuple[RecordId, Verdict], ...]
+_NEXT_KEYS: Final = frozenset({RecordId.DKIM_NEXT, RecordId.DKIM_ED25519_NEXT})
 
 
 class Stage(StrEnum):
@@ -142,7 +142,7 @@ def is_due(domain: Domain, now: datetime, every: timedelta | None) -> bool:
 def start(domain: Domain, selector: str, public_key: str, now: datetime, why: str) -> Transition:
     """Start a rotation; the key that signs, and all that is judged by it, stays as it is."""
     coming = Rotation(selector=selector, public_key=public_key, started_at=now)
-    after = replace(domain, rotation=coming, verdicts=_without_next(domain.verdicts))
+    after = replace(_without_next(domain), rotation=coming)
     host = topic.planned_record(domain.sender, selector, public_key).host
     until = (
         f"every server serves it by way of {host}" if domain.key_delegation else f"the TXT record {host} is published"
@@ -158,12 +158,15 @@ def abandon(domain: Domain, now: datetime) -> Transition:
     after = "it is taken out of our zone" if domain.key_delegation else "its record can be removed"
     words = f"the new DKIM key at the selector {domain.rotation.selector} was abandoned; {after}"
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail=words)
-    return Transition(domain=replace(domain, rotation=None, verdicts=_without_next(domain.verdicts)), events=(event,))
+    return Transition(domain=replace(_without_next(domain), rotation=None), events=(event,))
 
 
-def _without_next(verdicts: Verdicts) -> Verdicts:
-    """Return the verdicts without those on the next key's record: the one after it is another record."""
-    return tuple(each for each in verdicts if each[0] not in (RecordId.DKIM_NEXT, RecordId.DKIM_ED25519_NEXT))
+def _without_next(domain: Domain) -> Domain:
+    """Return the domain without what is known of the next key's record: the one after it is another record."""
+    verdicts = tuple(each for each in domain.verdicts if each[0] not in _NEXT_KEYS)
+    return replace(
+        domain, verdicts=verdicts, published=tuple(each for each in domain.published if each not in _NEXT_KEYS)
+    )
 
 
 class KeyObservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +214,7 @@ def _switch_keys(step: Transition, rotation: Rotation, rule: RotationRule, now: 
     """Make the new key the one that signs; where the provider has the identity, it must be registered anew."""
     domain = step.domain
     others = tuple(each for each in domain.verdicts if each[0] not in ANY_KEYS)
+    published = tuple(each for each in domain.published if each not in ANY_KEYS)
     after = replace(
         domain,
         selector=rotation.selector,
@@ -218,6 +222,7 @@ def _switch_keys(step: Transition, rotation: Rotation, rule: RotationRule, now: 
         rotation=None,
         rotated_at=now,
         verdicts=((RecordId.DKIM, Verdict.PRESENT), *others),
+        published=(RecordId.DKIM, *published),
         old_keys=(
             *domain.old_keys,
             OldKey(selector=domain.selector, replaced_at=now, public_key=domain.public_key),

@@ -7,17 +7,23 @@ import ipaddress
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from letterhead.core.dns.answers import Question, Seen, View
+from letterhead.core.dns.answers import Question, View
 from letterhead.core.dns.lookup import NoRecords, seen_records
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Match, Severity
 from letterhead.core.spf import diagnoses
+from letterhead.core.spf.corrections import (
+    correct_spelling,
+    correct_version,
+    merge_records,
+    move_before_all,
+    remove_terms,
+)
 from letterhead.core.spf.lookups import (
     MAX_LOOKUPS,
     MAX_SHOWN,
@@ -25,11 +31,13 @@ from letterhead.core.spf.lookups import (
     LookupTerm,
     LookupTree,
     SpfErrorKind,
-    count_lookups,
     display_term,
     flatten,
+    looked_up_name,
 )
-from letterhead.core.spf.record import SpfRecord, SyntaxProblem, Term, is_spf, merge_records, parse_spf_record
+from letterhead.core.spf.passing_terms import covering_terms, find_passing_terms
+from letterhead.core.spf.record import MAX_TEXT, SpfRecord, SyntaxProblem, Term, is_spf, parse_spf_record
+from letterhead.core.spf.spf_text import SpfText
 
 MAX_LENGTH: Final = 450  # RFC 7208 3.4
 MAX_OF_CODE: Final = 3  # findings of one code about one record: more would only bury the others
@@ -45,58 +53,13 @@ PRIVATE: Final = tuple(
 Matches = Iterator[tuple[Diagnosis, Match]]
 
 
-class SpfText(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The TXT records of one name, as texts.
-
-    `own` are the provider's terms and `value` the text to publish, where it is planned; `needless` are records that
-    can go.
-    """
-
-    host: str
-    texts: tuple[str, ...]
-    seen: Seen
-    own: tuple[str, ...] = ()
-    value: str | None = None
-    needless: tuple[str, ...] = ()
-
-    @cached_property
-    def spf(self) -> tuple[str, ...]:
-        """Return the texts that are SPF records."""
-        return tuple(text for text in self.texts if is_spf(text))
-
-    @cached_property
-    def record(self) -> SpfRecord | None:
-        """Return the SPF record; None where there is none, or several."""
-        return parse_spf_record(self.spf[0]) if len(self.spf) == 1 else None
-
-    @cached_property
-    def tree(self) -> LookupTree | None:
-        """Return the tree below the SPF record."""
-        return count_lookups(self.host, self.record, self.seen) if self.record else None
-
-    @property
-    def wanted(self) -> tuple[Question, ...]:
-        """Return the questions that the tree still needs answered."""
-        return self.tree.wanted if self.tree else ()
-
-    def match(self, span: tuple[int, int] | None = None, evidence: Iterable[str] = (), **places: str) -> Match:
-        """Return a match at the SPF record, or at all of them."""
-        mend = f": its value should be {self.value}" if self.value else ""
-        return Match(
-            places={"mend": mend, "whose": "", **places}, observed=self.spf, span=span, evidence=tuple(evidence)
-        )
-
-    def match_term(self, term: Term, **places: str) -> Match:
-        """Return a match that marks one term of the SPF record."""
-        return self.match(span=term.span, part=display_term(term), **places)
-
-
 def find_faults(subject: SpfText) -> Matches:
     """Yield what is a permanent error, and what receivers take for no record at all."""
     if len(subject.spf) > 1:
         needed = [text for text in subject.spf if text not in subject.needless]
-        expected = subject.value or merge_records(needed or subject.spf)
-        yield diagnoses.SEVERAL_RECORDS, subject.match(count=str(len(subject.spf)), expected=expected)
+        merged = merge_records(needed or subject.spf)
+        mended = subject.complete(correct_spelling(merged) or merged)
+        yield diagnoses.SEVERAL_RECORDS, subject.match(mended=mended, count=str(len(subject.spf)))
     if not subject.spf:
         yield from find_lookalikes(subject)
     if subject.record is not None and subject.tree is not None:
@@ -138,13 +101,27 @@ _BARE: Final = re.compile(r"\W{0,3}v\W{0,3}spf\W?[0-9]?\W{0,3}", re.IGNORECASE)
 def find_lookalikes(subject: SpfText) -> Matches:
     """Yield the texts that were meant as SPF records and are none; besides a real record, receivers skip them."""
     for text in subject.texts:
-        first = re.match(r"\s*\S*", text)
+        first = re.match(r"\s*\S*", text[:MAX_TEXT])
         match = msgspec.structs.replace(subject.match(), observed=(text,), span=first.span() if first else None)
+        if len(text) > MAX_TEXT:
+            continue
         if _SENDER_ID.match(text):
             yield diagnoses.SENDER_ID, match
         elif not is_spf(text) and (_BARE.fullmatch(text) or (_VERSION_LIKE.match(text) and _POLICY.search(text))):
-            severity = Severity.WARNING if subject.spf else None
-            yield diagnoses.BAD_VERSION, msgspec.structs.replace(match, severity=severity)
+            yield diagnoses.BAD_VERSION, match_version(subject, text, match)
+
+
+def match_version(subject: SpfText, text: str, match: Match) -> Match:
+    """Match a text that does not begin as a record; beside a record it is merged into that: two would count as none."""
+    severity = Severity.WARNING if subject.spf else None
+    corrected = correct_version(text)
+    mended = None
+    if corrected is not None:
+        mended = subject.complete(merge_records([*subject.spf, corrected]) if subject.spf else corrected)
+    found = subject.match(mended=mended) if mended else match
+    alone = ", in one TXT record, and the other one deleted" if subject.spf and found.places["mend"] else ""
+    places = {**found.places, "mend": f"{found.places['mend']}{alone}"}
+    return msgspec.structs.replace(match, severity=severity, places=places, expected=found.expected)
 
 
 # --- what receivers can't read ---------------------------------------------------------------------------------
@@ -170,7 +147,8 @@ def find_syntax_problems(subject: SpfText, record: SpfRecord) -> Matches:
     for mark in (record.permanent_error,) if record.permanent_error else record.marks:
         # Octets that are UTF-8 are shown as they were typed.
         part = record.text[slice(*mark.span)][:MAX_SHOWN].encode("latin-1", "replace").decode("utf-8", "replace")
-        match = subject.match(span=mark.span, part=part, why=mark.why)
+        mended = subject.complete(correct_spelling(record.text))
+        match = subject.match(span=mark.span, mended=mended, part=part, why=mark.why)
         severity = Severity.WARNING if mark.problem is SyntaxProblem.DOUBTFUL else None
         yield _BY_PROBLEM[mark.problem], msgspec.structs.replace(match, severity=severity)
 
@@ -185,17 +163,37 @@ def find_tree_errors(subject: SpfText, tree: LookupTree) -> Matches:
         if below:
             followed = (each for each in tree.branches if each.branches and each.name == error.path[1])
             first = next((each.term for each in followed), error.term)
+        ours = looked_up_name(first, (subject.host,)) in _targets(subject.planned)
         match = subject.match(
             span=first.span,
             evidence=[" → ".join(error.path)],
+            # Without its own term the provider's mail would not pass even after its support has mended the fault.
+            mended=None if ours else without_terms(subject, tree.record, [first]),
+            unless=" only if the mail provider's support tells you to" if ours else "",
             part=display_term(first),
             chain=" → ".join(error.path),
             target=error.path[-1],
             why="there is more than one SPF record" if several else f"the SPF record is faulty: {error.why}",
-            whose=_provider_text(subject, first)
-            or (f" The record of {error.path[-2]} names it, not yours." if below else ""),
+            whose=_provider_text(subject, first) or (_below_text(error.path) if below else ""),
         )
         yield _BY_ERROR[error.kind], match
+
+
+def without_terms(subject: SpfText, record: SpfRecord, terms: Iterable[Term]) -> str | None:
+    """Return a record without these terms; None where nobody would pass then, which nobody wants of a sender."""
+    mended = subject.complete(remove_terms(record, terms)) or ""
+    passing = find_passing_terms(subject.host, parse_spf_record(mended), subject.seen, follow=False)
+    return mended if passing.found else None
+
+
+def _targets(terms: Iterable[Term]) -> set[str | None]:
+    return {term.domain for term in terms}
+
+
+def _below_text(path: Sequence[str]) -> str:
+    if path[-1].startswith("*."):
+        return " A wildcard gives the record there, whatever name the message leads to, and that includes itself."
+    return f" The record of {path[-2]} names it, not yours."
 
 
 def _provider_text(subject: SpfText, term: Term) -> str:
@@ -221,7 +219,13 @@ def find_costs(subject: SpfText, tree: LookupTree) -> Matches:
             )
             yield diagnoses.TOO_MANY_LOOKUPS, match
     if len(tree.voids) > MAX_VOIDS:
-        yield diagnoses.VOID_LOOKUPS, subject.match(count=str(len(tree.voids)), part=", ".join(tree.voids))
+        void = [term for term in tree.record.evaluated_terms if display_term(term) in tree.voids]
+        own = len(void) == len(tree.voids) and not any(term.canonical in subject.own for term in void)
+        mended = without_terms(subject, tree.record, void) if own else None
+        yield (
+            diagnoses.VOID_LOOKUPS,
+            subject.match(mended=mended, count=str(len(tree.voids)), part=", ".join(tree.voids)),
+        )
     duplicate = duplicate_include(tree)
     if duplicate is not None:
         yield diagnoses.DUPLICATE_INCLUDE, subject.match_term(duplicate)
@@ -229,8 +233,10 @@ def find_costs(subject: SpfText, tree: LookupTree) -> Matches:
 
 def too_many_lookups(subject: SpfText, tree: LookupTree) -> Match:
     """Return the match of a tree that exceeds the limit of lookups, at its dearest term."""
-    dearest = max(tree.branches, key=lambda branch: (branch.cost, branch.term.canonical not in subject.own))
-    ours = sum(branch.cost for branch in tree.branches if branch.term.canonical in subject.own)
+    others = [branch for branch in tree.branches if branch.term.canonical not in subject.own]
+    ours = tree.lookups - sum(branch.cost for branch in others)
+    # What the provider needs is never advised to be taken out, unless it alone exceeds the limit.
+    dearest = max(others if ours <= MAX_LOOKUPS else tree.branches, key=lambda branch: branch.cost)
     match = subject.match(
         span=dearest.term.span,
         evidence=tree.lines,
@@ -238,7 +244,7 @@ def too_many_lookups(subject: SpfText, tree: LookupTree) -> Match:
         part=display_term(dearest.term),
         dearest=str(min(dearest.cost, 999)),
         whose=_provider_text(subject, dearest.term),
-        first="" if subject.value else f", beginning with {display_term(dearest.term)}",
+        first=f", beginning with {display_term(dearest.term)}",
     )
     if ours <= MAX_LOOKUPS:
         return match
@@ -248,8 +254,8 @@ def too_many_lookups(subject: SpfText, tree: LookupTree) -> Match:
 
 def duplicate_include(tree: LookupTree) -> Term | None:
     """Return an include of the record itself that is there twice, or that an include leads to as well."""
-    includes = [branch for branch in tree.branches if branch.term.name == "include" and not branch.term.has_macros]
-    names: dict[str, LookupTerm] = {}
+    includes = [branch for branch in tree.branches if branch.term.name == "include" and branch.name is not None]
+    names: dict[str | None, LookupTerm] = {}
     for branch in includes:
         if branch.name in names:
             return branch.term
@@ -268,10 +274,9 @@ def find_unwise_terms(subject: SpfText, record: SpfRecord) -> Matches:
     for term in record.evaluated_terms:
         if term.name == "ptr":
             yield diagnoses.PTR, subject.match_term(term)
-        elif term.matches_all and term.qualifier == "+":
-            yield diagnoses.PLUS_ALL, subject.match_term(term)
         elif term.network is not None and is_private(term.network):
             yield diagnoses.PRIVATE_ADDRESS, subject.match_term(term)
+    yield from find_open_terms(subject)
     if record.all is None and record.redirect is None:
         yield diagnoses.NO_ALL, subject.match(span=(len(record.text), len(record.text)))
     after = text_after_all(subject, record)
@@ -283,13 +288,37 @@ def find_unwise_terms(subject: SpfText, record: SpfRecord) -> Matches:
         yield diagnoses.TOO_LONG, subject.match(count=str(len(record.text)))
 
 
+def find_open_terms(subject: SpfText) -> Matches:
+    """Yield what lets everybody send: here or in an included record, by one term or by networks together."""
+    passing = subject.passing.found if subject.passing else []
+    reported = False
+    for each in passing:
+        if each.term.matches_all:
+            reported = True
+            part, first = display_term(each.term), display_term(each.first)
+            here = each.term is each.first
+            why = "every server matches" if here else f"every server matches, by way of {first}"
+            change = (
+                f"put “~all” at its end in place of “{part}”" if each.first.name == "all" else f"take “{first}” out"
+            )
+            yield diagnoses.PLUS_ALL, subject.match(span=each.first.span, part=part, why=why, change=change)
+    together = [] if reported else covering_terms(passing)
+    if together:
+        part = " ".join(display_term(each.term) for each in together[:MAX_OF_CODE])
+        part += " …" if len(together) > MAX_OF_CODE else ""
+        change = "narrow its networks to the addresses that send"
+        why = "most addresses of the Internet match"
+        yield diagnoses.PLUS_ALL, subject.match(span=together[0].first.span, part=part, why=why, change=change)
+
+
 def text_after_all(subject: SpfText, record: SpfRecord) -> Match | None:
     """Match the mechanisms after `all`, which are never evaluated."""
     if not record.terms_after_all or record.all is None:
         return None
     start, end = record.terms_after_all[0].span[0], record.terms_after_all[-1].span[1]
     part = record.text[start:end]
-    return subject.match(span=(start, end), part=part[:MAX_SHOWN], all=record.all.text)
+    mended = subject.complete(move_before_all(record))
+    return subject.match(span=(start, end), mended=mended, part=part[:MAX_SHOWN], all=record.all.text)
 
 
 def is_private(network: str) -> bool:

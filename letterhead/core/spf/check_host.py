@@ -13,7 +13,7 @@ from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records
 from letterhead.core.dns.records import Address, Mx, Rdata, Target
 from letterhead.core.message.auth_result import AuthResult, ResultCode, to_sentence
-from letterhead.core.names.host_names import ASKABLE
+from letterhead.core.names.host_names import question_name
 from letterhead.core.spf.lookups import MAX_EXCHANGES, MAX_LOOKUPS, MAX_VOIDS, display_term
 from letterhead.core.spf.macros import Client, expand, needs_name
 from letterhead.core.spf.record import SyntaxProblem, Term, parse_spf_record, spf_texts
@@ -156,9 +156,12 @@ class _Evaluation:
         target = self._target(term, domain)
         match term.name:
             case "a":
+                if not _rdatas(self._records(target, self._client.address_type)):
+                    # An address of the other family keeps the term from being void: 4.6.4 counts terms, not queries.
+                    self._count_void(self._records(target, self._client.other_address_type))
                 return self._matches_address([target], term)
             case "mx":
-                rdatas = _rdatas(self._records(target, "MX"))
+                rdatas = _rdatas(self._count_void(self._records(target, "MX")))
                 hosts = [rdata.exchange for rdata in rdatas if isinstance(rdata, Mx)]
                 if len(hosts) > MAX_EXCHANGES:
                     why = f"{target} has {len(hosts)} MX records, and “mx” may look up {MAX_EXCHANGES}"
@@ -166,7 +169,7 @@ class _Evaluation:
                     raise _permerror(why, "spf.too-many-lookups", fix)
                 return self._matches_address(hosts, term)
             case "exists":  # RFC 7208 5.7: A, whatever the client's family
-                return isinstance(self._count_void(self._records(target, "A")), tuple)
+                return bool(_rdatas(self._count_void(self._records(target, "A"))))
             case _:  # ptr
                 self._count_void(self._seen_of([self._ip.reverse_pointer], "PTR")[0])
                 return any(f".{name}".endswith(f".{target}") for name in self._validated_names())
@@ -208,21 +211,23 @@ class _Evaluation:
         return rdatas
 
     def _seen_of(self, names: Sequence[str], rdtype: str) -> list[SeenRecords]:
-        """Return what was seen of several names; a name that DNS can't hold has no records (RFC 7208 4.3)."""
-        questions = {name: resolver_question(name, rdtype) for name in names if ASKABLE.fullmatch(name)}
-        missing = [each for each in questions.values() if each not in self._seen]
+        """Return what was seen of several names.
+
+        A name that DNS can't hold has no records (RFC 7208 4.3), which is no void lookup: nothing was asked (4.6.4).
+        """
+        asked = [question_name(name) for name in names]
+        questions = [resolver_question(name, rdtype) if name else None for name in asked]
+        missing = [each for each in questions if each is not None and each not in self._seen]
         if missing:
             raise _QuestionOpen(missing)
-        return [seen_records(self._seen, questions[name]) if name in questions else NoRecords.VOID for name in names]
+        return [seen_records(self._seen, each) if each is not None else () for each in questions]
 
     def _matches_address(self, names: Sequence[str], term: Term) -> bool:
-        """Return whether the client has an address of these hosts; count one void where they have none at all."""
+        """Return whether the client has an address of these hosts."""
         rdtype = self._client.address_type
         self._seen_of(names, rdtype)  # all that is open at once
         rdatas = [rdata for name in names for rdata in _rdatas(self._records(name, rdtype))]
         addresses = [rdata.ip for rdata in rdatas if isinstance(rdata, Address)]
-        if not addresses:
-            self._count_void(NoRecords.VOID)
         bits = term.prefixes[self._ip.version == 6]
         return any(self._ip in ip_network(f"{address}/{bits}", strict=False) for address in addresses)
 

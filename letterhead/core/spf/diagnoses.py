@@ -1,7 +1,8 @@
 """The diagnoses about SPF records, as text; the rules that recognise them are in `topic` and `advice`.
 
 Places besides those of `finding`: {part} the offending text and {why} what is wrong with it, {mend} the whole value to
-publish, where there is one, {chain} the domains that led to the fault, {whose} a sentence where it is the provider's.
+publish, where it is known, {chain} the domains that led to the fault, {whose} a sentence where it is the provider's,
+{unless} a condition then, {change} what to write instead.
 """
 
 from letterhead.core.findings.diagnosis import Diagnosis, Severity
@@ -22,6 +23,17 @@ INCLUDE_MISSING = Diagnosis(
     meaning="An SPF record is there, but it does not authorise the servers that send your mail.",
     detail="The SPF record at {host} is {observed}; {part} is not among the parts that let mail pass.",
     fix="Replace the SPF record of {name} with {expected} {where}",
+    reference="RFC 7208 5.2",
+)
+INCLUDE_UNANSWERED = Diagnosis(
+    code="mail-from.spf-include-unanswered",
+    severity=Severity.INCONCLUSIVE,
+    title="Nobody could say whether the MAIL FROM domain's SPF record names the provider",
+    meaning="The SPF record itself does not name the provider. A record that it includes may do so, and could not be "
+    "read, so we know neither that the provider is named nor that it is missing.",
+    detail="The SPF record at {host} is {observed}; no answer came for {part}.",
+    fix="Nothing to change yet: we ask again soon. If it stays, tell whoever runs {part}, or take its part out of the "
+    "SPF record of {name}",
     reference="RFC 7208 5.2",
 )
 SEVERAL_RECORDS = Diagnosis(
@@ -69,7 +81,7 @@ BAD_VERSION = Diagnosis(
     meaning="Receivers find the SPF record by its first word, exactly “v=spf1” and a space. A text that begins in "
     "another way is no SPF record for them.",
     detail="The text at {host} looks like an SPF record and is none: {observed}.",
-    fix="Let the value of {name} begin with “v=spf1” and one space {where}{mend}",
+    fix="Let the SPF record of {name} begin with “v=spf1” and one space {where}{mend}",
     reference="RFC 7208 4.5",
 )
 SENDER_ID = Diagnosis(
@@ -88,7 +100,7 @@ TOO_MANY_LOOKUPS = Diagnosis(
     meaning="Receivers look up at most 10 names for one SPF record, those inside its includes too. Past that they give "
     "up, and mail fails SPF.",
     detail="The SPF record of {host} needs {count} lookups of at most 10. {part} alone takes {dearest}.{whose}",
-    fix="Take what you no longer send with out of the SPF record of {name} {where}{mend}{first}",
+    fix="Take what you no longer send with out of the SPF record of {name} {where}{first}",
     reference="RFC 7208 4.6.4",
 )
 VOID_LOOKUPS = Diagnosis(
@@ -106,7 +118,7 @@ INCLUDE_LOOP = Diagnosis(
     title="The SPF record includes itself",
     meaning="An include leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The includes of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name} {where}{mend}",
+    fix="Take {part} out of the SPF record of {name}{unless} {where}{mend}",
     reference="RFC 7208 4.6.4 and 5.2",
 )
 REDIRECT_LOOP = Diagnosis(
@@ -115,7 +127,7 @@ REDIRECT_LOOP = Diagnosis(
     title="The SPF record redirects to itself",
     meaning="A redirect leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The redirects of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name}, or let it name the domain that is meant {where}{mend}",
+    fix="Take {part} out of the SPF record of {name}{unless}, or let it name the domain that is meant {where}{mend}",
     reference="RFC 7208 4.6.4 and 6.1",
 )
 TARGET_MISSING = Diagnosis(
@@ -124,7 +136,7 @@ TARGET_MISSING = Diagnosis(
     title="The SPF record includes a domain that has no SPF record",
     meaning="An include must lead to an SPF record. Where there is none, receivers treat all of your SPF as broken.",
     detail="{target} has no SPF record, and the SPF record of {host} needs one there: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name}, or correct its spelling {where}{mend}",
+    fix="Take {part} out of the SPF record of {name}{unless}, or correct its spelling {where}{mend}",
     reference="RFC 7208 5.2 and 6.1",
 )
 BROKEN = Diagnosis(
@@ -133,7 +145,8 @@ BROKEN = Diagnosis(
     title="The SPF record leads to one that is broken",
     meaning="A record that yours includes has a fault of its own. Receivers then treat yours as broken too.",
     detail="At {target} {why}; the way to it is {chain}.{whose}",
-    fix="Tell whoever runs {target}; until it is mended, take {part} out of the SPF record of {name} {where}{mend}",
+    fix="Tell whoever runs {target}; until it is mended, take {part} out of the SPF record of {name}{unless} {where}"
+    "{mend}",
     reference="RFC 7208 5.2",
 )
 DUPLICATE_INCLUDE = Diagnosis(
@@ -159,8 +172,8 @@ PLUS_ALL = Diagnosis(
     severity=Severity.WARNING,
     title="The SPF record lets everybody send",
     meaning="It says that each server in the world may send for this domain, as a forger would wish.",
-    detail="The SPF record of {host} holds “{part}”, which every server matches.",
-    fix="Put “~all” at the end of the SPF record of {name} in place of “{part}” {where}",
+    detail="The SPF record of {host} leads to “{part}”, which {why}.",
+    fix="Name each server that sends in the SPF record of {name}, then {change} {where}",
     reference="RFC 7208 5.1",
 )
 NO_ALL = Diagnosis(

@@ -1,11 +1,10 @@
 """The tree of includes and redirects below an SPF record, and the lookups that it costs (RFC 7208 4.6.4).
 
 It is built from what was seen, with the questions that are still open. Every term is counted as for a client that
-nothing matches before `all`: the dearest case, which each record must allow. Macros depend on the message: such a term
-is counted, not followed.
+nothing matches before `all`: the dearest case, which each record must allow. Macros of the domain are expanded; a term
+with another macro depends on the message and is counted, not followed.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final
@@ -14,7 +13,8 @@ import msgspec
 
 from letterhead.core.dns.answers import Question, Seen
 from letterhead.core.dns.lookup import NoRecords, SeenRecords, resolver_question, seen_records, txt_question
-from letterhead.core.names.host_names import ASKABLE
+from letterhead.core.names.host_names import UNUSED_LABEL, question_name
+from letterhead.core.spf.macros import expand_for_domain, expand_tail
 from letterhead.core.spf.record import LOOKUPS, SpfRecord, SyntaxProblem, Term, parse_spf_record, spf_texts
 
 MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
@@ -47,10 +47,13 @@ class SpfError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookupTerm(msgspec.Struct, frozen=True, kw_only=True):
-    """One term that costs lookups, with the terms of its target; `name` is what it looks up."""
+    """One term that costs lookups, with the terms of its target.
+
+    `name` is what it looks up: None where that depends on the message.
+    """
 
     term: Term
-    name: str
+    name: str | None
     cost: int
     branches: tuple["LookupTerm", ...] = ()
 
@@ -119,6 +122,16 @@ def display_term(term: Term) -> str:
 # --- includes and redirects ------------------------------------------------------------------------------------
 
 
+def looked_up_name(term: Term, path: Sequence[str]) -> str | None:
+    """Return the name that a term looks up, in the record of the path's last domain; None where the message decides.
+
+    RFC 7208 7.2: `%{d}` is the domain of the record, `%{o}` that of the sender, with whose record the path begins.
+    """
+    if not term.has_macros:
+        return term.domain or path[-1]
+    return expand_for_domain(term.spec, path[-1], path[0])
+
+
 class _TreeWalker:
     """Follows includes and redirects, each domain's record once, however often the tree names it."""
 
@@ -137,10 +150,13 @@ class _TreeWalker:
         branches: list[LookupTerm] = []
         for term in record.evaluated_terms:
             if term.name in LOOKUPS:
-                follows = term.name in ("include", "redirect") and not term.has_macros
-                below = self._follow(term, (*path, term.domain or "")) if follows else ()
+                name = looked_up_name(term, path)
+                follows = term.name in ("include", "redirect") and name is not None
+                below = self._follow(term, (*path, name or "")) if follows else ()
+                if name is None and term.name in ("include", "redirect"):
+                    self._find_wildcard_loop(term, path)
                 cost = 1 + sum(each.cost for each in below)
-                branches.append(LookupTerm(term=term, name=term.domain or path[-1], cost=cost, branches=below))
+                branches.append(LookupTerm(term=term, name=name, cost=cost, branches=below))
         return tuple(branches)
 
     def _follow(self, term: Term, path: tuple[str, ...]) -> tuple[LookupTerm, ...]:
@@ -154,6 +170,23 @@ class _TreeWalker:
             record = self._record(term, path)
             self._known[target] = self.branches_of(record, path) if record else ()
         return self._known[target]
+
+    def _find_wildcard_loop(self, term: Term, path: tuple[str, ...]) -> None:
+        """Note a loop where a wildcard gives the same include for whatever name the message makes of it."""
+        tail = expand_tail(term.spec, path[-1], path[0])
+        asked = question_name(f"{UNUSED_LABEL}{tail}") if tail else None
+        if asked is None:
+            return
+        question = txt_question(asked)
+        if question not in self._seen:
+            self.wanted.append(question)
+            return
+        rdatas = seen_records(self._seen, question)
+        texts = spf_texts(rdatas) if isinstance(rdatas, tuple) else []
+        below = parse_spf_record(texts[0]).evaluated_terms if len(texts) == 1 else ()
+        if any(each.name == term.name and each.spec == term.spec for each in below):
+            loop = SpfErrorKind.INCLUDE_LOOP if term.name == "include" else SpfErrorKind.REDIRECT_LOOP
+            self._add_error(loop, term, (*path, f"*{tail}", f"*{tail}"))
 
     def _record(self, term: Term, path: tuple[str, ...]) -> SpfRecord | None:
         rdatas = self._txt_records(path[-1])
@@ -176,17 +209,18 @@ class _TreeWalker:
         self.errors.append(SpfError(kind=kind, path=path, term=term, why=why))
 
     def _txt_records(self, name: str) -> SeenRecords:
-        """Return the TXT records that were seen, or note the question as open; what can't be asked stays unknown."""
-        if not ASKABLE.fullmatch(name):
-            malformed = re.fullmatch(r"[a-z0-9._-]*", name)
-            return NoRecords.VOID if malformed else self._give_up()  # RFC 7208 4.3: malformed gives "none"
+        """Return the TXT records that were seen, or note the question as open."""
+        asked = question_name(name)
+        if asked is None:
+            return NoRecords.VOID  # RFC 7208 4.3: malformed gives "none"
         self._names.add(name)
-        if txt_question(name) not in self._seen:
+        question = txt_question(asked)
+        if question not in self._seen:
             if len(self._names) > MAX_NAMES:
                 return self._give_up()
-            self.wanted.append(txt_question(name))
+            self.wanted.append(question)
             return NoRecords.UNKNOWN
-        rdatas = seen_records(self._seen, txt_question(name))
+        rdatas = seen_records(self._seen, question)
         return self._give_up() if rdatas is NoRecords.UNKNOWN else rdatas
 
     def _give_up(self) -> NoRecords:
@@ -215,32 +249,35 @@ class _Voids(msgspec.Struct):
 def _count_voids(branches: Iterable[LookupTerm], seen: Seen) -> _Voids:
     """Look up the terms that may be void, where so many may be that it matters, and each mx.
 
-    What ptr and macros ask for depends on the message. A void include is a permanent error anyway.
+    What ptr and the message's macros ask for is not known here. A void include is a permanent error anyway.
     """
     voids = _Voids()
-    at_risk = [each for each in flatten(branches) if each.term.name in ADDRESSED and not each.term.has_macros]
+    at_risk = [each for each in flatten(branches) if each.term.name in ADDRESSED and each.name is not None]
     if len(at_risk) <= MAX_VOIDS:
         at_risk = [each for each in at_risk if each.term.name == "mx"]
     for branch in at_risk:
-        rdatas = _records_of(branch, seen, voids.wanted)
+        name = question_name(branch.name or "")
+        if name is None:
+            continue  # RFC 7208 4.6.4 counts answers: nothing is asked for a malformed name
+        rdatas = _records_of(branch.term, name, seen, voids.wanted)
         if rdatas is NoRecords.VOID:
             voids.found.append(display_term(branch.term))
         if branch.term.name == "mx" and isinstance(rdatas, tuple) and len(rdatas) > MAX_EXCHANGES:
             kind, count = SpfErrorKind.MANY_EXCHANGES, str(len(rdatas))
-            voids.errors.append(SpfError(kind=kind, path=(branch.name,), term=branch.term, why=count))
+            voids.errors.append(SpfError(kind=kind, path=(branch.name or "",), term=branch.term, why=count))
     return voids
 
 
-def _records_of(branch: LookupTerm, seen: Seen, wanted: list[Question]) -> SeenRecords:
-    """Return the records that a term looks up: RFC 7208 4.6.4 counts terms, so an address of either family will do.
+def _records_of(term: Term, name: str, seen: Seen, wanted: list[Question]) -> SeenRecords:
+    """Return the records that a term looks up; a question that is still open is added to `wanted`.
 
-    A question that is still open is added to `wanted`.
+    RFC 7208 4.6.4 counts terms: where a host has an address of either family, the term is not void.
     """
-    # RFC 7208 5.7: exists asks for A, whatever the sender's family
-    rdtypes = {"mx": ("MX",), "exists": ("A",)}.get(branch.term.name, ("A", "AAAA"))
+    # RFC 7208 5.7: exists asks for A, whatever the client's family
+    rdtypes = {"mx": ("MX",), "exists": ("A",)}.get(term.name, ("A", "AAAA"))
     rdatas: SeenRecords = NoRecords.UNKNOWN
-    for rdtype in rdtypes if ASKABLE.fullmatch(branch.name) else ():
-        question = resolver_question(branch.name, rdtype)
+    for rdtype in rdtypes:
+        question = resolver_question(name, rdtype)
         if question not in seen:
             wanted.append(question)
             return NoRecords.UNKNOWN

@@ -24,6 +24,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         """Return the type of the records that may hold the client's address."""
         return "AAAA" if ":" in self.ip else "A"
 
+    @property
+    def other_address_type(self) -> str:
+        """Return the type of the records that never hold the client's address."""
+        return "A" if ":" in self.ip else "AAAA"
+
 
 def new_client(ip: str, helo: str, mail_from: str) -> Client:
     """Return a client with a mapped IPv4 address as IPv4 (RFC 7208 5) and a local part in its sender (4.3)."""
@@ -36,6 +41,20 @@ def new_client(ip: str, helo: str, mail_from: str) -> Client:
 def needs_name(spec: str) -> bool:
     """Return whether a domain-spec needs the client's validated name (`%{p}`)."""
     return any((hit[1] or "").lower() == "p" for hit in _MACRO.finditer(spec))
+
+
+def expand_for_domain(spec: str, domain: str, sender_domain: str) -> str | None:
+    """Expand a domain-spec whose macros name domains alone (`%{d}`, `%{o}`); None where one needs the message."""
+    if any((hit[1] or "d").lower() not in "do" for hit in _MACRO.finditer(spec)):
+        return None
+    return expand(spec, Client(ip="0.0.0.0", helo="", sender=f"postmaster@{sender_domain}"), domain)  # noqa: S104 not used
+
+
+def expand_tail(spec: str, domain: str, sender_domain: str) -> str | None:
+    """Expand what stands behind the last macro that needs the message; None where that is not `.` and a domain."""
+    ends = [hit.end() for hit in _MACRO.finditer(spec) if (hit[1] or "d").lower() not in "do"]
+    tail = expand_for_domain(spec[ends[-1] :], domain, sender_domain) if ends else None
+    return tail if tail and tail.startswith(".") and "." in tail[1:] else None
 
 
 def expand(spec: str, client: Client, domain: str, name: str = "unknown") -> str:

@@ -5,7 +5,7 @@ Macros are checked and never expanded: what they become depends on each message.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Final
@@ -70,13 +70,17 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_macros(self) -> bool:
-        """Return whether the domain depends on the message."""
+        """Return whether the domain-spec has macros (RFC 7208 7)."""
         return self.domain is not None and "%" in self.domain
 
     @property
     def matches_all(self) -> bool:
         """Return whether every client matches, so that nothing after it is ever evaluated."""
-        return self.network.endswith("/0") if self.network else self.name == ALL and not self.modifier
+        if self.network:
+            return self.network.endswith("/0")
+        if self.name in ("a", "mx") and not self.modifier:
+            return 0 in self.prefixes  # whatever address the host has, all others agree in no bit
+        return self.name == ALL and not self.modifier
 
     @property
     def canonical(self) -> str:
@@ -136,7 +140,7 @@ def spf_texts(rdatas: Iterable[Rdata]) -> list[str]:
     return [text for text in texts(rdatas) if is_spf(text)]
 
 
-@lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
+@lru_cache(maxsize=32)  # the rules of one check all ask for the same few
 def parse_spf_record(text: str) -> SpfRecord:
     """Parse a record up to its first permanent error, in linear time; no text raises.
 
@@ -167,33 +171,23 @@ def parse_spf_record(text: str) -> SpfRecord:
     return SpfRecord(text=text, terms=tuple(terms), marks=tuple(marks))
 
 
-def merge_records(records: Sequence[str]) -> str:
-    """Merge several records into one: each term once, in order, and the mildest of their endings."""
-    terms = [term for text in records for term in text.split(" ")[1:] if term]
-    endings = [term for term in terms if _ENDING.fullmatch(term)]
-    mildest = min(endings, key=lambda ending: "?~-+".find(ending[0]) % 4, default="~all")
-    others = dict.fromkeys(term for term in terms if term not in endings)
-    return " ".join(["v=spf1", *others, mildest])
-
-
 # --- one term --------------------------------------------------------------------------------------------------
 
 _WORDS: Final = re.compile(r"[^ ]+")  # RFC 7208 12: spaces alone separate terms
 _TERM: Final = re.compile(r"([-+?~]?)([A-Za-z][A-Za-z0-9._-]*)(?:([:=/])(.*))?", re.DOTALL)
-_ENDING: Final = re.compile(r"[-+?~]?all|redirect=.*", re.IGNORECASE)
 _CIDR: Final = re.compile(r"(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?$")
 _MACRO_STRING: Final = re.compile(
     r"(?:[\x21-\x24\x26-\x7e]|%[%_-]|%\{[slodiphcrtv](?:0*[1-9][0-9]*)?r?[-.+,/_=]*\})*", re.IGNORECASE
 )
 _EXP_ONLY: Final = re.compile(r"%\{[crt]", re.IGNORECASE)  # RFC 7208 7.2: only where an explanation is written
-_ADDRESS_LIKE: Final = re.compile(r"(?:[0-9.]+|(?=[^:]*:[^:]*:)[0-9a-f:.]+)(?:/[0-9]*)?", re.IGNORECASE)
+ADDRESS_LIKE: Final = re.compile(r"(?:[0-9.]+|(?=[^:]*:[^:]*:)[0-9a-f:.]+)(?:/[0-9]*)?", re.IGNORECASE)
 _GLUED: Final = re.compile(r"(?:include|exists|redirect|ip4|ip6|mx|a)[:=]", re.IGNORECASE)
 _ODD: Final = re.compile(r"[^a-z0-9._-]")
 _BAD_MACRO: Final = "holds a “%” that begins no macro, or a character that may not be there"
 _NO_SEPARATOR: Final = "may not stand here: only spaces separate the parts"
 
 
-_SLIPS: Final = {
+SLIPS: Final = {
     "include:": ("includes", "inlcude", "incude", "inclue", "includ", "included", "inculde", "spf", "domain"),
     "ip4:": ("ip", "ipv4", "ip4v", "ipv", "ip4s", "ipaddress"),
     "ip6:": ("ipv6", "ip6v"),
@@ -220,7 +214,7 @@ def _parse_term(word: str, start: int) -> Term | MarkedPart:
     if separator == "=":
         return _parse_modifier(word, start, name, value, qualifier)
     if name not in MECHANISMS:
-        meant = next((f"; {mechanism} is meant" for mechanism, slips in _SLIPS.items() if name in slips), "")
+        meant = next((f"; {mechanism} is meant" for mechanism, slips in SLIPS.items() if name in slips), "")
         return _mark(SyntaxProblem.UNKNOWN_MECHANISM, word, start, f"is not known to SPF{meant}")
     return _parse_mechanism(word, start, name, qualifier or "+", (separator or "") + (value or ""))
 
@@ -279,7 +273,7 @@ def _domain_problem(domain: str) -> tuple[SyntaxProblem, str] | None:
     """Return why a text is no domain-spec (RFC 7208 7.1); None where it is one."""
     if not domain:
         return SyntaxProblem.SYNTAX, "has no domain directly after it"
-    if _ADDRESS_LIKE.fullmatch(domain):
+    if ADDRESS_LIKE.fullmatch(domain):
         return SyntaxProblem.BAD_ADDRESS, "holds an address where a domain must stand; addresses go after ip4: or ip6:"
     if _MACRO_STRING.fullmatch(domain) is None:
         return SyntaxProblem.SYNTAX, _BAD_MACRO

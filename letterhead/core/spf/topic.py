@@ -1,7 +1,8 @@
 """The topic "spf": the planned record of the MAIL FROM domain, and advice about the sender's own (RFC 7208).
 
-The verdict on the planned record follows from its own text alone: what the includes of others answer at the moment is
-reported as a finding and never changes the state of a domain.
+The verdict on the planned record follows from its own text where that names the provider. Where it does not, what its
+includes and redirects lead to decides (RFC 7208 5.2 and 6.1), and as long as one of them does not answer, nothing is
+known. Any other fault of what is included is reported as a finding and never changes the state of a domain.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from letterhead.core.dns.answers import Found, Question, View, answering
+from letterhead.core.dns.answers import Found, Question, Seen, View, answering
 from letterhead.core.dns.lookup import NoRecords, follow_aliases, seen_records, txt_question
 from letterhead.core.dns.records import Rdata, Txt, split_text
 from letterhead.core.findings import misplaced
@@ -24,12 +25,13 @@ from letterhead.core.findings.diagnosis import (
     Topic,
     finding,
 )
-from letterhead.core.plan.dns_hosts import value_for
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import AUTHORITATIVE, RESOLVERS, PlannedRecord, RecordId, RecordResult, Verdict
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import diagnoses as spf_diagnoses
-from letterhead.core.spf.advice import SpfText
-from letterhead.core.spf.record import Term, is_spf, parse_spf_record, spf_texts, texts
+from letterhead.core.spf.corrections import correct_spelling
+from letterhead.core.spf.passing_terms import find_passing_terms
+from letterhead.core.spf.record import SyntaxProblem, Term, is_spf, parse_spf_record, spf_texts, texts
+from letterhead.core.spf.spf_text import SpfText
 
 
 def planned_record(mail_from: str, terms: str) -> PlannedRecord:
@@ -47,18 +49,32 @@ def accepts(record: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
 
     They must be evaluated before a term that matches every server.
     """
+    return _passes(record, rdatas, {}, follow=False) is True
+
+
+def accepts_seen(record: PlannedRecord, rdatas: Sequence[Rdata], seen: Seen) -> bool | None:
+    """Return the same with includes followed; None where what they lead to was not answered, or not read."""
+    return _passes(record, rdatas, seen, follow=True)
+
+
+def _passes(record: PlannedRecord, rdatas: Sequence[Rdata], seen: Seen, *, follow: bool) -> bool | None:
     found = spf_texts(rdatas)
     spf = parse_spf_record(found[0]) if len(found) == 1 else None
-    if spf is None or spf.permanent_error is not None:
+    if spf is None:
         return False
-    passing: set[str] = set()
-    for term in spf.evaluated_terms:
-        if term.matches_all:
-            break
-        if term.qualifier == "+":
-            # RFC 7208 6.1: a redirect passes whom the target passes, as an include at the end does
-            passing.add(f"include:{term.domain}" if term.modifier else term.canonical)
-    return passing.issuperset(term.canonical for term in planned_terms(record))
+    if spf.permanent_error is not None:  # a limit of ours is no fault of the record: receivers may read it
+        return None if spf.permanent_error.problem is SyntaxProblem.NOT_READ else False
+    return find_passing_terms(record.host, spf, seen, follow=follow).meets(planned_terms(record))
+
+
+def needed_questions(record: PlannedRecord, seen: Seen) -> Iterator[Question]:
+    """Ask for the includes on which the verdict on the planned record depends."""
+    for view in (*AUTHORITATIVE, *RESOLVERS):
+        for reply in follow_aliases(seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
+            found = spf_texts(reply.answer.rrset.rdatas) if isinstance(reply.answer, Found) else []
+            if len(found) == 1:
+                passing = find_passing_terms(record.host, parse_spf_record(found[0]), seen)
+                yield from passing.wanted if passing.meets(planned_terms(record)) is None else ()
 
 
 def planned_terms(record: PlannedRecord) -> list[Term]:
@@ -66,17 +82,20 @@ def planned_terms(record: PlannedRecord) -> list[Term]:
     return [term for term in parse_spf_record(record.value).evaluated_terms if term.name != "all"]
 
 
+PASSES: Final = {Verdict.PRESENT: True, Verdict.WRONG: False}
+
+
 # --- the records that are examined -----------------------------------------------------------------------------
 
 
 def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
     """Return the records at the MAIL FROM domain, as one server has them: two servers' records are not two records."""
-    record, present = result.record, result.verdict is Verdict.PRESENT
+    record, passes = result.record, PASSES.get(result.verdict)
     rdatas: Sequence[Rdata] = ()
     for view in (*AUTHORITATIVE, View.RECURSIVE):
         replies = follow_aliases(rule_input.seen, Question(name=record.host, rdtype=record.rdtype, view=view))
         found = [reply.answer.rrset.rdatas for reply in answering(replies) if isinstance(reply.answer, Found)]
-        of_verdict = [each for each in found if accepts(record, each) is present]
+        of_verdict = [each for each in found if accepts_seen(record, each, rule_input.seen) is passes]
         if of_verdict:
             rdatas = of_verdict[0]
             break
@@ -84,8 +103,9 @@ def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
         host=record.host,
         texts=tuple(texts(rdatas)),
         seen=rule_input.seen,
-        own=tuple(term.canonical for term in planned_terms(record)),
-        value=value_for(record, rule_input.dns_host) if record.exact else None,
+        planned=tuple(planned_terms(record)),
+        value=record.value if record.exact else None,
+        dns_host=rule_input.dns_host,
     )
 
 
@@ -96,7 +116,7 @@ def _at_sender(rule_input: RuleInput) -> SpfText:
     found = texts(rdatas) if not isinstance(rdatas, NoRecords) else []
     result = rule_input.result_of(RecordId.MAIL_FROM_SPF)
     if result is None:
-        return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen)
+        return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen, dns_host=rule_input.dns_host)
     ours = {term.canonical for term in planned_terms(result.record)}
     records = {text: parse_spf_record(text) for text in found if is_spf(text)}
     needless = tuple(
@@ -106,7 +126,13 @@ def _at_sender(rule_input: RuleInput) -> SpfText:
     )
     if on_apex(rule_input, result) and len([text for text in found if text in records]) > len(needless) > 0:
         found = [text for text in found if text not in needless]
-    return SpfText(host=sender, texts=tuple(found), seen=rule_input.seen, needless=needless)
+    return SpfText(
+        host=sender,
+        texts=tuple(found),
+        seen=rule_input.seen,
+        needless=needless,
+        dns_host=rule_input.dns_host,
+    )
 
 
 # --- the planned record ----------------------------------------------------------------------------------------
@@ -139,7 +165,8 @@ def leading_space(_: RuleInput, result: RecordResult) -> Match | None:
     """Match a right record that begins with a space; a space elsewhere is a fault of the syntax."""
     for text in result.observed:
         if text != text.lstrip() and accepts(result.record, (Txt(strings=split_text(text.lstrip())),)):
-            return Match(observed=(text,), span=(0, len(text) - len(text.lstrip())))
+            blanks = len(text) - len(text.lstrip())
+            return Match(observed=(text,), span=(0, blanks), expected=text.lstrip())
     return None
 
 
@@ -173,10 +200,43 @@ def _planned_text(result: RecordResult) -> str:
     return " ".join(term.text for term in planned_terms(result.record))
 
 
-def provider_terms_missing(_: RuleInput, result: RecordResult) -> Match | None:
+def provider_terms_missing(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match a record that does not pass the planned terms."""
-    observed = tuple(text for text in result.observed if is_spf(text))
-    return Match(places={"part": _planned_text(result)}, observed=observed) if observed else None
+    subject = _at_mail_from(rule_input, result)
+    if subject.record is None:
+        return None
+    return subject.match(mended=subject.complete(subject.record.text), part=_planned_text(result))
+
+
+def includes_unanswered(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match a record that may pass the planned terms by way of an include that was not answered."""
+    subject = _at_mail_from(rule_input, result)
+    passing = subject.passing
+    if result.verdict is not Verdict.UNANSWERED or passing is None:
+        return None
+    names = dict.fromkeys((*passing.unanswered, *(each.name for each in passing.wanted)))
+    names.pop(subject.host, None)  # its own record is longer than is read: `spf.not-read`
+    return subject.match(part=", ".join(names)) if names else None
+
+
+# Where the record at hand is moved or cleaned, its fix keeps what the record says; elsewhere the planned one is added.
+_KEPT: Final = ("name-doubled", "at-parent", "html-entities", "quoted", "escaped", "pasted-line")
+
+
+def _misplaced_rule(rule: DiagnosisRule) -> DiagnosisRule:
+    """Return a rule whose fix keeps the senders that a misplaced or spoilt record names."""
+    if not rule.diagnosis.code.endswith(_KEPT):
+        return rule
+
+    def holds(rule_input: RuleInput, result: RecordResult) -> Match | None:
+        match = rule.holds(rule_input, result)
+        records = [text for text in match.observed or () if is_spf(text)] if match else []
+        if match is None or match.expected is not None or len(records) != 1:
+            return match
+        subject = replace(_at_mail_from(rule_input, result), texts=(records[0],))
+        return replace(match, expected=subject.complete(correct_spelling(records[0])))
+
+    return replace(rule, holds=holds)
 
 
 MISPLACED: Final = {rule.diagnosis.code: rule for rule in misplaced.rules("mail-from", accepts)}
@@ -184,7 +244,7 @@ WHITESPACE: Final = MISPLACED.pop("mail-from.whitespace").diagnosis
 ON_APEX: Final = MISPLACED["mail-from.on-apex"].diagnosis
 EXPLAINS: Final = (
     DiagnosisRule(diagnosis=WHITESPACE, holds=leading_space),
-    *MISPLACED.values(),
+    *map(_misplaced_rule, MISPLACED.values()),
     DiagnosisRule(diagnosis=spf_diagnoses.TEXT_AFTER_ALL, holds=planned_terms_after_all),
     *(_fault_rule(each) for each in spf_advice.FAULTS),
     DiagnosisRule(diagnosis=ON_APEX, holds=on_apex),  # also where it is one of several records there
@@ -212,7 +272,7 @@ def questions(rule_input: RuleInput) -> Iterable[Question]:
         yield txt_question(plan.zone)
     if result.verdict is Verdict.PRESENT:
         yield spf_advice.old_type_question(result.record.host)
-    if result.verdict in (Verdict.PRESENT, Verdict.WRONG):
+    if result.verdict is not Verdict.ABSENT:
         yield from _at_mail_from(rule_input, result).wanted
 
 
@@ -223,6 +283,8 @@ def survey(rule_input: RuleInput) -> Iterator[Finding]:
     if result is not None and present:
         for diagnosis, match in spf_advice.find_advice(_at_mail_from(rule_input, result)):
             yield finding(diagnosis, rule_input, result, match)
+    elif result is not None and result.verdict is Verdict.UNANSWERED:
+        yield from _survey_unanswered(rule_input, result)
     sender = _at_sender(rule_input)
     for diagnosis, match in spf_advice.find_advice(sender):
         severity = Severity.WARNING if diagnosis.severity is Severity.BLOCKING else diagnosis.severity
@@ -232,13 +294,27 @@ def survey(rule_input: RuleInput) -> Iterator[Finding]:
         yield finding(spf_diagnoses.NOT_NEEDED_AT_APEX, rule_input, None, needless)
 
 
+def _survey_unanswered(rule_input: RuleInput, result: RecordResult) -> Iterator[Finding]:
+    """Find why nothing is known of a planned record that was answered."""
+    unanswered = includes_unanswered(rule_input, result)
+    if unanswered is not None:
+        yield finding(spf_diagnoses.INCLUDE_UNANSWERED, rule_input, result, unanswered)
+    subject = _at_mail_from(rule_input, result)
+    if subject.record is not None:
+        for diagnosis, match in spf_advice.find_syntax_problems(subject, subject.record):
+            if diagnosis is spf_diagnoses.NOT_READ:
+                yield finding(diagnosis, rule_input, result, match)
+
+
 TOPIC = Topic(
     name="spf",
     records=(RecordId.MAIL_FROM_SPF,),
     accepts=accepts,
+    accepts_seen=accepts_seen,
+    needs=needed_questions,
     explains=EXPLAINS,
     probes=misplaced.probes,
     survey=survey,
     asks=questions,
-    diagnoses=(*spf_advice.DIAGNOSES, spf_diagnoses.NOT_NEEDED_AT_APEX),
+    diagnoses=(*spf_advice.DIAGNOSES, spf_diagnoses.INCLUDE_UNANSWERED, spf_diagnoses.NOT_NEEDED_AT_APEX),
 )

@@ -3,11 +3,19 @@
 from collections.abc import Iterable, Iterator
 
 from letterhead.core.dns.answers import Aliased, Found, NxDomain, Question, View, fingerprint
-from letterhead.core.dns.records import display_texts
+from letterhead.core.dns.lookup import (
+    NoRecords,
+    denies_all,
+    resolver_question,
+    seen_records,
+    sends_no_mail,
+    txt_question,
+)
+from letterhead.core.dns.records import Rdata, display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
 from letterhead.core.names.domain_names import RESERVED
 from letterhead.core.names.host_names import UNUSED_LABEL
-from letterhead.core.plan.plan import RecordResult, Verdict
+from letterhead.core.plan.plan import ANY_KEYS, RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, sender_name, unanswered, zone_text
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
@@ -66,6 +74,29 @@ CNAME_AT_APEX = Diagnosis(
 )
 
 
+APEX_FLATTENED = Diagnosis(
+    code="zone.apex-flattened",
+    severity=Severity.TIP,
+    title="The domain itself is an alias that the DNS host flattens",
+    meaning="A CNAME at the top of a zone would hide the zone's other records. This DNS host answers with the "
+    "addresses of the target in its place, and serves the other records as they are.",
+    detail="{host} is a CNAME to {target}.",
+    fix="Nothing to change as long as the zone stays with this DNS host. At another one, use an address (A, AAAA), or "
+    "what it calls ALIAS or ANAME",
+    reference="RFC 1912 2.4",
+)
+SENDS_NO_MAIL = Diagnosis(
+    code="zone.sends-no-mail",
+    severity=Severity.TIP,
+    title="The domain is locked against sending mail",
+    meaning="The domain says that it takes no mail (a null MX) and that nobody may send as it (an SPF record of -all "
+    "alone). Receivers refuse mail that pretends to come from it.",
+    detail="{sender} has a null MX record and an SPF record that lets nobody send.",
+    fix="Nothing to change as long as {sender} sends no mail",
+    reference="RFC 7505 3",
+)
+
+
 def survey(rule_input: RuleInput) -> Iterable[Finding]:
     """Find the faults of the zone itself."""
     yield from find_zone_not_public(rule_input)
@@ -76,6 +107,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
         if not result.agreed:
             yield finding(DISAGREE, rule_input, result)
     yield from find_wildcards(rule_input)
+    yield from find_sends_no_mail(rule_input)
     yield from caching.survey(rule_input)
     yield from sender_name.survey(rule_input)
     yield from zone_text.survey(rule_input)
@@ -86,6 +118,8 @@ def questions(rule_input: RuleInput) -> Iterable[Question]:
     yield from delegation.questions(rule_input)
     if any(result.verdict is not Verdict.UNANSWERED for result in rule_input.results):
         yield _apex_question(rule_input)
+    if denies_all(_apex_texts(rule_input)):
+        yield resolver_question(rule_input.plan.sender, "MX")
     for result in rule_input.results:
         if _has_other_answer(rule_input, result):
             yield _wildcard_question(result)
@@ -121,7 +155,21 @@ def find_cname_at_apex(rule_input: RuleInput) -> Iterator[Finding]:
         if isinstance(reply.answer, Found):
             targets = display_texts(reply.answer.rrset.rdatas)
             match = Match(places={"target": ", ".join(targets)}, host=rule_input.plan.zone, observed=targets)
-            yield finding(CNAME_AT_APEX, rule_input, None, match)
+            flattens = rule_input.dns_host is not None and rule_input.dns_host.flattens
+            yield finding(APEX_FLATTENED if flattens else CNAME_AT_APEX, rule_input, None, match)
+
+
+def _apex_texts(rule_input: RuleInput) -> tuple[Rdata, ...]:
+    """Return the TXT records of the domain itself, which the topic "spf" asks for."""
+    found = seen_records(rule_input.seen, txt_question(rule_input.plan.sender))
+    return () if isinstance(found, NoRecords) else found
+
+
+def find_sends_no_mail(rule_input: RuleInput) -> Iterator[Finding]:
+    """Find that the domain is locked against sending, where nobody plans to send from it."""
+    planned = any(each.exact and each.id in ANY_KEYS for each in rule_input.plan.records)
+    if not planned and sends_no_mail(rule_input.seen, rule_input.plan.sender):
+        yield finding(SENDS_NO_MAIL, rule_input)
 
 
 def _wildcard_question(result: RecordResult) -> Question:
@@ -171,6 +219,8 @@ TOPIC = Topic(
         DISAGREE,
         WILDCARD,
         CNAME_AT_APEX,
+        APEX_FLATTENED,
+        SENDS_NO_MAIL,
         *caching.DIAGNOSES,
         *sender_name.DIAGNOSES,
         *zone_text.DIAGNOSES,

@@ -6,9 +6,17 @@ from typing import Final, assert_never
 import msgspec
 
 from letterhead.core.dns.answers import Question, Reply, Unanswered, View, Why, answering
-from letterhead.core.dns.lookup import follow_aliases, leaves_zone_text
+from letterhead.core.dns.lookup import follow_aliases, has_vacant_target, leaves_zone_text
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, rejecting_replies
+from letterhead.core.plan.plan import (
+    AUTHORITATIVE,
+    DKIM_KEYS,
+    PlannedRecord,
+    RecordResult,
+    Verdict,
+    end_of_aliases,
+    rejecting_replies,
+)
 from letterhead.core.zone.delegation import first_reason, is_resolver_failure, zone_name
 
 TIMEOUT = Diagnosis(
@@ -88,6 +96,28 @@ OUR_RESOLVERS = Diagnosis(
     "or asks others (letterhead check --resolver)",
     reference="RFC 1034 5.3.1",
 )
+NOT_IN_TEXT = Diagnosis(
+    code="zone.not-in-text",
+    severity=Severity.INCONCLUSIVE,
+    title="A record lies in a zone that the zone text does not hold",
+    meaning="A CNAME sends those who ask on to a name of another zone, as many mail services want it. What stands "
+    "there is not in the text, so it can only be seen over the network.",
+    detail="Not in the text: {aliases}.",
+    fix="Keep each CNAME as the service that asked for it wants it, and check {sender} over the network to see the "
+    "records. What stands at {ends} is for whoever runs that zone to change",
+    reference="RFC 1034 3.6.2",
+)
+TARGET_EMPTY = Diagnosis(
+    code="zone.target-empty",
+    severity=Severity.INCONCLUSIVE,
+    title="A CNAME leads to a name of another zone that holds nothing",
+    meaning="Mail services that keep your keys for you also have spare names, which are empty until the next change of "
+    "keys. Only the service can publish there.",
+    detail="Nothing stands there: {aliases}.",
+    fix="Keep each CNAME, and change nothing in your DNS. If mail that should be signed by way of it fails, ask "
+    "whoever runs the zone of {ends} to publish the record there",
+    reference="RFC 1034 3.6.2",
+)
 LINE_UNREAD = Diagnosis(
     code="zone.line-unread",
     severity=Severity.INCONCLUSIVE,
@@ -99,7 +129,10 @@ LINE_UNREAD = Diagnosis(
     "takes in; then check again, or check without a zone text",
     reference="RFC 1035 5.1",
 )
-DIAGNOSES = (OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP, LINE_UNREAD)
+DIAGNOSES = (
+    *(OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP),
+    *(LINE_UNREAD, NOT_IN_TEXT, TARGET_EMPTY),
+)
 
 # Where the servers' failures differ: a failure that a server reports says more than no reply from another.
 MOST_SPECIFIC_FIRST: Final = (
@@ -138,6 +171,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             evidence=tuple(f"{each.result.record.rdtype} {each.result.record.host}: {each.reason}" for each in group),
         )
         yield finding(first.diagnosis, rule_input, first.result if host == first.result.record.host else None, match)
+    yield from find_aliases_elsewhere(rule_input)
     told = {each.result.record.host for group in groups.values() for each in group}
     yield from find_too_large(rule_input, told)
 
@@ -156,6 +190,36 @@ def find_too_large(rule_input: RuleInput, told: Collection[str]) -> Iterator[Fin
             perspectives=tuple(dict.fromkeys(each.perspective.server for each in large)),
         )
         yield finding(TOO_LARGE, rule_input, None, match)
+
+
+def find_aliases_elsewhere(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find the CNAMEs whose end is not in the zone text, or is empty at somebody else: one finding for each kind.
+
+    Where some key can sign mail, those that can't be seen are worth no more than a note.
+    """
+    groups: dict[tuple[Diagnosis, Severity], list[tuple[RecordResult, str]]] = {}
+    for result in rule_input.results:
+        record = result.record
+        end = end_of_aliases(rule_input.seen, record) if result.verdict is Verdict.UNANSWERED else None
+        asked = [each for view in AUTHORITATIVE if (each := _question(record, view)) in rule_input.seen]
+        if end is None or not asked:
+            continue
+        leaves = leaves_zone_text(rule_input.seen, asked[0])
+        if leaves or (not record.exact and has_vacant_target(rule_input.seen, asked[0])):
+            spare = record.id in DKIM_KEYS and rule_input.signing is Verdict.PRESENT
+            severity = Severity.TIP if spare else Severity.INCONCLUSIVE
+            groups.setdefault((NOT_IN_TEXT if leaves else TARGET_EMPTY, severity), []).append((result, end))
+    for (diagnosis, severity), group in groups.items():
+        aliases = "; ".join(dict.fromkeys(f"{result.record.host} is a CNAME to {end}" for result, end in group))
+        ends = list(dict.fromkeys(end for _, end in group))
+        only = group[0][0] if len(group) == 1 else None
+        match = Match(
+            places={"aliases": aliases, "ends": ", ".join(ends)},
+            host=None if only else zone_name(rule_input),
+            severity=severity,
+            observed=tuple(f"CNAME {end}" for end in ends),
+        )
+        yield finding(diagnosis, rule_input, only, match)
 
 
 def _failed_replies(rule_input: RuleInput, record: PlannedRecord) -> tuple[Reply, ...]:

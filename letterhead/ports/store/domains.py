@@ -83,7 +83,7 @@ class DomainUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     `domain.version` is the version that was read; the store raises it by one. `effects` become intents: work outside
     that survives the process. `fingerprint` is of the inputs of `check`. `related_events` are of other domains, which
-    do not change. `new_key` and `second_key` are stored under selectors never used before at this name.
+    do not change. `new_key` and `second_key` are stored under selectors that the account never used at this name.
     `previous_selector` is the one that signed until now, where the key at `domain.selector` takes over. The keys at
     `keys_to_destroy` are destroyed.
     """
@@ -164,6 +164,10 @@ class DomainStore(Protocol):
         """Return the id of the domain that holds the name, if any does."""
         ...
 
+    async def is_selector_of_others(self, domain: Domain) -> bool:
+        """Tell whether another account had this domain's selector while it held the name."""
+        ...
+
     async def held_domains(self, after: str, limit: int) -> list[Domain]:
         """Return domains of all accounts that hold their names, in the order of the names after `after`."""
         ...
@@ -177,7 +181,7 @@ class DomainStore(Protocol):
         ...
 
     async def claim(self, claim: NewClaim, limits: Limits) -> ClaimResult:
-        """Add a domain in one transaction, within the account's limits and with a selector never used at this name.
+        """Add a domain in one transaction, within the account's limits and with a selector that it never used there.
 
         Raise Fault `usage-limit-exceeded`, `selector-used`, `idempotency-key-reused` (used for another request), or
         `not-found` where the account is gone.

@@ -39,6 +39,13 @@ class LeaseStore(Protocol):
         """Postpone a domain's next check to `due` after a bug, and end its lease."""
         ...
 
+    async def recall_misdated(self, now: datetime) -> int:
+        """Make due what a clock planned or leased which was ahead of `now`; return how many domains that were.
+
+        Some at a time: call it again while it returns a number.
+        """
+        ...
+
     async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
         """Lease due intents to `owner` until a time; those of one name in order, one at a time.
 

@@ -21,7 +21,10 @@ class SharedRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """How much work is due; `lag` is the age of the oldest due check in seconds."""
+    """How much work is due; `lag` is the age of the oldest due check in seconds.
+
+    `misdated` checks were planned, or made, by a clock that was ahead of the one that counts them.
+    """
 
     due: int
     lag: float
@@ -29,6 +32,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     pooled_keys: int
     reminders: int
     deliveries: int = 0
+    misdated: int = 0
 
 
 class MonitoringStore(Protocol):

@@ -81,10 +81,12 @@ def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, see
     # A routine check asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
     own = [each for each in (check.findings if check else ()) if each.record == record.id and not _is_missing(each)]
-    state = _record_state(result, own, asked=asked, once=domain.verified_at is not None)
+    verdicts = dict(domain.verdicts)
+    once = record.id in domain.published or verdicts.get(record.id) is Verdict.PRESENT  # the latter: of older versions
+    state = _record_state(result, own, asked=asked, once=once)
     # Nor does it ask for the alias of a coming key while there is no such key: what was found before holds.
     is_idle = record.rdtype == "CNAME" and domain.rotation is None and record.id is RecordId.DKIM_NEXT
-    if is_idle and dict(domain.verdicts).get(record.id) is Verdict.PRESENT:
+    if is_idle and verdicts.get(record.id) is Verdict.PRESENT:
         state = "found"
     cached = next((each for each in own if each.code in CACHED and state == "found"), None)
     own = [each for each in own if each is not cached]
@@ -107,7 +109,7 @@ def _is_missing(finding: Finding) -> bool:
 
 
 def _record_state(result: RecordResult | None, findings: Sequence[Finding], *, asked: bool, once: bool) -> str:
-    """Name the state of a record; `asked`: its authoritative servers were asked; `once`: the domain was verified."""
+    """Name the state of a record; `asked`: its authoritative servers were asked; `once`: it was found before."""
     if result is None:
         return "unseen"
     if not result.agreed:
@@ -119,7 +121,7 @@ def _record_state(result: RecordResult | None, findings: Sequence[Finding], *, a
             return "wrong"
         case Verdict.ABSENT:
             misplaced = any(each.severity is Severity.BLOCKING and each.code not in GONE for each in findings)
-            return "wrong" if misplaced else "gone" if once and result.record.required else "missing"
+            return "wrong" if misplaced else "gone" if once else "missing"
         case Verdict.UNANSWERED:
             return "silent" if asked else "unseen"
 

@@ -91,8 +91,8 @@ async def zone_file(context: RequestContext) -> Response:
 
 async def check(context: RequestContext) -> Response:
     """Check the domain now."""
-    await checks.check_now(context.deps, context.account_id, context.part("sender"))
-    return _redirect_back(context, "checked")
+    standing = await checks.check_now(context.deps, context.account_id, context.part("sender"))
+    return _redirect_back(context, "checked" if standing is None else "checked_before")
 
 
 async def start(context: RequestContext) -> Response:

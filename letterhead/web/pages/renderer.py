@@ -14,6 +14,18 @@ from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_respo
 from letterhead.web.templating.environment import Templates
 
 FIELDS = 30
+# Who reads a page can do nothing about these: what is wrong stands in the operator's log alone.
+UNAVAILABLE = frozenset(
+    {
+        Kind.STORAGE_UNAVAILABLE,
+        Kind.SCHEMA_OUTDATED,
+        Kind.KEYRING_WRONG,
+        Kind.DATABASE_IN_USE,
+        Kind.CONFIG_INVALID,
+        Kind.UNREACHABLE,
+        Kind.INTERNAL,
+    }
+)
 
 
 class PageRenderer:
@@ -71,7 +83,8 @@ class PageRenderer:
         if fault.kind is Kind.UNAUTHORIZED:
             back = "" if request.method == "POST" else request.scope["path"]
             return redirect(context, "/sign-in", **({"next": back} if back else {}))
-        fault = errors.public_fault(fault)
+        if fault.kind in UNAVAILABLE:
+            fault = page_fault(context, fault.kind, "unavailable", errors.public_fault(fault).retry_after)
         if fault.kind is Kind.NOT_FOUND and context.log.route == "none":
             fault = page_fault(context, fault.kind, "lost", path=request.scope["path"][:200])
         fix = fault.fix

@@ -3,9 +3,11 @@
 import base64
 import binascii
 from collections.abc import AsyncGenerator, Collection, Sequence
+from math import ceil
 from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from letterhead.core.accounts.accounts import Scope
@@ -230,10 +232,20 @@ async def start_verification(context: RequestContext) -> Response:
 
 
 async def check_domain(context: RequestContext) -> Response:
-    """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between."""
-    await checks.check_now(context.deps, context.account_id, context.part("sender"))
+    """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between.
+
+    A look that stands says how old it is, `lastCheckAge` (and `Age`), and when the next can be made, `checkableAt` (and
+    `Retry-After`).
+    """
+    standing = await checks.check_now(context.deps, context.account_id, context.part("sender"))
     view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
-    return json_response(serialize.detail(context.deps, view, None))
+    detail = serialize.detail(context.deps, view, None)
+    if standing is None:
+        return json_response(detail)
+    age = max(0, int(standing.age.total_seconds()))
+    detail = replace(detail, last_check_age=age, checkable_at=standing.next_at)
+    wait = ceil((checks.ON_DEMAND_EVERY - standing.age).total_seconds())
+    return json_response(detail, {"Age": str(age), "Retry-After": str(wait)})
 
 
 async def check_dns(context: RequestContext) -> Response:

@@ -123,18 +123,40 @@ RETURNING domain_id;
 DELETE FROM spare_keys WHERE domain_id = :domain_id AND selector = :selector RETURNING selector;
 
 -- name: use_selector(sender, selector, account_id)
--- Record that a selector is used at a name; return nothing where it was used before.
+-- Record that an account uses a selector at a name; return nothing where it did before.
 -- Rows stay for ever: neither deleting a domain nor its account frees a selector.
-INSERT INTO used_selectors (sender, selector, account_id) VALUES (:sender, :selector, :account_id)
+INSERT INTO account_selectors (account_id, sender, selector)
+SELECT CAST(:account_id AS TEXT), CAST(:sender AS TEXT), CAST(:selector AS TEXT)
+WHERE NOT EXISTS (
+    SELECT 1 FROM used_selectors WHERE sender = :sender AND selector = :selector AND account_id = :account_id
+)
+ON CONFLICT (account_id, sender, selector) DO NOTHING
+RETURNING selector;
+
+-- name: hold_selectors(sender, account_id)
+-- Record that all selectors of an account at a name are those of a holder of the name.
+INSERT INTO held_selectors (sender, selector, account_id)
+SELECT sender, selector, account_id FROM account_selectors WHERE sender = :sender AND account_id = :account_id
+UNION
+SELECT sender, selector, account_id FROM used_selectors WHERE sender = :sender AND account_id = :account_id
 ON CONFLICT (sender, selector) DO NOTHING
 RETURNING selector;
+
+-- name: selector_of_others(sender, selector, account_id)
+-- Return a selector that another account had while it held the name, or that nobody knows whose it was.
+SELECT selector FROM held_selectors
+WHERE sender = :sender AND selector = :selector AND (account_id IS NULL OR account_id <> :account_id);
 
 -- name: check_contexts(domain_ids)
 -- Return what the checks of these domains need in addition to the domain itself.
 -- A fingerprint counts only where the domain's version is still that of its last check.
 SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, (
     SELECT /*sqlite json_group_array(u.selector) */ /*postgresql CAST(json_agg(u.selector ORDER BY u.selector) AS TEXT) */
-    FROM used_selectors AS u WHERE u.sender = d.sender /*postgresql COLLATE "default" */ AND u.account_id = d.account_id
+    FROM (
+        SELECT sender, selector, account_id FROM used_selectors
+        UNION
+        SELECT sender, selector, account_id FROM account_selectors
+    ) AS u WHERE u.sender = d.sender /*postgresql COLLATE "default" */ AND u.account_id = d.account_id
 ) AS used
 FROM domains AS d LEFT JOIN watched AS w ON w.domain_id = d.id LEFT JOIN checkups AS c ON c.domain_id = d.id
 WHERE d.id

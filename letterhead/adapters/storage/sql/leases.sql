@@ -25,6 +25,45 @@ UPDATE domains SET next_check_at = :next_check_at, life = :life, lease_until = N
 WHERE id = :id
 RETURNING id;
 
+-- name: misdated_domains(now, future, distant, stale, limit)
+-- Return domains that a clock wrote which was ahead: planned beyond the longest interval, last checked in the future, or
+-- due with a lease that nobody could have taken now.
+SELECT id FROM domains WHERE next_check_at > :distant
+UNION SELECT id FROM domains WHERE next_check_at <= :now AND lease_until > :stale
+UNION SELECT domain_id AS id FROM checkups WHERE heard_at > :future
+UNION SELECT domain_id AS id FROM checkups WHERE silent_since > :future
+LIMIT :limit;
+
+-- name: recall_domains(domain_ids, now)
+-- Make domains due now and end their leases; those that are checked on request alone stay so.
+UPDATE domains
+SET next_check_at = CASE WHEN next_check_at IS NOT NULL THEN CAST(:now AS BIGINT) END,
+    lease_until = NULL, lease_owner = NULL
+WHERE id
+    /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */
+RETURNING id;
+
+-- name: recall_checks(domain_ids, future)
+-- Forget when domains were last answered, or fell silent, where that lies in the future: outages are told by these.
+UPDATE checkups
+SET heard_at = CASE WHEN heard_at <= :future THEN heard_at END,
+    silent_since = CASE WHEN silent_since <= :future THEN silent_since END
+WHERE domain_id
+    /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */
+RETURNING domain_id;
+
+-- name: recall_intents(now, distant, stale)
+-- Make due now the intents that a clock postponed which was ahead, and end the leases that it took.
+UPDATE intents SET due_at = :now, lease_until = NULL, lease_owner = NULL
+WHERE due_at > :distant OR lease_until > :stale
+RETURNING id;
+
+-- name: recall_rates(distant)
+-- Delete the shared rates whose next slot a clock took which was ahead: nobody could take one before.
+DELETE FROM turns WHERE next_at > :distant RETURNING name;
+
 -- name: claim_intents(now, until, owner, limit)
 -- Lease due intents: of each name only the first one; those behind it wait until it is finished.
 -- Work in our own zone and work at the provider are two queues: where one is out of reach, the other goes on.
@@ -108,8 +147,9 @@ WITH taken AS MATERIALIZED (
 DELETE FROM key_pool WHERE id IN (SELECT id FROM taken)
 RETURNING id, public_key, sealed;
 
--- name: backlog(now)
--- Count due work that nobody has leased, and return since when the oldest check is due.
+-- name: backlog(now, future, distant)
+-- Count due work that nobody has leased, and return since when the oldest check is due; `misdated` are the checks that
+-- a clock planned or made which was ahead.
 SELECT count(*) AS due, min(next_check_at) AS oldest,
     (SELECT count(*) FROM intents WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS intents,
     (SELECT count(*) FROM key_pool) AS pooled,
@@ -117,7 +157,9 @@ SELECT count(*) AS due, min(next_check_at) AS oldest,
      WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
     ) AS reminders,
     (SELECT count(*) FROM deliveries
-     WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS deliveries
+     WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS deliveries,
+    (SELECT count(*) FROM domains WHERE next_check_at > :distant)
+    + (SELECT count(*) FROM checkups WHERE heard_at > :future) AS misdated
 FROM domains
 WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now);
 

@@ -80,6 +80,12 @@ UPDATE deliveries SET lease_until = :until, lease_owner = :owner
 WHERE webhook_id = :webhook_id AND id IN (SELECT id FROM due)
 RETURNING id, kind, at, detail, changed, life, failures;
 
+-- name: recall_deliveries(now, distant, stale)
+-- Make due now the deliveries that a clock postponed which was ahead, and end the leases that it took.
+UPDATE deliveries SET due_at = :now, lease_until = NULL, lease_owner = NULL
+WHERE due_at > :distant OR (due_at <= :now AND lease_until > :stale)
+RETURNING id;
+
 -- name: webhook_by_id(id)
 -- Return a webhook endpoint by its id.
 SELECT id, account_id, url, events, created_at, sealed, old_sealed, old_until, disabled_at, disabled_why

@@ -1,0 +1,43 @@
+"""The set-up page while records are published in every order: each card says of its own record what is so."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from letterhead.adapters.providers.simulated import SimulatedProvider
+from letterhead.core.plan.plan import RecordId
+from tests.operations.world import WrittenDns
+from tests.web.conftest import running
+
+_CARD = re.compile(r'<article[^>]*id="record-(\w+)"[^>]*data-state="(\w+)"')
+RECORDS = (RecordId.DKIM, RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF, RecordId.DMARC)
+
+
+async def test_each_card_is_true_after_each_step_in_every_order(tmp_path: Path) -> None:
+    """What was never published is never said to be gone or wrong, verified or not; what is removed is gone."""
+    dns = WrittenDns("acme.dev")
+    provider = SimulatedProvider(lambda: datetime.now(UTC), settles_after=timedelta())  # DKIM alone verifies a domain
+    async with running(tmp_path, resolver=dns, provider=provider) as house, house.client(house.keys["acme"]) as acme:
+        for number, order in enumerate(permutations(RECORDS)):
+            sender = f"s{number}.acme.dev"
+            await acme.post("/domains", json={"sender": sender})
+            link = urlsplit((await acme.post(f"/domains/{sender}/setup-links")).json()["url"]).path
+            planned = {each.id: each for each in (await house.world.view(sender)).plan.records}
+            assert set(planned) == set(RECORDS)
+
+            async def states(sender: str = sender, link: str = link) -> dict[str, str]:
+                for _ in range(2):  # by the second look the provider has seen it too
+                    await house.world.look(sender, thorough=True)
+                return dict(_CARD.findall((await acme.get(link)).text))
+
+            assert await states() == {each.value: "missing" for each in RECORDS}
+            for step, record in enumerate(order, 1):
+                dns.publish(planned[record])
+                there = order[:step]
+                assert await states() == {each.value: "found" if each in there else "missing" for each in RECORDS}
+            assert (await house.world.domain(sender)).verified_at is not None
+            dns.withdraw(planned[order[0]])
+            assert (await states())[order[0].value] == "gone"
+            dns.withdraw(*planned.values())
