@@ -29,7 +29,8 @@ def _event(each: DomainEvent) -> dict[str, Any]:
         "at": each.event.at,
         "detail": each.event.detail,
         "domain": each.sender,
-        "change": representation.public_change(each.event.change),
+        "change": representation.public_change(each.event),
+        "finding": given(each.event.finding),
         "check_id": given(each.check_id),
     }
 

@@ -79,7 +79,10 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A diagnosis that holds: where, what was expected, what was observed, what to do."""
+    """A diagnosis that holds: where, what was expected, what was observed, what to do.
+
+    `since` is set of what several checks have found at a verified domain.
+    """
 
     code: str
     severity: Severity
@@ -94,7 +97,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     fix: str
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
-    since: str | None = None
+    since: datetime | None = None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
