@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -38,6 +39,10 @@ class Hides(StrEnum):
     NOTHING = "nothing"
     RECORD = "record"  # all others about the same record
     ALL = "all"  # all others about the domain
+
+
+# From and to. In JSON Schema one kind of item, which generators of clients read; not prefixItems, which some do not.
+Span = Annotated[tuple[int, ...], msgspec.Meta(min_length=2, max_length=2)]
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
