@@ -39,10 +39,9 @@ from letterhead.operations.domain_keys import (
 )
 from letterhead.operations.ids import new_id
 from letterhead.operations.key_pool import PooledKeyNeeds, new_pooled_key
-from letterhead.operations.sender_names import parse_sender
+from letterhead.operations.sender_names import SenderNameNeeds, parse_sender
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.provider import Provider, Publisher
-from letterhead.ports.resolver import Resolver
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import (
     CheckResult,
@@ -83,15 +82,13 @@ class StoreForDomains(DomainStore, AccountStore, Protocol):
     """Domains, and the audit of those who read private keys."""
 
 
-class DomainNeeds(DomainViewNeeds, DomainKeyNeeds, AuditNeeds, Protocol):
+class DomainNeeds(DomainViewNeeds, DomainKeyNeeds, AuditNeeds, SenderNameNeeds, Protocol):
     """What the operations on domains need; nothing here asks the provider, and DNS only for a public suffix."""
 
     @property
     def store(self) -> StoreForDomains: ...
     @property
     def publisher(self) -> Publisher | None: ...
-    @property
-    def resolver(self) -> Resolver: ...
 
 
 class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -369,7 +366,10 @@ async def may_open(deps: DomainNeeds, subject: str, actor: Actor) -> bool:
 
 
 async def open_keys(deps: DomainNeeds, account_id: str, domains: Sequence[Domain]) -> dict[str, PrivateKeys]:
-    """Return the private keys of domains, which are in the order of their names; only after `may_open`."""
+    """Return the private keys of domains, which are in the order of their names; only after `may_open`.
+
+    A key that does not open is left out and logged.
+    """
     if not domains:
         return {}
     sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
@@ -390,4 +390,11 @@ def _open_key(
     found = sealed.get((domain.id, selector))
     if found is None:
         return None
-    return base64.b64encode(reveal(deps.keyring.unseal(found, key_purpose(domain, selector)))).decode()
+    try:
+        opened = deps.keyring.unseal(found, key_purpose(domain, selector))
+    except Fault as fault:  # one damaged row hides no other domain of the account
+        log.error(
+            "private-key.unreadable", domain=domain.sender, domain_id=domain.id, selector=selector, detail=fault.detail
+        )
+        return None
+    return base64.b64encode(reveal(opened)).decode()
