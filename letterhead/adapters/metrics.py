@@ -1,9 +1,18 @@
 """Metrics in the Prometheus text format."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from letterhead.core.domain.provider_identity import (
@@ -27,7 +36,11 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class PrometheusMeter:
-    """The implementation of `Meter`, with a registry of its own in this process."""
+    """The implementation of `Meter`, with a registry of its own in this process.
+
+    A gauge is there only where its process knows the value: the queue in the process of the relay, what the store says
+    while it answers. A 0 from a process that does not know would hide the truth in a sum or a minimum.
+    """
 
     media_type = CONTENT_TYPE_LATEST
 
@@ -41,19 +54,9 @@ class PrometheusMeter:
         )
         self._checks = Counter("letterhead_checks", "Checks, by the status they left.", ("outcome",), registry=own)
         self._calls = Counter("letterhead_provider_calls", "Calls.", ("provider", "call", "outcome"), registry=own)
-        self._due = Gauge("letterhead_checks_due", "Checks that are due and not yet claimed.", registry=own)
-        self._lag = Gauge("letterhead_checks_lag_seconds", "Age of the oldest due check.", registry=own)
-        self._intents = Gauge("letterhead_intents", "Pieces of work owed at the provider.", registry=own)
-        self._pool = Gauge("letterhead_pooled_keys", "Keys made ahead.", registry=own)
-        self._reminders = Gauge("letterhead_reminders_due", "Reminders due and not yet claimed.", registry=own)
-        self._deliveries = Gauge("letterhead_deliveries_due", "Webhooks due and not yet claimed.", registry=own)
-        self._silent = Gauge("letterhead_silent_zones", "Zones silent since anybody was heard.", registry=own)
-        self._outage = Gauge(
-            "letterhead_resolver_outage", "1 while several zones are silent at once: it is us.", registry=own
-        )
-
         self._relayed = Counter("letterhead_relay_messages", "Messages of the relay.", ("outcome",), registry=own)
-        self._queued = Gauge("letterhead_relay_queue", "Messages taken and not handed over.", registry=own)
+        self._queued: tuple[Gauge, Gauge] | None = None
+        ProcessCollector(registry=own)
 
     def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is a template, never a path."""
@@ -76,9 +79,24 @@ class PrometheusMeter:
         """Count one message of the relay."""
         self._relayed.labels(outcome).inc()
 
-    def set_queue_size(self, messages: int) -> None:
-        """Set how many messages wait in the relay."""
-        self._queued.set(messages)
+    def watch_queue(self, read: Callable[[], tuple[int, datetime | None]]) -> None:
+        """Ask at each reading how many messages wait in the relay, and when the oldest of them was accepted."""
+        if self._queued is None:
+            self._queued = (
+                Gauge("letterhead_relay_queue", "Messages taken and not handed over.", registry=self._registry),
+                Gauge(
+                    "letterhead_relay_oldest_timestamp_seconds",
+                    "When the oldest message that waits was taken; 0 where none waits.",
+                    registry=self._registry,
+                ),
+            )
+
+        def oldest() -> float:
+            accepted_at = read()[1]
+            return 0.0 if accepted_at is None else accepted_at.timestamp()
+
+        self._queued[0].set_function(lambda: read()[0])
+        self._queued[1].set_function(oldest)
 
     def serve_metrics(self, host: str, port: int) -> None:
         """Serve the metrics over HTTP, in a thread of its own that ends with the process.
@@ -97,16 +115,31 @@ class PrometheusMeter:
 
     def text(self, backlog: Backlog | None, outage: ResolverOutage | None) -> bytes:
         """Return all metrics, with the backlog and the resolver outage where they are known."""
-        if backlog is not None:
-            self._due.set(backlog.due)
-            self._lag.set(backlog.lag)
-            self._intents.set(backlog.intents)
-            self._pool.set(backlog.pooled_keys)
-            self._reminders.set(backlog.reminders)
-            self._deliveries.set(backlog.deliveries)
-            self._silent.set(outage.zones if outage else 0)
-            self._outage.set(resolver_outage.is_resolver_outage(outage))
-        return generate_latest(self._registry)
+        own = generate_latest(self._registry)
+        return own if backlog is None else own + generate_latest(_backlog_registry(backlog, outage))
+
+
+def _backlog_registry(backlog: Backlog, outage: ResolverOutage | None) -> CollectorRegistry:
+    """Return the gauges of what the store says now."""
+    registry = CollectorRegistry()
+    values: tuple[tuple[str, str, float], ...] = (
+        ("letterhead_checks_due", "Checks that are due and not yet claimed.", backlog.due),
+        ("letterhead_checks_lag_seconds", "Age of the oldest due check.", backlog.lag),
+        ("letterhead_checks_misdated", "Checks dated in the future, by a clock that was ahead.", backlog.misdated),
+        ("letterhead_intents", "Pieces of work owed at the provider.", backlog.intents),
+        ("letterhead_pooled_keys", "Keys made ahead.", backlog.pooled_keys),
+        ("letterhead_reminders_due", "Reminders due and not yet claimed.", backlog.reminders),
+        ("letterhead_deliveries_due", "Webhooks due and not yet claimed.", backlog.deliveries),
+        ("letterhead_silent_zones", "Zones silent since anybody was heard.", outage.zones if outage else 0),
+        (
+            "letterhead_resolver_outage",
+            "1 while several zones are silent at once: it is us.",
+            resolver_outage.is_resolver_outage(outage),
+        ),
+    )
+    for name, what, value in values:
+        Gauge(name, what, registry=registry).set(value)
+    return registry
 
 
 class MeteredProvider:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from letterhead.cli.report import finding, verdicts
 from letterhead.cli.tables import console, visible
+from letterhead.core.findings.diagnosis import readable
 from letterhead.core.plan.plan import RecordResult
 from letterhead.operations.one_off_checks import OneOffResult
 
@@ -48,7 +49,7 @@ def _record(result: RecordResult) -> dict[str, Any]:
         "host": record.host,
         "recordType": record.rdtype,
         "expected": value if record.exact else None,
-        "observed": result.observed,
+        "observed": [readable(each) for each in result.observed],
         "verdict": result.verdict,
     }
 

@@ -147,6 +147,7 @@ def finding(each: ApiObject) -> Text:
     for at, value in enumerate(seen):
         span = each.get("span") if at == 0 else None
         lines.append(("seen", visible(value), None) if span is None else ("seen", *_excerpt(value, *span)))
+    lines += [("since", ago(each["since"]), None)] if "since" in each else []
     lines += [("by", visible(server), None) for server in each.get("perspectives", ())]
     lines += [("evidence", visible(said), None) for said in each.get("evidence", ())]
     for label, shown, mark in lines:

@@ -16,12 +16,12 @@ from letterhead.core.check import check as checkup
 from letterhead.core.check.check import CheckJudgement
 from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
-from letterhead.core.domain import lifecycle, provider_findings, record_changes
+from letterhead.core.domain import lifecycle, provider_findings, raised_findings, record_changes
 from letterhead.core.domain.domain import Domain, Effect, Transition, is_wholly_verified, status
 from letterhead.core.domain.evidence import Evidence, RecordState, record_state
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import IdentityReport, IdentityUnknown
-from letterhead.core.findings.diagnosis import Finding, History
+from letterhead.core.findings.diagnosis import Finding, Hides, History
 from letterhead.core.names.domain_names import DomainName, registrable
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import Plan, RecordId, RecordResult, Verdict
@@ -203,15 +203,20 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     # Quiet: nothing follows but that the check was made.
     quiet = not (update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None)
     same_state = (status(update.domain), update.domain.is_holder) == (status(domain), domain.is_holder)
-    if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state:
+    at_rest = raised_findings.is_at_rest(domain)
+    if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state and at_rest:
         return Unchanged(domain=update.domain)
     if data.same_answers:
         data = replace(data, judgement=checkup.judge_all(data.plan, data.seen))
     found = checkup.list_findings(data.plan, data.seen, data.judgement, deps.hosts, data.history)
+    if not data.outage:
+        noted = raised_findings.note_findings(transition, found, data.at, is_conclusive=_is_conclusive(data, found))
+        if noted is not transition:
+            transition, update = noted, _update_of(deps, domain, noted, data)
     result = CheckResult(
         taken_at=data.at,
         results=data.judgement.results,
-        findings=(*data.outage, *found, *data.provider),
+        findings=(*data.outage, *raised_findings.add_since(found, update.domain), *data.provider),
         snapshot=snapshot_of(data.seen, data.at),
     )
     fingerprint = None  # where the findings follow from more than what is planned and was seen
@@ -220,6 +225,12 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     related = await claims.related_events(deps, transition, data.at)
     update = replace(update, check=result, fingerprint=fingerprint, related_events=related)
     return Changed(update=update, contest=contest)
+
+
+def _is_conclusive(data: CheckData, found: Sequence[Finding]) -> bool:
+    """Whether a finding that this check does not have is gone: all was answered, and nothing hides other findings."""
+    answered = RecordState.UNANSWERED not in (data.evidence.dkim, data.evidence.mail_from)
+    return answered and not any(checkup.DIAGNOSES[each.code].hides is Hides.ALL for each in found)
 
 
 def _advance(domain: Domain, challenger: Domain, data: CheckData) -> Transition:

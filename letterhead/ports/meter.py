@@ -1,5 +1,7 @@
 """Metrics of the service."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from letterhead.core.zone.resolver_outage import ResolverOutage
@@ -7,7 +9,7 @@ from letterhead.ports.store.monitoring import Backlog
 
 
 class Meter(Protocol):
-    """Counters and gauges of one process; no label may come from a client's text."""
+    """Counters and gauges of one process, of what that process knows; no label may come from a client's text."""
 
     @property
     def media_type(self) -> str:
@@ -26,8 +28,11 @@ class Meter(Protocol):
         """Count one message of the relay: accepted, refused, sent, deferred or bounced."""
         ...
 
-    def set_queue_size(self, messages: int) -> None:
-        """Set the number of messages that the relay has accepted and not yet handed over."""
+    def watch_queue(self, read: Callable[[], tuple[int, datetime | None]]) -> None:
+        """Have `read` say at any time, from any thread, how many messages wait in the relay, and since when the oldest.
+
+        A process that never calls it has no relay, and no gauge of its queue.
+        """
         ...
 
     def serve_metrics(self, host: str, port: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec.structs import replace
@@ -32,11 +32,17 @@ class DeliveryLoop:
         self._changed = asyncio.Event()
         self._unreached = 0  # attempts in a row that did not reach the smart host
         self._pause_until = 0.0
+        deps.meter.watch_queue(self._describe_queue)
 
     @property
     def waiting(self) -> int:
         """The number of messages that are not delivered."""
         return len(self._waiting) + len(self._running)
+
+    def _describe_queue(self) -> tuple[int, datetime | None]:
+        """Return how many messages are not delivered, and when the oldest of those that wait was accepted."""
+        accepted = (queued.envelope.accepted_at for _, _, queued in tuple(self._waiting))
+        return self.waiting, min(accepted, default=None)
 
     async def load(self) -> None:
         """Load the queue that an earlier process left."""
@@ -46,7 +52,6 @@ class DeliveryLoop:
     def add(self, queued: QueuedMessage) -> None:
         """Add a message, which is delivered when it is due."""
         heapq.heappush(self._waiting, (queued.progress.due_at.timestamp(), queued.envelope.id, queued))
-        self._deps.meter.set_queue_size(self.waiting)
         self._changed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -73,7 +78,6 @@ class DeliveryLoop:
 
     def _remove(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._deps.meter.set_queue_size(self.waiting)
         self._changed.set()
 
     async def _deliver(self, queued: QueuedMessage) -> None:

@@ -13,6 +13,7 @@ from letterhead.web.schemas import In, Out, RecordCheck
 EventName = Literal[
     "domain.created", "domain.pending", "domain.verified", "domain.at_risk", "domain.restored", "domain.lost",
     "domain.failed", "domain.deleted", "record.changed", "dkim.rotated", "claim.contested", "claim.transferred",
+    "finding.raised", "finding.cleared",
 ]  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class EventOut(Out, frozen=True, kw_only=True):
     detail: str
     domain: str
     change: PublicChange | UnsetType = UNSET
+    finding: Annotated[str, Meta(description="With `finding.…`: the code of the finding.")] | UnsetType = UNSET
     check_id: str | UnsetType = UNSET
 
 

@@ -14,7 +14,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
-from letterhead.core.findings.diagnosis import Severity
+from letterhead.core.findings.diagnosis import Severity, readable
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
 from letterhead.core.public import representation
@@ -136,7 +136,7 @@ def _record_check(result: RecordResult) -> schemas.RecordCheck:
         host=record.host,
         record_type=record.rdtype,  # type: ignore[arg-type]
         expected=record.value if record.priority is None else f"{record.priority} {record.value}",
-        observed=result.observed or UNSET,
+        observed=tuple(map(readable, result.observed)) or UNSET,
         verdict=result.verdict.value,
         agreed=result.agreed,
         perspectives=result.dissenting or UNSET,

@@ -77,6 +77,12 @@ EXPECTED = {
     "upwards": Why.LAME,
     "noedns": "found",
     "bogus": "found",
+    "expired": "found",
+    "unexplained": "found",
+    "unreached": "found",
+    "blocked": "found",
+    "filtered": "found",
+    "coldcache": "found",
 }
 # A resolver is asked for what the world sees, so some of it means something else there.
 AT_RESOLVER = EXPECTED | {
@@ -84,6 +90,11 @@ AT_RESOLVER = EXPECTED | {
     "lame": "found",
     "upwards": Why.REFUSED,
     "bogus": Why.BOGUS,
+    "expired": Why.BOGUS,
+    "unexplained": Why.BOGUS,
+    "unreached": Why.SERVER_FAILURE,  # a failure of the network is not the signatures'
+    "blocked": Why.REFUSED,  # what a resolver keeps from its clients is not missing
+    "filtered": Why.REFUSED,
 }
 
 Told = TypeVar("Told")
@@ -202,6 +213,17 @@ async def test_no_mode_costs_more_packets_than_allowed(
     if check is full_check:
         dkim = next(iter(answers["drop"].values()))
         assert {gist(reply.answer) for reply in dkim} == {Why.TIMEOUT}, "the DKIM question gets its packets first"
+
+
+@pytest.mark.parametrize(("mode", "packets"), [("coldcache", 3), ("expired", 2), ("unreached", 1), ("unexplained", 3)])
+async def test_a_resolver_that_fails_is_asked_again(
+    hostile: HostileDns, resolver: DnsResolver, mode: str, packets: int
+) -> None:
+    """Without validation where the failure says nothing of its cause, then with it, before signatures are blamed."""
+    hostile.packets.clear()
+    (reply,) = (await resolver.ask([question(f"s.{mode}.test", View.ONE_RESOLVER)], allowance(FULL))).popitem()[1]
+    assert gist(reply.answer) == AT_RESOLVER[mode]
+    assert hostile.packets[f"{mode}.test"] == packets
 
 
 async def test_every_packet_is_counted(hostile: HostileDns, resolver: DnsResolver) -> None:

@@ -5,6 +5,7 @@ the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key i
 `; ed25519: base64`, `; dkim-cname: target`, `; slots: token.zone` (delegated keys), `; old-selectors: a b`,
 `; present-until: time`, `; special-use: yes`. `; selectors: a b` is a check without a plan, of these selectors and of
 the MAIL FROM domain where the head names one; `; verdict: pass` is what the command `letterhead check` then concludes.
+`; says: words | others` are parts of the details and fixes, `; never: words | others` stand in none of them.
 
 In the text `{dkim}`, `{mx}`, `{spf}`, `{dmarc}` and `{ed25519}` stand for the right records' lines, `{ns}` for the
 zone's SOA and NS, `{dkim.data}` and so on for type and value alone (`lh1._domainkey.acme.dev {dkim.data}`),
@@ -48,6 +49,8 @@ class Case:
     finds: frozenset[str]
     history: History = NO_HISTORY
     verdict: str | None = None
+    says: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
 
 def cases() -> list[Case]:
@@ -73,7 +76,9 @@ def read(path: Path) -> Case:
     if "selectors" in head:
         mail_from = f"{label}.{sender}" if "mail-from" in head else None
         plan = check.plan_unknown(sender, plan.zone, head["selectors"].split(), mail_from)
-    return Case(path.stem, plan, filled, frozenset(head["finds"].split()), _history(head), head.get("verdict"))
+    says, never = (tuple(filter(None, head.get(key, "").split(" | "))) for key in ("says", "never"))
+    finds = frozenset(head["finds"].split())
+    return Case(path.stem, plan, filled, finds, _history(head), head.get("verdict"), says, never)
 
 
 def _planned(record: PlannedRecord, head: dict[str, str]) -> PlannedRecord:

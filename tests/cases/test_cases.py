@@ -23,6 +23,9 @@ def test_a_case_gives_its_findings_and_no_other(each: Case) -> None:
     assert not [each for each in examination.findings if re.search(r"(?<!%)\{", each.detail + each.fix)]
     result = OneOffResult(sender=each.plan.sender, checked_at=samples.BORN, dns_host=None, examination=examination)
     assert each.verdict in (None, result.verdict)
+    told = "\n".join(finding.detail + "\n" + finding.fix for finding in examination.findings)
+    assert [words for words in each.says if words not in told] == []
+    assert [words for words in each.never if words in told] == []
     assert all(finding.fix and finding.detail and finding.title for finding in examination.findings)
 
 

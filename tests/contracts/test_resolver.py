@@ -321,10 +321,16 @@ async def test_broken_signatures_are_told_apart(broken: Resolver) -> None:
 
 
 async def test_resolver_vouches_for_a_signed_zone(lab: DnsLab) -> None:
-    """`authentic` is the resolver's AD bit: set for the signed zone, for no other."""
-    for name, signed in ((SIGNED, True), ("test", False)):
-        (reply,) = await ask(asking(lab), name, "SOA", View.RECURSIVE)
-        assert isinstance(reply.answer, Found)
+    """`authentic` is the resolver's AD bit: set for the signed zone, for no other, and by no server of its own."""
+    kinds: dict[str, type[Found] | type[NxDomain]] = {"": Found, "missing.": NxDomain}
+    for zone, signed in ((SIGNED, True), ("test", False)):
+        for label, kind in kinds.items():
+            for view in (View.RECURSIVE, View.ONE_SERVER):
+                (reply,) = await ask(asking(lab), f"{label}{zone}", "SOA", view)
+                assert isinstance(reply.answer, kind)
+                assert reply.answer.authentic is (signed and view is View.RECURSIVE)
+        (reply,) = await ask(asking(lab), zone, "MX", View.RECURSIVE)
+        assert isinstance(reply.answer, NoData)
         assert reply.answer.authentic is signed
 
 

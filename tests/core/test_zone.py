@@ -3,10 +3,22 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from letterhead.core.check import check
 from letterhead.core.check.check import NO_HISTORY
-from letterhead.core.dns.answers import Answer, Delegated, Nameserver, NoData, NxDomain, Seen, Unanswered, View, Why
+from letterhead.core.dns.answers import (
+    Answer,
+    Delegated,
+    Found,
+    Nameserver,
+    NoData,
+    NxDomain,
+    Seen,
+    Unanswered,
+    View,
+    Why,
+)
 from letterhead.core.findings.diagnosis import Finding, History
 from letterhead.core.plan.plan import RecordId, Verdict
 from tests.core import samples
@@ -48,6 +60,48 @@ def test_what_resolvers_reject_is_not_present(resolvers: list[Answer], verdict: 
     seen = key([RIGHT, RIGHT], resolvers)
     assert check.judge_record(KEY, seen).verdict is verdict
     assert ("zone.dnssec-bogus" in found(seen)) is (verdict is Verdict.UNANSWERED)
+
+
+def validated(answer: Answer) -> Answer:
+    """Makes an answer one that the resolver has validated."""
+    assert isinstance(answer, Found | NoData | NxDomain)
+    return replace(answer, authentic=True)
+
+
+@pytest.mark.parametrize(
+    ("servers", "resolvers", "verdict"),
+    [
+        (RIGHT, [validated(GONE)], Verdict.UNANSWERED),
+        (RIGHT, [validated(NoData(negative_ttl=60))], Verdict.UNANSWERED),
+        (RIGHT, [validated(OLD)], Verdict.UNANSWERED),
+        (RIGHT, [validated(GONE), RIGHT, RIGHT], Verdict.UNANSWERED),
+        (GONE, [validated(RIGHT)], Verdict.UNANSWERED),
+        (OLD, [validated(RIGHT)], Verdict.UNANSWERED),
+        (RIGHT, [validated(GONE), validated(RIGHT)], Verdict.PRESENT),  # one of them has asked anew
+        (RIGHT, [validated(RIGHT)], Verdict.PRESENT),
+        (GONE, [validated(GONE)], Verdict.ABSENT),
+        (OLD, [validated(GONE)], Verdict.WRONG),
+        (RIGHT, [GONE], Verdict.PRESENT),
+        (GONE, [RIGHT], Verdict.ABSENT),
+    ],
+)
+def test_what_is_validated_is_not_overruled(servers: Answer, resolvers: list[Answer], verdict: Verdict) -> None:
+    """What servers say without a proof counts neither for nor against, where all that is validated says otherwise."""
+    seen = key([servers, servers], resolvers)
+    assert check.judge_record(KEY, seen).verdict is verdict
+    told = found(seen, History(taken_at=AT))
+    assert ("zone.dnssec-contradicted" in told) is (verdict is Verdict.UNANSWERED)
+    if verdict is Verdict.UNANSWERED:
+        assert "UTC" in told["zone.dnssec-contradicted"].fix
+        assert not {"zone.negative-cached", "zone.stale-cached", "dkim.missing", "zone.timeout"} & set(told)
+
+
+def test_a_majority_does_not_outvote_a_validated_denial() -> None:
+    """Where only resolvers were asked, two that validate nothing make no record present that a third has disproved."""
+    seen = samples.asked(KEY.host, "TXT", View.RECURSIVE, RIGHT, RIGHT, validated(GONE))
+    assert check.judge_record(KEY, seen).verdict is Verdict.UNANSWERED
+    seen = samples.asked(KEY.host, "TXT", View.RECURSIVE, RIGHT, RIGHT, GONE)
+    assert check.judge_record(KEY, seen).verdict is Verdict.PRESENT
 
 
 def test_a_missing_record_behind_bad_signatures_is_not_missing() -> None:

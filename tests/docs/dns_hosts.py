@@ -61,6 +61,8 @@ def _facts(host: DnsHost) -> Iterable[str]:
         yield "- A CNAME at the top of the zone is flattened: the zone's other records are served beside it."
     if host.proxy:
         yield f"- Must be off: {host.proxy}"
+    if host.other_form:
+        yield f"- A TXT value {host.other_form}"
     if host.note:
         yield f"- {host.note}"
     if host.help:

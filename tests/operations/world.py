@@ -49,6 +49,7 @@ class WrittenDns:
         self.zone = zone
         self.records: dict[tuple[str, str], str] = {}
         self.silent = False
+        self.why = Why.TIMEOUT  # of the silence
 
     def publish(self, *planned: PlannedRecord) -> None:
         """Publishes planned records as they should be."""
@@ -79,7 +80,7 @@ class WrittenDns:
     def _silence(self, question: Question) -> Reply:
         return Reply(
             perspective=Perspective(view=question.view, server="ns1", address="192.0.2.1"),
-            answer=Unanswered(why=Why.TIMEOUT),
+            answer=Unanswered(why=self.why),
         )
 
 

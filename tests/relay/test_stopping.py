@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,12 @@ async def test_numbers(relay: Relay, ledger: Ledger) -> None:
         f'letterhead_relay_messages_total{{outcome="{outcome}"}} {number}.0' for outcome, number in counted.items()
     }
     lines.add("letterhead_relay_queue 1.0")
-    await until_async(lambda: lines <= set(relay.world.deps.meter.text(None, None).decode().splitlines()))
+    text = relay.world.deps.meter.text
+    await until_async(lambda: lines <= set(text(None, None).decode().splitlines()))
+    (oldest,) = re.findall(
+        r"^letterhead_relay_oldest_timestamp_seconds (\S+)$", text(None, None).decode(), re.MULTILINE
+    )
+    assert abs(relay.world.deps.now().timestamp() - float(oldest)) < 60
 
 
 def test_a_renewed_certificate_is_taken(tmp_path: Path) -> None:

@@ -190,12 +190,35 @@ def fears_edns(query: Answer, by_tcp: bool) -> Sent:
     return [(0, good(query) if query.edns < 0 else wire(reply(query, rcode=dns.rcode.FORMERR)))]
 
 
-def bogus(query: Answer, by_tcp: bool) -> Sent:
-    if query.flags & dns.flags.CD or not query.flags & dns.flags.RD:
-        return [(0, good(query))]
-    message = reply(query, rcode=dns.rcode.SERVFAIL)
-    message.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, "sig\x1b[31m expired")])
-    return [(0, wire(message))]
+def unvalidated(
+    rcode: dns.rcode.Rcode, code: dns.edns.EDECode | None = None, text: str | None = None
+) -> Callable[[Answer, bool], Sent]:
+    """Answers well but for a resolver that validates, which fails, with an extended error (RFC 8914) or without."""
+
+    def answer(query: Answer, by_tcp: bool) -> Sent:
+        if query.flags & dns.flags.CD or not query.flags & dns.flags.RD:
+            return [(0, good(query))]
+        message = reply(query, rcode=rcode)
+        if code is not None:
+            message.use_edns(0, options=[dns.edns.EDEOption(code, text)])
+        return [(0, wire(message))]
+
+    return answer
+
+
+def cold_cache() -> Callable[[Answer, bool], Sent]:
+    """Fails every other time that it must validate, as a resolver may that does not have the zone's keys yet."""
+    asked: Counter[str] = Counter()
+    failing = unvalidated(dns.rcode.SERVFAIL)
+
+    def answer(query: Answer, by_tcp: bool) -> Sent:
+        if not query.flags & dns.flags.RD:
+            return [(0, good(query))]
+        name = query.question[0].name.to_text()
+        asked[name] += not query.flags & dns.flags.CD
+        return failing(query, by_tcp) if asked[name] % 2 else [(0, good(query))]
+
+    return answer
 
 
 def then_good(bad: Callable[[Answer, bool], Sent]) -> Callable[[Answer, bool], Sent]:
@@ -244,7 +267,13 @@ MODES: dict[str, Callable[[Answer, bool], Sent]] = {
     "lame": without_authority,
     "upwards": upwards,
     "noedns": fears_edns,
-    "bogus": bogus,
+    "bogus": unvalidated(dns.rcode.SERVFAIL, dns.edns.EDECode.DNSSEC_BOGUS, "sig\x1b[31m expired"),
+    "expired": unvalidated(dns.rcode.SERVFAIL, dns.edns.EDECode.SIGNATURE_EXPIRED),
+    "unexplained": unvalidated(dns.rcode.SERVFAIL),
+    "unreached": unvalidated(dns.rcode.SERVFAIL, dns.edns.EDECode.NO_REACHABLE_AUTHORITY),
+    "blocked": unvalidated(dns.rcode.NXDOMAIN, dns.edns.EDECode.BLOCKED),
+    "filtered": unvalidated(dns.rcode.NOERROR, dns.edns.EDECode.FILTERED),
+    "coldcache": cold_cache(),
 }
 
 

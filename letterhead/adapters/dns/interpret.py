@@ -1,6 +1,7 @@
 """The answer that one response gives to one question."""
 
 import dns.rcode
+from msgspec.structs import replace
 
 from letterhead.adapters.dns.labels import Name, from_the_right, lies_in, name_text
 from letterhead.adapters.dns.wire import CNAME, NS, DnsMessage, DnsQuery, ResourceRecord, rrset
@@ -11,8 +12,17 @@ MAX_ALIASES = 8
 CONCLUSIVE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
+# Extended errors (RFC 8914 4) by which a resolver says whether a failure is the signatures' or not, or that its answer
+# is its own policy and not what DNS has.
+BOGUS = frozenset({6, 7, 8, 9, 10, 11, 12})  # DNSSEC Bogus, Signature Expired, ... NSEC Missing
+NOT_REACHED = frozenset({14, 22, 23})  # Not Ready, No Reachable Authority, Network Error
+FILTERED = frozenset({4, 15, 16, 17, 18})  # Forged Answer, Blocked, Censored, Filtered, Prohibited
+
+
 def resolver_answer(message: DnsMessage, query: DnsQuery) -> Answer:
     """Read the response of a recursive resolver: it has followed all aliases, so what is missing does not exist."""
+    if FILTERED & message.error_codes:
+        return Unanswered(why=Why.REFUSED, detail=message.rcode_text)
     if message.rcode not in CONCLUSIVE:
         return failure(message)
     if not (message.recursion_available or message.authoritative or message.answer):
@@ -31,6 +41,7 @@ def server_answer(message: DnsMessage, query: DnsQuery, zone: Name) -> Answer:
         return failure(message)
     if not message.authoritative:
         return Unanswered(why=Why.LAME, detail="answers without authority")
+    message = replace(message, authentic=False)  # a zone's own servers validate nothing
     path = _aliases(message, query, zone)
     if path is None:
         return Unanswered(why=Why.CNAME_LOOP)
@@ -121,11 +132,12 @@ def _at_end(message: DnsMessage, query: DnsQuery, path: tuple[Name, ...], *, dan
         return Unanswered(why=Why.MALFORMED, detail="answered about another name")
     if message.rcode == dns.rcode.NXDOMAIN:
         record = soa(message)
-        return NxDomain(negative_ttl=negative_ttl(message), zone=name_text(record.owner) if record else None)
-    return NoData(negative_ttl=negative_ttl(message))
+        zone = name_text(record.owner) if record else None
+        return NxDomain(negative_ttl=negative_ttl(message), zone=zone, authentic=message.authentic)
+    return NoData(negative_ttl=negative_ttl(message), authentic=message.authentic)
 
 
 def _aliased(message: DnsMessage, path: tuple[Name, ...], *, dangling: bool) -> Aliased:
     ttl = min(record.ttl for record in message.answer if record.rdtype == CNAME)
     aliases = tuple(name_text(alias) for alias in path)
-    return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling)
+    return Aliased(target=aliases[-1], aliases=aliases, ttl=ttl, dangling=dangling, authentic=message.authentic)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import dns.exception
+import dns.rcode
 
 from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.delegation import MAX_SERVERS, Delegations, DnsSetup, ZoneCut
-from letterhead.adapters.dns.interpret import CONCLUSIVE, negative_ttl, resolver_answer
+from letterhead.adapters.dns.interpret import BOGUS, CONCLUSIVE, NOT_REACHED, negative_ttl, resolver_answer
 from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
 from letterhead.adapters.dns.server_set import ServerSet, interleave_addresses
 from letterhead.adapters.dns.transport import SILENT, QuestionBudget, SocketAddress, exchange
@@ -125,12 +126,15 @@ class _Round:
         self._setup, self._budget, self._port53, self._is_registry = setup, budget, port53, is_registry
         self._delegations = Delegations(setup, budget)
         self._server_sets: list[ServerSet] = []
+        self._again: dict[tuple[SocketAddress, Name], asyncio.Task[DnsMessage | Unanswered]] = {}
         self._probing = asyncio.Lock()
 
     def close(self) -> None:
         self._delegations.close()
         for server_set in self._server_sets:
             server_set.cancel()
+        for task in self._again.values():
+            task.cancel()
 
     async def answer(self, question: Question) -> tuple[Reply, ...]:
         try:
@@ -162,17 +166,41 @@ class _Round:
 
     async def _at_resolver(self, resolver: SocketAddress, name: Name, rdtype: int) -> Reply:
         query = DnsQuery(name, rdtype, recursive=True)
-        response = await exchange(resolver, query, self._budget, self._setup.per_try)
-        answer = response if isinstance(response, Unanswered) else resolver_answer(response, query)
-        if isinstance(answer, Unanswered) and answer.why is Why.SERVER_FAILURE:
-            # Asked again with checking disabled: what succeeds then failed for its signatures (RFC 4035 3.2.2).
-            query = DnsQuery(name, rdtype, recursive=True, checking_disabled=True)
-            unchecked = await exchange(resolver, query, self._budget, self._setup.per_try)
-            if isinstance(unchecked, DnsMessage) and unchecked.rcode in CONCLUSIVE:
-                answer = Unanswered(why=Why.BOGUS, detail=answer.detail)
+        response = await self._exchange(resolver, query)
+        answer = _resolver_answer(response, query)
+        if isinstance(response, DnsMessage) and await self._may_be_bogus(resolver, query, response):
+            # A resolver may fail while it has yet to fetch the keys of a zone: it is asked once more, with validation.
+            again = await self._ask_again(resolver, query)
+            if isinstance(again, DnsMessage):
+                failed = again.rcode == dns.rcode.SERVFAIL
+                bogus = Unanswered(why=Why.BOGUS, detail=response.rcode_text)
+                answer = bogus if failed else _resolver_answer(again, query)
         return Reply(
             perspective=Perspective(view=View.RECURSIVE, server=resolver[0], address=resolver[0]), answer=answer
         )
+
+    async def _may_be_bogus(self, resolver: SocketAddress, query: DnsQuery, response: DnsMessage) -> bool:
+        """Return whether a resolver failed for the signatures: it says so, or succeeds unchecked (RFC 4035 3.2.2)."""
+        if response.rcode != dns.rcode.SERVFAIL or NOT_REACHED & response.error_codes:
+            return False
+        if BOGUS & response.error_codes:
+            return True
+        unchecked = await self._exchange(resolver, DnsQuery(query.name, query.rdtype, True, checking_disabled=True))
+        return isinstance(unchecked, DnsMessage) and unchecked.rcode in CONCLUSIVE
+
+    async def _ask_again(self, resolver: SocketAddress, query: DnsQuery) -> DnsMessage | Unanswered:
+        """Ask a resolver again; the names of one domain mostly fail together, so first for one of them alone."""
+        key = resolver, query.name[-2:]
+        first = self._again.get(key)
+        if first is None:
+            first = self._again[key] = asyncio.create_task(self._exchange(resolver, query))
+            return await first
+        response = await asyncio.shield(first)
+        failed = isinstance(response, Unanswered) or response.rcode == dns.rcode.SERVFAIL
+        return response if failed else await self._exchange(resolver, query)
+
+    async def _exchange(self, resolver: SocketAddress, query: DnsQuery) -> DnsMessage | Unanswered:
+        return await exchange(resolver, query, self._budget, self._setup.per_try)
 
     async def _at_servers(self, question: Question, name: Name, rdtype: int) -> tuple[Reply, ...]:
         if self._port53.closed:
@@ -273,6 +301,10 @@ class _Round:
     async def _refer(self, cut: ZoneCut, name: Name) -> DnsMessage | None:
         response = None if self._port53.closed else await self._delegations.refer(cut, name)
         return response if isinstance(response, DnsMessage) and response.rcode in CONCLUSIVE else None
+
+
+def _resolver_answer(response: DnsMessage | Unanswered, query: DnsQuery) -> Answer:
+    return response if isinstance(response, Unanswered) else resolver_answer(response, query)
 
 
 def _unasked(question: Question, answer: Answer, cut: ZoneCut | Unanswered | None = None) -> tuple[Reply, ...]:

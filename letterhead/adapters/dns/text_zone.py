@@ -42,6 +42,7 @@ class TextZone:
     sets: Sets = field(default_factory=dict)
     overrides: dict[str, Sets] = field(default_factory=dict)
     failures: dict[str, Why] = field(default_factory=dict)
+    signed: bool = False  # whether the resolvers have validated what they answer
     unread: dict[Name, list[tuple[Types, UnreadLine]]] = field(default_factory=dict)
     includes: list[UnreadLine] = field(default_factory=list)
     copies: list[ZoneCopy] = field(default_factory=list)

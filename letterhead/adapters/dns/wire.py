@@ -64,9 +64,10 @@ class DnsQuery(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """The content of an OPT record (RFC 6891) other than its TTL: extended errors (RFC 8914), as text."""
+    """The content of an OPT record (RFC 6891) other than its TTL: extended errors (RFC 8914), as text and code."""
 
     errors: tuple[str, ...] = ()
+    error_codes: frozenset[int] = frozenset()
 
 
 class ResourceRecord(msgspec.Struct, frozen=True):
@@ -95,6 +96,7 @@ class DnsMessage(msgspec.Struct, frozen=True):
     authority: tuple[ResourceRecord, ...] = ()
     additional: tuple[ResourceRecord, ...] = ()
     errors: tuple[str, ...] = ()
+    error_codes: frozenset[int] = frozenset()
 
     @property
     def rcode_text(self) -> str:
@@ -151,11 +153,10 @@ def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
     except (dns.exception.DNSException, ValueError, IndexError, struct.error) as error:
         raise Malformed(str(error)) from error
     # The upper bits of the response code and the extended errors are in the OPT record (RFC 6891 6.1.3).
-    extended = 0
-    errors: tuple[str, ...] = ()
+    extended, options = 0, Options()
     for record in additional:
         if isinstance(record.rdata, Options):
-            extended, errors = record.ttl >> 24, record.rdata.errors
+            extended, options = record.ttl >> 24, record.rdata
             break
     return DnsMessage(
         rcode=extended << 4 | flags & 0xF,
@@ -165,7 +166,8 @@ def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
         answer=answer,
         authority=authority,
         additional=additional,
-        errors=errors,
+        errors=options.errors,
+        error_codes=options.error_codes,
     )
 
 
@@ -238,7 +240,8 @@ class _MessageReader:
         rdata = dns.rdata.from_wire(dns.rdataclass.IN, number, self._packet, start, end - start)
         if isinstance(rdata, dns.rdtypes.ANY.OPT.OPT):
             errors = [option for option in rdata.options if isinstance(option, dns.edns.EDEOption)]
-            options = Options(tuple(option.to_text()[:DETAIL_LIMIT] for option in errors[:3]))
+            texts = tuple(option.to_text()[:DETAIL_LIMIT] for option in errors[:3])
+            options = Options(texts, frozenset(int(option.code) for option in errors))
             return ResourceRecord(owner, rdtype, ttl, options)
         return ResourceRecord(owner, rdtype, ttl, core_rdata(rdata), None, rdata.to_digestable())
 

@@ -114,7 +114,9 @@ class _TextReading:
         self._who = None if kind == "all" or name is None else name.lower().rstrip(".")
         if self._who is None or self._zone is None:
             return
-        if why is None:
+        if (kind, why) == ("resolver", "authentic"):
+            self._zone.signed = True
+        elif why is None:
             self._zone.overrides.setdefault(self._who, {})
         elif why in set(Why):
             self._zone.failures[self._who] = Why(why)

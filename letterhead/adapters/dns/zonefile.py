@@ -3,6 +3,7 @@
 A text may hold several zones; each SOA starts one. Records that only one server has follow a comment of our own, up to
 the next one: `; @server ns2.acme.test` replaces the RRsets that it names, `; @server ns2.acme.test timeout` makes the
 server fail (with any value of `Why`), `; @resolver` does either for the resolvers' view, and `; @all` ends it.
+`; @resolver authentic` makes the resolvers' answers from this zone validated ones (the AD bit).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ import dns.exception
 import dns.rrset
 from dns.name import Name
 from dns.rdatatype import RdataType
+from msgspec.structs import replace
 
 from letterhead.adapters.dns.dnspython_values import name_from, name_text, rrset
 from letterhead.adapters.dns.interpret import MAX_ALIASES
@@ -94,7 +96,11 @@ class ZoneFileResolver:
             return (_reply(question.view, Unanswered(why=Why.MALFORMED, detail=str(error))),)
         match question.view:
             case View.RECURSIVE | View.ONE_RESOLVER:
-                return (_reply(question.view, self._answer(RESOLVER, name, rdtype, None), self._resolver),)
+                answer = self._answer(RESOLVER, name, rdtype, None)
+                zone = self._find_zone(name)
+                if zone is not None and zone.signed and not isinstance(answer, Unanswered | Delegated):
+                    answer = replace(answer, authentic=True)
+                return (_reply(question.view, answer, self._resolver),)
             case View.DELEGATION:
                 return (_reply(question.view, self._delegation(name)),)
             case View.EVERY_SERVER | View.TWO_SERVERS | View.ONE_SERVER:

@@ -48,6 +48,12 @@ TOPICS: tuple[Topic, ...] = (zone.TOPIC, dkim.TOPIC, mail_from.TOPIC, spf.TOPIC,
 DIAGNOSES: dict[str, Diagnosis] = {each.code: each for topic in TOPICS for each in topic.all_diagnoses()}
 
 NO_HISTORY = History()
+# What a whole value that is not the planned one is called: it may be an older state of the zone.
+OTHER_VALUES = (
+    *("dkim.wrong-key", "dkim.key-of-another-name", "dkim.wrong-target", "dkim.revoked", "dkim.not-dkim"),
+    *("mail-from.mx-wrong-host", "mail-from.mx-wrong-region", "mail-from.in-use", "mail-from.spf-include-missing"),
+    *("mail-from.spf-missing", "dmarc.missing"),
+)
 
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
 
@@ -279,8 +285,36 @@ def list_findings(
         if result.verdict is not Verdict.PRESENT and result.agreed:
             found += islice(_apply_rules(rule_input, result, topic.explains), 1)
         found += _apply_rules(rule_input, result, topic.advises)
+    surveyed = [_explain_dissent(rule_input, each) for each in surveyed]
     severities = list(Severity)
     return tuple(sorted([*surveyed, *_join_aliases(found)], key=lambda each: severities.index(each.severity)))
+
+
+def _explain_dissent(rule_input: RuleInput, found: Finding) -> Finding:
+    """Say of servers that differ from the others what is wrong with their value: no waiting heals a spoilt one.
+
+    Where they have another value that is whole, or none, that may be an older state of the zone.
+    """
+    differing = (each for each in rule_input.results if not each.agreed and each.record.host == found.host)
+    result = next((each for each in differing if each.record.id == found.record), None)
+    if found.code != zone.DISAGREE.code or result is None:
+        return found
+    seen = {question: _replies_of(result, question, replies) for question, replies in rule_input.seen.items()}
+    theirs = judge_record(result.record, seen)
+    given = replace(rule_input, seen=seen, results=(theirs,))
+    rules = _TOPIC_OF[result.record.id].explains if theirs.verdict is Verdict.WRONG else ()
+    cause = next(_apply_rules(given, theirs, rules), None)
+    if cause is None or cause.code in OTHER_VALUES:
+        return found
+    fix = f"Correct the record at {', '.join(result.dissenting)}, since waiting does not heal it. {cause.fix}"
+    return replace(found, detail=f"{found.detail} {cause.detail}", observed=cause.observed, span=cause.span, fix=fix)
+
+
+def _replies_of(result: RecordResult, question: Question, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """Return the replies without those of the servers that have the planned record."""
+    if question.view not in AUTHORITATIVE or question.rdtype != result.record.rdtype:
+        return replies
+    return tuple(each for each in replies if each.perspective.server in result.dissenting or alias_target(each.answer))
 
 
 def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:

@@ -53,7 +53,10 @@ class Why(StrEnum):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
-    """The records found; `aliases` are the CNAME targets that led to them, `authentic` is the AD bit."""
+    """The records found; `aliases` are the CNAME targets that led to them.
+
+    `authentic` is the AD bit of a resolver, here and below: it has validated the answer (RFC 4035 3.2.3).
+    """
 
     rrset: RRset
     aliases: tuple[str, ...] = ()
@@ -72,12 +75,14 @@ class Aliased(msgspec.Struct, frozen=True, kw_only=True, tag="aliased"):
     ttl: int
     dangling: bool = False
     hides: bool = False
+    authentic: bool = False
 
 
 class NoData(msgspec.Struct, frozen=True, kw_only=True, tag="no-data"):
     """The name exists without the asked type; caches keep that for `negative_ttl` seconds (RFC 2308 5)."""
 
     negative_ttl: int
+    authentic: bool = False
 
 
 class NxDomain(msgspec.Struct, frozen=True, kw_only=True, tag="nx-domain"):
@@ -85,6 +90,7 @@ class NxDomain(msgspec.Struct, frozen=True, kw_only=True, tag="nx-domain"):
 
     negative_ttl: int
     zone: str | None = None
+    authentic: bool = False
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True, tag="unanswered"):

@@ -8,5 +8,6 @@
 - `record_changes`: events for records that changed between two checks.
 - `provider_identity`: what a mail provider reports of a domain, and what it is told.
 - `provider_findings`: diagnoses at the provider, or from another account's claim.
+- `raised_findings`: blocking findings that no state tells of: when they are raised, and when they are cleared.
 - `statistics`: states over time, for charts.
 """

@@ -72,6 +72,19 @@ class OldKey(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str = ""
 
 
+class RaisedFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A blocking finding that stays while the domain stays verified; for each code there is one.
+
+    `since` is the first check of those in a row that found it. `raised_at` is when an event reported it, `absent_since`
+    the first of the conclusive checks in a row that did not find it any more.
+    """
+
+    code: str
+    since: datetime
+    raised_at: datetime | None = None
+    absent_since: datetime | None = None
+
+
 class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     """One account's claim to one sender domain, with all that must survive between checks.
 
@@ -83,7 +96,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     planned record; `published` are those that a check once found right. `selector` is that of the key that signs,
     `rotation` the key that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the
     last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
-    `ed25519` is the second key, where there is one. `version` belongs to storage.
+    `ed25519` is the second key, where there is one. `raised` are the blocking findings that no state tells of.
+    `version` belongs to storage.
     """
 
     id: str
@@ -116,6 +130,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     rotated_at: datetime | None = None
     key_delegation: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
+    raised: tuple[RaisedFinding, ...] = ()
     version: int = 0
 
 
@@ -134,10 +149,15 @@ class EventKind(StrEnum):
     DKIM_ROTATED = "dkim.rotated"
     CLAIM_CONTESTED = "claim.contested"
     CLAIM_TRANSFERRED = "claim.transferred"
+    FINDING_RAISED = "finding.raised"
+    FINDING_CLEARED = "finding.cleared"
 
 
 class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of one planned record's verdict, or of the status of `mail_from`."""
+    """A change of one planned record's verdict, of the status of `mail_from`, or of whether a finding is there.
+
+    `record` is then the code of the finding.
+    """
 
     record: str
     was: str
@@ -145,12 +165,18 @@ class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One real change; `detail` is a sentence for a person, `change` comes with `record.changed`."""
+    """One real change; `detail` is a sentence for a person, `change` comes with `record.changed` and `finding.…`."""
 
     kind: EventKind
     at: datetime
     detail: str
     change: RecordChange | None = None
+
+    @property
+    def finding(self) -> str | None:
+        """The code of the finding that was raised or cleared."""
+        is_of_finding = self.kind in (EventKind.FINDING_RAISED, EventKind.FINDING_CLEARED)
+        return self.change.record if is_of_finding and self.change is not None else None
 
 
 class Effect(StrEnum):

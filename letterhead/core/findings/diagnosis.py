@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -79,7 +80,10 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A diagnosis that holds: where, what was expected, what was observed, what to do."""
+    """A diagnosis that holds: where, what was expected, what was observed, what to do.
+
+    `since` is set of what several checks have found at a verified domain.
+    """
 
     code: str
     severity: Severity
@@ -94,7 +98,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     fix: str
     evidence: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
-    since: str | None = None
+    since: datetime | None = None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,11 +238,14 @@ def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | No
 _OCTETS = re.compile(r"[\x80-\xff]+")
 
 
+@lru_cache(maxsize=32)  # each text of a check is shown in several places
 def readable(text: str) -> str:
     r"""Return the octets of a record as a person reads them: UTF-8 where they are, else as `\xNN`."""
 
     def decode(run: re.Match[str]) -> str:
         decoded = run[0].encode("latin-1").decode("utf-8", "backslashreplace")
+        if decoded.isprintable():
+            return decoded
         return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in decoded)
 
     return _OCTETS.sub(decode, text)

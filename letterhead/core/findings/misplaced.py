@@ -10,11 +10,12 @@ import msgspec
 
 from letterhead.core.dns.answers import Aliased, Question
 from letterhead.core.dns.lookup import leaves_zone_text
-from letterhead.core.dns.records import Rdata, Target, display_texts
+from letterhead.core.dns.records import Rdata, Target, Txt, display_texts, split_text
 from letterhead.core.findings import candidate_names
 from letterhead.core.findings.candidate_names import aliases_of, answers_at, is_synthesised, probes, rdatas_of
-from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity
+from letterhead.core.findings.diagnosis import UNKNOWN_VALUE, Diagnosis, DiagnosisRule, Match, RuleInput, Severity
 from letterhead.core.findings.repairs import REPAIRS, Repair, remove_name_escapes, repaired_value
+from letterhead.core.plan.dns_hosts import quoted_value
 from letterhead.core.plan.plan import AUTHORITATIVE, Accepts, PlannedRecord, RecordId, RecordResult, Verdict
 
 __all__ = ["absent", "alias_rule", "probes", "rules"]
@@ -140,6 +141,33 @@ def _own_value(record: PlannedRecord, value: str) -> str | None:
     return value if record.id in OPEN_VALUES else None
 
 
+def quotes_lost(rule_input: RuleInput, result: RecordResult, accepts: Accepts) -> Match | None:
+    """Match a text that was typed without its quotes: cut before a `;`, or each of its words a string of its own."""
+    record = result.record
+    there = rdatas_of(rule_input, record) if result.verdict is Verdict.WRONG and record.rdtype == "TXT" else ()
+    if any(accepts(record, (rdata,)) for rdata in there):
+        return None
+    for rdata in there:
+        if isinstance(rdata, Txt) and (_is_cut_at_semicolon(rdata.text, record) or _are_words(rdata, record, accepts)):
+            joined = " ".join(rdata.strings) if len(rdata.strings) > 1 else record.value
+            typed = quoted_value(_own_value(record, joined) or record.value + ("" if record.exact else "…"))
+            quoted = typed if record.exact else f"{UNKNOWN_VALUE}, between quotes ({typed})"
+            return Match(places={"quoted": quoted}, observed=tuple(display_texts([rdata])))
+    return None
+
+
+def _is_cut_at_semicolon(text: str, record: PlannedRecord) -> bool:
+    """Tell whether a text ends where the planned one has a `;`: without quotes a zone file has a comment behind it."""
+    begin = text.strip()
+    return bool(begin) and record.value.startswith(begin) and record.value[len(begin) :].lstrip().startswith(";")
+
+
+def _are_words(rdata: Txt, record: PlannedRecord, accepts: Accepts) -> bool:
+    """Tell whether each word of the planned text is a string of its own."""
+    words = len(rdata.strings) > 1 and not any(" " in each for each in rdata.strings)
+    return words and accepts(record, (Txt(strings=split_text(" ".join(rdata.strings))),))
+
+
 def other_type(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where a record of another type at the same name has the value."""
     record = result.record
@@ -178,9 +206,9 @@ def cname_dangling(rule_input: RuleInput, result: RecordResult, _: Accepts) -> M
 
 def cname_conflict(rule_input: RuleInput, result: RecordResult, _: Accepts) -> Match | None:
     """Match where a CNAME hides the record, or leads to another one."""
-    if is_synthesised(rule_input, result.record) or not (
-        result.verdict is Verdict.WRONG or _is_hidden(rule_input, result)
-    ):
+    # Where nobody planned the record, what the CNAME leads to is the record.
+    elsewhere = result.verdict is Verdict.WRONG and result.record.exact
+    if is_synthesised(rule_input, result.record) or not (elsewhere or _is_hidden(rule_input, result)):
         return None
     return _match_cname(rule_input, result)
 
@@ -289,6 +317,16 @@ _DIAGNOSES: Final = (
         "was typed, delete it and add the CNAME with the target {expected}",
         reference="RFC 1034 3.6.2",
         holds=proxied,
+    ),
+    _MisplacedDiagnosis(
+        fault="quotes-lost",
+        title="The {what}'s value was typed without its quotes",
+        meaning="Where a DNS host or a zone file wants a text in quotes, one without them is cut at its first ; or "
+        "each of its words becomes a string of its own, and the strings are joined without the spaces.",
+        detail="The value at {host} is only {observed}: the quotes around it were lost.",
+        fix="Replace the value of {name} with {quoted}, the quotes included {where}",
+        reference="RFC 1035 5.1",
+        holds=quotes_lost,
     ),
     _MisplacedDiagnosis(
         fault="html-entities",

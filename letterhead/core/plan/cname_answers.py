@@ -52,17 +52,20 @@ def _at_alias(answer: Answer, name: str) -> Answer:
     """Return the answer to a question for the CNAME at a name."""
     match answer:
         case Found(aliases=()):
-            return NoData(negative_ttl=answer.rrset.ttl)  # the record itself is where the CNAME should be
+            # The record itself is where the CNAME should be.
+            return NoData(negative_ttl=answer.rrset.ttl, authentic=answer.authentic)
         case Found():
-            return _cname(name, answer.aliases[0], answer.rrset.ttl)
+            return _cname(name, answer, answer.rrset.ttl)
         case Aliased():
-            return _cname(name, answer.aliases[0], answer.ttl)
+            return _cname(name, answer, answer.ttl)
         case _:
             return answer
 
 
-def _cname(name: str, target: str, ttl: int) -> Found:
-    return Found(rrset=RRset(owner=name, rdtype="CNAME", ttl=ttl, rdatas=(Target(name=target),)))
+def _cname(name: str, answer: Found | Aliased, ttl: int) -> Found:
+    target = Target(name=answer.aliases[0])
+    rrset = RRset(owner=name, rdtype="CNAME", ttl=ttl, rdatas=(target,))
+    return Found(rrset=rrset, authentic=answer.authentic)
 
 
 def _at_target(answer: Answer, name: str) -> Answer:
@@ -71,7 +74,7 @@ def _at_target(answer: Answer, name: str) -> Answer:
         case Found() if name in answer.aliases:
             return replace(answer, aliases=answer.aliases[answer.aliases.index(name) + 1 :])
         case Aliased() if name in answer.aliases:
-            return NoData(negative_ttl=answer.ttl) if name == answer.target else answer
+            return NoData(negative_ttl=answer.ttl, authentic=answer.authentic) if name == answer.target else answer
         case Found() | Aliased() | NoData() | NxDomain():
             return Unanswered(why=Why.NOT_ASKED)
         case _:

@@ -22,12 +22,13 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `nameservers` are the ends of its servers' names; a `*` stands for any part of one label (`awsdns-*.com`). `names`
     says what goes into the name field, relative to the zone or full; `apex` what stands for the zone itself. `long_txt`
     is "whole" where one long value is taken, "split" where it must be given as strings in quotes; `quotes` says that
-    every TXT value is typed in quotes, `final_dot` that a host name in a value must end in a dot, or the form appends
-    the zone to it. `flattens` says that a CNAME at the top of a zone is answered by the addresses of its target, the
-    zone's other records beside it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names
-    the switch that must be off. `where` is the path to the form, `help` the host's own page about it. `source` and
-    `also` are where this was read, `checked` is when, and `unsourced` lists the facts that nobody has confirmed: for
-    these the row has what suits most forms.
+    every TXT value is typed in quotes, `other_form` where and how a TXT value is typed otherwise, by those who share
+    the nameservers or use the API, `final_dot` that a host name in a value must end in a dot, or the form appends the
+    zone to it. `flattens` says that a CNAME at the top of a zone is answered by the addresses of its target, the zone's
+    other records beside it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names the
+    switch that must be off. `where` is the path to the form, `help` the host's own page about it. `source` and `also`
+    are where this was read, `checked` is when, and `unsourced` lists the facts that nobody has confirmed: for these the
+    row has what suits most forms.
     """
 
     id: str
@@ -37,6 +38,7 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     apex: str = "@"
     long_txt: Literal["whole", "split"] = "whole"
     quotes: bool = False
+    other_form: str | None = None
     final_dot: bool = False
     flattens: bool = False
     priority_field: bool = True
@@ -95,13 +97,18 @@ def value_for(record: PlannedRecord, panel: DnsHost | None) -> str:
     return target
 
 
+def quoted_value(value: str) -> str:
+    """Return a TXT value as strings in quotes, as a zone file has it (RFC 1035 5.1)."""
+    return " ".join(quote(piece) for piece in split_text(value))
+
+
 def text_for(text: str, panel: DnsHost | None) -> str:
     """Return a TXT value as the form's value field wants it; as it is where the DNS host is unknown."""
     if panel is None:
         return text
-    if panel.long_txt == "split" and len(text) > STRING_LIMIT:
-        return " ".join(quote(piece) for piece in split_text(text))
-    return quote(text) if panel.quotes else text
+    is_split = panel.long_txt == "split" and len(text) > STRING_LIMIT
+    typed = quoted_value(text) if is_split or panel.quotes else text
+    return f"{typed} ({panel.other_form})" if panel.other_form else typed
 
 
 def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:

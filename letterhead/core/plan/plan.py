@@ -10,7 +10,10 @@ from enum import StrEnum
 import msgspec
 
 from letterhead.core.dns.answers import (
+    Aliased,
     Found,
+    NoData,
+    NxDomain,
     Question,
     Reply,
     Seen,
@@ -105,7 +108,8 @@ class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on one planned record with what was observed.
 
     `agreed` is false where the servers differ: then the verdict is that of the servers that lack the record, which
-    `dissenting` names, and counts neither for the domain nor against it.
+    `dissenting` names, and counts neither for the domain nor against it. `disproved` is true where resolvers have
+    validated otherwise than the servers say.
     """
 
     record: PlannedRecord
@@ -113,6 +117,7 @@ class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
     agreed: bool = True
     observed: tuple[str, ...] = ()
     dissenting: tuple[str, ...] = ()
+    disproved: bool = False
 
 
 Accepts = Callable[[PlannedRecord, Sequence[Rdata]], bool]
@@ -127,7 +132,8 @@ def judge(record: PlannedRecord, seen: Seen, accepts: AcceptsSeen) -> RecordResu
 
     Where only resolvers were asked (a routine check), "present" counts and nothing else does: any other answer
     is "unanswered" until the authoritative servers were asked too. What resolvers reject for its signatures is
-    "unanswered" whatever the servers say: receivers that validate do not see it.
+    "unanswered" whatever the servers say: receivers that validate do not see it. So is what the servers say without
+    proof where a resolver has validated that it is otherwise: anybody on the way may have forged it.
     """
     if rejecting_replies(record, seen):
         return unanswered_result(record)
@@ -139,8 +145,11 @@ def judge(record: PlannedRecord, seen: Seen, accepts: AcceptsSeen) -> RecordResu
                 return absent if record.forbids_alias else unanswered_result(record)
             if not record.exact and has_vacant_target(seen, question):
                 return unanswered_result(record)
-            return _judge_replies(record, follow_aliases(seen, question), seen, accepts)
+            result = _judge_replies(record, follow_aliases(seen, question), seen, accepts)
+            return _disproved_result(record) if _is_disproved(result, seen, accepts) else result
     result = _judge_replies(record, at_resolvers(record, seen), seen, accepts)
+    if _is_disproved(result, seen, accepts):
+        return _disproved_result(record)
     if result.verdict is Verdict.PRESENT:
         return result
     return unanswered_result(record, result.observed if result.verdict is Verdict.UNANSWERED else ())
@@ -166,6 +175,30 @@ def rejecting_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
     bogus = tuple(each for each in replies if isinstance(each.answer, Unanswered) and each.answer.why is Why.BOGUS)
     # One resolver with a stale trust anchor of its own proves nothing against several that validate.
     return bogus if len(bogus) >= len(answering(replies)) else ()
+
+
+def authenticated_replies(record: PlannedRecord, seen: Seen) -> tuple[Reply, ...]:
+    """Return the resolvers' replies that they have validated, with records or with the proof that there are none."""
+    return tuple(
+        reply
+        for reply in at_resolvers(record, seen)
+        if isinstance(reply.answer, Found | Aliased | NoData | NxDomain) and reply.answer.authentic
+    )
+
+
+def _is_disproved(result: RecordResult, seen: Seen, accepts: AcceptsSeen) -> bool:
+    """Return whether all validated answers speak against a verdict: a stale one does not where a fresh one agrees."""
+    if result.verdict is Verdict.UNANSWERED or not result.agreed:
+        return False
+    proven = {
+        isinstance(reply.answer, Found) and accepts(result.record, reply.answer.rrset.rdatas, seen)
+        for reply in authenticated_replies(result.record, seen)
+    }
+    return bool(proven) and not proven & {result.verdict is Verdict.PRESENT, None}
+
+
+def _disproved_result(record: PlannedRecord) -> RecordResult:
+    return RecordResult(record=record, verdict=Verdict.UNANSWERED, disproved=True)
 
 
 def unanswered_result(record: PlannedRecord, observed: tuple[str, ...] = ()) -> RecordResult:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from letterhead.core.domain.domain import Domain, Event, RecordChange, mail_from_status, status
+from letterhead.core.domain.domain import Domain, Event, mail_from_status, status
 from letterhead.core.plan.plan import Plan, PlannedRecord, relative_name
 
 Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -125,9 +125,12 @@ class PublicChange(PublicStruct, frozen=True, kw_only=True):
     now: str = msgspec.field(name="to")
 
 
-def public_change(change: RecordChange | None) -> PublicChange | UnsetType:
-    """Return a change as JSON shows it; unset where there is none."""
-    return UNSET if change is None else PublicChange(record=change.record, was=change.was, now=change.now)  # type: ignore[arg-type]
+def public_change(event: Event) -> PublicChange | UnsetType:
+    """Return the change of a record as JSON shows it; unset where an event is of none."""
+    change = event.change
+    if change is None or event.finding is not None:
+        return UNSET
+    return PublicChange(record=change.record, was=change.was, now=change.now)  # type: ignore[arg-type]
 
 
 class WebhookTest(PublicStruct, frozen=True, kw_only=True):
@@ -144,6 +147,7 @@ class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
     timestamp: datetime
     detail: str
     change: PublicChange | UnsetType = UNSET
+    finding: str | UnsetType = UNSET
     data: PublicDomain | WebhookTest
 
 
@@ -154,7 +158,8 @@ def webhook_body(event_id: str, event: Event, domain: Domain, plan: Plan) -> byt
         type=event.kind.value,
         timestamp=event.at,
         detail=event.detail,
-        change=public_change(event.change),
+        change=public_change(event),
+        finding=event.finding or UNSET,
         data=PublicDomain(**domain_fields(domain, plan)),
     )
     return msgspec.json.encode(message)

@@ -33,6 +33,7 @@ ROTATING: Final[IntervalTable] = (
     (72 * HOUR, 15 * MINUTE),
     (timedelta.max, 6 * HOUR),
 )
+RAISED: Final[IntervalTable] = ((HOUR, APART), (72 * HOUR, 30 * MINUTE), (timedelta.max, 6 * HOUR))
 SETTLING: Final = 2 * MINUTE
 FAILED: Final[IntervalTable] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
@@ -95,6 +96,9 @@ def _interval(domain: Domain, now: datetime, setup_page_open: bool) -> tuple[tim
         return WATCHED, "somebody has the setup page open"
     watched = [health for health in (dkim, domain.mail_from_health) if health is not None]
     intervals = [*(_health_interval(health, now) for health in watched), *_key_intervals(domain, now)]
+    for raised in domain.raised:
+        reason = f"{raised.code}: is it gone?" if raised.absent_since else f"{raised.code}: does it stay?"
+        intervals.append((_find_interval(RAISED, now - (raised.absent_since or raised.since)), reason))
     return min(intervals, key=lambda each: timedelta.max if each[0] is None else each[0])
 
 

@@ -87,6 +87,11 @@ _WORDING: Final = {
         wrong="{domain} is complete again since {since}. Mail goes on as before.",
         do="Nothing is left to do.",
     ),
+    ReminderKind.FINDING: _Wording(
+        subject="verified, but receivers may reject its mail",
+        wrong="{domain} stays verified, but since {since} something is wrong for which receivers may reject its mail.",
+        do="Put right what is listed here. We look again by ourselves.",
+    ),
 }
 _LAST_DAY: Final = "mail stops in less than 24 hours"
 _PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the domain."
@@ -95,12 +100,13 @@ _PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the 
 def reminder_email(given: ReminderInput) -> Email:
     """Return the mail of a reminder."""
     reminder, health, domain = given.reminder, given.domain.dkim, both_names(given.domain.sender)
+    began = datetime.fromisoformat(reminder.spell) if reminder.kind is ReminderKind.FINDING else health.since
     stops, deadline = health.stops_sending_at, _PROVIDER_STOPPED
     if stops and not health.provider_lost:
         deadline = f"Until {_when(stops)} mail is still sent, then it stops."
     places = {
         "domain": domain,
-        "since": _when(health.since),
+        "since": _when(began),
         "until": _when(health.since + PENDING_FOR),
         "missing": _when(health.first_miss_at or health.provider_lost_at or health.since),
         "deadline": deadline,

@@ -28,10 +28,14 @@ class ReminderKind(StrEnum):
     AT_RISK = "at_risk"
     LOST = "lost"
     RESTORED = "restored"
+    FINDING = "finding"
 
 
 class Reminder(msgspec.Struct, frozen=True, kw_only=True):
-    """One reminder: what of, which step, in which spell (when it began, ISO 8601), and when it is due."""
+    """One reminder: what of, which step, in which spell (when it began, ISO 8601), and when it is due.
+
+    The step of a reminder of a finding is the finding's code.
+    """
 
     kind: ReminderKind
     step: str
@@ -48,6 +52,7 @@ _STATE_OF: Final = {
     ReminderKind.AT_RISK: HealthState.AT_RISK,
     ReminderKind.LOST: HealthState.FAILED,
     ReminderKind.RESTORED: HealthState.VERIFIED,
+    ReminderKind.FINDING: HealthState.VERIFIED,
 }
 _TOLD_AT_ONCE: Final = {
     EventKind.DOMAIN_FAILED: ReminderKind.FAILED,
@@ -60,6 +65,7 @@ _TOLD_AT_ONCE: Final = {
 def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder, ...]:
     """Return the reminders that follow from a domain's events and from its state; some may be stored already."""
     since, stops = domain.dkim.since.isoformat(), domain.dkim.stops_sending_at
+    began = {raised.code: raised.since.isoformat() for raised in domain.raised}
     due = []
     for event in events:
         kind = _TOLD_AT_ONCE.get(event.kind)
@@ -68,6 +74,9 @@ def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder
         elif event.kind is EventKind.DOMAIN_PENDING:
             for step, after in PENDING_STEPS.items():
                 due.append(Reminder(kind=ReminderKind.PENDING, step=step, spell=since, due_at=event.at + after))
+        elif event.kind is EventKind.FINDING_RAISED and event.finding in began:
+            code = event.finding
+            due.append(Reminder(kind=ReminderKind.FINDING, step=code, spell=began[code], due_at=event.at))
     if domain.dkim.state is HealthState.AT_RISK and stops is not None:
         # The deadline names the spell: misses may begin anew while the provider keeps a domain at risk.
         spell, due_at = stops.isoformat(), stops - LAST_DAY
@@ -83,6 +92,9 @@ def is_still_due(reminder: Reminder, domain: Domain, now: datetime) -> bool:
     if reminder.step == BEFORE_STOP:
         stops = health.stops_sending_at
         return stops is not None and stops.isoformat() == reminder.spell and now < stops
+    if reminder.kind is ReminderKind.FINDING:
+        same = (each for each in domain.raised if each.code == reminder.step and each.absent_since is None)
+        return any(each.since.isoformat() == reminder.spell for each in same)
     if health.since.isoformat() != reminder.spell:
         return False
     match reminder.kind:
@@ -91,7 +103,7 @@ def is_still_due(reminder: Reminder, domain: Domain, now: datetime) -> bool:
             return due[-1:] == [reminder.step]
         case ReminderKind.AT_RISK:
             return True  # there is still time to act
-        case ReminderKind.FAILED | ReminderKind.LOST | ReminderKind.RESTORED:
+        case ReminderKind.FAILED | ReminderKind.LOST | ReminderKind.RESTORED | ReminderKind.FINDING:
             return now - reminder.due_at < NEWS_FOR
 
 

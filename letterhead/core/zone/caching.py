@@ -1,16 +1,18 @@
 """Findings about caches: what resolvers still serve that the zone's servers no longer do (RFC 1035 3.2.1, RFC 2308)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Final
+
+from msgspec.structs import replace
 
 from letterhead.core.dns.answers import Aliased, Answer, Found, NoData, NxDomain, Question, Reply, View
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Finding, Match, RuleInput, Severity, finding
 from letterhead.core.plan.dns_hosts import duration
-from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict
+from letterhead.core.plan.plan import AUTHORITATIVE, RecordResult, Verdict, authenticated_replies
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NEGATIVE = Diagnosis(
@@ -45,7 +47,20 @@ LONG = Diagnosis(
     "record of {host} to 300 {where}",
     reference="RFC 2308 5",
 )
-DIAGNOSES = (NEGATIVE, STALE, LONG)
+CONTRADICTED = Diagnosis(
+    code="zone.dnssec-contradicted",
+    severity=Severity.INCONCLUSIVE,
+    title="A validated answer says otherwise than the domain's servers",
+    meaning="The zone is signed. A resolver that checks signatures has a signed answer, and what the domain's servers "
+    "told us without a proof says the opposite. Either the record was changed not long ago, or somebody forged an "
+    "answer to us, so we go by neither.",
+    detail="For {asked} the servers of {zone} say otherwise than the validated answer at {servers}, which holds until "
+    "it is forgotten {when}.",
+    fix="If you have just changed {name}, wait: the resolvers {servers} will ask for it again {when}. If it stays so, "
+    "ask your DNS host whether each of its servers serves the signed zone {zone}",
+    reference="RFC 4035 4.9.3",
+)
+DIAGNOSES = (NEGATIVE, STALE, CONTRADICTED, LONG)
 
 LONG_AFTER: Final = 3600  # seconds
 
@@ -57,6 +72,10 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
             replies = authoritative_replies(rule_input, result.record)
             if any(reply.perspective.view is not View.RECURSIVE for reply in replies):
                 yield from find_cached(rule_input, result)
+        elif result.disproved:
+            match = _match_cached(rule_input, authenticated_replies(result.record, rule_input.seen))
+            places = {**match.places, "asked": result.record.host}
+            yield finding(CONTRADICTED, rule_input, result, replace(match, places=places))
     yield from find_long_negative_ttl(rule_input)
 
 
@@ -75,18 +94,21 @@ def find_cached(rule_input: RuleInput, result: RecordResult) -> Iterator[Finding
             isinstance(reply.answer, Found) and frozenset(reply.answer.rrset.rdatas) not in current
         ):
             old.append(reply)
-    taken_at = rule_input.history.taken_at
     for diagnosis, replies in ((NEGATIVE, missing), (STALE, old)):
-        if not replies:
-            continue
-        cached = [(reply.perspective.server, *_ttl_and_texts(reply.answer)) for reply in replies]
-        match = Match(
-            places={"when": _expiry_text(taken_at, max(seconds for _, seconds, _ in cached))},
-            observed=tuple(dict.fromkeys(text for _, _, texts in cached for text in texts)),
-            perspectives=tuple(dict.fromkeys(server for server, _, _ in cached)),
-            evidence=tuple(f"{server}: {_expiry_text(taken_at, seconds)}" for server, seconds, _ in cached),
-        )
-        yield finding(diagnosis, rule_input, result, match)
+        if replies:
+            yield finding(diagnosis, rule_input, result, _match_cached(rule_input, replies))
+
+
+def _match_cached(rule_input: RuleInput, replies: Sequence[Reply]) -> Match:
+    """Return what resolvers have in their caches, and when the last of them forgets it."""
+    taken_at = rule_input.history.taken_at
+    cached = [(reply.perspective.server, *_ttl_and_texts(reply.answer)) for reply in replies]
+    return Match(
+        places={"when": _expiry_text(taken_at, max(seconds for _, seconds, _ in cached))},
+        observed=tuple(dict.fromkeys(text for _, _, texts in cached for text in texts)),
+        perspectives=tuple(dict.fromkeys(server for server, _, _ in cached)),
+        evidence=tuple(f"{server}: {_expiry_text(taken_at, seconds)}" for server, seconds, _ in cached),
+    )
 
 
 def _ttl_and_texts(answer: Answer) -> tuple[int, tuple[str, ...]]:

@@ -6,16 +6,27 @@ from letterhead.core.dns.answers import Aliased, Found, NxDomain, Question, View
 from letterhead.core.dns.lookup import (
     NoRecords,
     denies_all,
+    follow_aliases,
     resolver_question,
     seen_records,
     sends_no_mail,
     txt_question,
 )
 from letterhead.core.dns.records import Rdata, display_texts
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Hides, Match, RuleInput, Severity, Topic, finding
+from letterhead.core.findings.diagnosis import (
+    Diagnosis,
+    Finding,
+    Hides,
+    Match,
+    RuleInput,
+    Severity,
+    Topic,
+    finding,
+    readable,
+)
 from letterhead.core.names.domain_names import RESERVED
 from letterhead.core.names.host_names import UNUSED_LABEL
-from letterhead.core.plan.plan import ANY_KEYS, RecordResult, Verdict
+from letterhead.core.plan.plan import ANY_KEYS, AUTHORITATIVE, RecordResult, Verdict
 from letterhead.core.zone import caching, delegation, unanswered, zone_text
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
@@ -46,8 +57,9 @@ DISAGREE = Diagnosis(
     title="The domain's DNS servers give different answers",
     meaning="A domain has several DNS servers that should hold the same records. Receivers ask any of them, so mail "
     "passes or fails by chance until all agree.",
-    detail="For {host}, not every server has the record yet; these differ: {servers}.",
-    fix="Wait some minutes if you have just added the record; otherwise ask your DNS host why {servers} is not updated",
+    detail="For {host}, not every server has the planned record: {says}.",
+    fix="Wait some minutes if you have just added or changed the record; otherwise ask your DNS host why {servers} is "
+    "not updated",
     reference="RFC 1034 4.3.5",
     hides=Hides.RECORD,
 )
@@ -105,7 +117,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
     yield from find_cname_at_apex(rule_input)
     for result in rule_input.results:
         if not result.agreed:
-            yield finding(DISAGREE, rule_input, result)
+            yield finding(DISAGREE, rule_input, result, _match_dissent(rule_input, result))
     yield from find_wildcards(rule_input)
     yield from find_sends_no_mail(rule_input)
     yield from caching.survey(rule_input)
@@ -162,6 +174,19 @@ def _apex_texts(rule_input: RuleInput) -> tuple[Rdata, ...]:
     """Return the TXT records of the domain itself, which the topic "spf" asks for."""
     found = seen_records(rule_input.seen, txt_question(rule_input.plan.sender))
     return () if isinstance(found, NoRecords) else found
+
+
+def _match_dissent(rule_input: RuleInput, result: RecordResult) -> Match:
+    """Match what each server says that does not have the planned record."""
+    record = result.record
+    questions = (Question(name=record.host, rdtype=record.rdtype, view=view) for view in AUTHORITATIVE)
+    replies = next((follow_aliases(rule_input.seen, each) for each in questions if each in rule_input.seen), ())
+    says: dict[str, str] = {}
+    for reply in replies:
+        found = reply.answer.rrset.rdatas if isinstance(reply.answer, Found) else ()
+        value = readable(" | ".join(display_texts(found)))
+        says[reply.perspective.server] = f"{reply.perspective.server} {f'has {value}' if found else 'has none'}"
+    return Match(places={"says": "; ".join(says[server] for server in result.dissenting)})
 
 
 def find_sends_no_mail(rule_input: RuleInput) -> Iterator[Finding]:
