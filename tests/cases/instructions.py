@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from letterhead.core.dns.records import quote, split_text
-from letterhead.core.findings.diagnosis import Finding
+from letterhead.core.findings.diagnosis import UNKNOWN_VALUE, Finding
 from letterhead.core.plan.plan import DKIM_KEYS, Plan
 from tests.cases.zone_text import STRING, Line, UnknownInstruction, ZoneText
 
@@ -28,6 +28,8 @@ class Task:
     def owner(self, name: str) -> str:
         """Return the absolute name for one that a fix spells as the form of the DNS host wants it."""
         name = name.strip("“”").rstrip(".").lower()
+        if any(line.owner == name for line in self.zone.lines):
+            return name
         if name in ("@", "(leave the name empty)"):
             return self.plan.zone
         return name if name == self.plan.zone or name.endswith(f".{self.plan.zone}") else f"{name}.{self.plan.zone}"
@@ -72,6 +74,7 @@ _NOTHING_IN_THE_ZONE = re.compile(
 
 
 # Where deleting a record may stop another service the fix says so first; who has no such service goes on from here.
+_SERVER = re.compile(r"Correct the record at \S+, since waiting does not heal it\. ")
 _CONDITION = re.compile(
     r"(?:If a service that you use asked for|Keep the CNAME) .*?\. If (?:none did|that service [^,]*), d"
 )
@@ -89,7 +92,9 @@ def _rule(pattern: str) -> Callable[[Rule], Rule]:
 
 def follow(fix: str, task: Task) -> bool:
     """Carry out a fix; return False where it asks for nothing in the zone."""
-    instruction = _CONDITION.sub("D", _without_place(fix))
+    instruction = _CONDITION.sub("D", _SERVER.sub("", _without_place(fix)))
+    if UNKNOWN_VALUE in instruction:  # only the provider's own page has it
+        return False
     if _NOTHING_IN_THE_ZONE.match(instruction):
         return False
     for pattern, rule in _RULES:
@@ -102,6 +107,7 @@ def follow(fix: str, task: Task) -> bool:
 
 def _without_place(fix: str) -> str:
     """Take away where the form is to be found, which may stand in the middle of a sentence."""
+    fix = re.sub(r",? where (?:the CNAME \S+ leads|that name is kept: .*)", "", fix)
     return re.sub(r" at (?:your DNS host \([^)]*\)|your DNS host\b|[A-Z][\w .,]* \([^)]*→[^)]*\))", "", fix).strip()
 
 
