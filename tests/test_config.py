@@ -4,6 +4,7 @@ import base64
 import os
 import stat
 import threading
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import msgspec
@@ -111,6 +112,7 @@ def test_defaults_work(folder: Path) -> None:
         ses_tenants=False,
         dns_resolvers=None,
         dns_authoritative_port=53,
+        dns_networks=(),
         allow_special_use=False,
         keys=None,
         operator_token=None,
@@ -212,6 +214,7 @@ GOOD = [
     ("DNS_RESOLVERS", "1.1.1.1", (HostPort("1.1.1.1", 53),)),
     ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
     ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
+    ("DNS_NETWORKS", "10.0.0.0/8, fd00::/8", (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))),
     ("ALLOW_SPECIAL_USE", "yes", True),
     ("ALLOW_SPECIAL_USE", "0", False),
     ("KEYS", "k1:x", "k1:x"),
@@ -283,6 +286,7 @@ WRONG = [
     ("PUBLIC_URL", "https://[::1", "host or a port"),
     ("PUBLIC_URL", "https://u:pass-7Q2mZ@l.example.com", "only scheme, host, port and path"),
     ("PUBLIC_URL", "https://l.example.com/?a=b", "only scheme, host, port and path"),
+    ("DNS_NETWORKS", "dns.corp.example", "other than addresses and networks"),
     ("TRUSTED_PROXIES", "proxy.example.com", "other than addresses and networks"),
     ("TRUSTED_PROXIES", "10.1.2.3/8", "bits set behind its length"),
     ("TRUSTED_PROXIES", "127.0.0.1,", "a comma at an end"),
