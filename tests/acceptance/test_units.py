@@ -118,7 +118,7 @@ def test_the_service_works_confined(boot: bool, tmp_path: Path, postgres_url: st
     """By its socket unit the API adds a domain; a worker looks at it; the relay greets at a port below 1024."""
     assert boot
     run = {"LETTERHEAD_DATABASE_URL": postgres_url, "LETTERHEAD_KEYS": KEYS, "PATH": os.environ["PATH"]}
-    migrate = [Path(sys.executable).with_name("letterhead"), "migrate"]
+    migrate = [str(Path(sys.executable).with_name("letterhead")), "migrate"]
     subprocess.run(migrate, env=run, cwd=tmp_path, check=True, capture_output=True)
     port = free_port("127.0.0.1")
     with booted(tmp_path, lay_out(tmp_path, postgres_url, port)), httpx2.Client(timeout=30, trust_env=False) as client:

@@ -6,7 +6,7 @@ import struct
 from typing import BinaryIO
 
 ACTIONS, STEPS = 0x1FF, 0  # all that a filter may change; every step is asked for and answered
-LAST = b"acrtdy"  # accept, continue, reject, temporary failure, discard, a reply of its own
+LAST = (b"a", b"c", b"r", b"t", b"d", b"y")  # accept, continue, reject, temporary failure, discard, a reply of its own
 INSERT = b"i"
 
 
@@ -32,11 +32,13 @@ def sign(port: int, text: bytes) -> bytes:
             reply, said = _read(replies)
             assert reply in (b"O", b"c"), (step, reply, said)
         _send(client, b"E", b"")
-        while (reply := _read(replies))[0] not in LAST:
-            assert reply[0] == INSERT, reply
-            name, value, _ = reply[1][4:].split(b"\0")
+        change, said = _read(replies)
+        while change not in LAST:
+            assert change == INSERT, (change, said)
+            name, value, _ = said[4:].split(b"\0")
             text = name + b": " + value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n").strip() + b"\r\n" + text
-        assert reply[0] in (b"a", b"c"), reply
+            change, said = _read(replies)
+        assert change in (b"a", b"c"), (change, said)
     return text
 
 

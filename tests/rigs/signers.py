@@ -109,7 +109,7 @@ def with_dkimpy(bench: Bench, *texts: bytes) -> list[bytes]:
     second = f"KeyTableEd25519 file:{table}" if table.exists() else ""
     port = free_port("127.0.0.1")
     configuration = bench.write("dkimpy.conf", DKIMPY, port=port, second=second, user=_unprivileged())
-    command = [program("dkimpy-milter"), configuration]
+    command = [program("dkimpy-milter"), str(configuration)]
     server = Server(command, bench.work / "dkimpy.log", unprivileged=True)
     try:
         server.wait_until(lambda: _accepts(port))
