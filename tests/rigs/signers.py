@@ -173,7 +173,7 @@ def with_exim(bench: Bench, text: bytes, sink: Ledger) -> bytes:
     (bench.work / "spool").chmod(0o777)
     run = subprocess.run(
         [
-            *_as_nobody(), "env", *(f"{name}={value}" for name, value in _with_user(bench).items()),
+            *_as_nobody(), "env", *(f"{name}={value}" for name, value in exim_environment(bench).items()),
             program("exim4"), "-C", configuration, "-odf", "somebody@receiver.test",
         ],
         input=text, capture_output=True, timeout=30, check=False,
@@ -186,7 +186,7 @@ def _as_nobody() -> list[str]:
     return [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
 
 
-def _with_user(bench: Bench) -> Mapping[str, str]:
+def exim_environment(bench: Bench) -> Mapping[str, str]:
     """Lets Exim find the user that Debian compiles into it, whoever we are."""
     uid, gid = (65534, 65534) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     (bench.work / "passwd").write_text(f"Debian-exim:x:{uid}:{gid}::/:/bin/sh\nroot:x:0:0::/:/bin/sh\n", "ascii")
