@@ -10,6 +10,7 @@ from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.message.auth_result import AuthResult
 from letterhead.core.spf.check_host import SpfCheck, check_host
 from letterhead.core.spf.macros import expand, new_client
+from letterhead.core.spf.record import MAX_TEXT
 from tests.core.receiver import Zone, answers
 
 # RFC 7208 appendix A
@@ -160,6 +161,15 @@ def test_a_name_of_any_characters_is_asked_for(local: str, spec: str, name: str)
     record, sender = f"v=spf1 exists:{spec} -all", f"{local}@example.com"
     assert result(record, "192.0.2.1", sender=sender, helo="[192.0.2.1]", more=there) == "pass"
     assert result(record, "192.0.2.1", sender=sender, helo="[192.0.2.1]") == "fail"
+
+
+def test_a_record_that_is_not_read_is_not_known() -> None:
+    """A limit of ours is no fault of the record: receivers may read on, so it is no permanent error."""
+    long = "v=spf1 " + "ip4:198.51.100.1 " * 150 + "-all"
+    assert len(long) > MAX_TEXT
+    for record, more in ((long, {}), ("v=spf1 include:long.test -all", {"long.test": {"TXT": [long]}})):
+        judgement = check(record, "192.0.2.1", more=more).judgement
+        assert (judgement.result.value, judgement.code) == ("temperror", "spf.not-read")
 
 
 def test_silence_is_a_temporary_error() -> None:

@@ -209,3 +209,13 @@ REJECT_BEFORE_DKIM = Diagnosis(
     fix="Publish the DKIM record before you send; until then set the policy at {found} to none{tell}",
     reference="RFC 9989 5.1.6",
 )
+NOT_READ = Diagnosis(
+    code="dmarc.not-read",
+    severity=Severity.INCONCLUSIVE,
+    title="The DMARC record is longer than this service reads",
+    meaning="A record of more than 2,048 characters is not read here, so nothing is known of its policy. Receivers may "
+    "read it, or may give up on an answer of that size.",
+    detail="The record at {host} goes on after 2,048 characters: it was not read.",
+    fix="Shorten the TXT record {name}: leave the tags that you need, and few addresses for reports {where}",
+    reference="RFC 9989 4.8",
+)

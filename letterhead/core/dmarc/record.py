@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+MAX_TEXT: Final = 2048  # characters: no real record is near it, and what is longer is not read
 POLICIES: Final = ("none", "quarantine", "reject")
 POLICY_TAGS: Final = ("p", "sp", "np")
 REMOVED: Final = ("pct", "rf", "ri")  # RFC 9989: of RFC 7489 and no longer there
@@ -56,12 +57,16 @@ class ReportUri(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A text parsed as a tag list; `is_dmarc` where it begins as a DMARC record must (RFC 9989 4.7, `v`)."""
+    """A text parsed as a tag list; `is_dmarc` where it begins as a DMARC record must (RFC 9989 4.7, `v`).
+
+    Where it is `too_long` to be read, nothing is known of its tags: receivers may read it.
+    """
 
     text: str
     is_dmarc: bool
     tags: tuple[DmarcTag, ...]
     unparsed: tuple[DmarcProblem, ...] = ()
+    too_long: bool = False
 
     def tag(self, name: str) -> DmarcTag | None:
         """Return the first tag of a name."""
@@ -80,7 +85,7 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_valid(self) -> bool:
         """Return whether receivers take it for a DMARC record: a duplicate tag spoils the whole list (RFC 6376 3.2)."""
-        return self.is_dmarc and not self.duplicates
+        return self.is_dmarc and not self.duplicates and not self.too_long
 
     @property
     def bad_policies(self) -> tuple[DmarcTag, ...]:
@@ -102,7 +107,9 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=8)  # the rules of one check all ask for the same two or three
 def parse_dmarc_record(text: str) -> DmarcRecord:
-    """Parse a text as a tag list."""
+    """Parse a text as a tag list; one of more than `MAX_TEXT` characters is not read, since a stranger may write it."""
+    if len(text) > MAX_TEXT:
+        return DmarcRecord(text=text, is_dmarc=bool(_VERSION.match(text[:MAX_TEXT])), tags=(), too_long=True)
     tags, unparsed, at = [], [], 0
     for piece in text.split(";"):
         bare = piece.strip()
@@ -153,10 +160,13 @@ def is_failure_options(value: str) -> bool:
 def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:
     """Return the addresses in `rua` or `ruf` (RFC 9989 4.6)."""
     tag = record.tag(name)
-    if tag is None:
-        return ()
-    uris, at = [], tag.value_at
-    for piece in tag.value.split(","):
+    return _report_uris(tag.value, tag.value_at) if tag is not None else ()
+
+
+@lru_cache(maxsize=8)  # each rule about the reports asks for them again
+def _report_uris(value: str, at: int) -> tuple[ReportUri, ...]:
+    uris = []
+    for piece in value.split(","):
         start = at + len(piece) - len(piece.lstrip())
         at += len(piece) + 1
         bare = piece.strip()

@@ -26,19 +26,29 @@ from letterhead.core.dmarc.diagnoses import (
     DUPLICATE_TAG,
     INHERITED,
     MISSING,
+    NOT_READ,
     POLICY_INVALID,
     POLICY_MISSING,
     SEVERAL_RECORDS,
     SYNTAX,
     TAG_ORDER,
 )
-from letterhead.core.dmarc.record import DmarcRecord, parse_dmarc_record
-from letterhead.core.dmarc.tree_walk import exists, policy_in_force, question, texts_at, walk
-from letterhead.core.dns.answers import Found, Question, View
+from letterhead.core.dmarc.record import MAX_TEXT, DmarcRecord, parse_dmarc_record
+from letterhead.core.dmarc.tree_walk import exists, is_unread, policy_in_force, question, texts_at, walk
+from letterhead.core.dns.answers import Found, Question, Seen, View
 from letterhead.core.dns.lookup import follow_aliases
 from letterhead.core.dns.records import Rdata
 from letterhead.core.findings import misplaced
-from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity, Topic
+from letterhead.core.findings.diagnosis import (
+    Diagnosis,
+    DiagnosisRule,
+    Finding,
+    Match,
+    RuleInput,
+    Severity,
+    Topic,
+    finding,
+)
 from letterhead.core.plan.plan import PlannedRecord, RecordId, RecordResult, Verdict
 
 # A text that was meant as a DMARC record, though receivers don't take it for one.
@@ -63,12 +73,18 @@ def accepts(_: PlannedRecord, rdatas: Sequence[Rdata]) -> bool:
     return len(records) == 1 and records[0].is_enforceable and not records[0].bad_policies
 
 
+def accepts_seen(record: PlannedRecord, rdatas: Sequence[Rdata], _: Seen) -> bool | None:
+    """Return the same; None where a record is too long to be read, since receivers may read it."""
+    return None if any(map(is_unread, texts_of(rdatas))) else accepts(record, rdatas)
+
+
 # --- why a record is none that receivers use -------------------------------------------------------------------
 
 
 def _invalid_records(result: RecordResult) -> list[DmarcRecord]:
     """Return the texts that were meant as DMARC records and are none."""
-    texts = [text for text in result.observed if _MEANT.search(text) and not text.lower().startswith("v=spf1")]
+    read = [text for text in result.observed if len(text) <= MAX_TEXT]
+    texts = [text for text in read if _MEANT.search(text) and not text.lower().startswith("v=spf1")]
     return [record for record in map(parse_dmarc_record, texts) if not record.is_dmarc]
 
 
@@ -201,10 +217,20 @@ def questions(rule_input: RuleInput) -> Iterable[Question]:
             yield authorisation_question(policy, host)
 
 
+def survey(rule_input: RuleInput) -> Iterable[Finding]:
+    """Find a record that is too long to be read."""
+    result = rule_input.result_of(RecordId.DMARC)
+    unread = tuple(filter(is_unread, result.observed)) if result else ()
+    if unread:
+        match = Match(observed=unread, span=(MAX_TEXT, len(unread[0])), expected="")
+        yield finding(NOT_READ, rule_input, result, match)
+
+
 TOPIC = Topic(
     name="dmarc",
     records=(RecordId.DMARC,),
     accepts=accepts,
+    accepts_seen=accepts_seen,
     # The deepest cause first.
     explains=(
         DiagnosisRule(diagnosis=SEVERAL_RECORDS, holds=several_records),
@@ -226,5 +252,7 @@ TOPIC = Topic(
     ),
     advises=ADVISES,
     probes=probes,
+    survey=survey,
     asks=questions,
+    diagnoses=(NOT_READ,),
 )

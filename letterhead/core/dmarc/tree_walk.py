@@ -78,14 +78,24 @@ def organisational_domain(domain: str, seen: Seen) -> str:
 
 
 def texts_at(domain: str, seen: Seen) -> tuple[str, ...] | None:
-    """Return the texts of the TXT records at a domain's DMARC name; None where DNS did not answer."""
+    """Return the texts of the TXT records at a domain's DMARC name.
+
+    None where DNS did not answer, or a record there is too long to be read: which policy applies is not known then.
+    """
     for view in TRUSTED_FIRST:
         for reply in follow_aliases(seen, question(domain, view)):
             if isinstance(reply.answer, Found):
-                return tuple(each.text for each in reply.answer.rrset.rdatas if isinstance(each, Txt))
+                texts = tuple(each.text for each in reply.answer.rrset.rdatas if isinstance(each, Txt))
+                return None if any(map(is_unread, texts)) else texts
             if not isinstance(reply.answer, Unanswered):
                 return ()
     return None
+
+
+def is_unread(text: str) -> bool:
+    """Return whether a text is a DMARC record that is too long to be read."""
+    record = parse_dmarc_record(text)
+    return record.is_dmarc and record.too_long
 
 
 def _records(domain: str, seen: Seen) -> dict[str, DmarcRecord]:

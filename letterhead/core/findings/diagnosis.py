@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -247,11 +248,14 @@ def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | No
 _OCTETS = re.compile(r"[\x80-\xff]+")
 
 
+@lru_cache(maxsize=32)  # each text of a check is shown in several places
 def readable(text: str) -> str:
     r"""Return the octets of a record as a person reads them: UTF-8 where they are, else as `\xNN`."""
 
     def decode(run: re.Match[str]) -> str:
         decoded = run[0].encode("latin-1").decode("utf-8", "backslashreplace")
+        if decoded.isprintable():
+            return decoded
         return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in decoded)
 
     return _OCTETS.sub(decode, text)

@@ -150,7 +150,7 @@ def remove_spaces(text: str, record: PlannedRecord) -> Iterator[str]:
     """Remove white space: around the value, doubled, around its signs, all; or put a key's `+` back."""
     single = " ".join(text.split())
     yield single
-    yield re.sub(r" ?([:=/;]) ?", r"\1", single)
+    yield re.sub(r" (?=[:=/;])|(?<=[:=/;]) ", "", single)
     yield re.sub(r"\s+", "", text)
     before, key, value = text.partition("p=")
     if record.id in ANY_KEYS:

@@ -119,6 +119,12 @@ class _Evaluation:
             raise _permerror(why, "spf.several-records", f"Leave one SPF record at {domain}, with the terms of all.")
         record = parse_spf_record(found[0])
         mark = record.permanent_error
+        if mark is not None and mark.problem is SyntaxProblem.NOT_READ:
+            why = to_sentence(
+                f"the SPF record of {domain} is longer than this service reads, so nothing is known of it"
+            )
+            fix = f"Shorten the SPF record of {domain} to 450 characters."
+            raise _EvaluationError(AuthResult(result=ResultCode.TEMPERROR, why=why, code=CODES[mark.problem], fix=fix))
         if mark is not None:
             part = record.text[slice(*mark.span)][:80]
             why = f"the SPF record of {domain} can't be read: “{part}” {mark.why}"

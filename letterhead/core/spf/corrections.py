@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from letterhead.core.spf.record import ADDRESS_LIKE, SLIPS, MarkedPart, SpfRecord, Term, parse_spf_record
+from letterhead.core.spf.record import ADDRESS_LIKE, MAX_TEXT, SLIPS, MarkedPart, SpfRecord, Term, parse_spf_record
 
 MOST: Final = 8  # faults of one record that are corrected
 
@@ -25,7 +25,7 @@ _VERSION: Final = re.compile(
 
 def correct_spelling(text: str) -> str | None:
     """Return a record without its mistakes in spelling; None where a permanent error stays."""
-    for _ in range(MOST):
+    for _ in range(MOST if len(text) <= MAX_TEXT else 0):
         record = parse_spf_record(text)
         mark = record.permanent_error or next(iter(record.marks), None)
         corrected = _correct_part(text, mark) if mark else None
@@ -37,6 +37,8 @@ def correct_spelling(text: str) -> str | None:
 
 def correct_version(text: str) -> str | None:
     """Return a text that was meant as a record with `v=spf1` at its beginning; None where that leaves no record."""
+    if len(text) > MAX_TEXT:
+        return None
     at = text.lower().find("v=spf1")
     first = _VERSION.match(text) if at < 0 else None
     if at < 0 and first is None:
@@ -114,8 +116,9 @@ def _spellings(word: str) -> Iterator[str]:
         inner = _GLUED.search(each, 1)
         if inner is not None:
             yield f"{each[: inner.start()]} {each[inner.start() :]}"
-        yield " ".join(next(_mechanisms(part), part) for part in each.split(" "))
-        yield from _mechanisms(each)
+        parts = each.split(" ")
+        if len(parts) <= MOST:
+            yield " ".join(next(_mechanisms(part), part) for part in parts)
 
 
 def _mechanisms(word: str) -> Iterator[str]:

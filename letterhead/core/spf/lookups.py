@@ -21,6 +21,7 @@ MAX_LOOKUPS: Final = 10  # RFC 7208 4.6.4
 MAX_VOIDS: Final = 2  # RFC 7208 4.6.4
 MAX_EXCHANGES: Final = 10  # RFC 7208 4.6.4: more MX than that are a permanent error
 MAX_NAMES: Final = 16  # our own: a tree past this is too large however it goes on
+MAX_BRANCHES: Final = 128  # our own: of one record
 MAX_LINES: Final = 40
 MAX_SHOWN: Final = 80
 ADDRESSED: Final = ("a", "mx", "exists")
@@ -149,6 +150,9 @@ class _TreeWalker:
             return ()
         branches: list[LookupTerm] = []
         for term in record.evaluated_terms:
+            if len(branches) == MAX_BRANCHES:
+                self.unknown = True
+                break
             if term.name in LOOKUPS:
                 name = looked_up_name(term, path)
                 follows = term.name in ("include", "redirect") and name is not None

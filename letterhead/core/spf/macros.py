@@ -1,6 +1,7 @@
 """The expansion of macros in an SPF record for one message (RFC 7208 7)."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import quote
@@ -43,6 +44,7 @@ def needs_name(spec: str) -> bool:
     return any((hit[1] or "").lower() == "p" for hit in _MACRO.finditer(spec))
 
 
+@lru_cache(maxsize=64)  # each rule about a record asks again where its terms lead
 def expand_for_domain(spec: str, domain: str, sender_domain: str) -> str | None:
     """Expand a domain-spec whose macros name domains alone (`%{d}`, `%{o}`); None where one needs the message."""
     if any((hit[1] or "d").lower() not in "do" for hit in _MACRO.finditer(spec)):

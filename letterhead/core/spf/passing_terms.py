@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -72,18 +73,12 @@ class _Walk:
             if record.permanent_error.problem is SyntaxProblem.NOT_READ:  # receivers may read it
                 self.passing.unanswered.append(path[-1])
             return
-        refused: set[str] = set()
-        for term in record.evaluated_terms:
-            identity = _identity(term, path)
-            if term.qualifier != "+":
-                refused.add(identity)
-            elif identity not in refused:
-                self.passing.found.append(PassingTerm(term=term, first=first or term, identity=identity))
-                if term.name in ("include", "redirect") and self._follow and self._lookups < MAX_LOOKUPS:
-                    self._lookups += 1  # RFC 7208 4.6.4: receivers follow no more than these
-                    self._visit_target(term, path, first or term)
-            if term.matches_all:
-                return
+        for each in _passing_terms(record.text, path):
+            leading = first or each.term
+            self.passing.found.append(each if first is None else msgspec.structs.replace(each, first=leading))
+            if each.term.name in ("include", "redirect") and self._follow and self._lookups < MAX_LOOKUPS:
+                self._lookups += 1  # RFC 7208 4.6.4: receivers follow no more than these
+                self._visit_target(each.term, path, leading)
 
     def _visit_target(self, term: Term, path: tuple[str, ...], first: Term) -> None:
         target = looked_up_name(term, path)
@@ -102,6 +97,22 @@ class _Walk:
         texts = spf_texts(rdatas) if isinstance(rdatas, tuple) else []
         if len(texts) == 1:
             self.visit(parse_spf_record(texts[0]), (*path, target), first)
+
+
+@lru_cache(maxsize=32)  # the rules of one check all ask for the same few
+def _passing_terms(text: str, path: tuple[str, ...]) -> tuple[PassingTerm, ...]:
+    """Return the terms of one record that let their clients pass, in the order of evaluation."""
+    found: list[PassingTerm] = []
+    refused: set[str] = set()
+    for term in parse_spf_record(text).evaluated_terms:
+        identity = _identity(term, path)
+        if term.qualifier != "+":
+            refused.add(identity)
+        elif identity not in refused:
+            found.append(PassingTerm(term=term, first=term, identity=identity))
+        if term.matches_all:
+            break
+    return tuple(found)
 
 
 def _identity(term: Term, path: tuple[str, ...]) -> str:
