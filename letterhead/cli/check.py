@@ -50,7 +50,8 @@ def check(
     zone
         A zone file to look at instead of the network, as a DNS host exports it.
     resolver
-        A recursive resolver to ask, host[:port]; may be given several times. Without one, this machine's own.
+        A recursive resolver to ask, host[:port]; may be given several times. Without one, those of
+        LETTERHEAD_DNS_RESOLVERS, else this machine's own.
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
     """
@@ -74,15 +75,16 @@ def check(
 
 def _parse_request(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
-    from letterhead.core.names.domain_names import DomainName, parse_anywhere, parse_selector
+    from letterhead.core.names.lookup_names import parse_lookup_name, parse_lookup_selector
     from letterhead.operations.one_off_checks import OneOffCheck
 
-    name = parse_anywhere(domain).ascii
+    sender = parse_lookup_name(domain)
+    name = sender.ascii
     records = read_expected(expect) if expect is not None else ()
-    parsed = [parse_selector(each.partition("._domainkey")[0], DomainName(name)) for each in selectors]
+    parsed = [parse_lookup_selector(each, sender) for each in selectors]
     if mail_from is not None:
         full = mail_from.rstrip(".")
-        mail_from = parse_anywhere(full if "." in full else f"{full}.{name}").ascii
+        mail_from = parse_lookup_name(full if "." in full else f"{full}.{name}").ascii
     return OneOffCheck(sender=name, records=records, selectors=tuple(dict.fromkeys(parsed)), mail_from=mail_from)
 
 
@@ -127,13 +129,17 @@ def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, .
 
 
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
-    from letterhead.config import system_resolvers
+    from letterhead.config import SYSTEM_FILE, dns_resolvers, system_resolvers
     from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")
-    addresses = [_parse_resolver(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
+    addresses = [_parse_resolver(each) for each in resolvers]
+    if not addresses:
+        system = SYSTEM_FILE if os.access(SYSTEM_FILE, os.R_OK) else None  # a service's, which not everybody may read
+        configured = dns_resolvers(os.environ, Path(), system) or system_resolvers()
+        addresses = [(each.host, each.port) for each in configured]
     laboratory = bool(resolvers) or port is not None
     return OneOffDeps(
         resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
