@@ -102,6 +102,7 @@ def test_a_right_zone_passes(tmp_path: Path, plan: Path, checked: Checked) -> No
         ({"dkim": f"lh1.domainkey {KEY_DATA}"}, "dkim.underscore-missing"),
         ({"dkim": zone_line("lh1._domainkey.acme.dev", "TXT", f'"{RECORDS["dkim"].value}"')}, "dkim.quoted"),
         ({"dkim": "lh1._domainkey TXT v=DKIM1; k=rsa; p=abc"}, "dkim.quotes-lost"),
+        ({"dkim": 'lh1._domainkey TXT "v=DKIM1; k=rsa; n=abc"'}, "dkim.no-key"),
         ({"dkim": "lh1._domainkey CNAME key.elsewhere.example."}, "dkim.cname-conflict"),
         ({"mail_from_mx": "", "mail_from_spf": "lh CNAME gone"}, "mail-from.cname-dangling"),
         ({"mail_from_mx": "lh MX 10 feedback.mail.example"}, "mail-from.mx-zone-appended"),
