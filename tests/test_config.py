@@ -1,6 +1,7 @@
 """Settings are read once and refused early, by name, with an example; what is secret is never shown."""
 
 import base64
+import os
 import stat
 import threading
 from ipaddress import IPv4Network, IPv6Network
@@ -13,6 +14,7 @@ from letterhead.adapters.keyring_settings import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
+    SYSTEM_FILE,
     TABLE,
     Exposure,
     HostPort,
@@ -461,6 +463,27 @@ def test_file_of_the_machine_comes_last(folder: Path, tmp_path: Path) -> None:
     assert read(with_settings(), folder, system).bind.port == 4
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o755], ids=["folder", "file"])
+def test_a_file_that_may_not_be_read_is_told(mode: int, folder: Path, tmp_path: Path) -> None:
+    """A user who may not read the service's settings is told whose they are, and gets no other database instead."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "own.toml").write_text('bind = "127.0.0.1:5"')
+    (closed / "own.toml").chmod(0)
+    closed.chmod(mode)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(Fault, match="may not be read by this user") as caught:
+            read(with_settings(), folder, closed / "own.toml")
+    finally:
+        if is_root:
+            os.seteuid(0)
+        closed.chmod(0o755)
+    assert caught.value.kind is Kind.CONFIG_INVALID
+
+
 @pytest.mark.parametrize(
     ("variables", "text", "chosen"),
     [
@@ -544,6 +567,20 @@ def test_rows_of_wrong_settings_are_refused(folder: Path) -> None:
     """`letterhead config` refuses what a start would refuse."""
     with pytest.raises(Fault):
         rows(with_settings(BIND="x"), folder)
+
+
+def test_the_units_and_the_command_read_one_file(folder: Path, tmp_path: Path) -> None:
+    """Each unit names the file that the command reads by itself, and the example of it can be read."""
+    for unit in (ROOT / "deploy").glob("*.service"):
+        lines = unit.read_text("utf-8").splitlines()
+        assert f"Environment={PREFIX}CONFIG={SYSTEM_FILE}" in lines, unit.name
+        assert not [line for line in lines if line.startswith("EnvironmentFile=")], unit.name
+    example = (ROOT / "deploy" / "letterhead.toml").read_text("utf-8").replace("password@", "another@")
+    assert f"# {SYSTEM_FILE}:" in example
+    (tmp_path / "own.toml").write_text(example)
+    settings = read(with_settings(), folder, tmp_path / "own.toml")
+    assert isinstance(settings.database_url, PostgresServer)
+    assert settings.keys is None
 
 
 def test_docs_are_made_of_the_table() -> None:
