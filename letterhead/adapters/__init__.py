@@ -3,8 +3,8 @@
 DNS: `dns`. Storage: `storage`. Mail providers: `providers` and the `provider_setup` that each is made of, `sns` for
 notifications of Amazon SES, `aws` for sessions of Amazon's client.
 
-Mail: `smtp` and `imap` for the service's own, `smart_host`, `mail_queue` and `dkim_signer` for the relay. Keys:
-`keyring` with its setting (`keyring_settings`), `kms`, and `pem` for customers' own keys.
+Mail: `smtp` and `imap` for the service's own, `smart_host`, `mail_queue`, `dkim_signer` and `certificate` for the
+relay. Keys: `keyring` with its setting (`keyring_settings`), `kms`, and `pem` for customers' own keys.
 
 HTTP: `webhooks`, `https_fetch` and `openid`, the first two over `pinned_connections`. Figures: `metrics`.
 """

@@ -50,6 +50,29 @@ def open_queue(folder: Path) -> Iterator["FolderQueue"]:
         os.close(descriptor)
 
 
+def read_oldest(folder: Path) -> tuple[int, QueuedMessage | None]:
+    """Return how many messages a queue has, and the oldest; lock and change nothing, as its relay may be at work.
+
+    Raise Fault `config-invalid` where this user may not read it.
+    """
+    try:
+        # Not by Path.glob, which takes a folder that may not be read for an empty one.
+        paths = [each for each in folder.iterdir() if each.suffix == MAIL]
+        queued = []
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):  # handed over since it was listed
+                queued += [found] if (found := _read(path)) is not None else []
+        return len(paths), min(queued, key=lambda each: each.envelope.accepted_at, default=None)
+    except FileNotFoundError:
+        return 0, None
+    except OSError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"The relay's queue {folder} can't be read: {error.strerror}.",
+            "Run the command as the user of the relay: sudo -u letterhead letterhead …",
+        ) from error
+
+
 class FolderQueue:
     """The implementation of `MailQueue` in a folder, with each message in a file of its own."""
 
@@ -113,24 +136,25 @@ class FolderQueue:
         for path in self._folder.glob(f"*{PROGRESS}"):
             if not path.with_suffix(MAIL).exists():
                 path.unlink()
-        return [queued for path in sorted(self._folder.glob(f"*{MAIL}")) if (queued := self._read(path)) is not None]
+        return [queued for path in sorted(self._folder.glob(f"*{MAIL}")) if (queued := _read(path)) is not None]
 
-    def _read(self, path: Path) -> QueuedMessage | None:
-        """Read one message's envelope and progress; leave an unreadable file where it is, for a person to inspect."""
-        try:
-            with path.open("rb") as file:
-                envelope = msgspec.json.decode(file.readline(), type=Envelope)
-            if envelope.id != path.stem:
-                raise ValueError("it was renamed")
-            progress = path.with_suffix(PROGRESS)
-            if not progress.exists():
-                return new_queued(envelope)
-            return QueuedMessage(
-                envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=DeliveryProgress)
-            )
-        except (ValueError, msgspec.MsgspecError) as error:
-            log.error("message.unreadable", file=path.name, problem=str(error))
-            return None
+
+def _read(path: Path) -> QueuedMessage | None:
+    """Read one message's envelope and progress; leave an unreadable file where it is, for a person to inspect."""
+    try:
+        with path.open("rb") as file:
+            envelope = msgspec.json.decode(file.readline(), type=Envelope)
+        if envelope.id != path.stem:
+            raise ValueError("it was renamed")
+        progress = path.with_suffix(PROGRESS)
+        if not progress.exists():
+            return new_queued(envelope)
+        return QueuedMessage(
+            envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=DeliveryProgress)
+        )
+    except (ValueError, msgspec.MsgspecError) as error:
+        log.error("message.unreadable", file=path.name, problem=str(error))
+        return None
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -63,6 +63,16 @@ class SmtpSmartHost:
             self._idle.append((client, time.monotonic()))
         return result or RelayResult(reached=False, said="the smart host ended the connection")
 
+    async def try_connection(self) -> RelayResult:
+        """Do all that precedes a message, sign-in included, and send none."""
+        try:
+            client = await self._connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return RelayResult(reached=False, said=_error_text(error))
+        self._idle.append((client, time.monotonic()))
+        await self.close()
+        return RelayResult(said="the server lets us in")
+
     async def close(self) -> None:
         """Close the open connections."""
         while self._idle:

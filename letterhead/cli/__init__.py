@@ -67,7 +67,7 @@ _COMMANDS = (
     ("relay", "relay:relay", SERVER, "Take mail by SMTP, sign it, and hand it to a smart host."),
     ("migrate", "serve:migrate", SERVER, "Bring the database's schema to this version."),
     ("config", "settings:config", SERVER, "Print every setting, its value, where it came from, what it does."),
-    ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail and clock."),
+    ("doctor", "doctor:doctor", SERVER, "Look at database, keys, provider, resolvers, port 53, mail, clock and relay."),
     ("mail", "mail:app", SERVER, "Send a test message by the mail server that reminders go by."),
     ("check", "check:check", OWN, "Look at any domain's DNS and say what is wrong; needs no server and no account."),
     ("explain", "explain:explain", OWN, "Explain what a finding's code means and what to do, or list all codes."),

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SECONDS = 4.0  # for each question to the network
 MOST_PACKETS = 12
+RENEW_BEFORE = timedelta(days=14)  # whoever renews a certificate by a program does it earlier
+LATE_MAIL = timedelta(hours=1)  # greylisting takes less
 MOST_SKEW = 5.0  # seconds by which clocks may differ
 # Any stable name of the public DNS would serve.
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
@@ -37,7 +39,7 @@ class DoctorLine:
 
 
 def doctor() -> Exit:
-    """Look at database, schema, keys, provider, resolvers, port 53, mail and clock: each line ok, or what to do."""
+    """Look at database, keys, provider, resolvers, port 53, mail, clock and relay: each line ok, or what to do."""
     from letterhead.cli.process import load_settings
 
     return Exit.OK if asyncio.run(_print_checks(load_settings(quiet=True))) else Exit.NOT_GOOD
@@ -71,6 +73,8 @@ async def run_checks(settings: "Settings") -> AsyncIterator[DoctorLine]:
     for line in await asyncio.gather(check_resolvers(resolver), check_port_53(resolver), check_mail(settings), clock):
         yield line
     for line in await check_key_zone(settings, resolver):
+        yield line
+    for line in await check_relay(settings, datetime.now(UTC)):
         yield line
 
 
@@ -220,6 +224,78 @@ async def check_key_zone(settings: "Settings", resolver: "Resolver") -> list[Doc
         fix = f"Delegate {publisher.zone} to its servers by NS records in the zone above it"
         lines.append(DoctorLine(part="key zone", said=said, ok=False, fix=fix))
     return lines
+
+
+async def check_relay(settings: "Settings", now: datetime) -> list[DoctorLine]:
+    """Check the signing relay, where it is set up: its smart host, its certificate, and the age of its queue."""
+    if settings.relay_smarthost is None:
+        return []
+    checks = (check_certificate, check_queue)
+    lines = [await check_smart_host(settings)]
+    for check in checks:
+        try:
+            line = await asyncio.to_thread(check, settings, now)
+        except Fault as fault:
+            line = _new_failure("relay", fault)
+        lines += [line] if line is not None else []
+    return lines
+
+
+async def check_smart_host(settings: "Settings") -> DoctorLine:
+    """Sign in at the smart host, and send nothing."""
+    from letterhead.wiring import relay as wiring_relay
+
+    server = settings.relay_smarthost
+    where = f"{server.host}:{server.port}" if server else ""
+    tried = await wiring_relay.try_smart_host(settings, SECONDS)
+    if tried.reached:
+        return DoctorLine(part="smart host", said=f"{where}: {tried.said}")
+    fix = "Check LETTERHEAD_RELAY_SMARTHOST: host, port, user, password, and that the certificate is valid for the host"
+    return DoctorLine(part="smart host", said=f"{where}: {tried.said}; mail waits in the queue", ok=False, fix=fix)
+
+
+def check_certificate(settings: "Settings", now: datetime) -> DoctorLine | None:
+    """Check that the relay's certificate loads, holds now and for some days, and is for the relay's own name."""
+    from letterhead.wiring import relay as wiring_relay
+
+    found = wiring_relay.describe_certificate(settings)
+    if found is None:
+        return None
+    part, said = "relay TLS", f"certificate for {', '.join(found.names) or 'no name'} until {found.ends:%Y-%m-%d}"
+    renew = f"Renew it; a running relay loads the new {settings.relay_certificate} by itself"
+    if now < found.begins:
+        return DoctorLine(
+            part=part,
+            said=f"{said}: it holds only from {found.begins:%Y-%m-%d} on",
+            ok=False,
+            fix=f"{renew}; check the clock",
+        )
+    if now >= found.ends:
+        return DoctorLine(
+            part=part, said=f"{said}: it has expired, and clients that check it send nothing", ok=False, fix=renew
+        )
+    if found.ends - now < RENEW_BEFORE:
+        return DoctorLine(part=part, said=f"{said}: it expires in {(found.ends - now).days} days", ok=False, fix=renew)
+    if settings.relay_host is not None and not found.covers(settings.relay_host):
+        fix = f"Get one for {settings.relay_host}, or set LETTERHEAD_RELAY_HOST to the name that clients connect to"
+        return DoctorLine(part=part, said=f"{said}: not for {settings.relay_host}", ok=False, fix=fix)
+    return DoctorLine(part=part, said=said)
+
+
+def check_queue(settings: "Settings", now: datetime) -> DoctorLine:
+    """Check how long the oldest message of the relay's queue has waited."""
+    from letterhead.wiring import relay as wiring_relay
+
+    number, oldest = wiring_relay.read_oldest(settings)
+    if oldest is None:
+        return DoctorLine(part="queue", said=f"{settings.relay_queue} is empty")
+    waited = now - oldest.envelope.accepted_at
+    reply = f"; the last reply was: {oldest.progress.said}" if oldest.progress.said else ""
+    said = f"{number} messages wait, the oldest for {waited.total_seconds() / 60:.0f} min"
+    if waited < LATE_MAIL:
+        return DoctorLine(part="queue", said=said)
+    fix = "See that a relay runs and reaches its smart host; its log says why a message was deferred"
+    return DoctorLine(part="queue", said=f"{said}{reply}", ok=False, fix=fix)
 
 
 def _is_unanswered(reply: Reply) -> bool:

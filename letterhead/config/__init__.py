@@ -2,6 +2,7 @@
 
 - `table`: every setting, in one table.
 - `values`: the types of their values, and how each is parsed.
+- `mail_servers`: the same for mail servers.
 - `branding`: the same for the settings of the pages and of sign-in.
 - `key_zone`: the same for the operator's own zone.
 - `networks`: the same for networks.
@@ -10,19 +11,18 @@
 """
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
+from letterhead.config.mail_servers import ImapServer, SmtpServer
 from letterhead.config.sources import SYSTEM_FILE, SettingRow, is_database_chosen, page, read, rows
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Exposure,
     HostPort,
-    ImapServer,
     LogFormat,
     MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
     SenderAddress,
-    SmtpServer,
     SqliteFile,
     StartTls,
     read_resolvers,

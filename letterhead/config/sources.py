@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from letterhead.config.environment import is_loopback
+from letterhead.config.mail_servers import SmtpServer
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
-from letterhead.config.values import SmtpServer, StartTls, without_password
+from letterhead.config.values import StartTls, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"

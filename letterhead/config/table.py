@@ -9,20 +9,19 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import branding, key_zone, values
+from letterhead.config import branding, key_zone, mail_servers, values
 from letterhead.config.key_zone import TsigKey
+from letterhead.config.mail_servers import ImapServer, SmtpServer
 from letterhead.config.networks import read_networks
 from letterhead.config.values import (
     Exposure,
     HostPort,
-    ImapServer,
     LogFormat,
     MxFailure,
     MxTarget,
     PostgresServer,
     RateLimit,
     SenderAddress,
-    SmtpServer,
     SqliteFile,
     StartTls,
 )
@@ -357,7 +356,7 @@ TABLE = (
     Setting(
         "SMTP_URL",
         None,
-        values.read_smtp,
+        mail_servers.read_smtp,
         "smtp://letterhead:an-example-of-a-password@mail.example.com:587",
         "Mail server that reminders are handed to: `smtp://user:password@host:587` turns to TLS by STARTTLS, "
         "`smtps://` with port 465 begins with it. The certificate must be valid for the host. Goes with MAIL_SENDER.",
@@ -383,7 +382,7 @@ TABLE = (
     Setting(
         "RELAY_SMARTHOST",
         None,
-        values.read_smtp,
+        mail_servers.read_smtp,
         "smtp://letterhead:an-example-of-a-password@smtp.example.com:587",
         "Mail server that the signing relay hands messages to, written like SMTP_URL. With the embedded database "
         "`run` and `serve` run the relay within; with Postgres it is `letterhead relay`.",
@@ -492,17 +491,18 @@ TABLE = (
     Setting(
         "PROOF_SMTP_URL",
         None,
-        values.read_smtp,
+        mail_servers.read_proof_smtp,
         "smtp://letterhead:an-example-of-a-password@relay.example.com:587",
         "Mail server that proofs are handed to, written as SMTP_URL is: the one that signs your customers' mail. Goes "
-        "with PROOF_MAILBOX.",
+        "with PROOF_MAILBOX. `smtp://letterhead@127.0.0.1:8587`, without a password, is Letterhead's own relay, which "
+        "takes proofs of every account.",
         secret=True,
         unset="that of SMTP_URL",
     ),
     Setting(
         "PROOF_IMAP_URL",
         None,
-        values.read_imap,
+        mail_servers.read_imap,
         "imaps://proof:an-example-of-a-password@mail.example.net:993",
         "Where PROOF_MAILBOX is read, so that a proof that was sent is judged by itself. Nothing there is changed.",
         secret=True,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -77,25 +77,6 @@ class StartTls(StrEnum):
 
     REQUIRED = "required"
     NEVER = "never"
-
-
-class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An SMTP server that mail is sent by; `implicit_tls` is TLS from the first octet (RFC 8314)."""
-
-    host: str
-    port: int
-    implicit_tls: bool
-    user: str | None = None
-    password: Secret | None = None
-
-
-class ImapServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An IMAP server that a mailbox is read from, by TLS from the first octet."""
-
-    host: str
-    port: int
-    user: str
-    password: Secret
 
 
 class SenderAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +184,7 @@ def read_resolvers(text: str) -> tuple[HostPort, ...]:
 
 def read_public_url(text: str) -> str:
     """Parse the URL that people and clients use; return it without a final slash."""
-    url = _url(text)
+    url = parse_url(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("is not an http:// or https:// URL with a host")
     if url.username is not None or url.query or url.fragment:
@@ -220,47 +201,9 @@ def read_database(text: str) -> SqliteFile | PostgresServer:
             raise ValueError("names no file; a database in memory would be lost")
         return SqliteFile(Path(path))
     if text.startswith(("postgresql://", "postgres://")):
-        _url(text)
+        parse_url(text)
         return PostgresServer(Secret(("postgresql://" + text.partition("://")[2]).encode()))
     raise ValueError("begins neither with sqlite:/// nor with postgresql://")
-
-
-def read_smtp(text: str) -> SmtpServer:
-    """Parse `smtp://user:password@host:587` or `smtps://user:password@host:465`; user and password %-escaped."""
-    url = _url(text)
-    if url.scheme not in ("smtp", "smtps"):
-        raise ValueError("begins neither with smtp:// nor with smtps://")
-    host = _mail_host(url)
-    implicit = url.scheme == "smtps"
-    return SmtpServer(
-        host=host,
-        port=url.port or (465 if implicit else 587),
-        implicit_tls=implicit,
-        user=None if url.username is None else unquote(url.username),
-        password=None if url.password is None else Secret(unquote(url.password).encode()),
-    )
-
-
-def read_imap(text: str) -> ImapServer:
-    """Parse `imaps://user:password@host:993`; user and password %-escaped."""
-    url = _url(text)
-    if url.scheme != "imaps":
-        raise ValueError("does not begin with imaps://")
-    host = _mail_host(url)
-    if url.username is None or url.password is None:
-        raise ValueError("has no user and password before the host")
-    secret = Secret(unquote(url.password).encode())
-    return ImapServer(host=host, port=url.port or 993, user=unquote(url.username), password=secret)
-
-
-def _mail_host(url: SplitResult) -> str:
-    if not url.hostname or not (HOST_NAME.fullmatch(url.hostname) or is_address(url.hostname)):
-        raise ValueError("has a host that is neither a name nor an address")
-    if url.path not in ("", "/") or url.query or url.fragment:
-        raise ValueError("may hold only user, password, host and port; write / @ : in a password as %2F %40 %3A")
-    if (url.username is None) != (url.password is None):
-        raise ValueError("has a user without a password")
-    return url.hostname
 
 
 def read_mailbox(text: str) -> SenderAddress:
@@ -375,7 +318,8 @@ def split_list(text: str) -> list[str]:
     return parts
 
 
-def _url(text: str) -> SplitResult:
+def parse_url(text: str) -> SplitResult:
+    """Split a URL; raise ValueError with what is wrong with it."""
     try:
         url = urlsplit(text)
         _ = url.port  # read only when asked for, and then it raises

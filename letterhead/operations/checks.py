@@ -99,6 +99,7 @@ class CheckData(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     at: datetime
     page_open: bool
+    thorough: bool
     outage: tuple[Finding, ...] = ()
     provider: tuple[Finding, ...] = ()
 
@@ -184,6 +185,7 @@ async def _observe(
         evidence=await _evidence(deps, domain, judgement, report),
         at=deps.now(),
         page_open=page_open,
+        thorough=thorough,
     )
 
 
@@ -210,7 +212,9 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
         data = replace(data, judgement=checkup.judge_all(data.plan, data.seen))
     found = checkup.list_findings(data.plan, data.seen, data.judgement, deps.hosts, data.history)
     if not data.outage:
-        noted = raised_findings.note_findings(transition, found, data.at, is_conclusive=_is_conclusive(data, found))
+        noted = raised_findings.note_findings(
+            transition, found, data.at, is_conclusive=_is_conclusive(data, found), thorough=data.thorough
+        )
         if noted is not transition:
             transition, update = noted, _update_of(deps, domain, noted, data)
     result = CheckResult(
@@ -282,7 +286,9 @@ def _needs_full_check(domain: Domain) -> bool:
         domain.key_delegation is not None and dict(domain.verdicts).get(RecordId.DKIM_NEXT) is not Verdict.PRESENT
     )
     follows = rotation.wants_all(domain) or second_key.wants_all(domain)
-    return domain.dkim.state is not HealthState.VERIFIED or follows or lacks_cname
+    # What only thorough checks found, only these can confirm or clear.
+    raised = any(each.thorough for each in domain.raised)
+    return domain.dkim.state is not HealthState.VERIFIED or follows or lacks_cname or raised
 
 
 async def _evidence(

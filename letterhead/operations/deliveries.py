@@ -11,7 +11,7 @@ from letterhead.core.public.webhooks import HttpResult, decide_retry, parse_targ
 from letterhead.errors import Fault
 from letterhead.operations.checks import jitter
 from letterhead.operations.domains import PlanNeeds, plan_of
-from letterhead.operations.webhooks import secret_purpose
+from letterhead.operations.webhooks import open_secret
 from letterhead.ports.deps import Clock, OperationSettings, RandomOctets
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.outbound import Outbound
@@ -47,12 +47,17 @@ async def deliver(deps: DeliveryNeeds, delivery: DueDelivery) -> None:
     except Fault as refused:  # the operator allows less than when the endpoint was added
         result = HttpResult(status=None, said=refused.detail)
     else:
-        body, purpose = message_body(deps, delivery), secret_purpose(stored.webhook)
-        secrets = [deps.keyring.unseal(stored.sealed, purpose)]
+        body = message_body(deps, delivery)
         until = stored.webhook.old_secret_until
+        sealed = [stored.sealed]
         if stored.old_sealed is not None and until is not None and started < until:  # both sign for a day
-            secrets.append(deps.keyring.unseal(stored.old_sealed, purpose))
-        result = await deps.outbound.post(target, signature_headers(delivery.id, body, started, secrets), body)
+            sealed.append(stored.old_sealed)
+        opened = [open_secret(deps.keyring, stored.webhook, each) for each in sealed]
+        secrets = [each for each in opened if each is not None]
+        if opened[0] is None:
+            result = HttpResult(status=None, said="its signing secret can't be read here: make a new one")
+        else:
+            result = await deps.outbound.post(target, signature_headers(delivery.id, body, started, secrets), body)
     milliseconds = int((time.monotonic() - clock) * 1000)
     decision = decide_retry(result, delivery.failures, deps.now(), jitter(deps.random_octets))
     attempt = DeliveryAttempt(at=started, milliseconds=milliseconds, status=result.status, said=result.said[:SAID])

@@ -362,7 +362,10 @@ async def may_open(deps: DomainNeeds, subject: str, actor: Actor) -> bool:
 
 
 async def open_keys(deps: DomainNeeds, account_id: str, domains: Sequence[Domain]) -> dict[str, PrivateKeys]:
-    """Return the private keys of domains, which are in the order of their names; only after `may_open`."""
+    """Return the private keys of domains, which are in the order of their names; only after `may_open`.
+
+    A key that does not open is left out and logged.
+    """
     if not domains:
         return {}
     sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
@@ -383,4 +386,11 @@ def _open_key(
     found = sealed.get((domain.id, selector))
     if found is None:
         return None
-    return base64.b64encode(reveal(deps.keyring.unseal(found, key_purpose(domain, selector)))).decode()
+    try:
+        opened = deps.keyring.unseal(found, key_purpose(domain, selector))
+    except Fault as fault:  # one damaged row hides no other domain of the account
+        log.error(
+            "private-key.unreadable", domain=domain.sender, domain_id=domain.id, selector=selector, detail=fault.detail
+        )
+        return None
+    return base64.b64encode(reveal(opened)).decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from letterhead.ports.store.monitoring import Backlog, MonitoringStore
 LATE = 300.0  # seconds: a check that is due so long means that no worker works
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
 PROBE_EVERY, PROBE_SECONDS, PROBE_PACKETS = 10.0, 2.0, 4
+COUNT_EVERY = 1.0
 
 
 class ProbeNeeds(Protocol):
@@ -78,9 +80,29 @@ class ResolverProbe:
         return self._last
 
 
-async def check_health(deps: HealthNeeds, probe: ResolverProbe) -> ServiceReadiness:
+class BacklogProbe:
+    """Count the work that waits once a second, since anybody may ask for the health, and the store counts rows."""
+
+    def __init__(self, deps: HealthNeeds, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deps, self._clock = deps, clock
+        self._counting, self._counted_at = asyncio.Lock(), 0.0
+        self._last: Backlog | Kind = Kind.STORAGE_UNAVAILABLE
+
+    async def ask(self) -> Backlog | Kind:
+        """Return the work that waits, counted now or within the last second; the kind of the store's trouble."""
+        async with self._counting:
+            if isinstance(self._last, Kind) or self._clock() - self._counted_at >= COUNT_EVERY:
+                self._last = await _load_backlog(self._deps)
+                self._counted_at = self._clock()
+            return self._last
+
+
+async def check_health(
+    deps: HealthNeeds, probe: ResolverProbe, counter: BacklogProbe | None = None
+) -> ServiceReadiness:
     """Return the health of each part; trouble with the store is part of the result, never raised."""
-    backlog, resolvers = await asyncio.gather(_load_backlog(deps), _check_resolvers(deps, probe))
+    counting = _load_backlog(deps) if counter is None else counter.ask()
+    backlog, resolvers = await asyncio.gather(counting, _check_resolvers(deps, probe))
     if isinstance(backlog, Kind):
         unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
         return ServiceReadiness(store=PartHealth(is_ok=False, detail=backlog), worker=unknown, resolvers=resolvers)

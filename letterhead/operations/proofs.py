@@ -15,6 +15,7 @@ import structlog
 from letterhead.core.check import message_authentication
 from letterhead.core.check.auth_report import AuthInput, AuthReport
 from letterhead.core.dns.answers import Question, Reply
+from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.message import message
 from letterhead.core.message.envelope import envelope
@@ -24,6 +25,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.dns_questions import allowance
 from letterhead.operations.domains import FindDomainNeeds, find_domain
+from letterhead.operations.relay import proof_password
 from letterhead.ports.deps import Clock, Digest, OperationSettings, RandomOctets
 from letterhead.ports.mail import DeliveryResult, ProofSetup
 from letterhead.ports.resolver import Resolver
@@ -158,7 +160,8 @@ async def send(
 ) -> ProofSent:
     """Send one message of ours from a domain to the operator's mailbox; an Idempotency-Key always gives the same id.
 
-    Faults: `not-found`, `body-invalid` where no mailbox is set, `too-many-requests`, `provider-failed`.
+    Faults: `not-found`, `body-invalid` where no mailbox is set, `conflict` where the domain may not send now,
+    `too-many-requests`, `provider-failed`.
     """
     domain, setup, now = await find_domain(deps, account_id, raw), deps.proofs, deps.now()
     if setup is None:
@@ -168,14 +171,7 @@ async def send(
             "Send a message yourself, and its source as it was received as raw; or have the operator set "
             "LETTERHEAD_PROOF_MAILBOX.",
         )
-    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
-        wait = int(SEND_EVERY.total_seconds())
-        raise Fault(
-            Kind.TOO_MANY_REQUESTS,
-            f"A proof of {domain.sender} was sent a moment ago.",
-            f"Look for that one, or wait {wait} s, as Retry-After says.",
-            retry_after=wait,
-        )
+    await _allow_sending(deps, domain, now)
     if idempotency_key:
         nonce = deps.digest(f"{PREFIX}|{domain.id}|{idempotency_key}")[:NONCE].hex()
     else:
@@ -183,7 +179,10 @@ async def send(
     token = _token(deps, domain, nonce)
     await deps.store.audit(audit_row(deps, actor, "proof.send", domain.sender))
     email = reminder_mail.proof_email(domain.sender, domain.mail_from, setup.to, token)
-    sent = await setup.mailer.send(email)
+    mailer = setup.mailer
+    if setup.relay_mailer is not None:
+        mailer = setup.relay_mailer(domain.account_id, proof_password(deps, domain.account_id, now))
+    sent = await mailer.send(email)
     log.info("proof.handed", domain_id=domain.id, post=sent.result, said=sent.said)
     if sent.result in (DeliveryResult.LATER, DeliveryResult.REFUSED):
         raise Fault(
@@ -195,6 +194,25 @@ async def send(
         )
     readable = setup.mailbox is not None
     return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=readable, sent_at=now, said=sent.said)
+
+
+async def _allow_sending(deps: ProofNeeds, domain: Domain, now: datetime) -> None:
+    """Raise Fault where no mail may be sent from a domain now, or one was sent a moment ago."""
+    if not lifecycle.may_send(domain, now):  # whoever only claims a name may not have mail sent from it
+        raise Fault(
+            Kind.CONFLICT,
+            f"{domain.sender} is not proven now, so no mail is sent from it: its DKIM status is {domain.dkim.state}.",
+            f"Publish its records (GET /domains/{domain.sender} lists them) and wait until its status is SUCCESS; or "
+            "send a message yourself, and its source as it was received as raw.",
+        )
+    if await deps.store.take_rate_slot(f"{PREFIX}|{domain.id}", now, SEND_EVERY, now) is None:
+        wait = int(SEND_EVERY.total_seconds())
+        raise Fault(
+            Kind.TOO_MANY_REQUESTS,
+            f"A proof of {domain.sender} was sent a moment ago.",
+            f"Look for that one, or wait {wait} s, as Retry-After says.",
+            retry_after=wait,
+        )
 
 
 async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) -> ProofSent | AuthenticatedMessage:

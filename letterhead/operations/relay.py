@@ -5,6 +5,7 @@ rotation in between nor days of waiting for the smart host lead to a signature t
 """
 
 import asyncio
+import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -24,17 +25,19 @@ from letterhead.core.relay import dsn, submission
 from letterhead.core.relay import queue as mail_queue
 from letterhead.core.relay.queue import Envelope, QueuedMessage, RecipientReply, ReplyClass
 from letterhead.core.relay.submission import SubmissionRefused, Trace
+from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts
 from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import Actor, audit_row
 from letterhead.operations.domain_keys import key_purpose
 from letterhead.operations.ids import new_id
-from letterhead.ports.deps import OperationSettings
+from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.relay import RelayDeps
 
 RELAY: Final = "relay"
+PROOFS: Final = "proofs"  # in place of a key's id, for mail of our own
 _ADDRESS: Final = re.compile(r"[^\s<>\"'@,;:]+@")
 log = structlog.get_logger()
 
@@ -46,6 +49,13 @@ class RelayNeeds(AccountNeeds, Protocol):
     def keyring(self) -> Keyring: ...
     @property
     def policy(self) -> OperationSettings: ...
+
+
+class ProofPasswordNeeds(Protocol):
+    """What the password of proofs needs."""
+
+    @property
+    def digest(self) -> Digest: ...
 
 
 class SmtpEnvelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +89,33 @@ class RelayAttempt(msgspec.Struct, frozen=True, kw_only=True):
 async def caller_of(deps: RelayNeeds, user: str, key: str) -> Caller:
     """Find the owner of the API key that a client signs in with; the same Fault `unauthorized` for every reason.
 
-    Any user name will do, but an account's id must be that of the key.
+    Any user name will do, but an account's id must be that of the key. Our own proofs sign in as the account they are
+    for, with `proof_password` in place of a key.
     """
+    if user.startswith("acc_"):
+        given, hour = key.encode("utf-8", "replace"), timedelta(hours=1)
+        passwords = [reveal(proof_password(deps, user, at)) for at in (deps.now(), deps.now() - hour)]
+        account = (
+            await deps.store.account(user) if any(hmac.compare_digest(given, each) for each in passwords) else None
+        )
+        if account is not None:
+            return Caller(account_id=user, key_id=PROOFS, scope=Scope.WRITE, limits=account.limits)
     return _may_submit(await accounts.caller_of(deps, key), user)
 
 
-async def caller_by_digest(deps: RelayNeeds, digest: bytes) -> Caller:
+def proof_password(deps: ProofPasswordNeeds, account_id: str, at: datetime) -> Secret:
+    """Return the password by which this installation signs in to its own relay, to send a proof of an account's domain.
+
+    All processes of an installation share the pepper it is made with, so nobody has to store or set it. It is another
+    one each hour: where PROOF_SMTP_URL names a wrong server by mistake, that server has little of it.
+    """
+    return Secret(deps.digest(f"relay-proof|{account_id}|{at:%Y-%m-%dT%H}").hex().encode())
+
+
+async def caller_by_digest(deps: RelayNeeds, caller: Caller, digest: bytes) -> Caller:
     """Find the owner of an API key again, by its digest; Fault `unauthorized`, since it may have been revoked."""
+    if caller.key_id == PROOFS:
+        return caller
     return _may_submit(await accounts.caller_by_digest(deps, digest), "")
 
 

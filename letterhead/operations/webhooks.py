@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from letterhead.core.public.webhooks import (
@@ -22,6 +23,7 @@ from letterhead.ports.deps import OperationSettings
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.store.webhooks import Delivery, StoredWebhook, WebhookStore
 
+log = structlog.get_logger()
 MOST = 20  # endpoints of one account
 
 
@@ -37,14 +39,14 @@ class WebhookNeeds(IdNeeds, AuditNeeds, Protocol):
 
 
 class RevealedWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint with its secret, for those who may see it."""
+    """An endpoint with its secret, for those who may see it; None where the stored secret does not open."""
 
     webhook: Webhook
-    secret: Secret
+    secret: Secret | None
 
-    def secret_text(self) -> str:
+    def secret_text(self) -> str | None:
         """Return the secret in clear."""
-        return reveal(self.secret).decode()
+        return None if self.secret is None else reveal(self.secret).decode()
 
 
 async def list_webhooks(deps: WebhookNeeds, account_id: str) -> list[RevealedWebhook]:
@@ -61,9 +63,16 @@ async def find_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str) -> 
 
 
 def _reveal(deps: WebhookNeeds, stored: StoredWebhook) -> RevealedWebhook:
-    return RevealedWebhook(
-        webhook=stored.webhook, secret=deps.keyring.unseal(stored.sealed, secret_purpose(stored.webhook))
-    )
+    return RevealedWebhook(webhook=stored.webhook, secret=open_secret(deps.keyring, stored.webhook, stored.sealed))
+
+
+def open_secret(keyring: Keyring, webhook: Webhook, sealed: bytes) -> Secret | None:
+    """Open a signing secret; one that does not open is logged, so that it hides no other endpoint of the account."""
+    try:
+        return keyring.unseal(sealed, secret_purpose(webhook))
+    except Fault as fault:
+        log.error("webhook-secret.unreadable", webhook=webhook.id, account=webhook.account_id, detail=fault.detail)
+        return None
 
 
 def secret_purpose(webhook: Webhook) -> str:

@@ -1,5 +1,6 @@
 """Mail that the service itself sends and reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from letterhead.core.schedule.reminder_mail import Email
+from letterhead.core.secret import Secret
 
 
 class DeliveryResult(StrEnum):
@@ -55,3 +57,5 @@ class ProofSetup:
     to: str
     mailer: Mailer
     mailbox: MailboxReader | None = None
+    # Where the mailer is this installation's own relay: one that signs in there as an account, with a password for it.
+    relay_mailer: Callable[[str, Secret], Mailer] | None = None

@@ -95,7 +95,7 @@ class SubmissionHandler:
         ends_at, now = client.caller.ends_at, self._clock()
         try:
             if now - client.seen_at > self._settings.remember_callers or ends_at is not None:
-                client.caller = await operation.caller_by_digest(self._deps, client.digest)
+                client.caller = await operation.caller_by_digest(self._deps, client.caller, client.digest)
                 client.seen_at = now
         except Fault as fault:
             raise operation.refusal_from_fault(fault) from fault

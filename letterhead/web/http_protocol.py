@@ -91,6 +91,10 @@ class EnvelopeProtocol(HttpToolsProtocol):
         # RFC 9112 3.2: exactly one Host in 1.1; llhttp would also let 0.9 and 2.0 through.
         if version not in ("1.0", "1.1") or hosts > 1 or (version == "1.1" and not hosts):
             raise ValueError(MALFORMED.kind)
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        # RFC 9112 6.1: 1.0 has none; of several, a proxy in front may have taken another for the last.
+        if codings and (version == "1.0" or b",".join(codings).strip().lower() != b"chunked"):
+            raise ValueError(MALFORMED.kind)
         super().on_headers_complete()
         self.in_head, self.head_bytes = False, 0
         self.responses += 1

@@ -51,14 +51,14 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
 
 
 def webhook(shown: RevealedWebhook, now: datetime, *, secret: bool) -> schemas_events.WebhookOut:
-    """Serialize a webhook; its secret is masked unless `secret` is true."""
+    """Serialize a webhook; its secret is masked unless `secret` is true and it could be opened."""
     each = shown.webhook
     old = each.old_secret_until
     return schemas_events.WebhookOut(
         id=each.id,
         webhook=each.url,
         events=each.events,  # type: ignore[arg-type]
-        secret=shown.secret_text() if secret else MASKED,
+        secret=(shown.secret_text() if secret else None) or MASKED,
         created_at=truncate_to_milliseconds(each.created_at),
         old_secret_ends_at=truncate_to_milliseconds(old) if old is not None and old > now else UNSET,
         disabled_at=given(each.disabled_at),

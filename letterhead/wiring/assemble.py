@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.https_fetch import HttpsFetcher
@@ -25,12 +27,13 @@ from letterhead.config import (
     SmtpServer,
     SqliteFile,
     StartTls,
+    is_loopback,
     system_resolvers,
 )
 from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import EgressPolicy
-from letterhead.core.secret import reveal
+from letterhead.core.secret import Secret, reveal
 from letterhead.ports.deps import Deps, OperationSettings, RetentionPeriods
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.outbound import Outbound
@@ -116,7 +119,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             rules_version=rules_version(),
             notifications=notifications,
             publisher=overrides.publisher or publisher(settings),
-            proofs=overrides.proving or _new_proof_setup(settings, now),
+            proofs=overrides.proving or proof_setup(settings, now),
         )
 
 
@@ -182,7 +185,7 @@ def mailer(settings: Settings, now: Callable[[], datetime] = _now) -> Mailer | N
     return None if server is None or sender is None else _new_mailer(settings, server, sender, now)
 
 
-def _new_proof_setup(settings: Settings, now: Callable[[], datetime]) -> ProofSetup | None:
+def proof_setup(settings: Settings, now: Callable[[], datetime]) -> ProofSetup | None:
     """Return how proofs are sent, and read where PROOF_IMAP_URL is set; None without PROOF_MAILBOX."""
     server, mailbox = settings.proof_smtp_url or settings.smtp_url, settings.proof_mailbox
     imap = settings.proof_imap_url
@@ -193,10 +196,26 @@ def _new_proof_setup(settings: Settings, now: Callable[[], datetime]) -> ProofSe
         from letterhead.adapters.imap import ImapMailbox  # only for those who use it
 
         reader = ImapMailbox(imap.host, imap.port, imap.user, imap.password)
-    return ProofSetup(to=mailbox.address, mailer=_new_mailer(settings, server, mailbox, now), mailbox=reader)
+
+    def relay_mailer(user: str, password: Secret) -> Mailer:
+        return _new_mailer(settings, replace(server, user=user, password=password), mailbox, now, is_own_relay=True)
+
+    return ProofSetup(
+        to=mailbox.address,
+        mailer=_new_mailer(settings, server, mailbox, now),
+        mailbox=reader,
+        relay_mailer=relay_mailer if server.is_own_relay else None,
+    )
 
 
-def _new_mailer(settings: Settings, server: SmtpServer, sender: SenderAddress, now: Callable[[], datetime]) -> Mailer:
+def _new_mailer(
+    settings: Settings,
+    server: SmtpServer,
+    sender: SenderAddress,
+    now: Callable[[], datetime],
+    *,
+    is_own_relay: bool = False,
+) -> Mailer:
     from letterhead.adapters.smtp import MailServer, SmtpMailer  # only for those who use it
 
     return SmtpMailer(
@@ -204,7 +223,8 @@ def _new_mailer(settings: Settings, server: SmtpServer, sender: SenderAddress, n
             host=server.host,
             port=server.port,
             implicit_tls=server.implicit_tls,
-            starttls=settings.smtp_starttls is StartTls.REQUIRED,
+            # Our own relay takes passwords in clear on this machine alone, where it need have no certificate.
+            starttls=settings.smtp_starttls is StartTls.REQUIRED and not (is_own_relay and is_loopback(server.host)),
             sender=sender.address,
             sender_name=sender.name,
             user=server.user,

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from letterhead.adapters import mail_queue
+from letterhead.adapters.certificate import Certificate, read_certificate
 from letterhead.adapters.dkim_signer import DkimSigner
-from letterhead.adapters.smart_host import SmartHostAddress, SmtpSmartHost
+from letterhead.adapters.smart_host import SECONDS, SmartHostAddress, SmtpSmartHost
 from letterhead.config import Settings, StartTls
+from letterhead.core.relay.queue import QueuedMessage
 from letterhead.errors import Fault, Kind
-from letterhead.ports.relay import RelayDeps
+from letterhead.ports.relay import RelayDeps, RelayResult
 
 
 @asynccontextmanager
@@ -23,25 +25,8 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
 
     Fault `config-invalid` where no smart host is set, or the queue can't be opened.
     """
-    server = settings.relay_smarthost
-    if server is None:
-        raise Fault(
-            Kind.CONFIG_INVALID,
-            "LETTERHEAD_RELAY_SMARTHOST is not set, and the relay would not know where to hand mail to.",
-            "Write LETTERHEAD_RELAY_SMARTHOST=smtp://user:password@smtp.example.com:587",
-        )
     host = settings.relay_host or socket.getfqdn()
-    smart_host = SmtpSmartHost(
-        SmartHostAddress(
-            host=server.host,
-            port=server.port,
-            implicit_tls=server.implicit_tls,
-            starttls=settings.relay_smarthost_starttls is StartTls.REQUIRED,
-            helo=host,
-            user=server.user,
-            password=server.password,
-        )
-    )
+    smart_host = new_smart_host(settings, host)
     with mail_queue.open_queue(settings.relay_queue) as queue:
         try:
             yield RelayDeps(
@@ -55,6 +40,49 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
             )
         finally:
             await smart_host.close()
+
+
+def new_smart_host(settings: Settings, host: str, seconds: float = SECONDS) -> SmtpSmartHost:
+    """Return the client of the smart host, which names itself `host`; Fault `config-invalid` where none is set."""
+    server = settings.relay_smarthost
+    if server is None:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            "LETTERHEAD_RELAY_SMARTHOST is not set, and the relay would not know where to hand mail to.",
+            "Write LETTERHEAD_RELAY_SMARTHOST=smtp://user:password@smtp.example.com:587",
+        )
+    return SmtpSmartHost(
+        SmartHostAddress(
+            host=server.host,
+            port=server.port,
+            implicit_tls=server.implicit_tls,
+            starttls=settings.relay_smarthost_starttls is StartTls.REQUIRED,
+            helo=host,
+            user=server.user,
+            password=server.password,
+            seconds=seconds,
+        )
+    )
+
+
+async def try_smart_host(settings: Settings, seconds: float) -> RelayResult:
+    """Connect to the smart host and sign in, each step within so many seconds, and send nothing."""
+    return await new_smart_host(settings, settings.relay_host or socket.getfqdn(), seconds).try_connection()
+
+
+def read_oldest(settings: Settings) -> tuple[int, QueuedMessage | None]:
+    """Return how many messages the relay's queue has, and the oldest; Fault `config-invalid` where it can't be read."""
+    return mail_queue.read_oldest(settings.relay_queue)
+
+
+def describe_certificate(settings: Settings) -> Certificate | None:
+    """Load the relay's certificate as a start would, and return what is in it; None where none is set.
+
+    Fault `config-invalid` where it does not load.
+    """
+    if certificate(settings) is None or settings.relay_certificate is None:
+        return None
+    return read_certificate(settings.relay_certificate)
 
 
 def tenant_field(installation: str, account_id: str) -> str:

@@ -30,6 +30,15 @@ def test_strangers_cannot_move_the_terminal() -> None:
     assert r"\x1b[2J" in shown
 
 
+def test_since_when_a_finding_is_there() -> None:
+    """Of a finding that several checks have found, the command says since when it is there."""
+    said = {"severity": "blocking", "code": "zone.dnssec-bogus", "title": "Wrong", "host": "acme.dev", "detail": "So."}
+    long_ago = report({"sender": "acme.dev", "findings": [said | {"fix": "Sign.", "since": "2020-01-01T00:00:00Z"}]})
+    assert "|  since: " in long_ago.plain
+    assert " d ago" in long_ago.plain
+    assert "since" not in report({"sender": "acme.dev", "findings": [said | {"fix": "Sign."}]}).plain
+
+
 def test_wide_characters_stay_in_column() -> None:
     """Characters two cells wide are counted as two."""
     lines = columns(("A", "B"), [("中文", "x"), ("a", "y")]).plain.split("\n")

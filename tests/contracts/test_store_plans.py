@@ -22,6 +22,7 @@ HOT: dict[str, dict[str, Any]] = {
     "claim_due": {"now": 100, "until": 200, "owner": "me", "limit": 10},
     "misdated_domains": {"now": 100, "future": 100000, "distant": 200000, "stale": 300, "limit": 10},
     "recall_domains": {"domain_ids": '["d7", "d8"]', "now": 100},
+    "recall_deliveries": {"now": 100, "distant": 200000, "stale": 300},
     "recall_checks": {"domain_ids": '["d7", "d8"]', "future": 100000},
     "release_domains": {"owner": "me", "now": 100},
     "claim_reminders": {"now": 100, "until": 200, "owner": "me", "limit": 10},

@@ -19,7 +19,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.web.openapi import describe
 from letterhead.web.routes import ENDPOINTS
 from tests.faults.conftest import Figures
-from tests.rigs.proving import given_to
+from tests.rigs.proving import add_proven, given_to, provider_at_once, zone_of
 from tests.web.conftest import Installation, running
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -94,7 +94,9 @@ class Stranger:
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
     """Runs an installation that nobody is too fast for."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    async with running(tmp_path, rate=1e6, burst=10**6, failure_rate=1e6, failure_burst=10**6) as installation:
+    rates: dict[str, Any] = {"rate": 1e6, "burst": 10**6, "failure_rate": 1e6, "failure_burst": 10**6}
+    zone = zone_of(SENDER, "canary1")
+    async with running(tmp_path, zone, provider=provider_at_once(), **rates) as installation:
         yield installation
     structlog.reset_defaults()
 
@@ -106,7 +108,7 @@ async def stranger(house: Installation) -> Stranger:
     other = Stranger(key, house.accounts["canary-account"])
     async with house.client(key) as client:
         hook = await client.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["domain.created"]})
-        await client.post("/domains", json={"sender": SENDER, "selector": "canary1", "mailFrom": "canary"})
+        await add_proven(client, house.deps, other.account, SENDER, mailFrom="canary", selector="canary1")
         await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
         await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")

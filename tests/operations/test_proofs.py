@@ -24,6 +24,7 @@ from letterhead.ports.mail import ProofSetup
 from tests.operations.world import OPERATOR, Clock, World
 from tests.rigs import imap, smtp
 from tests.rigs.dns_lab import DnsLab
+from tests.rigs.proving import prove
 from tests.rigs.signing import message, signed, txt_of, verifies
 from tests.rigs.smtp import certificate
 
@@ -53,6 +54,12 @@ async def settled(lab: DnsLab, world: World, zone: str, policy: str = "v=DMARC1;
         lab.publish(f"_dmarc.{zone}", "TXT", quoted(policy))
     lab.flush()
     return domain, signed(message(zone), zone, domain.selector, await key_of(world, domain))
+
+
+async def proven(lab: DnsLab, world: World, zone: str) -> None:
+    """Adds a domain with all of its records, and has it checked, so that mail may be sent from it."""
+    await settled(lab, world, zone)
+    await prove(world.deps, world.account.id, zone)
 
 
 async def judged(world: World, zone: str, octets: bytes, **given: str) -> AuthenticatedMessage:
@@ -237,7 +244,7 @@ async def path(world: World, tmp_path: Path, clock: Clock) -> AsyncIterator[Deli
 
 async def test_a_proof_is_sent_found_and_judged(lab: DnsLab, zone: str, world: World, path: Delivery) -> None:
     """Sent from the domain to the operator's mailbox; waiting until it is there; then judged as it came."""
-    await settled(lab, world, zone)
+    await proven(lab, world, zone)
     lab.publish(f"lh.{zone}", "TXT", quoted("v=spf1 ip4:9.9.9.9 -all"))
     lab.flush()
     world = path.world
@@ -256,11 +263,11 @@ async def test_a_proof_is_sent_found_and_judged(lab: DnsLab, zone: str, world: W
     assert dkim.verify(path.mail.held[0], dnsfunc=txt_of(lab))
 
 
-async def test_ids_are_of_one_claim_alone(zone: str, path: Delivery, clock: Clock) -> None:
+async def test_ids_are_of_one_claim_alone(lab: DnsLab, zone: str, path: Delivery, clock: Clock) -> None:
     """Another domain's id, or a made-up one, finds nothing; the same Idempotency-Key names the same message."""
     world = path.world
-    await world.add(zone)
-    await world.add(f"other.{zone}")
+    await proven(lab, world, zone)
+    await proven(lab, world, f"other.{zone}")
     first = await proofs.send(world.deps, world.account.id, zone, OPERATOR, "key-1")
     assert path.mail.asked == []
     for wrong in (first.id[:-1] + "x", first.id[::-1], "", "proof", first.id + "0", "é" * 45):
@@ -276,11 +283,11 @@ async def test_ids_are_of_one_claim_alone(zone: str, path: Delivery, clock: Cloc
     assert (await proofs.send(world.deps, world.account.id, zone, OPERATOR, "key-2")).id != first.id
 
 
-async def test_one_is_sent_in_twenty_seconds(zone: str, path: Delivery, clock: Clock) -> None:
+async def test_one_is_sent_in_twenty_seconds(lab: DnsLab, zone: str, path: Delivery, clock: Clock) -> None:
     """For each domain, whichever process is asked: 429, with the time to wait."""
     world = path.world
-    await world.add(zone)
-    await world.add(f"other.{zone}")
+    await proven(lab, world, zone)
+    await proven(lab, world, f"other.{zone}")
     await proofs.send(world.deps, world.account.id, zone, OPERATOR)
     with pytest.raises(Fault) as caught:
         await proofs.send(world.deps, world.account.id, zone, OPERATOR)
@@ -291,10 +298,10 @@ async def test_one_is_sent_in_twenty_seconds(zone: str, path: Delivery, clock: C
     assert len(path.server.taken) == 3
 
 
-async def test_a_refusal_is_told(zone: str, path: Delivery) -> None:
+async def test_a_refusal_is_told(lab: DnsLab, zone: str, path: Delivery) -> None:
     """What the operator's server says against it is told, with its code."""
     world = path.world
-    await world.add(zone)
+    await proven(lab, world, zone)
     path.server.mood = smtp.Mood.REFUSES
     with pytest.raises(Fault) as caught:
         await proofs.send(world.deps, world.account.id, zone, OPERATOR)
@@ -310,3 +317,15 @@ async def test_without_a_mailbox_nothing_is_sent(zone: str, world: World) -> Non
         await proofs.send(world.deps, world.account.id, zone, OPERATOR)
     assert caught.value.kind is Kind.BODY_INVALID
     assert "raw" in (caught.value.fix or "")
+
+
+async def test_nothing_is_sent_from_a_domain_that_is_not_proven(lab: DnsLab, zone: str, path: Delivery) -> None:
+    """Neither before its records are found nor after its claim is only one of several; the fix says what to do."""
+    world = path.world
+    await world.add(zone)
+    with pytest.raises(Fault) as caught:
+        await proofs.send(world.deps, world.account.id, zone, OPERATOR)
+    assert caught.value.kind is Kind.CONFLICT
+    assert "not proven" in caught.value.detail
+    assert "wait until its status is SUCCESS" in (caught.value.fix or "")
+    assert path.server.taken == []

@@ -67,6 +67,21 @@ async def test_wrong_signatures_are_raised_and_cleared(ours: World, clock: Clock
     assert (await ours.domain(SENDER)).raised == ()
 
 
+async def test_what_resolvers_alone_reject(ours: World, clock: Clock, dns: WrittenDns) -> None:
+    """Where resolvers reject the DKIM record alone, a check of the domain's own servers does not make it look good."""
+    record = await ours.dkim(SENDER)
+    dns.rejected.add(record.host)
+    await live(ours, clock, timedelta(hours=7))
+    assert await told(ours) == [("finding.raised", "zone.dnssec-bogus")]
+    for _ in range(9):
+        clock.turn(minutes=20)
+        await ours.look(SENDER, thorough=True)
+    assert await told(ours) == [("finding.raised", "zone.dnssec-bogus")]
+    dns.rejected.clear()
+    await live(ours, clock, timedelta(hours=3))
+    assert await told(ours) == [("finding.raised", "zone.dnssec-bogus"), ("finding.cleared", "zone.dnssec-bogus")]
+
+
 async def test_silence_neither_raises_nor_clears(ours: World, clock: Clock, dns: WrittenDns) -> None:
     """No answer is not a fault of the zone, and does not show that one is over."""
     dns.silent = True

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from letterhead import config
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.accounts.accounts import Account
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered, Why
+from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered, View, Why
 from letterhead.core.dns.records import zone_line
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.plan.plan import PlannedRecord
@@ -50,6 +52,7 @@ class WrittenDns:
         self.records: dict[tuple[str, str], str] = {}
         self.silent = False
         self.why = Why.TIMEOUT  # of the silence
+        self.rejected: set[str] = set()  # names whose signatures resolvers reject
 
     def publish(self, *planned: PlannedRecord) -> None:
         """Publishes planned records as they should be."""
@@ -75,7 +78,15 @@ class WrittenDns:
             "ns1 3600 A 192.0.2.1",
             "ns2 3600 A 192.0.2.2",
         ]
-        return await ZoneFileResolver("\n".join([*head, *self.records.values()])).ask(questions, allowance)
+        replies = await ZoneFileResolver("\n".join([*head, *self.records.values()])).ask(questions, allowance)
+        bogus = Unanswered(why=Why.BOGUS)
+        return {
+            question: tuple(replace(each, answer=bogus) for each in given) if self._is_rejected(question) else given
+            for question, given in replies.items()
+        }
+
+    def _is_rejected(self, question: Question) -> bool:
+        return question.name in self.rejected and question.view in (View.RECURSIVE, View.ONE_RESOLVER)
 
     def _silence(self, question: Question) -> Reply:
         return Reply(

@@ -1,7 +1,9 @@
 """Gives the web tests a whole installation: a real server on a real socket, a real SQLite store, zone text for DNS."""
 
 import asyncio
+import contextlib
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -66,6 +68,7 @@ async def running(
     notices: ProviderNotifications | None = None,
     environment: Mapping[str, str] | None = None,
     server: ServerSettings | None = None,
+    public_url: str | None = None,
     resolver: Resolver | None = None,
     provider: SimulatedProvider | None = None,
     **web: Any,
@@ -78,10 +81,20 @@ async def running(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with opened(folder, stand, limits, ALLOW_SPECIAL_USE="false", **(environment or {})) as world:
             token = Secret(OPERATOR_TOKEN.encode())
-            settings = WebSettings(public_url=url, operator_token=token, **(FAST | web))
+            settings = WebSettings(public_url=public_url or url, operator_token=token, **(FAST | web))
             app = create_app(world.deps, settings)
             async with served(app, listener, server):
                 yield Installation(world, provider, url)
+
+
+def damage(folder: Path, table: str, column: str, value: str) -> None:
+    """Alters the sealed octets of one row, as a bad disk does."""
+    with contextlib.closing(sqlite3.connect(folder / "letterhead.db", isolation_level=None)) as connection:
+        changed = connection.execute(
+            f"UPDATE {table} SET sealed = substr(sealed, 1, length(sealed) - 1) WHERE {column} = ?",
+            (value,),
+        )
+        assert changed.rowcount == 1
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
 """Holds the endpoints of sender domains to the contract."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import msgspec
+import structlog
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.ports.store.domains import DomainUpdate
-from tests.web.conftest import Installation
+from tests.web.conftest import Installation, damage
 
 LISTED = {"sender", "status", "lastSync", "createdAt", "selector", "verificationRecords", "mailFromDomainStatus"}
 
@@ -194,3 +196,18 @@ async def test_foreign_and_unknown_names_are_alike(house: Installation, acme: ht
             assert "canary" not in told
             assert house.accounts["zeta"] not in told
         assert len((await zeta.get("/domains")).json()) == 1
+
+
+async def test_one_private_key_that_does_not_open(
+    tmp_path: Path, house: Installation, acme: httpx2.AsyncClient
+) -> None:
+    """That domain is listed without its key, and logged; all others are listed with theirs."""
+    for sender in ("acme.dev", "other.dev"):
+        await acme.post("/domains", json={"sender": sender})
+    damaged = await house.world.domain("acme.dev")
+    damage(tmp_path, "domain_keys", "domain_id", damaged.id)
+    with structlog.testing.capture_logs() as lines:
+        listed = (await acme.get("/domains")).json()
+    assert ["privateDKIMKey" in each for each in listed] == [False, True]
+    assert [line["domain"] for line in lines if line["event"] == "private-key.unreadable"] == ["acme.dev"]
+    assert "privateDKIMKey" not in (await acme.get("/domains/acme.dev")).json()

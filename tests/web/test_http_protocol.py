@@ -12,6 +12,7 @@ from letterhead.web.server import ServerSettings
 from tests.web.conftest import Installation, running
 
 GOOD = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST /sign-in HTTP/%s\r\nHost: a\r\nTransfer-Encoding: %s\r\n\r\n0\r\n\r\n"
 RUNNING = b'{"message":"Letterhead is running."}'
 
 
@@ -52,6 +53,10 @@ def code(answer: bytes) -> str:
         (b"GET /status HTTP/1.1\r\n\r\n", 400, "request-malformed"),
         (b"GET /status HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "request-malformed"),
         (b"GET /status HTTP/2.0\r\nHost: a\r\n\r\n", 400, "request-malformed"),
+        (CHUNKED % (b"1.0", b"chunked"), 400, "request-malformed"),
+        (CHUNKED % (b"1.1", b"identity, chunked"), 400, "request-malformed"),
+        (CHUNKED % (b"1.1", b"gzip, chunked"), 400, "request-malformed"),
+        (CHUNKED % (b"1.1", b"chunked\r\nTransfer-Encoding: chunked"), 400, "request-malformed"),
         (b"GET /status HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 64 + b"\r\n", 431, "headers-too-large"),
         (b"GET /status HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17_000 + b"\r\n\r\n", 431, "headers-too-large"),
         (b"GET /status HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 17_000, 431, "headers-too-large"),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 import structlog
 
 from letterhead.core.accounts.accounts import Scope
@@ -132,13 +133,81 @@ async def test_failed_sign_ins_are_slowed_down(tmp_path: Path) -> None:
 
 async def test_next_leads_nowhere_else(house: Installation) -> None:
     """After signing in nobody is led to another site."""
-    for address in ("https://evil.example", "//evil.example", "/dashboard//evil", "/dashboard\\evil", "/operator"):
+    for address in (
+        "https://evil.example", "//evil.example", "/dashboard//evil", "/dashboard\\evil", "/operator", "/dashboardx",
+        "/dashboard/../operator", "/dashboard/./x", "/dashboard/..", "/dashboard?a=b", "/dashboard#a",
+    ):  # fmt: skip
         async with house.client() as browser:
             form = await browser.get("/sign-in")
             answer = await browser.post(
                 "/sign-in", params={"next": address}, data={"csrf": csrf(form), "key": house.keys["acme"]}
             )
             assert answer.headers["location"] == "/dashboard", address
+
+
+@pytest.mark.parametrize(
+    ("wanted", "location"),
+    [
+        ("/dashboard/domains/b\u00fccher.example", "/dashboard/domains/b%C3%BCcher.example"),
+        ("/dashboard/\u4e2d \u2028\U0001f600", "/dashboard/%E4%B8%AD%20%E2%80%A8%F0%9F%98%80"),
+        ("/dashboard/a%2e%2e/\r\nX: y", "/dashboard/a%252e%252e/%0D%0AX:%20y"),
+        ("/dashboard/\x00\x7f<'\">", "/dashboard/%00%7F%3C'%22%3E"),
+    ],
+)
+async def test_next_may_be_any_text(house: Installation, wanted: str, location: str) -> None:
+    """The page that somebody wanted is found again after signing in, whatever signs are in its path."""
+    async with house.client() as browser:
+        form = await browser.get("/sign-in")
+        answer = await browser.post(
+            "/sign-in", params={"next": wanted}, data={"csrf": csrf(form), "key": house.keys["acme"]}
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, location)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "session", "path"),
+    [
+        ("https://mail.example", "__Host-letterhead-session", "/"),
+        ("https://mail.example/lh", "__Secure-letterhead-session", "/lh"),
+        ("http://127.0.0.1:8025", "letterhead-session", "/"),
+    ],
+)
+async def test_a_sibling_host_sets_no_session(tmp_path: Path, public_url: str, session: str, path: str) -> None:
+    """Over https the names of the cookies have the prefix that browsers take from this host alone."""
+    async with running(tmp_path, public_url=public_url) as house, house.client() as browser:
+        form = await browser.get("/sign-in")
+        seed = form.headers["set-cookie"].split(";")[0]
+        assert seed.startswith(session.replace("session", "form="))
+        body = {"csrf": csrf(form), "key": house.keys["acme"]}
+        signed_in = await browser.post("/sign-in", data=body, headers={"Cookie": seed})
+        name, _, rest = signed_in.headers["set-cookie"].partition("=")
+        value, *attributes = rest.split("; ")
+        assert (name, f"Path={path}" in attributes) == (session, True)
+        assert ("Secure" in attributes) == public_url.startswith("https")
+        assert not [each for each in attributes if each.startswith("Domain")]
+        home = await browser.get("/dashboard", headers={"Cookie": f"{session}={value}"})
+        assert home.status_code == 200
+        if session != "letterhead-session":
+            other = await browser.get("/dashboard", headers={"Cookie": f"letterhead-session={value}"})
+            assert other.status_code == 303
+
+
+async def test_a_stream_ends_with_its_session(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """The page of a domain hears nothing more once the key that opened its session is revoked."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    made = (await acme.post("/keys", json={"keyType": "secret", "name": "soon gone", "scope": "read"})).json()
+    async with house.client() as browser:
+        await sign_in(browser, made["key"])
+        async with browser.stream("GET", "/dashboard/domains/acme.dev/news") as news:
+            lines = news.aiter_lines()
+            while not (await asyncio.wait_for(anext(lines), CEILING)).startswith("data"):
+                pass
+            await acme.delete(f"/keys/{made['id']}")
+            began = asyncio.get_running_loop().time()
+            rest = [line async for line in lines if line]
+        assert rest[-2:] == ["event: over", "data: over"]
+        assert is_within(asyncio.get_running_loop().time() - began, 3)
 
 
 async def test_pages_are_dressed(house: Installation, acme: httpx2.AsyncClient) -> None:

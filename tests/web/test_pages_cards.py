@@ -7,15 +7,24 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
+from letterhead.core.domain.domain import Event, EventKind, RecordChange
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 from letterhead.core.zone.caching import NEGATIVE
 from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
+from tests.web.test_pages import sign_in
 
 
-async def shown(house: Installation, acme: httpx2.AsyncClient, verdict: Verdict, code: str, severity: Severity) -> str:
+async def shown(
+    house: Installation,
+    acme: httpx2.AsyncClient,
+    verdict: Verdict,
+    code: str,
+    severity: Severity,
+    since: datetime | None = None,
+) -> str:
     """Opens the set-up page of a domain whose key stands like this, with one finding on it."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     view = await house.world.view("acme.dev")
@@ -23,7 +32,7 @@ async def shown(house: Installation, acme: httpx2.AsyncClient, verdict: Verdict,
     assert record is not None
     said = Finding(
         code=code, severity=severity, record=record.id, host=record.host, title="A title of its own",
-        detail="So it is.", fix="Nothing to change: wait",
+        detail="So it is.", fix="Nothing to change: wait", since=since,
     )  # fmt: skip
     standing = RecordResult(record=record, verdict=verdict, agreed=True)
     done = replace(checkup(datetime.now(UTC)), results=(standing,), findings=(said,))
@@ -58,3 +67,28 @@ async def test_what_caches_remember_is_a_line(house: Installation, acme: httpx2.
     assert line is not None
     assert line[1].strip() == "Nothing to change: wait."
     assert "A title of its own" not in card
+
+
+async def test_since_when_is_said(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """Of a finding that several checks have found, the card says since when it is there, and so does the API."""
+    since = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    card = await shown(house, acme, Verdict.ABSENT, "dkim.removed", Severity.BLOCKING, since)
+    assert re.search(r"So it is\..*since.*2026-11-20", card, re.DOTALL)
+    (finding,) = (await acme.get("/domains/acme.dev")).json()["findings"]
+    assert finding["since"] == "2026-11-20T08:30:00Z"
+
+
+async def test_an_event_about_a_finding_names_its_code(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """It has the code, and no change of a record: the ids of records are a closed list."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    domain, code = await house.world.domain("acme.dev"), "zone.dnssec-bogus"
+    change = RecordChange(record=code, was="absent", now="present")
+    raised = Event(kind=EventKind.FINDING_RAISED, at=datetime.now(UTC), detail="They are wrong.", change=change)
+    assert await house.deps.store.save(DomainUpdate(domain=domain, events=(raised,)))
+    told = (await acme.get("/events")).json()[-1]
+    assert (told["kind"], told["finding"], "change" in told) == ("finding.raised", code, False)
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = (await browser.get("/dashboard/domains/acme.dev")).text
+    assert "A blocking finding stays" in page
+    assert "They are wrong." in page

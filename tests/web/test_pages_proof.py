@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from letterhead.core.accounts.accounts import Scope
-from tests.rigs.proving import given_to
+from tests.rigs.proving import given_to, prove, provider_at_once
+from tests.rigs.signing import OWN
 from tests.web.conftest import running
 from tests.web.test_pages import csrf, sign_in
 from tests.web.test_proofs import SIGNED, ZONES
@@ -47,11 +48,13 @@ async def test_a_message_is_judged_at_the_page(tmp_path: Path) -> None:
 
 async def test_a_message_is_sent_from_the_page(tmp_path: Path) -> None:
     """One button sends it; the page says where it went, and shows the verdict once it has arrived."""
-    async with running(tmp_path, ZONES) as house, house.client() as browser:
+    async with running(tmp_path, ZONES, provider=provider_at_once()) as house, house.client() as browser:
         box = given_to(house.deps)
         async with house.client(house.keys["acme"]) as acme:
-            await acme.post("/domains", json={"sender": "acme.dev"})
+            await acme.post("/domains", json={"sender": "acme.dev", "selector": "lh1", "privateKey": OWN.pem.decode()})
         await sign_in(browser, house.keys["acme"])
+        assert "Send a message" not in (await browser.get(PAGE)).text
+        await prove(house.deps, house.accounts["acme"], "acme.dev")
         form = {"csrf": csrf(await browser.get(PAGE))}
         sent = await browser.post(f"{PAGE}/send", data=form)
         place = sent.headers["location"]

@@ -9,18 +9,11 @@ import pytest
 from letterhead.core.accounts.accounts import Scope
 from letterhead.operations.proofs import SEND_EVERY
 from tests.core.test_hostile_messages import HOSTILE
-from tests.rigs.proving import given_to
+from tests.rigs.proving import add_proven, given_to, provider_at_once, zone_of
 from tests.rigs.signing import OWN, message, sealed
 from tests.web.conftest import running
 
-ZONES = f"""$ORIGIN acme.dev.
-@ 3600 SOA ns1 dns 1 7200 3600 1209600 7200
-@ NS ns1
-ns1 A 192.0.2.1
-lh1._domainkey TXT {" ".join(f'"{OWN.record[at : at + 200]}"' for at in range(0, len(OWN.record), 200))}
-@ TXT "v=spf1 ip4:203.0.113.0/24 -all"
-_dmarc TXT "v=DMARC1; p=reject"
-"""
+ZONES = zone_of("acme.dev") + '@ TXT "v=spf1 ip4:203.0.113.0/24 -all"\n_dmarc TXT "v=DMARC1; p=reject"\n'
 SIGNED = sealed(message("acme.dev"), OWN, "acme.dev", "lh1")
 ENVELOPE = {"clientIp": "203.0.113.9", "mailFrom": "bounce@acme.dev", "helo": "mta.acme.dev"}
 PATH = "/domains/acme.dev/proof"
@@ -122,9 +115,12 @@ async def test_a_hostile_message_is_answered(tmp_path: Path, name: str) -> None:
 
 async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
     """Sent, then waiting, then judged; a look stands for 5 s, and the same Idempotency-Key sends nothing again."""
-    async with running(tmp_path, ZONES) as house, house.client(house.keys["acme"]) as client:
+    async with (
+        running(tmp_path, ZONES, provider=provider_at_once()) as house,
+        house.client(house.keys["acme"]) as client,
+    ):
         box = given_to(house.deps)
-        await client.post("/domains", json={"sender": "acme.dev"})
+        await add_proven(client, house.deps, house.accounts["acme"], "acme.dev")
         key = {"Idempotency-Key": "once"}
         sent = (await client.post(PATH, headers=key)).json()
         assert (sent["status"], sent["to"], sent["messageId"]) == (
@@ -145,9 +141,12 @@ async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
         box.arrived[sent["id"]] = b"Return-Path: <bounce@acme.dev>\r\n" + SIGNED
         assert (await client.get(f"{PATH}/{sent['id']}")).json() == waiting
         assert box.looks == 1
-    async with running(tmp_path / "again", ZONES) as house, house.client(house.keys["acme"]) as client:
+    async with (
+        running(tmp_path / "again", ZONES, provider=provider_at_once()) as house,
+        house.client(house.keys["acme"]) as client,
+    ):
         box = given_to(house.deps)
-        await client.post("/domains", json={"sender": "acme.dev"})
+        await add_proven(client, house.deps, house.accounts["acme"], "acme.dev")
         sent = (await client.post(PATH)).json()
         box.arrived[sent["id"]] = b"Return-Path: <bounce@acme.dev>\r\n" + SIGNED
         found = (await client.get(f"{PATH}/{sent['id']}")).json()
@@ -158,11 +157,28 @@ async def test_a_proof_is_sent_and_waited_for(tmp_path: Path) -> None:
 
 async def test_a_mailbox_that_can_not_be_read(tmp_path: Path) -> None:
     """Without IMAP it is said where the message lies and how its source comes back."""
-    async with running(tmp_path, ZONES) as house, house.client(house.keys["acme"]) as client:
+    async with (
+        running(tmp_path, ZONES, provider=provider_at_once()) as house,
+        house.client(house.keys["acme"]) as client,
+    ):
         given_to(house.deps, readable=False)
-        await client.post("/domains", json={"sender": "acme.dev"})
+        await add_proven(client, house.deps, house.accounts["acme"], "acme.dev")
         sent = (await client.post(PATH)).json()
         assert sent["status"] == "sent"
         assert "raw" in sent["next"]
         looked = (await client.get(f"{PATH}/{sent['id']}")).json()
         assert (looked["status"], looked["next"]) == ("sent", sent["next"])
+
+
+async def test_nothing_is_sent_from_a_name_that_is_not_proven(tmp_path: Path) -> None:
+    """Whoever only claims a name is told what to do; a message of theirs is judged all the same."""
+    async with running(tmp_path, ZONES) as house, house.client(house.keys["acme"]) as client:
+        box = given_to(house.deps)
+        await client.post("/domains", json={"sender": "acme.dev"})
+        answer = await client.post(PATH)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (409, "conflict")
+        assert "not proven" in error["message"]
+        assert "Publish its records" in error["fix"]
+        assert box.letters == []
+        assert (await client.post(PATH, json={"raw": SIGNED.decode()})).status_code == 200

@@ -9,6 +9,7 @@ from typing import get_args
 import httpx2
 import msgspec
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
@@ -16,7 +17,8 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import EventKind
 from letterhead.operations import checks, deliveries
 from letterhead.web.schemas_events import EventName
-from tests.web.conftest import Installation, running
+from letterhead.web.serialize_events import MASKED
+from tests.web.conftest import Installation, damage, running
 
 EMPTY_ZONE = """$ORIGIN acme.dev.
 @ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 600
@@ -167,3 +169,16 @@ async def test_an_event_shows_what_was_seen(house: Installation, acme: httpx2.As
 def test_names_are_those_of_the_core() -> None:
     """The document lists every kind of event, and no other."""
     assert set(get_args(EventName)) == {kind.value for kind in EventKind}
+
+
+async def test_one_secret_that_does_not_open(tmp_path: Path, acme: httpx2.AsyncClient) -> None:
+    """It is masked and logged, the others are shown, and a new secret mends it."""
+    first, second = [(await acme.post("/webhooks", json=NEW)).json() for _ in range(2)]
+    damage(tmp_path, "webhooks", "id", first["id"])
+    with structlog.testing.capture_logs() as lines:
+        listed = (await acme.get("/webhooks")).json()["endpoints"]
+    assert [each["secret"] for each in listed] == [MASKED, second["secret"]]
+    assert [line["webhook"] for line in lines if line["event"] == "webhook-secret.unreadable"] == [first["id"]]
+    rotated = (await acme.post(f"/webhooks/{first['id']}/rotate-secret")).json()
+    mended = (await acme.get("/webhooks")).json()["endpoints"]
+    assert [each["secret"] for each in mended] == [rotated["secret"], second["secret"]]

@@ -218,7 +218,8 @@ REJECT_BEFORE_DKIM = Diagnosis(
     meaning="Receivers are asked to reject what fails the checks. As long as the DKIM record is not right, that may be "
     "all mail that you send here.",
     detail="The record at {found} asks to reject, and the DKIM record for {sender} is not in place: {observed}",
-    fix="Publish the DKIM record before you send; until then set the policy at {found} to none{tell}",
+    fix="Publish the DKIM record before you send. The policy at {found} may stay: a weaker one would let others send "
+    "in your name",
     reference="RFC 9989 5.1.6",
 )
 NOT_READ = Diagnosis(

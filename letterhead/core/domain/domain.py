@@ -76,11 +76,14 @@ class RaisedFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A blocking finding that stays while the domain stays verified; for each code there is one.
 
     `since` is the first check of those in a row that found it. `raised_at` is when an event reported it, `absent_since`
-    the first of the conclusive checks in a row that did not find it any more.
+    the first of the conclusive checks in a row that did not find it any more. `thorough` is true where only thorough
+    checks have found it: these ask the domain's servers, and the others its resolvers, so that neither kind shows that
+    what the other kind found is gone.
     """
 
     code: str
     since: datetime
+    thorough: bool = False
     raised_at: datetime | None = None
     absent_since: datetime | None = None
 

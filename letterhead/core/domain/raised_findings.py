@@ -26,12 +26,12 @@ def is_at_rest(domain: Domain) -> bool:
 
 
 def note_findings(
-    transition: Transition, found: Sequence[Finding], now: datetime, *, is_conclusive: bool
+    transition: Transition, found: Sequence[Finding], now: datetime, *, is_conclusive: bool, thorough: bool
 ) -> Transition:
     """Note what a check found, and add the events of what it raises and clears; the state stays.
 
     `found` are the findings that follow from DNS. One that is not among them is gone only where the check is
-    conclusive: where all records were answered, and no finding hides others.
+    conclusive (all records were answered, and no finding hides others), and `thorough` as the one that found it was.
     """
     domain = transition.domain
     verified = domain.dkim.state is HealthState.VERIFIED
@@ -40,14 +40,18 @@ def note_findings(
     new = [code for code, each in blocking.items() if code not in known and _stops_mail(domain, each)]
     kept: list[RaisedFinding] = []
     events: list[Event] = []
-    for raised in (*domain.raised, *(RaisedFinding(code=code, since=now) for code in new)):
+    for raised in (*domain.raised, *(RaisedFinding(code=code, since=now, thorough=thorough) for code in new)):
         if raised.raised_at is None and not verified:
             continue  # the state tells of it, or will
         finding = blocking.get(raised.code)
-        if finding is None and not is_conclusive:
+        if finding is None and not (is_conclusive and raised.thorough is thorough):
             kept.append(raised)
             continue
-        after, event = _note_absence(raised, now) if finding is None else _note_presence(raised, finding, now)
+        after, event = (
+            _note_absence(raised, now)
+            if finding is None
+            else _note_presence(replace(raised, thorough=raised.thorough and thorough), finding, now)
+        )
         kept += [after] if after is not None else []
         events += [event] if event is not None else []
     if tuple(kept) == domain.raised:

@@ -16,6 +16,7 @@ from letterhead.core.dns.answers import Question, View
 from letterhead.core.dns.lookup import NoRecords, seen_records
 from letterhead.core.dns.records import display_texts
 from letterhead.core.findings.diagnosis import Diagnosis, Match, Severity
+from letterhead.core.plan.dns_hosts import text_for
 from letterhead.core.spf import diagnoses
 from letterhead.core.spf.corrections import (
     correct_spelling,
@@ -106,9 +107,16 @@ def find_lookalikes(subject: SpfText) -> Matches:
         if len(text) > MAX_TEXT:
             continue
         if _SENDER_ID.match(text):
-            yield diagnoses.SENDER_ID, match
+            yield diagnoses.SENDER_ID, match_sender_id(subject, match)
         elif not is_spf(text) and (_BARE.fullmatch(text) or (_VERSION_LIKE.match(text) and _POLICY.search(text))):
             yield diagnoses.BAD_VERSION, match_version(subject, text, match)
+
+
+def match_sender_id(subject: SpfText, match: Match) -> Match:
+    """Match a record for Sender ID, with the SPF record to add where there is none beside it."""
+    value = text_for(match.expected, subject.dns_host) if match.expected and not subject.spf else ""
+    instead = f", then add a TXT record there with the value {value}" if value else ""
+    return msgspec.structs.replace(match, places={**match.places, "instead": instead})
 
 
 def match_version(subject: SpfText, text: str, match: Match) -> Match:
@@ -228,7 +236,9 @@ def find_costs(subject: SpfText, tree: LookupTree) -> Matches:
         )
     duplicate = duplicate_include(tree)
     if duplicate is not None:
-        yield diagnoses.DUPLICATE_INCLUDE, subject.match_term(duplicate)
+        mended = without_terms(subject, tree.record, [duplicate])
+        match = subject.match(span=duplicate.span, mended=mended, part=display_term(duplicate))
+        yield diagnoses.DUPLICATE_INCLUDE, match
 
 
 def too_many_lookups(subject: SpfText, tree: LookupTree) -> Match:

@@ -90,7 +90,7 @@ SENDER_ID = Diagnosis(
     title="There is a record for Sender ID",
     meaning="“spf2.0” belongs to Sender ID, a relative of SPF that nobody uses any more. Receivers of today skip it.",
     detail="At {host} stands {observed}, which is not read as SPF.",
-    fix="Delete the TXT record that begins with “spf2.0” at {name} {where}{mend}",
+    fix="Delete the TXT record that begins with “spf2.0” at {name} {where}{instead}",
     reference="RFC 6686 6",
 )
 TOO_MANY_LOOKUPS = Diagnosis(
@@ -155,7 +155,7 @@ DUPLICATE_INCLUDE = Diagnosis(
     title="The SPF record names the same include twice",
     meaning="The second one changes nothing and costs lookups, of which there are only 10.",
     detail="The SPF record of {host} reaches {part} more than once.",
-    fix="Leave {part} only once in the SPF record of {name} {where}",
+    fix="Take {part} out where the SPF record of {name} names it once too often {where}{mend}",
     reference="RFC 7208 4.6.4",
 )
 PTR = Diagnosis(

@@ -7,15 +7,15 @@ from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.operations import checks, domains, overview, rotations, setup_links
+from letterhead.operations import checks, domains, overview, rotations, sessions, setup_links
 from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import new_record_list, split_at_span
-from letterhead.web.pages.responses import HOME, domain_path, page_response, redirect
+from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import outcome, zone_text
-from letterhead.web.pages.stream import stream_news
+from letterhead.web.pages.stream import StreamHooks, stream_news
 
 LONGEST_DAYS = 90
 
@@ -79,9 +79,9 @@ async def news(context: RequestContext) -> Response:
     domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
 
     async def may_continue() -> bool:
-        return True
+        return await sessions.find_session(context.deps, read_cookie(context, SESSION)) is not None
 
-    return stream_news(context, context.account_id, domain.id, may_continue)
+    return stream_news(context, context.account_id, domain.id, StreamHooks(may_continue))
 
 
 async def zone_file(context: RequestContext) -> Response:

@@ -11,8 +11,8 @@ from letterhead.operations import sessions
 from letterhead.ports.sign_in import SignIn, SignInAttempt
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.pages.responses import HOME, SESSION, page_fault, redirect, set_cookie
-from letterhead.web.pages.signing import form, is_own_page
+from letterhead.web.pages.responses import HOME, SESSION, page_fault, read_cookie, redirect, set_cookie
+from letterhead.web.pages.signing import form, page_below
 from letterhead.web.serialize import JSON
 
 ATTEMPT, MINUTES = "letterhead-openid", 10
@@ -25,15 +25,13 @@ async def redirect_to_provider(context: RequestContext) -> Response:
     # A link and no form: the policy's form-action would also hold for the redirect that follows a form.
     address = await _provider(context).address(_attempt(context, seed))
     response = Response(status_code=303, headers={"Location": address}, media_type=JSON)
-    wanted = context.parameter("next")
-    value = f"{seed}.{wanted}" if is_own_page(wanted, HOME) else f"{seed}."
-    set_cookie(context, response, ATTEMPT, value, MINUTES * 60)
+    set_cookie(context, response, ATTEMPT, f"{seed}.{context.parameter('next')}", MINUTES * 60)
     return response
 
 
 async def finish_sign_in(context: RequestContext) -> Response:
     """Open a session for the person whom the provider signed in, in the browser that began the attempt."""
-    seed, _, wanted = unquote(context.request.cookies.get(ATTEMPT, "")).partition(".")
+    seed, _, wanted = unquote(read_cookie(context, ATTEMPT)).partition(".")
     provider, attempt = _provider(context), _attempt(context, seed)
     state, code = context.parameter("state"), context.request.query_params.get("code", "")[:4000]
     try:
@@ -46,7 +44,7 @@ async def finish_sign_in(context: RequestContext) -> Response:
         await context.state.credentials.count_failure(context.request)
         response = form(context, fault)
     else:
-        response = redirect(context, wanted if is_own_page(wanted, HOME) else HOME)
+        response = redirect(context, page_below(wanted, HOME))
         set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
     set_cookie(context, response, ATTEMPT, "", 0)
     return response

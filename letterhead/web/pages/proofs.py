@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.names.domain_names import DomainName
 from letterhead.operations import domains, proofs
@@ -57,7 +58,7 @@ def _proof_response(
         unicode=DomainName(domain.sender).unicode,
         sent=found if isinstance(found, ProofSent) else None,
         proof=found.proof if isinstance(found, AuthenticatedMessage) else None,
-        may_send=context.deps.proofs is not None,
+        may_send=context.deps.proofs is not None and lifecycle.may_send(domain, context.deps.now()),
     )
 
 

@@ -10,7 +10,7 @@ from letterhead.operations import sessions
 from letterhead.web import errors, request_body
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access
-from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_response, redirect
+from letterhead.web.pages.responses import FORM, SESSION, page_fault, page_response, read_cookie, redirect
 from letterhead.web.templating.environment import Templates
 
 FIELDS = 30
@@ -36,10 +36,10 @@ class PageRenderer:
 
     async def identify(self, context: RequestContext, access: Access) -> None:  # noqa: ARG002 open pages greet too
         """Find the session of the cookie, if it is still valid."""
-        token = context.request.cookies.get(SESSION, "")
+        token = read_cookie(context, SESSION)
         session = await sessions.find_session(context.deps, token) if token else None
         if session is None:
-            context.form_seed = context.request.cookies.get(FORM, "")
+            context.form_seed = read_cookie(context, FORM)
             return
         if session.caller is None and not context.state.credentials.is_operator_session(session):
             return  # the operator's token was changed

@@ -12,6 +12,7 @@ from letterhead.web.context import RequestContext
 HTML = "text/html; charset=utf-8"
 HOME, OPERATOR_HOME = "/dashboard", "/operator"
 SESSION, FORM = "letterhead-session", "letterhead-form"  # cookies
+PATH_SAFE = "/:@!$&'()*+,;="  # RFC 3986 3.3, besides the unreserved characters
 
 
 def page_response(
@@ -37,7 +38,9 @@ def page_response(
 def redirect(context: RequestContext, path: str, **query: str) -> Response:
     """Redirect to another page by 303 (RFC 9110 15.4.4)."""
     parameters = f"?{urlencode(query)}" if query else ""
-    return Response(b"", 303, {"Location": f"{context.state.templates.root}{path}{parameters}"}, HTML)
+    # A header holds ASCII (RFC 9110 5.5); what is percent-encoded stays as it is.
+    address = quote(f"{context.state.templates.root}{path}", safe=f"{PATH_SAFE}%", errors="replace")
+    return Response(b"", 303, {"Location": f"{address}{parameters}"}, HTML)
 
 
 def page_fault(
@@ -56,9 +59,25 @@ def set_cookie(context: RequestContext, response: Response, name: str, value: st
     """
     templates = context.state.templates
     response.set_cookie(
-        name, quote(value, safe="-_"), max_age=seconds, path=templates.root or "/", secure=templates.https,
-        httponly=True, samesite="Lax",  # type: ignore[arg-type] # as RFC 6265bis 5.7.3 writes it
+        _full_name(context, name), quote(value, safe="-_"), max_age=seconds, path=templates.root or "/",
+        secure=templates.https, httponly=True, samesite="Lax",  # type: ignore[arg-type] # as RFC 6265bis 5.7.3 writes it
     )  # fmt: skip
+
+
+def read_cookie(context: RequestContext, name: str) -> str:
+    """Return the value of a cookie as it was sent; empty where there is none."""
+    return context.request.cookies.get(_full_name(context, name), "")
+
+
+def _full_name(context: RequestContext, name: str) -> str:
+    """Return a cookie's name with the prefix by which browsers refuse it from another host (RFC 6265bis 4.1.3).
+
+    `__Host-` needs https and the path `/`; below a path of PUBLIC_URL it is `__Secure-`, with http there is none.
+    """
+    templates = context.state.templates
+    if not templates.https:
+        return name
+    return f"__Secure-{name}" if templates.root else f"__Host-{name}"
 
 
 def domain_path(sender: str) -> str:

@@ -4,7 +4,6 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.dns.records import zone_line
 from letterhead.core.domain.domain import is_wholly_verified
 from letterhead.core.domain.health import HealthState
@@ -17,7 +16,7 @@ from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.cards import RecordList, new_record_list, split_at_span
 from letterhead.web.pages.responses import page_response
-from letterhead.web.pages.stream import stream_news
+from letterhead.web.pages.stream import StreamHooks, stream_news
 
 
 async def show_setup(context: RequestContext) -> Response:
@@ -84,11 +83,13 @@ async def news(context: RequestContext) -> Response:
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
 
     async def may_continue() -> bool:
-        current: SetupLink = await setup_links.find_setup_link(context.deps, context.part("token"))
-        await setup_links.note_page_open(context.deps, current)
+        await setup_links.find_setup_link(context.deps, context.part("token"))
         return True
 
-    return stream_news(context, link.id, link.domain_id, may_continue)
+    async def note_open() -> None:
+        await setup_links.note_page_open(context.deps, link)
+
+    return stream_news(context, link.id, link.domain_id, StreamHooks(may_continue, note_open))
 
 
 PAGES = (

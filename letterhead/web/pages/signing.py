@@ -1,6 +1,7 @@
 """Pages to sign in and out."""
 
 import base64
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -14,6 +15,7 @@ from letterhead.web.pages.responses import (
     FORM,
     HOME,
     OPERATOR_HOME,
+    PATH_SAFE,
     SESSION,
     page_fault,
     page_response,
@@ -63,15 +65,18 @@ async def sign_in(context: RequestContext) -> Response:
             raise
         await context.state.credentials.count_failure(context.request)
         return form(context, page_fault(context, fault.kind, "key"))
-    back = context.parameter("next")
-    response = redirect(context, back if is_own_page(back, home) else home)
+    response = redirect(context, page_below(context.parameter("next"), home))
     set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
     return response
 
 
-def is_own_page(path: str, home: str) -> bool:
-    """Whether a path is one of the pages below `home`, and not the address of another site."""
-    return path.startswith(home) and not set(path) & set("\\?#\r\n") and "//" not in path
+def page_below(path: str, home: str) -> str:
+    """Return the path of a page below `home`, percent-encoded; `home` for any other path or address."""
+    parts = path.split("/")
+    is_below = path == home or (path.startswith(f"{home}/") and "//" not in path)
+    if not is_below or {".", ".."} & set(parts) or set(path) & set("\\?#"):
+        return home
+    return quote(path, safe=PATH_SAFE, errors="replace")
 
 
 async def sign_out(context: RequestContext) -> Response:

@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -21,7 +22,21 @@ from letterhead.web.pages.responses import page_fault
 POLL, BEAT = 1.0, 10.0  # seconds between queries of the store, and between comments that keep the connection alive
 MOST = 20  # streams of one link, or of one account, in this process
 
-MayContinue = Callable[[], Awaitable[bool]]
+
+async def _note_nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHooks:
+    """What a stream calls while it is open.
+
+    `may_continue` is called every second, since a revoked key or link is dead within one; False, or Fault `not-found`,
+    ends the stream. `note_open` is called every 10 s.
+    """
+
+    may_continue: Callable[[], Awaitable[bool]]
+    note_open: Callable[[], Awaitable[None]] = _note_nothing
 
 
 class EventStream(StreamingResponse):
@@ -39,18 +54,15 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def stream_news(context: RequestContext, owner: str, domain_id: str, may_continue: MayContinue) -> EventStream:
-    """Respond with an event for each change of a domain; Fault `too-many-requests`.
-
-    `may_continue` is called every 10 s; False, or Fault `not-found`, ends the stream.
-    """
+def stream_news(context: RequestContext, owner: str, domain_id: str, hooks: StreamHooks) -> EventStream:
+    """Respond with an event for each change of a domain; Fault `too-many-requests`."""
     if context.state.streams.get(owner, 0) >= MOST:
         raise page_fault(context, Kind.TOO_MANY_REQUESTS, "too_often", retry_after=30)
-    return EventStream(_events(context, owner, domain_id, may_continue))
+    return EventStream(_events(context, owner, domain_id, hooks))
 
 
 async def _events(
-    context: RequestContext, owner: str, domain_id: str, may_continue: MayContinue
+    context: RequestContext, owner: str, domain_id: str, hooks: StreamHooks
 ) -> AsyncGenerator[bytes, None]:
     stop: asyncio.Event = context.request.scope.get("state", {}).get(STOPPING) or asyncio.Event()
     streams, sent, beaten = context.state.streams, None, -BEAT
@@ -58,15 +70,12 @@ async def _events(
     try:
         yield b"retry: 2000\n\n"
         while not stop.is_set():
-            if time.monotonic() - beaten >= BEAT:
+            is_beat = time.monotonic() - beaten >= BEAT
+            if not await _continues(hooks, is_beat=is_beat):
+                yield b"event: over\ndata: over\n\n"
+                return
+            if is_beat:
                 beaten = time.monotonic()
-                try:
-                    continues = await may_continue()
-                except Fault as fault:
-                    continues = fault.kind is not Kind.NOT_FOUND  # the store may come back, an ended link does not
-                if not continues:
-                    yield b"event: over\ndata: over\n\n"
-                    return
                 yield b": still here\n\n"
             found = await domains.find_version(context.deps, domain_id)
             version = -1 if found is None else found
@@ -79,3 +88,15 @@ async def _events(
         streams[owner] -= 1
         if not streams[owner]:
             del streams[owner]
+
+
+async def _continues(hooks: StreamHooks, *, is_beat: bool) -> bool:
+    """Call the hooks that are due, and tell whether the stream goes on."""
+    try:
+        if not await hooks.may_continue():
+            return False
+        if is_beat:
+            await hooks.note_open()
+    except Fault as fault:
+        return fault.kind is not Kind.NOT_FOUND  # the store may come back, an ended link does not
+    return True

@@ -21,9 +21,9 @@ async def prove_domain(context: RequestContext) -> Response:
     """Shows how a receiver sees a message of the domain: DKIM of each signature, SPF, alignment, DMARC's verdict.
 
     With `raw` it is the message given, and the verdict comes at once. Without a body one message is sent by the
-    operator's path to a mailbox of the operator's, and its `id` leads to the verdict. An `Idempotency-Key` names that
-    message: within 20 s the same key sends nothing again. One is sent in 20 s for a domain, one judged in 5 s (five
-    after a rest).
+    operator's path to a mailbox of the operator's, if the domain is proven now, and its `id` leads to the verdict. An
+    `Idempotency-Key` names that message: within 20 s the same key sends nothing again. One is sent in 20 s for a
+    domain, one judged in 5 s (five after a rest).
     """
     asked = await context.body_if_any(NewProof)
     if isinstance(asked.raw, UnsetType):
@@ -102,7 +102,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST", path=PATH, serve=prove_domain, access=Access.WRITE, topic=TOPIC, answer=DomainProof,
         body=NewProof, body_optional=True, headers=("Idempotency-Key",),
-        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.PROVIDER_FAILED),
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT, Kind.PROVIDER_FAILED),
     ),
     Endpoint(
         method="GET", path=PATH + "/{proofId}", serve=show_proof, access=Access.READ, topic=TOPIC, answer=DomainProof,

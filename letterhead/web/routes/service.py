@@ -24,7 +24,7 @@ async def health(_context: RequestContext) -> Response:
 
 async def readiness(context: RequestContext) -> Response:
     """Shows whether requests can be served (503 where the store is out of reach), and how worker and resolvers are."""
-    found = await check_health(context.deps, context.state.probe)
+    found = await check_health(context.deps, context.state.probe, context.state.backlog)
     ready = found.store.is_ok
     answer = schemas.Readiness(
         ready=ready, store=_part(found.store), worker=_part(found.worker), resolvers=_part(found.resolvers)

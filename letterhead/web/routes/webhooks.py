@@ -16,7 +16,10 @@ SECRET = {"Cache-Control": "no-store"}
 
 
 async def list_webhooks(context: RequestContext) -> Response:
-    """Lists the account's webhooks; a key of scope `read` sees their secrets masked."""
+    """Lists the account's webhooks; a key of scope `read` sees their secrets masked.
+
+    A secret that is masked for other keys too can't be read any more: make a new one with `rotate-secret`.
+    """
     listed = await webhooks.list_webhooks(context.deps, context.account_id)
     return json_response(schemas.Webhooks(endpoints=tuple(_webhook(context, each) for each in listed)), SECRET)
 
