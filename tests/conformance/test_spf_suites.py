@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from letterhead.core.check import message_authentication
 from letterhead.core.check.auth_report import AuthInput
