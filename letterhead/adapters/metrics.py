@@ -19,6 +19,7 @@ from letterhead.core.domain.provider_identity import (
     IdentityReport,
     IdentityUnknown,
     IdentityWish,
+    KeyLimits,
     ProviderHolding,
     ProviderStatus,
     ReturnPath,
@@ -157,6 +158,11 @@ class MeteredProvider:
     def return_path(self) -> ReturnPath | None:
         """What a MAIL FROM domain must point at."""
         return self._provider.return_path
+
+    @property
+    def key_limits(self) -> KeyLimits:
+        """What it takes of the keys that customers bring."""
+        return self._provider.key_limits
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Return the provider's status of a domain."""

@@ -11,6 +11,7 @@ from letterhead.core.public.webhooks import EgressPolicy, HttpResult, WebhookTar
 
 SECONDS: Final = 15.0  # for all of it: name, connection, TLS, request, answer
 OCTETS: Final = 64 * 1024  # of an answer's body that are read
+LOCATION_OCTETS: Final = 300  # of a redirect's target that are shown
 
 
 class WebhookClient:
@@ -41,13 +42,21 @@ class WebhookClient:
                 wait = found.get(b"retry-after")
                 said = _printable(octets[:2000].decode("utf-8", "replace"))
                 if 300 <= response.status < 400:
-                    said = "a redirect, which is not followed"
+                    said = _redirect(found.get(b"location"))
                 retry_after = wait.decode("latin-1") if wait is not None else None
                 return HttpResult(status=response.status, said=said, retry_after=retry_after)
         except TimeoutError:
             return HttpResult(status=None, said=f"no whole answer within {self._seconds:g} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
             return HttpResult(status=None, said=_printable(str(error) or type(error).__name__))
+
+
+def _redirect(location: bytes | None) -> str:
+    """Return what a redirect says: where it leads is the endpoint's word, so it is shown and never followed."""
+    if location is None:
+        return "a redirect, which is not followed; it does not say where it leads"
+    to = _printable(location[:LOCATION_OCTETS].decode("utf-8", "replace"))
+    return f"a redirect to {to!r}, which is not followed: if that is your endpoint, give its URL to this webhook"
 
 
 def _printable(text: str) -> str:

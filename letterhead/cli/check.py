@@ -14,6 +14,8 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps
 
 EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
@@ -50,7 +52,8 @@ def check(
     zone
         A zone file to look at instead of the network, as a DNS host exports it.
     resolver
-        A recursive resolver to ask, host[:port]; may be given several times. Without one, this machine's own.
+        A recursive resolver to ask, host[:port]; may be given several times. Without one, those of
+        LETTERHEAD_DNS_RESOLVERS, else this machine's own.
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
     """
@@ -74,15 +77,16 @@ def check(
 
 def _parse_request(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
-    from letterhead.core.names.domain_names import DomainName, parse_anywhere, parse_selector
+    from letterhead.core.names.lookup_names import parse_lookup_name, parse_lookup_selector
     from letterhead.operations.one_off_checks import OneOffCheck
 
-    name = parse_anywhere(domain).ascii
+    sender = parse_lookup_name(domain)
+    name = sender.ascii
     records = read_expected(expect) if expect is not None else ()
-    parsed = [parse_selector(each.partition("._domainkey")[0], DomainName(name)) for each in selectors]
+    parsed = [parse_lookup_selector(each, sender) for each in selectors]
     if mail_from is not None:
         full = mail_from.rstrip(".")
-        mail_from = parse_anywhere(full if "." in full else f"{full}.{name}").ascii
+        mail_from = parse_lookup_name(full if "." in full else f"{full}.{name}").ascii
     return OneOffCheck(sender=name, records=records, selectors=tuple(dict.fromkeys(parsed)), mail_from=mail_from)
 
 
@@ -127,16 +131,21 @@ def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, .
 
 
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
-    from letterhead.config import system_resolvers
+    from letterhead.config import SYSTEM_FILE, dns_resolvers, system_resolvers
     from letterhead.operations.one_off_checks import OneOffDeps
-    from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
+    from letterhead.wiring.dns import ANYWHERE, load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")
-    addresses = [_parse_resolver(each) for each in resolvers] or [(each.host, each.port) for each in system_resolvers()]
+    addresses = [_parse_resolver(each) for each in resolvers]
+    if not addresses:
+        system = SYSTEM_FILE if os.access(SYSTEM_FILE, os.R_OK) else None  # a service's, which not everybody may read
+        configured = dns_resolvers(os.environ, Path(), system) or system_resolvers()
+        addresses = [(each.host, each.port) for each in configured]
     laboratory = bool(resolvers) or port is not None
+    networks = ANYWHERE if laboratory or _special_use() else _private_networks()
     return OneOffDeps(
-        resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
+        resolver=resolver_at(addresses, port or 53, suffixes(), networks=networks),
         hosts=load_hosts(),
         now=_now,
         special_use=laboratory or _special_use(),
@@ -159,6 +168,17 @@ def _parse_resolver(text: str) -> tuple[str, int]:
         except OSError as unknown:
             raise Fault(Kind.CONFIG_INVALID, f"The resolver {host!r} can't be found: {unknown}.", fix) from unknown
     return found.host, found.port
+
+
+def _private_networks() -> "Sequence[IPv4Network | IPv6Network]":
+    """Return the private networks whose nameservers may be asked, as for a server."""
+    from letterhead.config.networks import read_networks
+
+    try:
+        return read_networks(os.environ.get("LETTERHEAD_DNS_NETWORKS", "").strip())
+    except ValueError as error:
+        fix = "Write it as docs/configuration.md shows: LETTERHEAD_DNS_NETWORKS=10.0.0.0/8."
+        raise Fault(Kind.CONFIG_INVALID, f"LETTERHEAD_DNS_NETWORKS {error}.", fix) from error
 
 
 def _special_use() -> bool:

@@ -12,7 +12,7 @@
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
 from letterhead.config.mail_servers import ImapServer, SmtpServer
-from letterhead.config.sources import SYSTEM_FILE, SettingRow, is_database_chosen, page, read, rows
+from letterhead.config.sources import SYSTEM_FILE, SettingRow, dns_resolvers, is_database_chosen, page, read, rows
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Exposure,
@@ -47,6 +47,7 @@ __all__ = [
     "SmtpServer",
     "SqliteFile",
     "StartTls",
+    "dns_resolvers",
     "is_database_chosen",
     "is_loopback",
     "key_text",

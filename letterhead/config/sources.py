@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from letterhead.config.environment import is_loopback
 from letterhead.config.mail_servers import SmtpServer
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
-from letterhead.config.values import StartTls, without_password
+from letterhead.config.values import HostPort, StartTls, without_password
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
@@ -44,6 +44,12 @@ def read(environ: Mapping[str, str], folder: Path, system: Path | None = None) -
     `system` is the file to read where no variable names one and the folder has none.
     """
     return _parse_settings(_find_texts(environ, folder, system))
+
+
+def dns_resolvers(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> tuple[HostPort, ...]:
+    """Return the resolvers that are set, none where none are; for what needs no other setting. Raise as `read` does."""
+    setting = _BY_NAME["DNS_RESOLVERS"]
+    return _parse_setting(setting, _find_texts(environ, folder, system)[setting.name]) or ()
 
 
 def is_database_chosen(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> bool:
@@ -131,18 +137,7 @@ def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -
 
 def _parse_settings(given: Mapping[str, _SettingText]) -> Settings:
     """Parse every setting, and refuse those that contradict each other."""
-    values: dict[str, Any] = {}
-    for setting in TABLE:
-        text, source = given[setting.name]
-        origin = {ENVIRONMENT: "the environment", DEFAULT: "its default"}.get(source, source)
-        try:
-            values[setting.name.lower()] = None if text is None else setting.parse(text)
-        except ValueError as error:
-            shown = "" if setting.secret or text is None else f" ({without_password(text)[:100]!r})"
-            raise _fault(setting, f"from {origin} {error}{shown}") from None
-        if setting.secret and text == setting.example:
-            raise _fault(setting, f"from {origin} is the example in the documentation, which everybody knows")
-    settings = Settings(**values)
+    settings = Settings(**{setting.name.lower(): _parse_setting(setting, given[setting.name]) for setting in TABLE})
     if (settings.mail_from_mx is None) != (settings.mail_from_spf is None):
         there, missing = ("MX", "SPF") if settings.mail_from_mx else ("SPF", "MX")
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
@@ -156,6 +151,20 @@ def _parse_settings(given: Mapping[str, _SettingText]) -> Settings:
     _refuse_half(settings, "RELAY_CERTIFICATE", "RELAY_CERTIFICATE_KEY")
     _check_relay(settings)
     return settings
+
+
+def _parse_setting(setting: Setting, given: _SettingText) -> Any:
+    """Parse one setting; None where it is not set."""
+    text, source = given
+    origin = {ENVIRONMENT: "the environment", DEFAULT: "its default"}.get(source, source)
+    try:
+        value = None if text is None else setting.parse(text)
+    except ValueError as error:
+        shown = "" if setting.secret or text is None else f" ({without_password(text)[:100]!r})"
+        raise _fault(setting, f"from {origin} {error}{shown}") from None
+    if setting.secret and text == setting.example:
+        raise _fault(setting, f"from {origin} is the example in the documentation, which everybody knows")
+    return value
 
 
 def _refuse_half(settings: Settings, *parts: str) -> None:

@@ -10,7 +10,7 @@ from letterhead.core.check import check
 from letterhead.core.dns.answers import Question, Reply, Seen
 from letterhead.core.domain.domain import Domain
 from letterhead.core.findings.diagnosis import History
-from letterhead.core.names.domain_names import NameRules
+from letterhead.core.names.domain_names import DomainName, NameRules, is_suffix
 from letterhead.core.plan import cname_answers
 from letterhead.core.plan.plan import Plan
 from letterhead.core.rotation import rotation
@@ -95,4 +95,5 @@ def load_history(deps: CheckContextNeeds, domain: Domain, context: CheckContext)
         present_until=domain.dkim.found_at,
         taken_at=deps.now(),
         special_use=deps.names.allow_special_use,
+        public_suffix=is_suffix(DomainName(domain.sender), deps.names),
     )

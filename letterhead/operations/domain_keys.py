@@ -4,12 +4,16 @@ import asyncio
 import base64
 from typing import Protocol
 
+from letterhead.core.dkim.key_record import rsa_bits
 from letterhead.core.domain.domain import Domain, Ed25519Key
+from letterhead.core.names.domain_names import show_foreign
 from letterhead.core.secret import Secret
+from letterhead.errors import Fault, Kind
 from letterhead.operations.ids import IdNeeds
 from letterhead.operations.key_pool import PooledKeyNeeds, new_pooled_key
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.keyring import PooledKey
+from letterhead.ports.provider import Provider
 from letterhead.ports.store.domains import NewDomainKey
 
 
@@ -20,11 +24,32 @@ class DomainKeyNeeds(PooledKeyNeeds, Protocol):
     def policy(self) -> OperationSettings: ...
 
 
+class ProviderNeeds(Protocol):
+    """What checking a customer's own key needs."""
+
+    @property
+    def provider(self) -> Provider: ...
+
+
 async def read_own_key(deps: PooledKeyNeeds, pem: str | None) -> PooledKey | None:
     """Read a customer's own private key, where one was sent; Fault `key-invalid`."""
     if pem is None:
         return None
     return new_pooled_key(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
+
+
+def check_key_limits(deps: ProviderNeeds, selector: str, key: PooledKey | None) -> None:
+    """Refuse what the provider does not take, before the customer publishes it; Fault `selector-…` or `key-invalid`."""
+    provider, limits = deps.provider.name, deps.provider.key_limits
+    if "." in selector and not limits.dotted_selectors:
+        detail = f"{show_foreign(selector)} has a dot, and the mail provider ({provider}) takes no such selector."
+        raise Fault(Kind.SELECTOR_INVALID, detail, f"Type it without dots, such as {selector.replace('.', '-')}.")
+    bits = rsa_bits(base64.b64decode(key.public_key)) if key is not None else None
+    if bits is not None and bits > limits.largest_bits:
+        most = limits.largest_bits
+        detail = f"The private key has {bits} bits; the mail provider ({provider}) takes at most {most}."
+        fix = f"Make a new one with `openssl genrsa -out key.pem {most}`, or leave the key out and Letterhead makes it."
+        raise Fault(Kind.KEY_INVALID, detail, fix)
 
 
 def new_second_key(deps: DomainKeyNeeds) -> tuple[Ed25519Key, Secret] | None:

@@ -30,6 +30,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.domain_keys import (
     DomainKeyNeeds,
+    check_key_limits,
     key_purpose,
     new_second_key,
     new_selector,
@@ -38,6 +39,7 @@ from letterhead.operations.domain_keys import (
 )
 from letterhead.operations.ids import new_id
 from letterhead.operations.key_pool import PooledKeyNeeds, new_pooled_key
+from letterhead.operations.sender_names import SenderNameNeeds, parse_sender
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.provider import Provider, Publisher
 from letterhead.ports.store.accounts import AccountStore
@@ -80,8 +82,8 @@ class StoreForDomains(DomainStore, AccountStore, Protocol):
     """Domains, and the audit of those who read private keys."""
 
 
-class DomainNeeds(DomainViewNeeds, DomainKeyNeeds, AuditNeeds, Protocol):
-    """What the operations on domains need; nothing here asks DNS or the provider."""
+class DomainNeeds(DomainViewNeeds, DomainKeyNeeds, AuditNeeds, SenderNameNeeds, Protocol):
+    """What the operations on domains need; nothing here asks the provider, and DNS only for a public suffix."""
 
     @property
     def store(self) -> StoreForDomains: ...
@@ -157,7 +159,7 @@ async def find_version(deps: FindDomainNeeds, domain_id: str) -> int | None:
 async def find_domain(deps: FindDomainNeeds, account_id: str, raw: str) -> Domain:
     """Find one of the account's domains by its name in any spelling; Fault `not-found`."""
     try:
-        sender = parse_domain(raw, deps.names).ascii
+        sender = parse_domain(raw, deps.names, owns_suffix=True).ascii
     except Fault as unreadable:
         raise _not_found(raw) from unreadable
     domain = await deps.store.domain(account_id, sender)
@@ -190,11 +192,11 @@ async def add_domain(
 ) -> ClaimResult:
     """Add a domain in one short transaction: name, pooled key, state, event; the same name again changes nothing.
 
-    It waits for no DNS, no provider and, while there are keys in the pool, for no key to be made. Faults: those of
-    `DomainStore.claim`, `domain-…`, `selector-invalid`, `mail-from-invalid`, `key-invalid`, `parameter-invalid` where
-    keys can't be delegated.
+    It waits for no DNS (but for a public suffix, see `parse_sender`), no provider and, while there are keys in the
+    pool, for no key to be made. Faults: those of `DomainStore.claim`, `domain-…`, `selector-invalid`,
+    `mail-from-invalid`, `key-invalid`, `parameter-invalid` where keys can't be delegated.
     """
-    name = parse_domain(request.sender, deps.names)
+    name = await parse_sender(deps, request.sender)
     delegation = _new_delegation(deps, request) if request.delegated else None
     own_selector = delegated_keys.FIRST if delegation else new_selector(deps)
     selector = own_selector if request.selector is None else parse_selector(request.selector, name)
@@ -202,6 +204,8 @@ async def add_domain(
     if request.mail_from is not None or deps.provider.return_path is not None:
         label = deps.policy.mail_from_label if request.mail_from is None else request.mail_from
         mail_from = parse_label_or_name(label, name, deps.names).ascii
+    own = await read_own_key(deps, request.private_key)
+    check_key_limits(deps, selector, own)
     build = _DomainBuilder(
         deps=deps,
         account_id=account_id,
@@ -217,14 +221,14 @@ async def add_domain(
         sender=name.ascii,
         now=deps.now(),
         build=build,
-        own=await read_own_key(deps, request.private_key),
+        own=own,
         idempotency=(idempotency_key, request.digest(name.ascii)) if idempotency_key else None,
     )
     result = await deps.store.claim(claim, limits)
     if result is not ClaimResult.POOL_EMPTY:
         return result
-    own = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
-    return await deps.store.claim(replace(claim, own=own), limits)
+    made = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
+    return await deps.store.claim(replace(claim, own=made), limits)
 
 
 class _DomainBuilder(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,11 @@ import msgspec
 from letterhead.core.check import preflight
 from letterhead.core.check.preflight import Preflight, PreflightInput
 from letterhead.core.dns.answers import Question, Reply
-from letterhead.core.names.domain_names import NameRules, parse_domain
+from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.operations.dns_questions import MAX_ROUNDS, allowance
 from letterhead.operations.domains import PlanNeeds, plan_of
+from letterhead.operations.sender_names import parse_sender
 from letterhead.ports.deps import Clock, OperationSettings
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.store.domains import DomainStore
@@ -44,7 +45,7 @@ class PreflightResult(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_preflight(deps: PreflightNeeds, account_id: str, raw: str) -> PreflightResult:
     """Read what DNS has of a domain, added or not; Fault `domain-…` for a name that can't be added."""
-    sender = parse_domain(raw, deps.names).ascii
+    sender = (await parse_sender(deps, raw)).ascii
     domain = await deps.store.domain(account_id, sender)
     names, label = [f"_domainkey.{sender}", f"_dmarc.{sender}"], deps.policy.mail_from_label
     if domain is not None:

@@ -13,6 +13,7 @@ from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import WORKER, Actor, audit_row
 from letterhead.operations.domain_keys import (
+    check_key_limits,
     key_purpose,
     new_second_key,
     new_selector,
@@ -67,7 +68,9 @@ async def start(deps: RotationNeeds, account_id: str, raw: str, request: Rotatio
         if domain.key_delegation is not None:
             _check_delegated_start(deps, domain, request)
         selector = _selector(deps, domain, request)
+        check_key_limits(deps, selector, None)  # before a key is taken from the pool
         key = key or await _key(deps, request)
+        check_key_limits(deps, selector, key)
         if await _save_start(deps, domain, selector, key, "asked for"):
             await deps.store.audit(audit_row(deps, actor, "rotation.start", domain.sender))
             return await find_domain(deps, account_id, raw)

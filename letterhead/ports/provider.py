@@ -10,6 +10,7 @@ import msgspec
 from letterhead.core.domain.provider_identity import (
     IdentityReport,
     IdentityWish,
+    KeyLimits,
     ProviderHolding,
     ProviderStatus,
     ReturnPath,
@@ -60,6 +61,11 @@ class Provider(Protocol):
     @property
     def return_path(self) -> ReturnPath | None:
         """What a MAIL FROM domain must point at; None where no MAIL FROM is planned."""
+        ...
+
+    @property
+    def key_limits(self) -> KeyLimits:
+        """What it takes of the keys that customers bring: others are refused before anybody publishes them."""
         ...
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:

@@ -23,9 +23,9 @@ def of_versions(edition: str, versions: Iterable[tuple[str, int]], *, secret: bo
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Whether the request's If-None-Match has the tag (RFC 9110 13.1.2)."""
-    listed = request.headers.get("if-none-match")
-    return listed is not None and any(each.strip().removeprefix("W/") in (tag, "*") for each in listed.split(","))
+    """Whether the request's If-None-Match has the tag (RFC 9110 13.1.2); several lines are one list (RFC 9110 5.3)."""
+    listed = ",".join(request.headers.getlist("if-none-match"))
+    return any(each.strip().removeprefix("W/") in (tag, "*") for each in listed.split(","))
 
 
 def headers(tag: str, *, secret: bool) -> dict[str, str]:

@@ -113,6 +113,18 @@ async def test_every_mood_is_a_value(receiver: Ledger, mood: Mood) -> None:
     assert len(receiver.received) == 1
 
 
+async def test_a_redirect_says_where_it_leads(receiver: Ledger) -> None:
+    """It is the one thing that the endpoint's owner can act on; it is shown as text, cut, and never followed."""
+    receiver.mood, receiver.elsewhere = Mood.REDIRECTS, "https://www.acme.dev/hooks/"
+    said = (await post(receiver.url)).said
+    assert "'https://www.acme.dev/hooks/'" in said
+    assert "give its URL to this webhook" in said
+    receiver.elsewhere = "https://acme.dev/" + "\x1b[31m\u202e" + "x" * 5000
+    said = (await post(receiver.url)).said
+    assert said.isprintable()
+    assert len(said) < 600
+
+
 async def test_an_endless_answer_is_read_no_further(receiver: Ledger) -> None:
     """64 KB are read: what the receiver could send beyond is what kernel buffers hold."""
     receiver.mood = Mood.HUGE

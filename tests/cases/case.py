@@ -3,8 +3,9 @@
 The head of a case is comments: `; sender: acme.dev`, `; mail-from: lh` (or `none`), `; finds: code code`, and where
 the plan is not the usual one `; zone: name`, `; signer: name` (whose DKIM key it is), `; mx: host`, `; key: base64`,
 `; ed25519: base64`, `; dkim-cname: target`, `; slots: token.zone` (delegated keys), `; old-selectors: a b`,
-`; present-until: time`, `; special-use: yes`. `; selectors: a b` is a check without a plan, of these selectors and of
-the MAIL FROM domain where the head names one; `; verdict: pass` is what the command `letterhead check` then concludes.
+`; present-until: time`, `; special-use: yes`, `; public-suffix: yes`. `; selectors: a b` is a check without a
+plan, of these selectors and of the MAIL FROM domain where the head names one; `; verdict: pass` is what the command
+`letterhead check` then concludes.
 `; says: words | others` are parts of the details and fixes, `; never: words | others` stand in none of them.
 
 In the text `{dkim}`, `{mx}`, `{spf}`, `{dmarc}` and `{ed25519}` stand for the right records' lines, `{ns}` for the
@@ -100,6 +101,7 @@ def _history(head: dict[str, str]) -> History:
         old_selectors=tuple(head.get("old-selectors", "").split()),
         present_until=datetime.fromisoformat(until) if until else None,
         special_use="special-use" in head,
+        public_suffix="public-suffix" in head,
     )
 
 

@@ -352,6 +352,17 @@ def test_what_the_command_finds_is_what_a_check_finds(tmp_path: Path, each: case
     assert set(codes(told)) == each.finds
 
 
+def test_the_configured_resolvers_are_asked(checked: Checked, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LETTERHEAD_DNS_RESOLVERS is asked where the command names none; a value that is none is refused by its name."""
+    monkeypatch.setenv("LETTERHEAD_DNS_RESOLVERS", "127.0.0.1:9")
+    code, told = checked("acme.dev", "--selector", "lh1")
+    assert (code, codes(told)) == (2, ["resolver.failed"])
+    assert "127.0.0.1" in told["findings"][0]["detail"]
+    monkeypatch.setenv("LETTERHEAD_DNS_RESOLVERS", "not a resolver")
+    done = run("check", "acme.dev")
+    assert (done.code, "LETTERHEAD_DNS_RESOLVERS" in done.err) == (2, True)
+
+
 def test_explain_tells_what_a_code_means(run: Run) -> None:
     """The same words as the page in the docs; all codes without one; the nearest ones for a code that is none."""
     done = run("explain", "dkim.truncated")

@@ -17,12 +17,14 @@ from letterhead.core.names import mailbox_providers
 from letterhead.core.names.domain_names import (
     DomainName,
     NameRules,
+    is_suffix,
     parse_domain,
     parse_label_or_name,
     parse_selector,
     registrable,
     show_foreign,
 )
+from letterhead.core.names.lookup_names import parse_lookup_name, parse_lookup_selector
 from letterhead.errors import Fault, Kind
 
 T = TypeVar("T")
@@ -132,8 +134,12 @@ CASES = {
     "xn--a.dev": "domain-invalid-idn",
     "xn--99999999.dev": "domain-invalid-idn",
     "xn--\u00fc.dev": "domain-invalid-idn",
-    # joiners: typed they are unseen and refused; in an A-label they are taken where RFC 5892 A allows them
-    "نامه\u200cای.com": "domain-charset",
+    # joiners: taken where RFC 5892 A.1 and A.2 allow them; elsewhere they are unseen, and refused
+    "نامه\u200cای.com": "ok:xn--mgba3gch31f060k.com",
+    "ශ්\u200dරී.com": "ok:xn--10cl1a0b660p.com",
+    "نامه\u200c.com": "domain-charset",
+    "\u200dරී.com": "domain-charset",
+    "ab\u200c\u0378.com": "domain-charset",
     "xn--mgba3gch31f060k.com": "ok:xn--mgba3gch31f060k.com",
     # Bidi rule
     "אב.com": "ok:xn--4dbc.com",
@@ -189,6 +195,9 @@ CASES = {
     "gmail.com": "domain-forbidden",
     "GMAIL.com.": "domain-forbidden",
     "notgmail.com": "ok:notgmail.com",
+    "amazonses.com": "domain-forbidden",
+    "bounce.sendgrid.net": "domain-forbidden",
+    "notamazonses.com": "ok:notamazonses.com",
     "yahoo.co.jp": "domain-forbidden",
     "mail.yahoo.com.br": "domain-forbidden",
     "yahoo.github.io": "ok:yahoo.github.io",
@@ -256,6 +265,79 @@ def test_fix_says_what_to_type(raw: str, fix: str) -> None:
     """Somebody who pasted too much reads the very name to type."""
     assert _fault(raw).fix == fix
     assert _answer(fix.split()[1]).startswith("ok:")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said", "not_said"),
+    [
+        ("shop_two.acme.dev", "many servers refuse", "no mail is sent"),
+        ("_dmarc.acme.dev", "the name of a record", "no mail is sent"),
+        ("my--shop.acme.dev", "RFC 5890 2.3.1", "no registry"),
+        ("xn--i-7iq.dev", "`letterhead check` looks at it", "xn--… form"),
+    ],
+)
+def test_a_name_is_refused_with_a_reason_that_is_true(raw: str, said: str, not_said: str) -> None:
+    """Such names are in DNS and some send mail: the refusal says what the standard says, and no more."""
+    told = str(_fault(raw))
+    fault = _fault(raw)
+    words = f"{fault.detail} {fault.fix} {told}"
+    assert (said in words, not_said in words) == (True, False), words
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("Shop_Two.acme.dev.", "shop_two.acme.dev"),
+        ("my--shop.acme.dev", "my--shop.acme.dev"),
+        ("-odd-.acme.dev", "-odd-.acme.dev"),
+        ("XN--I-7IQ.dev", "xn--i-7iq.dev"),
+        ("Bücher.dev", "xn--bcher-kva.dev"),
+        ("github.io", "github.io"),
+    ],
+)
+def test_looking_takes_every_name_that_dns_takes(raw: str, name: str) -> None:
+    """What is only looked at may be what can't be added: a name of anybody's, as it is in DNS."""
+    assert parse_lookup_name(raw).ascii == name
+
+
+@pytest.mark.parametrize(
+    "raw", ["http://acme.dev", "lh1._domainkey.acme.dev", "_dmarc.acme.dev", "10.0.0.1", "a..dev", "a b.dev", ""]
+)
+def test_looking_refuses_what_is_no_domain(raw: str) -> None:
+    """A web address, a record's name and an IP address are refused with the domain to type, as when one is added."""
+    with pytest.raises(Fault) as refused:
+        parse_lookup_name(raw)
+    assert refused.value.kind in DOMAIN_KINDS
+
+
+@pytest.mark.parametrize(
+    ("raw", "selector"),
+    [
+        ("Spring_26", "spring_26"),
+        ("a.b_c", "a.b_c"),
+        ("k1._domainkey.acme.dev", "k1"),
+        ("-x-", "-x-"),
+        ("é", None),
+        ("", None),
+    ],
+)
+def test_looking_takes_every_selector_that_dns_takes(raw: str, selector: str | None) -> None:
+    """Signers use selectors that RFC 6376 3.1 has not; whoever asks about one did not choose it."""
+    taken = _outcome(lambda: parse_lookup_selector(raw, ACME))
+    assert (taken if isinstance(taken, str) else None) == selector
+
+
+def test_the_owner_of_a_suffix_may_send_from_it() -> None:
+    """Where mail is known to be sent from the name itself, its place on the list is no reason to refuse it."""
+    for name in ("rub.de", "mil.by"):
+        assert is_suffix(DomainName(name), RULES)
+        assert parse_domain(name, RULES, owns_suffix=True) == DomainName(name)
+    for raw, kind in (("dev", Kind.DOMAIN_NOT_PUBLIC), ("gmail.com", Kind.DOMAIN_FORBIDDEN)):
+        with pytest.raises(Fault) as refused:
+            parse_domain(raw, RULES, owns_suffix=True)
+        assert refused.value.kind is kind
+    # RFC 9989 4.10.2: the organisational domain follows from DMARC records, so that such a name aligns.
+    assert parse_label_or_name("lh", DomainName("rub.de"), RULES) == DomainName("lh.rub.de")
 
 
 @pytest.mark.parametrize("raw", ["http://127.0.0.1/", "１２７.0.0.1", "[::1]", "ac_me.dev", "acme..dev"])

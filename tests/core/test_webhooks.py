@@ -64,6 +64,50 @@ def test_bad_urls(url: str) -> None:
     assert "\n" not in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("https://bücher.dev/hook", "https://xn--bcher-kva.dev/hook"),
+        ("https://Hooks.BÜCHER.dev:8443", "https://Hooks.xn--bcher-kva.dev:8443"),
+        ("https://acme.dev:8443/ä?x=1&y=ü", "https://acme.dev:8443/%C3%A4?x=1&y=%C3%BC"),
+        ("https://acme.dev/%C3%A4/é", "https://acme.dev/%C3%A4/%C3%A9"),
+        ("https://acme.dev?名=1", "https://acme.dev?%E5%90%8D=1"),
+    ],
+)
+def test_letters_beyond_ascii_are_refused_with_the_url_to_write(url: str, written: str) -> None:
+    """The fix is the URL as it must be written, and that one is taken."""
+    with pytest.raises(Fault) as caught:
+        parse_target(url, STRICT)
+    assert (caught.value.kind, caught.value.fix) == (INVALID, f"Write it as {written}")
+    assert parse_target(written, STRICT).host.isascii()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me@bücher.dev/", "https://☃.dev/", "https://acme.dev/ä#part", "ä", "https://ä b/", "https:///ä"]
+)
+def test_no_url_is_given_where_it_would_be_refused_too(url: str) -> None:
+    """What has more wrong with it than its letters gets no URL that looks right."""
+    with pytest.raises(Fault) as caught:
+        parse_target(url, STRICT)
+    assert caught.value.kind is INVALID
+    assert "Write it as" not in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("url", "setting"),
+    [
+        ("https://n8n:5678/hook", "LETTERHEAD_WEBHOOKS_ALLOW_PRIVATE=true"),
+        ("https://10.0.0.7/hook", "LETTERHEAD_WEBHOOKS_ALLOW_PRIVATE=true"),
+        ("http://hooks.acme.dev/", "LETTERHEAD_WEBHOOKS_ALLOW_HTTP=true"),
+    ],
+)
+def test_a_refusal_names_the_setting_as_it_is_typed(url: str, setting: str) -> None:
+    """Whoever runs a closed network copies the name of the setting from the refusal."""
+    with pytest.raises(Fault) as caught:
+        parse_target(url, STRICT)
+    assert setting in str(caught.value.fix)
+
+
 def test_what_the_operator_allows() -> None:
     """HTTP and private addresses pass where both are allowed, and each only where it is."""
     for url in ("http://127.0.0.1:8080/", "http://hooks/", "https://localhost/"):
@@ -78,7 +122,7 @@ def test_subscriptions() -> None:
     """Events are kept once each in their own order, `*` swallows the others, and unknown ones are named."""
     assert parse_events(["domain.lost", "domain.created", "domain.lost"]) == ("domain.created", "domain.lost")
     assert parse_events(["domain.lost", EVERY]) == (EVERY,)
-    assert len(parse_events([kind.value for kind in EventKind])) == 12
+    assert len(parse_events([kind.value for kind in EventKind])) == 14
     for bad in ([], ["domain.lots"], ["webhook.test"]):
         with pytest.raises(Fault) as caught:
             parse_events(bad)

@@ -8,6 +8,7 @@ from letterhead.core.domain.provider_identity import (
     Identity,
     IdentityReport,
     IdentityWish,
+    KeyLimits,
     Presence,
     ProviderStatus,
     ReturnPath,
@@ -21,6 +22,7 @@ class DnsProvider:
     """An implementation of `Provider` that agrees to everything at once, so that DNS alone moves a domain."""
 
     name = "dns"
+    key_limits = KeyLimits()
 
     def __init__(self, clock: Callable[[], datetime], return_path: ReturnPath | None = None) -> None:
         self._clock = clock

@@ -17,6 +17,7 @@ from letterhead.core.domain.provider_identity import (
     IdentityReport,
     IdentityUnknown,
     IdentityWish,
+    KeyLimits,
     Presence,
     ProviderHolding,
     ProviderStatus,
@@ -61,6 +62,7 @@ class SimulatedProvider:
     """An implementation of `Provider` in memory; `behaviours` may be changed while it runs."""
 
     name = "simulated"
+    key_limits = KeyLimits()
 
     def __init__(
         self,

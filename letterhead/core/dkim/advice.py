@@ -73,6 +73,13 @@ def find_old_keys(rule_input: RuleInput) -> Iterator[Finding]:
             yield finding(diagnoses.OLD_SELECTOR_LIVE, rule_input, None, match)
 
 
+def selector_underscore(_: RuleInput, result: RecordResult) -> Match | None:
+    """Match an underscore within the selector of a key that is there."""
+    selector = result.record.host.partition("._domainkey")[0]
+    there = result.verdict is Verdict.PRESENT and not selector.startswith("_")  # _adsp and the like are no selectors
+    return Match(places={"selector": selector}) if there and "_" in selector else None
+
+
 # --- whether mail can be signed -------------------------------------------------------------------------------------
 
 
@@ -105,6 +112,7 @@ ADVISES = (
     _key_rule(diagnoses.TESTING, lambda key: match_tag(key, "t") if "y" in key.items("t", "") else None),
     _key_rule(diagnoses.STRICT_IDENTITY, lambda key: match_tag(key, "t") if "s" in key.items("t", "") else None),
     _key_rule(diagnoses.WEAK_KEY, weak_key),
+    DiagnosisRule(diagnosis=diagnoses.SELECTOR_UNDERSCORE, holds=selector_underscore),
     _unplanned_rule(diagnoses.RETIRED, lambda key: match_tag(key, "p") if is_retired(key) else None),
     _unplanned_rule(
         diagnoses.OTHER_SERVICE, lambda key: None if key.is_for_mail or is_retired(key) else match_tag(key, "s")

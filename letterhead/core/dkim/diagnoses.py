@@ -343,6 +343,17 @@ TESTING = Diagnosis(
     fix="Remove t={said} from the value of {name}, so that it is {expected} {where}",
     reference="RFC 6376 3.6.1",
 )
+SELECTOR_UNDERSCORE = Diagnosis(
+    code="dkim.selector-underscore",
+    severity=Severity.WARNING,
+    title="The selector has an underscore",
+    meaning="A selector is made of letters, digits and hyphens. DNS takes an underscore in it, as most receivers do; "
+    "one that follows the standard to the letter finds no valid selector, and so no signature.",
+    detail="The key at {host} is read; the selector {selector} is not of the standard's form.",
+    fix="Nothing to change in DNS. Whoever chooses the selector of the signing program: take one without an underscore "
+    "for the next key",
+    reference="RFC 6376 3.1",
+)
 STRICT_IDENTITY = Diagnosis(
     code="dkim.strict-identity",
     severity=Severity.TIP,

@@ -34,6 +34,16 @@ class Presence(StrEnum):
     FOREIGN = "foreign"  # somebody else's owner tag, or none: never written to
 
 
+class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider takes of the keys that customers bring: the bits of an RSA key, and selectors of several labels.
+
+    The default is all that is taken at all (RFC 8301 3.2, RFC 6376 3.1).
+    """
+
+    largest_bits: int = 4096
+    dotted_selectors: bool = True
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's report on one domain at one time.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
@@ -39,6 +40,10 @@ class Hides(StrEnum):
     NOTHING = "nothing"
     RECORD = "record"  # all others about the same record
     ALL = "all"  # all others about the domain
+
+
+# From and to. In JSON Schema one kind of item, which generators of clients read; not prefixItems, which some do not.
+Span = Annotated[tuple[int, ...], msgspec.Meta(min_length=2, max_length=2)]
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,14 +110,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """What rules need besides the answers: selectors that were rotated out, when the DKIM record was last there.
 
     `taken_at` is when the answers came, for saying when a cache forgets; times are UTC. `special_use` is true where
-    the installation takes names that public DNS never has. `zone_text` are the notes on a text that is looked at in
-    place of the network.
+    the installation takes names that public DNS never has, `public_suffix` where the sender is one of the Public
+    Suffix List. `zone_text` are the notes on a text that is looked at in place of the network.
     """
 
     old_selectors: tuple[str, ...] = ()
     present_until: datetime | None = None
     taken_at: datetime | None = None
     special_use: bool = False
+    public_suffix: bool = False
     zone_text: ZoneTextNotes = ZoneTextNotes()
 
 

@@ -97,10 +97,13 @@ class DomainName(msgspec.Struct, frozen=True, order=True):
         return f"{labels}.{self.ascii}"
 
 
-def parse_domain(raw: object, rules: NameRules) -> DomainName:
-    """Parse a sender domain as somebody typed it; raise Fault(domain-…)."""
+def parse_domain(raw: object, rules: NameRules, *, owns_suffix: bool = False) -> DomainName:
+    """Parse a sender domain as somebody typed it; raise Fault(domain-…).
+
+    `owns_suffix`: the name may be on the Public Suffix List, since it is known that mail is sent from the name itself.
+    """
     name = parse_anywhere(raw)
-    _refuse_place(name, rules)
+    _refuse_place(name, rules, owns_suffix=owns_suffix)
     return name
 
 
@@ -162,7 +165,8 @@ def parse_label_or_name(raw: object, domain: DomainName, rules: NameRules) -> Do
         raise Fault(
             Kind.MAIL_FROM_INVALID, f"{show_foreign(raw)} does not lie below {show_foreign(domain.ascii)}.", fix
         )
-    if registrable(name, rules) != registrable(domain, rules):  # RFC 7489 3.1.2: SPF would never align
+    # Under RFC 7489 3.2 SPF would never align. Below a suffix that is itself the sender it does by RFC 9989 4.10.2.
+    if registrable(name, rules) != registrable(domain, rules) and not is_suffix(domain, rules):
         detail = (
             f"{show_foreign(name.ascii)} lies under a shared suffix, "
             f"so it cannot align with {show_foreign(domain.ascii)}."
@@ -177,6 +181,11 @@ def registrable(name: DomainName, rules: NameRules) -> DomainName:
     if suffix is None:
         return name
     return DomainName(".".join(name.labels[-(suffix.count(".") + 2) :]))
+
+
+def is_suffix(name: DomainName, rules: NameRules) -> bool:
+    """Tell whether a name is on the Public Suffix List: a registry's, a service's, or a university's or ministry's."""
+    return _suffix(name, rules) == name.ascii
 
 
 def organisation_of(host: str, suffixes: SuffixRules) -> str:
@@ -215,7 +224,7 @@ def _parse_name(raw: str) -> DomainName:
         detail = f"{show_foreign(raw)} is {len(raw)} characters long; a domain has at most 253."
         raise Fault(Kind.DOMAIN_TOO_LONG, detail, _PLAIN_FIX)
     for at, character in enumerate(raw, 1):
-        if unicodedata.category(character) in _UNSEEN:
+        if unicodedata.category(character) in _UNSEEN and not _joins(raw, at - 1):
             what = "a space" if character == " " else f"U+{ord(character):04X}, a character that is not seen"
             detail = f"{show_foreign(raw)} has {what}, at position {at}; no domain has one."
             raise Fault(Kind.DOMAIN_CHARSET, detail, _fix(raw, _PLAIN_FIX))
@@ -242,6 +251,18 @@ def _parse_name(raw: str) -> DomainName:
     return name
 
 
+def _joins(text: str, at: int) -> bool:
+    """Tell whether a joiner stands where letters need it (RFC 5892 A.1, A.2)."""
+    if text[at] not in "\u200c\u200d":
+        return False
+    start = text.rfind(".", 0, at) + 1
+    label = text[start:].partition(".")[0]
+    try:
+        return len(label) <= LABEL_LIMIT and idna.valid_contextj(label, at - start)
+    except ValueError:  # beside a character that Unicode does not have
+        return False
+
+
 def _fold(text: str) -> str:
     # One character at a time (RFC 5895 2): lower() on the whole makes a final sigma where it sees fit.
     # What folds to itself stays: of Cherokee, IDNA takes the capitals (RFC 5892 2.2). NFC again: lower() may decompose.
@@ -261,7 +282,12 @@ def _why_not_host(text: str, junk: str) -> str:
     if "/" in text:
         return f"{show_foreign(text)} looks like a web address, not a domain."
     if junk == "_":
-        return f"{show_foreign(text)} has an underscore: such names hold records, no mail is sent from them."
+        if any(label.startswith("_") for label in text.split(".")):  # RFC 8552 1.1
+            return f"{show_foreign(text)} is the name of a record: the part that begins with _ is no domain's."
+        return (
+            f"{show_foreign(text)} has an underscore. A mail domain has letters, digits and hyphens alone "
+            "(RFC 5321 4.1.2), and many servers refuse others."
+        )
     return f"{show_foreign(text)} has the character '{junk}', which no domain has."
 
 
@@ -277,9 +303,10 @@ def _refuse_label(label: str, raw: str) -> None:
     if label[2:4] == "--" and not label.startswith("xn--"):  # RFC 5891 4.2.3.1
         detail = (
             f"{show_foreign(label)} in {show_foreign(raw)} has hyphens in third and fourth place, "
-            "kept for names like xn--…"
+            "which RFC 5890 2.3.1 keeps for names like xn--…; programs refuse it."
         )
-        raise Fault(Kind.DOMAIN_INVALID, detail, "Check the spelling: no registry gives such a name out.")
+        fix = "Check the spelling. A name of your own below your domain: choose one without these hyphens."
+        raise Fault(Kind.DOMAIN_INVALID, detail, fix)
 
 
 def _label_too_long(label: str) -> Fault:
@@ -309,11 +336,13 @@ def _not_idna(raw: str, label: str, refused: idna.IDNAError) -> Fault:
     else:
         why = f"the part {show_foreign(label)} is not a genuine internationalised label (RFC 5891)"
     fix = "Copy the domain from your registrar, in its xn--… form if it has one."
+    if label.startswith("xn--"):
+        fix = "Send from a name of IDNA 2008; programs that follow it refuse this one. `letterhead check` looks at it."
     return Fault(Kind.DOMAIN_INVALID_IDN, f"{show_foreign(raw)} is not a domain: {why}.", _fix(raw, fix))
 
 
-def _refuse_place(name: DomainName, rules: NameRules) -> None:
-    """Refuse a name for where it lies: reserved, not public, a suffix, the operator's own or a mailbox provider's."""
+def _refuse_place(name: DomainName, rules: NameRules, *, owns_suffix: bool = False) -> None:
+    """Refuse a name for where it lies: reserved, not public, a suffix, the operator's own or a mail provider's."""
     shown = show_foreign(name.ascii)
     # Before the suffixes, of which .onion and home.arpa are also some.
     reserved = None if rules.allow_special_use else _first_at_or_above(name, RESERVED)
@@ -325,12 +354,13 @@ def _refuse_place(name: DomainName, rules: NameRules) -> None:
         why = "is a single word" if name.parent() is None else "ends in no known top-level domain"
         detail = f"{shown} {why}, so nobody can look it up."
         raise Fault(Kind.DOMAIN_NOT_PUBLIC, detail, "Type the whole domain, such as acme.dev, and check its spelling.")
-    if suffix == name.ascii:
-        fix = f"Type your own name below it, such as {show_foreign(name.under('acme'))}."
-        if by_registry == name.ascii:
-            detail = f"{shown} is a public suffix: names are registered below it."
-            raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
-        raise Fault(Kind.DOMAIN_SHARED_SUFFIX, f"{shown} is shared: a service gives out the names below it.", fix)
+    fix = f"Type your own name below it, such as {show_foreign(name.under('acme'))}."
+    if by_registry == name.ascii and not owns_suffix:
+        detail = f"{shown} is a public suffix: names are registered below it."
+        raise Fault(Kind.DOMAIN_PUBLIC_SUFFIX, detail, fix)
+    if suffix == name.ascii and not owns_suffix:
+        detail = f"{shown} is on the Public Suffix List: others hold the names below it."
+        raise Fault(Kind.DOMAIN_SHARED_SUFFIX, detail, fix)
     own = _first_at_or_above(name, rules.forbidden)
     if own is not None:
         detail = f"{shown} lies in {own}, which belongs to this service."
@@ -339,7 +369,7 @@ def _refuse_place(name: DomainName, rules: NameRules) -> None:
     registered = name.labels[: -(by_registry.count(".") + 1)] if by_registry else ()
     is_brand = registered[-1:] != () and registered[-1] in mailbox_providers.BRANDS
     if is_brand or _first_at_or_above(name, mailbox_providers.NAMES):
-        detail = f"{shown} is a mailbox provider's: only the provider can publish records there."
+        detail = f"{shown} is a mail provider's own: only the provider can publish records there."
         raise Fault(Kind.DOMAIN_FORBIDDEN, detail, "Use a domain that you registered yourself.")
 
 

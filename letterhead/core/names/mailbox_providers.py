@@ -1,4 +1,6 @@
-"""The domains under which mailbox providers hand out addresses; nobody else can publish records there.
+"""The domains under which mailbox providers hand out addresses, and those of services that send mail for others.
+
+Nobody else can publish records there.
 
 It is a courtesy, not a defence (DNS decides who owns a name): whoever types gmail.com learns at once what to
 type instead, rather than after three days of waiting.
@@ -57,4 +59,12 @@ _BY_COUNTRY = """
     mweb.co.za telkomsa.net vodamail.co.za
 """
 
-NAMES: frozenset[str] = frozenset(f"{_GLOBAL} {_OUTLOOK_AND_LIVE} {_BY_COUNTRY}".split())
+# Return paths, tracking and key names of sending services: a customer finds them in records, and types them by mistake.
+_SENDING_SERVICES = """
+    amazonses.com sendgrid.net sendgrid.com mailgun.org mailgun.net mailgun.com sparkpost.com sparkpostmail.com
+    postmarkapp.com mtasv.net mandrillapp.com mailchimp.com mcsv.net mcdlv.net rsgsv.net mailjet.com brevo.com
+    sendinblue.com sender-sib.com resend.com elasticemail.com smtp2go.com mailersend.net mailersend.com socketlabs.com
+    exacttarget.com createsend.com cmail19.com cmail20.com klaviyomail.com hubspotemail.net onmicrosoft.com
+"""
+
+NAMES: frozenset[str] = frozenset(f"{_GLOBAL} {_SENDING_SERVICES} {_OUTLOOK_AND_LIVE} {_BY_COUNTRY}".split())

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote
 
+import idna
 import msgspec
 
 from letterhead.core.domain.domain import EventKind
@@ -37,6 +39,8 @@ _URL: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
 )
+
+_URL_SIGNS: Final = "/?#[]@!$&'()*+,;=:%~._-"  # RFC 3986 2.2, 2.3, and the percent sign of what is encoded already
 
 
 class EgressPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +82,18 @@ def parse_target(url: str, reach: EgressPolicy) -> WebhookTarget:
     """Parse an endpoint's URL; raise Fault(webhook-url-invalid, webhook-not-https or webhook-not-public)."""
     found = _URL.fullmatch(url) if len(url) <= URL_LIMIT else None
     if found is None:
+        encoded = encoded_url(url) if len(url) <= URL_LIMIT else None
+        if encoded is not None:
+            fix = f"Write it as {encoded}"
+            raise Fault(Kind.WEBHOOK_URL_INVALID, f"The webhook {_shown(url)} has letters beyond ASCII.", fix)
         raise _invalid(url, "is no plain URL of at most 2048 characters: https://host/path, without user or fragment")
     scheme = found["scheme"].lower()
     if scheme not in _PORTS or (scheme == "http" and not reach.http):
         detail = f"The webhook {_shown(url)} is not an https:// URL."
-        raise Fault(Kind.WEBHOOK_NOT_HTTPS, detail, "Give the endpoint TLS, and its URL with https://.")
+        fix = "Give the endpoint TLS, and its URL with https://"
+        if scheme == "http":
+            fix += "; in a closed network the operator may set LETTERHEAD_WEBHOOKS_ALLOW_HTTP=true"
+        raise Fault(Kind.WEBHOOK_NOT_HTTPS, detail, f"{fix}.")
     host = found["host"].lower().removesuffix(".")
     port = int(found["port"]) if found["port"] else _PORTS[scheme]
     if not 0 < port < 65536:
@@ -93,6 +104,25 @@ def parse_target(url: str, reach: EgressPolicy) -> WebhookTarget:
         port=port,
         path=(found["path"] or "/") + (found["query"] or ""),
     )
+
+
+def encoded_url(url: str) -> str | None:
+    """Return a URL with letters of other scripts as it must be written (RFC 3987 3.1); None where that is no help.
+
+    The host becomes A-labels (RFC 5891); other octets than ASCII are percent-encoded as UTF-8, and what is encoded
+    already stays.
+    """
+    scheme, mark, rest = url.partition("://")
+    authority, path = re.split(r"(?=[/?#])|$", rest, maxsplit=1)[:2] if mark else ("", "")
+    host, colon, port = authority.partition(":")
+    if url.isascii() or not host:
+        return None
+    try:
+        labels = [each if each.isascii() else idna.alabel(each.lower()).decode() for each in host.split(".")]
+    except UnicodeError:
+        return None
+    encoded = f"{scheme}://{'.'.join(labels)}{colon}{port}{quote(path, safe=_URL_SIGNS)}"
+    return encoded if len(encoded) <= URL_LIMIT and _URL.fullmatch(encoded) else None
 
 
 def _parse_host(host: str, url: str, reach: EgressPolicy) -> str:
@@ -124,7 +154,8 @@ def _not_public(url: str, why: str) -> Fault:
     return Fault(
         Kind.WEBHOOK_NOT_PUBLIC,
         f"The webhook {_shown(url)} can't be reached from here: {why}.",
-        "Use a host that has a public address; in a closed network the operator may set WEBHOOKS_ALLOW_PRIVATE.",
+        "Use a host that has a public address; in a closed network the operator may set "
+        "LETTERHEAD_WEBHOOKS_ALLOW_PRIVATE=true.",
     )
 
 

@@ -27,7 +27,7 @@ from letterhead.core.findings.diagnosis import (
 from letterhead.core.names.domain_names import RESERVED
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.plan import ANY_KEYS, AUTHORITATIVE, RecordResult, Verdict
-from letterhead.core.zone import caching, delegation, unanswered, zone_text
+from letterhead.core.zone import caching, delegation, sender_name, unanswered, zone_text
 from letterhead.core.zone.delegation import authoritative_replies, zone_name
 
 NOT_REGISTERED = Diagnosis(
@@ -121,6 +121,7 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
     yield from find_wildcards(rule_input)
     yield from find_sends_no_mail(rule_input)
     yield from caching.survey(rule_input)
+    yield from sender_name.survey(rule_input)
     yield from zone_text.survey(rule_input)
 
 
@@ -246,6 +247,7 @@ TOPIC = Topic(
         APEX_FLATTENED,
         SENDS_NO_MAIL,
         *caching.DIAGNOSES,
+        *sender_name.DIAGNOSES,
         *zone_text.DIAGNOSES,
     ),
 )

@@ -1,10 +1,9 @@
 """The stylesheet, the script and the logo of the pages, which browsers may cache for a year."""
 
-from hashlib import sha256
-
 from starlette.responses import Response
 
 from letterhead.errors import Kind
+from letterhead.web import etags
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.responses import page_fault
@@ -16,9 +15,9 @@ async def asset(context: RequestContext) -> Response:
     if found is None:
         raise page_fault(context, Kind.NOT_FOUND, "no_file")
     media_type, body = found
-    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    tag = etags.of_octets(body)
     headers = {"ETag": tag, "Cache-Control": "public, max-age=31536000, immutable"}
-    if context.request.headers.get("if-none-match") == tag:
+    if etags.is_known(context.request, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
 

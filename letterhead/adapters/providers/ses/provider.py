@@ -23,6 +23,7 @@ from letterhead.core.domain.provider_identity import (
     Identity,
     IdentityReport,
     IdentityWish,
+    KeyLimits,
     Presence,
     ProviderHolding,
     ProviderStatus,
@@ -42,6 +43,8 @@ class SesProvider:
     """The implementation of `Provider` in one AWS account and region."""
 
     name = NAME
+    # DomainSigningPrivateKey: 1024 or 2048 bits; DomainSigningSelector: [a-zA-Z0-9-], without dots.
+    key_limits = KeyLimits(largest_bits=2048, dotted_selectors=False)
 
     def __init__(
         self,
