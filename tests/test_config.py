@@ -1,6 +1,7 @@
 """Settings are read once and refused early, by name, with an example; what is secret is never shown."""
 
 import base64
+import os
 import stat
 import threading
 from ipaddress import IPv4Network, IPv6Network
@@ -460,6 +461,27 @@ def test_file_of_the_machine_comes_last(folder: Path, tmp_path: Path) -> None:
     assert read(with_settings(CONFIG="other.toml"), folder, system).bind.port == 3
     (folder / "letterhead.toml").write_text('bind = "127.0.0.1:4"')
     assert read(with_settings(), folder, system).bind.port == 4
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o755], ids=["folder", "file"])
+def test_a_file_that_may_not_be_read_is_told(mode: int, folder: Path, tmp_path: Path) -> None:
+    """A user who may not read the service's settings is told whose they are, and gets no other database instead."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "own.toml").write_text('bind = "127.0.0.1:5"')
+    (closed / "own.toml").chmod(0)
+    closed.chmod(mode)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(Fault, match="may not be read by this user") as caught:
+            read(with_settings(), folder, closed / "own.toml")
+    finally:
+        if is_root:
+            os.seteuid(0)
+        closed.chmod(0o755)
+    assert caught.value.kind is Kind.CONFIG_INVALID
 
 
 @pytest.mark.parametrize(
