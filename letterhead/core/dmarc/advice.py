@@ -163,12 +163,16 @@ def bad_report_address(record: DmarcRecord) -> Match | None:
     return None
 
 
-def reports_not_mailed(record: DmarcRecord) -> Match | None:
+def reports_not_mailed(rule_input: RuleInput, result: RecordResult) -> Match | None:
     """Match addresses for aggregate reports of which none is one that every receiver supports (RFC 9989 4.7)."""
-    uris = [uri for uri in reports(record, "rua") if uri.host is not None]
-    if not uris or any(uri.text.lower().startswith("mailto:") for uri in uris):
+    record = single_record(result)
+    uris = [uri for uri in reports(record, "rua") if uri.host is not None] if record else []
+    if record is None or not uris or any(uri.text.lower().startswith("mailto:") for uri in uris):
         return None
-    return Match(places={"part": uris[0].text}, observed=(record.text,), span=(uris[0].start, uris[-1].end))
+    added = corrected(f"{record.text}; rua=mailto:reports@{rule_input.plan.sender}")
+    span = (uris[0].start, uris[-1].end)
+    places = {"part": record.text[slice(*span)], "corrected": added}
+    return Match(places=places, observed=(record.text,), span=span)
 
 
 # --- the policy that applies, whoever's record it is -----------------------------------------------------------
@@ -282,7 +286,7 @@ ADVISES = (
     _policy_rule(STRICT_DKIM, strict_dkim),
     _policy_rule(REPORT_UNAUTHORISED, unauthorised_reports),
     _record_rule(REPORT_ADDRESS_BAD, bad_report_address),
-    _record_rule(REPORTS_NOT_MAILED, reports_not_mailed),
+    _present_rule(REPORTS_NOT_MAILED, reports_not_mailed),
     _record_rule(TAG_ORDER, late_policy),
     _present_rule(SYNTAX, ignored_part),
     _present_rule(POLICY_MISSING, policy_missing),

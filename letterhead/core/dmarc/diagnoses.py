@@ -177,8 +177,7 @@ REPORTS_NOT_MAILED = Diagnosis(
     meaning="Receivers need to support reports by mail alone, and next to none sends them in another way. So no report "
     "comes.",
     detail="The record at {host} asks for reports at {part}, and at no address that begins with mailto:.",
-    fix="Add a mail address of yours to rua in the TXT record {name}, after a comma: mailto:reports@{sender}, for "
-    "example {where}",
+    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Any address of yours will do",
     reference="RFC 9989 4.7",
 )
 REPORT_UNAUTHORISED = Diagnosis(
