@@ -67,7 +67,7 @@ def single_record(result: RecordResult) -> DmarcRecord | None:
 def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
     """Return a match that marks a part of a record; {part} is its text and {at} its place, counted from 1."""
     span = (part.start, part.end)
-    found = {"part": record.text[slice(*span)], "at": str(part.start + 1), **correction_places([record])}
+    found = {"part": record.text[slice(*span)].strip(), "at": str(part.start + 1), **correction_places([record])}
     return Match(places={**found, **places}, observed=(record.text,), span=span)
 
 
@@ -158,7 +158,7 @@ def bad_report_address(record: DmarcRecord) -> Match | None:
         for uri in reports(record, name):
             if uri.host is None and tag and not any(tag.start <= each.start < tag.end for each in problems(record)):
                 span = (tag.start, tag.end) if uri.start == uri.end else (uri.start, uri.end)
-                places = {"part": record.text[slice(*span)], "tag": name, **correction_places([record])}
+                places = {"part": record.text[slice(*span)].strip(), "tag": name, **correction_places([record])}
                 return Match(places=places, observed=(record.text,), span=span)
     return None
 
