@@ -103,7 +103,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     perspectives: tuple[str, ...] = ()
     fix: str
     evidence: tuple[str, ...] = ()
-    span: tuple[int, int] | None = None
+    span: Span | None = None
     since: datetime | None = None
 
 
