@@ -28,6 +28,7 @@ from letterhead.core.plan.plan import Plan, RecordId, RecordResult, Verdict
 from letterhead.core.rotation import delegated_keys, propagation, rotation, second_key
 from letterhead.core.schedule import check_schedule
 from letterhead.core.zone import resolver_outage
+from letterhead.core.zone.unanswered import NOT_ASKED
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
 from letterhead.operations.claims import ClaimNeeds
@@ -36,6 +37,7 @@ from letterhead.operations.dns_questions import (
     DnsRequest,
     allowance,
     ask_until_answered,
+    examine_within,
     load_check_context,
     load_history,
 )
@@ -43,6 +45,7 @@ from letterhead.operations.domains import RACES, FindDomainNeeds, find_domain, n
 from letterhead.operations.provider_work import owner_tag
 from letterhead.ports.deps import RandomOctets
 from letterhead.ports.meter import Meter
+from letterhead.ports.resolver import Allowance
 from letterhead.ports.store.domains import CheckContext, CheckResult, DomainUpdate
 
 ON_DEMAND_EVERY = timedelta(seconds=5)
@@ -86,9 +89,10 @@ class StandingCheck(msgspec.Struct, frozen=True, kw_only=True):
 class CheckData(msgspec.Struct, frozen=True, kw_only=True):
     """What one check saw: the answers of DNS to the questions that the plan calls for, and the provider's report.
 
-    `judgement` is how each planned record stands by these answers; where they are those that the last findings follow
-    from (`same_answers`), nothing was judged and every record is taken for present. `page_open` says whether somebody
-    watches the set-up page. `outage` and `provider` are findings that do not follow from what DNS answered.
+    `judgement` is how each planned record stands by these answers, and the findings; where the answers are those that
+    the last findings follow from (`same_answers`), nothing was judged and every record is taken for present.
+    `page_open` says whether somebody watches the set-up page. `outage` and `provider` are findings that do not follow
+    from what DNS answered.
     """
 
     plan: Plan
@@ -129,13 +133,15 @@ async def check(
     thorough: bool | None = None,
     context: CheckContext | None = None,
     next_turn: NextTurn | None = None,
+    allowed: Allowance | None = None,
 ) -> bool:
     """Check one domain and write what follows; false where it changed meanwhile and the work was thrown away.
 
     `context` is what the check needs besides the domain, where it is loaded already; `next_turn`, where given, is
-    awaited before the work that takes the CPU.
+    awaited before the work that takes the CPU; `allowed` is what the check may use, where that is not the usual.
     """
-    data = await _observe(deps, domain, context or await load_check_context(deps, domain), thorough, next_turn)
+    context = context or await load_check_context(deps, domain)
+    data = await _observe(deps, domain, context, thorough, next_turn, allowed or allowance(deps.policy.check_seconds))
     match await _decide(deps, domain, data):
         case Unchanged(domain=after):
             saved = await deps.store.confirm(after, data.at)
@@ -147,7 +153,12 @@ async def check(
 
 
 async def _observe(
-    deps: CheckNeeds, domain: Domain, context: CheckContext, thorough: bool | None, next_turn: NextTurn | None
+    deps: CheckNeeds,
+    domain: Domain,
+    context: CheckContext,
+    thorough: bool | None,
+    next_turn: NextTurn | None,
+    allowed: Allowance,
 ) -> CheckData:
     """Ask DNS and, at the same time, the provider; judge the answers unless they are the last check's."""
     plan, history = plan_of(deps, domain), load_history(deps, domain, context)
@@ -165,8 +176,7 @@ async def _observe(
     if thorough is None:
         thorough = page_open or _needs_full_check(domain)
     request = DnsRequest(plan=plan, history=history, thorough=thorough)
-    limits = allowance(deps.policy.check_seconds)
-    asking = ask_until_answered(deps.resolver, request, allowed=limits, enough=is_as_before)
+    asking = ask_until_answered(deps.resolver, request, allowed=allowed, enough=is_as_before)
     if domain.registered_at is None:  # an unproven claim never touches the provider's account
         seen, report = await asking, None
     else:
@@ -175,11 +185,12 @@ async def _observe(
         )
     if next_turn is not None:
         await next_turn()
-    judgement = checkup.all_present(plan) if same_answers else checkup.judge_all(plan, seen)
+    judged = (seen, checkup.all_present(plan)) if same_answers else examine_within(allowed, request, seen, deps.hosts)
+    judgement = judged[1]
     return CheckData(
         plan=plan,
         history=history,
-        seen=seen,
+        seen=judged[0],
         same_answers=same_answers,
         judgement=judgement,
         evidence=await _evidence(deps, domain, judgement, report),
@@ -209,8 +220,8 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state and at_rest:
         return Unchanged(domain=update.domain)
     if data.same_answers:
-        data = replace(data, judgement=checkup.judge_all(data.plan, data.seen))
-    found = checkup.list_findings(data.plan, data.seen, data.judgement, deps.hosts, data.history)
+        data = replace(data, judgement=checkup.examine(data.plan, data.seen, deps.hosts, data.history))
+    found = data.judgement.findings
     if not data.outage:
         noted = raised_findings.note_findings(
             transition, found, data.at, is_conclusive=_is_conclusive(data, found), thorough=data.thorough
@@ -234,7 +245,9 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
 def _is_conclusive(data: CheckData, found: Sequence[Finding]) -> bool:
     """Whether a finding that this check does not have is gone: all was answered, and nothing hides other findings."""
     answered = RecordState.UNANSWERED not in (data.evidence.dkim, data.evidence.mail_from)
-    return answered and not any(checkup.DIAGNOSES[each.code].hides is Hides.ALL for each in found)
+    return answered and not any(
+        each.code == NOT_ASKED.code or checkup.DIAGNOSES[each.code].hides is Hides.ALL for each in found
+    )
 
 
 def _advance(domain: Domain, challenger: Domain, data: CheckData) -> Transition:
@@ -355,9 +368,9 @@ async def dns_check(deps: CheckNeeds, account_id: str, raw: str) -> DnsCheck:
     domain = await find_domain(deps, account_id, raw)
     plan = plan_of(deps, domain)
     history = load_history(deps, domain, await load_check_context(deps, domain))
-    request = DnsRequest(plan=plan, history=history)
-    seen = await ask_until_answered(deps.resolver, request, allowed=allowance(deps.policy.check_seconds))
-    examination = checkup.examine(plan, seen, deps.hosts, history)
+    request, allowed = DnsRequest(plan=plan, history=history), allowance(deps.policy.check_seconds)
+    seen = await ask_until_answered(deps.resolver, request, allowed=allowed)
+    _, examination = examine_within(allowed, request, seen, deps.hosts)
     return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
 
 

@@ -1,17 +1,22 @@
 """Ask DNS for a plan: the core names the questions, the resolver answers, until the core has none left."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from letterhead.core.check import check
-from letterhead.core.dns.answers import Question, Reply, Seen
+from letterhead.core.check.check import CheckJudgement
+from letterhead.core.dns.answers import Perspective, Question, Reply, Seen, Unanswered, View, Why
 from letterhead.core.domain.domain import Domain
 from letterhead.core.findings.diagnosis import History
 from letterhead.core.names.domain_names import DomainName, NameRules, is_suffix
 from letterhead.core.plan import cname_answers
+from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import Plan
 from letterhead.core.rotation import rotation
 from letterhead.ports.deps import Clock
@@ -22,6 +27,9 @@ MAX_ROUNDS = 12  # an SPF tree may be ten includes deep (RFC 7208 4.6.4)
 OLD_SELECTORS = 4  # each costs a question; a few are enough to remind the customer of records left behind
 PACKETS = 64  # a full check sends at most so many (docs/threat-model.md: hostile DNS answers)
 SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class CheckContextNeeds(Protocol):
@@ -58,12 +66,16 @@ async def ask_until_answered(
 ) -> dict[Question, tuple[Reply, ...]]:
     """Ask DNS in rounds, bounded in packets, time and rounds; `seen` is what was answered before.
 
-    `enough` ends the rounds where the answers so far show, without being judged, that nothing more is needed.
+    `enough` ends the rounds where the answers so far show, without being judged, that nothing more is needed. Where
+    the core takes more CPU than is allowed, no record has an answer.
     """
     allowed = allowed or allowance()
     answers = dict(seen or {})
     for _ in range(MAX_ROUNDS):
-        wanted = check.next_questions(request.plan, answers, thorough=request.thorough, history=request.history)
+        step = partial(check.next_questions, thorough=request.thorough, history=request.history)
+        wanted = run_within(allowed, request.plan, partial(step, request.plan, answers))
+        if wanted is None:
+            return unjudged_answers(request.plan)
         if not wanted:
             break
         answers |= check.implied_answers(wanted, answers)
@@ -73,6 +85,47 @@ async def ask_until_answered(
             if enough(answers):
                 break
     return answers
+
+
+def examine_within(
+    allowed: Allowance, request: DnsRequest, seen: Seen, hosts: Sequence[DnsHost]
+) -> tuple[Seen, CheckJudgement]:
+    """Judge what was seen; where that takes more CPU than is allowed, nothing of it counts and no record is answered.
+
+    The answers that the judgement follows from are returned with it.
+    """
+    plan, history = request.plan, request.history
+    judged = run_within(allowed, plan, partial(check.examine, plan, seen, hosts, history))
+    if judged is None:
+        seen = unjudged_answers(plan)
+        judged = check.examine(plan, seen, hosts, history)
+    return seen, judged
+
+
+def run_within(allowed: Allowance, plan: Plan, step: Callable[[], Result]) -> Result | None:
+    """Run one step of the core and take its CPU time off the allowance; None where that is used up, maybe by this step.
+
+    A step that runs can't be interrupted: this bounds the number of steps, and so how often a domain is dear. How long
+    one step may take is bounded by the core: texts longer than any real record are not parsed, and SPF trees are
+    followed to 16 names.
+    """
+    if allowed.cpu <= 0:
+        return None
+    began = time.thread_time()
+    result = step()
+    allowed.cpu -= time.thread_time() - began
+    if allowed.cpu <= 0:
+        log.warning("Judging the records of %s took too much CPU: this check counts as unanswered.", plan.sender)
+        return None
+    return result
+
+
+def unjudged_answers(plan: Plan) -> dict[Question, tuple[Reply, ...]]:
+    """Return answers that say of each record that it was not judged: they change no state and are cheap to judge."""
+    said = Unanswered(why=Why.NOT_JUDGED, detail="that takes more CPU than one check may use")
+    reply = Reply(perspective=Perspective(view=View.EVERY_SERVER, server=""), answer=said)
+    records = (*plan.records, *plan.served)
+    return {Question(name=each.host, rdtype=each.rdtype, view=View.EVERY_SERVER): (reply,) for each in records}
 
 
 async def load_check_context(deps: CheckContextNeeds, domain: Domain) -> CheckContext:

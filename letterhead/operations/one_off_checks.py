@@ -23,7 +23,7 @@ from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import DKIM_KEYS, Plan, PlannedRecord, Verdict
 from letterhead.core.zone import topic
-from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered
+from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered, examine_within
 from letterhead.ports.deps import Clock
 from letterhead.ports.resolver import Resolver
 
@@ -105,11 +105,11 @@ async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:
     history = History(taken_at=deps.now(), special_use=special_use, zone_text=deps.zone_text)
     asked = DnsRequest(plan=plan, history=history)
     seen = await ask_until_answered(deps.resolver, asked, seen=seen, allowed=allowed)
-    judgement = check.examine(plan, seen, deps.hosts, history)
+    answers, judgement = examine_within(allowed, asked, seen, deps.hosts)
     is_special = plan.sender.rpartition(".")[2] in SPECIAL_TLDS
     if is_special and not deps.special_use and judgement.results:
         codes = {each.code for each in judgement.findings}
-        findings = check.examine(plan, seen).findings  # without the history, which takes the name for a usual one
+        findings = check.examine(plan, answers).findings  # without the history, which takes the name for a usual one
         added = [each for each in findings if each.code == topic.SPECIAL_USE.code and each.code not in codes]
         judgement = replace(judgement, findings=(*added, *judgement.findings))
     host = host_of([server.name for server in delegated.servers], deps.hosts) if delegated else None

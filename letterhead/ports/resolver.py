@@ -6,16 +6,19 @@ from typing import Protocol
 
 from letterhead.core.dns.answers import Question, Reply
 
+CPU_SECONDS = 1.0  # for judging one domain: fifty times what the longest texts that are read cost (docs/reliability.md)
+
 
 @dataclass(slots=True)
 class Allowance:
-    """The packets that one check may still send, and its deadline; `packets` counts down as it is used.
+    """What one check may still use: packets, its deadline, and the CPU time for judging what comes.
 
-    `until` is in seconds of the event loop's clock.
+    `packets` and `cpu`, in seconds, count down as they are used; `until` is in seconds of the event loop's clock.
     """
 
     packets: int
     until: float
+    cpu: float = CPU_SECONDS
 
 
 class Resolver(Protocol):

@@ -122,7 +122,7 @@ def _filled(text: str, plan: Plan) -> str:
     for name, value in places.items():
         text = text.replace("{" + name + "}", value)
     text = re.sub(r"\{p(?:\[(\d*):(\d*)\]|\.(lower|upper))?\}", lambda hit: _key(plan, *hit.groups()), text)
-    return re.sub(r"\{txt:(.*)\}$", lambda hit: _txt(hit[1]), text, flags=re.MULTILINE)
+    return re.sub(r"\{txt:(.*)\}$", lambda hit: txt(hit[1]), text, flags=re.MULTILINE)
 
 
 def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> str:
@@ -131,7 +131,8 @@ def _key(plan: Plan, start: str | None, end: str | None, case: str | None) -> st
     return cased[int(start or 0) : int(end or len(key))]
 
 
-def _txt(text: str) -> str:
+def txt(text: str) -> str:
+    """Writes a TXT record's type and strings."""
     octets = text.encode().decode("latin-1")
     return "TXT " + " ".join(quote(piece) for piece in split_text(octets))
 

@@ -183,7 +183,9 @@ def test_what_a_dead_server_did_is_told_before_what_it_was_not_asked() -> None:
         ([SILENT, Unanswered(why=Why.SERVER_FAILURE)], "zone.server-failure"),
         ([Unanswered(why=Why.TOO_LARGE), SILENT], "zone.answer-too-large"),
         ([Unanswered(why=Why.TCP_BLOCKED)], "zone.tcp-blocked"),
-        ([Unanswered(why=Why.NOT_ASKED)], "zone.timeout"),
+        ([Unanswered(why=Why.NOT_ASKED), SILENT], "zone.timeout"),
+        ([Unanswered(why=Why.NOT_ASKED)], "zone.not-asked"),
+        ([Unanswered(why=Why.NOT_JUDGED)], "zone.not-judged"),
         ([Unanswered(why=Why.CNAME_LOOP)], "zone.cname-loop"),
     ],
 )
@@ -193,13 +195,20 @@ def test_what_a_server_says_tells_more_than_silence(told: list[Answer], code: st
 
 
 @pytest.mark.parametrize("view", [View.ONE_RESOLVER, View.ONE_SERVER, View.RECURSIVE])
-def test_advice_that_could_not_be_given_is_named(view: View) -> None:
-    """All planned records are right, and an answer that advice follows from was too large: it is said, once."""
-    seen = samples.asked("acme.dev", "TXT", view, Unanswered(why=Why.TOO_LARGE, detail="more than that"))
-    finding = found({**key([RIGHT], [RIGHT]), **seen})["zone.answer-too-large"]
+@pytest.mark.parametrize(("why", "code"), [(Why.TOO_LARGE, "zone.answer-too-large"), (Why.NOT_ASKED, "zone.not-asked")])
+def test_advice_that_could_not_be_given_is_named(view: View, why: Why, code: str) -> None:
+    """All planned records are right, and a limit kept an answer from us that advice follows from: it is said, once."""
+    seen = samples.asked("acme.dev", "TXT", view, Unanswered(why=why, detail="more than that"))
+    finding = found({**key([RIGHT], [RIGHT]), **seen})[code]
     assert (finding.host, finding.record) == ("acme.dev", None)
     assert "more than that" in finding.detail
-    assert "zone.answer-too-large" not in found({**key([RIGHT], [RIGHT])})
+    assert code not in found({**key([RIGHT], [RIGHT])})
+
+
+def test_what_was_answered_in_another_way_is_not_called_unasked() -> None:
+    """The servers told the record; that no packet was left to ask a resolver for it too takes nothing away."""
+    spent = samples.asked(KEY.host, "TXT", View.RECURSIVE, Unanswered(why=Why.NOT_ASKED))
+    assert "zone.not-asked" not in found({**key([RIGHT], [RIGHT]), **spent})
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ SILENT = {Why.TIMEOUT, Why.UNREACHABLE, Why.TCP_BLOCKED, Why.MALFORMED, Why.NOT_
 class ZoneServers:
     """Answers from the text of zones and counts the packets; each nameserver has `each` addresses."""
 
-    def __init__(self, text: str, *, each: int, resolvers: int) -> None:
-        self._zones, self.servers, self._each, self.packets = *_whole(text), each, 0
+    def __init__(self, text: str, *, each: int, resolvers: int, asked: str | None = None) -> None:
+        self._zones, self.servers, self._each, self.packets = *_whole(text, asked), each, 0
         addresses = [f"127.0.1.{number + 1}" for number in range(resolvers)]
         self.port = free_port(*addresses)
         self.resolvers = [(address, self.port) for address in addresses]
@@ -124,9 +124,11 @@ class _Port(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def serving(text: str, *, each: int = 1, resolvers: int = 1) -> AsyncIterator[ZoneServers]:
-    """Serves a text for as long as the context lasts."""
-    servers = ZoneServers(text, each=each, resolvers=resolvers)
+async def serving(
+    text: str, *, each: int = 1, resolvers: int = 1, asked: str | None = None
+) -> AsyncIterator[ZoneServers]:
+    """Serves a text for as long as the context lasts; `asked` is its zone where the text names none."""
+    servers = ZoneServers(text, each=each, resolvers=resolvers, asked=asked)
     try:
         for address, _ in servers.resolvers:
             await servers.listen(address, None)
@@ -138,9 +140,9 @@ async def serving(text: str, *, each: int = 1, resolvers: int = 1) -> AsyncItera
 # --- the zones above --------------------------------------------------------------------------------------------------
 
 
-def _whole(text: str) -> tuple[ZoneFileResolver, set[str]]:
+def _whole(text: str, asked: str | None) -> tuple[ZoneFileResolver, set[str]]:
     """Adds the registry and the root where the text lacks them; gives all zones and the names of all nameservers."""
-    resolver = ZoneFileResolver(text)
+    resolver = ZoneFileResolver(text, asked=asked)
     held = set(resolver.zones) - {""}
     top = min(held, key=lambda zone: zone.count("."))
     chain = [top, *([top.rpartition(".")[2]] if "." in top else []), ""]
@@ -151,7 +153,7 @@ def _whole(text: str) -> tuple[ZoneFileResolver, set[str]]:
             texts.append(_zone(zone, lower, below))
         below = [f"{letter}.nic.{zone or 'root'}" for letter in "abc"]
         servers |= set(below)
-    return ZoneFileResolver(*texts), servers
+    return ZoneFileResolver(*texts, asked=asked), servers
 
 
 def _named(resolver: ZoneFileResolver) -> Iterator[str]:
@@ -191,7 +193,7 @@ def _write(message: dns.message.Message, name: str, said: Answer | None, held: A
         case Aliased():
             message.answer = _aliases(name, said.aliases)
             message.authority = [_soa(zone)] if said.dangling else []
-        case NoData():
+        case NoData() | Unanswered(why=Why.UNREADABLE):  # what can't be read is in no zone that a server has loaded
             message.authority = [_soa(zone)]
         case NxDomain():
             message.set_rcode(dns.rcode.NXDOMAIN)

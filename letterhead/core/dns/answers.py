@@ -51,6 +51,7 @@ class Why(StrEnum):
     NOT_HELD = "not-held"  # the zone text that is read instead of the network does not hold the name's zone
     UNREADABLE = "unreadable"  # a line of the zone text that may hold the record can't be read
     NOT_ASKED = "not-asked"  # the check's own limits of packets or time were used up
+    NOT_JUDGED = "not-judged"  # judging what DNS said took more CPU than one check may use
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):

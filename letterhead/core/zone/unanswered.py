@@ -142,14 +142,36 @@ PRIVATE_SERVERS = Diagnosis(
     "outside that network in LETTERHEAD_DNS_RESOLVERS",
     reference="RFC 1918 5",
 )
+NOT_ASKED = Diagnosis(
+    code="zone.not-asked",
+    severity=Severity.INCONCLUSIVE,
+    title="This check could not ask everything",
+    meaning="One check sends a limited number of packets within a limited time, so that it is no burden to anybody's "
+    "servers. What it did not ask may be right or wrong.",
+    detail="Not asked about {asked}: {reason}.",
+    fix="Nothing to change in your DNS: check {sender} again. If it stays, check fewer DKIM selectors at once, or ask "
+    "your DNS host why its servers answer slowly",
+    reference="RFC 1034 5.3.3",
+)
+NOT_JUDGED = Diagnosis(
+    code="zone.not-judged",
+    severity=Severity.INCONCLUSIVE,
+    title="Judging the records takes too long",
+    meaning="Anybody can publish texts that are laborious to judge. One check may use a limited time of the processor, "
+    "so that all other domains are checked in time. Nothing that this check saw counts.",
+    detail="Not judged: {asked}, because {reason}.",
+    fix="Look for very long or very many texts at {asked}, and in what the SPF records of {sender} include; remove "
+    "those that nobody needs. If there are none, report this to whoever runs this check",
+    reference="RFC 7208 11.1",
+)
 DIAGNOSES = (
     *(PRIVATE_SERVERS, OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP),
-    *(LINE_UNREAD, NOT_IN_TEXT, TARGET_EMPTY),
+    *(LINE_UNREAD, NOT_IN_TEXT, TARGET_EMPTY, NOT_ASKED, NOT_JUDGED),
 )
 
 # Where the servers' failures differ: a failure that a server reports says more than no reply from another.
 MOST_SPECIFIC_FIRST: Final = (
-    *(Why.UNREADABLE, Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE),
+    *(Why.NOT_JUDGED, Why.UNREADABLE, Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE),
     *(Why.REFUSED, Why.LAME, Why.PRIVATE_SERVERS, Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED),
     *(Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
@@ -168,10 +190,14 @@ class _UnansweredRecord(msgspec.Struct, frozen=True, kw_only=True):
 def survey(rule_input: RuleInput) -> Iterable[Finding]:
     """Find the records without an answer: one finding a zone, however many of its records are concerned."""
     groups: dict[tuple[str, str], list[_UnansweredRecord]] = {}
+    unasked: dict[str, str] = {}
     for result in rule_input.results:
         replies = _failed_replies(rule_input, result.record)
         if replies:
             unanswered = _unanswered_record(rule_input, result, replies)
+            if unanswered.diagnosis is NOT_ASKED:
+                unasked[result.record.host] = unanswered.reason
+                continue
             groups.setdefault((unanswered.diagnosis.code, unanswered.host), []).append(unanswered)
     for (_, host), group in groups.items():
         first = group[0]
@@ -188,6 +214,29 @@ def survey(rule_input: RuleInput) -> Iterable[Finding]:
     yield from find_aliases_elsewhere(rule_input)
     told = {each.result.record.host for group in groups.values() for each in group}
     yield from find_too_large(rule_input, told)
+    yield from find_not_asked(rule_input, told, unasked)
+
+
+def find_not_asked(rule_input: RuleInput, told: Collection[str], unasked: dict[str, str]) -> Iterator[Finding]:
+    """Find what a limit of ours kept from being asked: records (`unasked`: name and reason), or what advice needs.
+
+    Where servers left every record unanswered, they used up the limit, and that alone is told. The keys in the
+    operator's own zone are asked for only behind their CNAMEs.
+    """
+    is_silent = all(result.verdict is Verdict.UNANSWERED for result in rule_input.results)
+    if is_silent and told:
+        return
+    left = dict(unasked)
+    answered = {(each.name, each.rdtype) for each, replies in rule_input.seen.items() if answering(replies)}
+    passed_over = {*told, *(each.host for each in rule_input.plan.served)}
+    for question, replies in rule_input.seen.items():
+        reasons = {each.answer.why if isinstance(each.answer, Unanswered) else None for each in replies}
+        known = question.name in passed_over or (question.name, question.rdtype) in answered
+        if reasons == {Why.NOT_ASKED} and not known and not is_silent:
+            left.setdefault(question.name, first_reason(replies))
+    if left:
+        places = {"asked": ", ".join(left), "reason": next(iter(left.values()))}
+        yield finding(NOT_ASKED, rule_input, None, Match(places=places, host=zone_name(rule_input)))
 
 
 def find_too_large(rule_input: RuleInput, told: Collection[str]) -> Iterator[Finding]:
@@ -277,8 +326,12 @@ def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tup
 
 def _diagnosis_of(why: Why) -> Diagnosis:
     match why:
-        case Why.TIMEOUT | Why.UNREACHABLE | Why.NOT_ASKED | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
+        case Why.TIMEOUT | Why.UNREACHABLE | Why.MALFORMED | Why.NO_SERVERS | Why.NOT_HELD:
             return TIMEOUT
+        case Why.NOT_ASKED:
+            return NOT_ASKED
+        case Why.NOT_JUDGED:
+            return NOT_JUDGED
         case Why.SERVER_FAILURE:
             return SERVER_FAILURE
         case Why.CNAME_LOOP:
