@@ -1,8 +1,10 @@
 """Settings are read once and refused early, by name, with an example; what is secret is never shown."""
 
 import base64
+import os
 import stat
 import threading
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from letterhead.adapters.keyring_settings import new_key_text, parse_keys
 from letterhead.adapters.providers import PROVIDERS
 from letterhead.config import (
     PREFIX,
+    SYSTEM_FILE,
     TABLE,
     Exposure,
     HostPort,
@@ -109,6 +112,7 @@ def test_defaults_work(folder: Path) -> None:
         ses_tenants=False,
         dns_resolvers=None,
         dns_authoritative_port=53,
+        dns_networks=(),
         allow_special_use=False,
         keys=None,
         operator_token=None,
@@ -210,6 +214,7 @@ GOOD = [
     ("DNS_RESOLVERS", "1.1.1.1", (HostPort("1.1.1.1", 53),)),
     ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
     ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
+    ("DNS_NETWORKS", "10.0.0.0/8, fd00::/8", (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))),
     ("ALLOW_SPECIAL_USE", "yes", True),
     ("ALLOW_SPECIAL_USE", "0", False),
     ("KEYS", "k1:x", "k1:x"),
@@ -281,6 +286,7 @@ WRONG = [
     ("PUBLIC_URL", "https://[::1", "host or a port"),
     ("PUBLIC_URL", "https://u:pass-7Q2mZ@l.example.com", "only scheme, host, port and path"),
     ("PUBLIC_URL", "https://l.example.com/?a=b", "only scheme, host, port and path"),
+    ("DNS_NETWORKS", "dns.corp.example", "other than addresses and networks"),
     ("TRUSTED_PROXIES", "proxy.example.com", "other than addresses and networks"),
     ("TRUSTED_PROXIES", "10.1.2.3/8", "bits set behind its length"),
     ("TRUSTED_PROXIES", "127.0.0.1,", "a comma at an end"),
@@ -457,6 +463,27 @@ def test_file_of_the_machine_comes_last(folder: Path, tmp_path: Path) -> None:
     assert read(with_settings(), folder, system).bind.port == 4
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o755], ids=["folder", "file"])
+def test_a_file_that_may_not_be_read_is_told(mode: int, folder: Path, tmp_path: Path) -> None:
+    """A user who may not read the service's settings is told whose they are, and gets no other database instead."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "own.toml").write_text('bind = "127.0.0.1:5"')
+    (closed / "own.toml").chmod(0)
+    closed.chmod(mode)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(Fault, match="may not be read by this user") as caught:
+            read(with_settings(), folder, closed / "own.toml")
+    finally:
+        if is_root:
+            os.seteuid(0)
+        closed.chmod(0o755)
+    assert caught.value.kind is Kind.CONFIG_INVALID
+
+
 @pytest.mark.parametrize(
     ("variables", "text", "chosen"),
     [
@@ -540,6 +567,20 @@ def test_rows_of_wrong_settings_are_refused(folder: Path) -> None:
     """`letterhead config` refuses what a start would refuse."""
     with pytest.raises(Fault):
         rows(with_settings(BIND="x"), folder)
+
+
+def test_the_units_and_the_command_read_one_file(folder: Path, tmp_path: Path) -> None:
+    """Each unit names the file that the command reads by itself, and the example of it can be read."""
+    for unit in (ROOT / "deploy").glob("*.service"):
+        lines = unit.read_text("utf-8").splitlines()
+        assert f"Environment={PREFIX}CONFIG={SYSTEM_FILE}" in lines, unit.name
+        assert not [line for line in lines if line.startswith("EnvironmentFile=")], unit.name
+    example = (ROOT / "deploy" / "letterhead.toml").read_text("utf-8").replace("password@", "another@")
+    assert f"# {SYSTEM_FILE}:" in example
+    (tmp_path / "own.toml").write_text(example)
+    settings = read(with_settings(), folder, tmp_path / "own.toml")
+    assert isinstance(settings.database_url, PostgresServer)
+    assert settings.keys is None
 
 
 def test_docs_are_made_of_the_table() -> None:

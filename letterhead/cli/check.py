@@ -14,6 +14,8 @@ from letterhead.cli.exit_codes import Exit
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps
 
 EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
@@ -131,7 +133,7 @@ def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, .
 def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
     from letterhead.config import SYSTEM_FILE, dns_resolvers, system_resolvers
     from letterhead.operations.one_off_checks import OneOffDeps
-    from letterhead.wiring.dns import load_hosts, resolver_at, suffixes
+    from letterhead.wiring.dns import ANYWHERE, load_hosts, resolver_at, suffixes
 
     if port is not None and not 0 < port < 65536:
         raise Fault(Kind.CONFIG_INVALID, f"{port} is no port.", "--authoritative-port takes a number from 1 to 65535.")
@@ -141,8 +143,9 @@ def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
         configured = dns_resolvers(os.environ, Path(), system) or system_resolvers()
         addresses = [(each.host, each.port) for each in configured]
     laboratory = bool(resolvers) or port is not None
+    networks = ANYWHERE if laboratory or _special_use() else _private_networks()
     return OneOffDeps(
-        resolver=resolver_at(addresses, port or 53, suffixes(), private_servers=laboratory or _special_use()),
+        resolver=resolver_at(addresses, port or 53, suffixes(), networks=networks),
         hosts=load_hosts(),
         now=_now,
         special_use=laboratory or _special_use(),
@@ -165,6 +168,17 @@ def _parse_resolver(text: str) -> tuple[str, int]:
         except OSError as unknown:
             raise Fault(Kind.CONFIG_INVALID, f"The resolver {host!r} can't be found: {unknown}.", fix) from unknown
     return found.host, found.port
+
+
+def _private_networks() -> "Sequence[IPv4Network | IPv6Network]":
+    """Return the private networks whose nameservers may be asked, as for a server."""
+    from letterhead.config.networks import read_networks
+
+    try:
+        return read_networks(os.environ.get("LETTERHEAD_DNS_NETWORKS", "").strip())
+    except ValueError as error:
+        fix = "Write it as docs/configuration.md shows: LETTERHEAD_DNS_NETWORKS=10.0.0.0/8."
+        raise Fault(Kind.CONFIG_INVALID, f"LETTERHEAD_DNS_NETWORKS {error}.", fix) from error
 
 
 def _special_use() -> bool:

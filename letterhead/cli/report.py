@@ -105,6 +105,8 @@ def report(domain: ApiObject) -> Text:
         if mail_from := domain.get("mailFromDomainStatus"):
             state.append("  MAIL FROM ").append_text(colour_text(mail_from))
         state.append("  may send" if domain.get("canSend") else "  may not send")
+        if far := domain.get("progress"):
+            state.append(f"  {far['published']} of {far['planned']} records published")
         if stops := domain.get("stopsSendingAt"):
             state.append(f", stops sending {ago(stops)}")
         if due := domain.get("nextCheckAt"):

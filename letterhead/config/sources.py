@@ -114,15 +114,15 @@ def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -
         raise _unknown(PREFIX + name, "in the environment", near and PREFIX + near)
     named = ours.get("CONFIG", "")
     path = folder / (named or DEFAULT_FILE)
-    if named and not path.is_file():
+    if named and not _is_file(path):
         raise Fault(
             Kind.CONFIG_INVALID,
             f"{PREFIX}CONFIG names {path}, which is not a file.",
             f"Write the path of a TOML file, or take the variable away to use {DEFAULT_FILE} if there is one.",
         )
-    if not path.is_file() and system is not None:
+    if not _is_file(path) and system is not None:
         path = system
-    from_file = _read_file(path) if path.is_file() else {}
+    from_file = _read_file(path) if _is_file(path) else {}
     found: dict[str, _SettingText] = {}
     for setting in TABLE:
         if text := variables.get(setting.name):
@@ -212,15 +212,26 @@ def _fault(setting: Setting, problem: str) -> Fault:
     )
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError as error:  # of a folder above it
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> Fault:
+    return Fault(
+        Kind.CONFIG_INVALID,
+        f"{path}, which has the settings, may not be read by this user.",
+        "Run the command as root or as the user of the service: sudo -u letterhead letterhead …",
+    )
+
+
 def _read_file(path: Path) -> dict[str, str]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except PermissionError as error:
-        raise Fault(
-            Kind.CONFIG_INVALID,
-            f"{path}, which has the settings, may not be read by this user.",
-            "Run the command as root or as the user of the service: sudo -u letterhead letterhead …",
-        ) from error
+        raise _unreadable(path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise Fault(
             Kind.CONFIG_INVALID,

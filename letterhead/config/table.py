@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ses_tenants: bool
     dns_resolvers: tuple[HostPort, ...] | None
     dns_authoritative_port: int
+    dns_networks: tuple[IPv4Network | IPv6Network, ...]
     allow_special_use: bool
     keys: Secret | None
     operator_token: Secret | None
@@ -243,6 +244,15 @@ TABLE = (
         values.number(1, 65535),
         "5300",
         "Port of the domains' own nameservers. Other than 53 only in test installations.",
+    ),
+    Setting(
+        "DNS_NETWORKS",
+        "",
+        read_networks,
+        "10.0.0.0/8,fd00::/8",
+        "Private networks whose nameservers may be asked, with commas between, for domains that your own network "
+        "resolves. Whoever may add a domain can then have DNS questions sent to any address there.",
+        unset="none: only nameservers with public addresses are asked",
     ),
     Setting(
         "ALLOW_SPECIAL_USE",

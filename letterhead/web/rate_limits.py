@@ -25,6 +25,13 @@ class RecentResponses:
         until, body = self._kept.get(name, (0.0, b""))
         return body if self._clock() < until else None
 
+    def age_headers(self, name: str) -> dict[str, str]:
+        """Return how old a cached response is, and after how long a new one is made; nothing where it has expired."""
+        left = self._kept.get(name, (0.0, b""))[0] - self._clock()
+        if left <= 0:
+            return {}
+        return {"Age": str(max(0, math.floor(self._seconds - left))), "Retry-After": str(math.ceil(left))}
+
     def keep(self, name: str, body: bytes) -> bytes:
         """Cache a response, and return it."""
         self._kept[name] = (self._clock() + self._seconds, body)

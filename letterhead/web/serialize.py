@@ -14,6 +14,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.progress import Progress, progress
 from letterhead.core.findings.diagnosis import Severity, readable
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
@@ -98,6 +99,7 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         mail_from=given(each.mail_from),
         zone=given(each.zone),
         can_send=lifecycle.may_send(each, deps.now()),
+        progress=_setup_progress(progress(each, view.plan, deps.now())),
         stops_sending_at=given(each.dkim.stops_sending_at),
         verified_at=given(each.verified_at),
         checked_at=check.taken_at if check else UNSET,
@@ -110,6 +112,15 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
         snapshot=check.snapshot if check else UNSET,
+    )
+
+
+def _setup_progress(far: Progress) -> schemas.SetupProgress:
+    return schemas.SetupProgress(
+        step=far.step.value,
+        published=len(far.published),
+        planned=far.planned,
+        left=tuple(each.value for each in far.purposes_left),
     )
 
 

@@ -42,7 +42,7 @@ from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
 from letterhead.wiring import keyring as wiring_keys
-from letterhead.wiring.dns import ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
+from letterhead.wiring.dns import ANYWHERE, ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
 from letterhead.wiring.keyring import kept_by_kms
 
 __all__ = [
@@ -258,9 +258,8 @@ def resolver(settings: Settings) -> DnsResolver:
     rules = name_rules(settings)
     endpoints = settings.dns_resolvers or system_resolvers()
     addresses = [_address(endpoint) for endpoint in endpoints]
-    return resolver_at(
-        addresses, settings.dns_authoritative_port, rules.any_suffix, private_servers=settings.allow_special_use
-    )
+    networks = ANYWHERE if settings.allow_special_use else settings.dns_networks
+    return resolver_at(addresses, settings.dns_authoritative_port, rules.any_suffix, networks=networks)
 
 
 def _address(endpoint: HostPort) -> tuple[str, int]:

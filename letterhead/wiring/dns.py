@@ -11,13 +11,14 @@ from pathlib import Path
 from publicsuffixlist import PublicSuffixList
 
 from letterhead import core
+from letterhead.adapters.dns.delegation import ANYWHERE, IpNetwork
 from letterhead.adapters.dns.hosts import TABLE, load_hosts
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.transport import SocketAddress
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.names.domain_names import SuffixRules
 
-__all__ = ["ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "suffixes"]
+__all__ = ["ANYWHERE", "ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "suffixes"]
 
 
 def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE) -> str:
@@ -54,12 +55,15 @@ def suffixes(*, only_icann: bool = False) -> SuffixRules:
 
 
 def resolver_at(
-    resolvers: Sequence[SocketAddress], authoritative_port: int, rules: SuffixRules, *, private_servers: bool
+    resolvers: Sequence[SocketAddress], authoritative_port: int, rules: SuffixRules, *, networks: Sequence[IpNetwork]
 ) -> DnsResolver:
-    """Return the resolver that asks real DNS: these recursive resolvers, and authoritative servers."""
+    """Return the resolver that asks real DNS: these recursive resolvers, and authoritative servers.
+
+    `networks` are those whose private addresses may be asked.
+    """
     return DnsResolver(
         resolvers,
         authoritative_port,
         is_registry=lambda zone: rules.publicsuffix(zone, accept_unknown=False) == zone,
-        private_servers=private_servers,
+        networks=networks,
     )

@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import re
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from letterhead.cli.export import files, formats, signers_of
 from letterhead.core.domain.health import HealthState
 from letterhead.core.plan.plan import RecordId
 from letterhead.core.secret import Secret
@@ -18,6 +20,7 @@ from letterhead.operations.rotations import NOTHING
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
 from letterhead.wiring.assemble import Overrides
+from tests.cli.test_export import ED25519, listed
 from tests.operations.test_real_dns import publish, record
 from tests.operations.world import OPERATOR, Clock, World, noon, opened
 from tests.rigs import signers, signing, smtp
@@ -86,7 +89,7 @@ async def exporting(lab: DnsLab, zone: str, tmp_path: Path, folder: Path) -> Asy
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("program", ["opendkim", "rspamd", "exim"])
+@pytest.mark.parametrize("program", ["opendkim", "rspamd", "exim", "postfix-milter"])
 async def test_the_program_signs_with_the_exported_files(lab: DnsLab, exporting: Exporting, program: str) -> None:
     """Before and after a change of keys: what the program signs verifies, by the selector that the API shows."""
     for number in range(2):
@@ -110,9 +113,29 @@ def sign(program: str, bench: signers.Bench, text: bytes) -> bytes:
             return signers.with_opendkim(bench, text)
         case "rspamd":
             return signers.with_rspamd(bench, text)
+        case "postfix-milter":
+            return signers.with_dkimpy(bench, text)[0]
         case _:
             with smtp.running(None, sign_in=False) as sink:
                 return signers.with_exim(bench, text, sink)
+
+
+@pytest.mark.parametrize("seconds", [(), ("one.test",), ("one.test", "two.test")])
+def test_dkimpy_milter_signs_for_all_whoever_has_a_second_key(folder: Path, seconds: tuple[str, ...]) -> None:
+    """Each domain by RSA, and by Ed25519 where it has such a key; its table is there where any domain has one."""
+    senders, exported = ("one.test", "two.test"), folder / "exported"
+    domains = [
+        listed(sender, **({"ed25519Selector": "ed1", "privateEd25519Key": ED25519} if sender in seconds else {}))
+        for sender in senders
+    ]
+    keys, tables = formats.files_for("postfix-milter", PurePosixPath(exported), signers_of(domains))
+    if not seconds:
+        del tables["KeyTableEd25519"]
+    files.place_files(exported, keys | tables, "nobody" if os.geteuid() == 0 else None)
+    texts = [signing.message(sender, 1) for sender in senders]
+    signed = signers.with_dkimpy(signers.bench_in(folder, exported), *texts)
+    kinds = [sorted(re.findall(rb"a=(\w+)-sha256", each)) for each in signed]
+    assert kinds == [[b"ed25519", b"rsa"] if each in seconds else [b"rsa"] for each in senders]
 
 
 async def test_only_what_changed_is_written(lab: DnsLab, exporting: Exporting) -> None:

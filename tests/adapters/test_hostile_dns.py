@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
 import dns.message
@@ -12,7 +13,7 @@ import pytest
 
 from letterhead.adapters.dns.interpret import server_answer
 from letterhead.adapters.dns.labels import name_from
-from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.resolver import PER_TRY, DnsResolver
 from letterhead.adapters.dns.transport import SILENT
 from letterhead.adapters.dns.wire import TXT, DnsQuery, Malformed, TooLarge, belongs, question_packet, read_message
 from letterhead.core.dns.answers import (
@@ -276,6 +277,37 @@ async def test_silent_zone_does_not_make_resolvers_stand_in(hostile: HostileDns,
     assert replies
     assert all(isinstance(reply.answer, Unanswered) and reply.answer.why in SILENT for reply in replies)
     assert not resolver.stands_in
+
+
+async def test_what_a_silent_server_did_is_said(hostile: HostileDns, resolver: DnsResolver) -> None:
+    """Where time ends while a dead server is waited for, the wait is the reason, and not the end of the time."""
+    asked = question("s._domainkey.drop.test", View.EVERY_SERVER)
+    limits = Allowance(packets=FULL, until=asyncio.get_running_loop().time() + PER_TRY + 1)
+    replies = (await resolver.ask([asked], limits))[asked]
+    assert {reply.answer.detail for reply in replies if isinstance(reply.answer, Unanswered)} <= {
+        "no answer in 2 s",
+        "no answer in 3 s",
+    }
+    assert {gist(reply.answer) for reply in replies} == {Why.TIMEOUT}
+
+
+async def test_private_nameservers_are_asked_only_where_that_is_allowed(hostile: HostileDns) -> None:
+    """Servers at private addresses get no packet and are said to be private; in a network that may be asked they do."""
+    resolvers = [(RESOLVER, hostile.port)]
+    asked = [question("s._domainkey.ok.test", View.EVERY_SERVER), question("ok.test", View.DELEGATION, "NS")]
+    for networks in ((), (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))):
+        limits = allowance(FULL)
+        hostile.packets.clear()
+        told = await DnsResolver(resolvers, networks=networks).ask(asked, limits)
+        ((reply,), (delegated,)) = told.values()
+        assert (gist(reply.answer), reply.perspective.zone) == (Why.PRIVATE_SERVERS, "ok.test")
+        assert isinstance(delegated.answer, Delegated)
+        assert {server.addresses for server in delegated.answer.servers} == {()}
+        assert hostile.packets.total() == FULL - limits.packets, "all packets went to the resolver"
+    resolver = DnsResolver(resolvers, networks=[IPv4Network("127.0.0.0/8")])
+    (delegated,) = (await resolver.ask(asked[1:], allowance(FULL)))[asked[1]]
+    assert isinstance(delegated.answer, Delegated)
+    assert [server.addresses for server in delegated.answer.servers] == [(address,) for address in SERVERS]
 
 
 async def test_one_silent_zone_is_not_a_closed_port(hostile: HostileDns, resolver: DnsResolver) -> None:

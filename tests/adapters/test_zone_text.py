@@ -53,6 +53,9 @@ EXPORTS = {
     "Windows": ";\n;  Database file blume.example.dns for blume.example zone.\n;      Zone version:  7\n;\n\n"
     "@  IN  SOA ns1.dns.example. admin.dns.example. (\n   7 ; serial\n   7200 900 1209600 300 )\n"
     '@ NS ns1.dns.example.\nkey._domainkey TXT ( "v=DKIM1; p=AAAA" )\npost MX 10 in.post.example.\n',
+    "Windows with ages": f'{NAMED}key._domainkey [AGE:3712345] 1200 TXT "v=DKIM1; p=AAAA"\n'
+    "post\t[AGE:3712345]\tMX 10 in.post.example.\n\t[AGE:3712345] A 192.0.2.7\n",
+    "PowerDNS": f"$ORIGIN .\n{FULL.replace('.example. ', '.example ')}",
     "comment": f'; Zone file for "blume.example" exported today\n{START}key._domainkey 1h TXT "v=DKIM1; p=AAAA"\n'
     "post IN 1h MX 10 in.post.example.\n",
     "SOA without its dot": "blume.example IN SOA ns1.dns.example. admin.dns.example. 7 7200 900 1209600 300\n"
@@ -134,7 +137,7 @@ def test_a_line_that_is_not_understood_costs_itself_alone(line: str) -> None:
         ('www TXT "open', {"TXT"}, {"A", "MX"}),
         ("www A words", {"A"}, {"TXT", "MX"}),
         ("www AWS ALIAS TXT other.blume.example. Z0 true", {"TXT"}, {"A", "MX"}),
-        ("www AZURE ALIAS CNAME /subscriptions/0", {"CNAME"}, {"TXT"}),
+        ("www AZURE ALIAS CNAME /subscriptions/0", {"CNAME", "TXT", "A"}, set()),
         ("www ALIAS shop.example.", {"A", "AAAA"}, {"TXT", "MX"}),
         ("www CNAME not..a.name.", {"A", "TXT", "MX", "CNAME"}, set()),
         ("www TXTT here", {"A", "TXT", "MX"}, set()),

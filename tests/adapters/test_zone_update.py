@@ -180,6 +180,14 @@ async def test_whatever_it_says_is_told(lab: DnsLab, says: Says, kind: Kind, wor
     assert fault.fix
 
 
+async def test_a_server_that_cannot_write_its_file(lab: DnsLab) -> None:
+    """SERVFAIL, which BIND answers where its journal can't be written, leads to the file and the folder."""
+    async with primary(rcode(dns.rcode.SERVFAIL)) as server:
+        fault = await refusal(updates(lab, "keys.test", server=server), "lh1.abc.keys.test")
+    assert "journal" in fault.detail
+    assert "folder" in (fault.fix or "")
+
+
 async def test_nobody_there(lab: DnsLab) -> None:
     """A closed port, and a name that leads nowhere, are said with the setting to look at."""
     for server in (("127.0.0.1", free_port("127.0.0.1")), ("nowhere.invalid", 53)):

@@ -68,9 +68,14 @@ def read_table(text: str) -> dict[str, str]:
 
 
 def read_dkimpy(texts: dict[str, str]) -> set[tuple[str, ...]]:
-    """Reads OpenDKIM's tables, and KeyTableEd25519 like the first of them (dkimpy-milter.conf(5))."""
-    second = [value.split(":") for value in read_table(texts["KeyTableEd25519"]).values()]
-    return read_opendkim(texts) | {(domain, selector, path) for domain, selector, path in second}
+    """Reads OpenDKIM's tables, and KeyTableEd25519 like the first of them (dkimpy-milter.conf(5)).
+
+    Each domain must stand in both: the milter fails where one lacks it.
+    """
+    first, second = (read_table(texts[name]) for name in ("KeyTable", "KeyTableEd25519"))
+    assert set(first) == set(second)
+    keys = [value.split(":") for value in second.values()]
+    return read_opendkim(texts) | {(domain, name, path) for domain, name, path in keys if path != "/dev/null"}
 
 
 def read_rspamd(texts: dict[str, str]) -> set[tuple[str, ...]]:
@@ -337,3 +342,20 @@ def test_what_can_not_be_written_is_named(tmp_path: Path, server: str) -> None:
     assert "can't be written" in ended.err
     assert "Traceback" not in ended.err
     assert (tmp_path / "file").stat().st_size == 0
+
+
+def test_the_table_of_second_keys_is_there_where_one_is(tmp_path: Path, server: str) -> None:
+    """dkimpy-milter starts with no empty one; once a configuration may name it, it stays, with each domain in it."""
+    table = tmp_path / "out" / "KeyTableEd25519"
+
+    def export(**second: str) -> set[str]:
+        Answering.domains = [listed(**second), listed(sender="two.dev")]
+        words = ("export", "postfix-milter", str(tmp_path / "out"))
+        assert letterhead(*words, folder=tmp_path, URL=server, API_KEY="k").code == 0
+        return set(read_table(table.read_text()).values()) if table.exists() else set()
+
+    assert export() == set()
+    none = {"acme.dev:none:/dev/null", "two.dev:none:/dev/null"}
+    key = f"acme.dev:ed1:{tmp_path}/out/keys/acme.dev/ed1.key"
+    assert export(ed25519Selector="ed1", privateEd25519Key=ED25519) == {key, "two.dev:none:/dev/null"}
+    assert export() == none

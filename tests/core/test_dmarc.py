@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from letterhead.core.check import check
 from letterhead.core.dmarc.record import DmarcProblem, ReportUri, parse_dmarc_record, problems, reports
-from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, walk
+from letterhead.core.dmarc.tree_walk import organisational_domain, policy_in_force, texts_at, walk
 from letterhead.core.dns.answers import NxDomain, Seen, Unanswered, View, Why
 from letterhead.core.findings.diagnosis import Severity
 from tests.core import samples
@@ -248,3 +248,29 @@ def test_dmarc_blocks_nothing() -> None:
     ours = [each for code, each in check.DIAGNOSES.items() if code.startswith("dmarc.")]
     assert len(ours) > 20
     assert not [each.code for each in ours if each.severity is Severity.BLOCKING]
+
+
+def test_an_address_behind_a_semicolon_is_explained() -> None:
+    """A comma was meant, or `ruf=`; and the value in the fix keeps both addresses."""
+    record = parse_dmarc_record("v=DMARC1; p=none; rua=mailto:a@acme.dev; mailto:b@acme.dev")
+    (problem,) = problems(record)
+    assert record.text[problem.start : problem.end] == "mailto:b@acme.dev"
+    assert "a comma" in problem.why
+    assert "ruf=" in problem.why
+
+
+def test_an_empty_tag_is_harmless_and_points_at_its_semicolon() -> None:
+    """RFC 9989 4.8: a tag stands between two semicolons; a final one may stay."""
+    record = parse_dmarc_record("v=DMARC1;; p=none;")
+    (problem,) = problems(record)
+    assert (problem.start, problem.end, problem.harmless) == (9, 10, True)
+    assert problems(parse_dmarc_record("v=DMARC1; p=none ; ")) == ()
+
+
+def test_a_record_that_is_too_long_is_not_read() -> None:
+    """Nothing is known of its policy, so nothing is said of one: neither that it applies nor that there is none."""
+    text = "v=DMARC1; p=reject; rua=" + ",".join(["mailto:reports@acme.dev"] * 90)
+    seen = tree(acme_dev=text)
+    assert (parse_dmarc_record(text).is_dmarc, parse_dmarc_record(text).tags) == (True, ())
+    assert texts_at("acme.dev", seen) is None
+    assert policy_in_force("acme.dev", seen) is None

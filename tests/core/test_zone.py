@@ -14,6 +14,8 @@ from letterhead.core.dns.answers import (
     Nameserver,
     NoData,
     NxDomain,
+    Question,
+    Reply,
     Seen,
     Unanswered,
     View,
@@ -156,6 +158,22 @@ def test_one_silent_record_is_a_finding_about_the_record() -> None:
     seen = {**key([SILENT], [RIGHT]), **samples.asked(dmarc.host, "TXT", View.TWO_SERVERS, GONE)}
     timeout = found(seen)["zone.timeout"]
     assert (timeout.host, timeout.record) == (KEY.host, RecordId.DKIM)
+
+
+def test_what_a_dead_server_did_is_told_before_what_it_was_not_asked() -> None:
+    """A check that runs out of time on a dead server says of it that it gave no answer."""
+    spent = Unanswered(why=Why.NOT_ASKED, detail="the check has run out of time")
+    dead = [spent, Unanswered(why=Why.TIMEOUT, detail="no answer in 4 s"), spent, spent]
+    seen: dict[Question, tuple[Reply, ...]] = {}
+    for record, answer in zip(PLAN.records, dead, strict=True):
+        view = View.EVERY_SERVER if record.id is RecordId.DKIM else View.TWO_SERVERS
+        for question, replies in samples.asked(record.host, record.rdtype, view, RIGHT, answer).items():
+            seen[question] = tuple(
+                replace(each, perspective=replace(each.perspective, zone="acme.dev")) for each in replies
+            )
+    told = found(seen)["zone.nameserver-unreachable"]
+    assert told.perspectives == ("ns2.acme.dev",)
+    assert "no answer in 4 s" in told.detail
 
 
 @pytest.mark.parametrize(

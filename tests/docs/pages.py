@@ -1,5 +1,6 @@
 """Makes the pages of docs/ that are made from code; `./dev docs` writes them."""
 
+import re
 from pathlib import Path
 
 from letterhead import config
@@ -77,4 +78,5 @@ def _example(code: str, shown: Shown) -> Example | None:
         return None
     (first, finding), *_ = found
     others = sorted({each.name for each, _ in found} - {first.name})
-    return Example(case=first.name, zone=first.text.strip(), finding=finding, others=tuple(others))
+    zone = re.sub(r"^; (?:says|never|verdict): .*\n", "", first.text.strip(), flags=re.MULTILINE)  # of the test alone
+    return Example(case=first.name, zone=zone, finding=finding, others=tuple(others))

@@ -99,7 +99,7 @@ async def test_selectors_are_guessed(lab: DnsLab, zone: str, tmp_path: Path) -> 
     done = await asyncio.to_thread(letterhead, "check", zone, *servers, folder=tmp_path)
     assert "dkim.retired" in done.out
     assert "a guess" in done.out
-    assert done.code == 1
+    assert done.code == 0  # a retired key is legal, and that no other was guessed says nothing
 
 
 def _txt(value: str) -> tuple[str, ...]:

@@ -182,6 +182,13 @@ class DnsLab:
         self.flush()
         return zone
 
+    def hand_over(self, zone: str, server: str, address: str) -> None:
+        """Hands a zone over to a server of another make, which listens at this address and the lab's port."""
+        self.publish(server, "A", address)
+        self.publish(zone, "NS", f"{server}.")
+        self._tell(f"stub_add {zone} {address}@{self.authoritative_port}")
+        self.flush()
+
     def publish(self, name: str, rdtype: str, *values: str, ttl: int = 60, only: Authority | None = None) -> None:
         """Replaces an RRset by these values, in zone-file form, on each server of its zone or on `only` one."""
         self._change(name, only, lambda update, owner: update.replace(owner, ttl, rdtype, *values))
@@ -229,7 +236,7 @@ def running() -> Iterator[DnsLab]:
     servers: list[Server] = []
     with tempfile.TemporaryDirectory(prefix="dns-", ignore_cleanup_errors=True) as name:
         try:
-            port = free_port(NS1, NS2)
+            port = free_port(NS1, NS2, RESOLVER)
             authorities = []
             for address in (NS1, NS2):
                 folder = Path(name, address)

@@ -1,9 +1,12 @@
-"""Runs the signing programs of Debian (OpenDKIM, Rspamd, Exim) on exported files, each for one message at a time."""
+"""Runs the signing programs of Debian (OpenDKIM, dkimpy-milter, Rspamd, Exim), each for one message at a time."""
 
+import grp
 import os
+import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.rigs import milter
 from tests.rigs.processes import DEBIAN, UNPRIVILEGED, Server, free_port, program
 from tests.rigs.smtp import Ledger
 
@@ -22,6 +26,17 @@ SigningTable refile:{exported}/SigningTable
 Canonicalization relaxed/simple
 # It trusts no file below a folder that others may write to, such as /tmp.
 RequireSafeKeys no
+"""
+
+DKIMPY = """\
+Mode s
+Syslog no
+UserID {user}
+PidFile {work}/dkimpy.pid
+Socket inet:{port}@127.0.0.1
+KeyTable file:{exported}/KeyTable
+SigningTable file:{exported}/SigningTable
+{second}
 """
 
 RSPAMD = """\
@@ -88,6 +103,36 @@ def with_opendkim(bench: Bench, text: bytes) -> bytes:
     return _headed(field[1], text)
 
 
+def with_dkimpy(bench: Bench, *texts: bytes) -> list[bytes]:
+    """Signs by a running dkimpy-milter, as Postfix asks it; KeyTableEd25519 is set up where it was exported."""
+    table = bench.exported / "KeyTableEd25519"
+    second = f"KeyTableEd25519 file:{table}" if table.exists() else ""
+    port = free_port("127.0.0.1")
+    configuration = bench.write("dkimpy.conf", DKIMPY, port=port, second=second, user=_unprivileged())
+    command = [program("dkimpy-milter"), str(configuration)]
+    server = Server(command, bench.work / "dkimpy.log", unprivileged=True)
+    try:
+        server.wait_until(lambda: _accepts(port))
+        return [milter.sign(port, text) for text in texts]
+    finally:
+        server.stop()
+
+
+def _unprivileged() -> str:
+    """Names user and group that the milter runs as: nobody where we are root, else our own."""
+    if os.geteuid() == 0:
+        return "nobody:nogroup"
+    return f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 def with_rspamd(bench: Bench, text: bytes) -> bytes:
     """Signs by a running Rspamd, which tells the header field in its answer."""
     (bench.work / "suffixes").write_text("test\n", "ascii")
@@ -128,7 +173,7 @@ def with_exim(bench: Bench, text: bytes, sink: Ledger) -> bytes:
     (bench.work / "spool").chmod(0o777)
     run = subprocess.run(
         [
-            *_as_nobody(), "env", *(f"{name}={value}" for name, value in _with_user(bench).items()),
+            *_as_nobody(), "env", *(f"{name}={value}" for name, value in exim_environment(bench).items()),
             program("exim4"), "-C", configuration, "-odf", "somebody@receiver.test",
         ],
         input=text, capture_output=True, timeout=30, check=False,
@@ -141,7 +186,7 @@ def _as_nobody() -> list[str]:
     return [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
 
 
-def _with_user(bench: Bench) -> Mapping[str, str]:
+def exim_environment(bench: Bench) -> Mapping[str, str]:
     """Lets Exim find the user that Debian compiles into it, whoever we are."""
     uid, gid = (65534, 65534) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     (bench.work / "passwd").write_text(f"Debian-exim:x:{uid}:{gid}::/:/bin/sh\nroot:x:0:0::/:/bin/sh\n", "ascii")

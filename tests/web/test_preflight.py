@@ -100,6 +100,8 @@ async def test_a_name_that_can_not_be_added_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path, HEAD) as house, house.client(house.keys["acme"]) as client:
         refused = await client.post("/domains/co.uk/preflight")
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "domain-public-suffix")
-        first = (await client.post("/domains/acme.dev/preflight")).json()
-        again = (await client.post("/domains/acme.dev/preflight")).json()
-        assert first["checkedAt"] == again["checkedAt"]
+        first = await client.post("/domains/acme.dev/preflight")
+        again = await client.post("/domains/acme.dev/preflight")
+        assert first.json()["checkedAt"] == again.json()["checkedAt"]
+        assert "Age" not in first.headers
+        assert (0 <= int(again.headers["Age"]) < 5, 1 <= int(again.headers["Retry-After"]) <= 5) == (True, True)

@@ -113,6 +113,14 @@ async def test_document_is_the_committed_one(nobody: httpx2.AsyncClient) -> None
     assert served.text == COMMITTED.read_text("utf-8")
 
 
+def test_document_has_no_list_of_kinds_by_place() -> None:
+    """Generators of clients stop at `prefixItems` beside `items: false`: each array has one kind of item."""
+    text = COMMITTED.read_text("utf-8")
+    assert '"minItems": 2' in text  # the span of a finding
+    assert '"prefixItems"' not in text
+    assert '"items": false' not in text
+
+
 def test_document_says_all() -> None:
     """Every endpoint states every status that it can answer, with an example of the envelope for each code."""
     described = openapi.describe(ENDPOINTS)

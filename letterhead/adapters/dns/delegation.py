@@ -8,7 +8,8 @@ root.
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, Final, TypeVar
 
 import dns.rcode
 
@@ -19,12 +20,15 @@ from letterhead.adapters.dns.transport import QuestionBudget, SocketAddress, fir
 from letterhead.adapters.dns.wire import AAAA, NS, SOA, A, DnsMessage, DnsQuery, ResourceRecord
 from letterhead.core.dns.answers import Nameserver, Unanswered, Why
 from letterhead.core.dns.records import Address as AddressRecord
-from letterhead.core.names.ip_addresses import is_not_public, read_address
+from letterhead.core.names.ip_addresses import is_not_public
 
 MAX_SERVERS = 8  # names as well as addresses, of one zone
 PARENT_SERVERS = 3  # how many of a parent's servers we try for one referral
 FAR_AWAY = "2001:500:2::c"  # a root server: is there a route to IPv6 at all?
 HEDGE = 1.5  # seconds without a response of the resolvers, after which the zone's own servers count as the cause
+
+IpNetwork = IPv4Network | IPv6Network
+ANYWHERE: Final[tuple[IpNetwork, ...]] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 Shared = TypeVar("Shared")
 
@@ -53,7 +57,7 @@ class DnsSetup:
     per_try: float
     cache: Cache[Any]
     is_registry: Callable[[str], bool]
-    public_only: bool = False  # whether servers at other addresses are never asked
+    networks: tuple[IpNetwork, ...] = ()  # where servers are asked though their addresses are not public
 
 
 class Delegations:
@@ -61,6 +65,7 @@ class Delegations:
 
     def __init__(self, setup: DnsSetup, budget: QuestionBudget) -> None:
         self._setup, self._budget = setup, budget
+        self._private: set[Name] = set()  # servers with addresses that we may not ask
         self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def zone_of(self, name: Name) -> ZoneCut | Unanswered:
@@ -71,6 +76,10 @@ class Delegations:
         """Return the closest zone at or above a name that is cached; its servers refer us further down where needed."""
         known = (self._setup.cache.get(("zone", name[at:])) for at in range(len(name) + 1))
         return next((cut for cut in known if cut is not None and cut.failure is None), None)
+
+    def has_private_servers(self, cut: ZoneCut) -> bool:
+        """Return whether some of a zone's servers were left out for addresses that are not public."""
+        return not self._private.isdisjoint(cut.names)
 
     async def servers(self, cut: ZoneCut, most: int = MAX_SERVERS) -> tuple[Nameserver, ...]:
         """Return a zone's servers with addresses that this machine has a route to, at most `most` addresses in all."""
@@ -195,7 +204,7 @@ class Delegations:
     async def _addresses(self, name: Name, cut: ZoneCut, *, both: bool) -> tuple[str, ...]:
         """Return IPv4 addresses, and IPv6 ones where there is room for `both`, or no IPv4."""
         if name in cut.glue:
-            return self._usable(cut.glue[name])
+            return self._usable(name, cut.glue[name])
         cached: tuple[str, ...] | None = self._setup.cache.get(("addresses", name, both))
         if cached is not None:
             return cached
@@ -204,20 +213,21 @@ class Delegations:
         if not any(found) and types == [A]:
             found = [await self._records(name, AAAA)]
         records = tuple(record for each in found for record in each)
-        addresses = self._usable(_addresses_in(records, None))
+        addresses = self._usable(name, _addresses_in(records, None))
         if addresses:
             self._setup.cache.put(("addresses", name, both), addresses, min(record.ttl for record in records))
         return addresses
 
-    def _usable(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    def _usable(self, name: Name, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Return the addresses that we may and can ask: a zone may name any address for its servers, ours too."""
-        usable = []
-        for address in addresses:
-            ip = read_address(address) if self._setup.public_only else None
-            public = ip is not None and is_not_public(ip) is None
-            if (public or not self._setup.public_only) and is_usable(address):
-                usable.append(address)
-        return tuple(usable)
+        allowed = tuple(address for address in addresses if self._is_allowed(address))
+        if len(allowed) < len(addresses):
+            self._private.add(name)
+        return tuple(address for address in allowed if is_usable(address))
+
+    def _is_allowed(self, address: str) -> bool:
+        ip = ip_address(address)
+        return is_not_public(ip) is None or any(ip in network for network in self._setup.networks)
 
     async def _records(self, name: Name, rdtype: int) -> tuple[ResourceRecord, ...]:
         response = await self.resolve(name, rdtype)

@@ -12,7 +12,7 @@ import dns.exception
 import dns.rcode
 
 from letterhead.adapters.dns.cache import Cache
-from letterhead.adapters.dns.delegation import MAX_SERVERS, Delegations, DnsSetup, ZoneCut
+from letterhead.adapters.dns.delegation import ANYWHERE, MAX_SERVERS, Delegations, DnsSetup, IpNetwork, ZoneCut
 from letterhead.adapters.dns.interpret import BOGUS, CONCLUSIVE, NOT_REACHED, negative_ttl, resolver_answer
 from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
 from letterhead.adapters.dns.server_set import ServerSet, interleave_addresses
@@ -42,6 +42,9 @@ MAX_REFERRALS = 3
 FIRST_ASKED = {View.TWO_SERVERS: 2, View.ONE_SERVER: 1}
 MOST_ASKED = {View.TWO_SERVERS: 4, View.ONE_SERVER: 4}  # where the first ones differ, or have no answer
 LOST = Unanswered(why=Why.LAME, detail="the servers send us from one to the next")
+PRIVATE = Unanswered(
+    why=Why.PRIVATE_SERVERS, detail="the addresses of the nameservers are not public, so that we don't ask them"
+)
 NO_ADDRESS = Unanswered(why=Why.NO_SERVERS, detail="none of the nameservers has an address that we can ask")
 
 
@@ -55,8 +58,8 @@ class DnsResolver:
 
     It asks `resolvers` (address and port) and, on `authoritative_port`, the servers of each zone. `is_registry` returns
     for a zone whether names below it are registered by strangers: a name that does not exist there is not registered.
-    Unless `private_servers` is true, or the port is not 53, no server is asked whose address is not public: whoever has
-    a domain could make us send packets anywhere. `clock` (seconds) expires the cache.
+    No server is asked whose address is not public, unless it lies in `networks`, or the port is not 53: whoever has a
+    domain could make us send packets anywhere. `clock` (seconds) expires the cache.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class DnsResolver:
         *,
         per_try_timeout: float = PER_TRY,
         is_registry: Callable[[str], bool] = top_level,
-        private_servers: bool = False,
+        networks: Sequence[IpNetwork] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._setup = DnsSetup(
@@ -75,7 +78,7 @@ class DnsResolver:
             per_try_timeout,
             Cache(clock),
             is_registry=is_registry,
-            public_only=authoritative_port == DNS_PORT and not private_servers,
+            networks=tuple(networks) if authoritative_port == DNS_PORT else ANYWHERE,
         )
         self._port53 = _Port53(clock)
         self._is_registry = is_registry
@@ -217,7 +220,8 @@ class _Round:
             response = server_set.referral()
             below = self._delegations.below(cut, response, name) if response else None
             if below is None:
-                return server_set.replies(question.view) or _unasked(question, NO_ADDRESS, cut)
+                nobody = PRIVATE if self._delegations.has_private_servers(cut) else NO_ADDRESS
+                return server_set.replies(question.view) or _unasked(question, nobody, cut)
             cut = below
         return _unasked(question, LOST, cut)
 

@@ -121,6 +121,7 @@ class _Conversation:
         self._id = secrets.randbits(16)
         self._loop = asyncio.get_running_loop()
         self._strays = 0
+        self._began = self._loop.time()
 
     async def run(self) -> DnsMessage | Unanswered:
         edns = True
@@ -142,9 +143,11 @@ class _Conversation:
             return response
         if self._strays:
             return Unanswered(why=Why.MALFORMED, detail="sent nothing that answers the question")
-        if self._loop.time() >= self._budget.allowance.until:
+        waited = self._loop.time() - self._began
+        # Where the check ended within the first try, the server had no fair chance.
+        if waited < self._per_try and self._loop.time() >= self._budget.allowance.until:
             return self._budget.left_over()
-        return Unanswered(why=Why.TIMEOUT, detail="no answer")
+        return Unanswered(why=Why.TIMEOUT, detail=f"no answer in {waited:.0f} s")
 
     async def _receive(self, until: float) -> DnsMessage | Unanswered | None:
         """Wait for the response; return None where none came in time."""

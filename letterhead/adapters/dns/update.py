@@ -54,9 +54,16 @@ _REFUSALS: Final = {
         "Write the name of the zone itself in LETTERHEAD_DKIM_ZONE, not of one above or below it",
     ),
     "REFUSED": (
-        "the TSIG key may not update the zone there",
-        "Allow updates of TXT records of the zone by this key: allow-update or update-policy in BIND, an acl with the "
-        "action update in Knot DNS, TSIG-ALLOW-DNSUPDATE in PowerDNS",
+        "it takes no update of the zone with the TSIG key from here, at least not now",
+        "Allow updates of TXT records of the zone by this key. In BIND: allow-update or update-policy, and rndc thaw "
+        "where the zone is frozen. In Knot DNS: an acl with the action update. In PowerDNS, which has no other word "
+        "for a wrong name, secret or clock: TSIG-ALLOW-DNSUPDATE for the zone, this machine's address in "
+        "allow-dnsupdate-from, the same key as in LETTERHEAD_DKIM_ZONE_TSIG, and a time service on both machines",
+    ),
+    "SERVFAIL": (
+        "it could not carry out the update, most often because it can't write the zone's file, journal or database",
+        "Let the server write the zone's file and the folder around it, where BIND keeps the journal (in Debian "
+        "/var/lib/bind, which AppArmor allows), then look at its log for the reason",
     ),
     UNSIGNED: (
         "the answer was not signed with the TSIG key, so that anybody may have sent it",

@@ -24,6 +24,7 @@ _ADDRESS_TYPES = frozenset(
 _HOST_ALIASES = {"AWS": "Route 53", "AZURE": "Azure"}  # `AWS ALIAS A target zone true`, `AZURE ALIAS A /resource`
 _CLASSES = frozenset(("IN", "CH", "HS", "CS"))
 _TTL = re.compile(r"\d{1,10}|(?:\d{1,10}[WDHMS])+")
+_AGE = re.compile(r"\[AGE:\d+\]")  # Windows DNS, before the TTL: when the record was last renewed
 _TEXT_TYPES = frozenset({RdataType.TXT, RdataType.SPF})
 _LETTER = re.compile(r"\\[0-9]{3}|\\.|.")
 
@@ -45,7 +46,11 @@ class RecordHead(NamedTuple):
 def begins_record(tokens: tuple[str, ...]) -> bool:
     """Tell whether the tokens begin with a TTL, a class or a type, so that a line of them has no owner."""
     first = tokens[0].upper()
-    return bool(_TTL.fullmatch(first)) or first in _CLASSES | _ADDRESS_TYPES | set(_HOST_ALIASES) or is_type(first)
+    return (
+        bool(_TTL.fullmatch(first) or _AGE.fullmatch(first))
+        or first in _CLASSES | _ADDRESS_TYPES | set(_HOST_ALIASES)
+        or is_type(first)
+    )
 
 
 def is_type(token: str) -> bool:
@@ -65,20 +70,24 @@ def read_head(tokens: tuple[str, ...]) -> RecordHead:
             ttl = _seconds(word)
         elif word in _CLASSES:
             rdclass = word
-        else:
+        elif not _AGE.fullmatch(word):
             break
         rest = rest[1:]
     word, data = rest[0].upper() if rest else "", rest[1:]
     if word in _HOST_ALIASES and data[:1] and data[0].upper() == "ALIAS":
-        hides: Types = frozenset({dns.rdatatype.from_text(data[1])}) if data[1:] and is_type(data[1]) else ADDRESSES
+        hides = _hidden_by(dns.rdatatype.from_text(data[1])) if data[1:] and is_type(data[1]) else ADDRESSES
         why = f"it is an alias of {_HOST_ALIASES[word]}, which is in no standard"
         return RecordHead(ttl, rdclass, None, hides, why, data)
     if word and is_type(word):
         rdtype = dns.rdatatype.from_text(word)
-        hides = None if rdtype in (RdataType.CNAME, RdataType.DNAME) else frozenset({rdtype})
-        return RecordHead(ttl, rdclass, rdtype, hides, "", data)
+        return RecordHead(ttl, rdclass, rdtype, _hidden_by(rdtype), "", data)
     why = f"{word[:20]} is no type of DNS records" if word else "it has no type"
     return RecordHead(ttl, rdclass, None, ADDRESSES if word in _ADDRESS_TYPES else None, why, data)
+
+
+def _hidden_by(rdtype: RdataType) -> Types:
+    """Return the types of which nothing is known where a record of this one can't be read: an alias is for all."""
+    return None if rdtype in (RdataType.CNAME, RdataType.DNAME) else frozenset({rdtype})
 
 
 def _seconds(word: str) -> int:

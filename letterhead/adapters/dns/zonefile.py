@@ -42,7 +42,7 @@ from letterhead.ports.resolver import Allowance
 TEXT = "zone text"  # the server of a reply, where the text names none
 # The texts of transport.py and interpret.py for servers that do not answer.
 DETAILS = {
-    Why.TIMEOUT: "no answer",
+    Why.TIMEOUT: "no answer in 4 s",
     Why.TOO_LARGE: "more than 8192 strings or 2048 labels",
     Why.UNREACHABLE: "Connection refused",
     Why.SERVER_FAILURE: "SERVFAIL",

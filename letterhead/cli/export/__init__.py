@@ -87,6 +87,9 @@ def _export_once(api: Api, program: str, folder: Path, reload: str | None, owner
     signers = signers_of(decode_json(api.call("GET", path_of("domains"))))
     keys, tables = formats.files_for(program, PurePosixPath(folder), signers)
     links = formats.links_for(program, signers)
+    # Without such a key nobody needs the table. Once it is there, a configuration may name it: then it stays right.
+    if not any(each.second for each in signers) and not (folder / formats.SECOND_TABLE).exists():
+        tables.pop(formats.SECOND_TABLE, None)
     try:
         # The keys first and the tables last: whatever a table names is there.
         changed = files.place_files(folder, keys, owner)

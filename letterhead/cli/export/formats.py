@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 KEYS: Final = "keys"
+SECOND_TABLE: Final = "KeyTableEd25519"
+NO_SELECTOR, NO_KEY = "none", "/dev/null"
 LINKS: Final = "dkim"  # the folder that Haraka reads below its config/
 
 
@@ -55,13 +57,18 @@ def opendkim_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> F
 
 
 def dkimpy_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:
-    """Return dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form."""
+    """Return dkimpy-milter's tables: OpenDKIM's, and KeyTableEd25519 in the same form.
+
+    The milter looks each domain up in both tables, and fails where one lacks it: a domain without a second key has an
+    empty one there, with which the milter adds no second signature. (Its 1.2.3 reads keys only from paths.)
+    """
     keys = [
-        f"{each.sender} {each.sender}:{second.selector}:{folder / second.path}"
+        f"{each.sender} {each.sender}:{each.second.selector}:{folder / each.second.path}"
+        if each.second is not None
+        else f"{each.sender} {each.sender}:{NO_SELECTOR}:{NO_KEY}"
         for each in signers
-        if (second := each.second) is not None
     ]
-    return opendkim_files(folder, signers) | {"KeyTableEd25519": _lines("#", keys)}
+    return opendkim_files(folder, signers) | {SECOND_TABLE: _lines("#", keys)}
 
 
 def rspamd_files(folder: PurePosixPath, signers: Sequence[SigningDomain]) -> Files:

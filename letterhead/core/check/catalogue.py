@@ -11,7 +11,7 @@ import msgspec
 
 from letterhead.core.check import check
 from letterhead.core.domain import provider_findings
-from letterhead.core.findings.diagnosis import Diagnosis, Finding, Severity
+from letterhead.core.findings.diagnosis import Diagnosis, Finding, Severity, fill
 from letterhead.core.zone import resolver_outage
 
 DIAGNOSES: Final[dict[str, Diagnosis]] = check.DIAGNOSES | {
@@ -35,14 +35,14 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
-    """Return the page of one diagnosis in Markdown; words in `<…>` stand for what a finding fills in."""
+    """Return the page of one diagnosis in Markdown, with its texts as they are for the domain acme.dev."""
     parts = [
         f"# `{diagnosis.code}`",
         f"**{plain(diagnosis.title)}** ({diagnosis.severity})",
         consequence(diagnosis.severity),
         f"## What it means\n\n{plain(diagnosis.meaning)}",
-        f"## What a check reports\n\n{_template(diagnosis.detail)}",
-        f"## What to do\n\n{_template(diagnosis.fix).rstrip('.')}.",
+        f"## What a check reports\n\n{plain(_filled(diagnosis, diagnosis.detail))}",
+        f"## What to do\n\n{plain(_filled(diagnosis, diagnosis.fix)).rstrip('.')}.",
         f"## Reference\n\n{link_rfc(diagnosis.reference)}",
         *(_example(example) if example else ()),
     ]
@@ -55,16 +55,40 @@ def text(diagnosis: Diagnosis) -> str:
         f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
         _wrap(diagnosis.meaning),
         consequence(diagnosis.severity),
-        f"What a check reports:\n{_wrap(diagnosis.detail)}",
-        f"What to do:\n{_wrap(diagnosis.fix).rstrip('.')}.",
+        f"What a check reports, for example:\n{_wrap(_filled(diagnosis, diagnosis.detail))}",
+        f"What to do:\n{_wrap(_filled(diagnosis, diagnosis.fix)).rstrip('.')}.",
         f"Reference: {diagnosis.reference}",
     ]
     return "\n\n".join(parts)
 
 
-def _wrap(template: str) -> str:
-    """Wrap a template's text, with `<…>` for each of its places."""
-    return textwrap.fill(re.sub(r"\{(\w+)\}", r"<\1>", template), 88, break_long_words=False, break_on_hyphens=False)
+def _wrap(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 88, break_long_words=False, break_on_hyphens=False)
+
+
+_OF_ALL: Final = {
+    "sender": "acme.dev",
+    "zone": "acme.dev",
+    "servers": "ns1.acme.dev",
+    "where": "at your DNS host (ns1.acme.dev)",
+    "priority": "10",
+    "count": "2",
+}
+# Host, name, type and value of the record that an example is about, by topic.
+_RECORDS: Final = {
+    "dkim": ("lh1._domainkey.acme.dev", "lh1._domainkey", "TXT", "v=DKIM1; k=rsa; p=…"),
+    "dmarc": ("_dmarc.acme.dev", "_dmarc", "TXT", "v=DMARC1; p=none;"),
+    "mail-from": ("lh.acme.dev", "lh", "MX", "feedback.mail.example"),
+    "spf": ("lh.acme.dev", "lh", "TXT", "v=spf1 include:spf.mail.example ~all"),
+}
+_OF_NO_TOPIC: Final = ("acme.dev", "@", "TXT", "…")
+
+
+def _filled(diagnosis: Diagnosis, template: str) -> str:
+    """Return a template as it is for the domain acme.dev; `…` stands for what depends on what a check sees."""
+    host, name, rdtype, value = _RECORDS.get(diagnosis.code.partition(".")[0], _OF_NO_TOPIC)
+    of_record = {"host": host, "asked": host, "name": name, "rdtype": rdtype, "value": value, "expected": value}
+    return fill(template, _OF_ALL | of_record, empty="…")
 
 
 def listing(diagnoses: Iterable[Diagnosis]) -> str:
@@ -95,8 +119,8 @@ def index(diagnoses: Iterable[Diagnosis]) -> str:
 
 
 INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the mistake does to mail and
-how to fix it; `letterhead explain CODE` prints the same text. Each finding replaces the words in `<…>` with the names,
-values and DNS host of the domain that was checked."""
+how to fix it; `letterhead explain CODE` prints the same text. The pages show each text for the domain acme.dev, with a
+`…` where it depends on what was seen; a finding has the names, values and DNS host of the domain that was checked."""
 
 
 def consequence(severity: Severity) -> str:
@@ -131,10 +155,6 @@ def link_rfc(reference: str) -> str:
 def plain(text: str) -> str:
     """Escape what Markdown would take for markup in a text that has none."""
     return re.sub(r"([*|\\])", r"\\\1", html.escape(text, quote=False))
-
-
-def _template(text: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"`<\1>`", plain(text))
 
 
 def _example(example: Example) -> Iterable[str]:

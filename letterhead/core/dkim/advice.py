@@ -17,6 +17,7 @@ from letterhead.core.dkim.key_record import (
 from letterhead.core.dns.answers import Question, View
 from letterhead.core.dns.lookup import sends_no_mail
 from letterhead.core.dns.records import Txt
+from letterhead.core.findings import misplaced
 from letterhead.core.findings.candidate_names import answers_at, rdatas_of
 from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Finding, Match, RuleInput, finding
 from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
@@ -81,6 +82,12 @@ def selector_underscore(_: RuleInput, result: RecordResult) -> Match | None:
 
 
 # --- whether mail can be signed -------------------------------------------------------------------------------------
+
+
+def missing(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match an absent key, unless nobody planned it and the domain sends no mail: then it wants none."""
+    locked = not result.record.exact and sends_no_mail(rule_input.seen, rule_input.plan.sender)
+    return None if locked else misplaced.absent(rule_input, result)
 
 
 def signing_verdict(results: Sequence[RecordResult]) -> Verdict:

@@ -14,6 +14,7 @@ from letterhead.core.dkim.advice import (
     find_no_usable_key,
     find_old_keys,
     match_tag,
+    missing,
     old_key_questions,
     texts_of,
 )
@@ -358,7 +359,7 @@ TOPIC = Topic(
         DiagnosisRule(diagnosis=diagnoses.NOT_ALIAS, holds=not_alias),
         DiagnosisRule(diagnosis=diagnoses.REMOVED, holds=removed),
         DiagnosisRule(diagnosis=diagnoses.ED25519_MISSING, holds=ed25519_missing),
-        DiagnosisRule(diagnosis=diagnoses.MISSING, holds=misplaced.absent),
+        DiagnosisRule(diagnosis=diagnoses.MISSING, holds=missing),
         DiagnosisRule(diagnosis=diagnoses.SEVERAL_RECORDS, holds=several_records),
         _text_rule(diagnoses.PREFIX_REPEATED, prefix_repeated),
         DiagnosisRule(diagnosis=diagnoses.CHUNKS_MISORDERED, holds=chunks_misordered),

@@ -22,6 +22,7 @@ from letterhead.core.dkim.key_record import (
     LEAST_BITS,
     WEAK_BITS,
     KeyRecord,
+    bare_rsa_bits,
     key_octets,
     parse_key_record,
     rsa_bits,
@@ -281,6 +282,8 @@ def _key_problem(
         return "dkim.hash-excluded", "forbids sha256 (h=)"
     if octets is None:
         return "dkim.bad-base64", "can't be decoded"
+    if kind == "rsa" and bits is None and bare_rsa_bits(octets):
+        return "dkim.bare-rsa-key", "is a bare RSA key (PKCS #1), a form that most receivers don't read"
     if bits is None or bits > MOST_BITS or (kind == "ed25519" and len(octets) != ED25519_OCTETS):
         return "dkim.bad-key", "holds something that is no public key"
     if kind == "rsa" and bits < LEAST_BITS:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from letterhead.core.dmarc.correction import corrected
 from letterhead.core.dmarc.diagnoses import (
     NO_REPORTS,
@@ -11,6 +13,7 @@ from letterhead.core.dmarc.diagnoses import (
     REMOVED_TAG,
     REPORT_ADDRESS_BAD,
     REPORT_UNAUTHORISED,
+    REPORTS_NOT_MAILED,
     STRICT_DKIM,
     STRICT_SPF,
     SUBDOMAIN_POLICY_NONE,
@@ -38,7 +41,7 @@ from letterhead.core.dmarc.tree_walk import (
 from letterhead.core.dns.answers import Found, Question, Unanswered, View
 from letterhead.core.dns.lookup import alias_end, is_in_zone, sends_no_mail
 from letterhead.core.dns.records import Rdata, Txt
-from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput
+from letterhead.core.findings.diagnosis import Diagnosis, DiagnosisRule, Match, RuleInput, Severity
 from letterhead.core.names.host_names import NAME_LIMIT
 from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 
@@ -64,7 +67,7 @@ def single_record(result: RecordResult) -> DmarcRecord | None:
 def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
     """Return a match that marks a part of a record; {part} is its text and {at} its place, counted from 1."""
     span = (part.start, part.end)
-    found = {"part": record.text[slice(*span)], "at": str(part.start + 1), **correction_places([record])}
+    found = {"part": record.text[slice(*span)].strip(), "at": str(part.start + 1), **correction_places([record])}
     return Match(places={**found, **places}, observed=(record.text,), span=span)
 
 
@@ -80,8 +83,11 @@ def correction_places(records: Sequence[DmarcRecord]) -> dict[str, str]:
 def ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
     """Match a part of the record that receivers can't parse_dmarc_record, and ignore."""
     record = single_record(result)
-    found = problems(record)[:1] if record else ()
-    return match_part(record, found[0], trouble=found[0].why) if record and found else None
+    found = sorted(problems(record), key=lambda each: each.harmless) if record else []
+    if record is None or not found:
+        return None
+    severity = Severity.TIP if found[0].harmless else None
+    return replace(match_part(record, found[0], trouble=found[0].why), severity=severity)
 
 
 def policy_missing(_: RuleInput, result: RecordResult) -> Match | None:
@@ -152,9 +158,21 @@ def bad_report_address(record: DmarcRecord) -> Match | None:
         for uri in reports(record, name):
             if uri.host is None and tag and not any(tag.start <= each.start < tag.end for each in problems(record)):
                 span = (tag.start, tag.end) if uri.start == uri.end else (uri.start, uri.end)
-                places = {"part": record.text[slice(*span)], "tag": name, **correction_places([record])}
+                places = {"part": record.text[slice(*span)].strip(), "tag": name, **correction_places([record])}
                 return Match(places=places, observed=(record.text,), span=span)
     return None
+
+
+def reports_not_mailed(rule_input: RuleInput, result: RecordResult) -> Match | None:
+    """Match addresses for aggregate reports of which none is one that every receiver supports (RFC 9989 4.7)."""
+    record = single_record(result)
+    uris = [uri for uri in reports(record, "rua") if uri.host is not None] if record else []
+    if record is None or not uris or any(uri.text.lower().startswith("mailto:") for uri in uris):
+        return None
+    added = corrected(f"{record.text}; rua=mailto:reports@{rule_input.plan.sender}")
+    span = (uris[0].start, uris[-1].end)
+    places = {"part": record.text[slice(*span)], "corrected": added}
+    return Match(places=places, observed=(record.text,), span=span)
 
 
 # --- the policy that applies, whoever's record it is -----------------------------------------------------------
@@ -180,16 +198,21 @@ def _match_at(rule_input: RuleInput, policy: DiscoveredPolicy, **places: str) ->
 
 
 def strict_spf(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
-    """Match strict alignment of SPF, which a MAIL FROM domain below the sender never has."""
+    """Match strict alignment of SPF, which a MAIL FROM domain below the sender never has.
+
+    A domain that sends no mail is never told to weaken its policy.
+    """
     hosts = [each.host for each in rule_input.plan.records if each.id is RecordId.MAIL_FROM_SPF]
-    apart = policy.strict_spf and hosts and hosts[0] != rule_input.plan.sender
+    parked = sends_no_mail(rule_input.seen, rule_input.plan.sender)
+    apart = policy.strict_spf and not parked and hosts and hosts[0] != rule_input.plan.sender
     return _match_at(rule_input, policy, mail_from=hosts[0]) if apart else None
 
 
 def strict_dkim(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
     """Match strict alignment of DKIM where another domain than the sender signs."""
     signers = [each.host.partition("._domainkey.")[2] for each in rule_input.plan.records if each.id is RecordId.DKIM]
-    apart = policy.strict_dkim and signers and signers[0] not in ("", rule_input.plan.sender)
+    parked = sends_no_mail(rule_input.seen, rule_input.plan.sender)
+    apart = policy.strict_dkim and not parked and signers and signers[0] not in ("", rule_input.plan.sender)
     return _match_at(rule_input, policy, signer=signers[0]) if apart else None
 
 
@@ -263,6 +286,7 @@ ADVISES = (
     _policy_rule(STRICT_DKIM, strict_dkim),
     _policy_rule(REPORT_UNAUTHORISED, unauthorised_reports),
     _record_rule(REPORT_ADDRESS_BAD, bad_report_address),
+    _present_rule(REPORTS_NOT_MAILED, reports_not_mailed),
     _record_rule(TAG_ORDER, late_policy),
     _present_rule(SYNTAX, ignored_part),
     _present_rule(POLICY_MISSING, policy_missing),

@@ -19,7 +19,8 @@ SEVERAL_RECORDS = Diagnosis(
     code="dmarc.several-records",
     severity=Severity.WARNING,
     title="There is more than one DMARC record",
-    meaning="Receivers can't know which one you mean, so they use none of them: it is as if you had no DMARC at all.",
+    meaning="Receivers can't know which one you mean, so they use none of them. They go on to the names above it, and "
+    "where no record there applies either, it is as if you had no DMARC at all.",
     detail="At {host} stand: {observed}.",
     fix="Of the TXT records at {name} that begin with v=DMARC1, leave exactly one, with the value {corrected}, and "
     "delete the others {where}{caution}",
@@ -168,6 +169,16 @@ REPORT_ADDRESS_BAD = Diagnosis(
     fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Reports come to an address "
     "such as {tag}=mailto:reports@{sender}",
     reference="RFC 9989 4.6",
+)
+REPORTS_NOT_MAILED = Diagnosis(
+    code="dmarc.reports-not-mailed",
+    severity=Severity.WARNING,
+    title="No address for DMARC reports is a mail address",
+    meaning="Receivers need to support reports by mail alone, and next to none sends them in another way. So no report "
+    "comes.",
+    detail="The record at {host} asks for reports at {part}, and at no address that begins with mailto:.",
+    fix="Correct “{part}” in the TXT record {name}, so that it reads {corrected} {where}. Any address of yours will do",
+    reference="RFC 9989 4.7",
 )
 REPORT_UNAUTHORISED = Diagnosis(
     code="dmarc.report-unauthorised",

@@ -5,6 +5,7 @@ Any text can be parsed, in time linear to its length: what is wrong with it is n
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -40,11 +41,12 @@ class DmarcTag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DmarcProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with the text from `start` to `end`."""
+    """What is wrong with the text from `start` to `end`; `harmless` where every receiver reads it all the same."""
 
     why: str
     start: int
     end: int
+    harmless: bool = False
 
 
 class ReportUri(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,8 @@ def parse_dmarc_record(text: str) -> DmarcRecord:
             tags.append(DmarcTag(name=name, value=value, start=start, end=end, value_at=value_at))
         elif bare:
             why = "this is not a tag with = and a value"
+            if bare.lower().startswith("mailto:"):
+                why = "this address has no tag; a comma instead of the semicolon before it, or ruf= there, was meant"
             unparsed.append(DmarcProblem(why=why, start=start, end=start + len(bare)))
     return DmarcRecord(text=text, is_dmarc=bool(_VERSION.match(text)), tags=tuple(tags), unparsed=tuple(unparsed))
 
@@ -132,7 +136,18 @@ def problems(record: DmarcRecord) -> tuple[DmarcProblem, ...]:
     Invalid policies and report addresses are not among them: see `bad_policies` and `reports`.
     """
     in_values = [problem for tag in record.tags if (problem := _value_problem(tag)) is not None]
-    return tuple(sorted([*record.unparsed, *in_values], key=lambda each: each.start))
+    return tuple(sorted([*record.unparsed, *in_values, *_empty_tags(record)], key=lambda each: each.start))
+
+
+def _empty_tags(record: DmarcRecord) -> Iterator[DmarcProblem]:
+    """Yield each semicolon after another with nothing between them (RFC 9989 4.8 has a tag there)."""
+    at = 0
+    pieces = record.text.split(";")
+    for piece in pieces[:-1]:
+        if at and not piece.strip():
+            end = at + len(piece) + 1
+            yield DmarcProblem(why="there is one semicolon too many", start=end - 1, end=end, harmless=True)
+        at += len(piece) + 1
 
 
 def _value_problem(tag: DmarcTag) -> DmarcProblem | None:
@@ -148,13 +163,15 @@ def _value_problem(tag: DmarcTag) -> DmarcProblem | None:
     if allowed and tag.value.lower() not in allowed:
         return DmarcProblem(why=f"{tag.name} is one of {', '.join(allowed)}", start=tag.value_at, end=end)
     if tag.name == "fo" and not is_failure_options(tag.value):
-        return DmarcProblem(why="fo is made of 0, 1, d and s, with : between them", start=tag.value_at, end=end)
+        why = "fo is made of 0 or 1, d and s, with : between them; 0 and 1 exclude each other"
+        return DmarcProblem(why=why, start=tag.value_at, end=end)
     return None
 
 
 def is_failure_options(value: str) -> bool:
-    """Tell whether a value of `fo` can be read."""
-    return bool(_FAILURE_OPTIONS.fullmatch(value.replace(" ", "")))
+    """Tell whether a value of `fo` can be read, and means something (RFC 9989 4.7)."""
+    options = value.replace(" ", "")
+    return bool(_FAILURE_OPTIONS.fullmatch(options)) and not {"0", "1"} <= set(options)
 
 
 def reports(record: DmarcRecord, name: str) -> tuple[ReportUri, ...]:

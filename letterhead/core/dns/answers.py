@@ -47,6 +47,7 @@ class Why(StrEnum):
     MALFORMED = "malformed"  # unreadable, wrong id, wrong question
     CNAME_LOOP = "cname-loop"  # a loop, or more than 8 steps
     NO_SERVERS = "no-servers"  # no delegation, or no address for any of its servers
+    PRIVATE_SERVERS = "private-servers"  # addresses that are not public, in no network that we may ask
     NOT_HELD = "not-held"  # the zone text that is read instead of the network does not hold the name's zone
     UNREADABLE = "unreadable"  # a line of the zone text that may hold the record can't be read
     NOT_ASKED = "not-asked"  # the check's own limits of packets or time were used up

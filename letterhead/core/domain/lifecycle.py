@@ -119,7 +119,7 @@ RULES: Final = (
         is_proven_and_agreed,
         HealthState.VERIFIED,
         EventKind.DOMAIN_VERIFIED,
-        "the records are published and the provider agrees",
+        "the DKIM record is published and the provider agrees",
     ),
     _rule(
         HealthState.PENDING, has_run_out, HealthState.FAILED, EventKind.DOMAIN_FAILED, "72 h passed without the records"

@@ -1,6 +1,7 @@
 """Diagnoses, the rules that find them, and findings. Which diagnoses there are, each topic lists."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -102,7 +103,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     perspectives: tuple[str, ...] = ()
     fix: str
     evidence: tuple[str, ...] = ()
-    span: tuple[int, int] | None = None
+    span: Span | None = None
     since: datetime | None = None
 
 
@@ -205,7 +206,7 @@ def finding(
         **{place: readable(value) for place, value in match.places.items()},
     }
     known = record is None or record.exact or match.expected
-    fix = diagnosis.fix if known else _without_value_words(diagnosis.fix)
+    detail, fix = diagnosis.detail, diagnosis.fix if known else _without_value_words(diagnosis.fix)
     return Finding(
         code=diagnosis.code,
         severity=match.severity or diagnosis.severity,
@@ -213,11 +214,11 @@ def finding(
         host=host,
         record_type=record.rdtype if record else None,
         title=diagnosis.title,
-        detail=diagnosis.detail.format_map(filled),
+        detail=fill(detail, filled),
         expected=_expected(record, match),
         observed=tuple(map(readable, observed)),
         perspectives=servers,
-        fix=fix.format_map(filled),
+        fix=fill(fix, filled),
         evidence=match.evidence,
         span=_readable_span(match.span, observed),
     )
@@ -227,6 +228,15 @@ def _expected(record: PlannedRecord | None, match: Match) -> str | None:
     if match.expected is not None:
         return match.expected or None
     return record.value if record and record.exact else None
+
+
+_NEEDED = re.compile(r"(?:^|(?<=[\s“(]))\{(\w+)\}")
+
+
+def fill(template: str, places: Mapping[str, str], empty: str = "nothing") -> str:
+    """Fill a template; a place that joins the word before it is a further clause, and may be empty."""
+    needed = {name: empty for name in _NEEDED.findall(template) if not places.get(name, "").strip()}
+    return template.format_map(defaultdict(str, {**places, **needed}))
 
 
 def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | None) -> tuple[str, str]:

@@ -144,9 +144,11 @@ def _failure_reasons(answers: Iterable[Answer]) -> set[Why | None]:
 
 
 def first_reason(replies: Iterable[Reply]) -> str:
-    """Return why the first of these servers that did not answer did not."""
-    answers = (reply.answer for reply in replies)
-    return next((each.detail or each.why.value for each in answers if isinstance(each, Unanswered)), "")
+    """Return why the first of these servers that was asked and did not answer did not."""
+    failures = [reply.answer for reply in replies if isinstance(reply.answer, Unanswered)]
+    # What a server did says more of it than that the check had no time left to ask it something else.
+    asked = [each for each in failures if each.why is not Why.NOT_ASKED] or failures
+    return asked[0].detail or asked[0].why.value if asked else ""
 
 
 # --- no server has the zone ------------------------------------------------------------------------------------
@@ -179,7 +181,10 @@ def find_faulty_servers(rule_input: RuleInput) -> Iterator[Finding]:
     for reply in _server_replies(rule_input):
         if reply.perspective.zone == zone_name(rule_input):
             by_server.setdefault(reply.perspective.server, []).append(reply)
-    reasons = {server: _failure_reasons(each.answer for each in replies) for server, replies in by_server.items()}
+    reasons = {
+        server: _failure_reasons(each.answer for each in replies) - {Why.NOT_ASKED}
+        for server, replies in by_server.items()
+    }
     if not any(None in each for each in reasons.values()):
         return
     for diagnosis, causes in ((LAME, FAILURES | {Why.MALFORMED}), (UNREACHABLE, NO_REPLY)):

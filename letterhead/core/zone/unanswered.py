@@ -129,15 +129,29 @@ LINE_UNREAD = Diagnosis(
     "takes in; then check again, or check without a zone text",
     reference="RFC 1035 5.1",
 )
+PRIVATE_SERVERS = Diagnosis(
+    code="zone.nameservers-private",
+    severity=Severity.INCONCLUSIVE,
+    title="The domain's nameservers have private addresses",
+    meaning="An address such as 10.0.0.1 belongs to another machine on every network, so receivers on the internet "
+    "can't ask servers there, and we don't. It is so where a company's own network has its own view of the domain, and "
+    "the resolvers that this check uses are in that network.",
+    detail="The nameservers of {host} that our resolvers name have no public address: {servers}.",
+    fix="If {host} is to send mail to the internet, make sure that its nameservers at the registrar have public "
+    "addresses. Whoever runs this service lets private ones be asked by LETTERHEAD_DNS_NETWORKS, or names resolvers "
+    "outside that network in LETTERHEAD_DNS_RESOLVERS",
+    reference="RFC 1918 5",
+)
 DIAGNOSES = (
-    *(OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP),
+    *(PRIVATE_SERVERS, OUR_RESOLVERS, TIMEOUT, SERVER_FAILURE, REFUSED, TCP_BLOCKED, TOO_LARGE, BOGUS, CNAME_LOOP),
     *(LINE_UNREAD, NOT_IN_TEXT, TARGET_EMPTY),
 )
 
 # Where the servers' failures differ: a failure that a server reports says more than no reply from another.
 MOST_SPECIFIC_FIRST: Final = (
     *(Why.UNREADABLE, Why.BOGUS, Why.CNAME_LOOP, Why.TOO_LARGE, Why.TCP_BLOCKED, Why.SERVER_FAILURE),
-    *(Why.REFUSED, Why.LAME, Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED, Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
+    *(Why.REFUSED, Why.LAME, Why.PRIVATE_SERVERS, Why.NO_SERVERS, Why.NOT_HELD, Why.MALFORMED),
+    *(Why.TIMEOUT, Why.UNREACHABLE, Why.NOT_ASKED),
 )
 
 
@@ -251,11 +265,12 @@ def _unanswered_record(rule_input: RuleInput, result: RecordResult, replies: tup
     zone = replies[0].perspective.zone or zone_name(rule_input)
     in_zone = (each.record for each in rule_input.results if each.record.host.endswith(f".{zone}"))
     of_name = diagnosis in (TOO_LARGE, CNAME_LOOP, TCP_BLOCKED, LINE_UNREAD)  # caused by what this one name holds
+    servers = tuple(dict.fromkeys(reply.perspective.server for reply in asked))
     return _UnansweredRecord(
         result=result,
         diagnosis=diagnosis,
         reason=worst.detail or worst.why.value,
-        servers=tuple(dict.fromkeys(reply.perspective.server for reply in asked)),
+        servers=rule_input.nameservers or servers if diagnosis is PRIVATE_SERVERS else servers,
         host=zone if not of_name and all(_failed_replies(rule_input, each) for each in in_zone) else record.host,
     )
 
@@ -270,6 +285,8 @@ def _diagnosis_of(why: Why) -> Diagnosis:
             return CNAME_LOOP
         case Why.REFUSED | Why.LAME:
             return REFUSED
+        case Why.PRIVATE_SERVERS:
+            return PRIVATE_SERVERS
         case Why.UNREADABLE:
             return LINE_UNREAD
         case Why.TCP_BLOCKED:

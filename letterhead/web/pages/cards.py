@@ -47,19 +47,9 @@ class RecordList:
         return replace(self, cards=tuple(replace(card, tips=()) for card in self.cards), other_findings=others)
 
     @property
-    def required(self) -> tuple[Card, ...]:
-        """The records that must be published."""
-        return tuple(card for card in self.cards if card.record.required)
-
-    @property
-    def found(self) -> int:
-        """The number of required records that were found."""
-        return sum(card.state == "found" for card in self.required)
-
-    @property
     def complete(self) -> bool:
         """Whether all required records were found."""
-        return self.found == len(self.required)
+        return all(card.state == "found" for card in self.cards if card.record.required)
 
 
 def new_record_list(deps: Deps, view: DomainView) -> RecordList:
@@ -84,9 +74,9 @@ def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, see
     verdicts = dict(domain.verdicts)
     once = record.id in domain.published or verdicts.get(record.id) is Verdict.PRESENT  # the latter: of older versions
     state = _record_state(result, own, asked=asked, once=once)
-    # Nor does it ask for the alias of a coming key while there is no such key: what was found before holds.
+    # Nor does it ask for the alias of a coming key while there is no such key. What was found before holds.
     is_idle = record.rdtype == "CNAME" and domain.rotation is None and record.id is RecordId.DKIM_NEXT
-    if is_idle and verdicts.get(record.id) is Verdict.PRESENT:
+    if (is_idle or state == "unseen") and verdicts.get(record.id) is Verdict.PRESENT:
         state = "found"
     cached = next((each for each in own if each.code in CACHED and state == "found"), None)
     own = [each for each in own if each is not cached]

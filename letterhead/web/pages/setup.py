@@ -7,6 +7,7 @@ from starlette.responses import Response
 from letterhead.core.dns.records import zone_line
 from letterhead.core.domain.domain import is_wholly_verified
 from letterhead.core.domain.health import HealthState
+from letterhead.core.domain.progress import Progress, Step, progress
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
@@ -25,6 +26,7 @@ async def show_setup(context: RequestContext) -> Response:
     await setup_links.note_page_open(context.deps, link)
     view = await setup_links.show_linked_domain(context.deps, link)
     records = new_record_list(context.deps, view).without_advice()
+    far = progress(view.domain, view.plan, context.deps.now())
     settings, sender, t = context.state.settings, view.domain.sender, context.state.templates.texts
     url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
     subject = quote(t("setup.mail_subject", domain=sender))
@@ -39,7 +41,8 @@ async def show_setup(context: RequestContext) -> Response:
         records=records,
         split_at_span=split_at_span,
         checked_at=view.last_check.taken_at if view.last_check else None,
-        outcome=outcome(view, records),
+        outcome=outcome(view, records, far),
+        far=far,
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
         url=url,
@@ -48,17 +51,23 @@ async def show_setup(context: RequestContext) -> Response:
     )
 
 
-def outcome(view: DomainView, records: RecordList) -> str:
+def outcome(view: DomainView, records: RecordList, far: Progress) -> str:
     """Return the set-up's progress as a name of texts.
 
-    "done", "next" (a new key waits for its record), "provider" (it has yet to check), "risk", "ended" or "waiting".
+    "done", "ready" (mail can be sent, and something is left), "next" (a new key waits for its record), "provider" (it
+    has yet to check), "risk", "ended" or "waiting".
     """
-    if is_wholly_verified(view.domain):
-        waits = rotation.stage(view.domain) is Stage.WAITING and view.domain.key_delegation is None
-        return "next" if waits else "done"
-    match view.domain.dkim.state:
+    domain = view.domain
+    waits = rotation.stage(domain) is Stage.WAITING and domain.key_delegation is None
+    if waits and is_wholly_verified(domain):
+        return "next"
+    if far.step is Step.DONE:
+        return "done"
+    match domain.dkim.state:
         case HealthState.AT_RISK:
             return "risk"
+        case HealthState.VERIFIED:
+            return "ready"
         case HealthState.FAILED if not records.complete:
             return "ended"
         case _:

@@ -257,14 +257,14 @@ async def check_dns(context: RequestContext) -> Response:
 async def preflight_domain(context: RequestContext) -> Response:
     """Reads what is in DNS before anything is added, and changes nothing; the domain need not be added.
 
-    Once in 5 s for a domain: in between the last answer stands.
+    Once in 5 s for a domain: in between the last answer stands, and `Age` and `Retry-After` say so.
     """
     asked = f"{context.account_id} {context.part('sender')}"
-    body = context.state.recent_checks.get(asked)
+    body, headers = context.state.recent_checks.get(asked), context.state.recent_checks.age_headers(asked)
     if body is None:
         found = await preflight.run_preflight(context.deps, context.account_id, context.part("sender"))
         body = context.state.recent_checks.keep(asked, serialize.encode(serialize.preflight(found)))
-    return Response(body, media_type=JSON)
+    return Response(body, headers=headers, media_type=JSON)
 
 
 PROVIDER = (Kind.PROVIDER_FAILED,)

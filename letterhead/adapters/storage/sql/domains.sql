@@ -149,14 +149,18 @@ WHERE sender = :sender AND selector = :selector AND (account_id IS NULL OR accou
 
 -- name: check_contexts(domain_ids)
 -- Return what the checks of these domains need in addition to the domain itself.
--- A fingerprint counts only where the domain's version is still that of its last check.
+-- A fingerprint counts only where the domain's version is still that of its last check. Each table of selectors is read
+-- by its index: a condition on the union of both would read both whole, for each check.
 SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, (
-    SELECT /*sqlite json_group_array(u.selector) */ /*postgresql CAST(json_agg(u.selector ORDER BY u.selector) AS TEXT) */
+    SELECT /*sqlite json_group_array(of_both.selector) */
+        /*postgresql CAST(json_agg(of_both.selector ORDER BY of_both.selector) AS TEXT) */
     FROM (
-        SELECT sender, selector, account_id FROM used_selectors
+        SELECT o.selector FROM used_selectors AS o
+        WHERE o.sender = d.sender /*postgresql COLLATE "default" */ AND o.account_id = d.account_id
         UNION
-        SELECT sender, selector, account_id FROM account_selectors
-    ) AS u WHERE u.sender = d.sender /*postgresql COLLATE "default" */ AND u.account_id = d.account_id
+        SELECT a.selector FROM account_selectors AS a
+        WHERE a.sender = d.sender /*postgresql COLLATE "default" */ AND a.account_id = d.account_id
+    ) AS of_both
 ) AS used
 FROM domains AS d LEFT JOIN watched AS w ON w.domain_id = d.id LEFT JOIN checkups AS c ON c.domain_id = d.id
 WHERE d.id

@@ -1,0 +1,1 @@
+"""Other people's test suites, fetched when they are run."""
