@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.keys import AsJson
+from letterhead.cli.keys import AsJson, print_new_key
 from letterhead.cli.tables import ago, columns, console
 
 app = App(
@@ -82,6 +82,23 @@ def limits(
     with Api(operator_token()) as api:
         answer = api.call("PATCH", path_of("accounts", account_id), body)
     return _show(answer, as_json)
+
+
+@app.command
+def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJson = False) -> Exit:
+    """Make a full-scope API key for an account whose owner has lost it. Its text is printed this once.
+
+    Parameters
+    ----------
+    account_id
+        The account's id, as `letterhead accounts list` shows it.
+    name
+        What the key is for, so that its owner knows it in a list.
+    """
+    body = {"name": name, "keyType": "secret", "scope": "full"}
+    with Api(operator_token()) as api:
+        answer = api.call("POST", path_of("accounts", account_id, "keys"), body)
+    return print_new_key(answer, as_json)
 
 
 @app.command

@@ -60,6 +60,11 @@ def create(
     body = {"name": name, "keyType": key_type, "scope": scope, "environmentId": environment}
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("keys"), {each: value for each, value in body.items() if value is not None})
+    return print_new_key(answer, as_json)
+
+
+def print_new_key(answer: bytes, as_json: bool) -> Exit:
+    """Print a new key: its text alone on the standard output, so that a script can keep it."""
     if as_json:
         print(answer.decode())
         return Exit.OK

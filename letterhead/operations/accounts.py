@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.accounts import api_keys
-from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope, parse_email
+from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope, is_last_full_key, parse_email
 from letterhead.core.accounts.api_keys import Mode
 from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
@@ -151,9 +151,9 @@ async def close_account(deps: AccountNeeds, account_id: str, actor: Actor) -> No
         raise _no_account(account_id)
 
 
-async def make_key(deps: AccountNeeds, caller: Caller, actor: Actor, request: NewKeyRequest) -> NewApiKey:
-    """Make another API key for the caller's account; its text is shown only this once."""
-    made = _new_key(deps, caller.account_id, request)
+async def make_key(deps: AccountNeeds, account_id: str, actor: Actor, request: NewKeyRequest) -> NewApiKey:
+    """Make another API key for an account; its text is shown only this once."""
+    made = _new_key(deps, account_id, request)
     row = audit_row(deps, actor, "key.make", made.key.id)
     await deps.store.add_key(made.key, deps.digest(made.text), row)
     return made
@@ -167,7 +167,14 @@ async def list_keys(deps: AccountNeeds, account_id: str) -> list[ApiKey]:
 async def end_key(
     deps: AccountNeeds, account_id: str, key_id: str, actor: Actor, after: timedelta = timedelta(0)
 ) -> None:
-    """End an API key now or after a time; Fault `not-found`."""
+    """End an API key now or after a time. Faults: `not-found`, `conflict` for the last key of the scope full."""
+    if is_last_full_key(await deps.store.keys(account_id), key_id):
+        raise Fault(
+            Kind.CONFLICT,
+            f"The key {key_id} is the last one of this account with the scope full: without it nobody could make "
+            "another key, and the account would be locked.",
+            "Make another key of the scope full first, then end this one.",
+        )
     row = audit_row(deps, actor, "key.end", key_id[:80])
     if not await deps.store.end_key(account_id, key_id, deps.now() + after, row):
         raise Fault(Kind.NOT_FOUND, f"This account has no API key {key_id[:80]!r}.", "Look at GET /keys for its keys.")

@@ -102,7 +102,7 @@ class Gallery:
         async def make() -> str:
             caller = await accounts.caller_of(self.world.deps, self.world.key)
             request = accounts.NewKeyRequest(name=f"a key of the scope {scope}", scope=scope)
-            made = await accounts.make_key(self.world.deps, caller, OPERATOR, request)
+            made = await accounts.make_key(self.world.deps, caller.account_id, OPERATOR, request)
             return made.text
 
         return self.do(make())

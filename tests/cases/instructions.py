@@ -194,16 +194,10 @@ def _replace_null_mx(task: Task, found: re.Match[str]) -> None:
     task.zone.add(owner, "MX", task.data("MX", found["value"]))
 
 
-@_rule(
-    r"Delete the MX records? of (?P<name>\S+) for (?P<others>.+?)(?: a second time, with the priority "
-    r"(?P<priority>\d+))?; "
-    r"leave the one for (?P<value>.+?) as the only one$"
-)
+@_rule(r"Delete the MX records? of (?P<name>\S+) for (?P<gone>.+?); leave the one for (?P<value>.+?) as the only one$")
 def _delete_mx(task: Task, found: re.Match[str]) -> None:
-    owner, hosts = task.owner(found["name"]), {each.rstrip(".") for each in re.split(r", | and ", found["others"])}
-    if found["priority"]:
-        hosts = {f"{found['priority']} {each}" for each in hosts}
-    task.zone.remove(*(line for line in task.zone.at(owner, "MX") if _mx_names(line) & hosts))
+    gone = {each.rstrip(".") for each in found["gone"].split(", ")}
+    task.zone.remove(*(line for line in task.zone.at(task.owner(found["name"]), "MX") if _mx_names(line) & gone))
 
 
 def _mx_names(line: Line) -> set[str]:

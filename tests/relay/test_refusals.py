@@ -105,7 +105,7 @@ async def key_of(deps: Deps, relay: Relay, scope: Scope) -> tuple[str, str]:
     world = relay.world
     caller = await accounts.caller_of(deps, world.key)
     request = accounts.NewKeyRequest(name="x", scope=scope)
-    made = await accounts.make_key(deps, caller, Actor(name=caller.key_id), request)
+    made = await accounts.make_key(deps, caller.account_id, Actor(name=caller.key_id), request)
     return made.key.id, made.text
 
 

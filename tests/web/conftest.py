@@ -51,7 +51,7 @@ class Installation:
         """Makes a further key of an account with a scope."""
         caller = await accounts.caller_of(self.deps, self.keys[name])
         request = accounts.NewKeyRequest(name=f"{scope} key", scope=scope)
-        made = await accounts.make_key(self.deps, caller, OPERATOR, request)
+        made = await accounts.make_key(self.deps, caller.account_id, OPERATOR, request)
         return made.text
 
     def client(self, key: str | None = None) -> httpx2.AsyncClient:

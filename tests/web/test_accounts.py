@@ -159,3 +159,30 @@ async def test_the_audit_is_the_operators(
     assert rows[-1]["action"] == "account.open"
     mine = (await operator.get("/audit", params={"accountId": house.accounts["acme"]})).json()
     assert [each["action"] for each in mine] == ["private-key.read"]
+
+
+async def test_nobody_locks_an_account(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """The last full key is not ended, now or later; with another one made it is."""
+    (only,) = [key for key in (await acme.get("/keys")).json()["keys"] if key["keyType"] == "secret"]
+    await acme.post("/keys", json={"keyType": "secret", "name": "of less", "scope": "write"})
+    for query in ({}, {"endsInDays": 7}):
+        refused = await acme.delete(f"/keys/{only['id']}", params=query)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+        assert "first" in refused.json()["error"]["fix"]
+    second = (await acme.post("/keys", json={"keyType": "secret", "name": "second"})).json()
+    async with house.client(second["key"]) as other:
+        assert (await acme.delete(f"/keys/{only['id']}")).status_code == 200
+        assert (await other.delete(f"/keys/{second['id']}")).status_code == 409
+        assert (await other.get("/domains")).status_code == 200
+
+
+async def test_the_operator_makes_a_key_for_who_lost_it(house: Installation, operator: httpx2.AsyncClient) -> None:
+    """It has the scope that was asked for, opens that account and no other, and is in the audit."""
+    path = f"/accounts/{house.accounts['acme']}/keys"
+    made = (await operator.post(path, json={"keyType": "secret", "name": "found again"})).json()
+    assert made["scope"] == "full"
+    async with house.client(made["key"]) as owner:
+        assert (await owner.get("/account")).json()["accountId"] == house.accounts["acme"]
+        assert (await owner.post(path, json={"keyType": "secret", "name": "x"})).status_code == 401
+    assert (await operator.post("/accounts/acc_none/keys", json={"keyType": "secret", "name": "x"})).status_code == 404
+    assert "key.make" in [row["action"] for row in (await operator.get("/audit")).json()]

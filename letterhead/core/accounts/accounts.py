@@ -1,6 +1,7 @@
 """Accounts, API keys and their scopes, and the session of a person who has signed in."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -67,6 +68,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_used_at: datetime | None = None
     ends_at: datetime | None = None
+
+
+def is_last_full_key(keys: Iterable[ApiKey], key_id: str) -> bool:
+    """Tell whether a key alone has the scope full without an end: after it nobody could make another one."""
+    full = [key.id for key in keys if key.scope is Scope.FULL and key.ends_at is None]
+    return full == [key_id]
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,20 +64,26 @@ def single_record(result: RecordResult) -> DmarcRecord | None:
     return records[0] if len(records) == 1 else None
 
 
-def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
+def mark_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
     """Return a match that marks a part of a record; {part} is its text and {at} its place, counted from 1."""
     span = (part.start, part.end)
-    found = {"part": record.text[slice(*span)].strip(), "at": str(part.start + 1), **correction_places([record])}
-    return Match(places={**found, **places}, observed=(record.text,), span=span)
+    found = {"part": record.text[slice(*span)].strip(), "at": str(part.start + 1)}
+    return Match(places={**found, **places}, observed=(record.text,), span=span, expected="")
 
 
-def correction_places(records: Sequence[DmarcRecord]) -> dict[str, str]:
-    """Return {corrected}, the one record that was meant, and {caution} where a policy comes into force by it."""
+def match_part(record: DmarcRecord, part: DmarcProblem | DmarcTag, **places: str) -> Match:
+    """Return a match that marks a part of a record which is to be corrected."""
+    return with_correction(mark_part(record, part, **places), [record])
+
+
+def with_correction(match: Match, records: Sequence[DmarcRecord]) -> Match:
+    """Return a match that expects the one record that was meant; {caution} says if a policy comes into force by it."""
     value = corrected("; ".join(record.text for record in records))
     policy = parse_dmarc_record(value).keyword("p")
     in_force = records[0].policy_of("p") if len(records) == 1 and records[0].is_enforceable else "none"
     caution = f". This puts p={policy} into force: write p=none for now if you are not sure that all your mail passes"
-    return {"corrected": value, "caution": "" if policy in ("none", in_force) else caution}
+    places = {**match.places, "caution": "" if policy in ("none", in_force) else caution}
+    return replace(match, places=places, expected=value)
 
 
 def ignored_part(_: RuleInput, result: RecordResult) -> Match | None:
@@ -96,7 +102,7 @@ def policy_missing(_: RuleInput, result: RecordResult) -> Match | None:
     if record is None or record.tag("p") is not None or record.unparsed:
         return None
     effect = "act as if it were p=none" if record.is_enforceable else "ignore the record"
-    return Match(places={"effect": effect, **correction_places([record])}, observed=(record.text,))
+    return with_correction(Match(places={"effect": effect}, observed=(record.text,)), [record])
 
 
 # --- the domain's own record -----------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def late_policy(record: DmarcRecord) -> Match | None:
 def policy_none(record: DmarcRecord) -> Match | None:
     """Match the policy "none"."""
     policy = record.tag("p")
-    return match_part(record, policy) if policy and record.keyword("p") == "none" else None
+    return mark_part(record, policy) if policy and record.keyword("p") == "none" else None
 
 
 def subdomain_policy_none(record: DmarcRecord) -> Match | None:
@@ -136,19 +142,19 @@ def subdomain_policy_none(record: DmarcRecord) -> Match | None:
     enforced = record.keyword("p") in ("quarantine", "reject")
     named = (record.tag(name) for name in ("sp", "np"))
     lax = next((tag for tag in named if tag and tag.value.lower() == "none"), None)
-    return match_part(record, lax) if enforced and lax else None
+    return mark_part(record, lax) if enforced and lax else None
 
 
 def removed_tag(record: DmarcRecord) -> Match | None:
     """Match a tag of RFC 7489 that RFC 9989 does not have."""
     tag = next((tag for tag in record.tags if tag.name in REMOVED), None)
-    return match_part(record, tag, tag=tag.name) if tag else None
+    return mark_part(record, tag, tag=tag.name) if tag else None
 
 
 def unknown_tag(record: DmarcRecord) -> Match | None:
     """Match a tag that neither RFC has."""
     tag = next((tag for tag in record.tags if tag.name not in (*KNOWN, *REMOVED)), None)
-    return match_part(record, tag, tag=tag.name) if tag else None
+    return mark_part(record, tag, tag=tag.name) if tag else None
 
 
 def bad_report_address(record: DmarcRecord) -> Match | None:
@@ -158,8 +164,8 @@ def bad_report_address(record: DmarcRecord) -> Match | None:
         for uri in reports(record, name):
             if uri.host is None and tag and not any(tag.start <= each.start < tag.end for each in problems(record)):
                 span = (tag.start, tag.end) if uri.start == uri.end else (uri.start, uri.end)
-                places = {"part": record.text[slice(*span)].strip(), "tag": name, **correction_places([record])}
-                return Match(places=places, observed=(record.text,), span=span)
+                places = {"part": record.text[slice(*span)].strip(), "tag": name}
+                return with_correction(Match(places=places, observed=(record.text,), span=span), [record])
     return None
 
 
@@ -171,8 +177,8 @@ def reports_not_mailed(rule_input: RuleInput, result: RecordResult) -> Match | N
         return None
     added = corrected(f"{record.text}; rua=mailto:reports@{rule_input.plan.sender}")
     span = (uris[0].start, uris[-1].end)
-    places = {"part": record.text[slice(*span)], "corrected": added}
-    return Match(places=places, observed=(record.text,), span=span)
+    places = {"part": record.text[slice(*span)]}
+    return Match(places=places, observed=(record.text,), span=span, expected=added)
 
 
 # --- the policy that applies, whoever's record it is -----------------------------------------------------------
@@ -194,7 +200,7 @@ def _match_at(rule_input: RuleInput, policy: DiscoveredPolicy, **places: str) ->
     end = next((end for each in asked if (end := alias_end(rule_input.seen, each)) is not None), None)
     others = end is not None and not is_in_zone(end, rule_input.plan.zone)
     tell = f". {policy.name} is a CNAME to {end}, so tell whoever runs that zone" if others else ""
-    return Match(places={"found": end or policy.name, "tell": tell, **places}, observed=(policy.text,))
+    return Match(places={"found": end or policy.name, "tell": tell, **places}, observed=(policy.text,), expected="")
 
 
 def strict_spf(rule_input: RuleInput, policy: DiscoveredPolicy) -> Match | None:
@@ -294,5 +300,7 @@ ADVISES = (
     _record_rule(SUBDOMAIN_POLICY_NONE, subdomain_policy_none),
     _record_rule(REMOVED_TAG, removed_tag),
     _record_rule(UNKNOWN_TAG, unknown_tag),
-    _record_rule(NO_REPORTS, lambda record: Match(observed=(record.text,)) if record.tag("rua") is None else None),
+    _record_rule(
+        NO_REPORTS, lambda record: Match(observed=(record.text,), expected="") if record.tag("rua") is None else None
+    ),
 )

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from letterhead.core.dmarc.advice import (
     ADVISES,
     authorisation_question,
-    correction_places,
     external_report_hosts,
     ignored_part,
     match_part,
@@ -18,6 +17,7 @@ from letterhead.core.dmarc.advice import (
     report_hosts,
     single_record,
     texts_of,
+    with_correction,
 )
 from letterhead.core.dmarc.diagnoses import (
     AT_PARENT,
@@ -93,7 +93,7 @@ def several_records(_: RuleInput, result: RecordResult) -> Match | None:
     records = records_of(result)
     if len(records) < 2:
         return None
-    return Match(places=correction_places(records), observed=tuple(each.text for each in records))
+    return with_correction(Match(observed=tuple(each.text for each in records)), records)
 
 
 def _found_at_rule(diagnosis: Diagnosis, names: Callable[[RuleInput], Iterable[str]]) -> DiagnosisRule:

@@ -34,7 +34,7 @@ MX_EXTRA = Diagnosis(
     meaning="The right MX is there, and another one beside it. Providers want exactly one: bounces that go to another "
     "host never reach them, and some refuse even the same host with two priorities.",
     detail="Beside {value}, the MX records at {host} name {others}.",
-    fix="Delete the MX records of {name} for {others}; leave the one for {value} with the priority {kept} as the only "
+    fix="Delete the MX records of {name} for {gone}; leave the one for {value} with the priority {kept} as the only "
     "one {where}",
     reference="RFC 5321 5.1",
 )

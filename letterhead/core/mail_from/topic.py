@@ -77,9 +77,11 @@ def extra_mx(rule_input: RuleInput, result: RecordResult) -> Match | None:
     if len(there) < 2 or not planned:
         return None
     kept = min(planned, key=lambda mx: (mx.preference != record.priority, mx.preference))
-    again = [f"{mx.exchange} a second time, with the priority {mx.preference}" for mx in planned if mx is not kept]
+    again = [mx for mx in planned if mx is not kept]
     others = [mx.exchange or "a dot (no mail)" for mx in there if mx not in planned]
-    return Match(places={"others": ", ".join((*others, *again)), "kept": str(kept.preference)})
+    told = (*others, *(f"{mx.exchange} a second time, with the priority {mx.preference}" for mx in again))
+    gone = (*others, *(f"{mx.exchange} with the priority {mx.preference}" for mx in again))
+    return Match(places={"others": ", ".join(told), "gone": ", ".join(gone), "kept": str(kept.preference)})
 
 
 def used_by_other_service(rule_input: RuleInput, result: RecordResult) -> Match | None:

@@ -31,7 +31,7 @@ async def make_key(context: RequestContext) -> Response:
     """Make an API key and show its text, this once."""
     made = await accounts.make_key(
         context.deps,
-        context.caller,
+        context.account_id,
         context.actor,
         accounts.NewKeyRequest(
             name=context.form.get("name", "").strip()[:200] or context.state.templates.texts("keys.unnamed"),

@@ -9,6 +9,7 @@ from letterhead.operations import accounts, audit
 from letterhead.web import schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.routes.keys import make_key_for
 from letterhead.web.serialize import json_response
 
 
@@ -53,6 +54,12 @@ async def close_account(context: RequestContext) -> Response:
     await accounts.close_account(context.deps, context.part("accountId"), context.actor)
     context.state.credentials.forget()
     return json_response(schemas.Done(success=True))
+
+
+async def make_key(context: RequestContext) -> Response:
+    """Makes an API key for an account, for whoever has lost its own; its text is shown this once."""
+    account = await accounts.find_account(context.deps, context.part("accountId"))
+    return await make_key_for(context, account.id)
 
 
 async def own_account(context: RequestContext) -> Response:
@@ -127,6 +134,10 @@ ENDPOINTS = (
         method="PATCH", path="/accounts/{accountId}", serve=change_account, access=Access.OPERATOR,
         topic="Accounts (operator)", answer=schemas.AccountOut, body=schemas.AccountChange,
         faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+    ),
+    Endpoint(
+        method="POST", path="/accounts/{accountId}/keys", serve=make_key, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=schemas.MadeKey, body=schemas.NewKey, faults=(Kind.NOT_FOUND,),
     ),
     Endpoint(
         method="GET", path="/audit", serve=list_audit, access=Access.OPERATOR, topic="Accounts (operator)",

@@ -23,11 +23,16 @@ async def list_keys(context: RequestContext) -> Response:
 
 async def make_key(context: RequestContext) -> Response:
     """Makes an API key; its text is shown this once."""
+    return await make_key_for(context, context.account_id)
+
+
+async def make_key_for(context: RequestContext, account_id: str) -> Response:
+    """Make the API key that the body asks for."""
     asked = await context.body(schemas.NewKey)
     usual = Scope.FULL if asked.key_type == "secret" else Scope.READ
     made = await accounts.make_key(
         context.deps,
-        context.caller,
+        account_id,
         context.actor,
         accounts.NewKeyRequest(
             name=asked.name,
@@ -60,6 +65,6 @@ ENDPOINTS = (
     Endpoint(
         method="DELETE", path="/keys/{keyId}", serve=end_key, access=Access.FULL, topic="API keys",
         answer=schemas.MessageBody, query=schemas.EndKeyQuery, free=True,
-        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT),
     ),
 )  # fmt: skip
