@@ -83,11 +83,11 @@ async def test_a_tree_that_is_laborious_ends_between_its_rounds() -> None:
     request = dns_questions.DnsRequest(plan=samples.plan(), history=checkup.NO_HISTORY)
     ample = allowed(100.0)
     seen = await dns_questions.ask_until_answered(resolver, request, allowed=ample)
-    seen, judged = dns_questions.examine_within(ample, request, seen, ())
+    told, judged = dns_questions.examine_within(ample, request, seen, ())
     assert Verdict.UNANSWERED not in {each.verdict for each in judged.results}
     scarce = allowed((100.0 - ample.cpu) / 20)
     rounds = await dns_questions.ask_until_answered(resolver, request, allowed=scarce)
-    assert len(rounds) < len(seen)
+    assert len(rounds) < len(told)
     _, judged = dns_questions.examine_within(scarce, request, rounds, ())
     assert {each.verdict for each in judged.results} == {Verdict.UNANSWERED}
     assert [each.code for each in judged.findings] == ["zone.not-judged"]
