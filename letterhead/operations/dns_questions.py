@@ -29,7 +29,7 @@ PACKETS = 64  # a full check sends at most so many (docs/threat-model.md: hostil
 SECONDS = 20.0  # for all rounds of one check, where no setting says otherwise
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
+Told = TypeVar("Told")
 
 
 class CheckContextNeeds(Protocol):
@@ -102,7 +102,7 @@ def examine_within(
     return seen, judged
 
 
-def run_within(allowed: Allowance, plan: Plan, step: Callable[[], Result]) -> Result | None:
+def run_within(allowed: Allowance, plan: Plan, step: Callable[[], Told]) -> Told | None:
     """Run one step of the core and take its CPU time off the allowance; None where that is used up, maybe by this step.
 
     A step that runs can't be interrupted: this bounds the number of steps, and so how often a domain is dear. How long
