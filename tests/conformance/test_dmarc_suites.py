@@ -1,7 +1,7 @@
-"""Holds DMARC against the tests of rspamd, of authheaders and of OpenDMARC.
+"""Holds DMARC against the tests of rspamd, of authheaders, of OpenDMARC and of dmarc.
 
-They come with the sources of Debian's rspamd and opendmarc and of PyPI's authheaders. rspamd and OpenDMARC go by
-RFC 7489, authheaders by RFC 9091 and, where its test says so, by the tree walk.
+They come with the sources of Debian's rspamd and opendmarc and of PyPI's authheaders and dmarc. All but authheaders,
+where its test asks for the tree walk, go by RFC 7489 or RFC 9091.
 """
 
 import ast
@@ -15,10 +15,12 @@ from tests.conformance.page import hold_row
 from tests.core.receiver import judged, organisation
 from tests.rigs.debian_source import read_source
 from tests.rigs.sdist import read_sdist
+from tests.rigs.signing import OWN, sealed
 
 RSPAMD_SHA256 = "8801ee6838114c5a9e69fc27e818be4d636c051f06c87a2c711111dc21a4a254"
 OPENDMARC_SHA256 = "ee1dcdd158fd5fd2b16de2b86980c4a4be60a070641ca19591a713da4e4008bb"
 AUTHHEADERS_SHA256 = "118edc6d3cb1ad18ffab3d788ccc562fca2854cd645faab08fc47033c648148a"
+DMARC_SHA256 = "f620ab69102a4be060f5e6fcf7ad93e6c1bf17807ab36f9a44df188c2191a43d"
 CLIENT = "192.0.2.7"
 
 NO_RECORD_ABOVE = "by the public suffix list, names without a record above them are of one organisation (RFC 7489 3.2)"
@@ -56,6 +58,8 @@ FROM_DIFFERENCES = {
     "joe@joe.com, ace@ace.com": SEVERAL_AUTHORS,
     "<<<><joe@joe.com>>>": NO_FIELD,
 }
+SIBLINGS = "two names below one organisational domain are aligned (RFC 9989 3.2.10); theirs takes one above or below"
+DMARC_DIFFERENCES = {"test_result_quarantine_subdomain": SIBLINGS}
 ALIGNMENT_DIFFERENCES = {".mac.com., mac.com": EMPTY_LABELS, "....mac.com...., mac.com": EMPTY_LABELS}
 
 # What a symbol of rspamd means: the result, and the policy that is applied.
@@ -223,16 +227,83 @@ def test_opendmarc_from_fields() -> None:
     hold_row("OpenDMARC, From fields", len(cases), differing, FROM_DIFFERENCES)
 
 
+def is_aligned(author: str, sender: str, strict: bool) -> bool:
+    """Tell whether SPF for a sender proves an author, where each organisation has a record."""
+    record = f"v=DMARC1; p=reject; aspf={'s' if strict else 'r'}"
+    zone = {f"_dmarc.{organisation(each.lower())}": {"TXT": [record]} for each in (author, sender)}
+    zone[sender.lower()] = {"TXT": [f"v=spf1 ip4:{CLIENT} -all"]}
+    found = judged(f"From: x@{author}\r\n\r\nx".encode(), zone, ip=CLIENT, mail_from=f"x@{sender}", helo=sender)
+    return found.dmarc.judgement.result.value == "pass"
+
+
 def test_opendmarc_alignment() -> None:
-    """Two names are aligned where it finds them so, each organisation having a record; but for those named."""
+    """Two names are aligned where it finds them so, but for those that are named with a reason."""
     cases = opendmarc("test_alignment.c")
-    differing = set()
-    for author, sender, mode, outcome in cases:
-        record = f"v=DMARC1; p=reject; aspf={'s' if mode.endswith('STRICT') else 'r'}"
-        zone = {f"_dmarc.{organisation(each)}": {"TXT": [record]} for each in (author, sender)}
-        zone[sender] = {"TXT": [f"v=spf1 ip4:{CLIENT} -all"]}
-        found = judged(f"From: x@{author}\r\n\r\nx".encode(), zone, ip=CLIENT, mail_from=f"x@{sender}", helo=sender)
-        if (found.dmarc.judgement.result.value == "pass") != (outcome == "0"):
-            differing.add(f"{author}, {sender}")
+    differing = {
+        f"{author}, {sender}"
+        for author, sender, mode, outcome in cases
+        if is_aligned(author, sender, mode.endswith("STRICT")) != (outcome == "0")
+    }
     assert differing == ALIGNMENT_DIFFERENCES.keys()
     hold_row("OpenDMARC, alignment", len(cases), differing, ALIGNMENT_DIFFERENCES)
+
+
+# --- dmarc: records, alignment and verdicts ----------------------------------------------------------------------
+
+
+def calls(test: ast.FunctionDef) -> list[tuple[str, dict[str, str]]]:
+    """Return the calls in a test: what is called, and with which texts and words, by keyword or by place."""
+    found = []
+    for node in ast.walk(test):
+        if isinstance(node, ast.Call):
+            given = {str(at): each for at, each in enumerate(node.args)}
+            given |= {str(each.arg): each.value for each in node.keywords}
+            texts = {key: str(v.value) if isinstance(v, ast.Constant) else ast.unparse(v) for key, v in given.items()}
+            found.append((ast.unparse(node.func), texts))
+    return found
+
+
+def dmarc_verdict(test: ast.FunctionDef) -> tuple[str, str]:
+    """Return the verdict that a test expects, and ours on a message that was signed and sent as it says."""
+    told = calls(test)
+    expected = {values["0"]: values["1"] for name, values in told if name == "self.assertEqual"}
+    theirs = "pass" if expected["result.result"] == "POLICY_PASS" else "fail"
+    theirs += "" if theirs == "pass" else f" {expected['result.disposition'].rpartition('_')[2].lower()}"
+    named = dict(told)
+    policy, spf, dkim = named["self.dmarc.parse_record"], named.get("SPF"), named.get("DKIM")
+    author = policy["domain"]
+    zone = {f"_dmarc.{policy.get('org_domain', author)}": {"TXT": [policy["record"]]}, author: {"MX": [f"10 {author}"]}}
+    octets = f"From: x@{author}\r\n\r\nx\r\n".encode()
+    if dkim is not None:
+        zone[f"k1._domainkey.{dkim['domain']}"] = {"TXT": [OWN.record]}
+        octets = sealed(octets, OWN, dkim["domain"], "k1", covers=("from",))
+        octets += b"" if dkim["result"] == "DKIM_PASS" else b"more\r\n"
+    if spf is not None:
+        assert spf["result"] == "SPF_PASS"
+        zone[spf["domain"]] = {"TXT": [f"v=spf1 ip4:{CLIENT} -all"]}
+    sender = spf["domain"] if spf else "elsewhere.test"
+    found = judged(octets, zone, ip=CLIENT, mail_from=f"x@{sender}", helo=sender)
+    return theirs, verdict(found.dmarc)
+
+
+def test_dmarc_tests() -> None:
+    """Records have a fault, names are aligned, and messages pass, where they do there; but for those named."""
+    tree = ast.parse(read_sdist("dmarc", "1.2.1", DMARC_SHA256)["dmarc/tests/test_dmarc.py"])
+    tests = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    agree: dict[str, bool] = {}
+    for test in tests:
+        if re.fullmatch("test_parse_record_(syntax|value)_invalid", test.name):
+            table = next(each.value for each in test.body if isinstance(each, ast.Assign))
+            agree |= {record: has_fault(record) for record, _ in ast.literal_eval(table)}
+        elif test.name.startswith("test_result_"):
+            theirs, ours = dmarc_verdict(test)
+            agree[test.name] = theirs == ours
+        elif test.name in ("test_alignment", "test_alignment_mixed_case"):
+            asked = [values for name, values in calls(test) if name == "self.dmarc.check_alignment"]
+            wanted = [name == "self.assertTrue" for name, _ in calls(test) if name.startswith("self.assert")]
+            for pair, good in zip(asked, wanted, strict=True):
+                strict = pair["2"].endswith("STRICT")
+                agree[f"{pair['0']}, {pair['1']}, {pair['2']}"] = is_aligned(pair["0"], pair["1"], strict) == good
+    differing = {name for name, agrees in agree.items() if not agrees}
+    assert differing == DMARC_DIFFERENCES.keys()
+    hold_row("dmarc of PyPI, its tests of records, alignment and verdicts", len(agree), differing, DMARC_DIFFERENCES)

@@ -6,15 +6,18 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from tests.rigs.locking import locked
+
 FOLDER = Path(__file__).parents[2] / ".cache" / "debian-sources"
 
 
 def read_source(package: str, suite: str, tarball: str, sha256: str) -> dict[str, bytes]:
     """Return the files of a package's upstream tarball by their paths; kept in .cache/debian-sources/."""
     path = FOLDER / tarball
-    if not path.exists():
-        said = _fetch(package, suite)
-        assert path.exists(), f"apt-get could not fetch {tarball} of {package}, whose tests are run here: {said}"
+    with locked(FOLDER):
+        if not path.exists():
+            said = _fetch(package, suite)
+            assert path.exists(), f"apt-get could not fetch {tarball} of {package}, whose tests are run here: {said}"
     assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256, f"{path} is another file: delete it"
     with tarfile.open(path) as archive:
         files = ((each.name.partition("/")[2], archive.extractfile(each)) for each in archive.getmembers())
