@@ -158,8 +158,8 @@ def spoilt(installation: Installation) -> list[bytes]:
     serving = installation.serve("--no-worker")
     with serving.client(key) as client:
         moved = client.get("/domains")
-        assert moved.status_code == 500
-        told.append(moved.content)
+        assert moved.status_code == 200, "one row that does not open costs the others nothing"
+        assert moved.text.count('"privateDKIMKey"') == len(moved.json()) - 1
     serving.process.send_signal(signal.SIGABRT)
     serving.process.wait(20)
     sql(installation, f"UPDATE domains SET life = '{{}}' WHERE id = {other}")

@@ -73,7 +73,7 @@ def test_nothing_jumps_when_a_record_turns_green(desk: Desk, lab: DnsLab, sender
     page.goto(desk.link(sender))
     page.locator("#record-dkim.is-missing").wait_for(timeout=PATIENCE)
     page.evaluate("window.shifted = 0")
-    for record_id in ("mail_from_spf", "dkim", "mail_from_mx"):
+    for record_id in ("mail_from_spf", "dkim", "mail_from_mx", "dmarc"):
         card = page.locator(f"#record-{record_id}")
         publish(lab, card.evaluate("card => [...card.querySelectorAll('code')].map(each => each.textContent)"), card)
         lab.flush()

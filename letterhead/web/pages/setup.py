@@ -43,6 +43,7 @@ async def show_setup(context: RequestContext) -> Response:
         checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, records, far),
         far=far,
+        verified=is_wholly_verified(view.domain),
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
         url=url,
