@@ -20,6 +20,7 @@ from tests.core import receiver, samples
 OCTETS = 15_800  # of one TXT over TCP, its message's other parts taken away
 LENGTHS = (OCTETS, min(spf_record.MAX_TEXT, dmarc_record.MAX_TEXT) - 8)
 CPU = 0.020  # seconds for all rounds of a check: the dearest of these takes 0.011 on an idle core
+TIMES = 6  # an ordinary check: on a machine that is slow at the moment this is the limit, and 0.020 elsewhere
 RUNS = 9  # the least of so many counts: what else the machine does slows a run down, and never speeds it up
 PLAN = samples.plan()
 SERVERS = (Nameserver(name="ns1.acme.dev", addresses=("192.0.2.1",)),)
@@ -102,7 +103,7 @@ def cpu_of_a_check(texts: dict[str, str], plan: Plan = PLAN) -> float:
 
 def least_cpu(texts: dict[str, str]) -> float:
     """Return the least CPU that a check took, with nothing remembered; one quick run is enough."""
-    least = CPU + 1
+    least = float("inf")
     for _ in range(RUNS):
         for cache in CACHES:
             cache.cache_clear()
@@ -110,6 +111,11 @@ def least_cpu(texts: dict[str, str]) -> float:
         if least <= CPU:
             break
     return least
+
+
+def is_dear(took: float) -> bool:
+    """Tell whether a check took more than it may: the CPU limit, or six ordinary checks at this moment."""
+    return took > CPU and took > TIMES * least_cpu({})
 
 
 @pytest.mark.parametrize("name", AT)
@@ -122,7 +128,7 @@ def test_no_text_holds_the_loop(name: str, unit: str) -> None:
         for end in ENDS
         for length in LENGTHS
     ]
-    dear = {text[:40]: took for text in texts if (took := least_cpu({name: text})) > CPU}
+    dear = {text[:40]: took for text in texts if is_dear(took := least_cpu({name: text}))}
     assert dear == {}
 
 
@@ -133,7 +139,7 @@ def test_a_tree_of_long_records_does_not_hold_the_loop() -> None:
         own = f"v=spf1 include:t{number + 1}.acme.dev "
         texts[f"t{number}.acme.dev"] = (own + "a:.b.test " * 300)[: LENGTHS[1]]
     texts["acme.dev"] = "v=spf1 include:t0.acme.dev -all"
-    assert least_cpu(texts) < 10 * CPU
+    assert not is_dear(least_cpu(texts) / 10)
 
 
 FIELDS = (
@@ -161,13 +167,13 @@ def test_no_field_of_a_message_holds_the_loop(field: bytes) -> None:
         message = (field + octets * (OCTETS // len(octets)))[
             :OCTETS
         ] + b"!\r\nFrom: a@acme.dev\r\nTo: b@b.test\r\n\r\nbody"
-        least = CPU + 1
+        least = float("inf")
         for _ in range(RUNS):
             began = time.thread_time()
             receiver.judged(message, {"acme.dev": {"TXT": ["v=spf1 -all"]}})
             least = min(least, time.thread_time() - began)
             if least <= CPU:
                 break
-        if least > CPU:
+        if is_dear(least):
             dear[unit] = least
     assert dear == {}

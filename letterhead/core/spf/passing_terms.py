@@ -101,15 +101,14 @@ class _Walk:
 
 @lru_cache(maxsize=32)  # the rules of one check all ask for the same few
 def _passing_terms(text: str, path: tuple[str, ...]) -> tuple[PassingTerm, ...]:
-    """Return the terms of one record that let their clients pass, in the order of evaluation."""
+    """Return the terms of one record that let their clients pass, in the order of evaluation, each once."""
     found: list[PassingTerm] = []
-    refused: set[str] = set()
+    met: set[str] = set()
     for term in parse_spf_record(text).evaluated_terms:
         identity = _identity(term, path)
-        if term.qualifier != "+":
-            refused.add(identity)
-        elif identity not in refused:
+        if term.qualifier == "+" and identity not in met:
             found.append(PassingTerm(term=term, first=term, identity=identity))
+        met.add(identity)  # the first of them decides
         if term.matches_all:
             break
     return tuple(found)

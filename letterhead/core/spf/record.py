@@ -79,7 +79,8 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
         if self.network:
             return self.network.endswith("/0")
         if self.name in ("a", "mx") and not self.modifier:
-            return 0 in self.prefixes  # whatever address the host has, all others agree in no bit
+            # Whatever address the host has, all others agree in no bit.
+            return "/" in self.text and 0 in self.prefixes
         return self.name == ALL and not self.modifier
 
     @property
