@@ -1,6 +1,7 @@
 """Knows how to start an outside server so that it is gone when the tests are, and how to freeze it; not what it is."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,11 +28,13 @@ def program(name: str) -> str:
 
 
 def free_port(*addresses: str) -> int:
-    """Picks a port that is free for UDP and TCP on each of the addresses."""
+    """Picks a port that is free for UDP and TCP on each of the addresses.
+
+    It is below those that the system gives to connections (32768 on Linux): one of these may be taken by the next
+    connection of any test before the server that it was picked for listens.
+    """
     for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind((addresses[0], 0))
-            port = int(probe.getsockname()[1])
+        port = random.SystemRandom().randrange(12_000, 32_000)
         if all(_free(address, port, kind) for address in addresses for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
             return port
     raise Missing(f"No port is free on all of {', '.join(addresses)}.")
