@@ -1,7 +1,7 @@
 """One check of a domain: what must be published, what to ask next, what is found; and the list of the topics."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 from msgspec.structs import replace
@@ -57,6 +57,7 @@ OTHER_VALUES = (
 MOST_UNPLANNED = 2  # keys without a plan that are asked for at every server: with more, 64 packets are not enough
 
 _TOPIC_OF = {record_id: topic for topic in TOPICS for record_id in topic.records}
+_HIDING = tuple(topic for topic in TOPICS if any(each.hides is Hides.ALL for each in topic.diagnoses))
 
 
 class CheckJudgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     routine one asks the resolvers alone, and goes on to the authoritative servers for each required record that is not
     present there.
     """
+    needed = {record.id: _needed(record, seen) for record in plan.records}
     if thorough:
         wanted = [_authoritative(record, plan) for record in plan.in_asking_order if _is_reachable(record, plan, seen)]
         wanted.append(Question(name=plan.sender, rdtype="NS", view=View.DELEGATION))
@@ -116,7 +118,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     else:
         wanted = _at_resolvers(plan, (RecordId.DMARC, *ED25519_KEYS))
         for record in plan.in_asking_order:
-            answered = record.required and _recursive(record) in seen and not _needed(record, seen)
+            answered = record.required and _recursive(record) in seen and not needed[record.id]
             if answered and judge_record(record, seen).verdict is not Verdict.PRESENT:
                 wanted += [_authoritative(record, plan)] if _is_reachable(record, plan, seen) else []
     # One question instead of two for a CNAME and the key at its target.
@@ -124,7 +126,7 @@ def next_questions(plan: Plan, seen: Seen, *, thorough: bool, history: History =
     instead = {each: asked for asked, both in pairs for each in both if asked not in seen}
     wanted = list(dict.fromkeys(instead.get(question, question) for question in wanted))
     unseen = [question for question in wanted if question not in seen]
-    further = [question for record in plan.records for question in _needed(record, seen)]
+    further = list(chain.from_iterable(needed.values()))
     for question, replies in seen.items():  # CNAMEs that lead out of the server's own zones
         targets = (alias_target(reply.answer) for reply in replies)
         further += [question_at(question, target) for target in targets if target is not None]
@@ -159,7 +161,7 @@ def _needed(record: PlannedRecord, seen: Seen) -> list[Question]:
 
 def _probes(rule_input: RuleInput) -> Iterable[Question]:
     """Return what the topics need besides the planned records; nothing where one fault explains all."""
-    if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _survey(rule_input)):
+    if any(DIAGNOSES[each.code].hides is Hides.ALL for each in _survey(rule_input, _HIDING)):
         return
     for result in rule_input.results:
         topic = _TOPIC_OF[result.record.id]
@@ -298,9 +300,11 @@ def _explain_dissent(rule_input: RuleInput, found: Finding) -> Finding:
 
     Where they have another value that is whole, or none, that may be an older state of the zone.
     """
+    if found.code != zone.DISAGREE.code:
+        return found
     differing = (each for each in rule_input.results if not each.agreed and each.record.host == found.host)
     result = next((each for each in differing if each.record.id == found.record), None)
-    if found.code != zone.DISAGREE.code or result is None:
+    if result is None:
         return found
     seen = {question: _replies_of(result, question, replies) for question, replies in rule_input.seen.items()}
     theirs = judge_record(result.record, seen)
@@ -332,9 +336,9 @@ def _join_aliases(findings: Iterable[Finding]) -> list[Finding]:
     return list(joined.values())
 
 
-def _survey(rule_input: RuleInput) -> list[Finding]:
+def _survey(rule_input: RuleInput, topics: Iterable[Topic] = TOPICS) -> list[Finding]:
     """Return the findings that belong to no planned record."""
-    return [each for topic in TOPICS if topic.survey is not None for each in topic.survey(rule_input)]
+    return [each for topic in topics if topic.survey is not None for each in topic.survey(rule_input)]
 
 
 def _apply_rules(rule_input: RuleInput, result: RecordResult, rules: Iterable[DiagnosisRule]) -> Iterator[Finding]:

@@ -29,8 +29,8 @@ from letterhead.core.plan.plan import AUTHORITATIVE, RESOLVERS, PlannedRecord, R
 from letterhead.core.spf import advice as spf_advice
 from letterhead.core.spf import diagnoses as spf_diagnoses
 from letterhead.core.spf.corrections import correct_spelling
-from letterhead.core.spf.passing_terms import find_passing_terms
-from letterhead.core.spf.record import SyntaxProblem, Term, is_spf, parse_spf_record, spf_texts, texts
+from letterhead.core.spf.passing_terms import PassingTerms, find_passing_terms
+from letterhead.core.spf.record import SpfRecord, SyntaxProblem, Term, is_spf, parse_spf_record, spf_texts, texts
 from letterhead.core.spf.spf_text import SpfText
 
 
@@ -64,7 +64,14 @@ def _passes(record: PlannedRecord, rdatas: Sequence[Rdata], seen: Seen, *, follo
         return False
     if spf.permanent_error is not None:  # a limit of ours is no fault of the record: receivers may read it
         return None if spf.permanent_error.problem is SyntaxProblem.NOT_READ else False
-    return find_passing_terms(record.host, spf, seen, follow=follow).meets(planned_terms(record))
+    passing = _passing(record, spf, seen) if follow else find_passing_terms(record.host, spf, seen, follow=False)
+    return passing.meets(planned_terms(record))
+
+
+def _passing(record: PlannedRecord, spf: SpfRecord, seen: Seen) -> PassingTerms:
+    """Return what a record passes; its includes are followed only where its own terms do not name the provider."""
+    own = find_passing_terms(record.host, spf, seen, follow=False)
+    return own if own.meets(planned_terms(record)) else find_passing_terms(record.host, spf, seen)
 
 
 def needed_questions(record: PlannedRecord, seen: Seen) -> Iterator[Question]:
@@ -73,7 +80,7 @@ def needed_questions(record: PlannedRecord, seen: Seen) -> Iterator[Question]:
         for reply in follow_aliases(seen, Question(name=record.host, rdtype=record.rdtype, view=view)):
             found = spf_texts(reply.answer.rrset.rdatas) if isinstance(reply.answer, Found) else []
             if len(found) == 1:
-                passing = find_passing_terms(record.host, parse_spf_record(found[0]), seen)
+                passing = _passing(record, parse_spf_record(found[0]), seen)
                 yield from passing.wanted if passing.meets(planned_terms(record)) is None else ()
 
 

@@ -227,16 +227,22 @@ def find_not_asked(rule_input: RuleInput, told: Collection[str], unasked: dict[s
     if is_silent and told:
         return
     left = dict(unasked)
-    answered = {(each.name, each.rdtype) for each, replies in rule_input.seen.items() if answering(replies)}
     passed_over = {*told, *(each.host for each in rule_input.plan.served)}
-    for question, replies in rule_input.seen.items():
-        reasons = {each.answer.why if isinstance(each.answer, Unanswered) else None for each in replies}
-        known = question.name in passed_over or (question.name, question.rdtype) in answered
-        if reasons == {Why.NOT_ASKED} and not known and not is_silent:
+    not_asked = {} if is_silent else {each: reply for each, reply in rule_input.seen.items() if _was_not_asked(reply)}
+    seen = rule_input.seen.items() if not_asked else ()
+    answered = {(each.name, each.rdtype) for each, replies in seen if answering(replies)}
+    for question, replies in not_asked.items():
+        if question.name not in passed_over and (question.name, question.rdtype) not in answered:
             left.setdefault(question.name, first_reason(replies))
     if left:
         places = {"asked": ", ".join(left), "reason": next(iter(left.values()))}
         yield finding(NOT_ASKED, rule_input, None, Match(places=places, host=zone_name(rule_input)))
+
+
+def _was_not_asked(replies: tuple[Reply, ...]) -> bool:
+    """Tell whether a question was asked nowhere for a limit of ours."""
+    answers = [each.answer for each in replies]
+    return bool(answers) and all(isinstance(each, Unanswered) and each.why is Why.NOT_ASKED for each in answers)
 
 
 def find_too_large(rule_input: RuleInput, told: Collection[str]) -> Iterator[Finding]:
