@@ -1,6 +1,7 @@
 """Which changes of records are told, and which are none."""
 
 import pytest
+from msgspec.structs import replace
 
 from letterhead.core.domain import record_changes
 from letterhead.core.domain.domain import Event, EventKind
@@ -59,6 +60,8 @@ def test_what_was_found_right_once_is_remembered() -> None:
     """Only of such a record may be said that it is gone."""
     made = record_changes.note_changes(domain("a", "acme.dev"), [stands(WRONG)], NOW).domain
     assert made.published == ()
+    older = replace(made, verdicts=((RecordId.DKIM, PRESENT),))  # as a version wrote it that did not remember
+    assert record_changes.note_changes(older, [stands(ABSENT)], NOW).domain.published == (RecordId.DKIM,)
     for verdict in (PRESENT, ABSENT, SILENT):
         made = record_changes.note_changes(made, [stands(verdict)], NOW).domain
         assert made.published == (RecordId.DKIM,)

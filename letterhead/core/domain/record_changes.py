@@ -33,7 +33,8 @@ def note_changes(domain: Domain, results: Iterable[RecordResult], now: datetime)
             change = RecordChange(record=record.id.value, was=before.value, now=verdict.value)
             events.append(Event(kind=EventKind.RECORD_CHANGED, at=now, detail=detail, change=change))
         known[record.id] = verdict
-    right = (record_id for record_id, verdict in known.items() if verdict is Verdict.PRESENT)
+    # The verdicts of before too: an older version kept only these.
+    right = (each for each, verdict in (*domain.verdicts, *known.items()) if verdict is Verdict.PRESENT)
     published = tuple(dict.fromkeys((*domain.published, *right)))
     after = replace(domain, verdicts=tuple(known.items()), published=published)
     return Transition(domain=after, events=tuple(events))

@@ -7,7 +7,7 @@ from letterhead.core.dns.answers import Seen
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
-from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordId, RecordResult, Verdict, relative_name
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, Verdict, relative_name
 from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
 from letterhead.ports.deps import Deps
@@ -71,12 +71,9 @@ def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, see
     # A routine check asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
     own = [each for each in (check.findings if check else ()) if each.record == record.id and not _is_missing(each)]
-    verdicts = dict(domain.verdicts)
-    once = record.id in domain.published or verdicts.get(record.id) is Verdict.PRESENT  # the latter: of older versions
-    state = _record_state(result, own, asked=asked, once=once)
+    state = _record_state(result, own, asked=asked, once=record.id in domain.published)
     # Nor does it ask for the alias of a coming key while there is no such key. What was found before holds.
-    is_idle = record.rdtype == "CNAME" and domain.rotation is None and record.id is RecordId.DKIM_NEXT
-    if (is_idle or state == "unseen") and verdicts.get(record.id) is Verdict.PRESENT:
+    if state == "unseen" and dict(domain.verdicts).get(record.id) is Verdict.PRESENT:
         state = "found"
     cached = next((each for each in own if each.code in CACHED and state == "found"), None)
     own = [each for each in own if each is not cached]
