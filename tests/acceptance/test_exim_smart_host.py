@@ -36,17 +36,8 @@ begin acl
 signed_in:
   accept authenticated = *
   deny message = sign in first
-begin routers
-out:
-  driver = manualroute
-  route_list = * 127.0.0.1
-  self = send
-  transport = smtp
-begin transports
-smtp:
-  driver = smtp
-  port = {sink}
-  allow_localhost
+"""
+EXIM_AUTHENTICATORS = """\
 begin authenticators
 plain:
   driver = plaintext
@@ -76,7 +67,7 @@ def exim_in(bench: signers.Bench, sink: Ledger) -> Iterator[int]:
     (bench.work / "spool").chmod(0o777)
     configuration = bench.write(
         "exim.conf",
-        EXIM,
+        EXIM + signers.EXIM_HANDS_ON + EXIM_AUTHENTICATORS,
         exim=program("exim4"),
         port=port,
         sink=sink.port,
