@@ -4,7 +4,8 @@ DNS: `dns`. Storage: `storage`. Mail providers: `providers` and the `provider_se
 notifications of Amazon SES, `aws` for sessions of Amazon's client.
 
 Mail: `smtp` and `imap` for the service's own, `smart_host`, `mail_queue`, `dkim_signer` and `certificate` for the
-relay. Keys: `keyring` with its setting (`keyring_settings`), `kms`, and `pem` for customers' own keys.
+relay; `smtp_client` is what both SMTP clients share. Keys: `keyring` with its setting (`keyring_settings`), `kms`, and
+`pem` for customers' own keys.
 
 HTTP: `webhooks`, `https_fetch` and `openid`, the first two over `pinned_connections`. Figures: `metrics`.
 """

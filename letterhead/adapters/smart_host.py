@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import aiosmtplib
 
+from letterhead.adapters.smtp_client import SmtpClient, error_text
 from letterhead.core.relay.queue import RecipientReply, ReplyClass
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports.relay import RelayResult
@@ -44,14 +45,14 @@ class SmtpSmartHost:
 
     def __init__(self, address: SmartHostAddress) -> None:
         self._address = address
-        self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
+        self._idle: list[tuple[SmtpClient, float]] = []
 
     async def hand_over(self, sender: str, recipients: Sequence[str], content: bytes, *, utf8: bool) -> RelayResult:
         """Hand one message over and return the reply for each recipient; a failure is a value, never raised."""
         try:
             client = await self._take_idle() or await self._connect()
         except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
-            return RelayResult(reached=False, said=_error_text(error))
+            return RelayResult(reached=False, said=error_text(error))
         try:
             result = await _Transaction(client, self._address.data_seconds).run(sender, recipients, content, utf8)
         except BaseException:
@@ -68,7 +69,7 @@ class SmtpSmartHost:
         try:
             client = await self._connect()
         except (aiosmtplib.SMTPException, OSError) as error:
-            return RelayResult(reached=False, said=_error_text(error))
+            return RelayResult(reached=False, said=error_text(error))
         self._idle.append((client, time.monotonic()))
         await self.close()
         return RelayResult(said="the server lets us in")
@@ -81,7 +82,7 @@ class SmtpSmartHost:
                 await client.quit(timeout=2.0)
             client.close()
 
-    async def _take_idle(self) -> aiosmtplib.SMTP | None:
+    async def _take_idle(self) -> SmtpClient | None:
         """Return a connection that was used a moment ago and still answers; close the others."""
         while self._idle:
             client, since = self._idle.pop()
@@ -92,9 +93,9 @@ class SmtpSmartHost:
             client.close()
         return None
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> SmtpClient:
         address = self._address
-        client = aiosmtplib.SMTP(
+        client = SmtpClient(
             hostname=address.host,
             port=address.port,
             use_tls=address.implicit_tls,
@@ -117,7 +118,7 @@ class SmtpSmartHost:
 class _Transaction:
     """One message's mail transaction (RFC 5321 3.3), with the reply for each recipient."""
 
-    def __init__(self, client: aiosmtplib.SMTP, data_seconds: float) -> None:
+    def __init__(self, client: SmtpClient, data_seconds: float) -> None:
         self._client, self._data_seconds = client, data_seconds
         self._replies: dict[str, RecipientReply] = {}
 
@@ -134,8 +135,8 @@ class _Transaction:
             await self._client.mail(sender, options=options, encoding=encoding)
         except aiosmtplib.SMTPResponseException as error:
             if error.code in NOT_THE_MESSAGE:
-                return RelayResult(reached=False, said=_error_text(error))
-            return self._same_reply(recipients, _reply_class(error), _error_text(error))
+                return RelayResult(reached=False, said=error_text(error))
+            return self._same_reply(recipients, _reply_class(error), error_text(error))
         except (aiosmtplib.SMTPException, OSError):
             return None
         try:
@@ -144,10 +145,10 @@ class _Transaction:
                 reply = await self._client.data(content, timeout=self._data_seconds)
                 self._same_reply(accepted, ReplyClass.TAKEN, f"{reply.code} {reply.message}")
         except aiosmtplib.SMTPResponseException as error:
-            self._same_reply(self._without_reply(recipients), _reply_class(error), _error_text(error))
+            self._same_reply(self._without_reply(recipients), _reply_class(error), error_text(error))
         except (aiosmtplib.SMTPException, OSError) as error:  # perhaps it was taken: then it arrives twice
             self._client.close()
-            self._same_reply(self._without_reply(recipients), ReplyClass.LATER, _error_text(error))
+            self._same_reply(self._without_reply(recipients), ReplyClass.LATER, error_text(error))
         return RelayResult(answers=self._replies)
 
     def _missing_extension(self, content: bytes, utf8: bool) -> str | None:
@@ -162,7 +163,7 @@ class _Transaction:
         try:
             await self._client.rcpt(recipient, encoding=encoding)
         except aiosmtplib.SMTPRecipientRefused as error:
-            self._replies[recipient] = RecipientReply(word=_reply_class(error), said=_error_text(error))
+            self._replies[recipient] = RecipientReply(word=_reply_class(error), said=error_text(error))
             return False
         return True
 
@@ -178,9 +179,3 @@ def _reply_class(error: aiosmtplib.SMTPResponseException) -> ReplyClass:
     """Classify a refusal; RFC 5321 4.5.3.1.10: some say 552 for too many recipients, and mean later."""
     too_many = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code == 552
     return ReplyClass.LATER if error.code < 500 or too_many or error.code in NOT_THE_MESSAGE else ReplyClass.REFUSED
-
-
-def _error_text(error: Exception) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return f"{error.code} {error.message}"[:500]
-    return (str(error) or type(error).__name__)[:500]

@@ -14,6 +14,7 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
+from letterhead.adapters.smtp_client import SmtpClient, error_text
 from letterhead.core.schedule.reminder_mail import Email
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports.mail import DeliveryResult, SendResult
@@ -55,7 +56,7 @@ class SmtpMailer:
     async def _deliver(self, letter: Email | None) -> SendResult:
         server = self._server
         octets = b"" if letter is None else self.message(letter).as_bytes(policy=WIRE)
-        client = aiosmtplib.SMTP(
+        client = SmtpClient(
             hostname=server.host,
             port=server.port,
             use_tls=server.implicit_tls,
@@ -70,7 +71,7 @@ class SmtpMailer:
                 await client.login(server.user, reveal(server.password).decode())
         except (aiosmtplib.SMTPException, OSError) as error:  # ssl.SSLError is an OSError
             client.close()
-            return SendResult(result=DeliveryResult.LATER, said=_error_text(error))
+            return SendResult(result=DeliveryResult.LATER, said=error_text(error))
         try:
             if letter is None:
                 return SendResult(result=DeliveryResult.ACCEPTED, said="the server lets us in")
@@ -99,26 +100,20 @@ class SmtpMailer:
         return message
 
 
-async def _hand_over(client: aiosmtplib.SMTP, bounces: str, to: str, octets: bytes) -> SendResult:
+async def _hand_over(client: SmtpClient, bounces: str, to: str, octets: bytes) -> SendResult:
     try:
         await client.mail(bounces)
         await client.rcpt(to)
     except (aiosmtplib.SMTPException, OSError) as error:
         # Refused for good only where the server says so of this recipient.
         refused = isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code >= 500
-        return SendResult(result=DeliveryResult.REFUSED if refused else DeliveryResult.LATER, said=_error_text(error))
+        return SendResult(result=DeliveryResult.REFUSED if refused else DeliveryResult.LATER, said=error_text(error))
     try:
         reply = await client.data(octets)
     except aiosmtplib.SMTPResponseException as error:  # the server's own reply: it did not take the message
         return SendResult(
-            result=DeliveryResult.LATER if error.code < 500 else DeliveryResult.REFUSED, said=_error_text(error)
+            result=DeliveryResult.LATER if error.code < 500 else DeliveryResult.REFUSED, said=error_text(error)
         )
     except (aiosmtplib.SMTPException, OSError) as error:
-        return SendResult(result=DeliveryResult.UNKNOWN, said=_error_text(error))
+        return SendResult(result=DeliveryResult.UNKNOWN, said=error_text(error))
     return SendResult(result=DeliveryResult.ACCEPTED, said=f"{reply.code} {reply.message}")
-
-
-def _error_text(error: Exception) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return f"{error.code} {error.message}"[:500]
-    return (str(error) or type(error).__name__)[:500]

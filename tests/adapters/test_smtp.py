@@ -1,5 +1,9 @@
 """Holds the mailer to its port, at a real mail server in every mood."""
 
+import asyncio
+import contextlib
+import gc
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -115,6 +119,7 @@ async def test_wrong_password(ledger: Ledger, shown: Certificate) -> None:
         assert handed.result is DeliveryResult.LATER
         assert handed.said.startswith("535")
         assert "canary" not in handed.said
+        assert await open_connections(ledger) == 0
     assert ledger.tried == 0
 
 
@@ -145,11 +150,24 @@ async def test_moods(ledger: Ledger, shown: Certificate, mood: Mood, post: Deliv
     assert (await mailer(ledger, shown).send(LETTER)).result is post
 
 
+async def open_connections(ledger: Ledger) -> int:
+    """Counts this process's connections to the mail server, once the loop has done what it was told to do by now."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    peers = []
+    for each in gc.get_objects():
+        if isinstance(each, socket.socket) and each.fileno() >= 0 and each.family == socket.AF_INET:
+            with contextlib.suppress(OSError):  # it has no peer
+                peers.append(each.getpeername()[1])
+    return peers.count(ledger.port)
+
+
 async def test_silence_after_the_message(ledger: Ledger, shown: Certificate) -> None:
     """A reply that does not come in time leaves it open too: the message was taken."""
     ledger.pause = 2.0
     assert (await mailer(ledger, shown, seconds=0.5).send(LETTER)).result is DeliveryResult.UNKNOWN
     assert len(ledger.taken) == 1
+    assert await open_connections(ledger) == 0
 
 
 @pytest.mark.parametrize("field", ["to", "subject", "name", "unsubscribe"])
