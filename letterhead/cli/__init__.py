@@ -23,7 +23,7 @@ Commands of the server:
 Clients of the HTTP API:
 
 - `client`: requests, and the credentials they carry.
-- `domains`: sender domains; `report` and `proofs` write what the API returns.
+- `domains`: sender domains; `links`: their set-up links; `report` and `proofs` write what the API returns.
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.
 - `keys`: API keys.

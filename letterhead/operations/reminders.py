@@ -6,11 +6,12 @@ A process that is killed in between does not send it again. Only a refusal befor
 import base64
 import hmac
 from typing import Protocol
+from urllib.parse import quote
 
 import structlog
 from msgspec.structs import replace
 
-from letterhead.core.accounts.accounts import Account
+from letterhead.core.accounts.accounts import Account, is_reachable_address, is_reachable_url
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
@@ -24,6 +25,7 @@ from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
 PATH = "/reminders/opt-out/"
+DOMAINS = "/dashboard/domains/"
 
 log = structlog.get_logger()
 
@@ -57,6 +59,8 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
     elif not account.reminders:
         await deps.store.settle_reminder(due.id, "opted-out", "the account wants no reminders", None)
+    elif not is_reachable_address(account.email):
+        await deps.store.settle_reminder(due.id, "no-address", "the account has no address that mail can reach", None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
     elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
@@ -72,6 +76,8 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
                 to=account.email,
                 name=f"reminder-{due.id}.{deps.policy.installation}",
                 unsubscribe=opt_out_url(deps, account.id),
+                brand=deps.policy.brand_name,
+                domain_url=_domain_url(deps, domain.sender),
             )
         )
         if await deps.store.mark_handed_over(due.id, owner, deps.now()):
@@ -88,6 +94,12 @@ async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, emai
             await deps.store.settle_reminder(due.id, "sent", sent.said, now)
         case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
             await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
+
+
+def _domain_url(deps: ReminderNeeds, sender: str) -> str | None:
+    """Return the URL of a domain's page, or None where no other machine can open it."""
+    url = f"{deps.policy.public_url}{DOMAINS}{quote(sender, safe='')}"
+    return url if is_reachable_url(url) else None
 
 
 def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:

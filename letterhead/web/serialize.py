@@ -292,7 +292,11 @@ def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
 def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
     """Serialize a new set-up link with its URL."""
     return schemas_links.MadeSetupLink(
-        id=made.link.id, url=made.url, expires_at=truncate_to_milliseconds(made.link.ends_at)
+        id=made.link.id,
+        url=made.url,
+        expires_at=truncate_to_milliseconds(made.link.ends_at),
+        sent_to=given(made.sent_to),
+        problem=given(made.problem),
     )
 
 
