@@ -10,6 +10,8 @@ import httpx2
 import msgspec
 
 from letterhead.cli.exit_codes import ApiRefused
+from letterhead.cli.tables import waiting
+from letterhead.cli.wording import command_words
 from letterhead.errors import Fault, Kind
 
 DEFAULT_URL = "http://127.0.0.1:8025"
@@ -95,13 +97,14 @@ class Api:
         """
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         try:
-            answer = self._client.request(
-                method,
-                self._url + path,
-                params=parameters or None,
-                content=None if body is None else msgspec.json.encode(body),
-                headers={} if body is None else {"Content-Type": "application/json"},
-            )
+            with waiting(f"Waiting for {self._url}"):
+                answer = self._client.request(
+                    method,
+                    self._url + path,
+                    params=parameters or None,
+                    content=None if body is None else msgspec.json.encode(body),
+                    headers={} if body is None else {"Content-Type": "application/json"},
+                )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _new_unreachable(self._url, error) from error
         if answer.is_success:
@@ -116,7 +119,8 @@ class Api:
                 "and what a proxy in front of it says.",
             ) from error
         refused = envelope.error
-        raise ApiRefused(refused.code, refused.message, refused.fix, envelope.tracking_id)
+        fix = command_words(refused.fix) if refused.fix else None
+        raise ApiRefused(refused.code, command_words(refused.message), fix, envelope.tracking_id)
 
     def __enter__(self) -> "Api":
         return self
