@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from letterhead.cli.tables import Cell, ago, colour_text, columns, cut, styled, timestamp, visible, wrap
@@ -123,7 +124,9 @@ def report(domain: ApiObject, width: int | None = None) -> Text:
         if stops := domain.get("stopsSendingAt"):
             state.append(f", stops sending {ago(stops)}")
         if due := domain.get("nextCheckAt"):
-            state.append(f"; looked at again {ago(due)}")
+            again = f"looked at again {ago(due)}"
+            fits = width is None or cell_len(f"{state.plain}; {again}") <= width
+            state.append("; " if fits else "\n").append(again)
         if "lastCheckAge" in domain:
             again = ago(domain["checkableAt"])
             state.append(

@@ -45,7 +45,7 @@ def run(command: list[str], service: Running) -> str:
 
 
 def test_shell_blocks_run_as_printed(clone: Running) -> None:
-    """A newcomer's first five minutes: nothing at first, then the records, then what could not be seen, and its exit code."""
+    """A newcomer's first five minutes: nothing, then the records, then what was not seen."""
     assert shutil.which("curl"), "The tests need curl, which the README asks with: apt-get install curl"
     script = "\n".join(blocks("sh")).replace(ADDRESS, clone.url.removeprefix("http://"))
     out = run(["bash", "-euo", "pipefail", "-c", script], clone)
