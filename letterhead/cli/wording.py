@@ -18,7 +18,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/domains/*/dns-check"): "letterhead domains check {0} --dry-run",
     ("POST", "/domains/*/preflight"): "letterhead domains preflight {0}",
     ("GET", "/domains/*/setup-links"): "the domain's page in the dashboard",
-    ("POST", "/domains/*/setup-links"): "letterhead domains link {0}",
+    ("POST", "/domains/*/setup-links"): "the domain's page in the dashboard",
     ("DELETE", "/domains/*/setup-links/*"): "the domain's page in the dashboard",
     ("POST", "/domains/*/dkim-rotation"): "letterhead domains rotate {0}",
     ("GET", "/domains/*/dkim-rotation"): "letterhead domains rotation {0}",
