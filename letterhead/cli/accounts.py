@@ -8,7 +8,7 @@ from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, print_new_key
-from letterhead.cli.output import TABLE, Output, print_rows
+from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
 from letterhead.cli.tables import console, timestamp
 
 app = App(
@@ -106,7 +106,7 @@ def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJs
 @app.command
 def delete(account_id: str, /, *, yes: Yes = False, as_json: AsJson = False) -> Exit:
     """Close an account that has no domains left, with its keys. Asks first, unless --yes."""
-    if not is_confirmed(f"The account {account_id} is closed, and its API keys and webhooks end.", yes=yes):
+    if not is_confirmed(f"The account {account_id} will be closed, and its API keys and webhooks will end.", yes=yes):
         return Exit.NOT_GOOD
     with Api(operator_token()) as api:
         answer = api.call("DELETE", path_of("accounts", account_id))
@@ -128,10 +128,7 @@ def audit(account_id: str | None = None, /, *, limit: int = 50, output: Output =
     with Api(operator_token()) as api:
         answer = api.call("GET", path_of("audit"), query={"accountId": account_id, "limit": str(limit)})
     rows = [
-        (
-            timestamp(row["at"]) if output.form == "csv" else row["at"][:19].replace("T", " "),
-            *(row["actor"], row.get("address"), row["action"], row["subject"]),
-        )
+        (time_of_day(row["at"], output), row["actor"], row.get("address"), row["action"], row["subject"])
         for row in decode_json(answer)
     ]
     print_rows(output, answer.decode(), ("WHEN", "WHO", "FROM", "DID", "TO"), rows)

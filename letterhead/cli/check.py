@@ -38,6 +38,7 @@ class _Where:
     mail_from: str | None
     expect: Path | None
     zone: Path | None
+    zone_text: str
     strict: bool
 
 
@@ -83,10 +84,11 @@ def check(
         Count warnings too: exit with 1 where there is one.
     """
     # Long because its docstring explains every option.
+    from letterhead.cli.plans import read_text
+
     domains = _named_domains(domain, from_file)
     one = len(domain) == 1 and domain != (STDIN,) and from_file is None
-    where = _Where(selector, mail_from, expect, zone, strict)
-    deps = None
+    text, deps = "", None
     with _as_usage():
         if zone is not None and (resolver or authoritative_port is not None):
             raise Fault(Kind.CONFIG_INVALID, ZONE_IS_NO_NETWORK, ZONE_FIX)
@@ -98,6 +100,9 @@ def check(
             raise Fault(Kind.CONFIG_INVALID, detail, "Give its first label alone, such as: --mail-from bounce")
         if zone is None:
             deps = _dns_deps(resolver, authoritative_port)
+        else:  # once for all domains: what comes from a pipe can be read no second time
+            text = read_text(zone, "The zone file")
+    where = _Where(selector, mail_from, expect, zone, text, strict)
     return asyncio.run(_check_all(domains, where, deps, _Printer(output, one=one)))
 
 
@@ -146,7 +151,7 @@ async def _check_all(domains: Sequence[str], where: _Where, network: "OneOffDeps
                     request = _parse_request(domain, where)
                     deps = network
                     if deps is None and where.zone is not None:
-                        deps, request = _zone_file_deps(where.zone, request)
+                        deps, request = _zone_file_deps(where.zone, where.zone_text, request)
                 assert deps is not None  # noqa: S101 one of the two is there
                 return await inspect(deps, request)
             except Fault as fault:
@@ -207,16 +212,15 @@ def _parse_request(domain: str, where: _Where) -> "OneOffCheck":
     return OneOffCheck(sender=name, records=records, selectors=selectors, mail_from=mail_from, strict=where.strict)
 
 
-def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
+def _zone_file_deps(path: Path, text: str, request: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
     """Return what answers from a zone file, and the request with the selectors that the file holds."""
     from msgspec.structs import replace
 
-    from letterhead.cli.plans import read_text
     from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
-        resolver = ZoneFileResolver(read_text(path, "The zone file"), asked=request.sender)
+        resolver = ZoneFileResolver(text, asked=request.sender)
     except Fault as fault:
         raise Fault(fault.kind, f"{path}: {fault.detail}", fault.fix) from fault
     sender = request.sender

@@ -19,7 +19,7 @@ _SUMMARIES = {
     "none": ("There is no SPF record, no DMARC record and no DKIM key that could be found.", "bold red"),
     "inconclusive": ("Not everything could be seen, so this says neither yes nor no.", "bold yellow"),
 }
-_ONLY_WARNINGS = "Nothing blocks, and with --strict a warning counts like what does."
+_ONLY_WARNINGS = "Nothing that was seen blocks, and with --strict a warning counts like what does."
 CSV_HEADER = ("DOMAIN", "VERDICT", "SEVERITY", "CODE", "RECORD", "HOST", "TITLE", "DETAIL", "FIX")
 
 

@@ -356,10 +356,10 @@ def delete(sender: str, /, *, yes: Yes = False, as_json: AsJson = False) -> Exit
     with Api(account_key()) as api:
         if not yes:
             domain = decode_json(api.call("GET", path_of("domains", sender)))
-            loss = f"The signing key of {domain['sender']} is destroyed, and its selector is never used again."
+            loss = f"The signing key of {domain['sender']} will be destroyed, and its selector never used again."
             if domain["canSend"]:
-                loss = f"{domain['sender']} may send: mail from it stops being signed at once. {loss}"
-            if not is_confirmed(loss, yes=yes, word=domain["sender"] if domain["canSend"] else None):
+                loss = f"{domain['sender']} may send: mail from it will no longer be signed. {loss}"
+            if not is_confirmed(loss, yes=False, word=domain["sender"] if domain["canSend"] else None):
                 return Exit.NOT_GOOD
         answer = api.call("DELETE", path_of("domains", sender))
     print(answer.decode() if as_json else f"Deleted {sender}. Its records in DNS can be removed.")

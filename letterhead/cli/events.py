@@ -2,8 +2,8 @@
 
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.output import TABLE, Output, print_rows
-from letterhead.cli.tables import console, timestamp
+from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
+from letterhead.cli.tables import console
 
 
 def events(sender: str | None = None, /, *, limit: int = 100, after: str | None = None, output: Output = TABLE) -> Exit:
@@ -22,13 +22,7 @@ def events(sender: str | None = None, /, *, limit: int = 100, after: str | None 
         query = {"sender": sender, "limit": str(limit), "cursor": after}
         answer = api.call("GET", path_of("events"), query=query)
     listed = decode_json(answer)
-    rows = [
-        (
-            timestamp(each["at"]) if output.form == "csv" else each["at"][:19].replace("T", " "),
-            *(each["domain"], each["kind"], each["detail"]),
-        )
-        for each in listed
-    ]
+    rows = [(time_of_day(each["at"], output), each["domain"], each["kind"], each["detail"]) for each in listed]
     print_rows(output, answer.decode(), ("WHEN", "DOMAIN", "EVENT", "WHAT HAPPENED"), rows)
     if output.form == "table" and len(listed) == limit:
         console(stderr=True).print(f"There may be more: letterhead events --after {listed[-1]['id']}")

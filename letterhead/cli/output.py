@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.text import Text
 
-from letterhead.cli.tables import Cell, columns, console, terminal_width, visible
+from letterhead.cli.tables import Cell, columns, console, terminal_width, timestamp, visible
 from letterhead.errors import Fault, Kind
 
 Form = Literal["table", "json", "csv"]
@@ -49,6 +49,11 @@ def print_rows(output: Output, answer: str, header: Sequence[str], rows: Iterabl
             print_csv(header, rows)
         case "table":
             console().print(columns(header, rows, width=terminal_width()))
+
+
+def time_of_day(text: str, output: Output) -> Cell:
+    """Return a date-time of the API as the cell of a timeline: to the second in a table, ISO 8601 in CSV."""
+    return timestamp(text) if output.form == "csv" else text[:19].replace("T", " ")
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:

@@ -56,7 +56,7 @@ def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = Fals
 @app.command
 def delete(webhook_id: str, /, *, yes: Yes = False) -> Exit:
     """Delete a webhook with all that it was and is owed. Asks first, unless --yes."""
-    loss = f"The webhook {webhook_id} will get no more messages, and its deliveries and its secret are deleted."
+    loss = f"The webhook {webhook_id} will get no more messages, and its deliveries and its secret will be deleted."
     if not is_confirmed(loss, yes=yes):
         return Exit.NOT_GOOD
     with Api(account_key()) as api:

@@ -1,4 +1,4 @@
-"""The API's messages in the words of the command: operations become commands, fields become options.
+"""The API's messages in the words of the command: operations become commands, fields options, headers variables.
 
 The API speaks to programs: "Look at GET /domains", "the query parameter 'endsInDays'". Who reads them here has typed
 a command, and finds neither in it.
@@ -89,6 +89,8 @@ _OPTIONS: Mapping[str, str] = {
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")
+_HEADER = re.compile(r"Send the header `Authorization: Bearer <(API key|token)>` with\b")
+_VARIABLES: Mapping[str, str] = {"API key": "LETTERHEAD_API_KEY", "token": "LETTERHEAD_OPERATOR_TOKEN"}
 _PARAMETER = re.compile(r"[Tt]he (?:query parameter|parameter|field) ['`“](\w+)['`”]")
 _PATH = re.compile(r"\$((?:\.\w+|\[[^\]]*\])+)")
 _DOCS = re.compile(r"Look at /docs for [^.]*\.|Look at /docs\b[^.]*\.|/docs\b")
@@ -99,6 +101,7 @@ HELP = "Its options: add --help to the command."
 def command_words(text: str) -> str:
     """Return a message of the API in the words of the command."""
     text = _OPERATION.sub(lambda found: command_for(found[1], found[2]), text)
+    text = _HEADER.sub(lambda found: f"Set {_VARIABLES[found[1]]} to", text)
     text = _PARAMETER.sub(lambda found: option_for(found[1]), text)
     text = _PATH.sub(lambda found: option_for(re.findall(r"\w+", found[1])[0]), text)
     text = _DOCS.sub(HELP, text)

@@ -94,8 +94,7 @@ class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_unprotected(self) -> bool:
         """Whether the domain has no SPF record, no DMARC record and no DKIM key that could be found."""
-        found = (Verdict.PRESENT, Verdict.WRONG, Verdict.UNANSWERED)
-        return self.spf == () and not any(each.verdict in found for each in self.examination.results)
+        return self.spf == () and all(each.verdict is Verdict.ABSENT for each in self.examination.results)
 
     @property
     def verdict(self) -> str:
@@ -115,11 +114,11 @@ class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
         needed = [each for each in self.examination.results if each.record.exact or each.record.id not in DKIM_KEYS]
         results = needed if signed else self.examination.results
         unknown = Severity.INCONCLUSIVE in severities or any(each.verdict is Verdict.UNANSWERED for each in results)
-        if unknown:
-            return "inconclusive"
-        if self.is_unprotected:
+        if self.is_unprotected and not unknown:
             return "none"
-        return "fail" if self.strict and Severity.WARNING in severities else "pass"
+        if self.strict and Severity.WARNING in severities:  # as what blocks: also where something else is not known
+            return "fail"
+        return "inconclusive" if unknown else "pass"
 
 
 async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:

@@ -6,16 +6,22 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from letterhead.cli.exit_codes import Exit, worst
 from letterhead.cli.report import finding, report
 from letterhead.cli.tables import columns, cut
-from tests.rigs.command import LETTERHEAD, OPERATOR_TOKEN, Running, environment, letterhead
+from letterhead.core.check.check import CheckJudgement
+from letterhead.core.findings.diagnosis import Finding
+from letterhead.operations.one_off_checks import OneOffResult
+from tests.rigs.command import LETTERHEAD, OPERATOR_TOKEN, Running, environment, letterhead, printed_key, running
 
 HEAD = "$TTL 1h\n@ IN SOA ns1 host ( 1 7200\n 3600 1209600 600 )\n  NS ns1\nns1 A 192.0.2.1\n"
 LISTS = (
@@ -24,13 +30,25 @@ LISTS = (
 )  # fmt: skip
 
 
-def at_terminal(service: Running, *arguments: str, answer: str = "", width: int = 80) -> tuple[int, str]:
-    """Run a command at a pseudo terminal, type an answer, and return its exit code and what stands there."""
+def at_terminal(
+    service: Running,
+    *arguments: str,
+    answer: str = "",
+    width: int = 80,
+    until: tuple[str, socket.socket] | None = None,
+    **settings: str,
+) -> tuple[int, str]:
+    """Run a command at a pseudo terminal, type an answer, and return its exit code and what stands there.
+
+    With `until`, a server hangs up on the command as soon as a text stands there.
+    """
     ours, theirs = pty.openpty()
-    settings = {"URL": service.url, "API_KEY": service.key, "OPERATOR_TOKEN": OPERATOR_TOKEN}
-    env = environment(**settings) | {"COLUMNS": str(width), "LINES": "24", "NO_COLOR": "", "TERM": "xterm"}
+    mine = {"URL": service.url, "OPERATOR_TOKEN": OPERATOR_TOKEN} | settings
+    if "API_KEY" not in mine:
+        mine["API_KEY"] = service.key
+    env = environment(**mine) | {"COLUMNS": str(width), "LINES": "24", "NO_COLOR": "", "TERM": "xterm"}
     run = subprocess.Popen(
-        [LETTERHEAD, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=service.data
+        [LETTERHEAD, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=service.data.parent
     )
     os.close(theirs)
     shown = b""
@@ -44,6 +62,9 @@ def at_terminal(service: Running, *arguments: str, answer: str = "", width: int 
             shown += piece
             if answer and not asked and re.search(rb"(go on: |\[y/N\] )$", shown):
                 terminal.write(f"{answer}\n".encode())
+                asked = True
+            if until is not None and not asked and until[0].encode() in shown:
+                until[1].accept()[0].close()
                 asked = True
         return run.wait(20), shown.decode()
 
@@ -86,6 +107,27 @@ def test_deleting_asks_and_a_script_must_say_so(service: Running) -> None:
         assert service.call(*words, "--yes").code == Exit.REFUSED
 
 
+@pytest.mark.timeout(300)
+def test_where_mail_would_stop_the_name_is_typed(tmp_path: Path) -> None:
+    """Of a domain that may send, yes is not enough: its own name must be typed."""
+    with running(tmp_path, "demo") as demo:
+        key, sender = printed_key(demo), "lighthouse.example"
+        mine = {"URL": demo.url, "API_KEY": key}
+        for answer, code in (("y", Exit.NOT_GOOD), ("harbour.example", Exit.NOT_GOOD), (sender, Exit.OK)):
+            assert sender in letterhead("domains", "list", folder=tmp_path, **mine).out
+            ended, shown = at_terminal(demo, "domains", "delete", sender, answer=answer, API_KEY=key)
+            assert (ended, f"Type {sender} to go on" in shown) == (code, True), shown
+        assert sender not in letterhead("domains", "list", folder=tmp_path, **mine).out
+
+
+def test_a_terminal_shows_that_it_waits(service: Running) -> None:
+    """A server that takes a request and says nothing is named, until it hangs up: then the command says so."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        code, shown = at_terminal(service, "keys", "list", until=(f"Waiting for {url}", silent), URL=url)
+    assert (code, f"Waiting for {url}" in shown, "[unreachable]" in shown) == (Exit.UNREACHABLE, True, True)
+
+
 def test_a_new_key_sees_no_private_keys(service: Running) -> None:
     """`keys create` gives no more than a program needs that manages domains; the list says which scope a key has."""
     key = service.call("keys", "create", "plain").out.strip()
@@ -101,7 +143,8 @@ def test_a_new_key_sees_no_private_keys(service: Running) -> None:
 def test_a_terminal_is_not_too_narrow(service: Running, words: list[str]) -> None:
     """Lines of a report stay within the terminal, and one word has the colour."""
     service.call("domains", "add", "narrow.test")
-    _, shown = at_terminal(service, *words, width=100)
+    code, shown = at_terminal(service, *words, width=100)
+    assert (code, "\x1b[1m" in shown) == (Exit.OK, True)
     lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in shown.replace("\r", "").split("\n")]
     if words[:2] == ["domains", "show"]:
         assert max(map(len, lines)) <= 100
@@ -176,6 +219,29 @@ def test_nothing_at_all_is_not_good(tmp_path: Path) -> None:
     assert letterhead("check", "right.dev", "--zone", path, "--strict", folder=tmp_path).code == Exit.OK
 
 
+@pytest.mark.parametrize(
+    ("severities", "spf", "strict", "verdict"),
+    [
+        (("warning", "inconclusive"), None, False, "inconclusive"),
+        (("warning", "inconclusive"), None, True, "fail"),
+        (("inconclusive",), None, True, "inconclusive"),
+        (("inconclusive",), (), False, "inconclusive"),
+        (("warning",), (), True, "none"),
+        (("blocking", "inconclusive"), (), False, "fail"),
+    ],
+)
+def test_what_is_bad_counts_before_what_is_not_known(
+    severities: tuple[str, ...], spf: tuple[str, ...] | None, strict: bool, verdict: str
+) -> None:
+    """A warning fails a strict check also where something else got no answer, as what blocks does in every check."""
+    findings = tuple(msgspec.convert(LONG | {"severity": each}, Finding) for each in severities)
+    examination = CheckJudgement(results=(), findings=findings)
+    result = OneOffResult(
+        sender="acme.dev", checked_at=datetime.now(UTC), dns_host=None, examination=examination, spf=spf, strict=strict
+    )
+    assert result.verdict == verdict
+
+
 def test_spf_of_the_domain_has_its_row(tmp_path: Path) -> None:
     """SPF at the domain itself is shown with its verdict, in the text and in JSON."""
     path = str(zones(tmp_path))
@@ -200,6 +266,16 @@ def test_several_domains_in_one_process(tmp_path: Path) -> None:
     assert [row["verdict"] for row in csv.DictReader(io.StringIO(run.stdout))] == ["pass"]
     expect = letterhead("check", "right.dev", "odd.dev", "--expect", "x.json", folder=tmp_path)
     assert (expect.code, "--expect" in expect.err) == (Exit.USAGE, True)
+
+
+def test_a_zone_file_is_read_once_for_all_domains(tmp_path: Path) -> None:
+    """A zone text that comes from a pipe, which can't be read twice, serves every domain."""
+    text = zones(tmp_path).read_text("utf-8")
+    command = [str(LETTERHEAD), "check", "right.dev", "odd.dev", "--zone", "/dev/stdin", "-o", "json"]
+    run = subprocess.run(
+        command, input=text, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, [each["verdict"] for each in json.loads(run.stdout)]) == (Exit.OK, ["pass", "pass"])
 
 
 def test_the_worst_code_wins() -> None:
