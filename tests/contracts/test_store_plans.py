@@ -73,8 +73,8 @@ FILL = [
     "INSERT INTO domains "
     "(id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life) {numbers} "
     "SELECT 'd' || n, 'a' || (n % {accounts}), 'd' || n || '.example', CASE WHEN n % 50 = 0 THEN 'FAILED' "
-    "ELSE 'SUCCESS' END, n % 2, {digest}, n, 0, CASE WHEN n % 50 = 0 THEN n END, CASE WHEN n % 500 = 0 THEN 1 ELSE 0 END, "
-    "'life' FROM numbers",
+    "ELSE 'SUCCESS' END, n % 2, {digest}, n, 0, CASE WHEN n % 50 = 0 THEN n END, "
+    "CASE WHEN n % 500 = 0 THEN 1 ELSE 0 END, 'life' FROM numbers",
     "INSERT INTO intents (domain_id, account_id, sender, effect, due_at, attempts) {numbers} "
     "SELECT 'd' || n, 'a' || (n % {accounts}), 'd' || n || '.example', 'register', n, n % 300 / 299 FROM numbers",
     "INSERT INTO used_selectors (sender, selector, account_id) {numbers} "

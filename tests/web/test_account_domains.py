@@ -137,7 +137,7 @@ async def test_no_account_reaches_it(two: Installation, acme: httpx2.AsyncClient
 async def test_the_operator_can_write_nothing_of_an_account(
     two: Installation, acme: httpx2.AsyncClient, operator: httpx2.AsyncClient
 ) -> None:
-    """Every writing route of an account refuses the operator's token, and the routes that show allow no other method."""
+    """Each writing route of an account refuses the operator's token; the routes that show allow no other method."""
     before = [(await acme.get(path)).text for path in ("/domains", "/webhooks")]
     account = two.accounts["acme"]
     fill = {"sender": "acme.dev", "accountId": account}
