@@ -164,7 +164,8 @@ class Life:
             ("domains", "show", self.zone, "--json"), ("domains", "show", self.zone, "--zone-file"),
             ("domains", "check", self.zone, "--json"), ("domains", "check", self.zone, "--dry-run"),
             ("domains", "rotation", self.zone, "--json"), ("domains", "add", f"d0.{self.zone}", "--json"),
-            ("domains", "list", "--all-accounts", "--json"), ("events", "--json"), ("config",), ("doctor",), ("mail", "test", "dns@acme.test"),
+            ("domains", "list", "--all-accounts", "--json"), ("events", "--json"), ("config",), ("doctor",),
+            ("mail", "test", "dns@acme.test"),
             ("export", "rspamd", str(self.installation.folder.parent / "exported")),
         ):  # fmt: skip
             ended = self.installation.run(*words)

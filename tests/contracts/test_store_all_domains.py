@@ -102,7 +102,7 @@ async def test_each_condition_is_found(shop: Shop, two: tuple[str, str]) -> None
     assert await shop.store.count_conditions(HOUR_AGO) == {at_risk: 2, failing_for_long: 4, refused: 3}
 
 
-async def test_text_is_sought_in_names_and_accounts(shop: Shop, two: tuple[str, str]) -> None:  # noqa: ARG001
+async def test_text_is_sought_in_names_and_accounts(shop: Shop, two: tuple[str, str]) -> None:
     """A piece of the domain's name, or of its account's name or address; signs of SQL mean themselves."""
     assert await listed(shop, contains="ound") == []
     assert await listed(shop, contains="unces") == ["bounces.example"]
