@@ -15,15 +15,16 @@ Commands of the server:
 - `serve`: `run`, `serve`, `worker` and `migrate`.
 - `process`: what every process of the server does: settings, logs, sockets, event loop.
 - `relay`: the signing relay.
-- `settings`: every setting.
+- `settings`: every setting, and the version.
 - `doctor`: checks of an installation.
 - `mail`: a test message.
 - `demo`: a demonstration on made-up zones.
 
 Clients of the HTTP API:
 
-- `client`: requests, and the credentials they carry.
-- `domains`: sender domains; `links`: their set-up links; `report` and `proofs` write what the API returns.
+- `client`: requests, and the credentials they carry; `wording` puts the API's messages in the command's words.
+- `domains`: sender domains; `links`: their set-up links; `report` and `proofs` write what the API returns, `operator`
+  reads those of all accounts.
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.
 - `keys`: API keys.
@@ -34,6 +35,8 @@ Clients of the HTTP API:
 For all of them:
 
 - `exit_codes`: the exit codes, and how a failure is printed.
+- `output`: the forms of lists: a table, JSON, CSV.
+- `confirmation`: questions before something is destroyed.
 - `tables`: columns, colours and escapes on a terminal.
 - `logs`: the form of log lines.
 """
@@ -53,7 +56,8 @@ SERVER, CLIENT, OWN = "Server", "Client of the HTTP API", "This command"
 app = App(
     name="letterhead",
     help="Manage the domains that an application, or each of its customers, sends mail from.",
-    help_epilogue="Settings: `letterhead config`. Exit codes: 0 good, 1 not good, 2 usage, 3 refused, 4 unreachable.",
+    help_epilogue="Settings: `letterhead config`. Exit codes: 0 good, 1 not good, 2 usage, "
+    "3 refused, 4 unreachable, 5 DNS did not say enough.",
     version=f"letterhead {__version__}",
     version_flags=["--version"],
     help_format="plaintext",
@@ -81,6 +85,7 @@ _COMMANDS = (
     ("identities", "identities:app", CLIENT, "See and adopt what the mail provider holds, as the operator."),
     ("reconcile", "identities:reconcile", CLIENT, "Compare what the mail provider holds with all domains; mend it."),
     ("completion", "completion:app", OWN, "Print or install completion for your shell."),
+    ("version", "settings:version", OWN, "Print the version."),
 )
 
 for _name, _where, _group, _help in _COMMANDS:

@@ -5,9 +5,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from letterhead.cli.client import Api, decode_json, operator_token, path_of
+from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, print_new_key
-from letterhead.cli.tables import ago, columns, console
+from letterhead.cli.output import TABLE, Output, print_rows, time_of_day
+from letterhead.cli.tables import console, timestamp
 
 app = App(
     name="accounts",
@@ -25,11 +27,11 @@ RequestLimit = Annotated[int | None, Parameter(name="--requests-per-month", help
 
 
 @app.command(name="list")
-def list_accounts(*, as_json: AsJson = False) -> Exit:
+def list_accounts(*, output: Output = TABLE) -> Exit:
     """List all accounts."""
     with Api(operator_token()) as api:
         answer = api.call("GET", path_of("accounts"))
-    return _show(answer, as_json)
+    return _show(answer, output)
 
 
 @app.command
@@ -60,11 +62,11 @@ def create(
 
 
 @app.command
-def show(account_id: str, /, *, as_json: AsJson = False) -> Exit:
+def show(account_id: str, /, *, output: Output = TABLE) -> Exit:
     """Show one account."""
     with Api(operator_token()) as api:
         answer = api.call("GET", path_of("accounts", account_id))
-    return _show(answer, as_json)
+    return _show(answer, output)
 
 
 @app.command
@@ -81,7 +83,7 @@ def limits(
     body = {"limits": _limits(domains, requests, pending)}
     with Api(operator_token()) as api:
         answer = api.call("PATCH", path_of("accounts", account_id), body)
-    return _show(answer, as_json)
+    return _show(answer, Output(as_json=as_json))
 
 
 @app.command
@@ -102,8 +104,10 @@ def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJs
 
 
 @app.command
-def delete(account_id: str, /, *, as_json: AsJson = False) -> Exit:
-    """Close an account that has no domains left, with its keys."""
+def delete(account_id: str, /, *, yes: Yes = False, as_json: AsJson = False) -> Exit:
+    """Close an account that has no domains left, with its keys. Asks first, unless --yes."""
+    if not is_confirmed(f"The account {account_id} will be closed, and its API keys and webhooks will end.", yes=yes):
+        return Exit.NOT_GOOD
     with Api(operator_token()) as api:
         answer = api.call("DELETE", path_of("accounts", account_id))
     print(answer.decode() if as_json else f"Closed {account_id}.")
@@ -111,7 +115,7 @@ def delete(account_id: str, /, *, as_json: AsJson = False) -> Exit:
 
 
 @app.command
-def audit(account_id: str | None = None, /, *, limit: int = 50, as_json: AsJson = False) -> Exit:
+def audit(account_id: str | None = None, /, *, limit: int = 50, output: Output = TABLE) -> Exit:
     """Show who did what, when, from where and by which key, the newest first.
 
     Parameters
@@ -123,14 +127,11 @@ def audit(account_id: str | None = None, /, *, limit: int = 50, as_json: AsJson 
     """
     with Api(operator_token()) as api:
         answer = api.call("GET", path_of("audit"), query={"accountId": account_id, "limit": str(limit)})
-    if as_json:
-        print(answer.decode())
-        return Exit.OK
     rows = [
-        (row["at"][:19].replace("T", " "), row["actor"], row.get("address", "-"), row["action"], row["subject"])
+        (time_of_day(row["at"], output), row["actor"], row.get("address"), row["action"], row["subject"])
         for row in decode_json(answer)
     ]
-    console().print(columns(("WHEN", "WHO", "FROM", "DID", "TO"), rows))
+    print_rows(output, answer.decode(), ("WHEN", "WHO", "FROM", "DID", "TO"), rows)
     return Exit.OK
 
 
@@ -139,10 +140,7 @@ def _limits(domains: int | None, requests: int | None, pending: int | None = Non
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _show(answer: bytes, as_json: bool) -> Exit:
-    if as_json:
-        print(answer.decode())
-        return Exit.OK
+def _show(answer: bytes, output: Output) -> Exit:
     accounts = decode_json(answer)
     rows = []
     for account in accounts if isinstance(accounts, list) else [accounts]:
@@ -153,8 +151,8 @@ def _show(answer: bytes, as_json: bool) -> Exit:
             account["email"],
             str(allowed.get("domains", UNLIMITED)),
             str(allowed.get("requestsPerMonth", UNLIMITED)),
-            ago(account["createdAt"]),
+            timestamp(account["createdAt"]),
         )
         rows.append(row)
-    console().print(columns(HEADER, rows))
+    print_rows(output, answer.decode(), HEADER, rows)
     return Exit.OK

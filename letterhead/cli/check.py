@@ -3,50 +3,74 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from letterhead.cli.exit_codes import Exit
+from letterhead.cli.exit_codes import Exit, report_fault, worst
+from letterhead.cli.output import TABLE, Output, print_csv
+from letterhead.cli.tables import console, terminal_width, waiting
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-    from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps
+    from letterhead.operations.one_off_checks import OneOffCheck, OneOffDeps, OneOffResult
 
-EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "inconclusive": Exit.USAGE}
+EXITS = {"pass": Exit.OK, "fail": Exit.NOT_GOOD, "none": Exit.NOT_GOOD, "inconclusive": Exit.NOT_SEEN}
 ZONE_IS_NO_NETWORK = "--zone looks at a text instead of the network, so nobody is asked."
 ZONE_FIX = "Leave --zone away, or --resolver and --authoritative-port."
+AT_ONCE = 8  # checks side by side, each within its own packets and seconds
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """What the checks of one command have in common: where to look, and for what."""
+
+    selectors: Sequence[str]
+    mail_from: str | None
+    expect: Path | None
+    zone: Path | None
+    zone_text: str
+    strict: bool
 
 
 def check(
-    domain: str,
+    domain: Annotated[tuple[str, ...], Parameter(allow_leading_hyphen=True, show_default=False)] = (),
     /,
     *,
-    selector: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    from_file: Path | None = None,
+    selector: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     mail_from: str | None = None,
     expect: Path | None = None,
     zone: Path | None = None,
-    resolver: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    resolver: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     authoritative_port: int | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print the findings as JSON.")] = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    output: Output = TABLE,
 ) -> Exit:
     """Look at any domain's DNS and say what is wrong and what to do; needs no server and no account.
 
-    Exits with 0 where nothing blocks, with 1 where something does, with 2 where it could not be looked at.
+    Exits with 0 where nothing blocks, with 1 where something does or there is no DKIM, SPF and DMARC at all, with 5
+    where DNS did not say enough. Of several domains the worst counts: 2, then 1, then 5.
 
     Parameters
     ----------
     domain
-        The domain that mail is sent from: acme.dev
+        The domains that mail is sent from: acme.dev. A single - reads them from the standard input, one on a line.
+    from_file
+        A file with domains, one on a line; what follows a # is a comment.
     selector
         A DKIM selector; may be given several times. Without one, those that mail services often use are tried: a guess.
     mail_from
-        The MAIL FROM domain (return-path), as its first label or as the full name.
+        The MAIL FROM domain (return-path), as its first label or, for one domain, as the full name.
     expect
         A JSON file with the records that should be there: {"records": [{"id", "host", "recordType", "recordValue"}]}.
     zone
@@ -56,50 +80,147 @@ def check(
         LETTERHEAD_DNS_RESOLVERS, else this machine's own.
     authoritative_port
         The port at which authoritative servers listen, for a laboratory.
+    strict
+        Count warnings too: exit with 1 where there is one.
     """
-    from letterhead.cli import conclusions
-    from letterhead.operations.one_off_checks import inspect
+    # Long because its docstring explains every option.
+    from letterhead.cli.plans import read_text
 
-    try:
-        request = _parse_request(domain, selector, mail_from, expect)
+    domains = _named_domains(domain, from_file)
+    one = len(domain) == 1 and domain != (STDIN,) and from_file is None
+    text, deps = "", None
+    with _as_usage():
+        if zone is not None and (resolver or authoritative_port is not None):
+            raise Fault(Kind.CONFIG_INVALID, ZONE_IS_NO_NETWORK, ZONE_FIX)
+        if not one and expect is not None:
+            detail = f"--expect holds the records of one domain, and {len(domains)} were named."
+            raise Fault(Kind.CONFIG_INVALID, detail, "Check that domain alone.")
+        if not one and mail_from is not None and "." in mail_from.rstrip("."):
+            detail = f"--mail-from {mail_from} is a full name, which is that of one domain, and several were named."
+            raise Fault(Kind.CONFIG_INVALID, detail, "Give its first label alone, such as: --mail-from bounce")
         if zone is None:
             deps = _dns_deps(resolver, authoritative_port)
-        elif not resolver and authoritative_port is None:
-            deps, request = _zone_file_deps(zone, request)
-        else:
-            raise Fault(Kind.CONFIG_INVALID, ZONE_IS_NO_NETWORK, ZONE_FIX)
-    except Fault as fault:  # whatever it is, it is the command line that can't be followed
+        else:  # once for all domains: what comes from a pipe can be read no second time
+            text = read_text(zone, "The zone file")
+    where = _Where(selector, mail_from, expect, zone, text, strict)
+    return asyncio.run(_check_all(domains, where, deps, _Printer(output, one=one)))
+
+
+def _named_domains(named: Sequence[str], path: Path | None) -> list[str]:
+    """Return the domains of the command line, of the standard input and of a file, each once."""
+    from letterhead.cli.plans import read_text
+
+    options = [each for each in named if each.startswith("-") and each != STDIN]
+    if options:
+        fix = "See what there is: letterhead check --help"
+        raise Fault(Kind.CONFIG_INVALID, f"There is no option {options[0][:60]!r}.", fix)
+    found: list[str] = []
+    for each in named:
+        found += _lines(sys.stdin.read()) if each == STDIN else [each]
+    if path is not None:
+        found += _lines(sys.stdin.read() if str(path) == STDIN else read_text(path, "The file of domains"))
+    if not found:
+        fix = "Name one or several: letterhead check acme.dev. From a file, one on a line: --from-file domains.txt"
+        raise Fault(Kind.CONFIG_INVALID, "No domain was named.", fix)
+    return list(dict.fromkeys(found))
+
+
+def _lines(text: str) -> list[str]:
+    return [name for line in text.splitlines() if (name := line.partition("#")[0].strip())]
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """Take any fault for one of the command line, which can't be followed."""
+    try:
+        yield
+    except Fault as fault:
         raise Fault(Kind.CONFIG_INVALID, fault.detail, fault.fix) from fault
-    result = asyncio.run(inspect(deps, request))
-    conclusions.print_result(result, as_json=as_json)
-    return EXITS[result.verdict]
 
 
-def _parse_request(domain: str, selectors: Sequence[str], mail_from: str | None, expect: Path | None) -> "OneOffCheck":
+async def _check_all(domains: Sequence[str], where: _Where, network: "OneOffDeps | None", printer: "_Printer") -> Exit:
+    """Check several domains side by side, print each in its turn, and return the worst exit code."""
+    from letterhead.operations.one_off_checks import inspect
+
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def check_one(domain: str) -> "OneOffResult | Fault":
+        async with room:
+            try:
+                with _as_usage():
+                    request = _parse_request(domain, where)
+                    deps = network
+                    if deps is None and where.zone is not None:
+                        deps, request = _zone_file_deps(where.zone, where.zone_text, request)
+                assert deps is not None  # noqa: S101 one of the two is there
+                return await inspect(deps, request)
+            except Fault as fault:
+                return fault
+
+    tasks = [asyncio.ensure_future(check_one(each)) for each in domains]
+    codes: list[Exit] = []
+    for domain, task in zip(domains, tasks, strict=True):
+        with waiting(f"Asking DNS about {domain}"):
+            result = await task
+        codes.append(report_fault(result) if isinstance(result, Fault) else EXITS[result.verdict])
+        if not isinstance(result, Fault):
+            printer.add(result)
+    printer.end()
+    return worst(codes)
+
+
+class _Printer:
+    """Prints results in the form that was chosen: text as they come, JSON and CSV at the end."""
+
+    def __init__(self, output: Output, *, one: bool) -> None:
+        self._form, self._one, self._results = output.form, one, list["OneOffResult"]()
+
+    def add(self, result: "OneOffResult") -> None:
+        """Take the next result."""
+        from letterhead.cli import conclusions
+
+        if self._form == "table":
+            if self._results:
+                print()
+            console().print(conclusions.terminal_text(result, terminal_width()))
+        self._results.append(result)
+
+    def end(self) -> None:
+        """Print what waits for the last result; nothing where one domain was named and could not be checked."""
+        from letterhead.cli import conclusions
+
+        if self._form == "csv":
+            print_csv(conclusions.CSV_HEADER, (row for each in self._results for row in conclusions.csv_rows(each)))
+        elif self._form == "json" and (self._results or not self._one):
+            print(conclusions.json_text([conclusions.json_value(each) for each in self._results], one=self._one))
+
+
+def _parse_request(domain: str, where: _Where) -> "OneOffCheck":
     from letterhead.cli.plans import read_expected
     from letterhead.core.names.lookup_names import parse_lookup_name, parse_lookup_selector
     from letterhead.operations.one_off_checks import OneOffCheck
 
     sender = parse_lookup_name(domain)
     name = sender.ascii
-    records = read_expected(expect) if expect is not None else ()
-    parsed = [parse_lookup_selector(each, sender) for each in selectors]
+    records = read_expected(where.expect) if where.expect is not None else ()
+    parsed = [parse_lookup_selector(each, sender) for each in where.selectors]
+    mail_from = where.mail_from
     if mail_from is not None:
         full = mail_from.rstrip(".")
         mail_from = parse_lookup_name(full if "." in full else f"{full}.{name}").ascii
-    return OneOffCheck(sender=name, records=records, selectors=tuple(dict.fromkeys(parsed)), mail_from=mail_from)
+    selectors = tuple(dict.fromkeys(parsed))
+    return OneOffCheck(sender=name, records=records, selectors=selectors, mail_from=mail_from, strict=where.strict)
 
 
-def _zone_file_deps(path: Path, request: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
+def _zone_file_deps(path: Path, text: str, request: "OneOffCheck") -> "tuple[OneOffDeps, OneOffCheck]":
     """Return what answers from a zone file, and the request with the selectors that the file holds."""
     from msgspec.structs import replace
 
-    from letterhead.cli.plans import read_text
     from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import ZoneFileResolver, load_hosts
 
     try:
-        resolver = ZoneFileResolver(read_text(path, "The zone file"), asked=request.sender)
+        resolver = ZoneFileResolver(text, asked=request.sender)
     except Fault as fault:
         raise Fault(fault.kind, f"{path}: {fault.detail}", fault.fix) from fault
     sender = request.sender

@@ -2,16 +2,28 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import links, proofs
+from letterhead.cli import links, operator, proofs
 from letterhead.cli.client import Api, account_key, decode_json, path_of
+from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.report import change_of_keys, list_text, preflight_text, report, to_publish, zone_text
-from letterhead.cli.tables import console
+from letterhead.cli.output import TABLE, Output, print_csv, print_rows
+from letterhead.cli.report import (
+    LIST_HEADER,
+    RECORDS_HEADER,
+    change_of_keys,
+    list_rows,
+    preflight_text,
+    record_rows,
+    report,
+    to_publish,
+    zone_text,
+)
+from letterhead.cli.tables import console, terminal_width
 from letterhead.errors import Fault, Kind
 
 app = App(
@@ -45,22 +57,36 @@ def _answer_text(answer: bytes, private_keys: bool) -> str:
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
+OfAccount = Annotated[
+    str | None,
+    Parameter(name="--account", help="An account's id: see its domains as the operator, and change nothing."),
+]
+
+
 @app.command(name="list")
 def list_domains(
     *,
-    status: str | None = None,
+    account: OfAccount = None,
+    all_accounts: Annotated[bool, Parameter(negative="")] = False,
+    only: Literal["at-risk", "failing", "refused"] | None = None,
+    status: Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"] | None = None,
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
     problem: str | None = None,
     refresh: Annotated[bool, Parameter(negative="")] = False,
-    as_json: AsJson = False,
+    output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
 ) -> Exit:
-    """List the account's domains.
+    """List the account's domains; with --account or --all-accounts those of others, by LETTERHEAD_OPERATOR_TOKEN.
 
     Parameters
     ----------
+    all_accounts
+        The domains of all accounts, by account and name.
+    only
+        Of the operator's list only those at risk, those that have failed for over an hour, or those that the mail
+        provider refuses.
     status
-        Only those with this status: SUCCESS, PENDING, FAILED, TEMPORARY_FAILURE or NOT_STARTED.
+        Only those with this status.
     search
         Only those whose name holds this text.
     problem
@@ -68,15 +94,19 @@ def list_domains(
     refresh
         Ask the mail provider about each before answering.
     """
+    if account or all_accounts:
+        return operator.list_domains({"accountId": account, "status": status, "condition": only, "q": search}, output)
+    if only:
+        raise operator.needs_accounts("--only")
     with Api(account_key()) as api:
         query = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=query)
-    if as_json:
-        print(_answer_text(answer, private_keys))
-    elif domains := decode_json(answer):
-        console().print(list_text(domains))
+    domains = decode_json(answer)
+    if domains or output.form != "table":
+        shown = _answer_text(answer, private_keys) if output.form == "json" else ""
+        print_rows(output, shown, LIST_HEADER, list_rows(domains))
     elif status or search or problem:
-        console().print("No domain fits. All of them: letterhead domains list")
+        console().print("No domain matches. List all of them: letterhead domains list")
     else:
         console().print("No domains. Add the first one with: letterhead domains add acme.dev")
     return Exit.OK
@@ -130,7 +160,7 @@ def add(
     elif zone_file:
         print(zone_text(added))
     else:
-        console().print(to_publish(added))
+        console().print(to_publish(added, terminal_width()))
     return Exit.OK
 
 
@@ -157,8 +187,9 @@ def show(
     sender: str,
     /,
     *,
+    account: OfAccount = None,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
-    as_json: AsJson = False,
+    output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
 ) -> Exit:
     """Show a domain: how each record stands, what is wrong, what was seen, what to do.
@@ -170,20 +201,23 @@ def show(
     zone_file
         Print the records to publish as lines of a zone file, and nothing else.
     """
-    with Api(account_key()) as api:
-        answer = api.call("GET", path_of("domains", sender))
-    if as_json:
+    if account:
+        answer = operator.show_domain(account, sender)
+    else:
+        with Api(account_key()) as api:
+            answer = api.call("GET", path_of("domains", sender))
+    if output.form == "json":
         print(_answer_text(answer, private_keys))
     elif zone_file:
         print(zone_text(decode_json(answer)))
     else:
-        console().print(report(decode_json(answer)))
+        _print_report(decode_json(answer), output)
     return Exit.OK
 
 
 @app.command
-def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False, as_json: AsJson = False) -> Exit:
-    """Look at a domain now. Exits with 0 where it is verified, with 1 where it is not.
+def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False, output: Output = TABLE) -> Exit:
+    """Look at a domain now. Exits with 0 where it is verified, with 1 where it is not, with 5 where DNS did not say.
 
     Parameters
     ----------
@@ -198,12 +232,29 @@ def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = 
         else:
             answer = api.call("POST", path_of("domains", sender, "check"))
     found: dict[str, Any] = decode_json(answer)
-    if as_json:
+    if output.form == "json":
         print(answer.decode())
     else:
-        console().print(report(found))
-    good = found["canStartVerification"] if dry_run else found["status"] == "SUCCESS"
-    return Exit.OK if good else Exit.NOT_GOOD
+        _print_report(found, output)
+    if found["canStartVerification"] if dry_run else found["status"] == "SUCCESS":
+        return Exit.OK
+    return Exit.NOT_GOOD if _has_fault(found) else Exit.NOT_SEEN
+
+
+def _has_fault(found: dict[str, Any]) -> bool:
+    """Whether DNS or the provider has said no, so that it is not only the silence of DNS that keeps a domain back."""
+    required = [each for each in found["records"] if each["required"]]
+    wrong = any(each["verdict"] in ("wrong", "absent") for each in required)
+    blocking = any(each["severity"] == "blocking" for each in found["findings"])
+    return wrong or blocking or all(each["verdict"] == "present" for each in required)
+
+
+def _print_report(domain: dict[str, Any], output: Output) -> None:
+    """Print a domain as text, or its records as CSV."""
+    if output.form == "csv":
+        print_csv(RECORDS_HEADER, record_rows(domain))
+    else:
+        console().print(report(domain, terminal_width()))
 
 
 @app.command
@@ -214,7 +265,7 @@ def preflight(sender: str, /, *, as_json: AsJson = False) -> Exit:
     if as_json:
         print(answer.decode())
     else:
-        console().print(preflight_text(decode_json(answer)))
+        console().print(preflight_text(decode_json(answer), terminal_width()))
     return Exit.OK
 
 
@@ -256,7 +307,7 @@ def proof(
     if as_json:
         print(answer.decode())
     else:
-        console().print(proofs.report(proved))
+        console().print(proofs.report(proved, terminal_width()))
     return proofs.exit_of(proved)
 
 
@@ -321,9 +372,19 @@ def _print_rotation(answer: bytes, as_json: bool) -> Exit:
 
 
 @app.command
-def delete(sender: str, /, *, as_json: AsJson = False) -> Exit:
-    """Delete a domain: its key is destroyed, its selector never used again."""
+def delete(sender: str, /, *, yes: Yes = False, as_json: AsJson = False) -> Exit:
+    """Delete a domain: its key is destroyed, its selector never used again. Asks first, unless --yes.
+
+    Where the domain may send, its name must be typed: its mail stops.
+    """
     with Api(account_key()) as api:
+        if not yes:
+            domain = decode_json(api.call("GET", path_of("domains", sender)))
+            loss = f"The signing key of {domain['sender']} will be destroyed, and its selector never used again."
+            if domain["canSend"]:
+                loss = f"{domain['sender']} may send: mail from it will no longer be signed. {loss}"
+            if not is_confirmed(loss, yes=False, word=domain["sender"] if domain["canSend"] else None):
+                return Exit.NOT_GOOD
         answer = api.call("DELETE", path_of("domains", sender))
     print(answer.decode() if as_json else f"Deleted {sender}. Its records in DNS can be removed.")
     return Exit.OK

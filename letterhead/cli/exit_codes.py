@@ -1,6 +1,7 @@
 """The exit codes that scripts rely on, and how a failure is printed."""
 
 import sys
+from collections.abc import Iterable
 from enum import IntEnum
 
 from letterhead.errors import Fault, Kind
@@ -14,6 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     REFUSED = 3
     UNREACHABLE = 4
+    NOT_SEEN = 5
 
     @property
     def meaning(self) -> str:
@@ -27,13 +29,22 @@ MEANINGS = {
     Exit.USAGE: "The command line or a setting is wrong.",
     Exit.REFUSED: "The API, or our own start, refused; stderr says why, what to do, and the tracking id.",
     Exit.UNREACHABLE: "The server or the database could not be reached.",
+    Exit.NOT_SEEN: "It worked, and DNS did not say enough: neither good nor bad. Try again later.",
 }
+
+# From best to worst, where one command checks several domains.
+_ORDER = (Exit.OK, Exit.NOT_SEEN, Exit.NOT_GOOD, Exit.UNREACHABLE, Exit.REFUSED, Exit.USAGE)
 
 _OF_FAULT = {
     Kind.CONFIG_INVALID: Exit.USAGE,
     Kind.STORAGE_UNAVAILABLE: Exit.UNREACHABLE,
     Kind.UNREACHABLE: Exit.UNREACHABLE,
 }
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """Return the worst of several exit codes."""
+    return max(codes, key=_ORDER.index, default=Exit.OK)
 
 
 class ApiRefused(Exception):

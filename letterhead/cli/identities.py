@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
+from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.tables import columns, console
 
 app = App(
@@ -18,7 +19,7 @@ HEADER = ("DOMAIN", "DIFFERS", "DONE", "DETAIL", "REPAIR")
 ApplyIt = Annotated[bool, Parameter(name="--apply", negative="", help="Do it; without, only say what would be done.")]
 
 
-def reconcile(*, apply: ApplyIt = False, as_json: AsJson = False) -> Exit:
+def reconcile(*, apply: ApplyIt = False, output: Output = TABLE) -> Exit:
     """Compare what the mail provider holds with all domains; with --apply, mend what differs.
 
     Exit code 1 where something differs and was not mended.
@@ -27,16 +28,14 @@ def reconcile(*, apply: ApplyIt = False, as_json: AsJson = False) -> Exit:
         answer = api.call("POST", path_of("identities", "reconcile"), {"apply": apply})
     found = decode_json(answer)
     faults = [each for each in found["differences"] if each["differs"] != "stranger" and not each["mended"]]
-    if as_json:
-        print(answer.decode())
-    else:
+    rows = [
+        (each["sender"], each["differs"], "yes" if each["mended"] else "no", each["detail"], each["repair"])
+        for each in found["differences"]
+    ]
+    if rows or output.form != "table":
+        print_rows(output, answer.decode(), HEADER, rows)
+    if output.form == "table":
         out = console()
-        rows = [
-            (each["sender"], each["differs"], "yes" if each["mended"] else "no", each["detail"], each["repair"])
-            for each in found["differences"]
-        ]
-        if rows:
-            out.print(columns(HEADER, rows))
         held, listed = found["held"], found["listed"]
         out.print(f"{held} domains hold their names, the provider lists {listed}, {len(rows)} differ.")
         if found["unread"]:

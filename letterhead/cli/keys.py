@@ -6,8 +6,10 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from letterhead.cli.client import Api, account_key, decode_json, operator_token, path_of
+from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.tables import ago, columns, console
+from letterhead.cli.output import TABLE, Output, print_rows
+from letterhead.cli.tables import ago, console, timestamp
 
 app = App(
     name="keys", help="List, make and delete the account's API keys; wrap stored secrets anew.", help_format="plaintext"
@@ -17,20 +19,18 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print the A
 
 
 @app.command(name="list")
-def list_keys(*, as_json: AsJson = False) -> Exit:
+def list_keys(*, output: Output = TABLE) -> Exit:
     """List the account's API keys, without their secrets."""
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("keys"))
-    if as_json:
-        print(answer.decode())
-        return Exit.OK
     rows = []
     for key in decode_json(answer)["keys"]:
         ends = key.get("endsAt")
         state = "revoked" if key["revoked"] else f"ends {ago(ends)}" if ends else "live"
-        used = ago(key.get("lastUsedAt"))
-        rows.append((key["id"], key["key"], key["name"], key["keyType"], state, ago(key["createdAt"]), used))
-    console().print(columns(("ID", "KEY", "NAME", "TYPE", "STATE", "CREATED", "LAST USED"), rows))
+        times = timestamp(key["createdAt"]), timestamp(key.get("lastUsedAt"))
+        rows.append((key["id"], key["key"], key["name"], key["scope"], key["keyType"], state, *times))
+    header = ("ID", "KEY", "NAME", "SCOPE", "TYPE", "STATE", "CREATED", "LAST USED")
+    print_rows(output, answer.decode(), header, rows)
     return Exit.OK
 
 
@@ -40,7 +40,7 @@ def create(
     /,
     *,
     key_type: Annotated[Literal["secret", "public"], Parameter(name="--type")] = "secret",
-    scope: Literal["full", "write", "read"] | None = None,
+    scope: Literal["full", "write", "read"] = "write",
     environment: str | None = None,
     as_json: AsJson = False,
 ) -> Exit:
@@ -53,7 +53,8 @@ def create(
     key_type
         As the clients say: secret or public.
     scope
-        full (all), write (no private keys), read.
+        read (look at everything but private keys), write (add and change domains and webhooks too), full (API keys and
+        private keys too).
     environment
         An environment's id, kept beside the key.
     """
@@ -75,8 +76,15 @@ def print_new_key(answer: bytes, as_json: bool) -> Exit:
 
 
 @app.command
-def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit:
-    """Revoke an API key: within a second nothing accepts it any more.
+def delete(
+    key_id: str,
+    /,
+    *,
+    in_days: Annotated[int, Parameter(validator=Number(gte=0, lte=7))] = 0,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """Revoke an API key: within a second nothing accepts it any more. Asks first, unless --yes.
 
     Parameters
     ----------
@@ -85,6 +93,9 @@ def delete(key_id: str, /, *, in_days: int = 0, as_json: AsJson = False) -> Exit
     in_days
         Let it live on for so many days, at most 7: time to bring its successor everywhere.
     """
+    when = "at once" if not in_days else "in 1 day" if in_days == 1 else f"in {in_days} days"
+    if not is_confirmed(f"Programs that use the API key {key_id} will be refused {when}.", yes=yes):
+        return Exit.NOT_GOOD
     with Api(account_key()) as api:
         answer = api.call("DELETE", path_of("keys", key_id), query={"endsInDays": str(in_days) if in_days else None})
     print(answer.decode() if as_json else decode_json(answer)["message"])

@@ -7,8 +7,8 @@ _PAGE = """# The command
 
 `letterhead` runs the service (`run`, `serve`, `worker`, `relay`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is
 a client of its HTTP API (`domains`, `events`, `webhooks`, `keys`, `export`, `accounts`, `identities`, `reconcile`).
-`check` and `explain` need no server. In a clone, `./dev letterhead ARGS…` runs the command in the project's
-environment.
+`check` and `explain` need no server. `python -m letterhead` is the same command. In a clone, `./dev letterhead ARGS…`
+runs the command in the project's environment.
 
 The client commands read three variables:
 
@@ -18,9 +18,22 @@ The client commands read three variables:
 | `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`) |
 | `LETTERHEAD_OPERATOR_TOKEN` | operator's token, for `accounts`, `identities`, `reconcile`, `keys rewrap` | refused |
 
-At a terminal the output is in colour, unless `NO_COLOR=1`; in a pipe it is in plain columns. `--json` prints the API's
-response octet for octet, and a final line break. Text that others wrote (DNS records) is printed with control
-characters escaped.
+At a terminal the output is in colour, unless `NO_COLOR=1`, and fits its width: long values end with … there. In a pipe
+it is plain, and every value is whole. Text that others wrote (DNS records) is printed with control characters escaped.
+
+Lists, `check` and `domains show` take `--output` (`-o`):
+
+| form | content |
+|---|---|
+| `table` | columns for people; the default |
+| `json` | the API's response as it is; `--json` is short for it; private keys only with `--private-keys` |
+| `csv` | a header and a line for each row (RFC 4180), with times in ISO 8601 |
+
+In CSV, a text that a spreadsheet would compute has an apostrophe before it.
+
+Commands that destroy something ask first: `domains delete`, `webhooks delete`, `keys delete`, `accounts delete`. Where
+mail would stop you type the domain's name. A script adds `--yes`; without it and without a terminal nothing is done,
+and the exit code is 2.
 
 ## Exit codes
 
@@ -28,11 +41,25 @@ characters escaped.
 |---|---|
 {codes}
 
-For example, a script can wait for a domain:
+For example, a script can wait for a domain, and goes on while DNS is slow to answer:
 
 ```sh
-until letterhead domains check acme.dev >/dev/null; do [ $? -eq 1 ] || exit; sleep 15; done
+until letterhead domains check acme.dev >/dev/null; do case $? in 1|5) sleep 15 ;; *) exit 1 ;; esac; done
 ```
+
+`letterhead check` takes any number of domains, also from a file or the standard input, and checks several side by side.
+Of their exit codes the worst counts: 2, then 1, then 5. With `--strict` a warning is as bad as a fault that blocks:
+
+```sh
+letterhead check --from-file domains.txt --strict -o csv >report.csv
+```
+
+| verdict | meaning | exit code |
+|---|---|---|
+| `pass` | nothing blocks | 0 |
+| `fail` | something blocks, or is a warning with `--strict` | 1 |
+| `none` | there is no SPF record, no DMARC record and no DKIM key that could be found | 1 |
+| `inconclusive` | DNS did not say enough | 5 |
 
 ## Shell completion
 

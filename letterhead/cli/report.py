@@ -3,34 +3,42 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from letterhead.cli.tables import ago, colour_text, columns, visible
+from letterhead.cli.tables import Cell, ago, colour_text, columns, cut, styled, timestamp, visible, wrap
 from letterhead.core.dns.records import zone_line
 
 ApiObject = Mapping[str, Any]  # an object of the API
 WIDTH = 100  # characters of a long text that are shown where a part of it is marked
 AROUND = 30
+GUTTER, FIX = "   |  ", "   = fix: "
+VALUE_LINES = 3  # of a long value at a terminal
+RECORDS_HEADER = ("VERDICT", "TYPE", "NAME", "SEEN")
+LIST_HEADER = ("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED")
 
 
-def list_text(domains: Sequence[ApiObject]) -> Text:
-    """Lay out the account's domains, one on a line."""
-    rows = [
+def list_rows(domains: Sequence[ApiObject]) -> list[Sequence[Cell]]:
+    """Return a row for each of the account's domains."""
+    return [
         (
             domain["sender"],
             colour_text(domain["status"]),
-            colour_text(domain.get("mailFromDomainStatus", "-")),
+            colour_text(status) if (status := domain.get("mailFromDomainStatus")) else None,
             domain["selector"],
-            ago(domain["lastSync"]),
-            ago(domain["createdAt"]),
+            timestamp(domain["lastSync"]),
+            timestamp(domain["createdAt"]),
         )
         for domain in domains
     ]
-    return columns(("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED"), rows)
 
 
-def to_publish(domain: ApiObject) -> Text:
-    """Lay out the records that the customer must publish, with names relative to the zone."""
+def to_publish(domain: ApiObject, width: int | None = None) -> Text:
+    """Lay out the records that the customer must publish, with names relative to the zone.
+
+    Values are to be copied, so they are never cut: where they do not fit, each has a line of its own, from its start.
+    """
+    records = domain["verificationRecords"].values()
     rows = [
         (
             record["recordName"],
@@ -39,14 +47,20 @@ def to_publish(domain: ApiObject) -> Text:
             "yes" if record.get("required", True) else "no",
             record["recordValue"],
         )
-        for record in domain["verificationRecords"].values()
+        for record in records
     ]
     # Each record's name is there in full and relative to the zone.
-    relative = (each for each in domain["verificationRecords"].values() if each["recordName"] != "@")
+    relative = (each for each in records if each["recordName"] != "@")
     zones = (each["host"].removeprefix(each["recordName"] + ".") for each in relative)
     zone = next(zones, domain["sender"])
     text = Text(f"Publish these in the zone {visible(zone)}; {domain['sender']} turns SUCCESS by itself.\n\n")
-    text.append_text(columns(("NAME", "TYPE", "PRIORITY", "REQUIRED", "VALUE"), rows))
+    table = columns(("NAME", "TYPE", "PRIORITY", "REQUIRED", "VALUE"), rows)
+    if width is not None and any(len(line) > width for line in table.plain.splitlines()):
+        text.append_text(columns(("NAME", "TYPE", "PRIORITY", "REQUIRED"), [row[:-1] for row in rows]))
+        for name, *_, value in rows:
+            text.append("\n\n").append_text(styled(f"Value of {name}", "bold")).append(f"\n{visible(value)}")
+    else:
+        text.append_text(table)
     return text.append(f"\n\nAs zone-file text: letterhead domains show {domain['sender']} --zone-file")
 
 
@@ -60,7 +74,7 @@ def zone_text(domain: ApiObject) -> str:
 
 def change_of_keys(rotation: ApiObject) -> Text:
     """Lay out a key rotation: its step, the record to publish, the old records and when they can go."""
-    text = Text(rotation["sender"], style="bold").append("  ").append_text(colour_text(rotation["step"]))
+    text = styled(rotation["sender"], "bold").append("  ").append_text(colour_text(rotation["step"]))
     text.append(f"  signs with {visible(rotation['selector'])}\n{visible(rotation['waitsFor'])}")
     if record := rotation.get("record"):
         row = (record["recordName"], record["recordType"], record["recordValue"])
@@ -76,7 +90,7 @@ def change_of_keys(rotation: ApiObject) -> Text:
     return text.append("\n\n").append_text(columns(("OLD RECORD", "REPLACED", ""), rows)) if rows else text
 
 
-def preflight_text(found: ApiObject) -> Text:
+def preflight_text(found: ApiObject, width: int | None = None) -> Text:
     """Lay out what DNS holds before the domain is added."""
     spf, dmarc = found["spf"], found.get("dmarc")
     rows = [
@@ -94,14 +108,14 @@ def preflight_text(found: ApiObject) -> Text:
         *(("in use", name) for name in found["mailFromTaken"]),
         *(("not told", question) for question in found["silent"]),
     ]
-    return columns((found["sender"], ""), rows)
+    return columns((found["sender"], ""), rows, width=width)
 
 
-def report(domain: ApiObject) -> Text:
-    """Lay out a domain: its state, each record's verdict, then each finding."""
-    parts = [verdicts(domain), *(finding(each) for each in domain.get("findings", ()))]
+def report(domain: ApiObject, width: int | None = None) -> Text:
+    """Lay out a domain: its state, each record's verdict, then each finding; within the width of a terminal."""
+    parts = [verdicts(domain, width), *(finding(each, width) for each in domain.get("findings", ()))]
     if "status" in domain:  # a dry run has no state
-        state = Text(domain["sender"], style="bold").append("  ").append_text(colour_text(domain["status"]))
+        state = styled(domain["sender"], "bold").append("  ").append_text(colour_text(domain["status"]))
         if mail_from := domain.get("mailFromDomainStatus"):
             state.append("  MAIL FROM ").append_text(colour_text(mail_from))
         state.append("  may send" if domain.get("canSend") else "  may not send")
@@ -110,7 +124,9 @@ def report(domain: ApiObject) -> Text:
         if stops := domain.get("stopsSendingAt"):
             state.append(f", stops sending {ago(stops)}")
         if due := domain.get("nextCheckAt"):
-            state.append(f"; looked at again {ago(due)}")
+            again = f"looked at again {ago(due)}"
+            fits = width is None or cell_len(f"{state.plain}; {again}") <= width
+            state.append("; " if fits else "\n").append(again)
         if "lastCheckAge" in domain:
             again = ago(domain["checkableAt"])
             state.append(
@@ -120,53 +136,99 @@ def report(domain: ApiObject) -> Text:
     return Text("\n\n").join(part for part in parts if part)
 
 
-def verdicts(domain: ApiObject) -> Text:
-    """Lay out each record's verdict; the next key and the Ed25519 keys, which do not decide, are last."""
+def verdicts(domain: ApiObject, width: int | None = None) -> Text:
+    """Lay out each record's verdict; the next key and the Ed25519 keys, which do not decide, are last.
+
+    What is missing and not required is no alarm: `optional`; a key that takes over later is `awaited`. SPF of the
+    domain itself is in no plan: it has a row where findings judged it.
+    """
+    rows = record_rows(domain)
+    return columns(RECORDS_HEADER, rows, width=width) if rows else Text("Not looked at yet.")
+
+
+def record_rows(domain: ApiObject) -> list[Sequence[Cell]]:
+    """Return a row for each record: its verdict, type, name and what was seen."""
     next_key = [domain["nextKey"]] if "nextKey" in domain else []
-    records = [*domain.get("records", ()), *next_key, *domain.get("ed25519Keys", ())]
-    rows = [
-        (
-            colour_text(record["verdict"]),
-            record["recordType"],
-            record["host"],
-            " | ".join(record.get("observed", ())) or "-",
-        )
-        for record in records
+    rows: list[Sequence[Cell]] = [(_verdict(record, "optional"), *_row(record)) for record in domain.get("records", ())]
+    judged = [
+        each
+        for each in domain.get("findings", ())
+        if each["code"].startswith("spf.") and each["host"] == domain.get("sender") and each.get("observed")
     ]
-    return columns(("VERDICT", "TYPE", "NAME", "SEEN"), rows) if rows else Text("Not looked at yet.")
+    if judged and not any(record.get("id") == "spf" for record in domain.get("records", ())):
+        severe = any(each["severity"] in ("blocking", "warning") for each in judged)
+        seen = " | ".join(dict.fromkeys(text for each in judged for text in each["observed"]))
+        rows.append((styled("present", "yellow" if severe else "green"), "TXT", domain["sender"], seen))
+    rows += [(_verdict(record, "awaited"), *_row(record)) for record in (*next_key, *domain.get("ed25519Keys", ()))]
+    return rows
 
 
-def finding(each: ApiObject) -> Text:
-    """Lay out one finding in the form of a compiler: title, place, the wrong text with a mark below it, the fix."""
-    text = colour_text(each["severity"]).append(f"[{each['code']}]", style="bold")
-    text.append(f": {visible(each['title'])}\n")
+def _verdict(record: ApiObject, if_missing: str) -> Text:
+    calm = record["verdict"] == "absent" and (if_missing == "awaited" or not record.get("required", True))
+    return colour_text(if_missing if calm else record["verdict"])
+
+
+def _row(record: ApiObject) -> tuple[str, str, str | None]:
+    return record["recordType"], record["host"], " | ".join(record.get("observed", ())) or None
+
+
+def finding(each: ApiObject, width: int | None = None) -> Text:
+    """Lay out one finding in the form of a compiler: title, place, the wrong text with a mark below it, the fix.
+
+    Only the severity has a colour; a line that does not fit goes on below its own beginning.
+    """
+    head = f"[{each['code']}]: {visible(each['title'])}"
+    first, *more = wrap(f"{each['severity']}{head}", width)
+    text = colour_text(each["severity"]).append(first.removeprefix(each["severity"]), style="bold")
+    text.append("".join(f"\n{line}" for line in more), style="bold").append("\n")
     place = " ".join(part for part in (each.get("recordType"), each["host"]) if part)
     text.append("  --> ", style="blue").append(visible(place)).append("\n")
-    lines: list[tuple[str, str, tuple[int, int] | None]] = [("", visible(each["detail"]), None)]
+    _append_lines(text, "", visible(each["detail"]), width)
     seen = each.get("observed", ())
     if seen and (expected := each.get("expected")):  # where nothing was seen, the fix alone says what to publish
-        lines.append(("expected", visible(expected), None))
+        _append_lines(text, "expected: ", visible(expected), width, most=VALUE_LINES)
     for at, value in enumerate(seen):
         span = each.get("span") if at == 0 else None
-        lines.append(("seen", visible(value), None) if span is None else ("seen", *_excerpt(value, *span)))
-    lines += [("since", ago(each["since"]), None)] if "since" in each else []
-    lines += [("by", visible(server), None) for server in each.get("perspectives", ())]
-    lines += [("evidence", visible(said), None) for said in each.get("evidence", ())]
-    for label, shown, mark in lines:
-        text.append("   |  ", style="blue").append(f"{label}: " if label else "").append(shown + "\n")
-        if mark is not None:
-            start, length = mark
-            text.append("   |  ", style="blue").append(" " * (start + len(label) + 2))
-            text.append("^" * length, style="bold red").append("\n")
-    return text.append("   = fix: ", style="bold blue").append(visible(each["fix"]))
+        if span is None:
+            _append_lines(text, "seen: ", visible(value), width, most=VALUE_LINES)
+        else:
+            _append_marked(text, value, span, width)
+    others = [("since: ", ago(each["since"]))] if "since" in each else []
+    others += [("by: ", visible(server)) for server in each.get("perspectives", ())]
+    others += [("evidence: ", visible(said)) for said in each.get("evidence", ())]
+    for label, shown in others:
+        _append_lines(text, label, shown, width)
+    room = None if width is None else width - len(FIX)
+    return text.append(FIX, style="bold blue").append(f"\n{' ' * len(FIX)}".join(wrap(visible(each["fix"]), room)))
 
 
-def _excerpt(text: str, start: int, end: int) -> tuple[str, tuple[int, int]]:
-    """Return the marked part of a long text with `AROUND` characters on each side, and where the mark is in that."""
+def _append_lines(text: Text, label: str, shown: str, width: int | None, most: int | None = None) -> None:
+    """Append a text behind the gutter, with at most so many lines at a terminal."""
+    room = None if width is None else width - len(GUTTER) - len(label)
+    lines = wrap(shown, room)
+    if most is not None and len(lines) > most:
+        lines = [*lines[: most - 1], cut("".join(lines[most - 1 :]), room)]
+    for at, line in enumerate(lines):
+        text.append(GUTTER, style="blue").append(label if at == 0 else " " * len(label)).append(f"{line}\n")
+
+
+def _append_marked(text: Text, value: str, span: Sequence[int], width: int | None) -> None:
+    """Append what was seen, with a mark below the wrong part."""
+    label = "seen: "
+    most = WIDTH if width is None else min(WIDTH, max(3 * AROUND, width - len(GUTTER) - len(label) - 3))
+    shown, (start, length) = _excerpt(value, span[0], span[1], most)
+    text.append(GUTTER, style="blue").append(f"{label}{shown}\n")
+    text.append(GUTTER, style="blue").append(" " * (start + len(label)))
+    text.append("^" * length, style="bold red").append("\n")
+
+
+def _excerpt(text: str, start: int, end: int, most: int) -> tuple[str, tuple[int, int]]:
+    """Return the marked part of a long text with what fits on each side, and where the mark is in that."""
     before, part, after = text[:start], text[start:end], text[end:]
-    if len(text) > WIDTH:
-        before = f"…{before[-AROUND:]}" if len(before) > AROUND else before
-        part = f"{part[: WIDTH - AROUND]}…" if len(part) > WIDTH - AROUND else part
-        after = f"{after[:AROUND]}…" if len(after) > AROUND else after
+    if len(text) > most:
+        around = AROUND if most == WIDTH else max(8, (most - len(part)) // 2)
+        part = f"{part[: most - 2 * 8]}…" if len(part) > most - 2 * 8 else part
+        before = f"…{before[-around:]}" if len(before) > around else before
+        after = f"{after[:around]}…" if len(after) > around else after
     left, middle = visible(before), visible(part)
     return left + middle + visible(after), (len(left), max(1, len(middle)))

@@ -7,9 +7,11 @@ import msgspec
 from cyclopts import App
 
 from letterhead.cli.client import Api, account_key, decode_json, path_of
+from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.tables import ago, colour_text, columns, console
+from letterhead.cli.output import TABLE, Output, print_rows
+from letterhead.cli.tables import Cell, colour_text, columns, console, terminal_width, timestamp, waiting
 
 app = App(name="webhooks", help="List, add, try and delete webhooks; see every delivery.", help_format="plaintext")
 
@@ -17,18 +19,15 @@ WAIT = 20.0  # seconds in which a worker and the endpoint should have answered
 
 
 @app.command(name="list")
-def list_webhooks(*, as_json: AsJson = False) -> Exit:
+def list_webhooks(*, output: Output = TABLE) -> Exit:
     """List the account's webhooks, without their secrets."""
     with Api(account_key()) as api:
         answer = api.call("GET", path_of("webhooks"))
-    if as_json:
-        print(answer.decode())
-        return Exit.OK
     rows = []
     for each in decode_json(answer)["endpoints"]:
         state = "disabled" if "disabledAt" in each else "live"
-        rows.append((each["id"], state, " ".join(each["events"]), ago(each["createdAt"]), each["webhook"]))
-    console().print(columns(("ID", "STATE", "EVENTS", "CREATED", "URL"), rows))
+        rows.append((each["id"], state, " ".join(each["events"]), timestamp(each["createdAt"]), each["webhook"]))
+    print_rows(output, answer.decode(), ("ID", "STATE", "EVENTS", "CREATED", "URL"), rows)
     return Exit.OK
 
 
@@ -55,8 +54,11 @@ def add(url: str, /, *, events: tuple[str, ...] = ("*",), as_json: AsJson = Fals
 
 
 @app.command
-def delete(webhook_id: str, /) -> Exit:
-    """Delete a webhook with all that it was and is owed."""
+def delete(webhook_id: str, /, *, yes: Yes = False) -> Exit:
+    """Delete a webhook with all that it was and is owed. Asks first, unless --yes."""
+    loss = f"The webhook {webhook_id} will get no more messages, and its deliveries and its secret will be deleted."
+    if not is_confirmed(loss, yes=yes):
+        return Exit.NOT_GOOD
     with Api(account_key()) as api:
         api.call("DELETE", path_of("webhooks", webhook_id))
     print(f"Deleted the webhook {webhook_id}.")
@@ -91,14 +93,15 @@ def redeliver(webhook_id: str, delivery_id: str, /, *, as_json: AsJson = False) 
 def _await_attempt(api: Api, webhook_id: str, delivery: dict[str, Any], *, as_json: bool) -> Exit:
     """Wait for the next attempt of a delivery, and print it; exit with 1 where it did not arrive."""
     before, until = len(delivery["attempts"]), time.monotonic() + WAIT
-    while len(delivery["attempts"]) == before and time.monotonic() < until:
-        time.sleep(0.25)
-        listed = decode_json(api.call("GET", path_of("webhooks", webhook_id, "deliveries")))
-        delivery = next((each for each in listed if each["id"] == delivery["id"]), delivery)
+    with waiting("Waiting for the endpoint's answer"):
+        while len(delivery["attempts"]) == before and time.monotonic() < until:
+            time.sleep(0.25)
+            listed = decode_json(api.call("GET", path_of("webhooks", webhook_id, "deliveries")))
+            delivery = next((each for each in listed if each["id"] == delivery["id"]), delivery)
     if as_json:
         print(msgspec.json.encode(delivery).decode())
     else:
-        console().print(columns(HEADER, _attempts(delivery)))
+        console().print(columns(HEADER, _attempts(delivery), width=terminal_width()))
     return Exit.OK if delivery["state"] == "delivered" else Exit.NOT_GOOD
 
 
@@ -106,7 +109,7 @@ HEADER = ("ID", "EVENT", "STATE", "ATTEMPT", "STATUS", "SAID")
 
 
 @app.command
-def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None, as_json: AsJson = False) -> Exit:
+def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None, output: Output = TABLE) -> Exit:
     """Show a webhook's messages with every attempt, the newest first.
 
     Parameters
@@ -121,20 +124,22 @@ def deliveries(webhook_id: str, /, *, limit: int = 20, before: str | None = None
     with Api(account_key()) as api:
         query = {"limit": str(limit), "cursor": before}
         answer = api.call("GET", path_of("webhooks", webhook_id, "deliveries"), query=query)
-    if as_json:
-        print(answer.decode())
-        return Exit.OK
-    rows = [row for each in decode_json(answer) for row in _attempts(each)]
-    console().print(columns(HEADER, rows))
+    whole = output.form == "csv"
+    rows = [row for each in decode_json(answer) for row in _attempts(each, whole=whole)]
+    print_rows(output, answer.decode(), HEADER, rows)
     return Exit.OK
 
 
-def _attempts(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Return a row for each attempt, and one for the next attempt."""
+def _attempts(delivery: dict[str, Any], *, whole: bool = False) -> list[tuple[Cell, ...]]:
+    """Return a row for each attempt, and one for the next attempt; `whole` repeats in each what they have in common."""
     first = (delivery["id"], delivery["kind"], colour_text(delivery["state"]))
-    lines = [(ago(each["at"]), str(each.get("status", "-")), each["said"] or "-") for each in delivery["attempts"]]
+    lines: list[tuple[Cell, Cell, Cell]] = [
+        (timestamp(each["at"]), str(each["status"]) if "status" in each else None, each["said"] or None)
+        for each in delivery["attempts"]
+    ]
     if "nextAttemptAt" in delivery:
-        lines.append((ago(delivery["nextAttemptAt"]), "-", "next attempt"))
+        lines.append((timestamp(delivery["nextAttemptAt"]), None, "next attempt"))
     return [
-        (*(first if number == 0 else ("", "", "")), *line) for number, line in enumerate(lines or [("-", "-", "-")])
+        (*(first if whole or number == 0 else ("", "", "")), *line)
+        for number, line in enumerate(lines or [(None, None, None)])
     ]

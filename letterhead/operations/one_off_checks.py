@@ -15,6 +15,7 @@ from letterhead.core.check import check
 from letterhead.core.check.check import CheckJudgement
 from letterhead.core.dkim.advice import signing_verdict
 from letterhead.core.dns.answers import Found, NxDomain, Question, Reply, Seen, View
+from letterhead.core.dns.lookup import NoRecords, seen_records, txt_question
 from letterhead.core.dns.records import Rdata
 from letterhead.core.dns.zone_text import ZoneTextNotes
 from letterhead.core.findings.diagnosis import History, Severity
@@ -22,6 +23,7 @@ from letterhead.core.names.domain_names import SPECIAL_TLDS
 from letterhead.core.names.host_names import UNUSED_LABEL
 from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import DKIM_KEYS, Plan, PlannedRecord, Verdict
+from letterhead.core.spf.record import parse_spf_record, spf_texts
 from letterhead.core.zone import topic
 from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered, examine_within
 from letterhead.ports.deps import Clock
@@ -55,27 +57,51 @@ class OneOffDeps:
 class OneOffCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What to check: `records` are those that should be there; for `selectors` and `mail_from` no value is known.
 
-    Without records and selectors the selectors are guessed.
+    Without records and selectors the selectors are guessed. With `strict` a warning is as bad as what blocks.
     """
 
     sender: str
     records: tuple[PlannedRecord, ...] = ()
     selectors: tuple[str, ...] = ()
     mail_from: str | None = None
+    strict: bool = False
 
 
 class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a one-off check; `guessed` are the selectors that were tried, where none was named."""
+    """The result of a one-off check; `guessed` are the selectors that were tried, where none was named.
+
+    `spf` are the SPF records at the domain itself, None where it is not known whether there are any.
+    """
 
     sender: str
     checked_at: datetime
     dns_host: str | None
     examination: CheckJudgement
     guessed: tuple[str, ...] = ()
+    spf: tuple[str, ...] | None = None
+    strict: bool = False
+
+    @property
+    def spf_verdict(self) -> Verdict:
+        """Return the verdict on SPF at the domain itself: wrong where receivers stop at an error (RFC 7208 2.6.7)."""
+        if self.spf is None:
+            return Verdict.UNANSWERED
+        if not self.spf:
+            return Verdict.ABSENT
+        fault = parse_spf_record(self.spf[0]).permanent_error
+        return Verdict.WRONG if len(self.spf) > 1 or fault is not None else Verdict.PRESENT
+
+    @property
+    def is_unprotected(self) -> bool:
+        """Whether the domain has no SPF record, no DMARC record and no DKIM key that could be found."""
+        return self.spf == () and all(each.verdict is Verdict.ABSENT for each in self.examination.results)
 
     @property
     def verdict(self) -> str:
-        """Return "fail" where a finding blocks, "inconclusive" where something got no answer, else "pass"."""
+        """Return "fail" where a finding blocks, "inconclusive" where something got no answer, else "pass".
+
+        A domain with neither DKIM nor SPF nor DMARC is "none", the word of RFC 8601 2.7 for what is not there.
+        """
         severities = {each.severity for each in self.examination.findings}
         # A domain that sends no mail needs no key.
         locked = any(each.code == topic.SENDS_NO_MAIL.code for each in self.examination.findings)
@@ -88,6 +114,10 @@ class OneOffResult(msgspec.Struct, frozen=True, kw_only=True):
         needed = [each for each in self.examination.results if each.record.exact or each.record.id not in DKIM_KEYS]
         results = needed if signed else self.examination.results
         unknown = Severity.INCONCLUSIVE in severities or any(each.verdict is Verdict.UNANSWERED for each in results)
+        if self.is_unprotected and not unknown:
+            return "none"
+        if self.strict and Severity.WARNING in severities:  # as what blocks: also where something else is not known
+            return "fail"
         return "inconclusive" if unknown else "pass"
 
 
@@ -119,7 +149,17 @@ async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:
         dns_host=host.name if host else None,
         examination=judgement,
         guessed=COMMON_SELECTORS if guessing else (),
+        spf=_spf_of(request.sender, answers),
+        strict=request.strict,
     )
+
+
+def _spf_of(sender: str, seen: Seen) -> tuple[str, ...] | None:
+    """Return the SPF records at the domain itself, None where nobody said."""
+    found = seen_records(seen, txt_question(sender))
+    if isinstance(found, NoRecords):
+        return () if found is NoRecords.VOID else None
+    return tuple(spf_texts(found))
 
 
 def _plan(request: OneOffCheck, selectors: Sequence[str], seen: Seen) -> Plan:

@@ -182,7 +182,7 @@ def test_a_line_that_is_not_understood_costs_itself_alone(tmp_path: Path, plan: 
     (note,) = told["findings"]
     assert all(part in note["detail"] for part in ("www ALIAS site.example.", "old TXT open)"))
     code, told = checked("acme.dev", "--zone", zone(tmp_path, mail_from_mx="lh MX mail"), "--expect", plan)
-    assert (code, told["verdict"], codes(told)) == (2, "inconclusive", ["zone.line-unread"])
+    assert (code, told["verdict"], codes(told)) == (5, "inconclusive", ["zone.line-unread"])
     assert [each["id"] for each in told["records"] if each["verdict"] != "present"] == ["mail_from_mx"]
     assert "lh MX mail" in told["findings"][0]["detail"]
 
@@ -330,9 +330,9 @@ def test_names_of_a_laboratory_and_other_scripts_are_taken(tmp_path: Path, check
 
 
 def test_nobody_heard_is_no_verdict(checked: Checked) -> None:
-    """A resolver that does not answer: exit 2, inconclusive, and nobody's DNS is blamed."""
+    """A resolver that does not answer: exit 5, inconclusive, and nobody's DNS is blamed."""
     code, told = checked("acme.dev", "--resolver", "127.0.0.1:9", "--selector", "lh1")
-    assert (code, told["verdict"]) == (2, "inconclusive")
+    assert (code, told["verdict"]) == (5, "inconclusive")
     assert codes(told) == ["resolver.failed"]
 
 
@@ -357,7 +357,7 @@ def test_the_configured_resolvers_are_asked(checked: Checked, run: Run, monkeypa
     """LETTERHEAD_DNS_RESOLVERS is asked where the command names none; a value that is none is refused by its name."""
     monkeypatch.setenv("LETTERHEAD_DNS_RESOLVERS", "127.0.0.1:9")
     code, told = checked("acme.dev", "--selector", "lh1")
-    assert (code, codes(told)) == (2, ["resolver.failed"])
+    assert (code, codes(told)) == (5, ["resolver.failed"])
     assert "127.0.0.1" in told["findings"][0]["detail"]
     monkeypatch.setenv("LETTERHEAD_DNS_RESOLVERS", "not a resolver")
     done = run("check", "acme.dev")

@@ -27,14 +27,14 @@ def test_a_domain_from_add_to_delete(service: Running) -> None:
     assert "story.test" in service.call("domains", "list").out
     assert "PENDING" in service.call("domains", "show", "story.test").out
     checked = service.call("domains", "check", "story.test")
-    assert checked.code == Exit.NOT_GOOD
+    assert checked.code == Exit.NOT_SEEN  # its resolver is not there
     assert "unanswered" in checked.out
     while "Not looked at anew: this look is " not in (again := service.call("domains", "check", "story.test").out):
         pass  # on a busy machine five seconds go by between two commands
     assert "the next can be made in " in again or "the next can be made now" in again
-    assert service.call("domains", "check", "story.test", "--dry-run").code == Exit.NOT_GOOD
+    assert service.call("domains", "check", "story.test", "--dry-run").code == Exit.NOT_SEEN
     assert service.call("domains", "start", "story.test").code == Exit.OK
-    assert service.call("domains", "delete", "story.test").code == Exit.OK
+    assert service.call("domains", "delete", "story.test", "--yes").code == Exit.OK
     assert "story.test" not in service.call("domains", "list").out
 
 
@@ -134,10 +134,10 @@ def test_keys(service: Running) -> None:
     listed = service.call("keys", "list").out
     assert key not in listed
     line = next(line for line in listed.splitlines() if "for a script" in line)
-    assert service.call("keys", "delete", line.split()[0], "--in-days", "2").code == Exit.OK
+    assert service.call("keys", "delete", line.split()[0], "--in-days", "2", "--yes").code == Exit.OK
     assert "ends in 1 d" in service.call("keys", "list").out
     assert service.call("domains", "list", API_KEY=key).code == Exit.OK
-    assert service.call("keys", "delete", line.split()[0]).code == Exit.OK
+    assert service.call("keys", "delete", line.split()[0], "--yes").code == Exit.OK
     again = next(line for line in service.call("keys", "list").out.splitlines() if "for a script" in line)
     assert "revoked" in again
 
@@ -153,7 +153,7 @@ def test_accounts(service: Running) -> None:
     assert " 5 " in service.call("accounts", "limits", account["accountId"], "--domains", "5").out
     assert json.loads(service.call("accounts", "show", account["accountId"], "--json").out)["limits"] == {"domains": 5}
     assert "Acme" in service.call("accounts", "list").out
-    assert service.call("accounts", "delete", account["accountId"]).code == Exit.OK
+    assert service.call("accounts", "delete", account["accountId"], "--yes").code == Exit.OK
     assert service.call("accounts", "show", account["accountId"]).code == Exit.REFUSED
     assert service.call("accounts", "list", OPERATOR_TOKEN="").code == Exit.USAGE
 
@@ -200,3 +200,25 @@ def test_other_spellings_are_found(service: Running) -> None:
     """A domain added in capitals or in its own script prints its records."""
     assert "in the zone spelt.test" in service.call("domains", "add", "SPELT.test.", "--no-start").out
     assert "in the zone xn--bcher-kva.test" in service.call("domains", "add", "bücher.test", "--no-start").out
+
+
+def test_the_operator_lists_and_shows_domains_of_all_accounts(service: Running) -> None:
+    """--all-accounts, --account and --only with the operator's token, in pages that are joined; no private key."""
+    service.call("domains", "add", "desk.test", "--no-start")
+    account = service.get("/account").json()["accountId"]
+    listed = service.call("domains", "list", "--all-accounts", "--search", "desk.test")
+    assert re.search(rf"^{account} +\S.* desk\.test +NOT_STARTED", listed.out, re.MULTILINE)
+    rows = json.loads(service.call("domains", "list", "--account", account, "--json").out)
+    assert "desk.test" in [row["sender"] for row in rows]
+    shown = service.call("domains", "show", "desk.test", "--account", account, "--json")
+    assert json.loads(shown.out)["sender"] == "desk.test"
+    assert "private" not in shown.out + listed.out
+    assert "NOT_STARTED" in service.call("domains", "show", "desk.test", "--account", account).out
+    none = service.call("domains", "list", "--all-accounts", "--only", "failing", "--search", "desk.test")
+    assert "No domain matches." in none.out
+    lost = service.call("domains", "show", "none.test", "--account", account)
+    assert lost.code == Exit.REFUSED
+    assert "letterhead domains list --all-accounts" in lost.err
+    alone = service.call("domains", "list", "--only", "failing")
+    assert alone.code == Exit.USAGE
+    assert "--all-accounts" in alone.err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.command import Result, Running, letterhead, running
+from tests.rigs.command import Result, Running, letterhead, printed_key, running
 
 STATES = {
     "attic.example": "FAILED",
@@ -42,12 +42,6 @@ def test_a_domain_turns_success(tmp_path: Path) -> None:
         assert "orchard.example: its records are in the zone now" in demo.output
         assert ask(demo, key, "domains", "check", "orchard.example").code == 0
         assert ask(demo, key, "domains", "check", "queue.example").code == 1
-
-
-def printed_key(demo: Running) -> str:
-    """Reads the key off the line that the demo prints."""
-    demo.process.wait_until(lambda: "Watching." in demo.output)
-    return demo.output.partition("Bearer ")[2].partition('"')[0]
 
 
 def ask(demo: Running, key: str, *arguments: str) -> Result:

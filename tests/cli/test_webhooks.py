@@ -51,14 +51,14 @@ def test_a_webhook_from_add_to_delete(open_service: Running, receiver: Ledger) -
     assert open_service.call("webhooks", "test", made["id"]).code == Exit.NOT_GOOD
     assert "disabled" in open_service.call("webhooks", "list").out
     assert open_service.call("webhooks", "test", made["id"]).code == Exit.REFUSED
-    assert open_service.call("webhooks", "delete", made["id"]).code == Exit.OK
+    assert open_service.call("webhooks", "delete", made["id"], "--yes").code == Exit.OK
     assert made["id"] not in open_service.call("webhooks", "list").out
 
 
 def test_events_are_a_timeline(open_service: Running, tmp_path: Path) -> None:
     """What happened is told oldest first, also of a domain that is gone, and as the API told it."""
     open_service.call("domains", "add", "timeline.test", "--no-start")
-    open_service.call("domains", "delete", "timeline.test")
+    open_service.call("domains", "delete", "timeline.test", "--yes")
     shown = open_service.call("events", "timeline.test").out.splitlines()
     assert [line.split()[3] for line in shown[1:]] == ["domain.created", "domain.deleted"]
     assert open_service.call("events", "--json").out == open_service.get("/events?limit=100").text + "\n"

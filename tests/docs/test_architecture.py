@@ -35,7 +35,7 @@ def packages() -> set[str]:
     """Return every package and module of letterhead/ and of letterhead/core/, as the picture names them."""
     found = set()
     for folder, prefix in ((ROOT / "letterhead", ""), (ROOT / "letterhead" / "core", "core.")):
-        modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+        modules = [path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "__main__")]
         found |= {prefix + name for name in [*modules, *(path.parent.name for path in folder.glob("*/__init__.py"))]}
     return found
 
@@ -43,6 +43,8 @@ def packages() -> set[str]:
 def box_of(module: str, core: bool) -> str:
     """Return the box that a module is drawn in; with `core` the one inside the core."""
     _, *parts = module.split(".")
+    if parts == ["__main__"]:  # `python -m letterhead`, a line that calls the command
+        return ""
     return ".".join(parts[:2]) if core and parts[:1] == ["core"] else parts[0] if parts else ""
 
 

@@ -111,6 +111,12 @@ def running(folder: Path, command: str = "run", **settings: str) -> Iterator[Run
         yield service
 
 
+def printed_key(demo: Running) -> str:
+    """Reads the key off the line that the demo prints."""
+    demo.process.wait_until(lambda: "Watching." in demo.output)
+    return demo.output.partition("Bearer ")[2].partition('"')[0]
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx2.get(f"{url}/status", trust_env=False, timeout=2).is_success

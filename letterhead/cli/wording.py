@@ -1,0 +1,131 @@
+"""The API's messages in the words of the command: operations become commands, fields options, headers variables.
+
+The API speaks to programs: "Look at GET /domains", "the query parameter 'endsInDays'". Who reads them here has typed
+a command, and finds neither in it.
+"""
+
+import re
+from collections.abc import Mapping
+
+# An operation of the API, as messages name it, and the command that calls it; None where a command has none.
+_COMMANDS: Mapping[tuple[str, str], str] = {
+    ("GET", "/domains"): "letterhead domains list",
+    ("POST", "/domains"): "letterhead domains add",
+    ("GET", "/domains/*"): "letterhead domains show {0}",
+    ("DELETE", "/domains/*"): "letterhead domains delete {0}",
+    ("POST", "/domains/*/start-verification"): "letterhead domains start {0}",
+    ("POST", "/domains/*/check"): "letterhead domains check {0}",
+    ("GET", "/domains/*/dns-check"): "letterhead domains check {0} --dry-run",
+    ("POST", "/domains/*/preflight"): "letterhead domains preflight {0}",
+    ("GET", "/domains/*/setup-links"): "the domain's page in the dashboard",
+    ("POST", "/domains/*/setup-links"): "the domain's page in the dashboard",
+    ("DELETE", "/domains/*/setup-links/*"): "the domain's page in the dashboard",
+    ("POST", "/domains/*/dkim-rotation"): "letterhead domains rotate {0}",
+    ("GET", "/domains/*/dkim-rotation"): "letterhead domains rotation {0}",
+    ("DELETE", "/domains/*/dkim-rotation"): "letterhead domains rotate {0} --abandon",
+    ("POST", "/domains/*/proof"): "letterhead domains proof {0}",
+    ("GET", "/domains/*/proof/*"): "letterhead domains proof {0}",
+    ("GET", "/domains/*/events"): "letterhead events {0}",
+    ("GET", "/events"): "letterhead events",
+    ("GET", "/events/*"): "letterhead events",
+    ("GET", "/webhooks"): "letterhead webhooks list",
+    ("POST", "/webhooks"): "letterhead webhooks add",
+    ("PUT", "/webhooks/*"): "the webhooks page of the dashboard",
+    ("DELETE", "/webhooks/*"): "letterhead webhooks delete {0}",
+    ("POST", "/webhooks/*/rotate-secret"): "letterhead webhooks rotate-secret {0}",
+    ("POST", "/webhooks/*/test"): "letterhead webhooks test {0}",
+    ("GET", "/webhooks/*/deliveries"): "letterhead webhooks deliveries {0}",
+    ("POST", "/webhooks/*/deliveries/*/redeliver"): "letterhead webhooks redeliver {0} {1}",
+    ("GET", "/keys"): "letterhead keys list",
+    ("POST", "/keys"): "letterhead keys create",
+    ("DELETE", "/keys/*"): "letterhead keys delete {0}",
+    ("GET", "/accounts"): "letterhead accounts list",
+    ("POST", "/accounts"): "letterhead accounts create",
+    ("GET", "/accounts/domains"): "letterhead domains list --all-accounts",
+    ("GET", "/accounts/*/domains/*"): "letterhead domains show {1} --account {0}",
+    ("GET", "/accounts/*"): "letterhead accounts show {0}",
+    ("PATCH", "/accounts/*"): "letterhead accounts limits {0}",
+    ("DELETE", "/accounts/*"): "letterhead accounts delete {0}",
+    ("POST", "/accounts/*/keys"): "letterhead accounts key {0}",
+    ("GET", "/audit"): "letterhead accounts audit",
+    ("POST", "/identities/reconcile"): "letterhead reconcile",
+    ("POST", "/identities/*/adopt"): "letterhead identities adopt {0}",
+    ("POST", "/secrets/rewrap"): "letterhead keys rewrap",
+    ("GET", "/readyz"): "letterhead doctor",
+    ("GET", "/healthz"): "letterhead doctor",
+    ("GET", "/status"): "letterhead doctor",
+    ("GET", "/metrics"): "the server's metrics",
+}
+ELSEWHERE = "the dashboard"  # where a person does what no command does
+_OPTIONS: Mapping[str, str] = {
+    "endsInDays": "--in-days",
+    "keyType": "--type",
+    "environmentId": "--environment",
+    "mailFrom": "--mail-from",
+    "privateKey": "--private-key",
+    "dkimMode": "--delegated",
+    "startVerification": "--start",
+    "clientIp": "--ip",
+    "requestsPerMonth": "--requests-per-month",
+    "pendingClaims": "--pending-claims",
+    "raw": "--raw",
+    "q": "--search",
+    "problem": "--problem",
+    "status": "--status",
+    "limit": "--limit",
+    "events": "--events",
+    "selector": "--selector",
+    "scope": "--scope",
+    "helo": "--helo",
+    "domains": "--domains",
+    "email": "--email",
+    "webhook": "URL",
+    "sender": "the domain",
+    "name": "the name",
+    "accountId": "the account's id",
+    "condition": "--only",
+    "cursor": "--after",
+    "refresh": "--refresh",
+    "apply": "--apply",
+    "limits": "the limits",
+    "encoding": "the encoding",
+    "after": "--after",
+}
+_OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")
+_HEADER = re.compile(r"Send the header `Authorization: Bearer <(API key|token)>` with\b")
+_VARIABLES: Mapping[str, str] = {"API key": "LETTERHEAD_API_KEY", "token": "LETTERHEAD_OPERATOR_TOKEN"}
+_PARAMETER = re.compile(r"[Tt]he (?:query parameter|parameter|field) ['`“](\w+)['`”]")
+_PATH = re.compile(r"\$((?:\.\w+|\[[^\]]*\])+)")
+_DOCS = re.compile(r"Look at /docs for [^.]*\.|Look at /docs\b[^.]*\.|/docs\b")
+_FIELD = re.compile(r"(?<![\w.-])'?\b([a-z]+(?:[A-Z][a-z]*)+)\b'?(?![\w-]*=)")
+HELP = "Its options: add --help to the command."
+
+
+def command_words(text: str) -> str:
+    """Return a message of the API in the words of the command."""
+    text = _OPERATION.sub(lambda found: command_for(found[1], found[2]), text)
+    text = _HEADER.sub(lambda found: f"Set {_VARIABLES[found[1]]} to", text)
+    text = _PARAMETER.sub(lambda found: option_for(found[1]), text)
+    text = _PATH.sub(lambda found: option_for(re.findall(r"\w+", found[1])[0]), text)
+    text = _DOCS.sub(HELP, text)
+    return _FIELD.sub(lambda found: option_for(found[1]), text)
+
+
+def command_for(method: str, path: str) -> str:
+    """Return the command for an operation of the API; a placeholder stays in capitals: {sender} is SENDER."""
+    parts = path.split("?")[0].strip("/").split("/")
+    for (verb, pattern), command in _COMMANDS.items():
+        names = pattern.strip("/").split("/")
+        if verb == method and len(names) == len(parts):
+            pairs = list(zip(names, parts, strict=True))
+            if all(name in ("*", part) for name, part in pairs):
+                filled = (part for name, part in pairs if name == "*")
+                return command.format(
+                    *(part[1:-1].replace("Id", "_ID").upper() if part.startswith("{") else part for part in filled)
+                )
+    return ELSEWHERE
+
+
+def option_for(field: str) -> str:
+    """Return the option that fills a field of the API; a field without one is written in words."""
+    return _OPTIONS.get(field) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field).lower()
