@@ -58,8 +58,8 @@ async def test_each_card_is_true_after_each_step_in_every_order(tmp_path: Path) 
                 assert await states() == {each.value: "found" if each in there else "missing" for each in RECORDS}
             assert (await house.world.domain(sender)).verified_at is not None
             reported = {each["kind"]: each["detail"] for each in (await acme.get(f"/domains/{sender}/events")).json()}
-            there = order.index(RecordId.DKIM) + 1  # published when the domain was verified, by the key alone
-            assert f"; {there} of {len(RECORDS)} published: you can send" in reported["domain.verified"]
+            count = order.index(RecordId.DKIM) + 1  # published when the domain was verified, by the key alone
+            assert f"; {count} of {len(RECORDS)} published: you can send" in reported["domain.verified"]
             dns.withdraw(planned[order[0]])
             await house.world.look(sender, thorough=True)
             assert dict(_CARD.findall((await acme.get(link)).text))[order[0].value] == "gone"
