@@ -38,6 +38,7 @@ _PURPOSES: Final = {
 
 # A record as the sentence names it; of the two for bounces, each is named by what it shares with the other.
 _BOUNCE: Final = "the bounce records"
+_BOUNCE_RECORDS: Final = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 _NAMES: Final = {
     RecordId.DKIM: "the signing key",
     RecordId.DKIM_NEXT: "the next signing key",
@@ -124,10 +125,10 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
         step = Step.DONE
     clauses = [
         _sending_clause(domain, step),
-        *_left_clauses(domain, left),
-        *_unconfirmed_clauses(domain, left),
-        *([f"{_number(problems, 'problem')} to be fixed"] if problems else []),
+        *_waiting_clauses(domain, left),
     ]
+    if problems:
+        clauses.append("1 problem is to be fixed" if problems == 1 else f"{problems} problems are to be fixed")
     sentence = f"{len(published)} of {len(plan.records)} published: {'; '.join(clauses)}"
     return Progress(step=step, published=published, left=left, sentence=sentence)
 
@@ -154,34 +155,25 @@ def _sending_clause(domain: Domain, step: Step) -> str:
     return "you can't send yet" if state is HealthState.PENDING else "you can't send"
 
 
-def _left_clauses(domain: Domain, left: Sequence[PlannedRecord]) -> list[str]:
-    """Say which records are to be published, and which are to come back since they were there before."""
+def _waiting_clauses(domain: Domain, left: Sequence[PlannedRecord]) -> list[str]:
+    """Say what is to be published, what is to come back since it was there before, and what is not confirmed yet."""
     clauses = []
     for word, is_word in (("missing", True), ("left", False)):
         group = [each.id for each in left if (each.id in domain.published) is is_word]
         names = [_NAMES[each] for each in group if _PURPOSES[each] is Purpose.SIGN]
-        bounce = [each for each in group if _PURPOSES[each] is Purpose.BOUNCE]
-        names += [_BOUNCE] if len(bounce) > 1 else [_NAMES[each] for each in bounce]
+        both = all(each in group for each in _BOUNCE_RECORDS)
+        names += [_BOUNCE] if both else [_NAMES[each] for each in group if each in _BOUNCE_RECORDS]
         if names:
             are = "are" if len(names) > 1 or names == [_BOUNCE] else "is"
             listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
             clauses.append(f"{listed} {are} {word}")
         if RecordId.DMARC in group:
             clauses.append(f"DMARC is recommended and {word}")
-    return clauses
-
-
-def _unconfirmed_clauses(domain: Domain, left: Sequence[PlannedRecord]) -> list[str]:
-    """Say what is published and still waits: for the provider, or for another account's claim to the name to end."""
-    waiting = (HealthState.PENDING, HealthState.FAILED)
-    lacking, clauses = {each.id for each in left}, []
-    if RecordId.DKIM not in lacking and domain.dkim.state in waiting:
+    # What is published may wait for the provider, or for another account's claim to the name to end.
+    lacking, unconfirmed = {each.id for each in left}, (HealthState.PENDING, HealthState.FAILED)
+    if RecordId.DKIM not in lacking and domain.dkim.state in unconfirmed:
         clauses.append("the signing key is not confirmed yet")
-    health = domain.mail_from_health
-    if not lacking & {RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF} and health is not None and health.state in waiting:
+    bounce = domain.mail_from_health
+    if lacking.isdisjoint(_BOUNCE_RECORDS) and bounce is not None and bounce.state in unconfirmed:
         clauses.append("the bounce records are not confirmed yet")
     return clauses
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"
