@@ -9,13 +9,13 @@ import structlog
 
 from letterhead.core.accounts.accounts import is_reachable_address, is_reachable_url, parse_email
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
+from letterhead.core.domain.progress import Step, progress
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, setup_text
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
-from letterhead.operations.checks import is_anything_pending
-from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, view
+from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, plan_of, view
 from letterhead.operations.ids import IdNeeds, new_id
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
@@ -118,6 +118,11 @@ async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor
     return to
 
 
+def sends_mail(deps: SetupLinkNeeds) -> bool:
+    """Tell whether a mail server is set, by which links can be sent."""
+    return deps.mailer is not None
+
+
 def _find_mailer(deps: SetupLinkNeeds) -> Mailer:
     if deps.mailer is not None:
         return deps.mailer
@@ -140,11 +145,11 @@ def _parse_recipient(text: str) -> str:
 
 
 async def _take_sends(deps: SetupLinkNeeds, link_id: str | None, account_id: str, to: str) -> None:
-    """Count one mail against the limits of its link, recipient and account; Fault `too-many-requests`.
+    """Count one mail against the limits of its link, account, and recipient within it; Fault `too-many-requests`.
 
     The link's limit comes first, so that whoever holds one link can't use up what its account may send.
     """
-    recipient = deps.digest(f"setup-mail|{to.lower()}")[:16].hex()
+    recipient = deps.digest(f"setup-mail|{account_id}|{to.lower()}")[:16].hex()
     limits = [(f"setup mail to {recipient}", TO_RECIPIENT), (f"setup mail of {account_id}", BY_ACCOUNT)]
     if link_id is not None:
         limits.insert(0, (f"setup mail by {link_id}", BY_LINK))
@@ -248,5 +253,5 @@ async def note_page_open(deps: SetupLinkNeeds, link: SetupLink) -> None:
     await deps.store.note_page_open(domain.id, link.id, now, now + WATCHED_FOR)
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
-        if last is None or is_anything_pending(domain, last.results):
+        if last is None or progress(domain, plan_of(deps, domain), now).step is not Step.DONE:
             await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -48,7 +48,7 @@ async def show_setup(context: RequestContext) -> Response:
         verified=is_wholly_verified(view.domain),
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
-        sends_mail=context.deps.mailer is not None,
+        sends_mail=setup_links.sends_mail(context.deps),
         hand_on_text=setup_links.text_to_copy(context.deps, view, url),
         url=url,
         mail=f"mailto:?subject={subject}&body={body}",
