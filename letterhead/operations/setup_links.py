@@ -7,13 +7,14 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from letterhead.core.accounts.accounts import is_reachable_address, is_reachable_url, parse_email
+from letterhead.core.accounts.accounts import is_reachable_address, is_reachable_url
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.core.domain.progress import Step, progress
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, setup_text
 from letterhead.errors import Fault, Kind
+from letterhead.operations import mail_limits
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, plan_of, view
 from letterhead.operations.ids import IdNeeds, new_id
@@ -25,8 +26,7 @@ from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.sessions import SessionStore
 
 PATH = "/setup/"
-DAY = timedelta(days=1)
-BY_LINK, BY_ACCOUNT, TO_RECIPIENT = 5, 50, 3  # mails that may be sent at once, and then in a day
+BY_LINK = 5  # mails that whoever holds a link may send at once, and then in a day
 AGAIN = timedelta(seconds=5)  # between two checks of a domain whose page is open
 
 log = structlog.get_logger()
@@ -91,9 +91,9 @@ async def make_and_send_link(
     `too-many-requests`.
     """
     await find_domain(deps, account_id, raw)
-    mailer = _find_mailer(deps)
-    to = _parse_recipient(send_to)
-    await _take_sends(deps, None, account_id, to)
+    mailer = mail_limits.find_mailer(deps)
+    to = mail_limits.parse_recipient(send_to)
+    await mail_limits.count_mail(deps, account_id, to)
     made = await make_link(deps, account_id, raw, days, actor)
     problem = await _mail(deps, mailer, made.link, made.url, to, actor)
     return msgspec.structs.replace(made, sent_to=None if problem else to, problem=problem)
@@ -106,9 +106,10 @@ async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor
     `too-many-requests`, `provider-failed` where the mail server did not take it.
     """
     link = await find_setup_link(deps, token)
-    mailer = _find_mailer(deps)
-    to = _parse_recipient(send_to)
-    await _take_sends(deps, link.id, link.account_id, to)
+    mailer = mail_limits.find_mailer(deps)
+    to = mail_limits.parse_recipient(send_to)
+    # The link's limit comes first, so that whoever holds one link can't use up what its account may send.
+    await mail_limits.count_mail(deps, link.account_id, to, (f"setup mail by {link.id}", BY_LINK))
     actor = msgspec.structs.replace(actor, name=link.id, account_id=link.account_id)
     problem = await _mail(deps, mailer, link, f"{deps.policy.public_url}{PATH}{token}", to, actor)
     if problem:
@@ -121,49 +122,6 @@ async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor
 def sends_mail(deps: SetupLinkNeeds) -> bool:
     """Tell whether a mail server is set, by which links can be sent."""
     return deps.mailer is not None
-
-
-def _find_mailer(deps: SetupLinkNeeds) -> Mailer:
-    if deps.mailer is not None:
-        return deps.mailer
-    raise Fault(
-        Kind.CONFLICT,
-        "This installation sends no mail: no mail server is set.",
-        "Make the link without an address and pass it on yourself; the operator can set LETTERHEAD_SMTP_URL.",
-    )
-
-
-def _parse_recipient(text: str) -> str:
-    to = parse_email(text)
-    if is_reachable_address(to):
-        return to
-    raise Fault(
-        Kind.PARAMETER_INVALID,
-        f"{to[:80]!r} is an address that no mail can reach.",
-        "Write the address of a mailbox at a public domain.",
-    )
-
-
-async def _take_sends(deps: SetupLinkNeeds, link_id: str | None, account_id: str, to: str) -> None:
-    """Count one mail against the limits of its link, account, and recipient within it; Fault `too-many-requests`.
-
-    The link's limit comes first, so that whoever holds one link can't use up what its account may send.
-    """
-    recipient = deps.digest(f"setup-mail|{account_id}|{to.lower()}")[:16].hex()
-    limits = [(f"setup mail to {recipient}", TO_RECIPIENT), (f"setup mail of {account_id}", BY_ACCOUNT)]
-    if link_id is not None:
-        limits.insert(0, (f"setup mail by {link_id}", BY_LINK))
-    now = deps.now()
-    for name, most in limits:
-        every = DAY / most
-        if await deps.store.take_rate_slot(name, now, every, now + every * (most - 1)) is None:
-            wait = int(every.total_seconds())
-            raise Fault(
-                Kind.TOO_MANY_REQUESTS,
-                "Too many messages with set-up links were sent in the last day.",
-                f"Copy the link or the text and pass it on yourself, or wait {wait} s, as Retry-After says.",
-                retry_after=wait,
-            )
 
 
 async def _mail(deps: SetupLinkNeeds, mailer: Mailer, link: SetupLink, url: str, to: str, actor: Actor) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Account, ApiKey
+from letterhead.core.accounts.accounts import Account, ApiKey, is_reachable_address
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
@@ -291,12 +291,14 @@ def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
     )
 
 
-def account(each: Account, first_key: str | None = None) -> schemas.AccountOut:
-    """Serialize an account; `first_key` only for a new one."""
+def account(each: Account, first_key: str | None = None, sent_to: str | None = None) -> schemas.AccountOut:
+    """Serialize an account; `first_key` only for a new one, `sent_to` where an address is to be confirmed."""
     return schemas.AccountOut(
         account_id=each.id,
         name=each.name,
         email=each.email,
+        email_reachable=is_reachable_address(each.email),
+        confirmation_sent_to=given(sent_to),
         limits=schemas.LimitsOut(
             domains=given(each.limits.domains),
             requests_per_month=given(each.limits.requests_per_month),

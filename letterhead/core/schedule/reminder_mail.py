@@ -1,4 +1,4 @@
-"""The mails to people: reminders, the test mail, and the mail of a proof, as plain text and as a small HTML page.
+"""The mails to people, as plain text and as a small HTML page: reminders, a test, a proof, an address to confirm.
 
 The text of findings came from DNS or a provider and is data: control characters become spaces, HTML is escaped.
 """
@@ -51,6 +51,7 @@ class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     unsubscribe: str
     brand: str = ""
+    progress: str = ""  # how far the set-up is, as a sentence without its stop
     domain_url: str | None = None  # None where no other machine could open it
     setup_url: str | None = None
 
@@ -118,6 +119,7 @@ def reminder_email(given: ReminderInput) -> Email:
     wording = _WORDING[reminder.kind]
     what = _LAST_DAY if reminder.step == BEFORE_STOP else wording.subject
     wrong, do = wording.wrong.format_map(places), wording.do.format_map(places)
+    wrong += f" {given.progress}." if given.progress else ""
     findings = () if reminder.kind is ReminderKind.RESTORED else reported_findings(given.findings)
     return Email(
         to=given.to,
@@ -194,6 +196,24 @@ def test_email(to: str, name: str) -> Email:
     """Return the mail of `letterhead mail test`."""
     text = "This is a test message of Letterhead. Its reminders reach you the same way."
     return Email(to=to, name=name, subject="Letterhead can send mail", text=text + "\n", html=f"<p>{text}</p>\n")
+
+
+def address_email(to: str, name: str, brand: str, account: str, url: str) -> Email:
+    """Return the mail by which somebody at an account's new address confirms it."""
+    by, whose = printable_text(brand) or "Letterhead", printable_text(account)
+    text = (
+        f"Somebody asked {by} to send what it has to say about the domains of {whose} to this address from now on.\n\n"
+        "To confirm it, open this link within a day and press the button there:"
+    )
+    ignore = "If you know nothing of it, leave the link alone: without it nothing changes."
+    paragraphs = "".join(f"<p>{escape(each)}</p>\n" for each in text.split("\n\n"))
+    return Email(
+        to=to,
+        name=name,
+        subject=f"Confirm this address for {whose}"[:200],
+        text=f"{text}\n{url}\n\n{ignore}\n",
+        html=f'{paragraphs}<p><a href="{escape(url)}">{escape(url)}</a></p>\n<p>{ignore}</p>\n',
+    )
 
 
 PROOF_SENDER: Final = "letterhead-proof"
