@@ -103,7 +103,7 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
 
     A server that runs on the embedded database locks it and has checked the keys: then ask that server.
     """
-    from letterhead.operations.health import misdated_text
+    from letterhead.operations.health import worker_health
     from letterhead.operations.self_monitoring import load_backlog
     from letterhead.wiring import assemble
 
@@ -112,17 +112,16 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
             kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
             yield DoctorLine(part="keys", said=f"they open what is sealed in the database{how}")
-            backlog = await load_backlog(deps)
-            said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
-            if backlog.lag > 300:
-                late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
-                fix = "Start one: letterhead worker, or letterhead serve"
-                yield DoctorLine(part="worker", said=late, ok=False, fix=fix)
-            else:
-                yield DoctorLine(part="worker", said=said)
+            backlog, seen = await load_backlog(deps), await deps.store.heartbeats(deps.now())
+            worker = worker_health(backlog, seen)
+            fix = (
+                None
+                if worker.is_ok
+                else "Run `letterhead worker` or `letterhead serve`, and read the log of the last one"
+            )
             if backlog.misdated:
                 fix = "Set the clock right: timedatectl; then look again, a worker needs some seconds"
-                yield DoctorLine(part="dates", said=misdated_text(backlog.misdated), ok=False, fix=fix)
+            yield DoctorLine(part="worker", said=worker.detail, ok=worker.is_ok, fix=fix)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")

@@ -7,6 +7,6 @@ Each module declares at its top which parts of `Deps` it needs, as a protocol.
 - checks: `checks`, `claims`, `dns_questions`, `preflight`, `one_off_checks`, `proofs`
 - the provider and our own zone: `provider_work`, `provider_notifications`, `key_zone`, `reconcile`
 - what goes out: `webhooks`, `deliveries`, `reminders`, `relay`
-- running the service: `leases`, `health`, `self_monitoring`, `retention`, `rewrap`
+- running the service: `leases`, `health`, `heartbeats`, `self_monitoring`, `retention`, `rewrap`
 - shared by these, and by the listeners: `ids`, `token_buckets`, `connection_limits`
 """

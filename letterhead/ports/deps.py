@@ -25,6 +25,15 @@ Digest = Callable[[str], bytes]  # a keyed digest: HMAC with the installation's 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where this process runs, and the version of its code."""
+
+    host: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPeriods:
     """How long history is kept."""
 
@@ -64,6 +73,7 @@ class Deps:
     digest: Digest
     now: Clock
     random_octets: RandomOctets
+    machine: Machine
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
     rules_version: str = ""  # the version of the rules and of `hosts`

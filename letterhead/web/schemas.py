@@ -512,3 +512,4 @@ class Readiness(Out, frozen=True, kw_only=True):
     store: Part
     worker: Part
     resolvers: Part
+    relay: Part | UnsetType = UNSET

@@ -1,6 +1,8 @@
 """The adapters behind the ports of `Deps`, built from the settings."""
 
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from letterhead import __version__
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.https_fetch import HttpsFetcher
@@ -34,7 +37,7 @@ from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports.deps import Deps, OperationSettings, RetentionPeriods
+from letterhead.ports.deps import Deps, Machine, OperationSettings, RetentionPeriods
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.outbound import Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
@@ -114,6 +117,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             digest=lambda text: api_keys.digest(text, pepper),
             now=now,
             random_octets=secrets.token_bytes,
+            machine=Machine(host=socket.gethostname(), pid=os.getpid(), version=__version__),
             sign_in=sign_in(settings, now),
             hosts=load_hosts(),
             rules_version=rules_version(),

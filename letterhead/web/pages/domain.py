@@ -15,7 +15,7 @@ from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import new_record_list, split_at_span
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
-from letterhead.web.pages.stream import StreamHooks, stream_news
+from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
 
 LONGEST_DAYS = 90
 
@@ -30,6 +30,7 @@ async def _show(context: RequestContext, made: NewLink | None = None) -> Respons
     view = await domains.show_domain(deps, context.account_id, context.part("sender"))
     domain, records = view.domain, new_record_list(deps, view)
     history = await overview.show_history(deps, domain)
+    no_worker = await context.state.health.is_worker_missing()
     spans = statistics.state_periods(history.changes, now)
     t = context.state.templates.texts
     return page_response(
@@ -53,6 +54,8 @@ async def _show(context: RequestContext, made: NewLink | None = None) -> Respons
         made=made,
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
+        version=page_version(domain.version, no_worker=no_worker),
+        no_worker=no_worker,
         news=f"{context.state.templates.root}{domain_path(domain.sender)}/news",
     )
 
