@@ -23,7 +23,7 @@ Commands of the server:
 Clients of the HTTP API:
 
 - `client`: requests, and the credentials they carry; `wording` puts the API's messages in the command's words.
-- `domains`: sender domains; `report` and `proofs` write what the API returns.
+- `domains`: sender domains; `report` and `proofs` write what the API returns, `operator` reads those of all accounts.
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.
 - `keys`: API keys.

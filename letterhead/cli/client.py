@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 import msgspec
@@ -61,7 +61,7 @@ def operator_token() -> str:
         return token
     raise Fault(
         Kind.CONFIG_INVALID,
-        "LETTERHEAD_OPERATOR_TOKEN is not set: accounts are the operator's business.",
+        "LETTERHEAD_OPERATOR_TOKEN is not set: other accounts are the operator's business.",
         "export LETTERHEAD_OPERATOR_TOKEN=… with the token that the server was started with.",
     )
 
@@ -96,19 +96,36 @@ class Api:
         Raise `ApiRefused` for an error response, Fault `unreachable` or `config-invalid` where there is none.
         """
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._request(method, path, body, parameters).content
+
+    def call_all(self, path: str, query: Mapping[str, str | None]) -> bytes:
+        """Return all pages of a list as one JSON array; faults as of `call`."""
+        parameters = {name: value for name, value in query.items() if value is not None}
+        rows: list[Any] = []
+        while True:
+            answer = self._request("GET", path, None, parameters)
+            rows += decode_json(answer.content)
+            following = answer.links.get("next")
+            if following is None:
+                return msgspec.json.encode(rows)
+            parameters = dict(parse_qsl(urlsplit(following["url"]).query))
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, object] | None, parameters: Mapping[str, str]
+    ) -> httpx2.Response:
         try:
             with waiting(f"Waiting for {self._url}"):
                 answer = self._client.request(
                     method,
                     self._url + path,
-                    params=parameters or None,
+                    params=dict(parameters) or None,
                     content=None if body is None else msgspec.json.encode(body),
                     headers={} if body is None else {"Content-Type": "application/json"},
                 )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _new_unreachable(self._url, error) from error
         if answer.is_success:
-            return answer.content
+            return answer
         try:
             envelope = msgspec.json.decode(answer.content, type=_ErrorResponse)
         except msgspec.DecodeError as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import proofs
+from letterhead.cli import operator, proofs
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
@@ -55,9 +55,18 @@ def _answer_text(answer: bytes, private_keys: bool) -> str:
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
+OfAccount = Annotated[
+    str | None,
+    Parameter(name="--account", help="An account's id: see its domains as the operator, and change nothing."),
+]
+
+
 @app.command(name="list")
 def list_domains(
     *,
+    account: OfAccount = None,
+    all_accounts: Annotated[bool, Parameter(negative="")] = False,
+    only: Literal["at-risk", "failing", "refused"] | None = None,
     status: Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"] | None = None,
     search: Annotated[str | None, Parameter(name=["--search", "-q"])] = None,
     problem: str | None = None,
@@ -65,10 +74,15 @@ def list_domains(
     output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
 ) -> Exit:
-    """List the account's domains.
+    """List the account's domains; with --account or --all-accounts those of others, by LETTERHEAD_OPERATOR_TOKEN.
 
     Parameters
     ----------
+    all_accounts
+        The domains of all accounts, by account and name.
+    only
+        Of the operator's list only those at risk, those that have failed for over an hour, or those that the mail
+        provider refuses.
     status
         Only those with this status.
     search
@@ -78,6 +92,10 @@ def list_domains(
     refresh
         Ask the mail provider about each before answering.
     """
+    if account or all_accounts:
+        return operator.list_domains({"accountId": account, "status": status, "condition": only, "q": search}, output)
+    if only:
+        raise operator.needs_accounts("--only")
     with Api(account_key()) as api:
         query = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=query)
@@ -167,6 +185,7 @@ def show(
     sender: str,
     /,
     *,
+    account: OfAccount = None,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
     output: Output = TABLE,
     private_keys: WithPrivateKeys = False,
@@ -180,8 +199,11 @@ def show(
     zone_file
         Print the records to publish as lines of a zone file, and nothing else.
     """
-    with Api(account_key()) as api:
-        answer = api.call("GET", path_of("domains", sender))
+    if account:
+        answer = operator.show_domain(account, sender)
+    else:
+        with Api(account_key()) as api:
+            answer = api.call("GET", path_of("domains", sender))
     if output.form == "json":
         print(_answer_text(answer, private_keys))
     elif zone_file:

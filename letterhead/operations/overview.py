@@ -1,23 +1,32 @@
-"""What a page shows together: an account's domains and their last checks, the history of one domain, the service."""
+"""What a page shows together: an account's domains and their last checks, the history of one domain, the service.
+
+For the operator also the domains of all accounts, to be read and never changed.
+"""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.statistics import StateChange
 from letterhead.core.zone import resolver_outage
+from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, self_monitoring
-from letterhead.operations.domains import FindDomainNeeds
+from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.domains import DomainView, DomainViewNeeds, FindDomainNeeds
 from letterhead.operations.self_monitoring import MonitoringNeeds, ServiceHealth, StoreForMonitoring
+from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import CheckResult, DomainEvent, DomainQuery, DomainStore
-from letterhead.ports.store.monitoring import Backlog
+from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, Backlog, DomainCondition
 from letterhead.ports.store.sessions import SessionStore
 
 CHANGES = 20_000  # of state, of all domains of an account
 EVENTS = 500  # of one domain
+FAILING_FOR = timedelta(hours=1)  # a shorter failure mostly ends by itself
 
 
 class StoreForOverview(StoreForMonitoring, DomainStore, SessionStore, Protocol):
@@ -29,6 +38,25 @@ class OverviewNeeds(FindDomainNeeds, MonitoringNeeds, Protocol):
 
     @property
     def store(self) -> StoreForOverview: ...
+
+
+class StoreForOperator(StoreForOverview, AccountStore, Protocol):
+    """All of this, and the audit of what the operator reads."""
+
+
+class OperatorNeeds(DomainViewNeeds, OverviewNeeds, AuditNeeds, Protocol):
+    """What the operator's look at domains of others needs."""
+
+    @property
+    def store(self) -> StoreForOperator: ...
+
+
+class DomainsOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the domains of all accounts with their last checks; `last` is where the next page begins after."""
+
+    listed: Sequence[AccountDomain]
+    checkups: Mapping[str, CheckResult]
+    last: tuple[str, str] | None
 
 
 class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,3 +117,40 @@ async def show_service(deps: OverviewNeeds) -> ServiceOverview:
         backlog=await self_monitoring.load_backlog(deps),
         health=await self_monitoring.service_health(deps),
     )
+
+
+async def list_all_domains(deps: OperatorNeeds, query: AllDomainsQuery, actor: Actor) -> DomainsOverview:
+    """List domains of all accounts for the operator; the audit of an account says that its list was read."""
+    if query.account_id is not None:
+        reader = replace(actor, account_id=query.account_id)
+        await deps.store.audit(audit_row(deps, reader, "domains.view", query.account_id))
+    found = await deps.store.all_domains(replace(query, limit=query.limit + 1))
+    listed, more = found[: query.limit], len(found) > query.limit
+    shown = [each.domain for each in listed]
+    return DomainsOverview(
+        listed=listed,
+        checkups=await domains.list_last_checks(deps, shown),
+        last=(shown[-1].account_id, shown[-1].sender) if more else None,
+    )
+
+
+async def count_conditions(deps: OperatorNeeds) -> Mapping[DomainCondition, int]:
+    """Count the domains of all accounts that an operator looks for."""
+    return await deps.store.count_conditions(deps.now() - FAILING_FOR)
+
+
+async def show_domain_of(deps: OperatorNeeds, account_id: str, raw: str, actor: Actor) -> DomainView:
+    """Show an account's domain to the operator, without private keys; the audit says so. Fault `not-found`."""
+    try:
+        view = await domains.show_domain(deps, account_id, raw)
+    except Fault as fault:
+        if fault.kind is not Kind.NOT_FOUND:
+            raise
+        raise Fault(
+            Kind.NOT_FOUND,
+            f"The account {account_id[:80]!r} has no sender domain {raw[:253]!r}.",
+            "Look for the domain in all accounts with GET /accounts/domains.",
+        ) from fault
+    reader = replace(actor, account_id=account_id)
+    await deps.store.audit(audit_row(deps, reader, "domain.view", view.domain.sender))
+    return view

@@ -19,6 +19,7 @@
 - `schemas`: JSON of requests and responses
 - `schemas_events`: JSON of events, webhooks and deliveries
 - `schemas_links`: JSON of set-up links
+- `schemas_operator`: JSON of the domains of all accounts
 - `schemas_proofs`: JSON of proofs
 - `serialize`: values of the core as JSON
 - `serialize_events`: events, webhooks and deliveries as JSON

@@ -128,8 +128,11 @@ class Life:
             with self.serving.client(made) as reader:
                 for page in (*PAGES, f"/domains/{self.zone}", f"/domains/{self.zone}/dns-check"):
                     self.remember(reader.get(page))
+        account = client.get("/account").json()["accountId"]
         with self.serving.operator() as operator:
-            for page in (*PAGES, "/accounts", "/audit"):
+            shown = f"/accounts/{account}/domains/{self.zone}"
+            assert self.remember(operator.get(shown)).status_code == 200
+            for page in (*PAGES, "/accounts", "/audit", "/accounts/domains", f"/accounts/domains?accountId={account}"):
                 self.remember(operator.get(page))
         for page in (*WITHOUT_KEYS, f"/domains/{self.zone}/dns-check"):
             self.remember(client.get(page))
@@ -161,7 +164,8 @@ class Life:
             ("domains", "show", self.zone, "--json"), ("domains", "show", self.zone, "--zone-file"),
             ("domains", "check", self.zone, "--json"), ("domains", "check", self.zone, "--dry-run"),
             ("domains", "rotation", self.zone, "--json"), ("domains", "add", f"d0.{self.zone}", "--json"),
-            ("events", "--json"), ("config",), ("doctor",), ("mail", "test", "dns@acme.test"),
+            ("domains", "list", "--all-accounts", "--json"), ("events", "--json"), ("config",), ("doctor",),
+            ("mail", "test", "dns@acme.test"),
             ("export", "rspamd", str(self.installation.folder.parent / "exported")),
         ):  # fmt: skip
             ended = self.installation.run(*words)

@@ -200,3 +200,25 @@ def test_other_spellings_are_found(service: Running) -> None:
     """A domain added in capitals or in its own script prints its records."""
     assert "in the zone spelt.test" in service.call("domains", "add", "SPELT.test.", "--no-start").out
     assert "in the zone xn--bcher-kva.test" in service.call("domains", "add", "bücher.test", "--no-start").out
+
+
+def test_the_operator_lists_and_shows_domains_of_all_accounts(service: Running) -> None:
+    """--all-accounts, --account and --only with the operator's token, in pages that are joined; no private key."""
+    service.call("domains", "add", "desk.test", "--no-start")
+    account = service.get("/account").json()["accountId"]
+    listed = service.call("domains", "list", "--all-accounts", "--search", "desk.test")
+    assert re.search(rf"^{account} +\S.* desk\.test +NOT_STARTED", listed.out, re.MULTILINE)
+    rows = json.loads(service.call("domains", "list", "--account", account, "--json").out)
+    assert "desk.test" in [row["sender"] for row in rows]
+    shown = service.call("domains", "show", "desk.test", "--account", account, "--json")
+    assert json.loads(shown.out)["sender"] == "desk.test"
+    assert "private" not in shown.out + listed.out
+    assert "NOT_STARTED" in service.call("domains", "show", "desk.test", "--account", account).out
+    none = service.call("domains", "list", "--all-accounts", "--only", "failing", "--search", "desk.test")
+    assert "No domain matches." in none.out
+    lost = service.call("domains", "show", "none.test", "--account", account)
+    assert lost.code == Exit.REFUSED
+    assert "letterhead domains list --all-accounts" in lost.err
+    alone = service.call("domains", "list", "--only", "failing")
+    assert alone.code == Exit.USAGE
+    assert "--all-accounts" in alone.err

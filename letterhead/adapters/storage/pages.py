@@ -1,17 +1,21 @@
-"""Set-up links, sessions, and the statistics of the dashboard, in SQL."""
+"""Set-up links, sessions, the statistics of the dashboard, and the domains of all accounts, in SQL."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
-from letterhead.adapters.storage.engine import DatabaseRow, Engine
+from letterhead.adapters.storage.engine import DatabaseRow, Engine, SqlValue
 from letterhead.adapters.storage.engine import DatabaseSession as Transaction
 from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import StateChange
 from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, DomainCondition
+
+AT_RISK: Final = "TEMPORARY_FAILURE"
 
 
 class SqlSessions:
@@ -124,6 +128,41 @@ class SqlSessions:
             StateChange(domain_id=row["domain_id"], kind=EventKind(row["kind"]), at=rows.time(row["at"]))
             for row in reversed(found)
         ]
+
+    async def all_domains(self, query: AllDomainsQuery) -> list[AccountDomain]:
+        """Return domains of all accounts, by account and name."""
+        (account, sender), status = query.after, query.status
+        if query.condition is DomainCondition.AT_RISK:
+            if status not in (None, AT_RISK):
+                return []
+            status = AT_RISK
+        given: dict[str, SqlValue] = {
+            "after_sender": sender,
+            "status": status,
+            "contains": query.contains or None,
+            "limit": query.limit,
+        }
+        in_account = {"account_id": query.account_id, "after_account": account}
+        if query.condition is DomainCondition.FAILING:
+            before = rows.ms(query.failing_before)
+            found = await self._engine.read("failing_domains", before=before, **given, **in_account)
+        elif query.condition is DomainCondition.REFUSED:
+            found = await self._engine.read("refused_domains", **given, **in_account)
+        elif query.account_id is not None:
+            found = await self._engine.read("account_domains", account_id=query.account_id, **given)
+        else:
+            statement = "all_domains" if status in (None, "SUCCESS") else "unverified_domains"
+            found = await self._engine.read(statement, after_account=account, **given)
+        return [rows.account_domain(row) for row in found]
+
+    async def count_conditions(self, failing_before: datetime) -> Mapping[DomainCondition, int]:
+        """Count the domains of all accounts in each condition."""
+        row = (await self._engine.read("count_conditions", before=rows.ms(failing_before)))[0]
+        return {
+            DomainCondition.AT_RISK: row["at_risk"],
+            DomainCondition.FAILING: row["failing"],
+            DomainCondition.REFUSED: row["refused"],
+        }
 
     async def count_overdue(self, now: datetime) -> Sequence[int]:
         """Count due checks by how long they have been due: under 1 s, 10 s, 1 min, 5 min, and longer."""

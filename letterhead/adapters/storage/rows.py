@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from letterhead.adapters.storage.engine import DatabaseRow, SqlValue, storable
 from letterhead.core.accounts.accounts import Account, ApiKey, Caller, Scope
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.domain.domain import Domain, Effect, Event, EventKind, KeyDelegation, RecordChange
+from letterhead.core.domain.domain import (
+    Domain,
+    Effect,
+    Event,
+    EventKind,
+    KeyDelegation,
+    RecordChange,
+    failing_since,
+    is_refused,
+)
 from letterhead.core.domain.domain import status as wire_status
 from letterhead.core.schedule.reminders import Reminder, ReminderKind
 from letterhead.core.zone.resolver_outage import ResolverOutage
@@ -20,6 +29,7 @@ from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
 from letterhead.ports.store.domains import CheckContext, CheckResult, DomainEvent
 from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.monitoring import AccountDomain
 from letterhead.ports.store.reminders import DueReminder
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -172,6 +182,8 @@ def domain_values(domain: Domain) -> Values:
         "path": path(domain.sender),
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,
+        "failing_since": maybe_ms(failing_since(domain)),
+        "refused": int(is_refused(domain)),
         "life": json(domain),
     }
 
@@ -203,6 +215,8 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     was: int
     version: int
     due: int | None
+    failing: int | None
+    refused: int
     life: str
     at: int
 
@@ -210,10 +224,21 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 def new_confirmation(domain: Domain, at: datetime) -> Confirmation:
     """Return the next version of a domain for confirmation; `domain.version` is the one that was read."""
     updated = next_version(domain)
-    due = maybe_ms(updated.next_check_at)
     return Confirmation(
-        whose=updated.id, was=domain.version, version=updated.version, due=due, life=json(updated), at=ms(at)
+        whose=updated.id,
+        was=domain.version,
+        version=updated.version,
+        due=maybe_ms(updated.next_check_at),
+        failing=maybe_ms(failing_since(updated)),
+        refused=int(is_refused(updated)),
+        life=json(updated),
+        at=ms(at),
     )
+
+
+def account_domain(row: DatabaseRow) -> AccountDomain:
+    """Read a domain with its account's name."""
+    return AccountDomain(domain=domain(row), account_name=row["account_name"], refusal=row["refusal"])
 
 
 def check_context(row: DatabaseRow) -> CheckContext:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from letterhead.core.domain.health import WIRE_STATUS, HealthState, RecordHealth
-from letterhead.core.domain.provider_identity import Identity
+from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
 from letterhead.core.plan.plan import RecordId, Verdict
 
 # A domain is kept as JSON: these fields keep the names under which earlier versions wrote them.
@@ -214,3 +214,28 @@ def is_wholly_verified(domain: Domain) -> bool:
     """Tell whether DKIM and, where there is one, the MAIL FROM domain are verified."""
     both = (domain.dkim, domain.mail_from_health)
     return all(health is None or health.state is HealthState.VERIFIED for health in both)
+
+
+def failing_since(domain: Domain) -> datetime | None:
+    """Return since when the domain fails, None where it does not.
+
+    It fails while DKIM or MAIL FROM is at risk or failed, and while a blocking finding was raised and not cleared.
+    """
+    both = (domain.dkim, domain.mail_from_health)
+    since = [
+        health.first_miss_at or health.since
+        for health in both
+        if health is not None and health.state in (HealthState.AT_RISK, HealthState.FAILED)
+    ]
+    since += [each.since for each in domain.raised if each.raised_at is not None]
+    return min(since, default=None)
+
+
+def is_refused(domain: Domain) -> bool:
+    """Tell whether the provider refuses the domain, has given up on it, or has its name under somebody else's tag."""
+    identity = domain.identity
+    if identity is None:
+        return False
+    reported = (identity.dkim, identity.mail_from) if domain.mail_from else (identity.dkim,)
+    no = (ProviderStatus.REFUSED, ProviderStatus.GAVE_UP)
+    return identity.presence is Presence.FOREIGN or any(each in no for each in reported)

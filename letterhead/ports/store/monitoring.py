@@ -1,4 +1,4 @@
-"""The service's own figures: backlog, lag, shared rates, statistics, and the health of the provider account."""
+"""The service's own figures, the domains of all accounts, and the health of the provider account."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.statistics import StateChange
 from letterhead.core.schedule.check_lag import HistogramCount
 from letterhead.ports.provider import ProviderHealth
@@ -68,8 +69,40 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     silent: timedelta
 
 
+class DomainCondition(StrEnum):
+    """What an operator looks for among the domains of all accounts."""
+
+    AT_RISK = "at-risk"
+    FAILING = "failing"  # for longer than a while
+    REFUSED = "refused"  # by the mail provider
+
+
+class AllDomainsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A filter and a page of the domains of all accounts, by account and name.
+
+    `after` is the account and the name to start after, `failing_before` since when a domain fails at the latest to be
+    FAILING. `contains` is a piece of the domain's name or of its account's name or address, in small letters.
+    """
+
+    limit: int
+    failing_before: datetime
+    after: tuple[str, str] = ("", "")
+    account_id: str | None = None
+    status: str | None = None  # as in the API
+    condition: DomainCondition | None = None
+    contains: str | None = None
+
+
+class AccountDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain with its account's name; `refusal` is why the provider did not do work that is still owed."""
+
+    domain: Domain
+    account_name: str
+    refusal: str | None = None
+
+
 class MonitoringStore(Protocol):
-    """The service's own figures: backlog, lag, shared rates, statistics, and the health of the provider account."""
+    """The service's own figures, the domains of all accounts, and the health of the provider account."""
 
     async def backlog(self, now: datetime) -> Backlog:
         """Count due work that nobody has leased, and all work that is owed outside."""
@@ -85,6 +118,14 @@ class MonitoringStore(Protocol):
 
     async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
         """Return the newest changes of state of an account's domains, deleted ones too, in the order of time."""
+        ...
+
+    async def all_domains(self, query: AllDomainsQuery) -> list[AccountDomain]:
+        """Return domains of all accounts, by account and name."""
+        ...
+
+    async def count_conditions(self, failing_before: datetime) -> Mapping[DomainCondition, int]:
+        """Count the domains of all accounts in each condition."""
         ...
 
     async def add_to_histogram(self, name: str, counted: Mapping[tuple[datetime, int], int]) -> None:

@@ -1,5 +1,6 @@
 """All endpoints of the API, by subject; routing, the OpenAPI document and the tests use this list.
 
+- `account_domains`: the domains of all accounts, for the operator to read
 - `accounts`: the operator's accounts, the caller's own account, and the audit
 - `domains`: sender domains and their checks
 - `events`: events of a domain and of an account
@@ -17,6 +18,7 @@
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (
+    account_domains,
     accounts,
     domains,
     events,
@@ -41,6 +43,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *account_domains.ENDPOINTS,
     *identities.ENDPOINTS,
     *reminders.ENDPOINTS,
     *secrets.ENDPOINTS,

@@ -55,17 +55,17 @@ SELECT life FROM domains
 WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
 ORDER BY path LIMIT :limit;
 
--- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, life)
+-- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life)
 -- Add a domain.
-INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, life)
-VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :life)
+INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life)
+VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :failing_since, :refused, :life)
 RETURNING id;
 
--- name: save_domain(id, read_version, status, held, path, next_check_at, version, life)
+-- name: save_domain(id, read_version, status, held, path, next_check_at, version, failing_since, refused, life)
 -- Write a domain and end its lease, unless its version is no longer the one that was read.
 UPDATE domains
 SET status = :status, held = :held, path = :path, next_check_at = :next_check_at, version = :version, life = :life,
-    lease_until = NULL, lease_owner = NULL
+    failing_since = :failing_since, refused = :refused, lease_until = NULL, lease_owner = NULL
 WHERE id = :id AND version = :read_version
 RETURNING id;
 
@@ -205,16 +205,20 @@ RETURNING domain_id;
 -- Write the next version of domains whose checks found nothing new, and end their leases.
 -- Checks that end at the same moment share a statement: `domains` is a list of their rows.
 UPDATE domains
-SET next_check_at = told.due, version = told.version, life = told.life, lease_until = NULL, lease_owner = NULL
+SET next_check_at = told.due, version = told.version, life = told.life,
+    failing_since = told.failing, refused = told.refused, lease_until = NULL, lease_owner = NULL
 FROM
     /*sqlite (
         SELECT json_extract(value, '$.whose') AS whose, json_extract(value, '$.was') AS was,
             json_extract(value, '$.version') AS version, json_extract(value, '$.due') AS due,
+            json_extract(value, '$.failing') AS failing, json_extract(value, '$.refused') AS refused,
             json_extract(value, '$.life') AS life
         FROM json_each(:domains)
     ) AS told */
     /*postgresql json_to_recordset(CAST(:domains AS JSON))
-        AS told (whose TEXT, was BIGINT, version BIGINT, due BIGINT, life TEXT) */
+        AS told (
+            whose TEXT, was BIGINT, version BIGINT, due BIGINT, failing BIGINT, refused SMALLINT, life TEXT
+        ) */
 WHERE domains.id = told.whose AND domains.version = told.was
 RETURNING id;
 

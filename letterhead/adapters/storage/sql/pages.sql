@@ -85,3 +85,106 @@ SELECT count(*) AS due,
     COALESCE(sum(CASE WHEN :now - next_check_at < 60000 THEN 1 ELSE 0 END), 0) AS within_minute,
     COALESCE(sum(CASE WHEN :now - next_check_at < 300000 THEN 1 ELSE 0 END), 0) AS within_five
 FROM domains WHERE next_check_at <= :now;
+
+-- name: all_domains(after_account, after_sender, status, contains, limit)
+-- Return a page of the domains of all accounts, by account and name; a filter that is NULL does not apply.
+-- `contains` is a piece of the domain's name, or of its account's name or address; `refusal` says why work at the
+-- provider that is owed was not done.
+SELECT d.life, (SELECT name FROM accounts WHERE id = d.account_id) AS account_name,
+    (SELECT min(reason) FROM intents
+     WHERE account_id = d.account_id AND sender = d.sender AND domain_id = d.id AND attempts > 0 AND effect <> 'publish'
+    ) AS refusal
+FROM domains AS d
+WHERE (d.account_id, d.sender) > (:after_account, :after_sender)
+  AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(d.sender, :contains, '') <> d.sender OR (
+    SELECT replace(lower(name || ' ' || email), :contains, '') <> lower(name || ' ' || email)
+    FROM accounts WHERE id = d.account_id
+  ))
+ORDER BY d.account_id, d.sender
+LIMIT :limit;
+
+-- name: account_domains(account_id, after_sender, status, contains, limit)
+-- Return a page of those of `all_domains` that one account has.
+SELECT d.life, (SELECT name FROM accounts WHERE id = d.account_id) AS account_name,
+    (SELECT min(reason) FROM intents
+     WHERE account_id = d.account_id AND sender = d.sender AND domain_id = d.id AND attempts > 0 AND effect <> 'publish'
+    ) AS refusal
+FROM domains AS d
+WHERE d.account_id = :account_id AND d.sender > :after_sender
+  AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(d.sender, :contains, '') <> d.sender OR (
+    SELECT replace(lower(name || ' ' || email), :contains, '') <> lower(name || ' ' || email)
+    FROM accounts WHERE id = d.account_id
+  ))
+ORDER BY d.sender
+LIMIT :limit;
+
+-- name: unverified_domains(after_account, after_sender, status, contains, limit)
+-- Return a page of those of `all_domains` that are not verified, by their status.
+SELECT d.life, (SELECT name FROM accounts WHERE id = d.account_id) AS account_name,
+    (SELECT min(reason) FROM intents
+     WHERE account_id = d.account_id AND sender = d.sender AND domain_id = d.id AND attempts > 0 AND effect <> 'publish'
+    ) AS refusal
+FROM domains AS d
+WHERE (d.account_id, d.sender) > (:after_account, :after_sender)
+  AND d.status <> 'SUCCESS' AND d.status = :status
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(d.sender, :contains, '') <> d.sender OR (
+    SELECT replace(lower(name || ' ' || email), :contains, '') <> lower(name || ' ' || email)
+    FROM accounts WHERE id = d.account_id
+  ))
+ORDER BY d.account_id, d.sender
+LIMIT :limit;
+
+-- name: failing_domains(after_account, after_sender, account_id, status, before, contains, limit)
+-- Return a page of those of `all_domains` that have failed since a time or longer.
+SELECT d.life, (SELECT name FROM accounts WHERE id = d.account_id) AS account_name,
+    (SELECT min(reason) FROM intents
+     WHERE account_id = d.account_id AND sender = d.sender AND domain_id = d.id AND attempts > 0 AND effect <> 'publish'
+    ) AS refusal
+FROM domains AS d
+WHERE (d.account_id, d.sender) > (:after_account, :after_sender)
+  AND d.failing_since IS NOT NULL AND d.failing_since <= :before
+  AND (CAST(:account_id AS TEXT) IS NULL OR d.account_id = :account_id)
+  AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(d.sender, :contains, '') <> d.sender OR (
+    SELECT replace(lower(name || ' ' || email), :contains, '') <> lower(name || ' ' || email)
+    FROM accounts WHERE id = d.account_id
+  ))
+ORDER BY d.account_id, d.sender
+LIMIT :limit;
+
+-- name: refused_domains(after_account, after_sender, account_id, status, contains, limit)
+-- Return a page of those of `all_domains` that the provider refuses, or for which it refused work that is still owed.
+SELECT d.life, (SELECT name FROM accounts WHERE id = d.account_id) AS account_name,
+    (SELECT min(reason) FROM intents
+     WHERE account_id = d.account_id AND sender = d.sender AND domain_id = d.id AND attempts > 0 AND effect <> 'publish'
+    ) AS refusal
+FROM domains AS d
+WHERE (d.account_id, d.sender) > (:after_account, :after_sender)
+  AND (CAST(:account_id AS TEXT) IS NULL OR d.account_id = :account_id)
+  AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+  AND (CAST(:contains AS TEXT) IS NULL OR replace(d.sender, :contains, '') <> d.sender OR (
+    SELECT replace(lower(name || ' ' || email), :contains, '') <> lower(name || ' ' || email)
+    FROM accounts WHERE id = d.account_id
+  ))
+  AND d.id IN (
+    SELECT id FROM domains
+    WHERE refused = 1 AND (account_id, sender) > (:after_account, :after_sender)
+    UNION
+    SELECT domain_id FROM intents
+    WHERE attempts > 0 AND effect <> 'publish' AND account_id >= :after_account
+  )
+ORDER BY d.account_id, d.sender
+LIMIT :limit;
+
+-- name: count_conditions(before)
+-- Count the domains of all accounts that are at risk, that have failed since a time or longer, and that are refused.
+SELECT
+    (SELECT count(*) FROM domains WHERE status <> 'SUCCESS' AND status = 'TEMPORARY_FAILURE') AS at_risk,
+    (SELECT count(*) FROM domains WHERE failing_since IS NOT NULL AND failing_since <= :before) AS failing,
+    (SELECT count(*) FROM (
+        SELECT id FROM domains WHERE refused = 1
+        UNION
+        SELECT domain_id FROM intents WHERE attempts > 0 AND effect <> 'publish'
+     ) AS refused_ones) AS refused;
