@@ -1,4 +1,4 @@
-"""A worker that is killed is missed within a minute, on PostgreSQL with processes of their own; one that stops, at once."""
+"""A worker that is killed is missed within a minute, with processes of their own on PostgreSQL."""
 
 from pathlib import Path
 

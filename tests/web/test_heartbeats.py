@@ -10,7 +10,7 @@ import httpx2
 
 from letterhead.operations.heartbeats import SILENT, new_process
 from letterhead.ports.store.monitoring import Role
-from tests.rigs.waiting import until_async
+from tests.rigs.waiting import CEILING, until_async
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
 PROMISE, NOBODY = "We look again every 5 seconds", "look for the records at the moment"
@@ -38,9 +38,9 @@ async def parts(house: Installation) -> dict[str, dict[str, object]]:
 
 async def until_worker_says(house: Installation, words: str) -> None:
     """Waits until the worker's part has these words; what was asked is asked again after a second."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(CEILING):
         while words not in str((await parts(house))["worker"]["detail"]):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # noqa: ASYNC110 the answer is what is waited for
 
 
 async def test_readiness_tells_of_a_missing_worker(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ async def test_readiness_tells_of_a_missing_worker(tmp_path: Path) -> None:
 
 
 async def test_an_open_page_promises_to_look_only_while_somebody_does(tmp_path: Path) -> None:
-    """The set-up page hears within seconds that the worker is gone, and takes its promise back; and that it is there."""
+    """The set-up page hears within seconds that the worker is gone, and takes its promise back; then that it is there."""
     async with running(tmp_path) as house, house.client(house.keys["acme"]) as acme, house.client() as nobody:
         await start(house)
         await acme.post("/domains", json={"sender": "acme.dev"})
