@@ -39,8 +39,8 @@ async def parts(house: Installation) -> dict[str, dict[str, object]]:
 async def until_worker_says(house: Installation, words: str) -> None:
     """Waits until the worker's part has these words; what was asked is asked again after a second."""
     async with asyncio.timeout(CEILING):
-        while words not in str((await parts(house))["worker"]["detail"]):
-            await asyncio.sleep(0.1)  # noqa: ASYNC110 the answer is what is waited for
+        while words not in str((await parts(house))["worker"]["detail"]):  # noqa: ASYNC110 there is no event for it
+            await asyncio.sleep(0.1)
 
 
 async def test_readiness_tells_of_a_missing_worker(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ async def test_readiness_tells_of_a_missing_worker(tmp_path: Path) -> None:
 
 
 async def test_an_open_page_promises_to_look_only_while_somebody_does(tmp_path: Path) -> None:
-    """The set-up page hears within seconds that the worker is gone, and takes its promise back; then that it is there."""
+    """The set-up page hears within seconds that the worker is gone, and takes its promise back; then it is there."""
     async with running(tmp_path) as house, house.client(house.keys["acme"]) as acme, house.client() as nobody:
         await start(house)
         await acme.post("/domains", json={"sender": "acme.dev"})
