@@ -1,6 +1,7 @@
 """Health of the service: its store, its worker and relay (by heartbeats and by what waits), the resolvers; metrics."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -11,7 +12,8 @@ from letterhead.core.dns.answers import Question, Unanswered, View
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import heartbeats
-from letterhead.ports.deps import Clock
+from letterhead.ports.deps import Clock, Machine, RandomOctets
+from letterhead.ports.disk import FreeSpace, FreeSpaces
 from letterhead.ports.meter import Meter, ProcessCount, StoreFigures
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.ports.store.domains import DomainStore
@@ -20,7 +22,9 @@ from letterhead.ports.store.monitoring import Backlog, Heartbeat, MonitoringStor
 LATE = 300.0  # seconds: a check that is due so long means that the workers do not keep up
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
 PROBE_EVERY, PROBE_SECONDS, PROBE_PACKETS = 10.0, 2.0, 4
-ASK_EVERY = 1.0
+ASK_EVERY, WRITE_EVERY = 1.0, 5.0  # seconds between two questions to the store, and between two writes
+ASK_AGAIN = 0.5  # where it was in trouble
+FULL = 1_000_000  # octets: with less, a request that writes may find no room
 
 T = TypeVar("T")
 
@@ -45,13 +49,20 @@ class HealthNeeds(ProbeNeeds, Protocol):
     def meter(self) -> Meter: ...
     @property
     def now(self) -> Clock: ...
+    @property
+    def free_spaces(self) -> FreeSpaces: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def random_octets(self) -> RandomOctets: ...
 
 
 class PartHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How one part of the service is."""
+    """How one part of the service is; `is_missing` where no process does its work."""
 
     is_ok: bool
     detail: str
+    is_missing: bool = False
 
 
 class ServiceReadiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +71,7 @@ class ServiceReadiness(msgspec.Struct, frozen=True, kw_only=True):
     store: PartHealth
     worker: PartHealth
     resolvers: PartHealth
+    disk: PartHealth | None = None  # None where nothing is kept on this machine
     relay: PartHealth | None = None  # None where none was seen in the last day, nor said that it stops
 
 
@@ -85,17 +97,23 @@ class ResolverProbe:
 
 
 class StoreProbe(Generic[T]):
-    """Ask the store for one thing at most once a second, since anybody may ask for the health."""
+    """Ask the store for one thing at a bounded rate, since anybody may ask for the health."""
 
-    def __init__(self, load: Callable[[], Awaitable[T]], clock: Callable[[], float] = time.monotonic) -> None:
-        self._load, self._clock = load, clock
-        self._asking, self._asked_at = asyncio.Lock(), 0.0
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[T]],
+        clock: Callable[[], float] = time.monotonic,
+        every: float = ASK_EVERY,
+    ) -> None:
+        self._load, self._clock, self._every = load, clock, every
+        self._asking, self._asked_at = asyncio.Lock(), -math.inf
         self._last: T | Kind = Kind.STORAGE_UNAVAILABLE
 
     async def ask(self) -> T | Kind:
-        """Return what the store said now or within the last second; the kind of its trouble where it has any."""
+        """Return what the store said now or a moment ago; the kind of its trouble where it has any."""
         async with self._asking:
-            if isinstance(self._last, Kind) or self._clock() - self._asked_at >= ASK_EVERY:
+            every = ASK_AGAIN if isinstance(self._last, Kind) else self._every
+            if self._clock() - self._asked_at >= every:
                 try:
                     self._last = await self._load()
                 except Fault as fault:
@@ -103,14 +121,30 @@ class StoreProbe(Generic[T]):
                 self._asked_at = self._clock()
             return self._last
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the store was asked at all."""
+        return self._asked_at > -math.inf
+
 
 class HealthProbes:
     """The questions that the health follows from, each asked at a bounded rate."""
 
     def __init__(self, deps: HealthNeeds, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deps, self._process = deps, heartbeats.new_process(deps, Role.API)
         self.resolvers = ResolverProbe(deps)
+        self.writes: StoreProbe[None] = StoreProbe(self._write, clock, WRITE_EVERY)
         self.backlog: StoreProbe[Backlog] = StoreProbe(lambda: deps.store.backlog(deps.now()), clock)
         self.processes: StoreProbe[Sequence[Heartbeat]] = StoreProbe(lambda: deps.store.heartbeats(deps.now()), clock)
+
+    async def _write(self) -> None:
+        """Write one row, which is this process's own heartbeat."""
+        await self._deps.store.save_heartbeat(self._process, self._deps.now())
+
+    async def close(self) -> None:
+        """Remove what was written."""
+        if self.writes.was_asked:
+            await heartbeats.end(self._deps, self._process)
 
     async def is_worker_missing(self) -> bool:
         """Whether no worker was seen for 40 s; False where nobody can tell, since the store does not answer."""
@@ -120,19 +154,53 @@ class HealthProbes:
 
 async def check_health(deps: HealthNeeds, probes: HealthProbes) -> ServiceReadiness:
     """Return the health of each part; trouble with the store is part of the result, never raised."""
-    backlog, seen, resolvers = await asyncio.gather(
-        probes.backlog.ask(), probes.processes.ask(), _check_resolvers(deps, probes.resolvers)
+    spaces = await asyncio.to_thread(deps.free_spaces)
+    backlog, seen, written, resolvers = await asyncio.gather(
+        probes.backlog.ask(), probes.processes.ask(), probes.writes.ask(), _check_resolvers(deps, probes.resolvers)
     )
+    disk = disk_health(spaces)
     if isinstance(backlog, Kind) or isinstance(seen, Kind):
         kind = backlog if isinstance(backlog, Kind) else Kind.STORAGE_UNAVAILABLE
         unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
-        return ServiceReadiness(store=PartHealth(is_ok=False, detail=kind), worker=unknown, resolvers=resolvers)
+        store = PartHealth(is_ok=False, detail=kind)
+        return ServiceReadiness(store=store, worker=unknown, resolvers=resolvers, disk=disk)
     return ServiceReadiness(
-        store=PartHealth(is_ok=True, detail="answers"),
+        store=_store_health(written, spaces),
         worker=worker_health(backlog, seen),
         resolvers=resolvers,
+        disk=disk,
         relay=relay_health(seen),
     )
+
+
+def _store_health(written: Kind | None, spaces: Sequence[FreeSpace]) -> PartHealth:
+    """Return how the store is that answers: whether it takes writes, and has room for those to come."""
+    if any(each.use == "database" and each.octets < FULL for each in spaces):
+        return PartHealth(is_ok=False, detail="the disk of the database is full: make room on it")
+    if written is not None:
+        refused = f"it can be read, and refuses writes ({written}): is its disk full, or is it a standby?"
+        return PartHealth(is_ok=False, detail=refused)
+    return PartHealth(is_ok=True, detail="answers and takes writes")
+
+
+def disk_health(spaces: Sequence[FreeSpace]) -> PartHealth | None:
+    """Return whether enough space is free for what is kept on this machine; None where nothing is."""
+    if not spaces:
+        return None
+    said = ", ".join(f"{size_text(each.octets)} free for the {each.use}" for each in spaces)
+    short = [each for each in spaces if each.octets < each.reserve]
+    if not short:
+        return PartHealth(is_ok=True, detail=said)
+    return PartHealth(is_ok=False, detail=f"{said}; less than {size_text(short[0].reserve)} should never be: make room")
+
+
+def size_text(octets: int) -> str:
+    """Return a size for people."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
+        if octets >= size:
+            number = octets / size
+            return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
+    return f"{octets} octets"
 
 
 def worker_health(backlog: Backlog, seen: Sequence[Heartbeat]) -> PartHealth:
@@ -141,7 +209,7 @@ def worker_health(backlog: Backlog, seen: Sequence[Heartbeat]) -> PartHealth:
         return PartHealth(is_ok=False, detail=misdated_text(backlog.misdated))
     workers = heartbeats.count_processes(seen, Role.WORKER)
     if not workers.alive:
-        return PartHealth(is_ok=False, detail=_missing_text(workers))
+        return PartHealth(is_ok=False, detail=_missing_text(workers), is_missing=True)
     if backlog.lag > LATE:
         late = f"a check has been due for {backlog.lag:.0f} s, though {_running_text(workers)}"
         return PartHealth(is_ok=False, detail=f"{late}: start another one, or look into its log")
@@ -165,7 +233,9 @@ def relay_health(seen: Sequence[Heartbeat]) -> PartHealth | None:
     relays = heartbeats.count_processes(seen, Role.RELAY)
     if not relays.alive and relays.silent is None:
         return None
-    return PartHealth(is_ok=relays.alive > 0, detail=_running_text(relays) if relays.alive else _missing_text(relays))
+    if relays.alive:
+        return PartHealth(is_ok=True, detail=_running_text(relays))
+    return PartHealth(is_ok=False, detail=_missing_text(relays), is_missing=True)
 
 
 def misdated_text(checks: int) -> str:

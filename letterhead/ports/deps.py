@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
+from letterhead.ports.disk import FreeSpaces
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
@@ -74,6 +75,7 @@ class Deps:
     now: Clock
     random_octets: RandomOctets
     machine: Machine
+    free_spaces: FreeSpaces
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
     rules_version: str = ""  # the version of the rules and of `hosts`

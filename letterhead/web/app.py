@@ -53,6 +53,7 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
     async def lifespan(_: object) -> AsyncIterator[None]:
         yield
         await state.usage.close()
+        await state.health.close()
 
     return Router(
         routes=[ExactRoute(each.path, each) for each in sorted(resources, key=lambda each: "{" in each.path)],

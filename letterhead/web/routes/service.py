@@ -24,7 +24,7 @@ async def health(_context: RequestContext) -> Response:
 
 
 async def readiness(context: RequestContext) -> Response:
-    """Shows whether requests can be served (503 where the store is out of reach), and how worker and resolvers are."""
+    """Shows whether requests can be served (503 where the store does not answer or takes no writes), and each part."""
     found = await check_health(context.deps, context.state.health)
     ready = found.store.is_ok
     answer = schemas.Readiness(
@@ -32,6 +32,7 @@ async def readiness(context: RequestContext) -> Response:
         store=_part(found.store),
         worker=_part(found.worker),
         resolvers=_part(found.resolvers),
+        disk=UNSET if found.disk is None else _part(found.disk),
         relay=UNSET if found.relay is None else _part(found.relay),
     )
     return json_response(answer, status=200 if ready else 503)

@@ -23,3 +23,7 @@ ORDER BY h.at DESC, h.process;
 -- name: prune_heartbeats(before)
 -- Forget the processes that were last seen before a time.
 DELETE FROM heartbeats WHERE at < :before RETURNING process;
+
+-- name: end_all_heartbeats()
+-- Forget all processes.
+DELETE FROM heartbeats RETURNING process;
