@@ -166,9 +166,8 @@ async def _check(deps: Deps, due: leases.DueCheck, turns: FairScheduler) -> None
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
             await turns.next()
-            saved = await checks.check(deps, domain, context=context, next_turn=turns.next)
+            await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
-            log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
             log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:

@@ -301,7 +301,7 @@ class SqlDomains:
         await self._add_events(session, domain, update.events, update.check)
         for related in update.related_events:
             await self._add_events(session, related.domain, (related.event,), None)
-        await _add_intents(session, domain, update.effects, _time_of(update))
+        await _add_intents(session, domain, update.effects, rows.time_of(update))
         await add_reminders(session, domain, update.events)
         return True
 
@@ -340,13 +340,6 @@ async def _add_intents(
     """Add the work that is owed outside since a time, where that is known."""
     for effect in effects:
         await session.rows("add_intent", **rows.intent_values(domain, effect), since=rows.maybe_ms(since))
-
-
-def _time_of(update: DomainUpdate) -> datetime | None:
-    """Return the time of a change: that of its events or of its check, else of the provider's report."""
-    if update.events:
-        return update.events[-1].at
-    return update.check.taken_at if update.check is not None else update.domain.last_sync
 
 
 async def _add_spare_key(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:

@@ -11,3 +11,6 @@ CREATE TABLE heartbeats (
 
 -- Since when a piece of work is owed; NULL where an older version wrote it.
 ALTER TABLE intents ADD COLUMN since BIGINT;
+
+-- The codes of the findings of the last check, for the log of one that finds the same; NULL where an older version wrote it.
+ALTER TABLE checkups ADD COLUMN codes TEXT;
