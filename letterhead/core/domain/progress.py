@@ -56,7 +56,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def purposes_left(self) -> tuple[Purpose, ...]:
         """Return the purposes for which a record is left."""
-        return tuple(dict.fromkeys(_PURPOSES[record.id] for record in self.left))
+        return tuple(dict.fromkeys(purpose_of(record.id) for record in self.left))
 
 
 def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
@@ -68,3 +68,8 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
     if is_wholly_verified(domain) and not left:
         step = Step.DONE
     return Progress(step=step, published=published, left=left)
+
+
+def purpose_of(record_id: RecordId) -> Purpose:
+    """Return what a planned record is for."""
+    return _PURPOSES[record_id]
