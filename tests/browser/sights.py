@@ -180,6 +180,14 @@ def _operator(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("button", name="Open", exact=True))
     expect(page.locator(".once")).to_be_visible()
     yield "operator: opened"
+    page.goto(f"{hall.url}/operator/domains")
+    yield "operator: domains"
+    for query in ("condition=at-risk", "condition=failing", "condition=refused&q=nothing-like-it"):
+        page.goto(f"{hall.url}/operator/domains?{query}")
+        yield f"operator: domains, {query}"
+    for sender in ("harbour.example", "mirror.example"):
+        page.goto(f"{hall.url}/operator/accounts/{hall.world.account.id}/domains/{sender}")
+        yield f"operator: {sender}"
     page.goto(f"{hall.url}/operator/audit")
     yield "audit"
 

@@ -1,6 +1,7 @@
 """All pages, by subject. Pages call the operations that the API calls, and are no part of its document.
 
 - `account`: an account's API keys, its usage, and its reminders
+- `account_domains`: the domains of all accounts, for the operator
 - `assets`: the stylesheet, the script and the logo
 - `cards`: a domain's records as the pages of the domain and of the set-up link show them
 - `domain`: one domain and its forms
@@ -18,7 +19,19 @@
 """
 
 from letterhead.web.endpoint import Endpoint
-from letterhead.web.pages import account, assets, domain, openid, operator, overview, proofs, setup, signing, webhooks
+from letterhead.web.pages import (
+    account,
+    account_domains,
+    assets,
+    domain,
+    openid,
+    operator,
+    overview,
+    proofs,
+    setup,
+    signing,
+    webhooks,
+)
 
 PAGES: tuple[Endpoint, ...] = (
     *setup.PAGES,
@@ -30,5 +43,6 @@ PAGES: tuple[Endpoint, ...] = (
     *webhooks.PAGES,
     *account.PAGES,
     *operator.PAGES,
+    *account_domains.PAGES,
     *assets.PAGES,
 )

@@ -8,6 +8,7 @@ from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import checks, domains, overview, rotations, sessions, setup_links
+from letterhead.operations.domains import DomainView
 from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -26,8 +27,17 @@ async def show(context: RequestContext) -> Response:
 
 
 async def _show(context: RequestContext, made: NewLink | None = None) -> Response:
+    view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
+    path = domain_path(view.domain.sender)
+    return await show_view(context, view, path, made=made, news=f"{context.state.templates.root}{path}/news")
+
+
+async def show_view(context: RequestContext, view: DomainView, path: str, **values: object) -> Response:
+    """Show a domain at a path; what it says of changes is there for those who may make them.
+
+    `values` are `news` where the page updates by itself, `made` for a new link, and `account` for the operator.
+    """
     deps, now = context.deps, context.deps.now()
-    view = await domains.show_domain(deps, context.account_id, context.part("sender"))
     domain, records = view.domain, new_record_list(deps, view)
     history = await overview.show_history(deps, domain)
     spans = statistics.state_periods(history.changes, now)
@@ -51,10 +61,12 @@ async def _show(context: RequestContext, made: NewLink | None = None) -> Respons
         states=dict.fromkeys(span.state for span in spans),
         events=list(reversed(history.events)),
         links=[(each, is_valid(each, now)) for each in reversed(history.links)],
-        made=made,
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
-        news=f"{context.state.templates.root}{domain_path(domain.sender)}/news",
+        here=f"{context.state.templates.root}{path}",
+        made=values.get("made"),
+        news=values.get("news"),
+        account=values.get("account"),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from letterhead.core.check.catalogue import DIAGNOSES
 from letterhead.core.domain import statistics
 from letterhead.core.domain.domain import Domain, status
-from letterhead.core.findings.diagnosis import Severity
+from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.errors import Fault
 from letterhead.operations import domains
 from letterhead.operations import overview as overviews
@@ -78,17 +78,20 @@ def _new_address_builder(page: DomainQuery, search: str) -> Callable[..., str]:
 
 
 def _new_row(domain: Domain, checkup: CheckResult | None, wanted: str | None) -> dict[str, object]:
-    """Return a domain with its first two problems; the one that was searched for comes first, even if it is a tip."""
+    """Return the values that the template shows of one domain."""
+    problems, more = first_problems(checkup, wanted)
+    return {"domain": domain, "status": status(domain), "findings": problems, "more": more, "looked": checkup}
+
+
+def first_problems(checkup: CheckResult | None, wanted: str | None) -> tuple[list[Finding], int]:
+    """Return the first two problems of a check, and how many more there are.
+
+    The one that was searched for comes first, even if it is a tip.
+    """
     found = checkup.findings if checkup else ()
     problems = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
     problems.sort(key=lambda each: each.code != wanted)
-    return {
-        "domain": domain,
-        "status": status(domain),
-        "findings": problems[:2],
-        "more": max(0, len(problems) - 2),
-        "looked": checkup,
-    }
+    return problems[:2], max(0, len(problems) - 2)
 
 
 async def _draw_pictures(context: RequestContext) -> dict[str, object]:
