@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from letterhead.cli.tables import Cell, ago, colour_text, columns, cut, styled, timestamp, visible, wrap
@@ -118,15 +117,12 @@ def report(domain: ApiObject, width: int | None = None) -> Text:
         state = styled(domain["sender"], "bold").append("  ").append_text(colour_text(domain["status"]))
         if mail_from := domain.get("mailFromDomainStatus"):
             state.append("  MAIL FROM ").append_text(colour_text(mail_from))
-        state.append("  may send" if domain.get("canSend") else "  may not send")
         if far := domain.get("progress"):
-            state.append(f"  {far['published']} of {far['planned']} records published")
+            state.append("".join(f"\n{line}" for line in wrap(far["sentence"], width)))
         if stops := domain.get("stopsSendingAt"):
-            state.append(f", stops sending {ago(stops)}")
+            state.append(f"\nsending stops {ago(stops)}")
         if due := domain.get("nextCheckAt"):
-            again = f"looked at again {ago(due)}"
-            fits = width is None or cell_len(f"{state.plain}; {again}") <= width
-            state.append("; " if fits else "\n").append(again)
+            state.append("; " if "stopsSendingAt" in domain else "\n").append(f"looked at again {ago(due)}")
         if "lastCheckAge" in domain:
             again = ago(domain["checkableAt"])
             state.append(

@@ -17,14 +17,15 @@ from letterhead.core.check.check import CheckJudgement
 from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.domain import lifecycle, provider_findings, raised_findings, record_changes
-from letterhead.core.domain.domain import Domain, Effect, Transition, is_wholly_verified, status
+from letterhead.core.domain.domain import Domain, Effect, Transition, status
 from letterhead.core.domain.evidence import Evidence, RecordState, record_state
 from letterhead.core.domain.health import HealthState
+from letterhead.core.domain.progress import Step, add_progress, is_required, progress
 from letterhead.core.domain.provider_identity import IdentityReport, IdentityUnknown
 from letterhead.core.findings.diagnosis import Finding, Hides, History
 from letterhead.core.names.domain_names import DomainName, registrable
 from letterhead.core.plan.dns_hosts import DnsHost
-from letterhead.core.plan.plan import Plan, RecordId, RecordResult, Verdict
+from letterhead.core.plan.plan import Plan, RecordId, Verdict
 from letterhead.core.rotation import delegated_keys, propagation, rotation, second_key
 from letterhead.core.schedule import check_schedule
 from letterhead.core.zone import resolver_outage
@@ -75,8 +76,9 @@ class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def can_start(self) -> bool:
-        """Whether all that is required is there."""
-        return all(each.verdict is Verdict.PRESENT for each in self.examination.results if each.record.required)
+        """Whether all that sending requires is there."""
+        required = (each for each in self.examination.results if is_required(each.record))
+        return all(each.verdict is Verdict.PRESENT for each in required)
 
 
 class StandingCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,7 +267,8 @@ def _advance(domain: Domain, challenger: Domain, data: CheckData) -> Transition:
     # Our own zone is written again where it lost what it should serve, or where that has changed.
     lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in data.judgement.served)
     publish = (Effect.PUBLISH,) if lost else delegated_keys.pending_effects(domain, transition.domain)
-    return replace(transition, events=(*noted.events, *transition.events), effects=(*transition.effects, *publish))
+    after = add_progress(transition, data.plan, data.at)
+    return replace(after, events=(*noted.events, *after.events), effects=(*after.effects, *publish))
 
 
 def _update_of(deps: CheckNeeds, before: Domain, transition: Transition, data: CheckData) -> DomainUpdate:
@@ -275,7 +278,7 @@ def _update_of(deps: CheckNeeds, before: Domain, transition: Transition, data: C
         after,
         data.at,
         jitter(deps.random_octets),
-        data.page_open and is_anything_pending(after, data.judgement.results),
+        data.page_open and progress(after, data.plan, data.at).step is not Step.DONE,
         _negative_answer_ends_at(data.seen, data.at),
     )
     zone, own = after.zone, registrable(DomainName(after.sender), deps.names).ascii
@@ -326,11 +329,6 @@ async def _evidence(
         and domain.key_delegation is None
         and await deps.store.is_selector_of_others(domain),
     )
-
-
-def is_anything_pending(domain: Domain, results: Sequence[RecordResult]) -> bool:
-    """Whether something on the set-up page is still to come: a state, or a record that is only recommended."""
-    return not (all(each.verdict is Verdict.PRESENT for each in results) and is_wholly_verified(domain))
 
 
 def jitter(random_octets: RandomOctets) -> float:
@@ -390,7 +388,7 @@ async def refresh(deps: CheckNeeds, domains: Sequence[Domain]) -> None:
             )
         evidence = Evidence(dkim=RecordState.UNANSWERED, mail_from=RecordState.UNANSWERED, provider=report)
         now = deps.now()
-        transition = lifecycle.advance(domain, evidence, now)
+        transition = add_progress(lifecycle.advance(domain, evidence, now), plan_of(deps, domain), now)
         # Nobody asked DNS, so this is no inconclusive check: the attempts stay as they were.
         after = replace(transition.domain, last_sync=now, attempts=domain.attempts)
         # Where this loses a race, somebody else has just asked: that report is as fresh as ours.

@@ -7,10 +7,10 @@ from typing import Protocol
 import msgspec
 
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
+from letterhead.core.domain.progress import Step, progress
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
-from letterhead.operations.checks import is_anything_pending
-from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, view
+from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, plan_of, view
 from letterhead.operations.ids import IdNeeds, new_id
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.store.domains import DomainStore
@@ -118,5 +118,5 @@ async def note_page_open(deps: SetupLinkNeeds, link: SetupLink) -> None:
     await deps.store.note_page_open(domain.id, link.id, now, now + WATCHED_FOR)
     if domain.next_check_at is None or domain.next_check_at > now + AGAIN:
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
-        if last is None or is_anything_pending(domain, last.results):
+        if last is None or progress(domain, plan_of(deps, domain), now).step is not Step.DONE:
             await deps.store.check_sooner(domain.id, now if last is None else max(now, last.taken_at + AGAIN))

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.dns.answers import Snapshot
 from letterhead.core.findings.diagnosis import Finding
-from letterhead.core.public.representation import PublicDomain, Status, VerificationRecord
+from letterhead.core.public.representation import PublicDomain, PublicProgress, Status, VerificationRecord
 
 RecordName = Literal["dkim", "mail_from_spf", "mail_from_mx", "dmarc"]
 
@@ -93,19 +93,6 @@ class ProviderSays(Out, frozen=True, kw_only=True):
     seen_at: datetime | UnsetType = UNSET
 
 
-class SetupProgress(Out, frozen=True, kw_only=True):
-    """How far the set-up is; the same count stands on the pages and in the command.
-
-    `step` is "waiting" (nothing can be sent yet), "ready" (mail can be sent, and something is left) or "done". `left`
-    names what the records that are not published are for.
-    """
-
-    step: Literal["waiting", "ready", "done"]
-    published: int
-    planned: int
-    left: tuple[Literal["sign", "bounce", "policy"], ...]
-
-
 class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     """One sender domain in full: the fields of the list, each record's result, the findings and the next check."""
 
@@ -113,7 +100,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     mail_from: str | UnsetType = UNSET
     zone: str | UnsetType = UNSET
     can_send: bool
-    progress: SetupProgress
+    progress: PublicProgress
     stops_sending_at: datetime | UnsetType = UNSET
     verified_at: datetime | UnsetType = UNSET
     checked_at: datetime | UnsetType = UNSET

@@ -14,7 +14,7 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
-from letterhead.core.domain.progress import Progress, progress
+from letterhead.core.domain.progress import is_required, progress
 from letterhead.core.findings.diagnosis import Severity, readable
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
@@ -99,7 +99,7 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         mail_from=given(each.mail_from),
         zone=given(each.zone),
         can_send=lifecycle.may_send(each, deps.now()),
-        progress=_setup_progress(progress(each, view.plan, deps.now())),
+        progress=representation.public_progress(progress(each, view.plan, deps.now())),
         stops_sending_at=given(each.dkim.stops_sending_at),
         verified_at=given(each.verified_at),
         checked_at=check.taken_at if check else UNSET,
@@ -112,15 +112,6 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
         snapshot=check.snapshot if check else UNSET,
-    )
-
-
-def _setup_progress(far: Progress) -> schemas.SetupProgress:
-    return schemas.SetupProgress(
-        step=far.step.value,
-        published=len(far.published),
-        planned=far.planned,
-        left=tuple(each.value for each in far.purposes_left),
     )
 
 
@@ -142,7 +133,7 @@ def _record_check(result: RecordResult) -> schemas.RecordCheck:
     return schemas.RecordCheck(
         id=record.id.value,
         label=LABELS[record.id],
-        required=record.required,
+        required=is_required(record),
         found=result.verdict is Verdict.PRESENT,
         host=record.host,
         record_type=record.rdtype,  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ def test_a_domain_from_add_to_delete(service: Running) -> None:
     added = service.call("domains", "add", "story.test")
     assert added.code == Exit.OK
     assert "._domainkey  TXT   -         yes       v=DKIM1; k=rsa; p=" in added.out
-    assert re.search(r"^lh +MX +10 +yes +feedback", added.out, re.MULTILINE)
+    assert re.search(r"^lh +MX +10 +no +feedback", added.out, re.MULTILINE)
     assert "story.test" in service.call("domains", "list").out
     assert "PENDING" in service.call("domains", "show", "story.test").out
     checked = service.call("domains", "check", "story.test")

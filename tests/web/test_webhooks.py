@@ -123,7 +123,7 @@ async def test_message_and_list_tell_one_domain(house: Installation, acme: httpx
     for each in owed:
         told = msgspec.json.decode(deliveries.message_body(house.deps, each))
         assert told["data"] == listed
-        assert set(told) == {"id", "type", "timestamp", "detail", "data"}
+        assert set(told) == {"id", "type", "timestamp", "detail", "progress", "data"}
 
 
 async def test_the_timeline(tmp_path: Path) -> None:

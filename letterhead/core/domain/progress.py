@@ -1,15 +1,18 @@
 """How far the set-up of a domain is: which of its records are published, what that allows, and what is left.
 
-Every face counts by this one function, so that none calls done what another one waits for.
+Every face counts by this one function and has its words from here, so that none calls done what another one waits for.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from letterhead.core.domain.domain import Domain, is_wholly_verified
+from letterhead.core.domain.domain import Domain, EventKind, Transition, is_wholly_verified
+from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.lifecycle import may_send
 from letterhead.core.plan.plan import Plan, PlannedRecord, RecordId, Verdict
 
@@ -33,20 +36,56 @@ _PURPOSES: Final = {
 }
 
 
+# A record as the sentence names it; of the two for bounces, each is named by what it shares with the other.
+_BOUNCE: Final = "the bounce records"
+_BOUNCE_RECORDS: Final = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
+_NAMES: Final = {
+    RecordId.DKIM: "the signing key",
+    RecordId.DKIM_NEXT: "the next signing key",
+    RecordId.DKIM_ED25519: "the Ed25519 key",
+    RecordId.DKIM_ED25519_NEXT: "the next Ed25519 key",
+    RecordId.MAIL_FROM_MX: "the MX record for bounces",
+    RecordId.MAIL_FROM_SPF: "the SPF record for bounces",
+    RecordId.DMARC: "DMARC",
+}
+
+_STATE_EVENTS: Final = frozenset(
+    (
+        EventKind.DOMAIN_VERIFIED,
+        EventKind.DOMAIN_AT_RISK,
+        EventKind.DOMAIN_RESTORED,
+        EventKind.DOMAIN_LOST,
+        EventKind.DOMAIN_FAILED,
+    )
+)
+
+
 class Step(StrEnum):
-    """The step of the set-up: nothing can be sent, mail can be sent and records are left, all is done."""
+    """The step of the set-up: nothing can be sent, mail can be sent and something is left, all is done."""
 
     WAITING = "waiting"
     READY = "ready"
     DONE = "done"
 
 
+class PurposeProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the records for one purpose are published."""
+
+    purpose: Purpose
+    published: int
+    planned: int
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """The planned records that are published and those that are left, each as last found; `step` follows from them."""
+    """The planned records that are published and those that are left, each as last found; `step` follows from them.
+
+    `sentence` says the same for a person, without a final stop: "3 of 4 published: you can send now; …".
+    """
 
     step: Step
     published: tuple[PlannedRecord, ...]
     left: tuple[PlannedRecord, ...]
+    sentence: str
 
     @property
     def planned(self) -> int:
@@ -54,9 +93,30 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.published) + len(self.left)
 
     @property
+    def purposes(self) -> tuple[PurposeProgress, ...]:
+        """Return the count for each purpose that the plan has records for."""
+        there = [_PURPOSES[record.id] for record in self.published]
+        planned = there + [_PURPOSES[record.id] for record in self.left]
+        return tuple(
+            PurposeProgress(purpose=each, published=there.count(each), planned=planned.count(each))
+            for each in Purpose
+            if each in planned
+        )
+
+    @property
     def purposes_left(self) -> tuple[Purpose, ...]:
         """Return the purposes for which a record is left."""
         return tuple(dict.fromkeys(purpose_of(record.id) for record in self.left))
+
+
+def purpose_of(record_id: RecordId) -> Purpose:
+    """Return what a planned record is for."""
+    return _PURPOSES[record_id]
+
+
+def is_required(record: PlannedRecord) -> bool:
+    """Tell whether nothing can be sent without the record, as `required` says in the API: the key that signs, alone."""
+    return record.id is RecordId.DKIM
 
 
 def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
@@ -64,12 +124,61 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
     verdicts = dict(domain.verdicts)
     published = tuple(each for each in plan.records if verdicts.get(each.id) is Verdict.PRESENT)
     left = tuple(each for each in plan.records if verdicts.get(each.id) is not Verdict.PRESENT)
+    problems = sum(each.raised_at is not None for each in domain.raised)
     step = Step.READY if may_send(domain, now) else Step.WAITING
-    if is_wholly_verified(domain) and not left:
+    if is_wholly_verified(domain) and not left and not problems:
         step = Step.DONE
-    return Progress(step=step, published=published, left=left)
+    clauses = [
+        _sending_clause(domain, step),
+        *_waiting_clauses(domain, left),
+    ]
+    if problems:
+        clauses.append("1 problem is to be fixed" if problems == 1 else f"{problems} problems are to be fixed")
+    sentence = f"{len(published)} of {len(plan.records)} published: {'; '.join(clauses)}"
+    return Progress(step=step, published=published, left=left, sentence=sentence)
 
 
-def purpose_of(record_id: RecordId) -> Purpose:
-    """Return what a planned record is for."""
-    return _PURPOSES[record_id]
+def add_progress(transition: Transition, plan: Plan, now: datetime) -> Transition:
+    """Add to each event of the domain's state how far its set-up is, so that none sounds like more than happened."""
+    sentence = progress(transition.domain, plan, now).sentence
+    events = (
+        replace(each, detail=f"{each.detail}; {sentence}") if each.kind in _STATE_EVENTS else each
+        for each in transition.events
+    )
+    return replace(transition, events=tuple(events))
+
+
+def _sending_clause(domain: Domain, step: Step) -> str:
+    stops, state = domain.dkim.stops_sending_at, domain.dkim.state
+    if step is Step.DONE:
+        return "you can send, and nothing is left"
+    if step is Step.READY:
+        at_risk = state is HealthState.AT_RISK and stops is not None
+        return f"you can send until {stops:%Y-%m-%d %H:%M} UTC" if at_risk else "you can send now"
+    if state is HealthState.DRAFT:
+        return "verification is not started"
+    return "you can't send yet" if state is HealthState.PENDING else "you can't send"
+
+
+def _waiting_clauses(domain: Domain, left: Sequence[PlannedRecord]) -> list[str]:
+    """Say what is to be published, what is to come back since it was there before, and what is not confirmed yet."""
+    clauses = []
+    for word, is_word in (("missing", True), ("left", False)):
+        group = [each.id for each in left if (each.id in domain.published) is is_word]
+        names = [_NAMES[each] for each in group if _PURPOSES[each] is Purpose.SIGN]
+        both = all(each in group for each in _BOUNCE_RECORDS)
+        names += [_BOUNCE] if both else [_NAMES[each] for each in group if each in _BOUNCE_RECORDS]
+        if names:
+            are = "are" if len(names) > 1 or names == [_BOUNCE] else "is"
+            listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+            clauses.append(f"{listed} {are} {word}")
+        if RecordId.DMARC in group:
+            clauses.append(f"DMARC is recommended and {word}")
+    # What is published may wait for the provider, or for another account's claim to the name to end.
+    lacking, unconfirmed = {each.id for each in left}, (HealthState.PENDING, HealthState.FAILED)
+    if RecordId.DKIM not in lacking and domain.dkim.state in unconfirmed:
+        clauses.append("the signing key is not confirmed yet")
+    bounce = domain.mail_from_health
+    if lacking.isdisjoint(_BOUNCE_RECORDS) and bounce is not None and bounce.state in unconfirmed:
+        clauses.append("the bounce records are not confirmed yet")
+    return clauses

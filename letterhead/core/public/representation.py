@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from letterhead.core.domain.domain import Domain, Event, mail_from_status, status
+from letterhead.core.domain.progress import Progress, is_required, progress
 from letterhead.core.plan.plan import Plan, PlannedRecord, relative_name
 
 Status = Literal["SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -111,7 +112,45 @@ def public_record(record: PlannedRecord, zone: str) -> VerificationRecord:
         host=record.host,
         record_value=record.value,
         priority=UNSET if record.priority is None else record.priority,
-        required=record.required,
+        required=is_required(record),
+    )
+
+
+class PublicPurpose(PublicStruct, frozen=True, kw_only=True):
+    """How many of the records for one purpose are published: to sign, for bounces, the policy."""
+
+    purpose: Literal["sign", "bounce", "policy"]
+    published: int
+    planned: int
+
+
+class PublicProgress(PublicStruct, frozen=True, kw_only=True):
+    """How far the set-up is; the same count and sentence stand on the pages, in the command, in mails and in events.
+
+    `step` is "waiting" (nothing can be sent yet), "ready" (mail can be sent, and something is left) or "done". `left`
+    names what the records that are not published are for.
+    """
+
+    step: Literal["waiting", "ready", "done"]
+    published: int
+    planned: int
+    left: tuple[Literal["sign", "bounce", "policy"], ...]
+    purposes: tuple[PublicPurpose, ...]
+    sentence: str
+
+
+def public_progress(far: Progress) -> PublicProgress:
+    """Return the progress of a domain's set-up as JSON shows it."""
+    return PublicProgress(
+        step=far.step.value,
+        published=len(far.published),
+        planned=far.planned,
+        left=tuple(each.value for each in far.purposes_left),
+        purposes=tuple(
+            PublicPurpose(purpose=each.purpose.value, published=each.published, planned=each.planned)
+            for each in far.purposes
+        ),
+        sentence=far.sentence,
     )
 
 
@@ -140,7 +179,7 @@ class WebhookTest(PublicStruct, frozen=True, kw_only=True):
 
 
 class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
-    """The body of a webhook: `data` is the domain as it was after the event."""
+    """The body of a webhook: `data` is the domain as it was after the event, `progress` how far its set-up was."""
 
     id: str
     type: str
@@ -148,6 +187,7 @@ class WebhookMessage(PublicStruct, frozen=True, kw_only=True):
     detail: str
     change: PublicChange | UnsetType = UNSET
     finding: str | UnsetType = UNSET
+    progress: PublicProgress | UnsetType = UNSET
     data: PublicDomain | WebhookTest
 
 
@@ -160,6 +200,7 @@ def webhook_body(event_id: str, event: Event, domain: Domain, plan: Plan) -> byt
         detail=event.detail,
         change=public_change(event),
         finding=event.finding or UNSET,
+        progress=public_progress(progress(domain, plan, event.at)),
         data=PublicDomain(**domain_fields(domain, plan)),
     )
     return msgspec.json.encode(message)

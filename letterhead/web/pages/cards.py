@@ -73,8 +73,8 @@ class RecordList:
 
     @property
     def complete(self) -> bool:
-        """Whether all required records were found."""
-        return all(card.state == "found" for card in self.cards if card.record.required)
+        """Whether all records were found."""
+        return all(card.state == "found" for card in self.cards)
 
     @property
     def faulty(self) -> tuple[Card, ...]:
