@@ -113,18 +113,25 @@
   const RELEASE = 1500; // milliseconds for which a piece that became smaller keeps its height
 
   // What stands below a piece glides to its new place: nothing jumps while somebody reads or is about to press.
-  function blocks() {
-    const found = [...document.querySelectorAll(".records > li, main [data-live], main [data-block], footer")];
-    return found.filter((each) => !found.some((other) => other !== each && other.contains(each)));
+  const BLOCKS = "main [data-live], main [data-block], .records, .records > li, footer";
+  const gliding = new Set();
+
+  function places() {
+    const found = [...document.querySelectorAll(BLOCKS)];
+    return new Map(found.map((each) => [each.id || each, each.getBoundingClientRect().top]));
   }
 
   function glide(change) {
-    const places = new Map(blocks().map((each) => [each.id || each, each.getBoundingClientRect().top]));
+    const before = places();
+    gliding.forEach((each) => each.cancel());
+    gliding.clear();
     change();
-    for (const each of blocks()) {
-      const moved = (places.get(each.id || each) ?? NaN) - each.getBoundingClientRect().top;
-      if (!moved || Number.isNaN(moved) || calm.matches) continue;
-      each.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 260, easing: "ease-out" });
+    const after = places();
+    const moved = (each) => (each ? (before.get(each.id || each) ?? NaN) - after.get(each.id || each) : 0);
+    for (const each of calm.matches ? [] : document.querySelectorAll(BLOCKS)) {
+      const own = moved(each) - moved(each.parentElement.closest(BLOCKS)); // what it is in moves it already
+      if (!own) continue; // nor what was not there before
+      gliding.add(each.animate({ transform: [`translateY(${own}px)`, "none"] }, { duration: 260, easing: "ease-out" }));
     }
   }
 
