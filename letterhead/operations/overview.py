@@ -4,7 +4,7 @@ For the operator also the domains of all accounts, to be read and never changed.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -26,6 +26,9 @@ from letterhead.ports.store.sessions import SessionStore
 
 CHANGES = 20_000  # of state, of all domains of an account
 EVENTS = 500  # of one domain
+AT_RISK = "TEMPORARY_FAILURE"
+AT_RISK_READ, AT_RISK_SHOWN = 500, 20
+FAR = datetime.max.replace(tzinfo=UTC)
 FAILING_FOR = timedelta(hours=1)  # a shorter failure mostly ends by itself
 
 
@@ -60,8 +63,12 @@ class DomainsOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of an account's domains with their last checks, and how many of all there are in each status."""
+    """A page of an account's domains with their last checks, and how many of all there are in each status.
 
+    `at_risk` are those at risk, by when sending stops; they come before the first page, which does not repeat them.
+    """
+
+    at_risk: Sequence[Domain]
     listed: Sequence[Domain]
     checkups: Mapping[str, CheckResult]
     counts: Mapping[str, int]
@@ -85,11 +92,19 @@ class ServiceOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def show_account(deps: OverviewNeeds, account_id: str, page: DomainQuery) -> AccountOverview:
-    """Return what the first page of an account shows."""
+    """Return what the first page of an account shows: the domains at risk first, unless the query names a status."""
+    at_risk: Sequence[Domain] = ()
+    if page.status is None:
+        page = replace(page, not_status=AT_RISK)
+        if page.after is None:
+            first = replace(page, status=AT_RISK, not_status=None, limit=AT_RISK_READ)
+            found = await domains.list_domains(deps, account_id, first)
+            at_risk = sorted(found, key=lambda each: (each.dkim.stops_sending_at or FAR, each.sender))[:AT_RISK_SHOWN]
     listed = await domains.list_domains(deps, account_id, page)
     return AccountOverview(
+        at_risk=at_risk,
         listed=listed,
-        checkups=await domains.list_last_checks(deps, listed),
+        checkups=await domains.list_last_checks(deps, [*at_risk, *listed]),
         counts=await deps.store.count_statuses(account_id),
         is_resolver_outage=resolver_outage.is_resolver_outage(await deps.store.resolver_outage()),
     )

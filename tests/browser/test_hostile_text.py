@@ -28,7 +28,7 @@ def test_names_from_people_stay_text(desk: Desk) -> None:
     """A key named with markup, and a domain typed with markup, are shown as typed."""
     page = desk.open("/dashboard/keys")
     page.get_by_label("What it is for").fill(EVIL)
-    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_role("rowheader", name=EVIL)).to_be_visible()
     page = desk.add('"><script>alert(3)</script>')
     expect(page.get_by_role("alert")).to_be_visible()

@@ -12,7 +12,10 @@ from letterhead.adapters.storage.statements import Dialect, statements
 
 OF_ALL: dict[str, Any] = {"after_sender": "d7.example", "status": None, "contains": "d7", "limit": 10}
 HOT: dict[str, dict[str, Any]] = {
-    "domains": {"account_id": "a7", "after": "", "status": None, "contains": None, "problem": None, "limit": 10},
+    "domains": {
+        "account_id": "a7", "after": "", "status": None, "not_status": None, "contains": None, "problem": None,
+        "limit": 10,
+    },
     "domain_versions": {"account_id": "a7"},
     "domain": {"account_id": "a7", "sender": "d7.example"},
     "count_domains": {"account_id": "a7"},

@@ -1,11 +1,14 @@
 """The dashboard's list narrows by problem, beside state and search, and every link keeps the other filters."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
 from msgspec.structs import replace
 
+from letterhead.core.domain.health import HealthState, new_health
+from letterhead.core.findings.diagnosis import Severity
 from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
@@ -101,3 +104,52 @@ async def test_what_is_no_code_narrows_nothing(house: Installation) -> None:
         page = await browser.get("/dashboard", params={"problem": '"><b>dkim'})
         assert len(listed(page)) == 3
         assert "<b>dkim" not in page.text
+
+
+async def at_risk(house: Installation, sender: str, hours: int) -> None:
+    """Puts a domain at risk, from which nothing may be sent after so many hours."""
+    stops = datetime.now(UTC) + timedelta(hours=hours)
+    health = replace(new_health(HealthState.AT_RISK, datetime.now(UTC)), stops_sending_at=stops)
+    domain = await house.world.domain(sender)
+    assert await house.deps.store.save(DomainUpdate(domain=replace(domain, dkim=health)))
+
+
+@pytest.mark.usefixtures("three")
+async def test_what_is_at_risk_comes_first_with_its_deadline(house: Installation) -> None:
+    """By when sending stops, each once, with the filters that are set; a list of one state is in its own order."""
+    await at_risk(house, "two.dev", 5)
+    await at_risk(house, "three.dev", 50)
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard")
+        assert listed(page) == ["two.dev", "three.dev", "one.dev"]
+        assert page.text.count("Sending stops at") == 2
+        assert listed(await browser.get("/dashboard?q=three")) == ["three.dev"]
+        assert listed(await browser.get("/dashboard?problem=dkim.missing")) == ["two.dev", "one.dev"]
+        assert listed(await browser.get("/dashboard?status=TEMPORARY_FAILURE")) == ["three.dev", "two.dev"]
+        assert listed(await browser.get("/dashboard?after=one.dev")) == []
+
+
+@pytest.mark.usefixtures("three")
+async def test_problems_are_told_in_words_with_the_code_beside(house: Installation) -> None:
+    """The finding's own title, and the code that leads to others with it; a tip is none."""
+    domain = await house.world.domain("one.dev")
+    one = checkup()
+    tip = replace(one.findings[0], code="dmarc.missing", severity=Severity.TIP, title="No policy")
+    both = replace(one, findings=(replace(one.findings[0], title="The <key> is missing"), tip))
+    assert await house.deps.store.save(DomainUpdate(domain=domain, check=both))
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard?q=one.dev")
+        words = " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
+        assert "The &lt;key&gt; is missing dkim.missing" in words
+        assert "No policy" not in words
+
+
+async def test_adding_comes_before_the_list(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """The form to add a domain stands above the list in the order of the page, as on a phone."""
+    await acme.post("/domains", json={"sender": "one.dev"})
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = (await browser.get("/dashboard")).text
+        assert page.index('id="sender"') < page.index('class="tabs"') < page.index('class="domains"')

@@ -8,7 +8,7 @@ import pytest
 from letterhead.core.schedule.check_lag import SLOT, step_of
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
-from letterhead.web.pages.operator import format_duration
+from letterhead.web.pages.pictures import WIDTH, format_duration
 from letterhead.web.templating.texts import Texts
 from tests.web.conftest import OPERATOR_TOKEN, Installation
 from tests.web.test_pages import sign_in
@@ -35,6 +35,19 @@ async def test_the_last_day_of_lateness_is_drawn(house: Installation) -> None:
     assert drawn is not None
     assert drawn[1].count("M") == 2
     assert "No check has begun" not in page
+
+
+async def test_a_first_hour_fills_its_picture(house: Installation) -> None:
+    """Where checks began only lately, the picture begins an hour ago, not a day: no crumbs at its edge."""
+    now = datetime.now(UTC)
+    await house.deps.store.add_to_histogram(CHECKS, {(now, 3): 5, (now - 2 * SLOT, 3): 5})
+    page = await shown(house)
+    drawn = re.search(r'<path class="drawn of-half" d="M([\d.]+) ', page)
+    assert drawn is not None
+    assert float(drawn[1]) == pytest.approx(WIDTH * 9 / 12)
+    begins = re.search(r'under-plot"><span><time datetime="([^"]+)"', page)
+    assert begins is not None
+    assert timedelta(minutes=50) < now - datetime.fromisoformat(begins[1]) <= timedelta(hours=1)
 
 
 async def test_nothing_to_draw_is_said(house: Installation) -> None:

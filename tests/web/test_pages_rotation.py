@@ -125,7 +125,7 @@ async def test_an_old_record_is_said_to_be_safe_to_remove(house: Installation, a
     ("change", "words"),
     [
         (RecordChange(record="dkim", was="present", now="absent"), "Signing key right → then not there"),
-        (RecordChange(record="mail_from", was="PENDING", now="SUCCESS"), "Bounce domain Pending → then Verified"),
+        (RecordChange(record="mail_from", was="PENDING", now="SUCCESS"), "MAIL FROM domain Pending → then Verified"),
     ],
 )
 async def test_timeline_says_what_changed(

@@ -31,7 +31,7 @@ def test_areas_stand_upon_each_other() -> None:
     """The topmost line is the sum, and a state that never was has no area."""
     svg = draw_areas([Counter(verified=1, failed=1), Counter(verified=3, failed=1)], "title")
     assert re.findall(r'class="of-(\w+)"', svg) == ["failed", "verified"]
-    assert f"{WIDTH}.0,0.0" in svg
+    assert f"{WIDTH}.0,0.0" in svg  # the scale ends at the four that there were
     assert "polygon" not in draw_areas([Counter()], "title")
 
 
@@ -40,3 +40,18 @@ def test_bars_have_their_numbers() -> None:
     drawn = draw_bars(["one", "<two>"], [1, 4], "title")
     assert re.findall(r'class="bar" width="([\d.]+)"', drawn) == ["25.0", "100.0"]
     assert "&lt;two&gt;" in drawn
+
+
+def test_areas_have_a_scale_of_whole_numbers() -> None:
+    """From nothing to at least the most, in at most four steps that people count by."""
+    for most, labels in (
+        (0, "0 1"),
+        (1, "0 1"),
+        (3, "0 1 2 3"),
+        (9, "0 5 10"),
+        (23, "0 10 20 30"),
+        (1200, "0 500 1000 1500"),
+    ):
+        drawn = draw_areas([Counter(verified=most)] * 2, "title")
+        assert " ".join(re.findall(r"<text[^>]*>([^<]+)</text>", drawn)) == labels
+        assert drawn.count('class="rule"') == len(labels.split())

@@ -50,6 +50,7 @@ class SqlDomains:
             account_id=account_id,
             after=page.after or "",
             status=page.status,
+            not_status=page.not_status,
             contains=page.contains or None,
             problem=rows.problem(page.problem) if page.problem else None,
             limit=ALL if page.limit is None else page.limit,

@@ -118,6 +118,7 @@ class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     after: str | None = None  # a sender: start after it
     status: str | None = None  # as in the API
+    not_status: str | None = None
     contains: str | None = None
     problem: str | None = None  # the code of a finding of the last check
 

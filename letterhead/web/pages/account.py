@@ -60,6 +60,7 @@ async def account(context: RequestContext) -> Response:
         requests=await context.state.usage.used(context.account_id),
         limits=limits,
         resets_at=resets_at(deps.now()),
+        names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
         audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
     )
 

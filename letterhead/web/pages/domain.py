@@ -41,6 +41,9 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
     domain, records = view.domain, new_record_list(deps, view)
     history = await overview.show_history(deps, domain)
     spans = statistics.state_periods(history.changes, now)
+    lasted: dict[str, float] = {}
+    for span in spans:
+        lasted[span.state] = lasted.get(span.state, 0.0) + (span.ends - span.begins).total_seconds()
     t = context.state.templates.texts
     return page_response(
         context,
@@ -58,7 +61,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         provider=domains.provider_name(deps),
         timeline=pictures.draw_timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
-        states=dict.fromkeys(span.state for span in spans),
+        states={state: pictures.format_duration(t, seconds) for state, seconds in lasted.items()},
         events=list(reversed(history.events)),
         links=[(each, is_valid(each, now)) for each in reversed(history.links)],
         days=USUAL_DAYS,

@@ -17,6 +17,7 @@ from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
+from letterhead.web.pages.pictures import format_duration
 from letterhead.web.pages.responses import OPERATOR_HOME, page_response
 from letterhead.web.templating.texts import Texts
 
@@ -25,7 +26,7 @@ LATENESS = 5
 SLOTS = 288  # of five minutes, in a day
 SHARES = {"half": 0.5, "most": 0.99}
 MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
-UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+LEAST_SLOTS = 12  # an hour: a day with one slot of data is not drawn as an empty chart with a crumb at its edge
 
 
 async def overview(context: RequestContext) -> Response:
@@ -51,6 +52,7 @@ async def _show_overview(
         lag=_draw_lag(t, seen),
         provider=_describe_provider(context, seen, now),
         accounts=await accounts.list_accounts(context.deps),
+        conditions={each.value: n for each, n in (await overviews.count_conditions(context.deps)).items()},
         made=made,
         fault=fault,
     )
@@ -64,16 +66,13 @@ def _draw_lag(t: Texts, seen: ServiceHealth) -> dict[str, object]:
     if half is None or most is None:
         return {"said": t("lag.none"), "drawn": None, "begins": seen.begins}
     said = t("lag.said", number=whole.total(), half=format_duration(t, half), most=format_duration(t, most))
+    begun = next(number for number, each in enumerate(slots) if each)
+    slots = slots[min(begun, SLOTS - LEAST_SLOTS) :]
+    begins = seen.begins + (SLOTS - len(slots)) * check_lag.SLOT
     series = {name: [check_lag.share_within(each, share) for each in slots] for name, share in SHARES.items()}
     worst = max(value or 0.0 for value in series["most"])
     marks = {seconds: format_duration(t, seconds) for seconds in MARKS if seconds <= MARKS[2] or seconds / 10 < worst}
-    return {"said": said, "drawn": pictures.draw_lines(series, marks, said), "begins": seen.begins}
-
-
-def format_duration(t: Texts, seconds: float) -> str:
-    """Format a duration for a person, in its largest unit."""
-    unit, size = next((unit, size) for unit, size in UNITS if seconds >= size or size == 1)
-    return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")
+    return {"said": said, "drawn": pictures.draw_lines(series, marks, said), "begins": begins}
 
 
 def _describe_provider(context: RequestContext, seen: ServiceHealth, now: datetime) -> dict[str, object]:

@@ -47,6 +47,8 @@ async def _show_overview(
         context,
         "overview.html",
         errors.status_of(fault.kind) if fault else 200,
+        at_risk=[_new_row(each, shown.checkups.get(each.id), page.problem) for each in shown.at_risk],
+        at_risk_left=max(0, counts.get(overviews.AT_RISK, 0) - len(shown.at_risk)) if shown.at_risk else 0,
         rows=[_new_row(each, shown.checkups.get(each.id), page.problem) for each in listed[:AT_ONCE]],
         further=listed[AT_ONCE - 1].sender if len(listed) > AT_ONCE else None,
         counts=counts,
@@ -101,10 +103,13 @@ async def _draw_pictures(context: RequestContext) -> dict[str, object]:
     times = [now - timedelta(days=back) for back in range(DAYS, -1, -1)]
     t, waited = context.state.templates.texts, statistics.waiting_times(changes)
     steps = [t(f"picture.step_{number}") for number in range(len(statistics.STEPS))]
+    counted, title = statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)
+    today = {state: counted[-1][state] for state in reversed(pictures.SERIES)}
     return {
-        "over_time_title": t("picture.over_time", days=DAYS),
-        "over_time": pictures.draw_areas(statistics.count_by_state(changes, times), t("picture.over_time", days=DAYS)),
+        "over_time_title": title,
+        "over_time": pictures.draw_areas(counted, title),
         "since": times[0],
+        "today": today,
         "waits": pictures.draw_bars(steps, waited, t("picture.waits")) if any(waited) else None,
     }
 

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from math import log2
+from math import ceil, log2
 
 from markupsafe import Markup
 
 from letterhead.core.domain.statistics import StatePeriod
+from letterhead.web.templating.texts import Texts
 
 WIDTH, HEIGHT = 720, 160
 SERIES = ("failed", "at_risk", "pending", "verified")  # from the bottom up
 SCALE = 56  # the width of the labels at the left of a chart
+UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 LEAST = 8  # a span shorter than this could not be seen
 
 
@@ -36,8 +38,10 @@ def draw_timeline(spans: Sequence[StatePeriod], title: str) -> Markup:
 
 
 def draw_areas(counted: Sequence[Counter[str]], title: str) -> Markup:
-    """Draw the number in each state over time as stacked areas."""
-    most = max((sum(each[name] for name in SERIES) for each in counted), default=0) or 1
+    """Draw the number in each state over time as stacked areas, with a scale of whole numbers beside them."""
+    highest = max((sum(each[name] for name in SERIES) for each in counted), default=0)
+    step = _round_step(highest)
+    most = max(1, ceil(highest / step)) * step
     across = [WIDTH * number / max(1, len(counted) - 1) for number in range(len(counted))]
     below = [0.0] * len(counted)
     pieces = []
@@ -48,8 +52,30 @@ def draw_areas(counted: Sequence[Counter[str]], title: str) -> Markup:
             bottom = _points(across, below, most)[::-1]
             pieces.append(f'<polygon class="of-{name}" points="{" ".join(top + bottom)}"/>')
         below = above
-    lines = "".join(f'<path class="rule" d="M0 {HEIGHT * part / 4:.0f}H{WIDTH}"/>' for part in (1, 2, 3))
-    return _svg("areas", HEIGHT, title, "".join(pieces) + lines)
+    marks = {HEIGHT * (1 - value / most): str(value) for value in range(0, most + 1, step)}
+    lines = "".join(f'<path class="rule" d="M0 {at:.1f}H{WIDTH}"/>' for at in marks)
+    return _plot(marks, _svg("areas", HEIGHT, title, "".join(pieces) + lines))
+
+
+def _round_step(highest: int) -> int:
+    """Return 1, 2 or 5 times a power of ten, so that a scale up to `highest` has at most four steps."""
+    size = 1
+    while True:
+        for step in (size, 2 * size, 5 * size):
+            if highest <= 4 * step:
+                return step
+        size *= 10
+
+
+def _plot(marks: Mapping[float, str], drawn: Markup) -> Markup:
+    """Return a chart with a scale at its left: labels by their heights, from the top."""
+    labels = Markup("").join(
+        Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(at + 4), label) for at, label in marks.items()
+    )
+    scale = Markup('<svg class="scale" viewBox="0 -8 {} {}" aria-hidden="true">{}</svg>').format(
+        SCALE, HEIGHT + 16, labels
+    )
+    return Markup('<div class="plot">{}{}</div>').format(scale, drawn)
 
 
 def _points(across: Sequence[float], values: Sequence[float], most: float) -> list[str]:
@@ -68,14 +94,8 @@ def draw_lines(series: Mapping[str, Sequence[float | None]], marks: Mapping[floa
 
     paths = [f'<path class="drawn of-{name}" d="{_steps(values, height)}"/>' for name, values in series.items()]
     rules = [f'<path class="rule" d="M0 {height(mark):.1f}H{WIDTH}"/>' for mark in marks]
-    labels = Markup("").join(
-        Markup('<text x="{}" y="{}">{}</text>').format(SCALE - 6, round(height(mark) + 4), label)
-        for mark, label in marks.items()
-    )
-    scale = Markup('<svg class="scale" viewBox="0 -8 {} {}" aria-hidden="true">{}</svg>').format(
-        SCALE, HEIGHT + 16, labels
-    )
-    return Markup('<div class="plot">{}{}</div>').format(scale, _svg("lines", HEIGHT, title, "".join(rules + paths)))
+    labels = {height(mark): label for mark, label in marks.items()}
+    return _plot(labels, _svg("lines", HEIGHT, title, "".join(rules + paths)))
 
 
 def _steps(values: Sequence[float | None], height: Callable[[float], float]) -> str:
@@ -100,3 +120,9 @@ def draw_bars(labels: Sequence[str], values: Sequence[int], title: str) -> Marku
         for label, value in zip(labels, values, strict=True)
     ]
     return Markup('<ul class="bars" aria-label="{}">{}</ul>').format(title, Markup("").join(rows))
+
+
+def format_duration(t: Texts, seconds: float) -> str:
+    """Format a duration for a person, in its largest unit."""
+    unit, size = next((unit, size) for unit, size in UNITS if seconds >= size or size == 1)
+    return t("unit." + unit, number=f"{seconds / size:.2g}" if seconds < 10 * size else f"{seconds / size:.0f}")

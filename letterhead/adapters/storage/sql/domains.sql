@@ -1,9 +1,10 @@
--- name: domains(account_id, after, status, contains, problem, limit)
+-- name: domains(account_id, after, status, not_status, contains, problem, limit)
 -- Return a page of an account's domains in the order of their names; a filter that is NULL does not apply.
 -- `problem` is a piece of the last check's JSON, `"code":"…"`. No text in it can contain that: its quotes are escaped.
 SELECT life FROM domains
 WHERE account_id = :account_id AND sender > :after
   AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+  AND (CAST(:not_status AS TEXT) IS NULL OR status <> :not_status)
   AND (CAST(:contains AS TEXT) IS NULL OR replace(sender, :contains, '') <> sender)
   AND (CAST(:problem AS TEXT) IS NULL OR EXISTS (
     SELECT 1 FROM checkups WHERE domain_id = domains.id
