@@ -13,7 +13,7 @@ from letterhead.ports.store.monitoring import Role
 from tests.rigs.waiting import CEILING, until_async
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
 
-PROMISE, NOBODY = "We look again every 5 seconds", "look for the records at the moment"
+PROMISE, NOBODY = "We check again every 5 seconds", "check the records at the moment"
 
 
 async def start(house: Installation, role: Role = Role.WORKER) -> None:

@@ -13,7 +13,7 @@ from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
-from letterhead.web.pages.cards import new_record_list, split_at_span
+from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
 from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
@@ -57,6 +57,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         plan=view.plan,
         records=records,
         split_at_span=split_at_span,
+        advice=advice,
         checked_at=view.last_check.taken_at if view.last_check else None,
         provider=domains.provider_name(deps),
         timeline=pictures.draw_timeline(spans, t("picture.timeline", domain=domain.sender)),
