@@ -49,7 +49,7 @@ async def test_what_was_removed_is_gone_and_not_wrong(house: Installation, acme:
     """Nothing else was published in its place, so that nobody looks for a mistake in it."""
     card = await shown(house, acme, Verdict.ABSENT, "dkim.removed", Severity.BLOCKING)
     assert 'data-state="gone"' in card
-    assert "put it back" in card
+    assert "This record has been removed. Add it again." in card
     assert "A title of its own" in card
 
 

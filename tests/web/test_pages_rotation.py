@@ -91,7 +91,7 @@ async def test_set_up_page_asks_for_the_new_record(house: Installation, acme: ht
     await verified(house, acme)
     domain = await house.world.domain("acme.dev")
     assert await house.deps.store.save(DomainUpdate(domain=replace(domain, mail_from_health=domain.dkim)))
-    assert "All done" in (await set_up(acme)).text
+    assert "You can send now" in (await set_up(acme)).text
     told = (await acme.post(API)).json()
     page = await set_up(acme)
     assert "A new signing key waits for its record" in section(page, "outcome")

@@ -106,7 +106,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def purposes_left(self) -> tuple[Purpose, ...]:
         """Return the purposes for which a record is left."""
-        return tuple(dict.fromkeys(_PURPOSES[record.id] for record in self.left))
+        return tuple(dict.fromkeys(purpose_of(record.id) for record in self.left))
+
+
+def purpose_of(record_id: RecordId) -> Purpose:
+    """Return what a planned record is for."""
+    return _PURPOSES[record_id]
 
 
 def is_required(record: PlannedRecord) -> bool:

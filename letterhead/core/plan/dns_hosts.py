@@ -26,13 +26,16 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the nameservers or use the API, `final_dot` that a host name in a value must end in a dot, or the form appends the
     zone to it. `flattens` says that a CNAME at the top of a zone is answered by the addresses of its target, the zone's
     other records beside it. `priority_field` says whether an MX's priority has a field of its own, `proxy` names the
-    switch that must be off. `where` is the path to the form, `help` the host's own page about it. `source` and `also`
+    switch that must be off. `where` is the path to the form, `help` the host's own page about it, `record_page` the
+    address of the zone's records in the host's own pages (with `{zone}`), `imports` the path to where it imports a zone
+    file, `short_name` the name for where `name` is too long. `source` and `also`
     are where this was read, `checked` is when, and `unsourced` lists the facts that nobody has confirmed: for these the
     row has what suits most forms.
     """
 
     id: str
     name: str
+    short_name: str | None = None
     nameservers: tuple[str, ...]
     names: Literal["relative", "full"] = "relative"
     apex: str = "@"
@@ -47,6 +50,8 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     checked: str
     also: tuple[str, ...] = ()
     help: str | None = None
+    record_page: str | None = None
+    imports: str | None = None
     unsourced: tuple[Fact, ...] = ()
     proxy: str | None = None
     note: str | None = None
@@ -116,6 +121,19 @@ def where_to_edit(panel: DnsHost | None, servers: Sequence[str]) -> str:
     if panel is not None:
         return f"at {panel.name} ({panel.where})"
     return f"at your DNS host ({servers[0]})" if servers else "at your DNS host"
+
+
+def steps_to_form(panel: DnsHost, zone: str) -> tuple[tuple[str, ...], ...]:
+    """Return the ways to the form as steps, with the zone's name in place of "the domain" and "the zone"."""
+    ways = panel.where.split("; ")
+    return tuple(
+        tuple(zone if step in ("the domain", "the zone") else step for step in way.split(" → ")) for way in ways
+    )
+
+
+def record_page(panel: DnsHost, zone: str) -> str | None:
+    """Return the address of the zone's records in the host's own pages, where one is known."""
+    return panel.record_page.replace("{zone}", zone) if panel.record_page else None
 
 
 def duration(seconds: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from letterhead.core.dns.answers import Seen
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan import dns_hosts
-from letterhead.core.plan.dns_hosts import DnsHost
+from letterhead.core.plan.dns_hosts import DnsHost, quoted_value
 from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, Verdict, relative_name
 from letterhead.core.zone import caching
 from letterhead.operations.domains import DomainView
@@ -15,6 +15,19 @@ from letterhead.ports.deps import Deps
 CACHED = frozenset({caching.NEGATIVE.code, caching.STALE.code})
 LAGS = "identity.provider-lags"
 GONE = frozenset({"dkim.removed"})  # these say when the record was removed, not that another one is in its place
+FAULTY = frozenset({"wrong", "gone"})  # the states in which a record is to be corrected
+LONG_VALUE = 40  # characters: a longer value in a sentence is cut to its beginning, and stands in full beside it
+# The part of a record that a fault is about, by the end of the code; of any other it is the value.
+_NAME_FAULTS = ("name-doubled", "underscore-missing", "at-parent", "on-apex", "at-wrong-name")
+_TYPE_FAULTS = ("wrong-type", "not-alias", "cname-conflict", "cname-dangling", "proxied")
+_PRIORITY_FAULTS = ("mx-priority",)
+_PARTS = {
+    **dict.fromkeys(_NAME_FAULTS, "name"),
+    **dict.fromkeys(_TYPE_FAULTS, "type"),
+    **dict.fromkeys(_PRIORITY_FAULTS, "priority"),
+}
+_OF_FAULTS = (Severity.BLOCKING, Severity.WARNING)
+_FOUND_AT = "found at "  # how the evidence of a record that was published elsewhere begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +43,18 @@ class Card:
     findings: tuple[Finding, ...]
     tips: tuple[Finding, ...]
     cached: Finding | None = None  # when every resolver will see what the authoritative servers serve already
+
+    @property
+    def wrong_parts(self) -> frozenset[str]:
+        """The parts of the record that were published wrongly: type, name, value, priority."""
+        if self.state != "wrong":
+            return frozenset()
+        return frozenset(wrong_part(each) for each in self.findings if each.severity in _OF_FAULTS)
+
+    @property
+    def cached_line(self) -> str:
+        """The sentence on the caches that still have the old answer; empty where there is none."""
+        return end_sentence(self.cached.fix) if self.cached else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +75,23 @@ class RecordList:
     def complete(self) -> bool:
         """Whether all records were found."""
         return all(card.state == "found" for card in self.cards)
+
+    @property
+    def faulty(self) -> tuple[Card, ...]:
+        """The records that are to be corrected."""
+        return tuple(card for card in self.cards if card.state in FAULTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A finding's fix in pieces, each with whether it is a long value; the values to copy; where the record was found.
+
+    `values` are those that no card has a copy button for.
+    """
+
+    pieces: tuple[tuple[str, bool], ...]
+    values: tuple[str, ...]
+    found_at: str
 
 
 def new_record_list(deps: Deps, view: DomainView) -> RecordList:
@@ -118,3 +160,55 @@ def split_at_span(finding: Finding) -> tuple[str, str, str]:
     text = finding.observed[0] if finding.observed else ""
     begin, end = finding.span or (len(text), len(text))
     return text[:begin], text[begin:end], text[end:]
+
+
+def wrong_part(finding: Finding) -> str:
+    """Return the part of the record that a finding is about: type, name, value or priority."""
+    return _PARTS.get(finding.code.partition(".")[2], "value")
+
+
+def advice(finding: Finding, card: Card | None = None) -> Advice:
+    """Split a finding's fix at the long values in it."""
+    own = card.value if card else ""
+    others = [finding.expected or ""]
+    if finding.expected and finding.record_type == "TXT":
+        others.append(quoted_value(finding.expected))
+    if card and card.record.rdtype == "TXT":
+        others += [card.record.value, quoted_value(card.record.value)]
+    values = sorted({each for each in (own, *others) if len(each) > LONG_VALUE}, key=len, reverse=True)
+    pieces = _split_at_values(finding.fix, values)
+    last, is_value = pieces[-1]
+    if not is_value:
+        pieces[-1] = (end_sentence(last, finding.expected or own), False)
+    found = next((each for each in finding.evidence if each.startswith(_FOUND_AT)), "")
+    return Advice(
+        pieces=tuple(pieces),
+        values=tuple(dict.fromkeys(text for text, is_value in pieces if is_value and text != own)),
+        found_at=found.removeprefix(_FOUND_AT) if wrong_part(finding) == "name" else "",
+    )
+
+
+def _split_at_values(text: str, values: Sequence[str]) -> list[tuple[str, bool]]:
+    """Split a text at the values in it; the longest come first, since one may be within another."""
+    for value in values:
+        before, found, after = text.partition(value)
+        if found:
+            shorter = values[values.index(value) + 1 :]
+            return [*_split_at_values(before, shorter), (found, True), *_split_at_values(after, values)]
+    return [(text, False)]
+
+
+def end_sentence(text: str, value: str = "") -> str:
+    """Add the full stop that a sentence lacks; not to a value at its end, which somebody may copy with it."""
+    is_value = bool(value) and text.endswith(value.split(" ")[-1])
+    return text if is_value or not text or text.endswith((".", "?", "!", ":")) else f"{text}."
+
+
+def plain_text(records: RecordList) -> str:
+    """Return all records as text to paste into a message, as the DNS host's form wants them."""
+    return "\n".join(_record_text(card) for card in records.cards)
+
+
+def _record_text(card: Card) -> str:
+    priority = "" if card.priority is None else f"Priority: {card.priority}\n"
+    return f"Type: {card.record.rdtype}\n{priority}Name: {card.name}\nValue: {card.value}\n"

@@ -16,7 +16,7 @@ from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
-from letterhead.web.pages.cards import new_record_list, split_at_span
+from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
@@ -59,6 +59,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         plan=view.plan,
         records=records,
         split_at_span=split_at_span,
+        advice=advice,
         checked_at=view.last_check.taken_at if view.last_check else None,
         provider=domains.provider_name(deps),
         far=progress(domain, view.plan, now),

@@ -1,23 +1,45 @@
 """The page of a set-up link: one domain's records for whoever publishes them, checked while the page is open."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 from letterhead.core.dns.records import zone_line
-from letterhead.core.domain.domain import is_wholly_verified
+from letterhead.core.domain.domain import Domain, is_wholly_verified
 from letterhead.core.domain.health import HealthState
-from letterhead.core.domain.progress import Progress, Step, progress
+from letterhead.core.domain.progress import Progress, Purpose, Step, progress, purpose_of
 from letterhead.core.names.domain_names import DomainName
+from letterhead.core.plan import dns_hosts
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.pages.cards import RecordList, new_record_list, split_at_span
+from letterhead.web.pages.cards import FAULTY, Card, RecordList, advice, new_record_list, plain_text, split_at_span
 from letterhead.web.pages.responses import page_response
 from letterhead.web.pages.stream import StreamHooks, stream_news
+
+WAITING = frozenset({"missing", "unseen"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupStep:
+    """One step of the set-up: the records for one purpose, with the state of the one that needs most attention."""
+
+    purpose: Purpose
+    state: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextAction:
+    """What to do next: correct a record ("fix") or publish it ("add")."""
+
+    verb: str
+    card: Card
 
 
 async def show_setup(context: RequestContext) -> Response:
@@ -28,6 +50,7 @@ async def show_setup(context: RequestContext) -> Response:
     records = new_record_list(context.deps, view).without_advice()
     far = progress(view.domain, view.plan, context.deps.now())
     settings, sender, t = context.state.settings, view.domain.sender, context.state.templates.texts
+    action, host = next_action(records), records.dns_host
     url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
     subject = quote(t("setup.mail_subject", domain=sender))
     body = quote(t("setup.mail_body", domain=sender, url=url, brand=settings.brand_name))
@@ -40,9 +63,17 @@ async def show_setup(context: RequestContext) -> Response:
         plan=view.plan,
         records=records,
         split_at_span=split_at_span,
+        advice=advice,
         checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, records, far),
         far=far,
+        faulty=records.faulty,
+        steps=setup_steps(records, action),
+        action=action,
+        flows_until=flows_until(view.domain),
+        way=dns_hosts.steps_to_form(host, view.plan.zone) if host else (),
+        record_page=dns_hosts.record_page(host, view.plan.zone) if host else None,
+        copy_all=plain_text(records),
         verified=is_wholly_verified(view.domain),
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
@@ -56,7 +87,7 @@ def outcome(view: DomainView, records: RecordList, far: Progress) -> str:
     """Return the set-up's progress as a name of texts.
 
     "done", "ready" (mail can be sent, and something is left), "next" (a new key waits for its record), "provider" (it
-    has yet to check), "risk", "ended" or "waiting".
+    has yet to check), "risk", "fix" (a record is to be corrected), "ended" or "waiting".
     """
     domain = view.domain
     waits = rotation.stage(domain) is Stage.WAITING and domain.key_delegation is None
@@ -69,10 +100,39 @@ def outcome(view: DomainView, records: RecordList, far: Progress) -> str:
             return "risk"
         case HealthState.VERIFIED:
             return "ready"
+        case _ if records.faulty:
+            return "fix"
         case HealthState.FAILED if not records.complete:
             return "ended"
         case _:
             return "provider" if records.complete else "waiting"
+
+
+def next_action(records: RecordList) -> NextAction | None:
+    """Return the one thing to do next: first correct what is wrong, then publish what is required, then the rest."""
+    for verb, states, required in (
+        ("fix", FAULTY, True), ("fix", FAULTY, False), ("add", WAITING, True), ("add", WAITING, False),
+    ):  # fmt: skip
+        for card in records.cards:
+            if card.state in states and card.record.required is required:
+                return NextAction(verb=verb, card=card)
+    return None
+
+
+def setup_steps(records: RecordList, action: NextAction | None) -> list[SetupStep]:
+    """Return the steps of the set-up in the order of the records."""
+    steps = []
+    for purpose in dict.fromkeys(purpose_of(card.record.id) for card in records.cards):
+        cards = [card for card in records.cards if purpose_of(card.record.id) is purpose]
+        state = next((card.state for card in cards if card.state in FAULTY), None)
+        state = state or next((card.state for card in cards if card.state != "found"), "found")
+        steps.append(SetupStep(purpose=purpose, state=state, is_current=action is not None and action.card in cards))
+    return steps
+
+
+def flows_until(domain: Domain) -> datetime | None:
+    """Return when sending stops unless the records come back; None where nothing is at risk."""
+    return domain.dkim.stops_sending_at if domain.dkim.state is HealthState.AT_RISK else None
 
 
 async def zone_file(context: RequestContext) -> Response:
