@@ -19,6 +19,7 @@ from letterhead.errors import Fault
 from letterhead.operations import (
     checks,
     deliveries,
+    heartbeats,
     key_pool,
     leases,
     provider_work,
@@ -30,6 +31,7 @@ from letterhead.operations import (
 )
 from letterhead.ports.deps import Deps
 from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.monitoring import Role
 from letterhead.ports.store.reminders import DueReminder
 from letterhead.ports.store.webhooks import DueDelivery
 
@@ -90,7 +92,8 @@ class FairScheduler:
 
 async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Work until `stop` is set, then let the work under way end and release what was only claimed."""
-    owner = f"worker-{deps.random_octets(6).hex()}"
+    process = heartbeats.new_process(deps, Role.WORKER)
+    owner = process.id
     log.info("worker.started", worker=owner)
     begun: self_monitoring.Begun = Counter()
     turns = FairScheduler()
@@ -104,6 +107,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     claim_reminders = partial(leases.claim_reminders, deps, owner)
     claim_deliveries = partial(leases.claim_deliveries, deps, owner, places=settings.deliveries_each)
     async with asyncio.TaskGroup() as group:
+        group.create_task(heartbeats.beat_until(deps, process, stop))
         group.create_task(_drain(claim_checks, check, settings.checks, stop))
         group.create_task(_drain(claim_intents, partial(_perform, deps), settings.intents, stop))
         remind = partial(_remind, deps, owner)
@@ -119,6 +123,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
         group.create_task(_watch_provider_account(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await leases.release_leases(deps, owner)
+    await heartbeats.end(deps, process)
     log.info("worker.stopped", worker=owner)
 
 
@@ -161,9 +166,8 @@ async def _check(deps: Deps, due: leases.DueCheck, turns: FairScheduler) -> None
     with structlog.contextvars.bound_contextvars(domain=domain.sender, domain_id=domain.id):
         try:
             await turns.next()
-            saved = await checks.check(deps, domain, context=context, next_turn=turns.next)
+            await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
-            log.info("check.done" if saved else "check.overtaken", version=domain.version)
         except Fault as fault:
             log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)
         except Exception:

@@ -103,6 +103,7 @@ def test_defaults_work(folder: Path) -> None:
         bind=HostPort("127.0.0.1", 8025),
         public_url="http://127.0.0.1:8025",
         trusted_proxies=(),
+        disk_reserve_mb=100,
         provider=ProviderName.DNS,
         ses_region=None,
         ses_endpoint_url=None,

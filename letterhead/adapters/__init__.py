@@ -7,5 +7,5 @@ Mail: `smtp` and `imap` for the service's own, `smart_host`, `mail_queue`, `dkim
 relay; `smtp_client` is what both SMTP clients share. Keys: `keyring` with its setting (`keyring_settings`), `kms`, and
 `pem` for customers' own keys.
 
-HTTP: `webhooks`, `https_fetch` and `openid`, the first two over `pinned_connections`. Figures: `metrics`.
+HTTP: `webhooks`, `https_fetch` and `openid`, the first two over `pinned_connections`. Figures: `metrics`, `disk`.
 """

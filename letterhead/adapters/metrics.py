@@ -1,5 +1,6 @@
 """Metrics in the Prometheus text format."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -26,10 +27,10 @@ from letterhead.core.domain.provider_identity import (
 )
 from letterhead.core.secret import Secret
 from letterhead.core.zone import resolver_outage
-from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.errors import Fault, Kind
+from letterhead.ports.meter import StoreFigures
 from letterhead.ports.provider import HealthItem, Provider
-from letterhead.ports.store.monitoring import Backlog
+from letterhead.ports.store.monitoring import Role
 
 T = TypeVar("T")
 
@@ -114,20 +115,25 @@ class PrometheusMeter:
                 "LETTERHEAD_RELAY_METRICS_BIND of a relay.",
             ) from error
 
-    def text(self, backlog: Backlog | None, outage: ResolverOutage | None) -> bytes:
-        """Return all metrics, with the backlog and the resolver outage where they are known."""
+    def text(self, figures: StoreFigures | None) -> bytes:
+        """Return all metrics, with what the store says where it answers."""
         own = generate_latest(self._registry)
-        return own if backlog is None else own + generate_latest(_backlog_registry(backlog, outage))
+        return own if figures is None else own + generate_latest(_registry_of(figures))
 
 
-def _backlog_registry(backlog: Backlog, outage: ResolverOutage | None) -> CollectorRegistry:
+def _registry_of(figures: StoreFigures) -> CollectorRegistry:
     """Return the gauges of what the store says now."""
-    registry = CollectorRegistry()
+    registry, backlog, outage = CollectorRegistry(), figures.backlog, figures.outage
     values: tuple[tuple[str, str, float], ...] = (
         ("letterhead_checks_due", "Checks that are due and not yet claimed.", backlog.due),
         ("letterhead_checks_lag_seconds", "Age of the oldest due check.", backlog.lag),
         ("letterhead_checks_misdated", "Checks dated in the future, by a clock that was ahead.", backlog.misdated),
-        ("letterhead_intents", "Pieces of work owed at the provider.", backlog.intents),
+        ("letterhead_intents", "Pieces of work owed at the provider or in the key zone, due or not.", backlog.intents),
+        (
+            "letterhead_intents_age_seconds",
+            "Age of the oldest piece of work owed; 0 where none is.",
+            backlog.intents_age,
+        ),
         ("letterhead_pooled_keys", "Keys made ahead.", backlog.pooled_keys),
         ("letterhead_reminders_due", "Reminders due and not yet claimed.", backlog.reminders),
         ("letterhead_deliveries_due", "Webhooks due and not yet claimed.", backlog.deliveries),
@@ -140,6 +146,16 @@ def _backlog_registry(backlog: Backlog, outage: ResolverOutage | None) -> Collec
     )
     for name, what, value in values:
         Gauge(name, what, registry=registry).set(value)
+    for each in figures.processes:
+        if each.silent is None and each.role is not Role.WORKER:
+            continue  # there need not be one
+        age = Gauge(
+            f"letterhead_{each.role}_heartbeat_age_seconds",
+            f"Time since the last heartbeat of any {each.role}; +Inf where none was seen.",
+            registry=registry,
+        )
+        age.set(math.inf if each.silent is None else each.silent)
+        Gauge(f"letterhead_{each.role}s", f"Each {each.role} seen within 40 s.", registry=registry).set(each.alive)
     return registry
 
 

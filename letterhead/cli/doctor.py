@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import colour_text, console, visible
 from letterhead.core.dns.answers import Found, Question, Reply, Unanswered, View
@@ -30,12 +32,17 @@ FAR = Question(name="iana.org", rdtype="NS", view=View.EVERY_SERVER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorLine:
-    """The result of one check; with a `fix` where it is not ok."""
+    """The result of one check; with a `fix` where it is not ok, and where it `warns` of what may be meant so."""
 
     part: str
     said: str
     ok: bool = True
     fix: str | None = None
+
+    @property
+    def warns(self) -> bool:
+        """Whether all works, and something should be done nevertheless."""
+        return self.ok and self.fix is not None
 
 
 def doctor() -> Exit:
@@ -49,10 +56,10 @@ async def _print_checks(settings: "Settings") -> bool:
     """Print each check's line as it comes; return whether all are ok."""
     all_ok = True
     async for line in run_checks(settings):
-        text = colour_text("ok" if line.ok else "no")
-        text.append(f"{'':{4 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
+        text = colour_text("warn" if line.warns else "ok" if line.ok else "no")
+        text.append(f"{'':{5 - len(text)}}{line.part:<10} ").append(visible(line.said), style="")
         if line.fix:
-            text.append(f"\n    {'':<10} fix: {visible(line.fix)}")
+            text.append(f"\n     {'':<10} fix: {visible(line.fix)}")
         console().print(text)
         all_ok = all_ok and line.ok
     return all_ok
@@ -99,12 +106,12 @@ async def check_schema(settings: "Settings") -> DoctorLine:
 
 
 async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
-    """Open the installation as a server does, which checks the keys; then check the worker's backlog.
+    """Open the installation as a server does, which checks the keys; then check database, worker, disk and relay.
 
     A server that runs on the embedded database locks it and has checked the keys: then ask that server.
     """
-    from letterhead.operations.health import misdated_text
-    from letterhead.operations.self_monitoring import load_backlog
+    from letterhead.config import SqliteFile
+    from letterhead.operations.health import HealthProbes, check_health
     from letterhead.wiring import assemble
 
     try:
@@ -112,21 +119,21 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
             kept = assemble.kept_by_kms(settings)
             how = f"; AWS KMS keeps {', '.join(kept)}" if kept else ""
             yield DoctorLine(part="keys", said=f"they open what is sealed in the database{how}")
-            backlog = await load_backlog(deps)
-            said = f"{backlog.due} checks due, {backlog.intents} at the provider, {backlog.pooled_keys} keys made ahead"
-            if backlog.lag > 300:
-                late = f"{said}; the oldest has waited {backlog.lag:.0f} s"
-                fix = "Start one: letterhead worker, or letterhead serve"
-                yield DoctorLine(part="worker", said=late, ok=False, fix=fix)
-            else:
-                yield DoctorLine(part="worker", said=said)
-            if backlog.misdated:
-                fix = "Set the clock right: timedatectl; then look again, a worker needs some seconds"
-                yield DoctorLine(part="dates", said=misdated_text(backlog.misdated), ok=False, fix=fix)
+            probes = HealthProbes(deps)
+            found = await check_health(deps, probes)
+            await probes.close()
+            parts = {"store": found.store, "worker": found.worker, "disk": found.disk, "relay": found.relay}
+            for part, health in parts.items():
+                if health is not None and health.is_missing and isinstance(settings.database_url, SqliteFile):
+                    said = f"{health.detail}; nothing runs on this database"
+                    yield DoctorLine(part=part, said=said, fix="Start `letterhead run` or `letterhead serve`")
+                elif health is not None:
+                    yield _new_part_line(part, health.detail, ok=health.is_ok)
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")
-            yield await asyncio.to_thread(check_server, settings)
+            for line in await asyncio.to_thread(check_server, settings):
+                yield line
         else:
             yield _new_failure("keys", fault)
 
@@ -143,8 +150,8 @@ async def check_provider(settings: "Settings") -> list[DoctorLine]:
     return [DoctorLine(part="provider", said=each.said, ok=each.ok, fix=each.fix) for each in conditions]
 
 
-def check_server(settings: "Settings") -> DoctorLine:
-    """Ask the running server whether it is ready."""
+def check_server(settings: "Settings") -> list[DoctorLine]:
+    """Ask the running server how its parts are."""
     import httpx2
 
     from letterhead.cli.client import LOCAL
@@ -155,13 +162,37 @@ def check_server(settings: "Settings") -> DoctorLine:
         answer = httpx2.get(url, timeout=SECONDS, trust_env=urlsplit(url).hostname not in LOCAL)
     except httpx2.HTTPError as error:
         said = f"the process that owns the database does not answer at {url}: {error}"
-        return DoctorLine(
-            part="server", said=said, ok=False, fix="Look at its log; LETTERHEAD_BIND must be the server's own"
-        )
-    if answer.is_success:
-        return DoctorLine(part="server", said=f"{url} says ready")
-    fix = f"Ask it for the reason: curl {url}"
-    return DoctorLine(part="server", said=f"{url} says {answer.status_code}: not ready", ok=False, fix=fix)
+        return [
+            DoctorLine(
+                part="server", said=said, ok=False, fix="Look at its log; LETTERHEAD_BIND must be the server's own"
+            )
+        ]
+    try:
+        parts = msgspec.json.decode(answer.content, type=dict[str, bool | dict[str, bool | str]])
+    except msgspec.MsgspecError:
+        fix = f"Ask it for the reason: curl {url}"
+        return [DoctorLine(part="server", said=f"{url} says {answer.status_code}: not ready", ok=False, fix=fix)]
+    ready = answer.is_success
+    said = f"{url} says {'ready' if ready else 'not ready'}"
+    lines = [DoctorLine(part="server", said=said, ok=ready, fix=None if ready else "Mend what is not ok below")]
+    for part in PARTS:
+        found = parts.get(part)
+        if isinstance(found, dict):
+            lines.append(_new_part_line(part, str(found.get("detail", "")), ok=found.get("ok") is True))
+    return lines
+
+
+PARTS = {
+    "store": "Read the database's own log, and make room on its disk",
+    "worker": "Run `letterhead worker` or `letterhead serve`, and read the log of the last one; set the clock right",
+    "disk": "Make room, or move the folder to a larger disk; LETTERHEAD_DISK_RESERVE_MB sets the reserve",
+    "relay": "Run `letterhead relay`, and read the log of the last one",
+}
+
+
+def _new_part_line(part: str, detail: str, *, ok: bool) -> DoctorLine:
+    """Return the line of a part of the service, with the way to mend it."""
+    return DoctorLine(part=part, said=detail, ok=ok, fix=None if ok else PARTS[part])
 
 
 async def _ask(resolver: "Resolver", question: Question) -> tuple[Reply, ...]:

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bind: HostPort
     public_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    disk_reserve_mb: int
     provider: ProviderName
     ses_region: str | None
     ses_endpoint_url: str | None
@@ -175,6 +176,14 @@ TABLE = (
         "Addresses and networks of your reverse proxies, with commas between. The client is then who they name in "
         "`X-Forwarded-For`: in the audit, and in the limits on failed sign-ins and on connections.",
         unset="none: every client has the address that its connection comes from",
+    ),
+    Setting(
+        "DISK_RESERVE_MB",
+        "100",
+        values.number(1, 1_000_000),
+        "1000",
+        "The megabytes that should stay free on the disks of the embedded database and the relay's queue: with less, "
+        "`/readyz` and `letterhead doctor` say so.",
     ),
     Setting(
         "PROVIDER",

@@ -32,6 +32,7 @@ from letterhead.core.zone import resolver_outage
 from letterhead.core.zone.unanswered import NOT_ASKED
 from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
+from letterhead.operations.check_log import log_check, log_status_change
 from letterhead.operations.claims import ClaimNeeds
 from letterhead.operations.dns_questions import (
     CheckContextNeeds,
@@ -144,13 +145,16 @@ async def check(
     """
     context = context or await load_check_context(deps, domain)
     data = await _observe(deps, domain, context, thorough, next_turn, allowed or allowance(deps.policy.check_seconds))
+    codes = context.codes
     match await _decide(deps, domain, data):
         case Unchanged(domain=after):
             saved = await deps.store.confirm(after, data.at)
         case Changed(update=update, contest=contest):
             after = update.domain
+            codes = update.check.codes if update.check is not None else ()
             saved = await (deps.store.save(update) if contest is None else claims.save_contest(deps, contest, update))
     deps.meter.count_check(status(after) if saved else "lost")
+    log_check(domain, after, codes, saved=saved)
     return saved
 
 
@@ -392,4 +396,5 @@ async def refresh(deps: CheckNeeds, domains: Sequence[Domain]) -> None:
         # Nobody asked DNS, so this is no inconclusive check: the attempts stay as they were.
         after = replace(transition.domain, last_sync=now, attempts=domain.attempts)
         # Where this loses a race, somebody else has just asked: that report is as fresh as ours.
-        await deps.store.save(DomainUpdate(domain=after, events=transition.events, effects=transition.effects))
+        if await deps.store.save(DomainUpdate(domain=after, events=transition.events, effects=transition.effects)):
+            log_status_change(domain, after)

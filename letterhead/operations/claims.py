@@ -14,6 +14,7 @@ from letterhead.core.domain.provider_identity import Identity, Presence
 from letterhead.core.plan.plan import DKIM_KEYS, RecordId
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations.audit import WORKER, AuditNeeds, audit_row
+from letterhead.operations.check_log import log_status_change
 from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered
 from letterhead.operations.domains import PlanNeeds, plan_of
 from letterhead.ports.deps import OperationSettings
@@ -100,7 +101,7 @@ async def save_contest(deps: ClaimNeeds, contest: ClaimContest, update: DomainUp
         replace(audit_row(deps, WORKER, "claim.transfer", loser.sender), account_id=account)
         for account in (loser.account_id, contest.challenger.account_id)
     ]
-    return await deps.store.transfer(
+    saved = await deps.store.transfer(
         DomainUpdate(
             domain=replace(released.domain, next_check_at=now),
             events=released.events,
@@ -110,3 +111,6 @@ async def save_contest(deps: ClaimNeeds, contest: ClaimContest, update: DomainUp
         replace(update, events=(*taken.events, *update.events)),
         rows,
     )
+    if saved:
+        log_status_change(loser, released.domain)
+    return saved

@@ -28,6 +28,7 @@ from letterhead.core.rotation import delegated_keys
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.check_log import log_status_change
 from letterhead.operations.domain_keys import (
     DomainKeyNeeds,
     check_key_limits,
@@ -224,8 +225,7 @@ async def add_domain(
         own=own,
         idempotency=(idempotency_key, request.digest(name.ascii)) if idempotency_key else None,
     )
-    result = await deps.store.claim(claim, limits)
-    if result is not ClaimResult.POOL_EMPTY:
+    if (result := await deps.store.claim(claim, limits)) is not ClaimResult.POOL_EMPTY:
         return result
     made = new_pooled_key(deps, await asyncio.to_thread(deps.keyring.make_pair))
     return await deps.store.claim(replace(claim, own=made), limits)
@@ -302,11 +302,11 @@ async def start_verification(deps: DomainNeeds, account_id: str, limits: Limits,
     """
     for _ in range(RACES):
         domain = await find_domain(deps, account_id, raw)
-        now = deps.now()
-        transition = lifecycle.ask_verification(domain, now)
+        transition = lifecycle.ask_verification(domain, now := deps.now())
         due = replace(transition.domain, next_check_at=now, check_reason="asked for")
         update = DomainUpdate(domain=due, events=transition.events, effects=transition.effects)
         if await deps.store.save(update, limits if domain.dkim.state is HealthState.FAILED else None):
+            log_status_change(domain, due)
             return
     raise new_busy_fault(raw)
 

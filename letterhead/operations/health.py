@@ -1,25 +1,32 @@
-"""Health of the service: its store, its worker (by the work that waits), the resolvers; and its metrics."""
+"""Health of the service: its store, its worker and relay (by heartbeats and by what waits), the resolvers; metrics."""
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from letterhead.core.dns.answers import Question, Unanswered, View
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
-from letterhead.ports.deps import Clock
-from letterhead.ports.meter import Meter
+from letterhead.operations import heartbeats
+from letterhead.ports.deps import Clock, Machine, RandomOctets
+from letterhead.ports.disk import FreeSpace, FreeSpaces
+from letterhead.ports.meter import Meter, ProcessCount, StoreFigures
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.ports.store.domains import DomainStore
-from letterhead.ports.store.monitoring import Backlog, MonitoringStore
+from letterhead.ports.store.monitoring import Backlog, Heartbeat, MonitoringStore, Role
 
-LATE = 300.0  # seconds: a check that is due so long means that no worker works
+LATE = 300.0  # seconds: a check that is due so long means that the workers do not keep up
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
 PROBE_EVERY, PROBE_SECONDS, PROBE_PACKETS = 10.0, 2.0, 4
-COUNT_EVERY = 1.0
+ASK_EVERY, WRITE_EVERY = 1.0, 5.0  # seconds between two questions to the store, and between two writes
+ASK_AGAIN = 0.5  # where it was in trouble
+FULL = 1_000_000  # octets: with less, a request that writes may find no room
+
+T = TypeVar("T")
 
 
 class ProbeNeeds(Protocol):
@@ -33,7 +40,7 @@ class StoreForHealth(DomainStore, MonitoringStore, Protocol):
     """The backlog, and the zones that stopped answering."""
 
 
-class HealthNeeds(Protocol):
+class HealthNeeds(ProbeNeeds, Protocol):
     """What the health of the service follows from, and where its metrics are."""
 
     @property
@@ -42,13 +49,20 @@ class HealthNeeds(Protocol):
     def meter(self) -> Meter: ...
     @property
     def now(self) -> Clock: ...
+    @property
+    def free_spaces(self) -> FreeSpaces: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def random_octets(self) -> RandomOctets: ...
 
 
 class PartHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How one part of the service is."""
+    """How one part of the service is; `is_missing` where no process does its work."""
 
     is_ok: bool
     detail: str
+    is_missing: bool = False
 
 
 class ServiceReadiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +71,8 @@ class ServiceReadiness(msgspec.Struct, frozen=True, kw_only=True):
     store: PartHealth
     worker: PartHealth
     resolvers: PartHealth
+    disk: PartHealth | None = None  # None where nothing is kept on this machine
+    relay: PartHealth | None = None  # None where none was seen in the last day, nor said that it stops
 
 
 class ResolverProbe:
@@ -80,45 +96,146 @@ class ResolverProbe:
         return self._last
 
 
-class BacklogProbe:
-    """Count the work that waits once a second, since anybody may ask for the health, and the store counts rows."""
+class StoreProbe(Generic[T]):
+    """Ask the store for one thing at a bounded rate, since anybody may ask for the health."""
 
-    def __init__(self, deps: HealthNeeds, clock: Callable[[], float] = time.monotonic) -> None:
-        self._deps, self._clock = deps, clock
-        self._counting, self._counted_at = asyncio.Lock(), 0.0
-        self._last: Backlog | Kind = Kind.STORAGE_UNAVAILABLE
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[T]],
+        clock: Callable[[], float] = time.monotonic,
+        every: float = ASK_EVERY,
+    ) -> None:
+        self._load, self._clock, self._every = load, clock, every
+        self._asking, self._asked_at = asyncio.Lock(), -math.inf
+        self._last: T | Kind = Kind.STORAGE_UNAVAILABLE
 
-    async def ask(self) -> Backlog | Kind:
-        """Return the work that waits, counted now or within the last second; the kind of the store's trouble."""
-        async with self._counting:
-            if isinstance(self._last, Kind) or self._clock() - self._counted_at >= COUNT_EVERY:
-                self._last = await _load_backlog(self._deps)
-                self._counted_at = self._clock()
+    async def ask(self) -> T | Kind:
+        """Return what the store said now or a moment ago; the kind of its trouble where it has any."""
+        async with self._asking:
+            every = ASK_AGAIN if isinstance(self._last, Kind) else self._every
+            if self._clock() - self._asked_at >= every:
+                try:
+                    self._last = await self._load()
+                except Fault as fault:
+                    self._last = fault.kind
+                self._asked_at = self._clock()
             return self._last
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the store was asked at all."""
+        return self._asked_at > -math.inf
 
-async def check_health(
-    deps: HealthNeeds, probe: ResolverProbe, counter: BacklogProbe | None = None
-) -> ServiceReadiness:
+
+class HealthProbes:
+    """The questions that the health follows from, each asked at a bounded rate."""
+
+    def __init__(self, deps: HealthNeeds, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deps, self._process = deps, heartbeats.new_process(deps, Role.API)
+        self.resolvers = ResolverProbe(deps)
+        self.writes: StoreProbe[None] = StoreProbe(self._write, clock, WRITE_EVERY)
+        self.backlog: StoreProbe[Backlog] = StoreProbe(lambda: deps.store.backlog(deps.now()), clock)
+        self.processes: StoreProbe[Sequence[Heartbeat]] = StoreProbe(lambda: deps.store.heartbeats(deps.now()), clock)
+
+    async def _write(self) -> None:
+        """Write one row, which is this process's own heartbeat."""
+        await self._deps.store.save_heartbeat(self._process, self._deps.now())
+
+    async def close(self) -> None:
+        """Remove what was written."""
+        if self.writes.was_asked:
+            await heartbeats.end(self._deps, self._process)
+
+    async def is_worker_missing(self) -> bool:
+        """Whether no worker was seen for 40 s; False where nobody can tell, since the store does not answer."""
+        seen = await self.processes.ask()
+        return not isinstance(seen, Kind) and not heartbeats.count_processes(seen, Role.WORKER).alive
+
+
+async def check_health(deps: HealthNeeds, probes: HealthProbes) -> ServiceReadiness:
     """Return the health of each part; trouble with the store is part of the result, never raised."""
-    counting = _load_backlog(deps) if counter is None else counter.ask()
-    backlog, resolvers = await asyncio.gather(counting, _check_resolvers(deps, probe))
-    if isinstance(backlog, Kind):
-        unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
-        return ServiceReadiness(store=PartHealth(is_ok=False, detail=backlog), worker=unknown, resolvers=resolvers)
-    # The worker is judged by its work: in whatever process it runs, due checks do not wait long.
-    late = f"a check has been due for {backlog.lag:.0f} s: does a worker run?"
-    work = f"{backlog.due} checks due, {backlog.intents} pieces of work at the provider"
-    if backlog.misdated:
-        worker = PartHealth(is_ok=False, detail=misdated_text(backlog.misdated))
-    else:
-        is_late = backlog.lag > LATE
-        worker = PartHealth(is_ok=not is_late, detail=late if is_late else work)
-    return ServiceReadiness(
-        store=PartHealth(is_ok=True, detail="answers"),
-        worker=worker,
-        resolvers=resolvers,
+    spaces = await asyncio.to_thread(deps.free_spaces)
+    backlog, seen, written, resolvers = await asyncio.gather(
+        probes.backlog.ask(), probes.processes.ask(), probes.writes.ask(), _check_resolvers(deps, probes.resolvers)
     )
+    disk = disk_health(spaces)
+    if isinstance(backlog, Kind) or isinstance(seen, Kind):
+        kind = backlog if isinstance(backlog, Kind) else Kind.STORAGE_UNAVAILABLE
+        unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
+        store = PartHealth(is_ok=False, detail=kind)
+        return ServiceReadiness(store=store, worker=unknown, resolvers=resolvers, disk=disk)
+    return ServiceReadiness(
+        store=_store_health(written, spaces),
+        worker=worker_health(backlog, seen),
+        resolvers=resolvers,
+        disk=disk,
+        relay=relay_health(seen),
+    )
+
+
+def _store_health(written: Kind | None, spaces: Sequence[FreeSpace]) -> PartHealth:
+    """Return how the store is that answers: whether it takes writes, and has room for those to come."""
+    if any(each.use == "database" and each.octets < FULL for each in spaces):
+        return PartHealth(is_ok=False, detail="the disk of the database is full: make room on it")
+    if written is not None:
+        refused = f"it can be read, and refuses writes ({written}): is its disk full, or is it a standby?"
+        return PartHealth(is_ok=False, detail=refused)
+    return PartHealth(is_ok=True, detail="answers and takes writes")
+
+
+def disk_health(spaces: Sequence[FreeSpace]) -> PartHealth | None:
+    """Return whether enough space is free for what is kept on this machine; None where nothing is."""
+    if not spaces:
+        return None
+    said = ", ".join(f"{size_text(each.octets)} free for the {each.use}" for each in spaces)
+    short = [each for each in spaces if each.octets < each.reserve]
+    if not short:
+        return PartHealth(is_ok=True, detail=said)
+    return PartHealth(is_ok=False, detail=f"{said}; less than {size_text(short[0].reserve)} should never be: make room")
+
+
+def size_text(octets: int) -> str:
+    """Return a size for people."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
+        if octets >= size:
+            number = octets / size
+            return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
+    return f"{octets} octets"
+
+
+def worker_health(backlog: Backlog, seen: Sequence[Heartbeat]) -> PartHealth:
+    """Return how the workers are: by the clocks that planned their work, by their heartbeats, and by what waits."""
+    if backlog.misdated:
+        return PartHealth(is_ok=False, detail=misdated_text(backlog.misdated))
+    workers = heartbeats.count_processes(seen, Role.WORKER)
+    if not workers.alive:
+        return PartHealth(is_ok=False, detail=_missing_text(workers), is_missing=True)
+    if backlog.lag > LATE:
+        late = f"a check has been due for {backlog.lag:.0f} s, though {_running_text(workers)}"
+        return PartHealth(is_ok=False, detail=f"{late}: start another one, or look into its log")
+    age = f" (the oldest for {backlog.intents_age:.0f} s)" if backlog.intents else ""
+    owed = f"{backlog.intents} pieces of work owed at the provider{age}"
+    return PartHealth(is_ok=True, detail=f"{backlog.due} checks due, {owed}, {_running_text(workers)}")
+
+
+def _missing_text(count: ProcessCount) -> str:
+    if count.silent is None:
+        return f"no {count.role} runs: start one"
+    return f"no {count.role} seen for {count.silent:.0f} s: start one, and look why the last one ended"
+
+
+def _running_text(count: ProcessCount) -> str:
+    return f"1 {count.role} runs" if count.alive == 1 else f"{count.alive} {count.role}s run"
+
+
+def relay_health(seen: Sequence[Heartbeat]) -> PartHealth | None:
+    """Return how the relays are, by their heartbeats; None where none was seen, or the last one stopped in order."""
+    relays = heartbeats.count_processes(seen, Role.RELAY)
+    if not relays.alive and relays.silent is None:
+        return None
+    if relays.alive:
+        return PartHealth(is_ok=True, detail=_running_text(relays))
+    return PartHealth(is_ok=False, detail=_missing_text(relays), is_missing=True)
 
 
 def misdated_text(checks: int) -> str:
@@ -127,13 +244,6 @@ def misdated_text(checks: int) -> str:
         f"checks dated in the future: {checks}; the clock of this machine is behind, or one that wrote them was ahead: "
         "a worker makes them anew"
     )
-
-
-async def _load_backlog(deps: HealthNeeds) -> Backlog | Kind:
-    try:
-        return await deps.store.backlog(deps.now())
-    except Fault as fault:
-        return fault.kind
 
 
 async def _check_resolvers(deps: HealthNeeds, probe: ResolverProbe) -> PartHealth:
@@ -149,7 +259,13 @@ async def _check_resolvers(deps: HealthNeeds, probe: ResolverProbe) -> PartHealt
 
 async def read_metrics(deps: HealthNeeds) -> bytes:
     """Return the service's metrics as text; without those of the store where it is out of reach."""
-    backlog = await _load_backlog(deps)
-    if isinstance(backlog, Kind):
-        return deps.meter.text(None, None)
-    return deps.meter.text(backlog, await deps.store.resolver_outage())
+    try:
+        seen = await deps.store.heartbeats(deps.now())
+        figures = StoreFigures(
+            backlog=await deps.store.backlog(deps.now()),
+            outage=await deps.store.resolver_outage(),
+            processes=[heartbeats.count_processes(seen, role) for role in (Role.WORKER, Role.RELAY)],
+        )
+    except Fault:
+        return deps.meter.text(None)
+    return deps.meter.text(figures)

@@ -12,6 +12,7 @@ from letterhead.ports.store.retention import RetentionStore
 log = structlog.get_logger()
 
 TURNS_KEPT = timedelta(hours=1)  # of the shared rates: two clocks that differ by an hour do no harm
+SILENT_KEPT = timedelta(days=1)  # a process that ended without a word is told of for so long
 
 
 class RetentionNeeds(Protocol):
@@ -35,6 +36,7 @@ async def prune(deps: RetentionNeeds) -> bool:
         "events": await store.prune_events(now - periods.events),
         "tallies": await store.prune_histograms(now - KEPT),
         "turns": await store.prune_rate_slots(now - TURNS_KEPT),
+        "heartbeats": await store.prune_heartbeats(now - SILENT_KEPT),
     }
     if any(gone.values()):
         log.info("history.pruned", **gone)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
+from letterhead.ports.disk import FreeSpaces
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
@@ -22,6 +23,15 @@ from letterhead.ports.store import Store
 Clock = Callable[[], datetime]  # the time now, in UTC
 RandomOctets = Callable[[int], bytes]  # that many octets, which nobody can guess
 Digest = Callable[[str], bytes]  # a keyed digest: HMAC with the installation's pepper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where this process runs, and the version of its code."""
+
+    host: str
+    pid: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,8 @@ class Deps:
     digest: Digest
     now: Clock
     random_octets: RandomOctets
+    machine: Machine
+    free_spaces: FreeSpaces
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
     rules_version: str = ""  # the version of the rules and of `hosts`

@@ -1,11 +1,29 @@
 """Metrics of the service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from letterhead.core.zone.resolver_outage import ResolverOutage
-from letterhead.ports.store.monitoring import Backlog
+from letterhead.ports.store.monitoring import Backlog, Role
+
+
+class ProcessCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many processes in a role live, and for how many seconds none was seen; None where none ever was."""
+
+    role: Role
+    alive: int
+    silent: float | None
+
+
+class StoreFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store says of the whole service: its backlog, a resolver outage, and the processes of it."""
+
+    backlog: Backlog
+    outage: ResolverOutage | None
+    processes: Sequence[ProcessCount]
 
 
 class Meter(Protocol):
@@ -39,6 +57,6 @@ class Meter(Protocol):
         """Serve the metrics over HTTP from now on, for a process that has no other listener."""
         ...
 
-    def text(self, backlog: Backlog | None, outage: ResolverOutage | None) -> bytes:
-        """Return all metrics, with the backlog and the resolver outage where they are known."""
+    def text(self, figures: StoreFigures | None) -> bytes:
+        """Return all metrics, with what the store says where it answers."""
         ...

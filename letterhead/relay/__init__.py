@@ -16,9 +16,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from letterhead.operations import heartbeats
 from letterhead.operations.connection_limits import MOST_OF_RELAY, MOST_OF_RELAY_EACH
 from letterhead.ports.deps import Deps
 from letterhead.ports.relay import RelayDeps
+from letterhead.ports.store.monitoring import Role
 from letterhead.relay.accept import accept_connections
 from letterhead.relay.delivery_loop import DeliveryLoop
 from letterhead.relay.smtp_connection import SmtpConnections
@@ -65,8 +67,10 @@ async def run(
     await outgoing.load()
     connections = SmtpConnections(settings, listeners.context)
     handler = SubmissionHandler(deps, relaying, settings, outgoing)
+    process = heartbeats.new_process(deps, Role.RELAY)
     log.info("relay.started", host=relaying.host, waiting=outgoing.waiting)
     async with asyncio.TaskGroup() as group:
+        group.create_task(heartbeats.beat_until(deps, process, stop))
         group.create_task(outgoing.run(stop))
         group.create_task(_reload_certificate(listeners, stop))
         accepting = [group.create_task(accept_connections(listeners.plain, connections, handler))]
@@ -79,6 +83,7 @@ async def run(
             task.cancel()
         await asyncio.wait(accepting)
         await connections.close_all(CLOSE_WITHIN)
+    await heartbeats.end(deps, process)
     log.info("relay.stopped", waiting=outgoing.waiting)
 
 

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from letterhead.operations import domains
 from letterhead.operations.checks import ON_DEMAND_EVERY
-from letterhead.operations.health import BacklogProbe, ResolverProbe
+from letterhead.operations.health import HealthProbes
 from letterhead.operations.proofs import SEND_EVERY
 from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
@@ -53,6 +53,7 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
     async def lifespan(_: object) -> AsyncIterator[None]:
         yield
         await state.usage.close()
+        await state.health.close()
 
     return Router(
         routes=[ExactRoute(each.path, each) for each in sorted(resources, key=lambda each: "{" in each.path)],
@@ -78,8 +79,7 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         recent_checks=RecentResponses(every, clock),
         recent_proofs=RecentResponses(SEND_EVERY.total_seconds(), clock),
         lists=ListCache(settings.kept_lists),
-        probe=ResolverProbe(deps),
-        backlog=BacklogProbe(deps),
+        health=HealthProbes(deps),
         templates=Templates(settings),
         openapi_document=document,
         docs_page=cache(lambda: openapi.page(described())),

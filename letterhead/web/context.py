@@ -11,7 +11,7 @@ from starlette.requests import Request
 from letterhead.core.accounts.accounts import Caller, Scope, Session, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor
-from letterhead.operations.health import BacklogProbe, ResolverProbe
+from letterhead.operations.health import HealthProbes
 from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
 from letterhead.web import WebSettings, request_body
@@ -45,8 +45,7 @@ class AppState:
     recent_checks: RecentResponses  # preflights and proofs that were looked for, by account and name
     recent_proofs: RecentResponses  # proofs that were sent, by the client's Idempotency-Key
     lists: ListCache
-    probe: ResolverProbe
-    backlog: BacklogProbe
+    health: HealthProbes
     templates: Templates
     openapi_document: Callable[[], bytes]  # these three are made on first use
     docs_page: Callable[[], HtmlDocument]

@@ -499,3 +499,5 @@ class Readiness(Out, frozen=True, kw_only=True):
     store: Part
     worker: Part
     resolvers: Part
+    disk: Part | UnsetType = UNSET
+    relay: Part | UnsetType = UNSET

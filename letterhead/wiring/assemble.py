@@ -1,13 +1,18 @@
 """The adapters behind the ports of `Deps`, built from the settings."""
 
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from msgspec.structs import replace
 
+from letterhead import __version__
+from letterhead.adapters.disk import free_octets
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.update import ZoneUpdates
 from letterhead.adapters.https_fetch import HttpsFetcher
@@ -34,7 +39,8 @@ from letterhead.core.accounts import api_keys
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports.deps import Deps, OperationSettings, RetentionPeriods
+from letterhead.ports.deps import Deps, Machine, OperationSettings, RetentionPeriods
+from letterhead.ports.disk import FreeSpace
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.outbound import Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
@@ -57,6 +63,9 @@ __all__ = [
     "open_deps",
     "schema_state",
 ]
+
+
+MB = 1_000_000
 
 
 def _now() -> datetime:
@@ -114,6 +123,8 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             digest=lambda text: api_keys.digest(text, pepper),
             now=now,
             random_octets=secrets.token_bytes,
+            free_spaces=lambda: free_spaces(settings),
+            machine=Machine(host=socket.gethostname(), pid=os.getpid(), version=__version__),
             sign_in=sign_in(settings, now),
             hosts=load_hosts(),
             rules_version=rules_version(),
@@ -146,6 +157,21 @@ def database_url(settings: Settings) -> str:
     if isinstance(settings.database_url, SqliteFile):
         return f"sqlite:///{settings.database_url.path}"
     return reveal(settings.database_url.url).decode()
+
+
+def free_spaces(settings: Settings) -> list[FreeSpace]:
+    """Return the free space for the embedded database and for the relay's queue, where they are on this machine."""
+    folders: list[tuple[str, Path]] = []
+    if isinstance(settings.database_url, SqliteFile):
+        folders.append(("database", Path(settings.database_url.path).parent))
+    if settings.relay_smarthost is not None:
+        folders.append(("relay queue", settings.relay_queue))
+    reserve = settings.disk_reserve_mb * MB
+    return [
+        FreeSpace(use=use, folder=str(folder), octets=octets, reserve=reserve)
+        for use, folder in folders
+        if (octets := free_octets(folder)) is not None
+    ]
 
 
 def _open_provider(

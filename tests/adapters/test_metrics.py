@@ -1,18 +1,23 @@
 """A process tells only the numbers that it knows; one that does not know a number has no line for it, not a 0."""
 
+import math
 from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from letterhead.adapters.metrics import PrometheusMeter
-from letterhead.ports.store.monitoring import Backlog
+from letterhead.ports.meter import ProcessCount, StoreFigures
+from letterhead.ports.store.monitoring import Backlog, Role
 
-BACKLOG = Backlog(due=3, lag=1.5, intents=0, pooled_keys=64, reminders=0, deliveries=2, misdated=1)
+BACKLOG = Backlog(due=3, lag=1.5, intents=4, pooled_keys=64, reminders=0, deliveries=2, misdated=1, intents_age=90.0)
+NO_WORKER = ProcessCount(role=Role.WORKER, alive=0, silent=None)
+NO_RELAY = ProcessCount(role=Role.RELAY, alive=0, silent=None)
+FIGURES = StoreFigures(backlog=BACKLOG, outage=None, processes=[NO_WORKER, NO_RELAY])
 
 
-def gauges(meter: PrometheusMeter, backlog: Backlog | None = None) -> dict[str, float]:
+def gauges(meter: PrometheusMeter, figures: StoreFigures | None = None) -> dict[str, float]:
     """Reads the samples without labels, as Prometheus does."""
-    families = text_string_to_metric_families(meter.text(backlog, None).decode())
+    families = text_string_to_metric_families(meter.text(figures).decode())
     return {each.name: each.value for family in families for each in family.samples if not each.labels}
 
 
@@ -27,9 +32,10 @@ def test_a_worker_says_nothing_of_backlog_and_queue() -> None:
 def test_the_backlog_is_told_while_the_store_answers() -> None:
     """What was read is told; once the store is out of reach, nothing is, rather than the last values."""
     meter = PrometheusMeter()
-    told = gauges(meter, BACKLOG)
+    told = gauges(meter, FIGURES)
     assert (told["letterhead_checks_due"], told["letterhead_checks_lag_seconds"]) == (3.0, 1.5)
     assert (told["letterhead_pooled_keys"], told["letterhead_checks_misdated"]) == (64.0, 1.0)
+    assert (told["letterhead_intents"], told["letterhead_intents_age_seconds"]) == (4.0, 90.0)
     assert "letterhead_relay_queue" not in told
     assert not {name for name in gauges(meter) if name.startswith("letterhead_")}
 
@@ -45,3 +51,17 @@ def test_a_relay_tells_its_queue() -> None:
     queue.append(at)
     assert gauges(meter)["letterhead_relay_queue"] == 1.0
     assert gauges(meter)["letterhead_relay_oldest_timestamp_seconds"] == at.timestamp()
+
+
+def test_heartbeats_are_told_by_role() -> None:
+    """No worker at all is an infinite age, which every alert on the age sees; no relay is none that is missed."""
+    told = gauges(PrometheusMeter(), FIGURES)
+    assert (told["letterhead_worker_heartbeat_age_seconds"], told["letterhead_workers"]) == (math.inf, 0.0)
+    assert "letterhead_relays" not in told
+    processes = [
+        ProcessCount(role=Role.WORKER, alive=2, silent=3.5),
+        ProcessCount(role=Role.RELAY, alive=0, silent=600.0),
+    ]
+    told = gauges(PrometheusMeter(), StoreFigures(backlog=BACKLOG, outage=None, processes=processes))
+    assert (told["letterhead_worker_heartbeat_age_seconds"], told["letterhead_workers"]) == (3.5, 2.0)
+    assert (told["letterhead_relay_heartbeat_age_seconds"], told["letterhead_relays"]) == (600.0, 0.0)

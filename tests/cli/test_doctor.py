@@ -17,9 +17,9 @@ from tests.rigs.waiting import is_within
 
 
 def verdicts(result: Result) -> dict[str, str]:
-    """Reads `ok` or `no` for each part."""
-    lines = [line for line in result.out.splitlines() if line[:2] in ("ok", "no")]
-    return {line[4:14].strip(): line[:2] for line in lines}
+    """Reads `ok`, `no` or `warn` for each part."""
+    lines = [line for line in result.out.splitlines() if line[:4].strip() in ("ok", "no", "warn")]
+    return {line[5:15].strip(): line[:4].strip() for line in lines}
 
 
 def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
@@ -40,7 +40,8 @@ def test_running_service_is_asked(service: Running) -> None:
     """Beside a server on the embedded database it takes the server's word."""
     result = letterhead("doctor", folder=service.data, **service.settings)
     assert verdicts(result) | {"resolvers": "", "port 53": ""} == {
-        "database": "ok", "keys": "ok", "server": "ok", "provider": "ok", "resolvers": "", "port 53": "",
+        "database": "ok", "keys": "ok", "server": "ok", "store": "ok", "worker": "ok", "disk": "ok", "provider": "ok",
+        "resolvers": "", "port 53": "",
         "mail": "ok", "clock": "ok",
     }  # fmt: skip
 
@@ -51,7 +52,8 @@ def test_stopped_installation(tmp_path: Path, lab: DnsLab) -> None:
         settings = dict(service.settings)
     result = letterhead("doctor", folder=tmp_path, **(settings | {"DNS_RESOLVERS": f"{RESOLVER}:{lab.resolver_port}"}))
     told = verdicts(result)
-    assert {told[part] for part in ("database", "keys", "worker", "provider", "resolvers")} == {"ok"}, result.out
+    assert {told[part] for part in ("database", "keys", "store", "disk", "provider", "resolvers")} == {"ok"}, result.out
+    assert told["worker"] == "warn"
 
 
 def test_checks_of_the_future_are_told(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_checks_of_the_future_are_told(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "data" / "letterhead.db", isolation_level=None)) as database:
         database.execute("UPDATE domains SET next_check_at = next_check_at + 1000 * 86400 * 365")
     result = letterhead("doctor", folder=tmp_path, **settings)
-    assert verdicts(result)["dates"] == "no", result.out
+    assert verdicts(result)["worker"] == "no", result.out
     assert "checks dated in the future: 1" in result.out
 
 
@@ -83,5 +85,5 @@ async def test_ses_is_asked_even_without_a_database(tmp_path: Path, monkeypatch:
         settings = settings_for(tmp_path / "data") | {"PROVIDER": "ses", "SES_REGION": "eu-west-1"}
         result = await asyncio.to_thread(letterhead, "doctor", folder=tmp_path, **settings)
     assert "as arn:aws:iam::123456789012:user/letterhead" in result.out
-    assert "no  provider   sandbox: 200 mails a day" in result.out
-    assert "no  provider   not allowed: ses:DeleteEmailIdentity" in result.out
+    assert "no   provider   sandbox: 200 mails a day" in result.out
+    assert "no   provider   not allowed: ses:DeleteEmailIdentity" in result.out

@@ -40,7 +40,9 @@ async def test_a_confirmed_checkup_stands_and_was_taken_again(shop: Shop) -> Non
     expected = replace(after, version=domain.version + 1)
     assert await shop.store.domain_by_id(domain.id) == expected
     assert await shop.store.last_checks([domain.id]) == {domain.id: replace(heard(), taken_at=later(minutes=1))}
-    assert await beside(shop, domain) == CheckContext(used_selectors=(domain.selector,), fingerprint="b")
+    assert await beside(shop, domain) == CheckContext(
+        used_selectors=(domain.selector,), fingerprint="b", codes=("dkim.missing",)
+    )
     assert await shop.store.claim_due(later(minutes=2), later(minutes=5), "other", 10) == [expected]
 
 

@@ -1,6 +1,7 @@
 """P16: a full disk is told honestly. Where we are root the disk is a small tmpfs, else a limit on the size of files."""
 
 import os
+import re
 import resource
 import subprocess
 import time
@@ -13,11 +14,12 @@ import pytest
 
 from tests.faults.conftest import Figures
 from tests.rigs.letterhead import Installation, Serving
-from tests.rigs.waiting import CEILING, is_within
+from tests.rigs.waiting import CEILING, is_within, until
 
 MB = 1024 * 1024
 DISK = 12 * MB
 RESUMES = 5.0  # seconds
+FULL_WORDS = re.compile("the disk of the database is full|refuses writes")
 Full = Callable[[Serving], None]
 
 
@@ -98,9 +100,16 @@ def test_a_full_disk_is_told_and_got_over(disk: Disk, tmp_path: Path, figures: F
             told = {each.json()["error"]["code"] for each in refused if each.status_code != 200}
             assert senders(client) == added
             assert refused[-1].status_code == 503
+            until(lambda: readiness(client)[0] == 503)
+            told_ready = readiness(client)[1]
+            assert FULL_WORDS.search(told_ready["store"]["detail"]), told_ready
+            installation.settings["LETTERHEAD_BIND"] = serving.url.removeprefix("http://")
+            doctor = installation.run("doctor").stdout
+            assert "\nno   store " in doctor, doctor
             disk.free(serving)
             waited = until_added(client)
             assert senders(client) == added | {name(200)}
+            until(lambda: readiness(client)[0] == 200)
         shown = again(serving, key)
     assert {each["sender"] for each in shown} == added | {name(200)}
     assert all(each["privateDKIMKey"] for each in shown)
@@ -110,6 +119,13 @@ def test_a_full_disk_is_told_and_got_over(disk: Disk, tmp_path: Path, figures: F
     assert str(disk.folder) not in "".join(each.text for each in refused)
     assert "private-key.withheld" in installation.logs()
     assert "request.broken" not in installation.logs()
+
+
+def readiness(client: httpx2.Client) -> tuple[int, dict[str, dict[str, str]]]:
+    """Asks whether the service is ready."""
+    answer = client.get("/readyz")
+    parts: dict[str, dict[str, str]] = answer.json()
+    return answer.status_code, parts
 
 
 def name(number: int) -> str:

@@ -10,7 +10,9 @@ from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.health import HealthState
 from letterhead.operations import checks, leases
 from letterhead.operations.domains import plan_of
-from letterhead.operations.health import ResolverProbe, check_health
+from letterhead.operations.health import HealthProbes, check_health
+from letterhead.operations.heartbeats import new_process
+from letterhead.ports.store.monitoring import Role
 from letterhead.wiring.assemble import Overrides
 from tests.operations.conftest import MAIL_FROM
 from tests.operations.world import Clock, World, WrittenDns, opened
@@ -51,15 +53,15 @@ async def test_a_check_on_request_is_made(ours: World, clock: Clock) -> None:
 
 async def test_the_worker_looks_and_monitors_are_told(ours: World, clock: Clock) -> None:
     """Nothing is due for 400 days, and readiness says so, until it is recalled: then all is as ever."""
-    probe = ResolverProbe(ours.deps)
+    await ours.deps.store.save_heartbeat(new_process(ours.deps, Role.WORKER), clock.at)
     assert await leases.claim_checks(ours.deps, "worker", 10) == []
-    worker = (await check_health(ours.deps, probe)).worker
+    worker = (await check_health(ours.deps, HealthProbes(ours.deps))).worker
     assert not worker.is_ok
     assert "dated in the future" in worker.detail
     assert await leases.recall_misdated(ours.deps) == 1
     ((claimed, context),) = await leases.claim_checks(ours.deps, "worker", 10)
     assert await checks.check(ours.deps, claimed, context=context)
-    assert (await check_health(ours.deps, probe)).worker.is_ok
+    assert (await check_health(ours.deps, HealthProbes(ours.deps))).worker.is_ok
     after = await ours.domain(SENDER)
     assert after.next_check_at is not None
     assert after.next_check_at - clock.at < timedelta(days=2)

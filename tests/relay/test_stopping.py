@@ -72,10 +72,8 @@ async def test_numbers(relay: Relay, ledger: Ledger) -> None:
     }
     lines.add("letterhead_relay_queue 1.0")
     text = relay.world.deps.meter.text
-    await until_async(lambda: lines <= set(text(None, None).decode().splitlines()))
-    (oldest,) = re.findall(
-        r"^letterhead_relay_oldest_timestamp_seconds (\S+)$", text(None, None).decode(), re.MULTILINE
-    )
+    await until_async(lambda: lines <= set(text(None).decode().splitlines()))
+    (oldest,) = re.findall(r"^letterhead_relay_oldest_timestamp_seconds (\S+)$", text(None).decode(), re.MULTILINE)
     assert abs(relay.world.deps.now().timestamp() - float(oldest)) < 60
 
 

@@ -88,7 +88,7 @@ async def test_status_health_readiness(nobody: httpx2.AsyncClient) -> None:
     assert (await nobody.get("/healthz")).status_code == 200
     ready = await nobody.get("/readyz")
     assert (ready.status_code, ready.json()["ready"]) == (200, True)
-    assert set(ready.json()) == {"ready", "store", "worker", "resolvers"}
+    assert set(ready.json()) == {"ready", "store", "worker", "resolvers", "disk"}
 
 
 async def test_metrics(operator: httpx2.AsyncClient, acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:

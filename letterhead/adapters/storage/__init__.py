@@ -4,9 +4,9 @@ It contains no rule of a domain's lifecycle: it stores what operations decided, 
 for nothing but SQL. `open_store`, `migrate` and `schema_state` are all that wiring and the command line need.
 
 `store` is made of one module for each protocol of the port or a part of it: `accounts`, `domains`, `selectors`,
-`leases`, `reminders`, `webhooks`, `pages` (sessions and statistics), `secrets`, `histograms`, `retention`. They run
-named `statements` (`sql/`) on an `engine`, `sqlite` or `postgres`, and convert `rows`; `write_batcher` joins writes,
-`uuid7` makes ids. `schema` and `migrations` are of the tables.
+`leases`, `reminders`, `webhooks`, `pages` (sessions and statistics), `secrets`, `histograms`, `heartbeats`,
+`retention`. They run named `statements` (`sql/`) on an `engine`, `sqlite` or `postgres`, and convert `rows`;
+`write_batcher` joins writes, `uuid7` makes ids. `schema` and `migrations` are of the tables.
 """
 
 from letterhead.adapters.storage.schema import SchemaState

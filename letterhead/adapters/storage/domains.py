@@ -258,7 +258,7 @@ class SqlDomains:
                 return False
             await _lock_accounts(session, domain)
             await self._add_events(session, domain, (event,), None)
-            await _add_intents(session, domain, effects)
+            await _add_intents(session, domain, effects, event.at)
             return await append_audit(session, audit)
 
         deleted = await self._engine.transact(work)
@@ -275,7 +275,7 @@ class SqlDomains:
         if new.second_key is not None:
             await _add_spare_key(session, domain, new.second_key)
         await self._add_events(session, domain, new.events, None)
-        await _add_intents(session, domain, new.effects)
+        await _add_intents(session, domain, new.effects, new.events[0].at)
         await add_reminders(session, domain, new.events)
 
     async def _save(self, session: DatabaseSession, update: DomainUpdate) -> bool:
@@ -301,7 +301,7 @@ class SqlDomains:
         await self._add_events(session, domain, update.events, update.check)
         for related in update.related_events:
             await self._add_events(session, related.domain, (related.event,), None)
-        await _add_intents(session, domain, update.effects)
+        await _add_intents(session, domain, update.effects, rows.time_of(update))
         await add_reminders(session, domain, update.events)
         return True
 
@@ -334,10 +334,12 @@ async def _lock_accounts(session: DatabaseSession, *domains: Domain) -> None:
         await session.rows("lock_account", id=account_id)
 
 
-async def _add_intents(session: DatabaseSession, domain: Domain, effects: Sequence[Effect]) -> None:
-    """Add the work that is due outside."""
+async def _add_intents(
+    session: DatabaseSession, domain: Domain, effects: Sequence[Effect], since: datetime | None
+) -> None:
+    """Add the work that is owed outside since a time, where that is known."""
     for effect in effects:
-        await session.rows("add_intent", **rows.intent_values(domain, effect))
+        await session.rows("add_intent", **rows.intent_values(domain, effect), since=rows.maybe_ms(since))
 
 
 async def _add_spare_key(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:

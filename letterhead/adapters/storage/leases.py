@@ -142,7 +142,7 @@ class SqlLeases:
         await self._engine.transact(work)
 
     async def backlog(self, now: datetime) -> Backlog:
-        """Count due work that nobody has leased."""
+        """Count due work that nobody has leased, and all work that is owed outside."""
         future, distant = rows.ms(now + CLOCKS_DIFFER), rows.ms(now + LONGEST)
         row = (await self._engine.read("backlog", now=rows.ms(now), future=future, distant=distant))[0]
         lag = 0.0 if row["oldest"] is None else (rows.ms(now) - row["oldest"]) / 1000
@@ -154,6 +154,7 @@ class SqlLeases:
             reminders=row["reminders"],
             deliveries=row["deliveries"],
             misdated=row["misdated"],
+            intents_age=0.0 if row["owed_since"] is None else max(0.0, (rows.ms(now) - row["owed_since"]) / 1000),
         )
 
     async def ready(self) -> None:

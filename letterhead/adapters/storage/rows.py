@@ -27,7 +27,7 @@ from letterhead.core.schedule.reminders import Reminder, ReminderKind
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
-from letterhead.ports.store.domains import CheckContext, CheckResult, DomainEvent
+from letterhead.ports.store.domains import CheckContext, CheckResult, DomainEvent, DomainUpdate
 from letterhead.ports.store.leases import Intent
 from letterhead.ports.store.monitoring import AccountDomain
 from letterhead.ports.store.reminders import DueReminder
@@ -244,7 +244,12 @@ def account_domain(row: DatabaseRow) -> AccountDomain:
 def check_context(row: DatabaseRow) -> CheckContext:
     """Read what a check needs in addition to its domain."""
     used = _strings.decode(row["used"] or "[]")
-    return CheckContext(watched_until=maybe_time(row["until"]), used_selectors=used, fingerprint=row["basis"])
+    return CheckContext(
+        watched_until=maybe_time(row["until"]),
+        used_selectors=used,
+        fingerprint=row["basis"],
+        codes=_strings.decode(row["codes"] or "[]"),
+    )
 
 
 def check_result(row: DatabaseRow) -> CheckResult:
@@ -272,6 +277,7 @@ def check_values(domain: Domain, check: CheckResult, fingerprint: str | None) ->
         "silent_since": taken_at if check.is_unanswered else None,
         "version": next_version(domain).version,
         "basis": fingerprint,
+        "codes": json(check.codes),
         "body": json(check),
     }
 
@@ -328,6 +334,13 @@ def intent_values(domain: Domain, effect: Effect) -> Values:
         "effect": effect.value,
         "slots": maybe_json(domain.key_delegation),
     }
+
+
+def time_of(update: DomainUpdate) -> datetime | None:
+    """Return the time of a change: that of its events or of its check, else of the provider's report."""
+    if update.events:
+        return update.events[-1].at
+    return update.check.taken_at if update.check is not None else update.domain.last_sync
 
 
 def intent(row: DatabaseRow) -> Intent:

@@ -129,6 +129,7 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
         await engine.write("release_all_intents")
         await engine.write("release_all_reminders")
         await engine.write("release_all_deliveries")
+        await engine.write("end_all_heartbeats")
         yield engine
 
 

@@ -9,6 +9,7 @@ from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.accounts import SqlAccounts
 from letterhead.adapters.storage.domains import SqlDomains
 from letterhead.adapters.storage.engine import Engine
+from letterhead.adapters.storage.heartbeats import SqlHeartbeats
 from letterhead.adapters.storage.histograms import SqlHistograms
 from letterhead.adapters.storage.leases import SqlLeases
 from letterhead.adapters.storage.pages import SqlSessions
@@ -25,7 +26,16 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 class SqlStore(
-    SqlAccounts, SqlDomains, SqlLeases, SqlReminders, SqlSecrets, SqlWebhooks, SqlSessions, SqlRetention, SqlHistograms
+    SqlAccounts,
+    SqlDomains,
+    SqlLeases,
+    SqlReminders,
+    SqlSecrets,
+    SqlWebhooks,
+    SqlSessions,
+    SqlRetention,
+    SqlHistograms,
+    SqlHeartbeats,
 ):
     """The SQL implementation of every protocol of `Store`, on either engine."""
 
@@ -39,6 +49,7 @@ class SqlStore(
         SqlWebhooks.__init__(self, engine)
         SqlRetention.__init__(self, engine)
         SqlHistograms.__init__(self, engine)
+        SqlHeartbeats.__init__(self, engine)
 
 
 @asynccontextmanager

@@ -65,6 +65,11 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
 
     @property
+    def codes(self) -> tuple[str, ...]:
+        """Return the codes of the findings, each once, in their order."""
+        return tuple(dict.fromkeys(each.code for each in self.findings))
+
+    @property
     def is_unanswered(self) -> bool:
         """Return whether no server answered for the DKIM record, which decides."""
         dkim = [each for each in self.results if each.record.id is RecordId.DKIM]
@@ -104,12 +109,14 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a check needs to know in addition to the domain itself.
 
     `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are all that
-    the account ever used at the name, `fingerprint` is of the inputs of the last check.
+    the account ever used at the name, `fingerprint` is of the inputs of the last check, and `codes` are of its
+    findings.
     """
 
     watched_until: datetime | None = None
     used_selectors: tuple[str, ...] = ()
     fingerprint: str | None = None
+    codes: tuple[str, ...] = ()
 
 
 class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,9 +23,10 @@ class SharedRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """How much work is due; `lag` is the age of the oldest due check in seconds.
+    """How much work waits; `lag` is the age of the oldest due check in seconds.
 
-    `misdated` checks were planned, or made, by a clock that was ahead of the one that counts them.
+    `intents` is all work that is owed outside, due or not, and `intents_age` for how many seconds the oldest has been
+    owed. `misdated` checks were planned, or made, by a clock that was ahead of the one that counts them.
     """
 
     due: int
@@ -35,6 +36,37 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     reminders: int
     deliveries: int = 0
     misdated: int = 0
+    intents_age: float = 0.0
+
+
+class Role(StrEnum):
+    """What a process does; one that does several things has a heartbeat for each."""
+
+    API = "api"
+    WORKER = "worker"
+    RELAY = "relay"
+
+
+class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the service, by an id of its own."""
+
+    id: str
+    role: Role
+    host: str
+    pid: int
+    version: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that was seen since a time, last at `at`; `silent` is the time from then to now.
+
+    All three are by one clock, that of PostgreSQL's server or of the one machine that has the embedded database.
+    """
+
+    process: ProcessIdentity
+    since: datetime
+    at: datetime
+    silent: timedelta
 
 
 class DomainCondition(StrEnum):
@@ -73,7 +105,7 @@ class MonitoringStore(Protocol):
     """The service's own figures, the domains of all accounts, and the health of the provider account."""
 
     async def backlog(self, now: datetime) -> Backlog:
-        """Count due work that nobody has leased."""
+        """Count due work that nobody has leased, and all work that is owed outside."""
         ...
 
     async def ready(self) -> None:
@@ -118,4 +150,16 @@ class MonitoringStore(Protocol):
 
     async def count_overdue(self, now: datetime) -> Sequence[int]:
         """Count due checks by how long they have been due: under 1 s, 10 s, 1 min, 5 min, and longer."""
+        ...
+
+    async def save_heartbeat(self, process: ProcessIdentity, now: datetime) -> None:
+        """Note that a process was seen now."""
+        ...
+
+    async def end_heartbeat(self, process: ProcessIdentity) -> None:
+        """Forget a process that stops."""
+        ...
+
+    async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
+        """Return the processes that were seen, the latest first."""
         ...

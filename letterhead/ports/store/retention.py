@@ -26,3 +26,7 @@ class RetentionStore(Protocol):
     async def prune_rate_slots(self, before: datetime) -> int:
         """Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot."""
         ...
+
+    async def prune_heartbeats(self, before: datetime) -> int:
+        """Forget the processes that were last seen before a time."""
+        ...

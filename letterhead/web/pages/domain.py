@@ -16,7 +16,7 @@ from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
-from letterhead.web.pages.stream import StreamHooks, stream_news
+from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
 
 LONGEST_DAYS = 90
 
@@ -40,6 +40,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
     deps, now = context.deps, context.deps.now()
     domain, records = view.domain, new_record_list(deps, view)
     history = await overview.show_history(deps, domain)
+    no_worker = await context.state.health.is_worker_missing()
     spans = statistics.state_periods(history.changes, now)
     lasted: dict[str, float] = {}
     for span in spans:
@@ -66,6 +67,8 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         links=[(each, is_valid(each, now)) for each in reversed(history.links)],
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
+        version=page_version(domain.version, no_worker=no_worker),
+        no_worker=no_worker,
         here=f"{context.state.templates.root}{path}",
         made=values.get("made"),
         news=values.get("news"),

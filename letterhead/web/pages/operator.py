@@ -45,7 +45,7 @@ async def _show_overview(
         context,
         "operator.html",
         errors.status_of(fault.kind) if fault else 200,
-        health=await health.check_health(context.deps, context.state.probe),
+        health=await health.check_health(context.deps, context.state.health),
         backlog=backlog,
         oldest=format_duration(t, backlog.lag),
         lateness=pictures.draw_bars(labels, service.overdue, t("picture.lateness")),

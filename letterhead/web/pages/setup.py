@@ -20,7 +20,7 @@ from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.cards import FAULTY, Card, RecordList, advice, new_record_list, plain_text, split_at_span
 from letterhead.web.pages.responses import page_response
-from letterhead.web.pages.stream import StreamHooks, stream_news
+from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
 
 WAITING = frozenset({"missing", "unseen"})
 
@@ -50,6 +50,7 @@ async def show_setup(context: RequestContext) -> Response:
     records = new_record_list(context.deps, view).without_advice()
     far = progress(view.domain, view.plan, context.deps.now())
     settings, sender, t = context.state.settings, view.domain.sender, context.state.templates.texts
+    no_worker = await context.state.health.is_worker_missing()
     action, host = next_action(records), records.dns_host
     url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
     subject = quote(t("setup.mail_subject", domain=sender))
@@ -79,6 +80,8 @@ async def show_setup(context: RequestContext) -> Response:
         link=link,
         url=url,
         mail=f"mailto:?subject={subject}&body={body}",
+        version=page_version(view.domain.version, no_worker=no_worker),
+        no_worker=no_worker,
         news=f"{context.state.templates.root}{setup_links.PATH}{context.part('token')}/news",
     )
 

@@ -1,6 +1,6 @@
-"""Server-sent events that make an open page load itself again once its domain changed.
+"""Server-sent events that make an open page load itself again once its domain changed, or nobody checks it any more.
 
-They carry the domain's version alone: the page has one renderer, the server's.
+They carry the version of the page alone: it has one renderer, the server's.
 """
 
 import asyncio
@@ -78,7 +78,8 @@ async def _events(
                 beaten = time.monotonic()
                 yield b": still here\n\n"
             found = await domains.find_version(context.deps, domain_id)
-            version = -1 if found is None else found
+            no_worker = await context.state.health.is_worker_missing()
+            version = page_version(-1 if found is None else found, no_worker=no_worker)
             if version != sent:
                 sent = version
                 yield f"data: {version}\n\n".encode()
@@ -88,6 +89,11 @@ async def _events(
         streams[owner] -= 1
         if not streams[owner]:
             del streams[owner]
+
+
+def page_version(version: int, *, no_worker: bool) -> str:
+    """Return what an open page shows the state of: the domain's version, and whether no worker checks it."""
+    return f"{version} unchecked" if no_worker else str(version)
 
 
 async def _continues(hooks: StreamHooks, *, is_beat: bool) -> bool:

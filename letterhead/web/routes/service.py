@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from letterhead.errors import Kind
@@ -23,11 +24,16 @@ async def health(_context: RequestContext) -> Response:
 
 
 async def readiness(context: RequestContext) -> Response:
-    """Shows whether requests can be served (503 where the store is out of reach), and how worker and resolvers are."""
-    found = await check_health(context.deps, context.state.probe, context.state.backlog)
+    """Shows whether requests can be served (503 where the store does not answer or takes no writes), and each part."""
+    found = await check_health(context.deps, context.state.health)
     ready = found.store.is_ok
     answer = schemas.Readiness(
-        ready=ready, store=_part(found.store), worker=_part(found.worker), resolvers=_part(found.resolvers)
+        ready=ready,
+        store=_part(found.store),
+        worker=_part(found.worker),
+        resolvers=_part(found.resolvers),
+        disk=UNSET if found.disk is None else _part(found.disk),
+        relay=UNSET if found.relay is None else _part(found.relay),
     )
     return json_response(answer, status=200 if ready else 503)
 

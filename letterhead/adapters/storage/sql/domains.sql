@@ -152,7 +152,7 @@ WHERE sender = :sender AND selector = :selector AND (account_id IS NULL OR accou
 -- Return what the checks of these domains need in addition to the domain itself.
 -- A fingerprint counts only where the domain's version is still that of its last check. Each table of selectors is read
 -- by its index: a condition on the union of both would read both whole, for each check.
-SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, (
+SELECT d.id, w.until, CASE WHEN c.version = d.version THEN c.basis END AS basis, c.codes, (
     SELECT /*sqlite json_group_array(of_both.selector) */
         /*postgresql CAST(json_agg(of_both.selector ORDER BY of_both.selector) AS TEXT) */
     FROM (
@@ -190,13 +190,14 @@ WHERE domain_id
     /*sqlite IN (SELECT value FROM json_each(:domain_ids)) */
     /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:domain_ids AS JSON)))) */;
 
--- name: save_check(domain_id, zone, heard_at, silent_since, version, basis, body)
+-- name: save_check(domain_id, zone, heard_at, silent_since, version, basis, codes, body)
 -- Store the last check of a domain in place of the one before.
 -- `silent_since` stays the time of the first unanswered check; `heard_at` that of the last one that was answered.
-INSERT INTO checkups (domain_id, zone, heard_at, silent_since, version, basis, body)
-VALUES (:domain_id, :zone, :heard_at, :silent_since, :version, :basis, :body)
+INSERT INTO checkups (domain_id, zone, heard_at, silent_since, version, basis, codes, body)
+VALUES (:domain_id, :zone, :heard_at, :silent_since, :version, :basis, :codes, :body)
 ON CONFLICT (domain_id) DO UPDATE
-SET zone = excluded.zone, version = excluded.version, basis = excluded.basis, body = excluded.body,
+SET zone = excluded.zone, version = excluded.version, basis = excluded.basis, codes = excluded.codes,
+    body = excluded.body,
     heard_at = COALESCE(excluded.heard_at, checkups.heard_at),
     silent_since = CASE WHEN excluded.silent_since IS NULL THEN NULL
                         ELSE COALESCE(checkups.silent_since, excluded.silent_since) END

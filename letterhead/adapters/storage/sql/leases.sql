@@ -82,11 +82,11 @@ UPDATE intents SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
 RETURNING id, domain_id, account_id, sender, effect, attempts, slots;
 
--- name: add_intent(domain_id, account_id, sender, effect, slots)
+-- name: add_intent(domain_id, account_id, sender, effect, slots, since)
 -- Add an intent that is due at once, whatever the clock says, unless the same one waits already.
 -- One that is leased does not count: its owner may have begun from an older state.
-INSERT INTO intents (domain_id, account_id, sender, effect, slots, due_at, attempts)
-SELECT :domain_id, :account_id, :sender, :effect, :slots, 0, 0
+INSERT INTO intents (domain_id, account_id, sender, effect, slots, due_at, attempts, since)
+SELECT :domain_id, :account_id, :sender, :effect, :slots, 0, 0, CAST(:since AS BIGINT)
 WHERE NOT EXISTS (
     SELECT 1 FROM intents
     WHERE sender = :sender AND domain_id = :domain_id AND effect = :effect AND lease_owner IS NULL
@@ -148,10 +148,11 @@ DELETE FROM key_pool WHERE id IN (SELECT id FROM taken)
 RETURNING id, public_key, sealed;
 
 -- name: backlog(now, future, distant)
--- Count due work that nobody has leased, and return since when the oldest check is due; `misdated` are the checks that
+-- Count due work that nobody has leased, and return since when the oldest check is due; `intents` are all that are owed,
+-- with the time since when the oldest is; `misdated` are the checks that
 -- a clock planned or made which was ahead.
 SELECT count(*) AS due, min(next_check_at) AS oldest,
-    (SELECT count(*) FROM intents WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)) AS intents,
+    (SELECT count(*) FROM intents) AS intents, (SELECT min(since) FROM intents) AS owed_since,
     (SELECT count(*) FROM key_pool) AS pooled,
     (SELECT count(*) FROM reminders
      WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)

@@ -1,0 +1,15 @@
+"""Free space of a file system, by statvfs(3)."""
+
+import os
+from pathlib import Path
+
+
+def free_octets(folder: Path) -> int | None:
+    """Return how much this user may still write on the disk of a folder; None where that can't be told."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    # Some file systems keep blocks for the superuser alone.
+    blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+    return blocks * found.f_frsize
