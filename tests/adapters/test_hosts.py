@@ -37,7 +37,7 @@ def test_a_row_says_where_and_when_it_was_read(host: DnsHost) -> None:
 def test_what_nobody_confirmed_suits_most_panels(host: DnsHost) -> None:
     """Only facts that were read depart from the general form; an empty apex alone may stand for itself.
 
-    An address of the records' page may be known from users' own notes alone: a wrong one leads to the host all the same.
+    The address of the records may be known from users' own notes alone: a wrong one leads to the host all the same.
 
     Where values are typed in quotes a long one is split: one string holds 255 octets at most (RFC 1035 3.3).
     """
