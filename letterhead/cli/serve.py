@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
+ACCOUNTS_SHOWN = 5  # of those that a new key could be made for
 
 Ready = Callable[["Deps", str], Awaitable[None]]
 
@@ -213,13 +214,49 @@ async def _welcome(deps: "Deps", settings: "Settings", where: str) -> None:
     if key:
         print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
         print(f"or open {where} in a browser, and sign in with the key.")
-    elif await asyncio.to_thread(path.exists):
+    elif (trouble := await _trouble_with_key(deps, path)) is None:
         kept = f"$(cat {shlex.quote(str(path.absolute()))})"
         print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
     else:
-        print(f"There are accounts, and no {path}: use a key that you kept, or set LETTERHEAD_OPERATOR_TOKEN")
-        print("and make an account of your own: letterhead accounts create --name … --email …")
+        print(f"\n{trouble} Use another key that you kept, or make a new one:")
+        print(await _way_to_a_key(deps, settings, where))
     sys.stdout.flush()
+
+
+async def _trouble_with_key(deps: "Deps", path: Path) -> str | None:
+    """Return in a sentence why the kept first key lets nobody in; None where it does."""
+    from letterhead.operations.accounts import caller_of
+
+    try:
+        key = (await asyncio.to_thread(path.read_text, "utf-8", "replace")).strip()
+    except FileNotFoundError:
+        return f"The API key of the first start is no longer kept in {path}."
+    except OSError as error:
+        return f"The API key of the first start can't be read from {path}: {error.strerror}."
+    try:
+        await caller_of(deps, key)
+    except Fault as fault:
+        if fault.kind is not Kind.UNAUTHORIZED:
+            raise
+        return f"The API key in {path} is not valid: it was ended, or it is of another database."
+    return None
+
+
+async def _way_to_a_key(deps: "Deps", settings: "Settings", where: str) -> str:
+    """Return the commands that make a key for an account whose owner has none, as the operator."""
+    from letterhead.cli.client import DEFAULT_URL
+    from letterhead.operations.accounts import list_accounts
+
+    listed = await list_accounts(deps)
+    server = "" if where == DEFAULT_URL else f"LETTERHEAD_URL={where} "
+    lines = [f"  {server}letterhead accounts key {each.id}   # {each.name}" for each in listed[:ACCOUNTS_SHOWN]]
+    if len(listed) > ACCOUNTS_SHOWN:
+        lines.append(f"  {server}letterhead accounts list   # {len(listed) - ACCOUNTS_SHOWN} more accounts")
+    if settings.operator_token is None:
+        lines.insert(0, '  export LETTERHEAD_OPERATOR_TOKEN="$(openssl rand -hex 24)"   # then start again with it')
+    else:
+        lines.append("These commands need LETTERHEAD_OPERATOR_TOKEN, as this server has it.")
+    return "\n".join(lines)
 
 
 def curl(key: str, where: str) -> str:
