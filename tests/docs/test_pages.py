@@ -80,7 +80,9 @@ def test_a_missing_dkim_record_is_told_as_the_panel_wants_it(host: DnsHost) -> N
 )
 def test_a_missing_mx_is_told_as_the_panel_wants_it(host: str, value: str) -> None:
     """The priority has its field or stands before the host name, and the final dot is there where the form needs it."""
-    assert f"{value} at " in missing_at(SERVERS[host])[RecordId.MAIL_FROM_MX].fix.replace(",", "")
+    assert (
+        f"and the mail server {value}$" in missing_at(SERVERS[host])[RecordId.MAIL_FROM_MX].fix.replace(",", "") + "$"
+    )
     assert MX.value in value
 
 
