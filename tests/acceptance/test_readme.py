@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.rigs.command import LETTERHEAD, Running, environment, running
+from tests.rigs.npm import npm_packages
+from tests.rigs.processes import program
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -65,6 +67,18 @@ def test_python_block_runs_as_printed(clone: Running) -> None:
     assert any(re.fullmatch(r"mail\.acme\.dev PENDING needs TXT \S+\._domainkey\.mail", line) for line in out)
     assert "success=True" in out[-2]
     assert "mail.acme.dev" not in out[-1]
+
+
+def test_javascript_block_runs_as_printed(clone: Running) -> None:
+    """The official client of npm, unchanged, adds a domain, reads what to publish, deletes, lists."""
+    (script,) = blocks("javascript")
+    folder = clone.data.parent
+    (folder / "first.mjs").write_text(script.replace(ADDRESS, clone.url.removeprefix("http://")))
+    (folder / "node_modules").symlink_to(npm_packages("pingram") / "node_modules")
+    out = run([program("node"), "first.mjs"], clone)
+    assert re.search(r"^news\.acme\.dev PENDING needs a key at \w+\._domainkey\.news\.acme\.dev$", out, re.MULTILINE)
+    assert "success: true" in out
+    assert "news.acme.dev" not in out.rpartition("success")[2]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,19 +1,16 @@
 """Reads From fields with other people's programs: rspamd's parser, npm's mailparser, and Python's two."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from email import policy
 from email.utils import parseaddr
-from functools import cache
 from pathlib import Path
 
+from tests.rigs.npm import npm_packages
 from tests.rigs.processes import program
 
 Reader = Callable[[Sequence[str]], list[list[str]]]
-LOCKED = Path(__file__).parents[1] / "data" / "mailparser"  # package-lock.json has the hash of each package
-INSTALLED = Path(__file__).parents[2] / ".cache" / "mailparser"
 
 LUA = """
 local util, pool = require "rspamd_util", require("rspamd_mempool").create()
@@ -47,7 +44,7 @@ def rspamd(folder: Path) -> Reader:
 
 def mailparser(fields: Sequence[str]) -> list[list[str]]:
     """Reads with the parser that many help desks and mail programs in JavaScript use."""
-    read = _run([program("node"), "-e", JAVASCRIPT], _installed(), json.dumps(fields))
+    read = _run([program("node"), "-e", JAVASCRIPT], npm_packages("mailparser"), json.dumps(fields))
     found: list[list[str]] = json.loads(read)
     return found
 
@@ -67,18 +64,6 @@ def _python(field: str) -> list[str]:
         return [each.addr_spec for each in policy.default.header_factory("From", field).addresses]
     except (AttributeError, TypeError):  # its own fault: python/cpython has several of a dot in a display name
         return [parseaddr(field)[1]]
-
-
-@cache
-def _installed() -> Path:
-    """Installs mailparser as it is locked, once for a machine."""
-    lock = LOCKED / "package-lock.json"
-    if not (INSTALLED / lock.name).exists() or (INSTALLED / lock.name).read_bytes() != lock.read_bytes():
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        shutil.copytree(LOCKED, making := INSTALLED.with_suffix(".new"), dirs_exist_ok=True)
-        _run([program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], making)
-        making.rename(INSTALLED)
-    return INSTALLED
 
 
 def _run(command: Sequence[str], folder: Path, given: str = "") -> str:
