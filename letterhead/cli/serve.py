@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import address, listener_shares, load_settings, open_listeners, run_in_loop
+from letterhead.cli.process import address, listener_shares, load_settings, log_start, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ async def serving(
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
             deps = await opened.enter_async_context(assemble.open_deps(settings))
+            where = address(HostPort(*listeners[0].getsockname()[:2]))
             if ready:
-                await ready(deps, address(HostPort(*listeners[0].getsockname()[:2])))
+                await ready(deps, where)
+            await log_start(settings, "serve", address=where, worker=with_worker, relay=ears is not None)
             if ears is not None:
                 from letterhead.cli.relay import open_relay
 
@@ -202,6 +204,7 @@ async def _working(settings: "Settings") -> None:
     async with assemble.open_deps(settings) as deps:
         if settings.worker_metrics_bind is not None:
             deps.meter.serve_metrics(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
+        await log_start(settings, "worker")
         await working.run(deps, _worker_settings(settings), stop)
 
 
@@ -213,13 +216,43 @@ async def _welcome(deps: "Deps", settings: "Settings", where: str) -> None:
     if key:
         print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
         print(f"or open {where} in a browser, and sign in with the key.")
-    elif await asyncio.to_thread(path.exists):
-        kept = f"$(cat {shlex.quote(str(path.absolute()))})"
-        print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
+    elif (kept := await asyncio.to_thread(_read_kept, path)) and await _is_valid(deps, kept):
+        shown = f"$(cat {shlex.quote(str(path.absolute()))})"
+        print(f"The API key of the first start is in {path}:\n  {curl(shown, where)}")
     else:
-        print(f"There are accounts, and no {path}: use a key that you kept, or set LETTERHEAD_OPERATOR_TOKEN")
-        print("and make an account of your own: letterhead accounts create --name … --email …")
+        print(
+            f"The API key in {path} has ended: use another one." if kept else f"There is no {path}: use a key you kept."
+        )
+        print(await _way_in(deps, settings))
     sys.stdout.flush()
+
+
+def _read_kept(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+async def _is_valid(deps: "Deps", key: str) -> bool:
+    from letterhead.operations.accounts import caller_of
+
+    try:
+        await caller_of(deps, key)
+    except Fault as fault:
+        return fault.kind is not Kind.UNAUTHORIZED
+    return True
+
+
+async def _way_in(deps: "Deps", settings: "Settings") -> str:
+    """Return how the operator makes another key for an account that is there."""
+    from letterhead.operations.accounts import list_accounts
+
+    accounts = await list_accounts(deps)
+    name = accounts[0].id if len(accounts) == 1 else "ACCOUNT"
+    first = "" if settings.operator_token else "set LETTERHEAD_OPERATOR_TOKEN to a long random text, start again, and "
+    more = "" if len(accounts) == 1 else " (letterhead accounts list shows the accounts)"
+    return f"Without one, {first}run: letterhead accounts key {name}{more}"
 
 
 def curl(key: str, where: str) -> str:
@@ -250,6 +283,7 @@ def _keep(path: Path, key: str) -> None:
 
 
 def _write(path: Path, key: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # of an earlier database
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -17,6 +17,7 @@ log = structlog.get_logger("letterhead.web")
 
 REQUEST_LOG = "letterhead.request_log"  # the key of the ASGI scope
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+HEALTH_PATHS = {"/healthz", "/readyz", "/status", "/metrics"}
 SECURITY = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -85,7 +86,9 @@ class RequestLogMiddleware:
         seconds = time.perf_counter() - entry.began
         known = method if method in METHODS else "other"
         self._meter.count_response(known, entry.route, entry.status, seconds)
-        log.info(
+        # What asks for the health all day long would drown the rest.
+        write = log.debug if path in HEALTH_PATHS and entry.status < 400 else log.info
+        write(
             "request.answered",
             method=method[:20],
             path=entry.route if "{token}" in entry.route else path[:300],  # a link's token is a secret

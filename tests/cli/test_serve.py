@@ -76,6 +76,33 @@ def test_first_and_second_start(tmp_path: Path) -> None:
         assert len(second.call("accounts", "list").out.splitlines()) == 2  # the header, and one account
 
 
+def test_a_dead_first_key_is_not_shown_as_good(tmp_path: Path) -> None:
+    """Once the key that was kept has ended, or its file is gone, the start says how to make another one."""
+    with running(tmp_path) as service:
+        assert service.call("keys", "create", "another", "--scope", "full").code == Exit.OK
+        listed = json.loads(service.call("keys", "list", "-o", "json").out)["keys"]
+        (first,) = [each["id"] for each in listed if each["name"] != "another"]
+        account = json.loads(service.call("accounts", "list", "-o", "json").out)[0]["accountId"]
+        assert service.call("keys", "delete", first, "--yes").code == Exit.OK
+    with running(tmp_path) as service:
+        assert "has ended" in service.output
+        assert f"letterhead accounts key {account}" in service.output
+        assert "curl" not in service.output
+        (service.data / "first-key").unlink()
+    with running(tmp_path) as service:
+        assert f"letterhead accounts key {account}" in service.output
+        assert "accounts create" not in service.output
+
+
+def test_a_first_start_on_postgres_makes_its_folder(tmp_path: Path, postgres_url: str) -> None:
+    """With the database elsewhere nothing else has made the folder that the key is kept in."""
+    settings = settings_for(tmp_path / "new" / "data", DATABASE_URL=postgres_url, KEYS=KEYS)
+    assert letterhead("migrate", folder=tmp_path, **settings).code == Exit.OK
+    with started(tmp_path, "run", **settings) as process:
+        process.wait_until(lambda: (tmp_path / "new" / "data" / "first-key").exists())
+    assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
 def test_no_account_without_its_key(tmp_path: Path) -> None:
     """A first start that can't keep the key makes no account: the next one makes both, and no key is lost."""
     (tmp_path / "data" / "first-key").mkdir(parents=True)
