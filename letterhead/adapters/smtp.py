@@ -95,6 +95,8 @@ class SmtpMailer:
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058 3.1
         message["From"] = Address(server.sender_name if letter.sender is None else "", addr_spec=sender)
         message["To"] = Address(addr_spec=letter.to)
+        if letter.reply_to is not None:
+            message["Reply-To"] = Address(addr_spec=letter.reply_to)
         message.set_content(letter.text)
         message.add_alternative(letter.html, subtype="html")
         return message

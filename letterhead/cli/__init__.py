@@ -23,12 +23,13 @@ Commands of the server:
 Clients of the HTTP API:
 
 - `client`: requests, and the credentials they carry; `wording` puts the API's messages in the command's words.
-- `domains`: sender domains; `report` and `proofs` write what the API returns, `operator` reads those of all accounts.
+- `domains`: sender domains; `links`: their set-up links; `report` and `proofs` write what the API returns, `operator`
+  reads those of all accounts.
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.
 - `keys`: API keys.
 - `export`: keys and tables for signing programs.
-- `accounts`: accounts, as the operator.
+- `accounts`: accounts, as the operator, and one's own.
 - `identities`: identities at the mail provider, as the operator.
 
 For all of them:
@@ -79,6 +80,7 @@ _COMMANDS = (
     ("events", "events:events", CLIENT, "Show what happened to the account's domains, deleted ones too."),
     ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
+    ("account", "accounts:account", CLIENT, "Show your own account, or change where its reminders go."),
     ("export", "export:export", CLIENT, "Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),
     ("identities", "identities:app", CLIENT, "See and adopt what the mail provider holds, as the operator."),

@@ -1,10 +1,10 @@
-"""The operator's commands on accounts."""
+"""The operator's commands on accounts, and the command on one's own."""
 
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from letterhead.cli.client import Api, decode_json, operator_token, path_of
+from letterhead.cli.client import Api, account_key, decode_json, operator_token, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson, print_new_key
@@ -155,4 +155,24 @@ def _show(answer: bytes, output: Output) -> Exit:
         )
         rows.append(row)
     print_rows(output, answer.decode(), HEADER, rows)
+    return Exit.OK
+
+
+def account(*, email: str | None = None, output: Output = TABLE) -> Exit:
+    """Show the account of your API key, or change its address.
+
+    Parameters
+    ----------
+    email
+        The new address for reminders. A link is mailed there, and the address counts once somebody has confirmed it.
+        Needs a key of the scope full.
+    """
+    with Api(account_key()) as api:
+        if email is None:
+            return _show(api.call("GET", path_of("account")), output)
+        answer = api.call("PATCH", path_of("account"), {"email": email})
+    if output.form == "json":
+        print(answer.decode())
+    else:
+        print(f"A link to confirm the address was mailed to {decode_json(answer)['confirmationSentTo']}.")
     return Exit.OK

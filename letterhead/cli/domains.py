@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import operator, proofs
+from letterhead.cli import links, operator, proofs
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
@@ -31,6 +31,8 @@ app = App(
     help="List, add, show, check and delete sender domains, and change their keys.",
     help_format="plaintext",
 )
+app.command(links.link)
+app.command(links.open_setup, name="open")
 
 
 WithPrivateKeys = Annotated[

@@ -6,24 +6,30 @@ A process that is killed in between does not send it again. Only a refusal befor
 import base64
 import hmac
 from typing import Protocol
+from urllib.parse import quote
 
 import structlog
 from msgspec.structs import replace
 
-from letterhead.core.accounts.accounts import Account
+from letterhead.core.accounts.accounts import Account, is_reachable_address, is_reachable_url
+from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.progress import progress
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
+from letterhead.operations import setup_links
 from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
-from letterhead.operations.audit import Actor
+from letterhead.operations.audit import WORKER, Actor
+from letterhead.operations.domains import plan_of
+from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
-from letterhead.ports.store.accounts import AccountStore
-from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
 PATH = "/reminders/opt-out/"
+DOMAINS = "/dashboard/domains/"
+LINK_DAYS = 14  # the life of a set-up link in a reminder
 
 log = structlog.get_logger()
 
@@ -37,11 +43,11 @@ class OptOutLinkNeeds(Protocol):
     def policy(self) -> OperationSettings: ...
 
 
-class StoreForReminders(AccountStore, DomainStore, ReminderStore, Protocol):
+class StoreForReminders(StoreForSetupLinks, ReminderStore, Protocol):
     """Reminders, and the domains and accounts that they are about."""
 
 
-class ReminderNeeds(AccountNeeds, OptOutLinkNeeds, Protocol):
+class ReminderNeeds(AccountNeeds, SetupLinkNeeds, Protocol):
     """What the operations on reminders need."""
 
     @property
@@ -57,6 +63,8 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
     elif not account.reminders:
         await deps.store.settle_reminder(due.id, "opted-out", "the account wants no reminders", None)
+    elif not is_reachable_address(account.email):
+        await deps.store.settle_reminder(due.id, "no-address", "the account has no address that mail can reach", None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
     elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
@@ -64,6 +72,7 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
         last = (await deps.store.last_checks([domain.id])).get(domain.id)
+        reachable = is_reachable_url(deps.policy.public_url)
         email = reminder_email(
             ReminderInput(
                 reminder=due.reminder,
@@ -72,6 +81,10 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
                 to=account.email,
                 name=f"reminder-{due.id}.{deps.policy.installation}",
                 unsubscribe=opt_out_url(deps, account.id),
+                brand=deps.policy.brand_name,
+                progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
+                domain_url=f"{deps.policy.public_url}{DOMAINS}{quote(domain.sender, safe='')}" if reachable else None,
+                setup_url=await _setup_url(deps, due.reminder, domain) if reachable else None,
             )
         )
         if await deps.store.mark_handed_over(due.id, owner, deps.now()):
@@ -88,6 +101,14 @@ async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, emai
             await deps.store.settle_reminder(due.id, "sent", sent.said, now)
         case DeliveryResult.REFUSED | DeliveryResult.UNKNOWN:
             await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
+
+
+async def _setup_url(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> str | None:
+    """Make a link to the domain's set-up page for one reminder; None where nothing is left to do there."""
+    if reminder.kind is rules.ReminderKind.RESTORED:
+        return None
+    actor = replace(WORKER, account_id=domain.account_id)
+    return (await setup_links.make_link(deps, domain.account_id, domain.sender, LINK_DAYS, actor)).url
 
 
 def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:

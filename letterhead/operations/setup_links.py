@@ -5,24 +5,35 @@ from datetime import timedelta
 from typing import Protocol
 
 import msgspec
+import structlog
 
+from letterhead.core.accounts.accounts import is_reachable_address, is_reachable_url
 from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
 from letterhead.core.domain.progress import Step, progress
+from letterhead.core.plan import dns_hosts
+from letterhead.core.plan.dns_hosts import DnsHost
+from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, setup_text
 from letterhead.errors import Fault, Kind
+from letterhead.operations import mail_limits
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, plan_of, view
 from letterhead.operations.ids import IdNeeds, new_id
 from letterhead.ports.deps import Digest, OperationSettings
+from letterhead.ports.mail import DeliveryResult, Mailer
+from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.sessions import SessionStore
 
 PATH = "/setup/"
+BY_LINK = 5  # mails that whoever holds a link may send at once, and then in a day
 AGAIN = timedelta(seconds=5)  # between two checks of a domain whose page is open
 
+log = structlog.get_logger()
 
-class StoreForSetupLinks(SessionStore, DomainStore, LeaseStore, Protocol):
-    """Set-up links, their domains, and when each domain is checked next."""
+
+class StoreForSetupLinks(SessionStore, DomainStore, LeaseStore, AccountStore, Protocol):
+    """Set-up links, their domains and accounts, when each domain is checked next, and how often mail is sent."""
 
 
 class SetupLinkNeeds(DomainViewNeeds, IdNeeds, AuditNeeds, Protocol):
@@ -34,6 +45,10 @@ class SetupLinkNeeds(DomainViewNeeds, IdNeeds, AuditNeeds, Protocol):
     def digest(self) -> Digest: ...
     @property
     def policy(self) -> OperationSettings: ...
+    @property
+    def mailer(self) -> Mailer | None: ...
+    @property
+    def hosts(self) -> tuple[DnsHost, ...]: ...
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +56,8 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
 
     link: SetupLink
     url: str
+    sent_to: str | None = None  # whom the mail server took a mail for
+    problem: str | None = None  # why no mail was sent
 
 
 async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
@@ -63,6 +80,82 @@ async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, 
 def _digest(deps: SetupLinkNeeds, token: str) -> bytes:
     # No API key's text begins so: the uses of the pepper can't meet.
     return deps.digest(f"setup|{token}")
+
+
+async def make_and_send_link(
+    deps: SetupLinkNeeds, account_id: str, raw: str, days: int, send_to: str, actor: Actor
+) -> NewLink:
+    """Make a link and mail it with the records; where the mail fails, the link is there and `problem` says why.
+
+    Faults: `not-found`, `parameter-invalid` for the address, `conflict` where no mail server is set,
+    `too-many-requests`.
+    """
+    await find_domain(deps, account_id, raw)
+    mailer = mail_limits.find_mailer(deps)
+    to = mail_limits.parse_recipient(send_to)
+    await mail_limits.count_mail(deps, account_id, to)
+    made = await make_link(deps, account_id, raw, days, actor)
+    problem = await _mail(deps, mailer, made.link, made.url, to, actor)
+    return msgspec.structs.replace(made, sent_to=None if problem else to, problem=problem)
+
+
+async def send_link(deps: SetupLinkNeeds, token: str, send_to: str, actor: Actor) -> str:
+    """Mail an existing link with the records, for whoever holds it, and return the address.
+
+    Faults: `not-found`, `parameter-invalid` for the address, `conflict` where no mail server is set,
+    `too-many-requests`, `provider-failed` where the mail server did not take it.
+    """
+    link = await find_setup_link(deps, token)
+    mailer = mail_limits.find_mailer(deps)
+    to = mail_limits.parse_recipient(send_to)
+    # The link's limit comes first, so that whoever holds one link can't use up what its account may send.
+    await mail_limits.count_mail(deps, link.account_id, to, (f"setup mail by {link.id}", BY_LINK))
+    actor = msgspec.structs.replace(actor, name=link.id, account_id=link.account_id)
+    problem = await _mail(deps, mailer, link, f"{deps.policy.public_url}{PATH}{token}", to, actor)
+    if problem:
+        raise Fault(
+            Kind.PROVIDER_FAILED, f"The message to {to} was not sent.", "Copy the text instead, or try again later."
+        )
+    return to
+
+
+def sends_mail(deps: SetupLinkNeeds) -> bool:
+    """Tell whether a mail server is set, by which links can be sent."""
+    return deps.mailer is not None
+
+
+async def _mail(deps: SetupLinkNeeds, mailer: Mailer, link: SetupLink, url: str, to: str, actor: Actor) -> str | None:
+    """Send the mail, audit it, and return why it was not sent, or None."""
+    shown = await show_linked_domain(deps, link)
+    account = await deps.store.account(link.account_id)
+    reply_to = account.email if account is not None and is_reachable_address(account.email) else None
+    given = _email_input(deps, shown, url, to, reply_to)
+    sent = await mailer.send(setup_email(given))
+    row = audit_row(deps, actor, "setup-link.send", f"{shown.domain.sender} {link.id} to {to}: {sent.result}")
+    await deps.store.audit(row)
+    log.info("setup-link.sent", link=link.id, post=sent.result, said=sent.said)
+    taken = sent.result in (DeliveryResult.ACCEPTED, DeliveryResult.UNKNOWN)
+    return None if taken else f"The mail server did not take the message to {to}."
+
+
+def _email_input(deps: SetupLinkNeeds, shown: DomainView, url: str, to: str, reply_to: str | None) -> SetupEmailInput:
+    seen = shown.last_check.snapshot.seen() if shown.last_check else {}
+    delegated = dns_hosts.delegation(shown.plan.sender, seen)
+    servers = tuple(each.name for each in delegated.servers) if delegated else ()
+    return SetupEmailInput(
+        to=to,
+        name=f"{new_id(deps, 'setup')}.{deps.policy.installation}",
+        reply_to=reply_to,
+        brand=deps.policy.brand_name,
+        plan=shown.plan,
+        dns_host=dns_hosts.host_of(servers, deps.hosts),
+        url=url if is_reachable_url(url) else None,
+    )
+
+
+def text_to_copy(deps: SetupLinkNeeds, shown: DomainView, url: str) -> str:
+    """Return the mail's text, for a person who passes it on."""
+    return setup_text(_email_input(deps, shown, url, "", None))
 
 
 async def list_links(deps: SetupLinkNeeds, account_id: str, raw: str) -> list[SetupLink]:

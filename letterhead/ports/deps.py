@@ -54,6 +54,7 @@ class OperationSettings:
     check_seconds: float  # time limit for all questions of one check together
     egress: EgressPolicy  # which addresses webhooks may reach
     retention: RetentionPeriods
+    brand_name: str = ""  # the operator's name, in pages and mails
     ed25519: bool = False  # whether domains get a second key, Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 

@@ -406,7 +406,13 @@ class AccountChange(In, frozen=True, kw_only=True):
 class OwnAccountChange(In, frozen=True, kw_only=True):
     """Changes that a caller makes to its own account."""
 
-    reminders: Annotated[bool, Meta(description="Whether reminders are mailed to the account's address.")]
+    reminders: (
+        Annotated[bool, Meta(description="Whether reminders are mailed to the account's address.")] | UnsetType
+    ) = UNSET
+    email: (
+        Annotated[str, Meta(max_length=254, description="The new address, which counts once it is confirmed.")]
+        | UnsetType
+    ) = UNSET
 
 
 class LimitsOut(Out, frozen=True, kw_only=True):
@@ -418,11 +424,17 @@ class LimitsOut(Out, frozen=True, kw_only=True):
 
 
 class AccountOut(Out, frozen=True, kw_only=True):
-    """An account; `key` is its first API key, shown only when the account is created."""
+    """An account; `key` is its first API key, shown only when the account is created.
+
+    `emailReachable` is false where no mail can reach `email`, as at localhost: then reminders reach nobody.
+    `confirmationSentTo` is the new address that a link to confirm it was just mailed to.
+    """
 
     account_id: str
     name: str
     email: str
+    email_reachable: bool
+    confirmation_sent_to: str | UnsetType = UNSET
     limits: LimitsOut
     reminders: bool
     created_at: datetime

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Account, ApiKey
+from letterhead.core.accounts.accounts import Account, ApiKey, is_reachable_address
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
 from letterhead.core.domain import lifecycle
@@ -283,16 +283,22 @@ def setup_link(each: SetupLink, now: datetime) -> schemas_links.SetupLinkOut:
 def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
     """Serialize a new set-up link with its URL."""
     return schemas_links.MadeSetupLink(
-        id=made.link.id, url=made.url, expires_at=truncate_to_milliseconds(made.link.ends_at)
+        id=made.link.id,
+        url=made.url,
+        expires_at=truncate_to_milliseconds(made.link.ends_at),
+        sent_to=given(made.sent_to),
+        problem=given(made.problem),
     )
 
 
-def account(each: Account, first_key: str | None = None) -> schemas.AccountOut:
-    """Serialize an account; `first_key` only for a new one."""
+def account(each: Account, first_key: str | None = None, sent_to: str | None = None) -> schemas.AccountOut:
+    """Serialize an account; `first_key` only for a new one, `sent_to` where an address is to be confirmed."""
     return schemas.AccountOut(
         account_id=each.id,
         name=each.name,
         email=each.email,
+        email_reachable=is_reachable_address(each.email),
+        confirmation_sent_to=given(sent_to),
         limits=schemas.LimitsOut(
             domains=given(each.limits.domains),
             requests_per_month=given(each.limits.requests_per_month),

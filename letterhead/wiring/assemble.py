@@ -141,6 +141,7 @@ def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> 
         mail_from_label=settings.mail_from_label,
         installation=installation,
         public_url=settings.public_url,
+        brand_name=settings.brand_name,
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dns.zone
@@ -222,3 +223,33 @@ def test_the_operator_lists_and_shows_domains_of_all_accounts(service: Running) 
     alone = service.call("domains", "list", "--only", "failing")
     assert alone.code == Exit.USAGE
     assert "--all-accounts" in alone.err
+
+
+def test_set_up_links(service: Running, tmp_path: Path) -> None:
+    """`link` prints the link alone, as --json all of it; `open` opens it with the browser; no mail server is said."""
+    service.call("domains", "add", "linked.test", "--no-start")
+    made = service.call("domains", "link", "linked.test")
+    assert (made.code, made.out.startswith(f"{service.url}/setup/"), made.out.count("\n")) == (Exit.OK, True, 1)
+    ends = json.loads(service.call("domains", "link", "linked.test", "--days", "1", "--json").out)["expiresAt"]
+    assert datetime.fromisoformat(ends) < datetime.now(UTC) + timedelta(days=1, minutes=1)
+    refused = service.call("domains", "link", "linked.test", "--send-to", "dns@colleague.example")
+    assert (refused.code, "LETTERHEAD_SMTP_URL" in refused.err) == (Exit.REFUSED, True)
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    browser.chmod(0o755)
+    for command, said in ((f"{browser} %s", ""), (str(tmp_path / "none"), "open the address above")):
+        env = environment(URL=service.url, API_KEY=service.key) | {"BROWSER": command, "PATH": "/usr/none"}
+        opened = subprocess.run(
+            [LETTERHEAD, "domains", "open", "linked.test"],
+            env=env, cwd=service.data, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert said in opened.stderr
+        if not said:
+            assert seen.read_text() == opened.stdout
+
+
+def test_the_own_account(service: Running) -> None:
+    """It is shown with its address; without a mail server the address can't be confirmed, and that is said."""
+    assert "@" in service.call("account").out
+    refused = service.call("account", "--email", "dns@acme.example")
+    assert (refused.code, "no mail server is set" in refused.err) == (Exit.REFUSED, True)

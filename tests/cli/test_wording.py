@@ -17,7 +17,8 @@ OPERATIONS = [
 ]
 # What no command does: the account's is in the dashboard, the others are for programs or for the links of a mail.
 NO_COMMAND = {
-    ("GET", "/account"), ("PATCH", "/account"), ("GET", "/account/usage"), ("GET", "/reminders/opt-out/{token}"),
+    ("GET", "/account/address/{token}"), ("POST", "/account/address/{token}"),
+    ("GET", "/account/usage"), ("GET", "/reminders/opt-out/{token}"),
     ("POST", "/reminders/opt-out/{token}"), ("POST", "/provider/notices"), ("GET", "/openapi.json"), ("GET", "/docs"),
 }  # fmt: skip
 MESSAGE = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE) /[\w{}./-]+|\bBearer\b")

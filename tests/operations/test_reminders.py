@@ -1,5 +1,6 @@
 """Reminders by mail: what is due when, what they say, who gets none, and each step once for ever."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from email.message import EmailMessage
@@ -15,7 +16,7 @@ from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.schedule.reminder_mail import ReminderInput, reminder_email
 from letterhead.core.schedule.reminders import AT_ONCE, BEFORE_STOP, Reminder, ReminderKind
 from letterhead.errors import Fault, Kind
-from letterhead.operations import accounts, checks, domains, reminders
+from letterhead.operations import accounts, checks, domains, reminders, setup_links
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
 from tests.rigs import smtp
@@ -130,6 +131,12 @@ async def test_a_message_says_all(ours: World, clock: Clock, ledger: Ledger) -> 
     assert dkim.host in text
     assert dkim.value in text
     assert "2026-11-26 12:00 UTC" in text
+    assert " 0 of 4 published: you can't send yet; " in text
+    assert f"https://lh.example.com/dashboard/domains/{NAME}" in text.split()
+    found = re.search(r"https://lh\.example\.com/setup/(\S+)", text)
+    assert found is not None
+    assert (await setup_links.find_setup_link(ours.deps, found[1])).domain_id == (await ours.domain(NAME)).id
+    assert "You get this because Letterhead manages the domain for you." in text
     link = str(message["List-Unsubscribe"])[1:-1]
     assert link.startswith("https://lh.example.com/reminders/opt-out/")
     assert link in text
@@ -171,6 +178,21 @@ async def test_return_in_time(ours: World, dns: WrittenDns, clock: Clock, ledger
     dns.publish(await ours.dkim(NAME))
     await live(ours, clock, hours=100)
     assert subjects(ledger) == ["about to lose its verification", "verified again"]
+
+
+async def test_no_link_that_nobody_could_open(tmp_path: Path, clock: Clock, dns: WrittenDns, ledger: Ledger) -> None:
+    """Where the public URL is this machine's own, the mail has neither link; an address here gets no mail at all."""
+    stand = Overrides(resolver=dns, provider=SimulatedProvider(clock), now=clock)
+    local = mail_settings(ledger) | {"PUBLIC_URL": "http://127.0.0.1:8025"}
+    async with opened(tmp_path, stand, **local) as world:
+        await world.add(NAME)
+        await live(world, clock, hours=24)
+        assert "/dashboard/" not in body(ledger.taken[0].message)
+        assert "/setup/" not in body(ledger.taken[0].message)
+        nowhere = accounts.AccountUpdate(email="postmaster@localhost")
+        await accounts.change_account(world.deps, world.account.id, OPERATOR, nowhere)
+        await live(world, clock, hours=60)
+    assert len(ledger.taken) == 1
 
 
 async def test_refused_for_now_is_tried_again(ours: World, clock: Clock, ledger: Ledger) -> None:

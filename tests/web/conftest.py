@@ -71,11 +71,12 @@ async def running(
     public_url: str | None = None,
     resolver: Resolver | None = None,
     provider: SimulatedProvider | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices)
+    stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices, now=now)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         disable_nagle(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

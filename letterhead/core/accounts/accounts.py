@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -53,6 +54,22 @@ def parse_email(text: str) -> str:
         f"{text[:80]!r} is no e-mail address that we can write to.",
         "Write it as name@host in plain ASCII, without quotes or spaces; a host in another script as xn--….",
     )
+
+
+# RFC 6761, RFC 6762 and what machines call themselves: no mail server of the Internet takes mail for these.
+_UNREACHABLE = frozenset({"localhost", "localdomain", "local", "invalid", "internal"})
+
+
+def is_reachable_address(email: str) -> bool:
+    """Tell whether mail to an address can reach anybody: not where its host is this machine, or no public name."""
+    labels = email.rpartition("@")[2].lower().rstrip(".").split(".")
+    return len(labels) > 1 and labels[-1] not in _UNREACHABLE
+
+
+def is_reachable_url(url: str) -> bool:
+    """Tell whether another machine can open a URL: not where its host is the loopback interface."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return bool(host) and not host.endswith("localhost") and not host.startswith("127.") and host != "::1"
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

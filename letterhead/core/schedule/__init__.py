@@ -3,5 +3,6 @@
 - `check_schedule`: when a domain is checked again, and when a webhook is tried again.
 - `reminders`: which reminders are due to a person, and when.
 - `reminder_mail`: the text of the mails that go to people.
+- `setup_mail`: the mail that hands on a domain's records and set-up link.
 - `check_lag`: a histogram of how late checks start.
 """

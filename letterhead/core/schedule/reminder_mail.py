@@ -1,4 +1,4 @@
-"""The mails to people: reminders, the test mail, and the mail of a proof, as plain text and as a small HTML page.
+"""The mails to people, as plain text and as a small HTML page: reminders, a test, a proof, an address to confirm.
 
 The text of findings came from DNS or a provider and is data: control characters become spaces, HTML is escaped.
 """
@@ -38,6 +38,7 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribe: str | None = None
     sender: str | None = None
     bounces: str | None = None
+    reply_to: str | None = None
 
 
 class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,10 @@ class ReminderInput(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     name: str
     unsubscribe: str
+    brand: str = ""
+    progress: str = ""  # how far the set-up is, as a sentence without its stop
+    domain_url: str | None = None  # None where no other machine could open it
+    setup_url: str | None = None
 
 
 class _Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,13 +119,14 @@ def reminder_email(given: ReminderInput) -> Email:
     wording = _WORDING[reminder.kind]
     what = _LAST_DAY if reminder.step == BEFORE_STOP else wording.subject
     wrong, do = wording.wrong.format_map(places), wording.do.format_map(places)
+    wrong += f" {given.progress}." if given.progress else ""
     findings = () if reminder.kind is ReminderKind.RESTORED else reported_findings(given.findings)
     return Email(
         to=given.to,
         name=given.name,
         subject=f"{domain}: {what}",
-        text=_text(wrong, findings, do, given.unsubscribe),
-        html=_html(domain, wrong, findings, do, given.unsubscribe),
+        text=_text(wrong, findings, do, given),
+        html=_html(domain, wrong, findings, do, given),
         unsubscribe=given.unsubscribe,
     )
 
@@ -147,26 +153,38 @@ def printable_text(text: str) -> str:
     return plain if len(plain) <= MOST_TEXT else plain[:MOST_TEXT] + "…"
 
 
-def _text(wrong: str, findings: Sequence[Finding], do: str, unsubscribe: str) -> str:
+def _links(given: ReminderInput) -> list[tuple[str, str]]:
+    named = (("The domain", given.domain_url), ("Its set-up page, which needs no sign-in", given.setup_url))
+    return [(label, url) for label, url in named if url is not None]
+
+
+def _foot(given: ReminderInput) -> str:
+    by = f"{printable_text(given.brand)} manages the domain" if given.brand else "the domain is managed"
+    return f"You get this because {by} for you."
+
+
+def _text(wrong: str, findings: Sequence[Finding], do: str, given: ReminderInput) -> str:
     items = [
         f"* {printable_text(each.title)}\n  {printable_text(each.detail)}\n  What to do: {printable_text(each.fix)}"
         for each in findings
     ]
-    foot = f"-- \nYou get this because the domain is managed for you. No more reminders: {unsubscribe}"
-    return "\n\n".join([wrong, *items, do, foot]) + "\n"
+    links = [f"{label}:\n{url}" for label, url in _links(given)]
+    foot = f"-- \n{_foot(given)} No more reminders: {given.unsubscribe}"
+    return "\n\n".join([wrong, *items, do, *links, foot]) + "\n"
 
 
-def _html(domain: str, wrong: str, findings: Sequence[Finding], do: str, unsubscribe: str) -> str:
+def _html(domain: str, wrong: str, findings: Sequence[Finding], do: str, given: ReminderInput) -> str:
     items = "".join(
         f"<li><p><b>{_safe(each.title)}</b><br>{_safe(each.detail)}</p><p>What to do: {_safe(each.fix)}</p></li>\n"
         for each in findings
     )
     listed = f"<ul>\n{items}</ul>\n" if items else ""
+    links = "".join(f'<p>{label}: <a href="{escape(url)}">{escape(url)}</a></p>\n' for label, url in _links(given))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(domain)}</title></head>\n'
-        f"<body>\n<h1>{escape(domain)}</h1>\n<p>{escape(wrong)}</p>\n{listed}<p>{escape(do)}</p>\n<hr>\n"
-        f"<p><small>You get this because the domain is managed for you. "
-        f'<a href="{escape(unsubscribe)}">No more reminders</a></small></p>\n</body></html>\n'
+        f"<body>\n<h1>{escape(domain)}</h1>\n<p>{escape(wrong)}</p>\n{listed}<p>{escape(do)}</p>\n{links}<hr>\n"
+        f"<p><small>{escape(_foot(given))} "
+        f'<a href="{escape(given.unsubscribe)}">No more reminders</a></small></p>\n</body></html>\n'
     )
 
 
@@ -178,6 +196,24 @@ def test_email(to: str, name: str) -> Email:
     """Return the mail of `letterhead mail test`."""
     text = "This is a test message of Letterhead. Its reminders reach you the same way."
     return Email(to=to, name=name, subject="Letterhead can send mail", text=text + "\n", html=f"<p>{text}</p>\n")
+
+
+def address_email(to: str, name: str, brand: str, account: str, url: str) -> Email:
+    """Return the mail by which somebody at an account's new address confirms it."""
+    by, whose = printable_text(brand) or "Letterhead", printable_text(account)
+    text = (
+        f"Somebody asked {by} to send what it has to say about the domains of {whose} to this address from now on.\n\n"
+        "To confirm it, open this link within a day and press the button there:"
+    )
+    ignore = "If you know nothing of it, leave the link alone: without it nothing changes."
+    paragraphs = "".join(f"<p>{escape(each)}</p>\n" for each in text.split("\n\n"))
+    return Email(
+        to=to,
+        name=name,
+        subject=f"Confirm this address for {whose}"[:200],
+        text=f"{text}\n{url}\n\n{ignore}\n",
+        html=f'{paragraphs}<p><a href="{escape(url)}">{escape(url)}</a></p>\n<p>{ignore}</p>\n',
+    )
 
 
 PROOF_SENDER: Final = "letterhead-proof"

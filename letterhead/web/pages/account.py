@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.accounts import Scope, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
-from letterhead.operations import accounts, audit
+from letterhead.operations import account_address, accounts, audit
 from letterhead.operations.accounts import NewApiKey
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -55,7 +55,8 @@ async def account(context: RequestContext) -> Response:
     return page_response(
         context,
         "account.html",
-        account=await accounts.find_account(deps, context.account_id),
+        account=(shown := await accounts.find_account(deps, context.account_id)),
+        reachable=is_reachable_address(shown.email),
         domains=await accounts.count_domains(deps, context.account_id),
         requests=await context.state.usage.used(context.account_id),
         limits=limits,
@@ -72,10 +73,18 @@ async def change_reminders(context: RequestContext) -> Response:
     return redirect(context, USAGE, done="saved")
 
 
+async def ask_for_address(context: RequestContext) -> Response:
+    """Mail a link to the account's new address, which counts once it was confirmed."""
+    typed = context.form.get("email", "").strip()
+    await account_address.ask_for_address(context.deps, context.account_id, typed, context.actor)
+    return redirect(context, USAGE, done="address_asked")
+
+
 PAGES = (
     Endpoint(method="GET", path=KEYS, serve=keys, access=Access.READ),
     Endpoint(method="POST", path=KEYS, serve=make_key, access=Access.FULL),
     Endpoint(method="POST", path=f"{KEYS}/{{keyId}}/end", serve=end_key, access=Access.FULL),
     Endpoint(method="GET", path=USAGE, serve=account, access=Access.READ),
     Endpoint(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{USAGE}/address", serve=ask_for_address, access=Access.FULL),
 )

@@ -64,6 +64,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         begins=spans[0].begins if spans else None,
         states={state: pictures.format_duration(t, seconds) for state, seconds in lasted.items()},
         events=list(reversed(history.events)),
+        sends_mail=setup_links.sends_mail(context.deps),
         links=[(each, is_valid(each, now)) for each in reversed(history.links)],
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
@@ -149,13 +150,15 @@ async def delete(context: RequestContext) -> Response:
 
 
 async def make_link(context: RequestContext) -> Response:
-    """Make a set-up link and show its address, this once."""
+    """Make a set-up link and show its address, this once; mail it with the records where an address is given."""
     typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
-    sender = context.part("sender")
-    return await _show(
-        context, await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
-    )
+    sender, to = context.part("sender"), context.form.get("to", "").strip()
+    if to:
+        made = await setup_links.make_and_send_link(context.deps, context.account_id, sender, days, to, context.actor)
+    else:
+        made = await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
+    return await _show(context, made)
 
 
 async def revoke_link(context: RequestContext) -> Response:

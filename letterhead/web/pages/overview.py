@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from letterhead.core.accounts.accounts import is_reachable_address
 from letterhead.core.check.catalogue import DIAGNOSES
 from letterhead.core.domain import statistics
 from letterhead.core.domain.domain import Domain, status
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.errors import Fault
-from letterhead.operations import domains
+from letterhead.operations import accounts, domains
 from letterhead.operations import overview as overviews
 from letterhead.ports.store.domains import CheckResult, DomainQuery
 from letterhead.web import errors
@@ -43,6 +44,7 @@ async def _show_overview(
     )
     shown = await overviews.show_account(context.deps, context.account_id, page)
     listed, counts = shown.listed, shown.counts
+    email = (await accounts.find_account(context.deps, context.account_id)).email
     return page_response(
         context,
         "overview.html",
@@ -59,6 +61,8 @@ async def _show_overview(
         problem=page.problem,
         here=_new_address_builder(page, search),
         outage=shown.is_resolver_outage,
+        email=email,
+        reachable=is_reachable_address(email),
         after=page.after,
         fault=fault,
         typed=typed,

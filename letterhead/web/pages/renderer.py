@@ -67,7 +67,9 @@ class PageRenderer:
             raise page_fault(context, Kind.BODY_INVALID, "unreadable_form") from bad
         # A browser names the origin of a form (Fetch Metadata); the token is for old ones and those that do not.
         foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-        if foreign or not sessions.is_form_token(context.deps, context.form_seed, fields.get("csrf", "")):
+        # A set-up link's token is the secret of its forms: a page in a frame of another site gets no cookie.
+        seed = context.request.path_params.get("token") or context.form_seed
+        if foreign or not sessions.is_form_token(context.deps, seed, fields.get("csrf", "")):
             raise page_fault(context, Kind.SCOPE_MISSING, "foreign_form")
         context.form = fields
 

@@ -19,7 +19,7 @@ from letterhead.operations.domains import DomainView
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.cards import FAULTY, Card, RecordList, advice, new_record_list, plain_text, split_at_span
-from letterhead.web.pages.responses import page_response
+from letterhead.web.pages.responses import page_response, redirect
 from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
 
 WAITING = frozenset({"missing", "unseen"})
@@ -45,7 +45,8 @@ class NextAction:
 async def show_setup(context: RequestContext) -> Response:
     """Show the records of the link's domain, and have them checked."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
-    await setup_links.note_page_open(context.deps, link)
+    if not _is_preview(context):
+        await setup_links.note_page_open(context.deps, link)
     view = await setup_links.show_linked_domain(context.deps, link)
     records = new_record_list(context.deps, view).without_advice()
     far = progress(view.domain, view.plan, context.deps.now())
@@ -55,6 +56,7 @@ async def show_setup(context: RequestContext) -> Response:
     url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
     subject = quote(t("setup.mail_subject", domain=sender))
     body = quote(t("setup.mail_body", domain=sender, url=url, brand=settings.brand_name))
+    context.form_seed = context.part("token")
     return page_response(
         context,
         "setup.html",
@@ -78,12 +80,28 @@ async def show_setup(context: RequestContext) -> Response:
         verified=is_wholly_verified(view.domain),
         old_hosts=[f"{each}._domainkey.{sender}" for each in rotation.removable_selectors(view.domain)],
         link=link,
+        sends_mail=setup_links.sends_mail(context.deps),
+        hand_on_text=setup_links.text_to_copy(context.deps, view, url),
         url=url,
         mail=f"mailto:?subject={subject}&body={body}",
         version=page_version(view.domain.version, no_worker=no_worker),
         no_worker=no_worker,
         news=f"{context.state.templates.root}{setup_links.PATH}{context.part('token')}/news",
     )
+
+
+def _is_preview(context: RequestContext) -> bool:
+    """Tell whether no person looks: a HEAD request, or a browser that loads the page ahead (Fetch, `Sec-Purpose`)."""
+    headers = context.request.headers
+    ahead = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz"))
+    return context.request.method == "HEAD" or any("prefetch" in each or "preview" in each for each in ahead)
+
+
+async def send(context: RequestContext) -> Response:
+    """Mail the link and the records to a colleague of whoever holds the link."""
+    token = context.part("token")
+    await setup_links.send_link(context.deps, token, context.form.get("to", "").strip(), context.actor)
+    return redirect(context, f"{setup_links.PATH}{token}", done="mail_sent")
 
 
 def outcome(view: DomainView, records: RecordList, far: Progress) -> str:
@@ -167,6 +185,7 @@ async def news(context: RequestContext) -> Response:
 
 PAGES = (
     Endpoint(method="GET", path="/setup/{token}", serve=show_setup, access=Access.OPEN),
+    Endpoint(method="POST", path="/setup/{token}/send", serve=send, access=Access.OPEN),
     Endpoint(method="GET", path="/setup/{token}/zone", serve=zone_file, access=Access.OPEN),
     Endpoint(method="GET", path="/setup/{token}/news", serve=news, access=Access.OPEN),
 )

@@ -3,9 +3,10 @@
 from msgspec import UnsetType
 from starlette.responses import Response
 
+from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
-from letterhead.errors import Kind
-from letterhead.operations import accounts, audit
+from letterhead.errors import Fault, Kind
+from letterhead.operations import account_address, accounts, audit
 from letterhead.web import schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -68,11 +69,26 @@ async def own_account(context: RequestContext) -> Response:
 
 
 async def change_own_account(context: RequestContext) -> Response:
-    """Changes whether reminders are mailed to the caller's account."""
+    """Changes whether reminders are mailed to the caller's account, and its address, once that is confirmed.
+
+    For the address a key of the scope full is needed. A link is mailed there (`confirmationSentTo`), and the address
+    counts when somebody has opened it and pressed its button; until then `email` stays.
+    """
     asked = await context.body(schemas.OwnAccountChange)
-    update = accounts.AccountUpdate(reminders=asked.reminders)
+    sent_to = None
+    if isinstance(asked.email, str):
+        if not context.may(Scope.FULL):
+            held = context.caller.scope.value
+            raise Fault(
+                Kind.SCOPE_MISSING,
+                f"This API key has the scope {held!r}; to change the account's address needs 'full'.",
+                "Use a key of that scope.",
+            )
+        sent_to = await account_address.ask_for_address(context.deps, context.account_id, asked.email, context.actor)
+    reminders = None if isinstance(asked.reminders, UnsetType) else asked.reminders
+    update = accounts.AccountUpdate(reminders=reminders)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)
-    return json_response(serialize.account(changed))
+    return json_response(serialize.account(changed, sent_to=sent_to))
 
 
 async def own_usage(context: RequestContext) -> Response:
@@ -113,6 +129,7 @@ ENDPOINTS = (
     Endpoint(
         method="PATCH", path="/account", serve=change_own_account, access=Access.WRITE, topic="Your account",
         answer=schemas.AccountOut, body=schemas.OwnAccountChange, free=True,
+        faults=(Kind.PARAMETER_INVALID, Kind.CONFLICT, Kind.SCOPE_MISSING, Kind.PROVIDER_FAILED),
     ),
     Endpoint(
         method="GET", path="/account/usage", serve=own_usage, access=Access.READ, topic="Your account",

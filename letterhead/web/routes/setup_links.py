@@ -13,10 +13,18 @@ from letterhead.web.serialize import json_response
 async def make_setup_link(context: RequestContext) -> Response:
     """Makes a link to the domain's set-up page, for whoever publishes its records: no sign-in, this one domain.
 
-    The address is told this once. It works for 14 days unless `expiresInDays` says otherwise.
+    The address is told this once. It works for 14 days unless `expiresInDays` says otherwise. With `sendTo` the
+    link and the records are mailed to that address, with the account's address as Reply-To.
     """
     days = context.query(schemas_links.NewSetupLinkQuery).expires_in_days
-    made = await setup_links.make_link(context.deps, context.account_id, context.part("sender"), days, context.actor)
+    asked = await context.body_if_any(schemas_links.NewSetupLinkBody)
+    sender, account_id = context.part("sender"), context.account_id
+    if isinstance(asked.send_to, str):
+        made = await setup_links.make_and_send_link(
+            context.deps, account_id, sender, days, asked.send_to, context.actor
+        )
+    else:
+        made = await setup_links.make_link(context.deps, account_id, sender, days, context.actor)
     return json_response(serialize.made_link(made))
 
 
@@ -42,7 +50,8 @@ ENDPOINTS = (
     Endpoint(
         method="POST", path=PATH, serve=make_setup_link, access=Access.WRITE, topic=TOPIC,
         answer=schemas_links.MadeSetupLink, query=schemas_links.NewSetupLinkQuery,
-        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID),
+        body=schemas_links.NewSetupLinkBody, body_optional=True,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT),
     ),
     Endpoint(
         method="GET", path=PATH, serve=list_setup_links, access=Access.READ, topic=TOPIC,
