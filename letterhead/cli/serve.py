@@ -169,6 +169,7 @@ async def serve_with(
         WebSettings(
             public_url=settings.public_url.rstrip("/"),
             operator_token=settings.operator_token,
+            trusts_proxies=bool(settings.trusted_proxies),
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
             share_failures=isinstance(settings.database_url, PostgresServer),  # the others have one process

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letterhead.ports.meter import Meter
 from letterhead.web import errors
+from letterhead.web.proxy_signs import ProxySigns
 
 log = structlog.get_logger("letterhead.web")
 
@@ -46,8 +47,8 @@ def request_log(scope: Mapping[str, Any]) -> RequestLog:
 class RequestLogMiddleware:
     """Set the tracking id and headers of each response, log and count it; answer 500 where all else failed."""
 
-    def __init__(self, app: ASGIApp, meter: Meter, *, https: bool) -> None:
-        self._app, self._meter = app, meter
+    def __init__(self, app: ASGIApp, meter: Meter, signs: ProxySigns, *, https: bool) -> None:
+        self._app, self._meter, self._signs = app, meter, signs
         self._always = SECURITY | ({b"strict-transport-security": b"max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +57,8 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send)
             return
         entry = scope[REQUEST_LOG] = RequestLog(tracking_id=str(uuid4()), began=time.perf_counter())
+
+        self._signs.note(scope["headers"])
 
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
