@@ -51,7 +51,8 @@ def account_key() -> str:
             Kind.CONFIG_INVALID,
             "There is no API key: LETTERHEAD_API_KEY is not set, "
             f"and {data_dir() / 'first-key'} cannot be read ({missing.strerror}).",
-            "export LETTERHEAD_API_KEY=lh_live_…, or run the command where the data folder of `letterhead run` lies.",
+            "export LETTERHEAD_API_KEY=lh_live_…, or run the command where the data folder of `letterhead run` lies. "
+            "A lost key is replaced by the operator: letterhead accounts key ACCOUNT.",
         ) from missing
 
 

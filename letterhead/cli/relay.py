@@ -69,6 +69,7 @@ async def open_relay(deps: "Deps", settings: "Settings", listeners: "Listeners")
         connections=settings.relay_connections,
         rate=settings.rate_limit.per_second,
         burst=settings.rate_limit.burst,
+        proxies=settings.relay_proxies,
         share_failures=isinstance(settings.database_url, PostgresServer),
         in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
     )

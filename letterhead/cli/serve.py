@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from letterhead.worker import WorkerSettings
 
 FIRST_KEY = "first-key"
+ACCOUNTS_SHOWN = 5  # of those that a new key could be made for
 
 Ready = Callable[["Deps", str], Awaitable[None]]
 
@@ -217,43 +218,49 @@ async def _welcome(deps: "Deps", settings: "Settings", where: str) -> None:
     if key:
         print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
         print(f"or open {where} in a browser, and sign in with the key.")
-    elif (kept := await asyncio.to_thread(_read_kept, path)) and await _is_valid(deps, kept):
-        shown = f"$(cat {shlex.quote(str(path.absolute()))})"
-        print(f"The API key of the first start is in {path}:\n  {curl(shown, where)}")
+    elif (trouble := await _trouble_with_key(deps, path)) is None:
+        kept = f"$(cat {shlex.quote(str(path.absolute()))})"
+        print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
     else:
-        print(
-            f"The API key in {path} has ended: use another one." if kept else f"There is no {path}: use a key you kept."
-        )
-        print(await _way_in(deps, settings))
+        print(f"\n{trouble} Use another key that you kept, or make a new one:")
+        print(await _way_to_a_key(deps, settings, where))
     sys.stdout.flush()
 
 
-def _read_kept(path: Path) -> str:
-    try:
-        return path.read_text("ascii").strip()
-    except (OSError, ValueError):
-        return ""
-
-
-async def _is_valid(deps: "Deps", key: str) -> bool:
+async def _trouble_with_key(deps: "Deps", path: Path) -> str | None:
+    """Return in a sentence why the kept first key lets nobody in; None where it does."""
     from letterhead.operations.accounts import caller_of
 
     try:
+        key = (await asyncio.to_thread(path.read_text, "utf-8", "replace")).strip()
+    except FileNotFoundError:
+        return f"The API key of the first start is no longer kept in {path}."
+    except OSError as error:
+        return f"The API key of the first start can't be read from {path}: {error.strerror}."
+    try:
         await caller_of(deps, key)
     except Fault as fault:
-        return fault.kind is not Kind.UNAUTHORIZED
-    return True
+        if fault.kind is not Kind.UNAUTHORIZED:
+            raise
+        return f"The API key in {path} is not valid: it was ended, or it is of another database."
+    return None
 
 
-async def _way_in(deps: "Deps", settings: "Settings") -> str:
-    """Return how the operator makes another key for an account that is there."""
+async def _way_to_a_key(deps: "Deps", settings: "Settings", where: str) -> str:
+    """Return the commands that make a key for an account whose owner has none, as the operator."""
+    from letterhead.cli.client import DEFAULT_URL
     from letterhead.operations.accounts import list_accounts
 
-    accounts = await list_accounts(deps)
-    name = accounts[0].id if len(accounts) == 1 else "ACCOUNT"
-    first = "" if settings.operator_token else "set LETTERHEAD_OPERATOR_TOKEN to a long random text, start again, and "
-    more = "" if len(accounts) == 1 else " (letterhead accounts list shows the accounts)"
-    return f"Without one, {first}run: letterhead accounts key {name}{more}"
+    listed = await list_accounts(deps)
+    server = "" if where == DEFAULT_URL else f"LETTERHEAD_URL={where} "
+    lines = [f"  {server}letterhead accounts key {each.id}   # {each.name}" for each in listed[:ACCOUNTS_SHOWN]]
+    if len(listed) > ACCOUNTS_SHOWN:
+        lines.append(f"  {server}letterhead accounts list   # {len(listed) - ACCOUNTS_SHOWN} more accounts")
+    if settings.operator_token is None:
+        lines.insert(0, '  export LETTERHEAD_OPERATOR_TOKEN="$(openssl rand -hex 24)"   # then start again with it')
+    else:
+        lines.append("These commands need LETTERHEAD_OPERATOR_TOKEN, as this server has it.")
+    return "\n".join(lines)
 
 
 def curl(key: str, where: str) -> str:

@@ -164,6 +164,18 @@ async def list_keys(deps: AccountNeeds, account_id: str) -> list[ApiKey]:
     return await deps.store.keys(account_id)
 
 
+async def find_key(deps: AccountNeeds, account_id: str, key_id: str) -> ApiKey:
+    """Find an API key of an account; Fault `not-found`."""
+    found = next((each for each in await deps.store.keys(account_id) if each.id == key_id), None)
+    if found is None:
+        raise _no_key(key_id)
+    return found
+
+
+def _no_key(key_id: str) -> Fault:
+    return Fault(Kind.NOT_FOUND, f"This account has no API key {key_id[:80]!r}.", "Look at GET /keys for its keys.")
+
+
 async def end_key(
     deps: AccountNeeds, account_id: str, key_id: str, actor: Actor, after: timedelta = timedelta(0)
 ) -> None:
@@ -177,7 +189,7 @@ async def end_key(
         )
     row = audit_row(deps, actor, "key.end", key_id[:80])
     if not await deps.store.end_key(account_id, key_id, deps.now() + after, row):
-        raise Fault(Kind.NOT_FOUND, f"This account has no API key {key_id[:80]!r}.", "Look at GET /keys for its keys.")
+        raise _no_key(key_id)
 
 
 async def caller_of(deps: AccountNeeds, text: str) -> Caller:

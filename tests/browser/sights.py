@@ -110,14 +110,25 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
         yield f"domain: {sender}"
     press(page.get_by_role("button", name="Make a link"))
     yield "domain: link made"
-    page.goto(f"{hall.url}/dashboard/domains/mirror.example/delete")
-    yield "domain: delete"
+    press(page.get_by_role("link", name=re.compile("Revoke the link made on")).first)
+    yield "domain: revoke a link"
+    for sender in ("mirror.example", "lighthouse.example"):
+        page.goto(f"{hall.url}/dashboard/domains/{sender}/delete")
+        yield f"domain: delete {sender}"
+    page.get_by_label("To confirm, type").fill("another.example")
+    press(page.get_by_role("button", name="Delete the domain"))
+    yield "domain: delete, another name typed"
     page.goto(f"{hall.url}/dashboard/account")
     yield "account"
+    press(page.get_by_role("link", name="Sign out everywhere"))
+    yield "account: sign out everywhere"
     page.goto(f"{hall.url}/dashboard/keys")
     page.get_by_label("What it is for").fill("a name that is long enough to be wider than any phone's window " * 2)
     press(page.get_by_role("button", name="Create", exact=True))
     yield "keys: made"
+    press(page.get_by_role("link", name=re.compile("End the key .* now")).first)
+    yield "keys: end"
+    press(page.get_by_role("link", name="Keep it"))
     press(page.get_by_role("button", name=re.compile("in 7 days")).first)
     yield "keys: ending"
 
@@ -130,6 +141,9 @@ def _changes(page: Page, hall: Gallery) -> Iterator[str]:
         for where, address in (("domain", at), ("setup", link)):
             page.goto(address)
             yield f"rotation: {step}, {where}"
+        if step == "waiting":
+            page.goto(f"{at}/dkim-rotation/abandon")
+            yield "rotation: abandon"
     page.goto(f"{hall.url}/dashboard/webhooks")
     yield "webhooks: none"
     page.get_by_label("Address").fill("ftp://x")
@@ -142,6 +156,10 @@ def _changes(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("button", name="Send a test"))
     page.get_by_text("Signing secret").click()
     yield "webhook: tried"
+    for name in ("New secret", "Delete"):
+        press(page.get_by_role("link", name=name))
+        yield f"webhook: {name}"
+        press(page.get_by_role("link", name="Keep it"))
     page.goto(f"{hall.url}/dashboard/webhooks")
     yield "webhooks"
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import press, signed_in
 from tests.rigs.letterhead import Serving
 
 pytestmark = pytest.mark.timeout(600)
@@ -44,10 +44,12 @@ def test_signed_out_is_signed_out(browser: Browser, service: Serving) -> None:
     one = signed_in(browser, service)
     other = signed_in(browser, service, one.key)
     one.open("/dashboard/account")
-    one.page.get_by_role("button", name="Sign out everywhere").click()
-    expect(one.page.get_by_text("You are signed out")).to_be_visible()
+    press(one.page.get_by_role("link", name="Sign out everywhere"))
+    press(one.page.get_by_role("button", name="Sign out everywhere"))
+    expect(one.page.get_by_text("You are signed out, and so is every other browser.")).to_be_visible()
     other.open("/dashboard/keys")
-    expect(other.page).to_have_url(f"{service.url}/sign-in?next=%2Fdashboard%2Fkeys")
+    expect(other.page).to_have_url(f"{service.url}/sign-in?next=%2Fdashboard%2Fkeys&done=session_ended")
+    expect(other.page.get_by_text("Your session has ended")).to_be_visible()
     other.page.get_by_label("API key").fill(one.key)
     other.page.get_by_role("button", name="Sign in").click()
     expect(other.page).to_have_url(f"{service.url}/dashboard/keys")

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Desk, watched
+from tests.browser.conftest import Desk, press, watched
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -18,7 +18,8 @@ def test_revoked_link_closes_the_page_that_is_open(desk: Desk, browser: Browser,
     visitor.goto(link)
     expect(visitor.get_by_role("heading", level=1)).to_contain_text(sender)
     desk.open(f"/dashboard/domains/{sender}")
-    desk.page.get_by_role("button", name="Revoke").click()
+    press(desk.page.get_by_role("link", name="Revoke the link"))
+    desk.page.get_by_role("button", name="Revoke the link").click()
     expect(desk.page.get_by_text("The link is revoked")).to_be_visible()
     expect(visitor.get_by_role("heading", level=1)).to_contain_text("This link has ended")
     gone = visitor.goto(link)

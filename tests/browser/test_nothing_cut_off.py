@@ -10,9 +10,11 @@ from tests.browser.sights import sights_signed_in
 
 pytestmark = pytest.mark.timeout(600)
 WIDTHS = (390, 1280, 1920)
-# A field scrolls what is typed, `.observed` shows a long value within a box that scrolls, `.unseen` is for ears alone.
+# A long value is folded to one line with an ellipsis, and its button copies it whole; a field scrolls what is typed;
+# `.observed` shows a long value within a box that scrolls; `.unseen` is for ears alone.
 CUT = """() => [...document.querySelectorAll("body *")]
-  .filter(each => each.checkVisibility() && each.clientWidth > 0 && each.scrollWidth > each.clientWidth + 1)
+  .filter(each => each.checkVisibility() && each.clientWidth > 1 && each.scrollWidth > each.clientWidth + 1)
+  .filter(each => getComputedStyle(each).textOverflow !== "ellipsis")
   .filter(each => !each.closest("input, select, textarea, svg, .observed, .unseen, .skip, caption, thead"))
   .map(each => [each.outerHTML.slice(0, 80), each.scrollWidth, each.clientWidth, each.textContent.trim().slice(0, 60)])
 """

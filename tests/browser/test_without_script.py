@@ -27,5 +27,6 @@ def test_the_whole_way_without_script(browser: Browser, service: Serving, lab: D
     expect(page.locator("#record-dkim header")).to_contain_text("Found")
     desk.open(f"/dashboard/domains/{sender}")
     page.get_by_role("link", name="Delete").click()
-    page.get_by_role("button", name="Delete it").click()
+    page.get_by_label("To confirm, type").fill(sender)
+    page.get_by_role("button", name="Delete the domain").click()
     expect(page.get_by_text("The domain is deleted")).to_be_visible()

@@ -76,22 +76,37 @@ def test_first_and_second_start(tmp_path: Path) -> None:
         assert len(second.call("accounts", "list").out.splitlines()) == 2  # the header, and one account
 
 
-def test_a_dead_first_key_is_not_shown_as_good(tmp_path: Path) -> None:
-    """Once the key that was kept has ended, or its file is gone, the start says how to make another one."""
-    with running(tmp_path) as service:
-        assert service.call("keys", "create", "another", "--scope", "full").code == Exit.OK
-        listed = json.loads(service.call("keys", "list", "-o", "json").out)["keys"]
-        (first,) = [each["id"] for each in listed if each["name"] != "another"]
-        account = json.loads(service.call("accounts", "list", "-o", "json").out)[0]["accountId"]
-        assert service.call("keys", "delete", first, "--yes").code == Exit.OK
-    with running(tmp_path) as service:
-        assert "has ended" in service.output
-        assert f"letterhead accounts key {account}" in service.output
-        assert "curl" not in service.output
-        (service.data / "first-key").unlink()
-    with running(tmp_path) as service:
-        assert f"letterhead accounts key {account}" in service.output
-        assert "accounts create" not in service.output
+def test_a_lost_first_key_is_no_dead_end(tmp_path: Path) -> None:
+    """A start without it, or with one that has ended, says how to make a key for the account that there is."""
+    with running(tmp_path) as first:
+        account = first.get("/account").json()["accountId"]
+        second = first.call("accounts", "key", account).out.strip()
+        ended = first.get("/keys").json()["keys"]
+        ended = next(each["id"] for each in ended if each["name"] == "first key")
+        assert first.call("keys", "delete", ended, "--yes", API_KEY=second).code == Exit.OK
+        dead = first.key
+    with running(tmp_path) as again:
+        assert "is not valid: it was ended" in again.output
+        assert "curl" not in again.output
+        assert dead not in again.output
+        assert "accounts create" not in again.output
+        (line,) = re.findall(r"^  (LETTERHEAD_URL=\S+ letterhead accounts key acc_\S+)", again.output, re.MULTILINE)
+        made = again.call(*line.split()[2:]).out.strip()
+        assert again.call("domains", "list", API_KEY=made).code == Exit.OK
+    (tmp_path / "data" / "first-key").unlink()
+    with running(tmp_path) as lost:
+        assert "no longer kept" in lost.output
+        assert f"letterhead accounts key {account}" in lost.output
+
+
+def test_a_lost_first_key_without_an_operator(tmp_path: Path) -> None:
+    """Where no operator's token is set, the start says how to set one first."""
+    with running(tmp_path, OPERATOR_TOKEN=""):
+        pass
+    (tmp_path / "data" / "first-key").unlink()
+    with running(tmp_path, OPERATOR_TOKEN="") as lost:
+        assert "export LETTERHEAD_OPERATOR_TOKEN" in lost.output
+        assert "letterhead accounts key acc_" in lost.output
 
 
 def test_a_first_start_on_postgres_makes_its_folder(tmp_path: Path, postgres_url: str) -> None:

@@ -387,11 +387,12 @@ async def test_webhooks_on_the_pages(house: Installation) -> None:
         assert "domain.verified" in page.text
         assert (await browser.post(f"{one}/test", data={"csrf": token})).status_code == 303
         assert "webhook.test" in (await browser.get(one)).text
-        await browser.post(f"{one}/rotate-secret", data={"csrf": token})
+        sure = {"csrf": token, "confirm": "yes"}
+        await browser.post(f"{one}/rotate-secret", data=sure)
         assert secret[0] not in (await browser.get(one)).text
         await sign_in(reader, await house.make_key("acme", Scope.READ))
         assert "whsec_" not in (await reader.get(one)).text
-        assert (await browser.post(f"{one}/delete", data={"csrf": token})).status_code == 303
+        assert (await browser.post(f"{one}/delete", data=sure)).status_code == 303
         assert (await browser.get(one)).status_code == 404
 
 

@@ -57,7 +57,7 @@ async def test_started_shown_and_abandoned(house: Installation, acme: httpx2.Asy
         assert told["waitsFor"] in keys
         assert "Change the key" not in keys
         assert f'data-copy="{told["record"]["recordValue"]}"' in page.text
-        await browser.post(f"{PAGE}/dkim-rotation/abandon", data=form)
+        await browser.post(f"{PAGE}/dkim-rotation/abandon", data=form | {"confirm": "yes"})
         assert (await acme.get(API)).json()["step"] == "none"
         assert told["nextSelector"] not in section(await browser.get(PAGE), "keys")
 

@@ -4,6 +4,7 @@
 - `account_domains`: the domains of all accounts, for the operator
 - `assets`: the stylesheet, the script and the logo
 - `cards`: a domain's records as the pages of the domain and of the set-up link show them
+- `confirmation`: what is asked before something ends
 - `domain`: one domain and its forms
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit

@@ -1,20 +1,23 @@
 """Pages of an account: its API keys, its usage and its reminders."""
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.accounts import Scope, is_reachable_address
+from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
 from letterhead.operations import account_address, accounts, audit
 from letterhead.operations.accounts import NewApiKey
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, page_response, redirect
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
 SCOPES = {scope.value: scope for scope in Scope}
 AUDIT = 50
+IN_USE = timedelta(days=30)  # since a key was used last
 
 
 async def keys(context: RequestContext) -> Response:
@@ -24,7 +27,9 @@ async def keys(context: RequestContext) -> Response:
 
 async def _show_keys(context: RequestContext, made: NewApiKey | None = None) -> Response:
     listed = await accounts.list_keys(context.deps, context.account_id)
-    return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=context.deps.now())
+    last = next((each.id for each in listed if is_last_full_key(listed, each.id)), None)
+    now = context.deps.now()
+    return page_response(context, "keys.html", keys=list(reversed(listed)), made=made, now=now, last_full=last)
 
 
 async def make_key(context: RequestContext) -> Response:
@@ -41,12 +46,40 @@ async def make_key(context: RequestContext) -> Response:
     return await _show_keys(context, made)
 
 
+async def ask_end_key(context: RequestContext) -> Response:
+    """Ask before an API key is ended."""
+    return ask(context, await _ending(context))
+
+
+async def _ending(context: RequestContext) -> ConfirmationPage:
+    """Return what is asked before a key is ended: a mail server may send with one in use, so its name is typed."""
+    key = await accounts.find_key(context.deps, context.account_id, context.part("keyId"))
+    used, now = key.last_used_at, context.deps.now()
+    in_use = used is not None and now - used < IN_USE
+    stops = ["confirm.key_used"] if in_use else ["confirm.key_unused"]
+    stops += ["confirm.key_sessions_own"] if key.id == context.caller.key_id else ["confirm.key_sessions"]
+    return ConfirmationPage(
+        title="confirm.key_title",
+        button="confirm.key_button",
+        action=f"{KEYS}/{quote(key.id, safe='')}/end",
+        back=KEYS,
+        stops=(*stops, "confirm.for_good"),
+        word=key.name if in_use else None,
+        places={"name": key.name, "key": key.masked},
+    )
+
+
 async def end_key(context: RequestContext) -> Response:
-    """End an API key now, or in a week so that its users can move to another."""
-    after = timedelta(days=7 if context.form.get("later") else 0)
-    await accounts.end_key(context.deps, context.account_id, context.part("keyId"), context.actor, after)
+    """End an API key now, once that was confirmed, or in a week so that its users can move to another."""
+    later = bool(context.form.get("later"))
+    if not later and not is_confirmed(context, page := await _ending(context)):
+        return ask(context, page)
+    key_id, after = context.part("keyId"), timedelta(days=7 if later else 0)
+    await accounts.end_key(context.deps, context.account_id, key_id, context.actor, after)
     context.state.credentials.forget()
-    return redirect(context, KEYS, done="key_ended")
+    if key_id == context.caller.key_id and not later:
+        return redirect(context, "/sign-in", done="own_key_ended")
+    return redirect(context, KEYS, done="key_ends" if later else "key_ended")
 
 
 async def account(context: RequestContext) -> Response:
@@ -63,6 +96,22 @@ async def account(context: RequestContext) -> Response:
         resets_at=resets_at(deps.now()),
         names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
         audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
+    )
+
+
+async def ask_sign_out(context: RequestContext) -> Response:
+    """Ask before every session is ended."""
+    name = "confirm.sessions_all" if context.may(Scope.FULL) else "confirm.sessions_own"
+    return ask(
+        context,
+        ConfirmationPage(
+            title="confirm.sessions_title",
+            button="confirm.sessions_button",
+            action="/sign-out",
+            back=USAGE,
+            stops=(name, "confirm.sessions_keys"),
+            fields={"everywhere": "yes"},
+        ),
     )
 
 
@@ -83,8 +132,10 @@ async def ask_for_address(context: RequestContext) -> Response:
 PAGES = (
     Endpoint(method="GET", path=KEYS, serve=keys, access=Access.READ),
     Endpoint(method="POST", path=KEYS, serve=make_key, access=Access.FULL),
+    Endpoint(method="GET", path=f"{KEYS}/{{keyId}}/end", serve=ask_end_key, access=Access.FULL),
     Endpoint(method="POST", path=f"{KEYS}/{{keyId}}/end", serve=end_key, access=Access.FULL),
     Endpoint(method="GET", path=USAGE, serve=account, access=Access.READ),
+    Endpoint(method="GET", path=f"{USAGE}/sign-out", serve=ask_sign_out, access=Access.READ),
     Endpoint(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, access=Access.WRITE),
     Endpoint(method="POST", path=f"{USAGE}/address", serve=ask_for_address, access=Access.FULL),
 )

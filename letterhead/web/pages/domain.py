@@ -1,10 +1,13 @@
 """The page of one domain and its forms; each form is one operation of the API."""
 
+from urllib.parse import quote
+
 from starlette.responses import Response
 
 from letterhead.core.accounts.setup_links import USUAL_DAYS, is_valid
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
+from letterhead.core.domain.progress import progress
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import checks, domains, overview, rotations, sessions, setup_links
@@ -14,6 +17,7 @@ from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
 from letterhead.web.pages.cards import advice, new_record_list, split_at_span
+from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
 from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
@@ -53,13 +57,13 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         unicode=DomainName(domain.sender).unicode,
         status=status(domain),
         mail_from_status=mail_from_status(domain),
-        may_send=lifecycle.may_send(domain, now),
         plan=view.plan,
         records=records,
         split_at_span=split_at_span,
         advice=advice,
         checked_at=view.last_check.taken_at if view.last_check else None,
         provider=domains.provider_name(deps),
+        far=progress(domain, view.plan, now),
         timeline=pictures.draw_timeline(spans, t("picture.timeline", domain=domain.sender)),
         begins=spans[0].begins if spans else None,
         states={state: pictures.format_duration(t, seconds) for state, seconds in lasted.items()},
@@ -131,20 +135,63 @@ async def start_rotation(context: RequestContext) -> Response:
     return _redirect_back(context, "rotation_started_delegated" if domain.key_delegation else "rotation_started")
 
 
+async def ask_abandon(context: RequestContext) -> Response:
+    """Ask before the rotation that is under way is abandoned."""
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+    return ask(context, _abandonment(domain))
+
+
+def _abandonment(domain: Domain) -> ConfirmationPage:
+    path = domain_path(domain.sender)
+    return ConfirmationPage(
+        title="confirm.abandon_title",
+        button="confirm.abandon_button",
+        action=f"{path}/dkim-rotation/abandon",
+        back=path,
+        stops=("confirm.abandon_key", "confirm.abandon_mail"),
+        places={"domain": domain.sender, "selector": domain.rotation.selector if domain.rotation else ""},
+    )
+
+
 async def abandon_rotation(context: RequestContext) -> Response:
-    """Abandon the rotation that is under way."""
+    """Abandon the rotation that is under way, once that was confirmed."""
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+    if not is_confirmed(context, page := _abandonment(domain)):
+        return ask(context, page)
     domain = await rotations.abandon(context.deps, context.account_id, context.part("sender"), context.actor)
     return _redirect_back(context, "rotation_abandoned_delegated" if domain.key_delegation else "rotation_abandoned")
 
 
 async def ask_delete(context: RequestContext) -> Response:
-    """Ask for confirmation before a domain is deleted."""
-    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
-    return page_response(context, "delete.html", domain=domain)
+    """Ask before a domain is deleted."""
+    return ask(context, await _deletion(context))
+
+
+async def _deletion(context: RequestContext) -> ConfirmationPage:
+    """Return what is asked before a domain is deleted: where it may send, its name has to be typed."""
+    deps, now = context.deps, context.deps.now()
+    domain = await domains.find_domain(deps, context.account_id, context.part("sender"))
+    links = (await overview.show_history(deps, domain)).links
+    path, may_send = domain_path(domain.sender), lifecycle.may_send(domain, now)
+    stops = ["confirm.delete_mail"] if may_send else []
+    stops.append("confirm.delete_key")
+    if any(is_valid(each, now) for each in links):
+        stops.append("confirm.delete_links")
+    return ConfirmationPage(
+        title="confirm.delete_title",
+        button="confirm.delete_button",
+        action=f"{path}/delete",
+        back=path,
+        stops=(*stops, "confirm.for_good"),
+        word=domain.sender if may_send else None,
+        places={"domain": domain.sender},
+    )
 
 
 async def delete(context: RequestContext) -> Response:
-    """Delete the domain."""
+    """Delete the domain, once that was confirmed."""
+    if not is_confirmed(context, page := await _deletion(context)):
+        return ask(context, page)
     await domains.delete_domain(context.deps, context.account_id, context.part("sender"), context.actor)
     return redirect(context, HOME, done="deleted")
 
@@ -161,9 +208,30 @@ async def make_link(context: RequestContext) -> Response:
     return await _show(context, made)
 
 
+async def ask_revoke(context: RequestContext) -> Response:
+    """Ask before a set-up link is revoked."""
+    await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+    return ask(context, _revocation(context))
+
+
+def _revocation(context: RequestContext) -> ConfirmationPage:
+    path = domain_path(context.part("sender"))
+    action = f"{path}/setup-links/{quote(context.part('linkId'), safe='')}/revoke"
+    return ConfirmationPage(
+        title="confirm.revoke_title",
+        button="confirm.revoke_button",
+        action=action,
+        back=path,
+        stops=("confirm.revoke_page", "confirm.revoke_dns"),
+        places={"domain": context.part("sender")[:253]},
+    )
+
+
 async def revoke_link(context: RequestContext) -> Response:
-    """Revoke a set-up link."""
+    """Revoke a set-up link, once that was confirmed."""
     sender, link_id = context.part("sender"), context.part("linkId")
+    if not is_confirmed(context, page := _revocation(context)):
+        return ask(context, page)
     await setup_links.revoke_link(context.deps, context.account_id, sender, link_id, context.actor)
     return _redirect_back(context, "revoked")
 
@@ -176,9 +244,11 @@ PAGES = (
     Endpoint(method="POST", path=f"{ONE}/check", serve=check, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/start", serve=start, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{ONE}/dkim-rotation/abandon", serve=ask_abandon, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation/abandon", serve=abandon_rotation, access=Access.WRITE),
     Endpoint(method="GET", path=f"{ONE}/delete", serve=ask_delete, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/setup-links", serve=make_link, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{ONE}/setup-links/{{linkId}}/revoke", serve=ask_revoke, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/setup-links/{{linkId}}/revoke", serve=revoke_link, access=Access.WRITE),
 )

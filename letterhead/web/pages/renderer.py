@@ -83,8 +83,10 @@ class PageRenderer:
         """Return a fault as a page; `unauthorized` redirects to the sign-in form, which leads back to a page."""
         request = context.request
         if fault.kind is Kind.UNAUTHORIZED:
-            back = "" if request.method == "POST" else request.scope["path"]
-            return redirect(context, "/sign-in", **({"next": back} if back else {}))
+            query = {} if request.method == "POST" else {"next": request.scope["path"]}
+            if context.session is None and read_cookie(context, SESSION):  # it has ended since the last page
+                query["done"] = "session_ended"
+            return redirect(context, "/sign-in", **query)
         if fault.kind in UNAVAILABLE:
             fault = page_fault(context, fault.kind, "unavailable", errors.public_fault(fault).retry_after)
         if fault.kind is Kind.NOT_FOUND and context.log.route == "none":

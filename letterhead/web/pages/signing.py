@@ -81,10 +81,11 @@ def page_below(path: str, home: str) -> str:
 
 async def sign_out(context: RequestContext) -> Response:
     """End this session, or all of them."""
-    if context.form.get("everywhere") and context.session is not None:
+    everywhere = bool(context.form.get("everywhere")) and context.session is not None
+    if everywhere and context.session is not None:
         await sessions.sign_out_everywhere(context.deps, context.session)
     await sessions.sign_out(context.deps, context.form_seed)
-    response = redirect(context, "/sign-in", done="signed_out")
+    response = redirect(context, "/sign-in", done="signed_out_everywhere" if everywhere else "signed_out")
     set_cookie(context, response, SESSION, "", 0)
     return response
 

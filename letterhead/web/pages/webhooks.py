@@ -9,6 +9,7 @@ from letterhead.operations import webhooks
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, page_response, redirect
 
 LIST = f"{HOME}/webhooks"
@@ -71,9 +72,47 @@ async def try_it(context: RequestContext) -> Response:
     return _redirect_to(context, webhook_id, "webhook_tried")
 
 
+async def _rotation(context: RequestContext) -> ConfirmationPage:
+    """Return what is asked before a webhook gets a new secret."""
+    webhook = (await webhooks.find_webhook(context.deps, context.account_id, context.part("webhookId"))).webhook
+    return ConfirmationPage(
+        title="confirm.secret_title",
+        button="confirm.secret_button",
+        stops=("confirm.secret_day", "confirm.secret_old"),
+        places={"url": webhook.url},
+        action=f"{LIST}/{webhook.id}/rotate-secret",
+        back=f"{LIST}/{webhook.id}",
+    )
+
+
+async def _deletion(context: RequestContext) -> ConfirmationPage:
+    """Return what is asked before a webhook is deleted."""
+    webhook = (await webhooks.find_webhook(context.deps, context.account_id, context.part("webhookId"))).webhook
+    return ConfirmationPage(
+        title="confirm.webhook_title",
+        button="confirm.webhook_button",
+        stops=("confirm.webhook_messages", "confirm.webhook_waiting", "confirm.for_good"),
+        places={"url": webhook.url},
+        action=f"{LIST}/{webhook.id}/delete",
+        back=f"{LIST}/{webhook.id}",
+    )
+
+
+async def ask_rotate(context: RequestContext) -> Response:
+    """Ask before a new signing secret is made."""
+    return ask(context, await _rotation(context))
+
+
+async def ask_delete(context: RequestContext) -> Response:
+    """Ask before a webhook is deleted."""
+    return ask(context, await _deletion(context))
+
+
 async def rotate(context: RequestContext) -> Response:
-    """Make a new signing secret."""
+    """Make a new signing secret, once that was confirmed."""
     webhook_id = context.part("webhookId")
+    if not is_confirmed(context, page := await _rotation(context)):
+        return ask(context, page)
     await webhooks.rotate_secret(context.deps, context.account_id, webhook_id, context.actor)
     return _redirect_to(context, webhook_id, "secret_rotated")
 
@@ -86,7 +125,9 @@ async def redeliver(context: RequestContext) -> Response:
 
 
 async def delete(context: RequestContext) -> Response:
-    """Delete a webhook."""
+    """Delete a webhook, once that was confirmed."""
+    if not is_confirmed(context, page := await _deletion(context)):
+        return ask(context, page)
     await webhooks.delete_webhook(context.deps, context.account_id, context.part("webhookId"), context.actor)
     return redirect(context, LIST, done="webhook_deleted")
 
@@ -96,6 +137,8 @@ PAGES = (
     Endpoint(method="POST", path=LIST, serve=add, access=Access.WRITE),
     Endpoint(method="GET", path=ONE, serve=show_one, access=Access.READ),
     Endpoint(method="POST", path=f"{ONE}/test", serve=try_it, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{ONE}/rotate-secret", serve=ask_rotate, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{ONE}/delete", serve=ask_delete, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/rotate-secret", serve=rotate, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/delete", serve=delete, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/deliveries/{{deliveryId}}/redeliver", serve=redeliver, access=Access.WRITE),
