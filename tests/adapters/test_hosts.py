@@ -3,12 +3,13 @@
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import fields
 
 from letterhead.adapters.dns.hosts import load_hosts
-from letterhead.core.plan.dns_hosts import DnsHost, host_of
+from letterhead.core.plan.dns_hosts import DnsHost, host_of, record_page, steps_to_form
 
 SERVERS: dict[str, list[str]] = tomllib.loads((Path(__file__).parents[1] / "data/nameservers.toml").read_text("utf-8"))
 HOSTS = load_hosts()
@@ -36,13 +37,32 @@ def test_a_row_says_where_and_when_it_was_read(host: DnsHost) -> None:
 def test_what_nobody_confirmed_suits_most_panels(host: DnsHost) -> None:
     """Only facts that were read depart from the general form; an empty apex alone may stand for itself.
 
+    The address of the records may be known from users' own notes alone: a wrong one leads to the host all the same.
+
     Where values are typed in quotes a long one is split: one string holds 255 octets at most (RFC 1035 3.3).
     """
     general = {field.name: field.default for field in fields(DnsHost)}
     if host.quotes:
         general["long_txt"] = "split"
-    unsourced = set(host.unsourced) - {"apex", "where"}
+    unsourced = set(host.unsourced) - {"apex", "where", "record_page"}
     assert {fact: getattr(host, fact) for fact in unsourced} == {fact: general[fact] for fact in unsourced}
+
+
+@pytest.mark.parametrize("host", [each for each in HOSTS if each.record_page], ids=lambda host: host.id)
+def test_the_records_page_is_the_host_s_own(host: DnsHost) -> None:
+    """Its address is https, holds nothing but the zone's name to be filled in, and the zone stays where it belongs."""
+    address = record_page(host, "xn--bcher-kva.example")
+    assert address is not None
+    parts = urlsplit(address)
+    assert (parts.scheme, "{" in address, "example" in parts.netloc) == ("https", False, False)
+
+
+def test_the_way_to_the_form_is_in_steps() -> None:
+    """With the zone's own name; another way, for another case, is a list of its own."""
+    ways = {host.id: steps_to_form(host, "acme.dev") for host in HOSTS}
+    assert ways["godaddy"] == (("Domain Portfolio", "acme.dev", "DNS", "Add New Record"),)
+    assert ways["ovh"][1] == ("over 255 characters: Change in text format",)
+    assert all(step for way in ways.values() for steps in way for step in steps)
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.id)

@@ -57,6 +57,10 @@ def _section(host: DnsHost) -> str:
 
 def _facts(host: DnsHost) -> Iterable[str]:
     yield f"- Where: {_told(host, 'where', host.where)}"
+    if host.record_page:
+        yield f"- The records' page: {_told(host, 'record_page', f'<{host.record_page}>')}"
+    if host.imports:
+        yield f"- Imports a zone file: {host.imports}"
     if host.flattens:
         yield "- A CNAME at the top of the zone is flattened: the zone's other records are served beside it."
     if host.proxy:

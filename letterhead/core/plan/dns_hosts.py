@@ -13,7 +13,7 @@ from letterhead.core.dns.answers import Delegated, Question, Seen, View
 from letterhead.core.dns.records import STRING_LIMIT, quote, split_text
 from letterhead.core.plan.plan import PlannedRecord, relative_name
 
-Fact = Literal["names", "apex", "long_txt", "priority_field", "where"]
+Fact = Literal["names", "apex", "long_txt", "priority_field", "where", "record_page"]
 
 
 class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

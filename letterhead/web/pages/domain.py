@@ -109,7 +109,7 @@ async def news(context: RequestContext) -> Response:
 
 async def zone_file(context: RequestContext) -> Response:
     """Respond with the records as a zone file."""
-    return zone_text(await domains.show_domain(context.deps, context.account_id, context.part("sender")))
+    return zone_text(context, await domains.show_domain(context.deps, context.account_id, context.part("sender")))
 
 
 async def check(context: RequestContext) -> Response:

@@ -159,14 +159,18 @@ def flows_until(domain: Domain) -> datetime | None:
 async def zone_file(context: RequestContext) -> Response:
     """Respond with the records as a zone file."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
-    return zone_text(await setup_links.show_linked_domain(context.deps, link))
+    return zone_text(context, await setup_links.show_linked_domain(context.deps, link))
 
 
-def zone_text(view: DomainView) -> Response:
-    """Return a response with a domain's records as a zone file (RFC 1035 5.1), to be saved."""
+def zone_text(context: RequestContext, view: DomainView) -> Response:
+    """Return a response with a domain's records as a zone file (RFC 1035 5.1), to be saved.
+
+    All names are full: it needs no $ORIGIN, which not every DNS host is known to import.
+    """
+    head = context.state.templates.texts("setup.zone_head", domain=view.domain.sender, zone=view.plan.zone)
     lines = [zone_line(each.host, each.rdtype, each.value, each.priority) for each in view.plan.records]
     headers = {"Content-Disposition": f'attachment; filename="{view.domain.sender}.zone"'}
-    return Response("\n".join([*lines, ""]), headers=headers, media_type="text/plain; charset=utf-8")
+    return Response("\n".join([f"; {head}", *lines, ""]), headers=headers, media_type="text/plain; charset=utf-8")
 
 
 async def news(context: RequestContext) -> Response:

@@ -208,7 +208,8 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       glide(() => {
         relist(page);
-        const news = [...page.querySelectorAll("[data-live]")].map(swap).filter(Boolean);
+        const pieces = [...page.querySelectorAll(".records [data-live]"), ...page.querySelectorAll("[data-live]")];
+        const news = [...new Set(pieces)].map(swap).filter(Boolean); // the records first
         if (news.length) announce(`${news.join("; ")}.`);
       });
       for (const name of ["version", "outcome"]) {
