@@ -69,9 +69,9 @@ async def test_a_proxy_that_does_not_say_who_is_not_served(tmp_path: Path, ledge
         return wire.reply()
 
     async with running(tmp_path, ledger, BEHIND) as relay:
-        with structlog.testing.capture_logs() as logs:
-            with contextlib.suppress(ConnectionError):  # octets that nobody read reset the connection
-                assert await asyncio.to_thread(greet, relay.port) == b""
+        reset = contextlib.suppress(ConnectionError)  # by octets that nobody read
+        with structlog.testing.capture_logs() as logs, reset:
+            assert await asyncio.to_thread(greet, relay.port) == b""
         assert [line["proxy"] for line in logs if line["event"] == "relay.no-proxy-header"] == ["127.0.0.1"]
 
 
