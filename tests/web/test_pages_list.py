@@ -64,7 +64,7 @@ async def test_filters_go_together(house: Installation) -> None:
         assert 'href="/dashboard?problem=dkim.missing&amp;q=Two"' in page.text
         assert 'href="/dashboard?status=PENDING&amp;problem=spf.missing&amp;q=Two"' in page.text
         assert '<input type="hidden" name="problem" value="dkim.missing">' in page.text
-        assert "No domain fits." in (await browser.get("/dashboard?problem=dkim.missing&q=three")).text
+        assert "No domain matches." in (await browser.get("/dashboard?problem=dkim.missing&q=three")).text
 
 
 @pytest.mark.usefixtures("three")
