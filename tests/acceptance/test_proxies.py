@@ -108,7 +108,8 @@ def test_a_sample_works(name: str, path: str, tmp_path: Path) -> None:
                 assert each.startswith(f"{path}/assets/")
                 assert client.get(each.removeprefix(path), extensions=SNI).status_code == 200
             with client.stream("GET", f"{below}/news", extensions=SNI) as news:
-                assert next(line for line in news.iter_lines() if line.startswith("data: "))  # while it stays open
+                said = next(line for line in news.iter_lines() if line.startswith("data: "))  # while it stays open
+                assert f'data-version="{said.removeprefix("data: ")}"' in page.text
             assert client.get("/openapi.json", extensions=SNI).json()["servers"] == [{"url": path or "/"}]
             assert client.delete("/domains/acme.test", headers=headers, extensions=SNI).is_success
             audit = client.get("/audit", headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}, extensions=SNI).json()
