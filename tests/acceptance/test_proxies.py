@@ -110,7 +110,8 @@ def test_a_sample_works(name: str, path: str, tmp_path: Path) -> None:
             with client.stream("GET", f"{below}/news", extensions=SNI) as news:
                 said = next(line for line in news.iter_lines() if line.startswith("data: "))  # while it stays open
                 assert f'data-version="{said.removeprefix("data: ")}"' in page.text
-            assert client.get("/openapi.json", extensions=SNI).json()["servers"] == [{"url": path or "/"}]
+            root = path or "/"
+            assert client.get("/openapi.json", extensions=SNI).json()["servers"] == [{"url": root}]
             assert client.delete("/domains/acme.test", headers=headers, extensions=SNI).is_success
             audit = client.get("/audit", headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}, extensions=SNI).json()
         assert {row["address"] for row in audit if row["action"] == "domain.delete"} == {CLIENT}
