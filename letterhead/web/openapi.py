@@ -17,6 +17,7 @@ from letterhead.web import errors, examples
 from letterhead.web.context import HtmlDocument
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.errors import ErrorEnvelope
+from letterhead.web.serialize import SNAPSHOT_NAMES
 
 JsonObject = dict[str, Any]
 
@@ -184,6 +185,8 @@ def text(described: JsonObject) -> bytes:
     for name, published in PUBLISHED_NAMES.items():
         written = written.replace(f'{REFERENCE.format(name=name)}"', f'{REFERENCE.format(name=published)}"')
         written = written.replace(f'"{name}": {{', f'"{published}": {{')
+    for stored, public in SNAPSHOT_NAMES.items():
+        written = written.replace(f'"{stored}"', f'"{public}"')
     return written.encode() + b"\n"
 
 

@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 import httpx2
 from msgspec.structs import replace
 
+from letterhead.core.check.catalogue import DIAGNOSES
 from letterhead.core.domain.domain import Event, EventKind, RecordChange
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 from letterhead.core.zone.caching import NEGATIVE
 from letterhead.ports.store.domains import DomainUpdate
+from letterhead.web.pages.cards import PARTS, advice, wrong_part
+from letterhead.web.templating.environment import dated
 from tests.contracts.samples import checkup
 from tests.web.conftest import Installation
 from tests.web.test_pages import sign_in
@@ -92,3 +95,36 @@ async def test_an_event_about_a_finding_names_its_code(house: Installation, acme
         page = (await browser.get("/dashboard/domains/acme.dev")).text
     assert "A blocking finding stays" in page
     assert "They are wrong." in page
+
+
+def test_a_fault_is_about_a_part_that_there_is() -> None:
+    """Each end of a code that is about the name, the type or the priority belongs to a diagnosis; others are values."""
+    ends = {code.partition(".")[2] for code in DIAGNOSES}
+    assert set(PARTS) <= ends
+    finding = Finding(code="dkim.name-doubled", severity=Severity.BLOCKING, host="h", title="t", detail="d", fix="f")
+    assert wrong_part(finding) == "name"
+    assert wrong_part(replace(finding, code="dkim.wrong-key")) == "value"
+    assert wrong_part(replace(finding, code="dkim.wrong-type")) == "type"
+
+
+def test_long_values_of_a_fix_are_copied_and_not_read() -> None:
+    """A sentence stays whole, its long values are pieces of it, and what no row has a button for is given to copy."""
+    value = "v=spf1 " + "include:a.example " * 9 + "~all"
+    fix = f"Replace the value with {value} at your DNS host"
+    finding = Finding(
+        code="spf.syntax", severity=Severity.BLOCKING, host="h", record_type="TXT", title="t", detail="d", fix=fix,
+        expected=value, observed=(value.replace("a.", "b."),),
+    )  # fmt: skip
+    said = advice(finding)
+    assert "".join(text for text, _ in said.pieces) == f"{fix}."
+    assert [text for text, is_value in said.pieces if is_value] == [value]
+    assert said.values == (value,)
+    ends_in_value = advice(replace(finding, fix="The value should be v=spf1 -all", expected="v=spf1 -all"))
+    assert ends_in_value.pieces == (("The value should be v=spf1 -all", False),)
+
+
+def test_times_in_sentences_are_times() -> None:
+    """The script changes them to the reader's time zone; what only looks like a time, and markup, stay text."""
+    said = dated("seen on 2026-11-29 03:18 UTC, <b> and 2026-13-31 29:00 UTC")
+    assert said.startswith('seen on <time datetime="2026-11-29T03:18:00+00:00" data-when>29 Nov 2026, 03:18 UTC</time>')
+    assert said.endswith(", &lt;b&gt; and 2026-13-31 29:00 UTC")

@@ -21,7 +21,7 @@ LONG_VALUE = 40  # characters: a longer value in a sentence is cut to its beginn
 _NAME_FAULTS = ("name-doubled", "underscore-missing", "at-parent", "on-apex", "at-wrong-name")
 _TYPE_FAULTS = ("wrong-type", "not-alias", "cname-conflict", "cname-dangling", "proxied")
 _PRIORITY_FAULTS = ("mx-priority",)
-_PARTS = {
+PARTS = {
     **dict.fromkeys(_NAME_FAULTS, "name"),
     **dict.fromkeys(_TYPE_FAULTS, "type"),
     **dict.fromkeys(_PRIORITY_FAULTS, "priority"),
@@ -77,6 +77,12 @@ class RecordList:
         return all(card.state == "found" for card in self.cards)
 
     @property
+    def spreading(self) -> bool:
+        """Whether all that is not found everywhere is found at some of the DNS servers: there is nothing to add."""
+        states = {card.state for card in self.cards}
+        return "differs" in states and states <= {"found", "differs"}
+
+    @property
     def faulty(self) -> tuple[Card, ...]:
         """The records that are to be corrected."""
         return tuple(card for card in self.cards if card.state in FAULTY)
@@ -84,12 +90,13 @@ class RecordList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """A finding's fix in pieces, each with whether it is a long value; the values to copy; where the record was found.
+    """A finding's fix and detail in pieces, each with whether it is a long value; the values to copy; where it was.
 
     `values` are those that no card has a copy button for.
     """
 
     pieces: tuple[tuple[str, bool], ...]
+    detail: tuple[tuple[str, bool], ...]
     values: tuple[str, ...]
     found_at: str
 
@@ -164,7 +171,7 @@ def split_at_span(finding: Finding) -> tuple[str, str, str]:
 
 def wrong_part(finding: Finding) -> str:
     """Return the part of the record that a finding is about: type, name, value or priority."""
-    return _PARTS.get(finding.code.partition(".")[2], "value")
+    return PARTS.get(finding.code.partition(".")[2], "value")
 
 
 def advice(finding: Finding, card: Card | None = None) -> Advice:
@@ -180,9 +187,11 @@ def advice(finding: Finding, card: Card | None = None) -> Advice:
     last, is_value = pieces[-1]
     if not is_value:
         pieces[-1] = (end_sentence(last, finding.expected or own), False)
+    seen = {each for each in (*finding.observed, *values) if len(each) > LONG_VALUE}
     found = next((each for each in finding.evidence if each.startswith(_FOUND_AT)), "")
     return Advice(
         pieces=tuple(pieces),
+        detail=tuple(_split_at_values(finding.detail, sorted(seen, key=len, reverse=True))),
         values=tuple(dict.fromkeys(text for text, is_value in pieces if is_value and text != own)),
         found_at=found.removeprefix(_FOUND_AT) if wrong_part(finding) == "name" else "",
     )

@@ -1,5 +1,6 @@
 """The Jinja environment of the pages, their assets and their Content-Security-Policy."""
 
+import re
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -16,6 +17,7 @@ from letterhead.web.templating.texts import Texts
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_TIME = re.compile(r"(\b20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d UTC\b)")  # as the core writes times in sentences
 HERE = Path(__file__).parent
 
 
@@ -60,7 +62,9 @@ class Templates:
         environment.globals.update(
             t=self.texts, brand=self.settings, root=self.root, asset=self.asset, language=self.texts.language
         )
-        environment.filters.update(when=when, day=day, number=number, segment=lambda text: quote(str(text), safe=""))
+        environment.filters.update(
+            when=when, day=day, dated=dated, number=number, segment=lambda text: quote(str(text), safe="")
+        )
         return environment
 
 
@@ -70,6 +74,19 @@ def when(at: datetime) -> Markup:
     return Markup('<time datetime="{}" data-when>{}</time>').format(
         utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC"
     )
+
+
+def dated(text: str) -> Markup:
+    """Mark each time of a text (`2026-11-29 03:18 UTC`), which the script changes to the reader's time zone."""
+    return Markup().join(_mark_time(piece) if number % 2 else piece for number, piece in enumerate(_TIME.split(text)))
+
+
+def _mark_time(text: str) -> str:
+    """Mark a time; a text from DNS that only looks like one stays as it is."""
+    try:
+        return when(datetime.fromisoformat(text.replace(" UTC", "+00:00")))
+    except ValueError:
+        return text
 
 
 def day(at: datetime) -> Markup:
