@@ -65,8 +65,8 @@ SECURITY_SCHEMES = {
 SECURITY_OF: dict[Access, list[JsonObject]] = {Access.OPEN: [], Access.OPERATOR: [{"operator": []}]}
 
 
-def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
-    """Describe all endpoints as one OpenAPI 3.1 document."""
+def describe(endpoints: Sequence[Endpoint], root: str = "") -> JsonObject:
+    """Describe all endpoints, which are below the path `root`, as one OpenAPI 3.1 document."""
     wanted: list[Any] = [ErrorEnvelope]
     for endpoint in endpoints:
         wanted.extend(shape for shape in (endpoint.answer, endpoint.body, endpoint.query) if shape is not None)
@@ -85,7 +85,7 @@ def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": INFO,
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root.rstrip("/") or "/"}],
         "tags": [{"name": topic} for topic in dict.fromkeys(endpoint.topic for endpoint in endpoints)],
         "paths": paths,
         "components": {
