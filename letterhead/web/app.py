@@ -20,7 +20,7 @@ from letterhead.operations.health import HealthProbes
 from letterhead.operations.proofs import SEND_EVERY
 from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
-from letterhead.web import WebSettings, access, errors, openapi
+from letterhead.web import WebSettings, access, errors, openapi, reference
 from letterhead.web.access import JsonRenderer, Renderer
 from letterhead.web.auth import Credentials
 from letterhead.web.context import AppState, RequestContext
@@ -90,6 +90,7 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         templates=Templates(settings),
         openapi_document=document,
         docs_page=cache(lambda: openapi.page(described())),
+        reference_page=cache(lambda: reference.page(urlsplit(settings.public_url).path.rstrip("/"))),
         edition=cache(lambda: sha256(document() + domains.list_edition(deps)).hexdigest()),
     )
 

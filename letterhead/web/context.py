@@ -51,6 +51,7 @@ class AppState:
     templates: Templates
     openapi_document: Callable[[], bytes]  # these three are made on first use
     docs_page: Callable[[], HtmlDocument]
+    reference_page: Callable[[], HtmlDocument | None]
     edition: Callable[[], str]  # hash of the version and the settings that lists of domains depend on
     streams: dict[str, int] = field(default_factory=dict)  # open event streams, by set-up link or account
 

@@ -147,8 +147,8 @@ def test_document_closes_what_comes_in() -> None:
 
 
 async def test_page_for_people(nobody: httpx2.AsyncClient) -> None:
-    """/docs is one page without scripts and nothing from elsewhere, under a policy that lets nothing else in."""
-    page = await nobody.get("/docs")
+    """/docs/plain is one page without scripts or anything from elsewhere, under a policy that lets nothing else in."""
+    page = await nobody.get("/docs/plain")
     assert page.headers["content-type"].startswith("text/html")
     assert not re.search(r"<script|<img|<link|(?:src|href)=\"[^#/]|url\(|@import|\son\w+=|style=\"", page.text)
     assert re.fullmatch(

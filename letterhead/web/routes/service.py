@@ -57,8 +57,8 @@ async def openapi(context: RequestContext) -> Response:
 
 
 async def docs(context: RequestContext) -> Response:
-    """Shows the description of this API to people: one page without scripts, nothing from elsewhere."""
-    page = context.state.docs_page()
+    """Shows the description of this API to people, with search and samples; `/docs/plain` shows it without scripts."""
+    page = context.state.reference_page() or context.state.docs_page()
     headers = {"Content-Security-Policy": page.policy}
     return Response(page.html, headers=headers, media_type="text/html; charset=utf-8")
 
