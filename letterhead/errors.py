@@ -92,3 +92,11 @@ class Fault(Exception):
         self.provider = provider
         self.provider_code = provider_code
         self.retry_after = retry_after
+
+    @property
+    def log_level(self) -> str:
+        """Return the level that a log tells of it: the operator must act on an error, and look at a warning."""
+        return "error" if self.kind in OPERATORS_OWN else "warning"
+
+
+OPERATORS_OWN = frozenset({Kind.STORAGE_UNAVAILABLE, Kind.SCHEMA_OUTDATED, Kind.KEYRING_WRONG, Kind.INTERNAL})

@@ -15,10 +15,12 @@ from typing import TypeVar
 
 import structlog
 
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.errors import Fault
 from letterhead.operations import (
     checks,
     deliveries,
+    health,
     heartbeats,
     key_pool,
     leases,
@@ -94,7 +96,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     """Work until `stop` is set, then let the work under way end and release what was only claimed."""
     process = heartbeats.new_process(deps, Role.WORKER)
     owner = process.id
-    log.info("worker.started", worker=owner)
+    log.info("worker.started", worker=owner, version=process.version)
     begun: self_monitoring.Begun = Counter()
     turns = FairScheduler()
 
@@ -116,6 +118,7 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
             claim = partial(claim_deliveries, failing=failing)
             group.create_task(_drain(claim, partial(_deliver, deps), settings.deliveries, stop))
         group.create_task(_recall_misdated(deps, stop))
+        group.create_task(_watch_resolvers(deps, stop))
         group.create_task(_prune_history(deps, stop))
         group.create_task(_fill_pool(deps, settings.pooled_keys, stop))
         group.create_task(_reconcile_daily(deps, stop))
@@ -141,7 +144,7 @@ async def _drain(
         try:
             jobs = await claim(places - len(running))
         except Fault as fault:
-            log.warning("queue.unreachable", kind=fault.kind, detail=fault.detail)
+            _log_fault("queue.unreachable", fault)
             await _pause(stop, REST)
         for job in jobs:
             running.add(task := asyncio.ensure_future(work(job)))
@@ -169,7 +172,7 @@ async def _check(deps: Deps, due: leases.DueCheck, turns: FairScheduler) -> None
             await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
         except Fault as fault:
-            log.warning("check.interrupted", kind=fault.kind, detail=fault.detail)
+            _log_fault("check.interrupted", fault)
         except Exception:
             log.exception("check.broken")
             with contextlib.suppress(Fault):
@@ -182,11 +185,15 @@ async def _perform(deps: Deps, intent: Intent) -> None:
         try:
             await provider_work.perform_intent(deps, intent)
         except Fault as fault:
-            log.warning("intent.interrupted", effect=intent.effect, kind=fault.kind, detail=fault.detail)
+            _log_fault("intent.interrupted", fault, effect=intent.effect)
         except Exception:
             log.exception("intent.broken", effect=intent.effect)
             with contextlib.suppress(Fault):
                 await leases.back_off_intent(deps, intent)
+
+
+def _log_fault(event: str, fault: Fault, **values: object) -> None:
+    getattr(log, fault.log_level)(event, kind=fault.kind, detail=fault.detail, **values)
 
 
 @contextmanager
@@ -195,7 +202,7 @@ def _logged(event: str) -> Iterator[None]:
     try:
         yield
     except Fault as fault:
-        log.warning(f"{event}.interrupted", kind=fault.kind, detail=fault.detail)
+        _log_fault(f"{event}.interrupted", fault)
     except Exception:
         log.exception(f"{event}.broken")
 
@@ -233,13 +240,22 @@ async def _recall_misdated(deps: Deps, stop: asyncio.Event) -> None:
             await _pause(stop, RECALL_EVERY)
 
 
+async def _watch_resolvers(deps: Deps, stop: asyncio.Event) -> None:
+    """Log when our own resolvers or network go out, and when they are back, as the checks of all workers see it."""
+    began: ResolverOutage | None = None
+    while not stop.is_set():
+        with _logged("outage"):
+            began = await health.log_outage(deps, began)
+        await _pause(stop, RECALL_EVERY)
+
+
 async def _fill_pool(deps: Deps, wanted: int, stop: asyncio.Event) -> None:
     """Make keys ahead, a few at a time, while there are fewer than wanted."""
     while not stop.is_set():
         try:
             full = await key_pool.fill(deps, wanted)
         except Fault as fault:
-            log.warning("pool.interrupted", kind=fault.kind, detail=fault.detail)
+            _log_fault("pool.interrupted", fault)
             full = True
         if full:
             await _pause(stop, REST if wanted else 3600)
@@ -264,7 +280,7 @@ async def _save_lag(deps: Deps, begun: self_monitoring.Begun, stop: asyncio.Even
         try:
             await self_monitoring.save_histogram(deps, begun)
         except Fault as fault:
-            log.warning("watch.interrupted", kind=fault.kind, detail=fault.detail)
+            _log_fault("watch.interrupted", fault)
 
 
 async def _watch_provider_account(deps: Deps, stop: asyncio.Event) -> None:

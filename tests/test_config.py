@@ -138,6 +138,7 @@ def test_defaults_work(folder: Path) -> None:
         relay_certificate_key=None,
         relay_auth_in_clear=False,
         relay_host=None,
+        relay_proxies=(),
         relay_queue=Path("data/relay"),
         relay_max_size=25_000_000,
         relay_keep_days=5,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -31,6 +32,8 @@ from letterhead.errors import Fault, Kind
 from letterhead.ports.meter import StoreFigures
 from letterhead.ports.provider import HealthItem, Provider
 from letterhead.ports.store.monitoring import Role
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -160,7 +163,7 @@ def _registry_of(figures: StoreFigures) -> CollectorRegistry:
 
 
 class MeteredProvider:
-    """A `Provider` that counts the calls of another one."""
+    """A `Provider` that counts the calls of another one, and logs each that was refused."""
 
     def __init__(self, provider: Provider, meter: PrometheusMeter) -> None:
         self._provider, self._meter = provider, meter
@@ -183,7 +186,11 @@ class MeteredProvider:
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Return the provider's status of a domain."""
         report = await self._provider.identity_report(sender, owner)
-        self._meter.count_call(self.name, "look", "unknown" if isinstance(report, IdentityUnknown) else "ok")
+        if isinstance(report, IdentityUnknown):
+            self._meter.count_call(self.name, "look", "unknown")
+            self._log_refusal("look", "unknown", report.provider_code, report.detail)
+        else:
+            self._meter.count_call(self.name, "look", "ok")
         return report
 
     async def register(self, wish: IdentityWish, private_key: Secret) -> IdentityReport:
@@ -212,7 +219,7 @@ class MeteredProvider:
 
     async def account_health(self) -> Sequence[HealthItem]:
         """Return who we are at the provider, its quotas and their use."""
-        return await self._provider.account_health()
+        return await self._counted("account", self._provider.account_health())
 
     async def full_health(self) -> Sequence[HealthItem]:
         """Return the account's health and try each permission."""
@@ -223,6 +230,10 @@ class MeteredProvider:
             result = await pending
         except Fault as fault:
             self._meter.count_call(self.name, call, fault.kind)
+            self._log_refusal(call, fault.kind, fault.provider_code, fault.detail)
             raise
         self._meter.count_call(self.name, call, "ok")
         return result
+
+    def _log_refusal(self, call: str, outcome: str, code: str | None, detail: str) -> None:
+        log.warning("provider.refused", provider=self.name, call=call, outcome=outcome, code=code, detail=detail)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -79,6 +79,7 @@ async def run_checks(settings: "Settings") -> AsyncIterator[DoctorLine]:
     clock = asyncio.to_thread(check_clock, settings)
     for line in await asyncio.gather(check_resolvers(resolver), check_port_53(resolver), check_mail(settings), clock):
         yield line
+    yield check_public_url(settings)
     for line in await check_key_zone(settings, resolver):
         yield line
     for line in await check_relay(settings, datetime.now(UTC)):
@@ -129,6 +130,9 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
                     yield DoctorLine(part=part, said=said, fix="Start `letterhead run` or `letterhead serve`")
                 elif health is not None:
                     yield _new_part_line(part, health.detail, ok=health.is_ok)
+        for line in await asyncio.to_thread(check_server, settings):
+            if line.part == "proxy":  # a server on PostgreSQL, which alone sees the requests
+                yield line
     except Fault as fault:
         if fault.kind is Kind.DATABASE_IN_USE:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")
@@ -179,6 +183,8 @@ def check_server(settings: "Settings") -> list[DoctorLine]:
         found = parts.get(part)
         if isinstance(found, dict):
             lines.append(_new_part_line(part, str(found.get("detail", "")), ok=found.get("ok") is True))
+    if lines[-1].part == "proxy":  # a hint, since anybody can send such fields
+        lines[-1] = replace(lines[-1], ok=True)
     return lines
 
 
@@ -187,6 +193,7 @@ PARTS = {
     "worker": "Run `letterhead worker` or `letterhead serve`, and read the log of the last one; set the clock right",
     "disk": "Make room, or move the folder to a larger disk; LETTERHEAD_DISK_RESERVE_MB sets the reserve",
     "relay": "Run `letterhead relay`, and read the log of the last one",
+    "proxy": "Set LETTERHEAD_TRUSTED_PROXIES to the proxy's addresses, LETTERHEAD_PUBLIC_URL to what clients use",
 }
 
 
@@ -231,7 +238,10 @@ async def check_mail(settings: "Settings") -> DoctorLine:
 
     mailer, server = assemble.mailer(settings), settings.smtp_url
     if mailer is None or server is None:
-        return DoctorLine(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders are recorded and not sent")
+        fix = (
+            "Set LETTERHEAD_SMTP_URL and LETTERHEAD_MAIL_SENDER, or have your own program read the reminders by the API"
+        )
+        return DoctorLine(part="mail", said="LETTERHEAD_SMTP_URL is not set: reminders reach nobody", fix=fix)
     where, reached = f"{server.host}:{server.port}", await mailer.try_connection()
     if reached.result is DeliveryResult.ACCEPTED:
         return DoctorLine(part="mail", said=f"{where}: {reached.said}")
@@ -335,6 +345,20 @@ def _is_unanswered(reply: Reply) -> bool:
 
 def _reason_of(reply: Reply) -> str:
     return (reply.answer.detail or reply.answer.why.value) if isinstance(reply.answer, Unanswered) else "it answers"
+
+
+def check_public_url(settings: "Settings") -> DoctorLine:
+    """Check that links do not lead customers to their own machines, and that a public one is encrypted."""
+    from letterhead.cli.client import LOCAL
+
+    part, url = "public URL", settings.public_url
+    if urlsplit(url).hostname in LOCAL:
+        fix = "Set LETTERHEAD_PUBLIC_URL to the https URL that your customers reach, unless you only try it out"
+        return DoctorLine(part=part, said=f"{url} is this machine: the links of customers lead nowhere", fix=fix)
+    if not url.startswith("https:"):
+        fix = "Put a proxy with TLS in front (deploy/nginx.conf, deploy/Caddyfile), and set LETTERHEAD_PUBLIC_URL to it"
+        return DoctorLine(part=part, said=f"{url}: keys and links go over the network in clear", fix=fix)
+    return DoctorLine(part=part, said=f"{url} begins the links that customers get")
 
 
 def check_clock(settings: "Settings") -> DoctorLine:

@@ -35,6 +35,25 @@ def load_settings(*, quiet: bool = False, of_system: bool = True) -> "Settings":
     return settings
 
 
+async def log_start(settings: "Settings", role: str, **values: object) -> None:
+    """Log what starts: version, address, engine and schema of the database."""
+    import structlog
+
+    from letterhead import __version__
+    from letterhead.config import SqliteFile
+    from letterhead.wiring import assemble
+
+    url = settings.database_url
+    structlog.get_logger().info(
+        f"{role}.starting",
+        version=__version__,
+        **values,
+        engine=f"SQLite {url.path}" if isinstance(url, SqliteFile) else "PostgreSQL",
+        schema=await assemble.schema_revision(assemble.database_url(settings)),
+        public_url=settings.public_url,
+    )
+
+
 def raise_descriptor_limit() -> None:
     """Raise the soft limit on open descriptors to the hard one: systemd's default of 1,024 is meant for select(2)."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

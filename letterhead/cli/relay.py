@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import listen, listener_shares, load_settings, run_in_loop
+from letterhead.cli.process import listen, listener_shares, load_settings, log_start, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ async def _run_relay(settings: "Settings") -> None:
     with ExitStack() as stack:
         listeners = listen_for_relay(settings, stack)
         async with assemble.open_deps(settings) as deps:
+            await log_start(settings, "relay", address=str(settings.relay_bind))
             if settings.relay_metrics_bind is not None:
                 deps.meter.serve_metrics(settings.relay_metrics_bind.host, settings.relay_metrics_bind.port)
             async with open_relay(deps, settings, listeners) as run:
@@ -68,6 +69,7 @@ async def open_relay(deps: "Deps", settings: "Settings", listeners: "Listeners")
         connections=settings.relay_connections,
         rate=settings.rate_limit.per_second,
         burst=settings.rate_limit.burst,
+        proxies=settings.relay_proxies,
         share_failures=isinstance(settings.database_url, PostgresServer),
         in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
     )

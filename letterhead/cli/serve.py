@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from letterhead import __version__
 from letterhead.cli.exit_codes import Exit
-from letterhead.cli.process import address, listener_shares, load_settings, open_listeners, run_in_loop
+from letterhead.cli.process import address, listener_shares, load_settings, log_start, open_listeners, run_in_loop
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
@@ -127,8 +127,10 @@ async def serving(
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
             deps = await opened.enter_async_context(assemble.open_deps(settings))
+            where = address(HostPort(*listeners[0].getsockname()[:2]))
             if ready:
-                await ready(deps, address(HostPort(*listeners[0].getsockname()[:2])))
+                await ready(deps, where)
+            await log_start(settings, "serve", address=where, worker=with_worker, relay=ears is not None)
             if ears is not None:
                 from letterhead.cli.relay import open_relay
 
@@ -168,6 +170,7 @@ async def serve_with(
         WebSettings(
             public_url=settings.public_url.rstrip("/"),
             operator_token=settings.operator_token,
+            trusts_proxies=bool(settings.trusted_proxies),
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
             share_failures=isinstance(settings.database_url, PostgresServer),  # the others have one process
@@ -203,6 +206,7 @@ async def _working(settings: "Settings") -> None:
     async with assemble.open_deps(settings) as deps:
         if settings.worker_metrics_bind is not None:
             deps.meter.serve_metrics(settings.worker_metrics_bind.host, settings.worker_metrics_bind.port)
+        await log_start(settings, "worker")
         await working.run(deps, _worker_settings(settings), stop)
 
 
@@ -287,6 +291,7 @@ def _keep(path: Path, key: str) -> None:
 
 
 def _write(path: Path, key: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)  # of an earlier database
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

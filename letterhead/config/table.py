@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay_certificate_key: Path | None
     relay_auth_in_clear: bool
     relay_host: str | None
+    relay_proxies: tuple[IPv4Network | IPv6Network, ...]
     relay_queue: Path
     relay_max_size: int
     relay_keep_days: int
@@ -461,6 +462,15 @@ TABLE = (
         "relay.example.com",
         "What the relay calls itself: to clients, to the smart host, in Received and in reports of failure.",
         unset="this machine's own name",
+    ),
+    Setting(
+        "RELAY_PROXIES",
+        "",
+        read_networks,
+        "10.0.0.5",
+        "Addresses and networks of TCP proxies in front of the relay, with commas between. Their connections must all "
+        "begin with a PROXY protocol header (version 1 or 2), which names the client. From others it is an error.",
+        unset="none: every client has the address that its connection comes from",
     ),
     Setting(
         "RELAY_QUEUE",

@@ -27,7 +27,7 @@ class ConnectionLimits:
     def add(self, address: str) -> bool:
         """Count a connection; return False where there are too many, and count nothing."""
         network = network_of(address)
-        if self._open >= self.most or (self._each[network] >= self.most_each and not self._is_proxy(address)):
+        if self._open >= self.most or (self._each[network] >= self.most_each and not self.is_proxy(address)):
             return False
         self._open += 1
         self._each[network] += 1
@@ -41,7 +41,8 @@ class ConnectionLimits:
         if not self._each[network]:
             del self._each[network]
 
-    def _is_proxy(self, address: str) -> bool:
+    def is_proxy(self, address: str) -> bool:
+        """Whether an address is that of a trusted proxy."""
         try:
             parsed = ip_address(address)
         except ValueError:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
+import structlog
 
 from letterhead.core.dns.answers import Question, Unanswered, View
 from letterhead.core.zone import resolver_outage
+from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.errors import Fault, Kind
 from letterhead.operations import heartbeats
 from letterhead.ports.deps import Clock, Machine, RandomOctets
@@ -18,6 +20,8 @@ from letterhead.ports.meter import Meter, ProcessCount, StoreFigures
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.monitoring import Backlog, Heartbeat, MonitoringStore, Role
+
+log = structlog.get_logger()
 
 LATE = 300.0  # seconds: a check that is due so long means that the workers do not keep up
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
@@ -255,6 +259,17 @@ async def _check_resolvers(deps: HealthNeeds, probe: ResolverProbe) -> PartHealt
     if outage is not None and resolver_outage.is_resolver_outage(outage):
         return PartHealth(is_ok=False, detail=f"degraded: {resolver_outage.outage_text(outage)}")
     return await probe.ask()
+
+
+async def log_outage(deps: HealthNeeds, before: ResolverOutage | None) -> ResolverOutage | None:
+    """Log that a resolver outage began or ended since the last look, and return the one that lasts."""
+    found = await deps.store.resolver_outage()
+    now = found if resolver_outage.is_resolver_outage(found) else None
+    if now is not None and before is None:
+        log.error("resolver.outage.began", since=now.since.isoformat(), zones=now.zones)
+    elif now is None and before is not None:
+        log.info("resolver.outage.ended", began=before.since.isoformat())
+    return now
 
 
 async def read_metrics(deps: HealthNeeds) -> bytes:

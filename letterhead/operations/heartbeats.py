@@ -41,9 +41,13 @@ def new_process(deps: HeartbeatNeeds, role: Role) -> ProcessIdentity:
 
 async def beat_until(deps: HeartbeatNeeds, process: ProcessIdentity, stop: asyncio.Event) -> None:
     """Write a heartbeat every 10 s until `stop` is set; trouble with the store is logged and passes."""
+    is_ready = False
     while not stop.is_set():
         with _logged():
             await deps.store.save_heartbeat(process, deps.now())
+            if not is_ready:
+                is_ready = True
+                log.info(f"{process.role}.ready", process=process.id)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)
 
@@ -71,4 +75,4 @@ def _logged() -> Iterator[None]:
     try:
         yield
     except Fault as fault:
-        log.error("heartbeat.interrupted", kind=fault.kind, detail=fault.detail)
+        getattr(log, fault.log_level)("heartbeat.interrupted", kind=fault.kind, detail=fault.detail)

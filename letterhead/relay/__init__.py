@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from letterhead.operations import heartbeats
-from letterhead.operations.connection_limits import MOST_OF_RELAY, MOST_OF_RELAY_EACH
+from letterhead.operations.connection_limits import MOST_OF_RELAY, MOST_OF_RELAY_EACH, Network
 from letterhead.ports.deps import Deps
 from letterhead.ports.relay import RelayDeps
 from letterhead.ports.store.monitoring import Role
@@ -41,6 +41,7 @@ class RelaySettings:
     burst: int = 100
     clients: int = MOST_OF_RELAY  # connections at once, on all ports
     clients_each: int = MOST_OF_RELAY_EACH  # of these from one network
+    proxies: tuple[Network, ...] = ()  # from these, and from no others, a PROXY protocol header names the client
     in_clear: bool = False  # API keys are taken without TLS
     timeout: float = 300.0  # seconds: RFC 5321 4.5.3.2.7
     remember_callers: float = 0.8  # seconds; a revoked key is dead within 1 s (SECURITY.md)

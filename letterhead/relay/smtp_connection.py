@@ -41,14 +41,14 @@ class SmtpConnections:
 
     def __init__(self, settings: "RelaySettings", context: ssl.SSLContext | None) -> None:
         self.settings, self.context = settings, context
-        self._limits = ConnectionLimits(settings.clients, settings.clients_each)
+        self.limits = ConnectionLimits(settings.clients, settings.clients_each, settings.proxies)
         self._open: set[SmtpConnection] = set()
         self.closing = False
         self._empty = asyncio.Event()
 
     def add(self, connection: "SmtpConnection") -> bool:
         """Add a connection that was accepted just now; return False where there are too many."""
-        if self.closing or not self._limits.add(connection.address):
+        if self.closing or not self.limits.add(connection.address):
             return False
         self._open.add(connection)
         return True
@@ -57,7 +57,7 @@ class SmtpConnections:
         """Remove a connection that ended; aiosmtpd may say so twice."""
         if connection in self._open:
             self._open.remove(connection)
-            self._limits.remove(connection.address)
+            self.limits.remove(connection.address)
         if not self._open:
             self._empty.set()
 

@@ -13,6 +13,7 @@
 - `middleware`: tracking id, headers, log and metrics of every response
 - `openapi`: the OpenAPI document and its page
 - `pages`: the web pages
+- `proxy_signs`: signs of a reverse proxy that the settings do not know
 - `rate_limits`: requests per second and repeated requests
 - `request_body`: strict parsing of bodies and queries
 - `routes`: the endpoints of the API
@@ -47,6 +48,7 @@ class WebSettings:
     brand_colour: str | None = None  # #rrggbb
     support: str | None = None  # what a link leads to: mailto: or https:
     embed_origins: tuple[str, ...] = ()  # whose pages may frame the set-up page
+    trusts_proxies: bool = False  # whether LETTERHEAD_TRUSTED_PROXIES is set
     rate: float = 50.0
     burst: int = 100
     failure_rate: float = 1.0

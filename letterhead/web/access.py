@@ -86,7 +86,7 @@ async def serve(endpoint: Endpoint, renderer: Renderer, context: RequestContext)
         return await endpoint.serve(context)
     except Fault as fault:
         if errors.status_of(fault.kind) >= 500:
-            log.warning("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
+            getattr(log, fault.log_level)("request.failed", kind=fault.kind, detail=fault.detail, exc_info=fault)
         return renderer.render_fault(context, fault)
     except Exception:
         log.exception("request.broken")

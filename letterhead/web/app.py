@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,6 +29,7 @@ from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLogMiddleware, request_log
 from letterhead.web.pages import PAGES
 from letterhead.web.pages.renderer import PageRenderer
+from letterhead.web.proxy_signs import ProxySigns
 from letterhead.web.rate_limits import RecentResponses, TokenBuckets
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.templating.environment import Templates
@@ -60,12 +62,16 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
         redirect_slashes=False,
         default=unserved,
         lifespan=lifespan,
-        middleware=[Middleware(RequestLogMiddleware, deps.meter, https=settings.public_url.startswith("https:"))],
+        middleware=[
+            Middleware(
+                RequestLogMiddleware, deps.meter, state.proxy_signs, https=settings.public_url.startswith("https:")
+            )
+        ],
     )
 
 
 def _new_state(deps: Deps, settings: WebSettings) -> AppState:
-    described = cache(lambda: openapi.describe(ENDPOINTS))
+    described = cache(lambda: openapi.describe(ENDPOINTS, root=urlsplit(settings.public_url).path))
     document = cache(lambda: openapi.text(described()))
     credentials = Credentials(deps, settings)
     clock, every = credentials.clock, ON_DEMAND_EVERY.total_seconds()
@@ -80,6 +86,7 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         recent_proofs=RecentResponses(SEND_EVERY.total_seconds(), clock),
         lists=ListCache(settings.kept_lists),
         health=HealthProbes(deps),
+        proxy_signs=ProxySigns(settings.public_url, trusts_proxies=settings.trusts_proxies),
         templates=Templates(settings),
         openapi_document=document,
         docs_page=cache(lambda: openapi.page(described())),

@@ -18,6 +18,7 @@ from letterhead.web import WebSettings, request_body
 from letterhead.web.auth import Credentials, client_address
 from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLog
+from letterhead.web.proxy_signs import ProxySigns
 from letterhead.web.rate_limits import RecentResponses, TokenBuckets
 from letterhead.web.templating.environment import Templates
 
@@ -46,6 +47,7 @@ class AppState:
     recent_proofs: RecentResponses  # proofs that were sent, by the client's Idempotency-Key
     lists: ListCache
     health: HealthProbes
+    proxy_signs: ProxySigns
     templates: Templates
     openapi_document: Callable[[], bytes]  # these three are made on first use
     docs_page: Callable[[], HtmlDocument]

@@ -12,11 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letterhead.ports.meter import Meter
 from letterhead.web import errors
+from letterhead.web.proxy_signs import ProxySigns
 
 log = structlog.get_logger("letterhead.web")
 
 REQUEST_LOG = "letterhead.request_log"  # the key of the ASGI scope
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+HEALTH_PATHS = {"/healthz", "/readyz", "/status", "/metrics"}
 SECURITY = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -45,8 +47,8 @@ def request_log(scope: Mapping[str, Any]) -> RequestLog:
 class RequestLogMiddleware:
     """Set the tracking id and headers of each response, log and count it; answer 500 where all else failed."""
 
-    def __init__(self, app: ASGIApp, meter: Meter, *, https: bool) -> None:
-        self._app, self._meter = app, meter
+    def __init__(self, app: ASGIApp, meter: Meter, signs: ProxySigns, *, https: bool) -> None:
+        self._app, self._meter, self._signs = app, meter, signs
         self._always = SECURITY | ({b"strict-transport-security": b"max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +57,8 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send)
             return
         entry = scope[REQUEST_LOG] = RequestLog(tracking_id=str(uuid4()), began=time.perf_counter())
+
+        self._signs.note(scope["headers"])
 
         async def send_complete(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -85,7 +89,9 @@ class RequestLogMiddleware:
         seconds = time.perf_counter() - entry.began
         known = method if method in METHODS else "other"
         self._meter.count_response(known, entry.route, entry.status, seconds)
-        log.info(
+        # What asks for the health all day long would drown the rest.
+        write = log.debug if path in HEALTH_PATHS and entry.status < 400 else log.info
+        write(
             "request.answered",
             method=method[:20],
             path=entry.route if "{token}" in entry.route else path[:300],  # a link's token is a secret

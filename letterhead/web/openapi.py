@@ -17,6 +17,7 @@ from letterhead.web import errors, examples
 from letterhead.web.context import HtmlDocument
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.errors import ErrorEnvelope
+from letterhead.web.serialize import SNAPSHOT_NAMES
 
 JsonObject = dict[str, Any]
 
@@ -64,8 +65,8 @@ SECURITY_SCHEMES = {
 SECURITY_OF: dict[Access, list[JsonObject]] = {Access.OPEN: [], Access.OPERATOR: [{"operator": []}]}
 
 
-def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
-    """Describe all endpoints as one OpenAPI 3.1 document."""
+def describe(endpoints: Sequence[Endpoint], root: str = "") -> JsonObject:
+    """Describe all endpoints, which are below the path `root`, as one OpenAPI 3.1 document."""
     wanted: list[Any] = [ErrorEnvelope]
     for endpoint in endpoints:
         wanted.extend(shape for shape in (endpoint.answer, endpoint.body, endpoint.query) if shape is not None)
@@ -84,7 +85,7 @@ def describe(endpoints: Sequence[Endpoint]) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": INFO,
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root.rstrip("/") or "/"}],
         "tags": [{"name": topic} for topic in dict.fromkeys(endpoint.topic for endpoint in endpoints)],
         "paths": paths,
         "components": {
@@ -184,6 +185,8 @@ def text(described: JsonObject) -> bytes:
     for name, published in PUBLISHED_NAMES.items():
         written = written.replace(f'{REFERENCE.format(name=name)}"', f'{REFERENCE.format(name=published)}"')
         written = written.replace(f'"{name}": {{', f'"{published}": {{')
+    for stored, public in SNAPSHOT_NAMES.items():
+        written = written.replace(f'"{stored}"', f'"{public}"')
     return written.encode() + b"\n"
 
 

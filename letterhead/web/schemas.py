@@ -513,3 +513,4 @@ class Readiness(Out, frozen=True, kw_only=True):
     resolvers: Part
     disk: Part | UnsetType = UNSET
     relay: Part | UnsetType = UNSET
+    proxy: Part | UnsetType = UNSET

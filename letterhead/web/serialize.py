@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Account, ApiKey, is_reachable_address
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.accounts.setup_links import SetupLink, is_valid
+from letterhead.core.dns.answers import Snapshot
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import is_required, progress
@@ -111,8 +112,25 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         ed25519_keys=_ed25519_keys(results) if check else UNSET,
         findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
-        snapshot=check.snapshot if check else UNSET,
+        snapshot=public_snapshot(check.snapshot) if check else UNSET,
     )
+
+
+# A snapshot is stored with the names on the left; the API has the names on the right, like all others of it.
+SNAPSHOT_NAMES: Final = {
+    "taken_at": "takenAt",
+    "negative_ttl": "negativeTtl",
+    "parent_servers": "parentServers",
+}
+
+
+def public_snapshot(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot as JSON with the names of the API, to be put into a response as it is."""
+    written = msgspec.json.encode(snapshot)
+    for stored, public in SNAPSHOT_NAMES.items():
+        # Nothing but a field's name matches: within a string a quotation mark has a backslash before it (RFC 8259 7).
+        written = written.replace(f'"{stored}":'.encode(), f'"{public}":'.encode())
+    return msgspec.Raw(written)  # type: ignore[return-value]
 
 
 def record_checks(results: Iterable[RecordResult]) -> tuple[schemas.RecordCheck, ...]:

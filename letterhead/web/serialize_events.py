@@ -12,7 +12,7 @@ from letterhead.operations.webhooks import RevealedWebhook
 from letterhead.ports.store.domains import DomainEvent
 from letterhead.ports.store.webhooks import Delivery
 from letterhead.web import schemas_events
-from letterhead.web.serialize import given, record_checks, truncate_to_milliseconds
+from letterhead.web.serialize import given, public_snapshot, record_checks, truncate_to_milliseconds
 
 MASKED = f"{PREFIX}…"
 
@@ -45,7 +45,7 @@ def event_detail(view: EventView) -> schemas_events.EventDetail:
         checked_at=checkup.taken_at,
         records=record_checks(checkup.results),
         findings=checkup.findings,
-        snapshot=checkup.snapshot,
+        snapshot=public_snapshot(checkup.snapshot),
     )
     return schemas_events.EventDetail(**_event(view.event), check=check)
 

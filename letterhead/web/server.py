@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+import structlog
 import uvicorn
 from uvicorn._types import ASGIApplication
 
 from letterhead.operations.connection_limits import ConnectionLimits, Network
 from letterhead.web import CONNECTION_LIMITS, STOPPING
 from letterhead.web.http_protocol import EnvelopeProtocol
+
+log = structlog.get_logger()
 
 GRACE_SECONDS = 15  # for responses under way at the stop
 
@@ -54,6 +57,9 @@ class Server(uvicorn.Server):
         # Each request's scope gets a copy of this state.
         self.lifespan.state |= {STOPPING: self.stopping, CONNECTION_LIMITS: self.limits}
         await super().startup(sockets)
+        if self.started:
+            shown = [f"{each.getsockname()[0]}:{each.getsockname()[1]}" for each in sockets or ()]
+            log.info("serve.ready", listening=shown)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()

@@ -21,7 +21,7 @@ from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import system_names
 from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
-from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_state
+from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_revision, schema_state
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import (
     Exposure,
@@ -61,6 +61,7 @@ __all__ = [
     "kept_by_kms",
     "migrate",
     "open_deps",
+    "schema_revision",
     "schema_state",
 ]
 

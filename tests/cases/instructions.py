@@ -107,7 +107,7 @@ def follow(fix: str, task: Task) -> bool:
 
 def _without_place(fix: str) -> str:
     """Take away where the form is to be found, which may stand in the middle of a sentence."""
-    fix = re.sub(r",? where (?:the CNAME \S+ leads|that name is kept: .*)", "", fix)
+    fix = re.sub(r" \(the CNAME \S+ leads there\)| in its own zone \([^)]*\)", "", fix)
     return re.sub(r" at (?:your DNS host \([^)]*\)|your DNS host\b|[A-Z][\w .,]* \([^)]*→[^)]*\))", "", fix).strip()
 
 
@@ -343,7 +343,7 @@ def _edit_spf(task: Task, name: str, edit: Callable[[list[str]], list[str]]) -> 
 
 
 @_rule(
-    r"(?:Correct|Take|Tell whoever runs \S+; until it is mended, take) “?(?P<part>[^”\s]+)”?"
+    r"(?:Correct|Take|Tell whoever runs \S+; until it is fixed, take) “?(?P<part>[^”\s]+)”?"
     r"(?: in| out of) the SPF record of (?P<name>[^\s,]+)"
 )
 def _take_out(task: Task, found: re.Match[str]) -> None:
@@ -406,7 +406,7 @@ def _put_before(task: Task, found: re.Match[str]) -> None:
     _edit_spf(task, found["name"], lambda terms: [each for each in terms if each not in (part, end)] + [part, end])
 
 
-@_rule(r"Delete the CNAME at (?P<name>\S+) and let it be an address")
+@_rule(r"Delete the CNAME at (?P<name>\S+) and publish addresses")
 def _address_for_cname(task: Task, found: re.Match[str]) -> None:
     owner = task.owner(found["name"])
     task.zone.remove(*task.zone.at(owner, "CNAME"))

@@ -370,6 +370,8 @@ def test_explain_tells_what_a_code_means(run: Run) -> None:
     assert done.code == 0
     assert "The DKIM key is cut off" in done.out
     assert "RFC 1035 3.3" in done.out
+    assert "…, but …" not in done.out
+    assert "it ends after 255 of about 410 characters" in " ".join(done.out.split())
     everything = run("explain")
     assert everything.code == 0
     assert all(

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from letterhead.cli.exit_codes import Exit
@@ -29,9 +30,10 @@ def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
     assert is_within(time.monotonic() - began, 15)
     assert result.code == Exit.NOT_GOOD
     assert verdicts(result) == {
-        "database": "no", "provider": "ok", "resolvers": "no", "port 53": "no", "mail": "ok", "clock": "ok",
+        "database": "no", "provider": "ok", "resolvers": "no", "port 53": "no", "mail": "warn", "clock": "ok",
+        "public URL": "warn",
     }  # fmt: skip
-    assert result.out.count("fix: ") == 3
+    assert result.out.count("fix: ") == 5
     assert "letterhead run" in result.out
     assert list(tmp_path.iterdir()) == []
 
@@ -42,7 +44,8 @@ def test_running_service_is_asked(service: Running) -> None:
     assert verdicts(result) | {"resolvers": "", "port 53": ""} == {
         "database": "ok", "keys": "ok", "server": "ok", "store": "ok", "worker": "ok", "disk": "ok", "provider": "ok",
         "resolvers": "", "port 53": "",
-        "mail": "ok", "clock": "ok",
+        "mail": "warn", "clock": "ok",
+        "public URL": "warn",
     }  # fmt: skip
 
 
@@ -66,6 +69,17 @@ def test_checks_of_the_future_are_told(tmp_path: Path) -> None:
     result = letterhead("doctor", folder=tmp_path, **settings)
     assert verdicts(result)["worker"] == "no", result.out
     assert "checks dated in the future: 1" in result.out
+
+
+def test_a_proxy_that_is_not_trusted_is_told(service: Running) -> None:
+    """A request that a proxy forwarded, for a host that no link names, is remembered: a hint, with the settings."""
+    headers = {"X-Forwarded-For": "203.0.113.7", "Host": "mail.example.com"}
+    assert httpx2.get(f"{service.url}/status", headers=headers, trust_env=False).is_success
+    result = letterhead("doctor", folder=service.data, **service.settings)
+    assert verdicts(result)["proxy"] == "warn"
+    assert "LETTERHEAD_TRUSTED_PROXIES is not set" in result.out
+    assert "203.0.113.7" not in result.out
+    assert "mail.example.com" not in result.out
 
 
 def test_wrong_keys_are_told(tmp_path: Path) -> None:

@@ -109,6 +109,15 @@ def test_a_lost_first_key_without_an_operator(tmp_path: Path) -> None:
         assert "letterhead accounts key acc_" in lost.output
 
 
+def test_a_first_start_on_postgres_makes_its_folder(tmp_path: Path, postgres_url: str) -> None:
+    """With the database elsewhere nothing else has made the folder that the key is kept in."""
+    settings = settings_for(tmp_path / "new" / "data", DATABASE_URL=postgres_url, KEYS=KEYS)
+    assert letterhead("migrate", folder=tmp_path, **settings).code == Exit.OK
+    with started(tmp_path, "run", **settings) as process:
+        process.wait_until(lambda: (tmp_path / "new" / "data" / "first-key").exists())
+    assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
 def test_no_account_without_its_key(tmp_path: Path) -> None:
     """A first start that can't keep the key makes no account: the next one makes both, and no key is lost."""
     (tmp_path / "data" / "first-key").mkdir(parents=True)

@@ -12,8 +12,8 @@ from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import RecordId
 from tests.docs import compared
 from tests.docs.host_fixes import PLAN, SERVERS, missing_at
-from tests.docs.markdown import GENERATED
-from tests.docs.pages import DOCS, first_findings, pages, shown_by_cases, written
+from tests.docs.markdown import FINDINGS, GENERATED
+from tests.docs.pages import DOCS, EXAMPLES, first_findings, pages, shown_by_cases, written
 
 DKIM = next(record for record in PLAN.records if record.id is RecordId.DKIM)
 MX = next(record for record in PLAN.records if record.id is RecordId.MAIL_FROM_MX)
@@ -38,6 +38,16 @@ def test_a_page_explains_its_code(code: str) -> None:
     assert all(text in page for text in told)
     assert "{" not in page
     assert page.count("## ") == 4
+
+
+def test_the_pages_speak_of_no_file_and_no_place_to_fill() -> None:
+    """What a reader sees is an example, as a check would report it; the names of our test files say nothing to them."""
+    made = pages()
+    texts = {name: text for name, text in made.items() if name.startswith(FINDINGS) or name.endswith(EXAMPLES)}
+    assert len(texts) > 150
+    for name, text in texts.items():
+        assert ".zone`" not in text, name
+        assert not re.search(r"<[a-z_ ]+>|, but …|is …[,.]", text), name
 
 
 def test_references_lead_to_the_rule() -> None:
@@ -70,7 +80,9 @@ def test_a_missing_dkim_record_is_told_as_the_panel_wants_it(host: DnsHost) -> N
 )
 def test_a_missing_mx_is_told_as_the_panel_wants_it(host: str, value: str) -> None:
     """The priority has its field or stands before the host name, and the final dot is there where the form needs it."""
-    assert f"{value} at " in missing_at(SERVERS[host])[RecordId.MAIL_FROM_MX].fix.replace(",", "")
+    assert (
+        f"and the mail server {value}$" in missing_at(SERVERS[host])[RecordId.MAIL_FROM_MX].fix.replace(",", "") + "$"
+    )
     assert MX.value in value
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
+import structlog
 from msgspec.structs import replace
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.plan.plan import Verdict
+from letterhead.operations.health import log_outage
 from letterhead.ports.store.domains import DomainUpdate
 from tests.contracts.samples import checkup
 from tests.web.conftest import OPERATOR_TOKEN, Installation
@@ -47,11 +49,20 @@ async def test_an_outage_is_told(house: Installation, acme: httpx2.AsyncClient, 
         await acme.post("/domains", json={"sender": name})
     await looked(house, names[0], Verdict.UNANSWERED)
     assert await told(house, nobody) == (False, False, False)
+    assert await log_outage(house.deps, None) is None
     for name in names[1:]:
         await looked(house, name, Verdict.UNANSWERED)
     assert await told(house, nobody) == (True, True, True)
+    with structlog.testing.capture_logs() as logs:
+        began = await log_outage(house.deps, None)
+        assert began is not None
+        assert await log_outage(house.deps, began) == began
+    assert [(line["event"], line["log_level"]) for line in logs] == [("resolver.outage.began", "error")]
     await looked(house, names[1], Verdict.ABSENT)
     assert await told(house, nobody) == (False, False, False)
+    with structlog.testing.capture_logs() as logs:
+        assert await log_outage(house.deps, began) is None
+    assert [(line["event"], line["log_level"]) for line in logs] == [("resolver.outage.ended", "info")]
 
 
 async def test_storage_out_of_reach_asks_to_come_back(

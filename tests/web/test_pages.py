@@ -48,12 +48,21 @@ async def linked(acme: httpx2.AsyncClient) -> str:
 
 
 async def test_root_leads_people_and_not_programs(nobody: httpx2.AsyncClient) -> None:
-    """A browser is led to the dashboard and from there to signing in; a program gets the envelope, as ever."""
-    asked = await nobody.get("/", headers=HTML)
-    assert (asked.status_code, asked.headers["location"]) == (303, "/dashboard")
+    """Whoever does not ask for JSON alone is led to the dashboard, and from there to signing in."""
+    for accept in (
+        HTML["Accept"],
+        "*/*",
+        "",
+        "application/json, text/html",
+        "image/png",
+        "application/json, */*;q=0.1",
+    ):
+        asked = await nobody.get("/", headers={"Accept": accept})
+        assert (asked.status_code, asked.headers["location"]) == (303, "/dashboard")
     assert (await nobody.get("/dashboard")).headers["location"] == "/sign-in?next=%2Fdashboard"
-    program = await nobody.get("/")
-    assert (program.status_code, program.json()["error"]["code"]) == (404, "not-found")
+    for accept in ("application/json", "application/json;q=0.9, application/problem+json"):
+        program = await nobody.get("/", headers={"Accept": accept})
+        assert (program.status_code, program.json()["error"]["code"]) == (404, "not-found")
 
 
 async def test_session_is_no_api_key_and_no_api_key_a_session(house: Installation, acme: httpx2.AsyncClient) -> None:

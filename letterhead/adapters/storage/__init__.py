@@ -10,6 +10,6 @@ for nothing but SQL. `open_store`, `migrate` and `schema_state` are all that wir
 """
 
 from letterhead.adapters.storage.schema import SchemaState
-from letterhead.adapters.storage.store import migrate, open_store, schema_state
+from letterhead.adapters.storage.store import migrate, open_store, schema_revision, schema_state
 
-__all__ = ["SchemaState", "migrate", "open_store", "schema_state"]
+__all__ = ["SchemaState", "migrate", "open_store", "schema_revision", "schema_state"]

@@ -85,12 +85,17 @@ async def migrate(url: str) -> None:
 
 async def schema_state(url: str) -> schema.SchemaState:
     """Return how the schema relates to the one of this version."""
+    return schema.state_of(await schema_revision(url))
+
+
+async def schema_revision(url: str) -> str | None:
+    """Return the revision of the schema; None where there is none."""
     path = _path(url)
     if path is not None:
-        return schema.state_of(await revision_of_sqlite(path))
+        return await revision_of_sqlite(path)
     from letterhead.adapters.storage.postgres import revision_of_postgres
 
-    return schema.state_of(await revision_of_postgres(url))
+    return await revision_of_postgres(url)
 
 
 def _path(url: str) -> Path | None:

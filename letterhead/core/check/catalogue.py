@@ -26,40 +26,47 @@ def similar_codes(code: str) -> list[str]:
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """An example of a diagnosis: a zone's text, the finding in it, and the names of further cases."""
+    """An example of a diagnosis: a zone's text, and the finding in it."""
 
-    case: str
     zone: str
     finding: Finding
-    others: tuple[str, ...] = ()
 
 
 def page(diagnosis: Diagnosis, example: Example | None = None) -> str:
     """Return the page of one diagnosis in Markdown, with its texts as they are for the domain acme.dev."""
+    report, fix = _texts(diagnosis, example.finding if example else None)
     parts = [
         f"# `{diagnosis.code}`",
         f"**{plain(diagnosis.title)}** ({diagnosis.severity})",
         consequence(diagnosis.severity),
         f"## What it means\n\n{plain(diagnosis.meaning)}",
-        f"## What a check reports\n\n{plain(_filled(diagnosis, diagnosis.detail))}",
-        f"## What to do\n\n{plain(_filled(diagnosis, diagnosis.fix)).rstrip('.')}.",
+        f"## What a check reports\n\n{plain(report)}",
+        f"## What to do\n\n{plain(fix)}",
         f"## Reference\n\n{link_rfc(diagnosis.reference)}",
         *(_example(example) if example else ()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def text(diagnosis: Diagnosis) -> str:
-    """Return the explanation of one diagnosis in plain text, for a terminal."""
+def text(diagnosis: Diagnosis, example: Finding | None = None) -> str:
+    """Return the explanation of one diagnosis in plain text, for a terminal, with the texts of an example."""
+    report, fix = _texts(diagnosis, example)
     parts = [
         f"{diagnosis.code} ({diagnosis.severity})\n{diagnosis.title}",
         _wrap(diagnosis.meaning),
         consequence(diagnosis.severity),
-        f"What a check reports, for example:\n{_wrap(_filled(diagnosis, diagnosis.detail))}",
-        f"What to do:\n{_wrap(_filled(diagnosis, diagnosis.fix)).rstrip('.')}.",
+        f"What a check reports, for example:\n{_wrap(report)}",
+        f"What to do:\n{_wrap(fix)}",
         f"Reference: {diagnosis.reference}",
     ]
     return "\n\n".join(parts)
+
+
+def _texts(diagnosis: Diagnosis, example: Finding | None) -> tuple[str, str]:
+    """Return what a check reports and what to do about it: of an example, or else of the domain acme.dev."""
+    if example is not None:
+        return shorten(example.detail), shorten(example.fix).rstrip(".") + "."
+    return _filled(diagnosis, diagnosis.detail), _filled(diagnosis, diagnosis.fix).rstrip(".") + "."
 
 
 def _wrap(paragraph: str) -> str:
@@ -119,8 +126,9 @@ def index(diagnoses: Iterable[Diagnosis]) -> str:
 
 
 INTRODUCTION = """Every finding of a check has a code. Each code has a page that says what the mistake does to mail and
-how to fix it; `letterhead explain CODE` prints the same text. The pages show each text for the domain acme.dev, with a
-`…` where it depends on what was seen; a finding has the names, values and DNS host of the domain that was checked."""
+how to fix it; `letterhead explain CODE` prints the same text. The pages show each text for the domain acme.dev, most
+with a zone that has the mistake; long keys are shortened. A finding has the names, values and DNS host of the domain
+that was checked."""
 
 
 def consequence(severity: Severity) -> str:
@@ -159,13 +167,12 @@ def plain(text: str) -> str:
 
 def _example(example: Example) -> Iterable[str]:
     found = example.finding
-    output = [f"{found.severity}: {found.title}", found.detail, f"expected: {found.expected}" if found.expected else ""]
-    output += [f"observed: {value}" for value in found.observed]
-    lines = "\n".join([*filter(None, output), f"fix: {found.fix}"])
-    yield f"## Example\n\nThe zone `{example.case}.zone`:\n\n```zone\n{shorten(example.zone)}\n```"
-    yield f"A check says:\n\n```text\n{shorten(lines)}\n```"
-    if example.others:
-        yield "Other zones with this finding: " + ", ".join(f"`{name}.zone`" for name in example.others) + "."
+    seen = [f"expected: {found.expected}"] if found.expected else []
+    seen += [f"observed: {value}" for value in found.observed]
+    yield f"## Example\n\nThe texts above are those for this zone:\n\n```zone\n{shorten(example.zone)}\n```"
+    if seen:
+        lines = "\n".join(seen)
+        yield f"The check compares:\n\n```text\n{shorten(lines)}\n```"
 
 
 def shorten(text: str) -> str:

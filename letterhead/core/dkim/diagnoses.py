@@ -9,7 +9,7 @@ MISSING = Diagnosis(
     meaning="Receivers look up this TXT record to check the signature on each message. Your DNS servers say that "
     "it does not exist, so nothing that you send can be verified.",
     detail="There is no {rdtype} record at {host}.",
-    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
+    fix="Add a {rdtype} record {where} with the name {name} and the value {expected}",
     reference="RFC 6376 3.6.2",
 )
 ED25519_MISSING = Diagnosis(
@@ -19,7 +19,7 @@ ED25519_MISSING = Diagnosis(
     meaning="This second key is for receivers that know RFC 8463. Your mail is signed with the RSA key alone until its "
     "record is there, and nothing is lost meanwhile.",
     detail="There is no {rdtype} record at {host}.",
-    fix="Add a {rdtype} record with the name {name} and the value {expected} {where}",
+    fix="Add a {rdtype} record {where} with the name {name} and the value {expected}",
     reference="RFC 8463 4",
 )
 REMOVED = Diagnosis(
@@ -39,7 +39,7 @@ SEVERAL_RECORDS = Diagnosis(
     meaning="Exactly one record may stand at this name. With several, receivers may take any of them, or none, so "
     "signatures fail by chance.",
     detail="At {host} there are {count} TXT records ({how}): {observed}.",
-    fix="Leave exactly one TXT record at {name}, with the value {expected}, and delete the others {where}{again}",
+    fix="Leave exactly one TXT record at {name} {where}, with the value {expected}, and delete the others{again}",
     reference="RFC 6376 3.6.2.2",
 )
 PREFIX_REPEATED = Diagnosis(
@@ -49,7 +49,7 @@ PREFIX_REPEATED = Diagnosis(
     meaning="The form has put the beginning of the value (such as p=) there by itself, and it was pasted once "
     "more, so the key can't be read.",
     detail="The value at {host} repeats its beginning: {observed}.",
-    fix="Replace the value of {name} so that the whole record reads {expected}, each of v=, k= and p= once {where}",
+    fix="Replace the value of {name} {where} so that the whole record reads {expected}, each of v=, k= and p= once",
     reference="RFC 6376 3.6.1",
 )
 CHUNKS_MISORDERED = Diagnosis(
@@ -59,7 +59,7 @@ CHUNKS_MISORDERED = Diagnosis(
     meaning="A long value is stored in strings of at most 255 characters, and receivers join them in the order in "
     "which they stand. Here the order is wrong, or a piece stands there twice.",
     detail="The strings at {host} are, in this order: {observed}.",
-    fix="Delete the TXT record {name} and add it again with the value {expected} in this order {where}",
+    fix="Delete the TXT record {name} {where} and add it again with the value {expected} in this order",
     reference="RFC 6376 3.6.2.2",
 )
 TRUNCATED = Diagnosis(
@@ -69,7 +69,7 @@ TRUNCATED = Diagnosis(
     meaning="The record holds a key, but not all of it: the form, or the copying, has cut it. A cut key "
     "verifies nothing.",
     detail="The value at {host} is {whose}, but {cut}.",
-    fix="Replace the value of {name} with the whole {expected} {where}. If the form takes no more than 255 "
+    fix="Replace the value of {name} {where} with the whole {expected}. If the form takes no more than 255 "
     "characters, give the value as several strings of one record{pieces}",
     reference="RFC 1035 3.3",
 )
@@ -79,8 +79,8 @@ CASE_CHANGED = Diagnosis(
     title="The DKIM value has lost its capital or small letters",
     meaning="Capital and small letters mean different things in a key. The panel, or an edit, has changed them.",
     detail="The value at {host} is your key, with the case of its letters changed: {observed}.",
-    fix="Replace the value of {name} with {expected}, letter by letter; if the form changes it again, ask your DNS "
-    "host for a TXT form that keeps capitals {where}",
+    fix="Replace the value of {name} {where} with {expected}, letter by letter; if the form changes it again,"
+    " ask your DNS host for a TXT form that keeps capitals",
     reference="RFC 6376 3.2",
 )
 WRONG_TARGET = Diagnosis(
@@ -101,8 +101,8 @@ NOT_ALIAS = Diagnosis(
     meaning="With the CNAME your keys are changed without you. A TXT record in its place is a copy of one key, which "
     "will be wrong after the next change; some DNS hosts make such copies by “flattening” a CNAME.",
     detail="{host} holds a TXT record with a key, where a CNAME to {value} should be.",
-    fix="Delete the TXT record {name} and add a CNAME {name} with the target {expected} {where}. Where the CNAME is "
-    "there and is flattened, switch that off for it",
+    fix="Delete the TXT record {name} {where} and add a CNAME {name} with the target {expected}. Where the "
+    "CNAME is there and is flattened, switch that off for it",
     reference="RFC 1034 3.6.2",
 )
 NOT_SERVED = Diagnosis(
@@ -131,7 +131,7 @@ NO_KEY = Diagnosis(
     title="The DKIM record holds no key",
     meaning="The part that begins with p= holds the key. Without it, or without a ; before it, receivers find none.",
     detail="The value at {host} has no part of its own that begins with p=: {observed}.",
-    fix="Replace the value of {name} with {expected}, with a ; between its parts {where}",
+    fix="Replace the value of {name} {where} with {expected}, with a ; between its parts",
     reference="RFC 6376 3.6.1",
 )
 SYNTAX = Diagnosis(
@@ -141,7 +141,7 @@ SYNTAX = Diagnosis(
     meaning="The record is a list of parts such as k=rsa with a ; between them. One part is not of this form, so "
     "receivers throw the whole record away.",
     detail="In the value at {host}, {trouble}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.2",
 )
 DUPLICATE_TAG = Diagnosis(
@@ -150,7 +150,7 @@ DUPLICATE_TAG = Diagnosis(
     title="A part of the DKIM record is there twice",
     meaning="Each part may be there once. Where one is repeated, receivers throw the whole record away.",
     detail="In the value at {host}, {tag}= is given more than once.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.2",
 )
 VERSION_NOT_FIRST = Diagnosis(
@@ -160,7 +160,7 @@ VERSION_NOT_FIRST = Diagnosis(
     meaning="Where v=DKIM1 is given it must be the very first part; otherwise receivers don't take the text for a "
     "DKIM record.",
     detail="In the value at {host}, v={said} is not the first part.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 BAD_VERSION = Diagnosis(
@@ -169,7 +169,7 @@ BAD_VERSION = Diagnosis(
     title="The DKIM record has an unknown version",
     meaning="The version must read v=DKIM1, in capitals and with a ; behind it. Receivers ignore any other.",
     detail="The version at {host} reads “{said}”.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 REVOKED = Diagnosis(
@@ -178,7 +178,7 @@ REVOKED = Diagnosis(
     title="The DKIM key is revoked",
     meaning="An empty p= tells receivers that this key must not be used any more, so every signature fails.",
     detail="The value at {host} is {observed}: p= is empty.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 UNKNOWN_ALGORITHM = Diagnosis(
@@ -188,7 +188,7 @@ UNKNOWN_ALGORITHM = Diagnosis(
     meaning="k= says what kind of key it is. Receivers ignore keys of a kind that they don't know; your mail is "
     "signed with rsa.",
     detail="The value at {host} says k={said}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 ALGORITHM_MISMATCH = Diagnosis(
@@ -197,7 +197,7 @@ ALGORITHM_MISMATCH = Diagnosis(
     title="The DKIM record says one kind of key and holds another",
     meaning="k= says what kind of key p= holds. Here they don't fit together, so receivers can't use the key.",
     detail="The value at {host} says k={said}, but its key is of the kind {held}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 8463 4",
 )
 BAD_BASE64 = Diagnosis(
@@ -207,7 +207,7 @@ BAD_BASE64 = Diagnosis(
     meaning="A key is written with letters, digits, + and / alone. Something was lost or added on the way, so it "
     "can't be decoded.",
     detail="The key at {host} can't be decoded: {reason}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 BAD_KEY = Diagnosis(
@@ -216,7 +216,7 @@ BAD_KEY = Diagnosis(
     title="The DKIM record holds something that is no public key",
     meaning="p= can be decoded, but what it holds is no key in the form that receivers read (SubjectPublicKeyInfo).",
     detail="The value of p= at {host} is no public key: {reason}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.1",
 )
 HASH_EXCLUDED = Diagnosis(
@@ -225,7 +225,7 @@ HASH_EXCLUDED = Diagnosis(
     title="The DKIM record forbids the hash that your mail is signed with",
     meaning="h= lists the hashes that may be used with this key. Mail is signed with sha256, which is not among them.",
     detail="The value at {host} says h={said}.",
-    fix="Remove h={said} from the value of {name}, so that it is {expected} {where}",
+    fix="Remove h={said} from the value of {name} {where}, so that it is {expected}",
     reference="RFC 6376 3.6.1",
 )
 SERVICE_EXCLUDED = Diagnosis(
@@ -234,7 +234,7 @@ SERVICE_EXCLUDED = Diagnosis(
     title="The DKIM record is not for e-mail",
     meaning="s= lists the services that the key may be used for, and e-mail is not among them.",
     detail="The value at {host} says s={said}.",
-    fix="Remove s={said} from the value of {name}, so that it is {expected} {where}",
+    fix="Remove s={said} from the value of {name} {where}, so that it is {expected}",
     reference="RFC 6376 3.6.1",
 )
 FAR_TOO_WEAK_KEY = Diagnosis(
@@ -253,8 +253,9 @@ WRONG_KEY = Diagnosis(
     meaning="A record is there, but it does not hold the key that your mail is signed with, so every signature "
     "fails. Often it is the key of another account, or of an earlier set-up.",
     detail="The TXT record at {host} holds {held}, not the key for this domain.",
-    fix="Replace the value of the TXT record {name} with {expected} {where}. If another service of yours signs with "
-    "the key that stands there, publish this one under another selector instead, since replacing it stops that service",
+    fix="Replace the value of the TXT record {name} {where} with {expected}. If another service of yours "
+    "signs with the key that stands there, publish this one under another selector instead, since "
+    "replacing it stops that service",
     reference="RFC 6376 3.6.1",
 )
 SELECTOR_IN_USE = Diagnosis(
@@ -309,7 +310,7 @@ TOO_LONG = Diagnosis(
     meaning="No real key record is near 4 KB. A text that is longer is not parsed here, and receivers may not read it "
     "either.",
     detail="The text at {host} has {size} characters; it begins with {observed}.",
-    fix="Replace the value of {name} with {expected} {where}",
+    fix="Replace the value of {name} {where} with {expected}",
     reference="RFC 6376 3.6.2.2",
 )
 BARE_RSA_KEY = Diagnosis(
@@ -319,8 +320,8 @@ BARE_RSA_KEY = Diagnosis(
     meaning="p= holds an RSA key in its bare form (RSAPublicKey of PKCS #1). RFC 6376 names this form, but signers "
     "publish, and most receivers read, the form that also says what kind of key it is (SubjectPublicKeyInfo).",
     detail="The value of p= at {host} is a bare RSA key of {bits} bits.",
-    fix="Replace the value of {name} with {expected} {where}. The command openssl rsa -RSAPublicKey_in -pubout turns "
-    "the bare form into the other one",
+    fix="Replace the value of {name} {where} with {expected}. The command openssl rsa -RSAPublicKey_in "
+    "-pubout turns the bare form into the other one",
     reference="RFC 6376 3.6.1",
 )
 KEY_OF_ANOTHER_NAME = Diagnosis(
@@ -330,7 +331,7 @@ KEY_OF_ANOTHER_NAME = Diagnosis(
     meaning="Each selector has a key of its own. During a change of keys the new record is added under its own name, "
     "and the old one stays as it is until nothing is signed with it any more.",
     detail="The TXT record at {host} holds the key that belongs at {other}.",
-    fix="Put the value {expected} back at {name}{then} {where}",
+    fix="Put the value {expected} back at {name} {where}{then}",
     reference="RFC 6376 3.6.1",
 )
 TESTING = Diagnosis(
@@ -340,7 +341,7 @@ TESTING = Diagnosis(
     meaning="t=y asks receivers to treat mail from you as if it were not signed. Many heed it, so the signature "
     "does not help you.",
     detail="The value at {host} says t={said}.",
-    fix="Remove t={said} from the value of {name}, so that it is {expected} {where}",
+    fix="Remove t={said} from the value of {name} {where}, so that it is {expected}",
     reference="RFC 6376 3.6.1",
 )
 SELECTOR_UNDERSCORE = Diagnosis(

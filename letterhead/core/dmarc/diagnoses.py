@@ -12,7 +12,7 @@ MISSING = Diagnosis(
     meaning="DMARC tells receivers what to do with mail that fails the checks. Large mailbox providers want one, be it "
     "the mildest.",
     detail="There is no DMARC record at {host}{above}.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}",
+    fix="Add a TXT record {where} with the name {name} and the value {expected}",
     reference="RFC 9989 4.5",
 )
 SEVERAL_RECORDS = Diagnosis(
@@ -22,8 +22,8 @@ SEVERAL_RECORDS = Diagnosis(
     meaning="Receivers can't know which one you mean, so they use none of them. They go on to the names above it, and "
     "where no record there applies either, it is as if you had no DMARC at all.",
     detail="At {host} stand: {observed}.",
-    fix="Of the TXT records at {name} that begin with v=DMARC1, leave exactly one, with the value {expected}, and "
-    "delete the others {where}{caution}",
+    fix="Of the TXT records at {name} {where} that begin with v=DMARC1, leave exactly one, with the value {expected}, "
+    "and delete the others{caution}",
     reference="RFC 9989 4.10",
 )
 AT_WRONG_NAME = Diagnosis(
@@ -32,7 +32,7 @@ AT_WRONG_NAME = Diagnosis(
     title="The DMARC record stands at a name where nobody looks",
     meaning="Receivers ask for the DMARC record at one name only: _dmarc before the domain in the From address.",
     detail="A DMARC record stands at {found}, and none at {host}.",
-    fix="Change the name of the record from {found} to {name}, and leave its value as it is {where}",
+    fix="Change the name of the record {where} from {found} to {name}, and leave its value as it is",
     reference="RFC 9989 4.5",
 )
 AT_PARENT = Diagnosis(
@@ -41,7 +41,7 @@ AT_PARENT = Diagnosis(
     title="The DMARC record was published at another level",
     meaning="A part of the name was left out, so the record stands where nobody looks for it.",
     detail="A DMARC record stands at {found}, and none at {host}.",
-    fix="Change the name of the record from {found} to {name} {where}",
+    fix="Change the name of the record {where} from {found} to {name}",
     reference="RFC 9989 4.5",
 )
 INHERITED = Diagnosis(
@@ -61,7 +61,7 @@ SYNTAX = Diagnosis(
     meaning="The record is a list of tags with a semicolon between them. What can't be read is ignored, so it does not "
     "do what you meant.",
     detail="In the record at {host}, at character {at}: {trouble}: {part}",
-    fix="Correct “{part}” in the TXT record {name}, so that it reads {expected} {where}{caution}",
+    fix="Correct “{part}” in the TXT record {name} {where}, so that it reads {expected}{caution}",
     reference="RFC 9989 4.8",
 )
 BAD_VERSION = Diagnosis(
@@ -70,7 +70,7 @@ BAD_VERSION = Diagnosis(
     title="The DMARC record does not say that it is one",
     meaning="Receivers only use a record that begins with exactly v=DMARC1, in capitals. They ignore this one.",
     detail="The record at {host} begins with {part}, not with v=DMARC1.",
-    fix="Let the TXT record {name} begin with v=DMARC1; so that it reads {expected} {where}{caution}",
+    fix="Let the TXT record {name} {where} begin with v=DMARC1; so that it reads {expected}{caution}",
     reference="RFC 9989 4.7",
 )
 POLICY_MISSING = Diagnosis(
@@ -80,7 +80,7 @@ POLICY_MISSING = Diagnosis(
     meaning="The tag p says what receivers shall do with mail that fails: none, quarantine or reject. Without it "
     "nothing is enforced, and without an address for reports the record is ignored.",
     detail="The record at {host} has no p; receivers {effect}: {observed}",
-    fix="Add a policy to the TXT record {name}, so that it reads {expected} {where}",
+    fix="Add a policy to the TXT record {name} {where}, so that it reads {expected}",
     reference="RFC 9989 4.7",
 )
 POLICY_INVALID = Diagnosis(
@@ -90,7 +90,7 @@ POLICY_INVALID = Diagnosis(
     meaning="The policy is none, quarantine or reject. With any other word receivers enforce nothing, and without an "
     "address for reports they ignore the whole record.",
     detail="The record at {host} says {part}.",
-    fix="Replace {part} in the TXT record {name}, so that it reads {expected} {where}{caution}",
+    fix="Replace {part} in the TXT record {name} {where}, so that it reads {expected}{caution}",
     reference="RFC 9989 4.10.1",
 )
 POLICY_NONE = Diagnosis(
@@ -136,7 +136,7 @@ DUPLICATE_TAG = Diagnosis(
     title="A tag stands twice in the DMARC record",
     meaning="With a tag that stands twice, the whole record is invalid: receivers ignore it or pick one.",
     detail="In the record at {host}, {tag} stands again at character {at}: {part}",
-    fix="Leave one {tag} in the TXT record {name}, so that it reads {expected} {where}{caution}",
+    fix="Leave one {tag} in the TXT record {name} {where}, so that it reads {expected}{caution}",
     reference="RFC 6376 3.2",
 )
 TAG_ORDER = Diagnosis(
@@ -145,8 +145,8 @@ TAG_ORDER = Diagnosis(
     title="The tags of the DMARC record are in the wrong order",
     meaning="The record must begin with v=DMARC1, or all receivers ignore it; many older ones also want p right after.",
     detail="In the record at {host}: {trouble}. It says {observed}",
-    fix="Put v=DMARC1; first and the policy p second in the TXT record {name}, so that it reads {expected} {where}"
-    "{caution}",
+    fix="Put v=DMARC1; first and the policy p second in the TXT record {name} {where}, so that it reads "
+    "{expected}{caution}",
     reference="RFC 9989 4.7",
 )
 NO_REPORTS = Diagnosis(
@@ -166,8 +166,8 @@ REPORT_ADDRESS_BAD = Diagnosis(
     meaning="Reports go to web-like addresses: mailto: and a mail address, several with commas between. To anything "
     "else nothing is sent.",
     detail="In {tag} of the record at {host} stands: {part}",
-    fix="Correct “{part}” in the TXT record {name}, so that it reads {expected} {where}. Reports come to an address "
-    "such as {tag}=mailto:reports@{sender}",
+    fix="Correct “{part}” in the TXT record {name} {where}, so that it reads {expected}. Reports come to an "
+    "address such as {tag}=mailto:reports@{sender}",
     reference="RFC 9989 4.6",
 )
 REPORTS_NOT_MAILED = Diagnosis(
@@ -177,7 +177,7 @@ REPORTS_NOT_MAILED = Diagnosis(
     meaning="Receivers need to support reports by mail alone, and next to none sends them in another way. So no report "
     "comes.",
     detail="The record at {host} asks for reports at {part}, and at no address that begins with mailto:.",
-    fix="Correct “{part}” in the TXT record {name}, so that it reads {expected} {where}. Any address of yours will do",
+    fix="Correct “{part}” in the TXT record {name} {where}, so that it reads {expected}. Any address of yours will do",
     reference="RFC 9989 4.7",
 )
 REPORT_UNAUTHORISED = Diagnosis(
@@ -228,6 +228,6 @@ NOT_READ = Diagnosis(
     meaning="A record of more than 2,048 characters is not read here, so nothing is known of its policy. Receivers may "
     "read it, or may give up on an answer of that size.",
     detail="The record at {host} goes on after 2,048 characters: it was not read.",
-    fix="Shorten the TXT record {name}: leave the tags that you need, and few addresses for reports {where}",
+    fix="Shorten the TXT record {name} {where}: leave the tags that you need, and few addresses for reports",
     reference="RFC 9989 4.8",
 )

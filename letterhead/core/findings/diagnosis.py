@@ -247,8 +247,8 @@ def _name_and_place(rule_input: RuleInput, host: str, record: PlannedRecord | No
     if record is None or end is None:
         return name_for(record.host if record else host, zone, panel), here
     if is_in_zone(end, zone):
-        return name_for(end, zone, panel), f"{here}, where the CNAME {record.host} leads"
-    return end, f"where that name is kept: {record.host} is a CNAME to it, so tell whoever runs that zone"
+        return name_for(end, zone, panel), f"{here} (the CNAME {record.host} leads there)"
+    return end, f"in its own zone ({record.host} is a CNAME to it, so tell whoever runs that zone)"
 
 
 _OCTETS = re.compile(r"[\x80-\xff]+")

@@ -13,7 +13,7 @@ MX_MISSING = Diagnosis(
     meaning="Bounces go to the MAIL FROM domain. Without its MX record they are lost, and the provider does not use "
     "the domain as return-path.",
     detail="There is no MX record at {host}.",
-    fix="Add an MX record with the name {name} and the mail server {expected} {where}",
+    fix="Add an MX record {where} with the name {name} and the mail server {expected}",
     reference="RFC 5321 5.1",
 )
 MX_NULL = Diagnosis(
@@ -34,8 +34,8 @@ MX_EXTRA = Diagnosis(
     meaning="The right MX is there, and another one beside it. Providers want exactly one: bounces that go to another "
     "host never reach them, and some refuse even the same host with two priorities.",
     detail="Beside {value}, the MX records at {host} name {others}.",
-    fix="Delete the MX records of {name} for {gone}; leave the one for {value} with the priority {kept} as the only "
-    "one {where}",
+    fix="Delete the MX records of {name} {where} for {gone}; leave the one for {value} with the priority {kept} as "
+    "the only one",
     reference="RFC 5321 5.1",
 )
 IN_USE = Diagnosis(

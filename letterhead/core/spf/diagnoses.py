@@ -13,7 +13,7 @@ MISSING = Diagnosis(
     title="The MAIL FROM domain has no SPF record",
     meaning="Receivers check that the sending server may use the MAIL FROM domain. Without an SPF record they can't.",
     detail="There is no SPF record at {host}.",
-    fix="Add a TXT record with the name {name} and the value {expected} {where}",
+    fix="Add a TXT record {where} with the name {name} and the value {expected}",
     reference="RFC 7208 4.5",
 )
 INCLUDE_MISSING = Diagnosis(
@@ -22,7 +22,7 @@ INCLUDE_MISSING = Diagnosis(
     title="The MAIL FROM domain's SPF record does not name the provider",
     meaning="An SPF record is there, but it does not authorise the servers that send your mail.",
     detail="The SPF record at {host} is {observed}; {part} is not among the parts that let mail pass.",
-    fix="Replace the SPF record of {name} with {expected} {where}",
+    fix="Replace the SPF record of {name} {where} with {expected}",
     reference="RFC 7208 5.2",
 )
 INCLUDE_UNANSWERED = Diagnosis(
@@ -42,7 +42,7 @@ SEVERAL_RECORDS = Diagnosis(
     title="There is more than one SPF record",
     meaning="A name may have one SPF record. With two, receivers don't choose: they treat all of your SPF as broken.",
     detail="At {host} there are {count} TXT records that begin with “v=spf1”: {observed}.",
-    fix="Leave exactly one SPF record at {name}, with the value {expected}, and delete the others {where}",
+    fix="Leave exactly one SPF record at {name} {where}, with the value {expected}, and delete the others",
     reference="RFC 7208 4.5",
 )
 SYNTAX = Diagnosis(
@@ -61,7 +61,7 @@ UNKNOWN_MECHANISM = Diagnosis(
     meaning="SPF knows all, include, a, mx, ip4, ip6, exists and ptr. At any other word receivers give up on "
     "the record.",
     detail="In the SPF record of {host}, “{part}” {why}. The record: {observed}.",
-    fix="Correct “{part}” in the SPF record of {name}, or take it out {where}{mend}",
+    fix="Correct “{part}” in the SPF record of {name} {where}, or take it out{mend}",
     reference="RFC 7208 4.6 and 12",
 )
 BAD_ADDRESS = Diagnosis(
@@ -81,7 +81,7 @@ BAD_VERSION = Diagnosis(
     meaning="Receivers find the SPF record by its first word, exactly “v=spf1” and a space. A text that begins in "
     "another way is no SPF record for them.",
     detail="The text at {host} looks like an SPF record and is none: {observed}.",
-    fix="Let the SPF record of {name} begin with “v=spf1” and one space {where}{mend}",
+    fix="Let the SPF record of {name} {where} begin with “v=spf1” and one space{mend}",
     reference="RFC 7208 4.5",
 )
 SENDER_ID = Diagnosis(
@@ -109,7 +109,7 @@ VOID_LOOKUPS = Diagnosis(
     title="The SPF record names too many hosts that do not exist",
     meaning="Receivers stop after 2 lookups that find nothing, and mail fails SPF.",
     detail="{count} parts of the SPF record of {host} find nothing, of at most 2: {part}.",
-    fix="Take the parts that find nothing out of the SPF record of {name}: {part} {where}{mend}",
+    fix="Take the parts that find nothing out of the SPF record of {name} {where}: {part}{mend}",
     reference="RFC 7208 4.6.4",
 )
 INCLUDE_LOOP = Diagnosis(
@@ -118,7 +118,7 @@ INCLUDE_LOOP = Diagnosis(
     title="The SPF record includes itself",
     meaning="An include leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The includes of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name}{unless} {where}{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}{unless}{mend}",
     reference="RFC 7208 4.6.4 and 5.2",
 )
 REDIRECT_LOOP = Diagnosis(
@@ -127,7 +127,7 @@ REDIRECT_LOOP = Diagnosis(
     title="The SPF record redirects to itself",
     meaning="A redirect leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The redirects of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name}{unless}, or let it name the domain that is meant {where}{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}{unless}, or let it name the domain that is meant{mend}",
     reference="RFC 7208 4.6.4 and 6.1",
 )
 TARGET_MISSING = Diagnosis(
@@ -136,7 +136,7 @@ TARGET_MISSING = Diagnosis(
     title="The SPF record includes a domain that has no SPF record",
     meaning="An include must lead to an SPF record. Where there is none, receivers treat all of your SPF as broken.",
     detail="{target} has no SPF record, and the SPF record of {host} needs one there: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name}{unless}, or correct its spelling {where}{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}{unless}, or correct its spelling{mend}",
     reference="RFC 7208 5.2 and 6.1",
 )
 BROKEN = Diagnosis(
@@ -145,8 +145,8 @@ BROKEN = Diagnosis(
     title="The SPF record leads to one that is broken",
     meaning="A record that yours includes has a fault of its own. Receivers then treat yours as broken too.",
     detail="At {target} {why}; the way to it is {chain}.{whose}",
-    fix="Tell whoever runs {target}; until it is mended, take {part} out of the SPF record of {name}{unless} {where}"
-    "{mend}",
+    fix="Tell whoever runs {target}; until it is fixed, take {part} out of the SPF record of {name} "
+    "{where}{unless}{mend}",
     reference="RFC 7208 5.2",
 )
 DUPLICATE_INCLUDE = Diagnosis(
@@ -155,7 +155,7 @@ DUPLICATE_INCLUDE = Diagnosis(
     title="The SPF record names the same include twice",
     meaning="The second one changes nothing and costs lookups, of which there are only 10.",
     detail="The SPF record of {host} reaches {part} more than once.",
-    fix="Take {part} out where the SPF record of {name} names it once too often {where}{mend}",
+    fix="Take {part} out where the SPF record of {name} {where} names it once too often{mend}",
     reference="RFC 7208 4.6.4",
 )
 PTR = Diagnosis(
@@ -164,7 +164,7 @@ PTR = Diagnosis(
     title="The SPF record uses ptr",
     meaning="ptr asks for the name of the sending address. It is slow and unsure, and many receivers skip it.",
     detail="The SPF record of {host} holds “{part}”.",
-    fix="Take “{part}” out of the SPF record of {name} and name the servers by ip4:, a: or include: {where}",
+    fix="Take “{part}” out of the SPF record of {name} {where} and name the servers by ip4:, a: or include:",
     reference="RFC 7208 5.5",
 )
 PLUS_ALL = Diagnosis(
@@ -173,7 +173,7 @@ PLUS_ALL = Diagnosis(
     title="The SPF record lets everybody send",
     meaning="It says that each server in the world may send for this domain, as a forger would wish.",
     detail="The SPF record of {host} leads to “{part}”, which {why}.",
-    fix="Name each server that sends in the SPF record of {name}, then {change} {where}",
+    fix="Name each server that sends in the SPF record of {name} {where}, then {change}",
     reference="RFC 7208 5.1",
 )
 NO_ALL = Diagnosis(
@@ -192,7 +192,7 @@ TEXT_AFTER_ALL = Diagnosis(
     title="The SPF record goes on after “all”",
     meaning="“all” matches every server, so receivers stop reading there. What follows has no effect.",
     detail="In the SPF record of {host}, “{part}” stands after “{all}” and is never read.",
-    fix="Put “{part}” before “{all}” in the SPF record of {name}, or take it out {where}{mend}",
+    fix="Put “{part}” before “{all}” in the SPF record of {name} {where}, or take it out{mend}",
     reference="RFC 7208 5.1",
 )
 REDIRECT_IGNORED = Diagnosis(
@@ -201,7 +201,7 @@ REDIRECT_IGNORED = Diagnosis(
     title="The SPF record's redirect has no effect",
     meaning="A redirect counts only in a record without “all”.",
     detail="In the SPF record of {host}, “{part}” is skipped because of “{all}”.",
-    fix="Take either “{part}” or “{all}” out of the SPF record of {name}; to keep both senders, write include: {where}",
+    fix="Take either “{part}” or “{all}” out of the SPF record of {name} {where}; to keep both senders, write include:",
     reference="RFC 7208 6.1",
 )
 TOO_LONG = Diagnosis(
@@ -210,8 +210,8 @@ TOO_LONG = Diagnosis(
     title="The SPF record is too long for one packet",
     meaning="Past about 450 characters the answer may not fit into one packet, and some receivers then see no SPF.",
     detail="The SPF record of {host} has {count} characters.",
-    fix="Shorten the SPF record of {name} to 450 characters: join addresses to networks, or move some of them into a "
-    "TXT record of its own that is included {where}",
+    fix="Shorten the SPF record of {name} {where} to 450 characters: join addresses to networks, or move some"
+    " of them into a TXT record of its own that is included",
     reference="RFC 7208 3.4",
 )
 NOT_READ = Diagnosis(
@@ -221,8 +221,8 @@ NOT_READ = Diagnosis(
     meaning="A record of more than 2,048 characters is not read here, so nothing is known of what it allows. Receivers "
     "may read it, or may give up on an answer of that size.",
     detail="The text at {host} goes on after 2,048 characters: it was not read.",
-    fix="Shorten the SPF record of {name} to 450 characters: join addresses to networks, or move some of them into a "
-    "TXT record of its own that is included {where}",
+    fix="Shorten the SPF record of {name} {where} to 450 characters: join addresses to networks, or move some"
+    " of them into a TXT record of its own that is included",
     reference="RFC 7208 3.4",
 )
 TYPE_99 = Diagnosis(
@@ -231,7 +231,7 @@ TYPE_99 = Diagnosis(
     title="There is a record of the old type SPF",
     meaning="SPF records once had a type of their own. It was given up: receivers read TXT alone.",
     detail="{host} has a record of type SPF: {observed}.",
-    fix="Delete the record of type SPF at {name}; the TXT record is the one that counts {where}",
+    fix="Delete the record of type SPF at {name} {where}; the TXT record is the one that counts",
     reference="RFC 7208 3.1",
 )
 PRIVATE_ADDRESS = Diagnosis(
@@ -241,8 +241,8 @@ PRIVATE_ADDRESS = Diagnosis(
     meaning="Addresses such as 10.0.0.1 or 192.168.1.1 exist only inside a network. No receiver ever sees mail come "
     "from them.",
     detail="The SPF record of {host} holds “{part}”.",
-    fix="Replace “{part}” in the SPF record of {name} with the public address that the mail leaves from, or take "
-    "it out {where}",
+    fix="Replace “{part}” in the SPF record of {name} {where} with the public address that the mail leaves "
+    "from, or take it out",
     reference="RFC 1918 3",
 )
 NOT_NEEDED_AT_APEX = Diagnosis(

@@ -18,10 +18,10 @@ UNDERSCORE = Diagnosis(
 NOT_IDNA = Diagnosis(
     code="zone.domain-not-idna",
     severity=Severity.WARNING,
-    title="The domain is none of IDNA 2008",
+    title="The domain is not valid under IDNA 2008",
     meaning="Names in other scripts are written as xn--… in DNS. This one stands for signs, such as emoji, that the "
     "standard has not allowed since 2010: programs that follow it can't show the name, and some refuse the address.",
-    detail="{label} in {sender} stands for characters that IDNA 2008 has not.",
+    detail="{label} in {sender} stands for characters that IDNA 2008 does not allow.",
     fix="Nothing to change in DNS. Where mail from it is refused for its name, send from another domain",
     reference="RFC 5892 2.6",
 )

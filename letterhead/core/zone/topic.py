@@ -80,8 +80,8 @@ CNAME_AT_APEX = Diagnosis(
     meaning="A CNAME sends everyone who asks for this name on to another one, with all questions. At the top of a zone "
     "that hides the zone's own records, and receivers may find nothing in it.",
     detail="{host} is a CNAME to {target}.",
-    fix="Delete the CNAME at {host} and let it be an address (A, AAAA), or what your DNS host calls ALIAS, ANAME or "
-    "flattening {where}",
+    fix="Delete the CNAME at {host} {where} and publish addresses (A, AAAA) in its place, or what your DNS host calls "
+    "ALIAS, ANAME or flattening",
     reference="RFC 1912 2.4",
 )
 

@@ -73,7 +73,7 @@ BOGUS = Diagnosis(
     title="The domain's DNSSEC signatures are wrong",
     meaning="Resolvers that check signatures throw the answer away, so for most receivers these records do not exist.",
     detail="Without the check of signatures there is an answer for {asked}; with it, {servers} says: {reason}.",
-    fix="Ask your DNS host to sign {host} again; or remove the DS record at your registrar until it is mended",
+    fix="Ask your DNS host to sign {host} again; or remove the DS record at your registrar until it is fixed",
     reference="RFC 4035 5.5",
 )
 CNAME_LOOP = Diagnosis(

@@ -25,8 +25,9 @@ from letterhead.web.pages.responses import (
 
 
 async def root(context: RequestContext) -> Response:
-    """Redirect a browser to its first page; answer a program by 404 in JSON."""
-    if "text/html" not in context.request.headers.get("accept", ""):
+    """Redirect to the first page; answer a program that asks for JSON alone by 404 in JSON."""
+    ranges = [each.partition(";")[0].strip().lower() for each in context.request.headers.get("accept", "").split(",")]
+    if all(each == "application/json" or each.endswith("+json") for each in ranges):
         return JsonRenderer().render_fault(context, errors.fault_of_status(404, "GET", context.request.scope["path"]))
     return redirect(context, OPERATOR_HOME if context.is_operator else HOME)
 

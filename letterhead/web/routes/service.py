@@ -33,6 +33,7 @@ async def readiness(context: RequestContext) -> Response:
         worker=_part(found.worker),
         resolvers=_part(found.resolvers),
         disk=UNSET if found.disk is None else _part(found.disk),
+        proxy=UNSET if (signs := context.state.proxy_signs.health()) is None else _part(signs),
         relay=UNSET if found.relay is None else _part(found.relay),
     )
     return json_response(answer, status=200 if ready else 503)
