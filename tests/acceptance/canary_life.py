@@ -143,6 +143,7 @@ class Life:
 
     def read_elsewhere(self, client: httpx2.Client) -> None:
         """Reads the set-up page as whoever has the link, and the dashboard as the account and as the operator."""
+        account = client.get("/account").json()["accountId"]
         path = urlsplit(client.post(f"/domains/{self.zone}/setup-links").json()["url"]).path
         with httpx2.Client(base_url=self.serving.url, timeout=30) as anybody:
             for page in (path, f"{path}/zone"):
@@ -155,6 +156,10 @@ class Life:
                 self.remember(browser.post("/sign-in", data={"csrf": csrf[1], "key": key}, headers=HTML), "dashboard")
                 for page in DASHBOARD:
                     self.remember(browser.get("/dashboard" + page.format(self.zone), headers=HTML), "dashboard")
+                if key == OPERATOR_TOKEN:
+                    for path in ("/operator/domains", f"/operator/accounts/{account}/domains/{self.zone}"):
+                        shown = self.remember(browser.get(path, headers=HTML), "dashboard")
+                        assert self.zone in shown.text
 
     def command(self) -> None:
         """Runs the commands that show domains, with an API key that may see private ones, and the flag unsaid."""

@@ -129,7 +129,9 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("link", name=re.compile("End the key .* now")).first)
     yield "keys: end"
     press(page.get_by_role("link", name="Keep it"))
-    press(page.get_by_role("button", name=re.compile("in 7 days")).first)
+    press(page.get_by_role("link", name=re.compile("in 7 days")).first)
+    yield "keys: end in 7 days"
+    press(page.get_by_role("button", name="End it in 7 days"))
     yield "keys: ending"
 
 

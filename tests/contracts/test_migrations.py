@@ -218,3 +218,27 @@ async def waiting(connection: "asyncpg.Connection[Any]", number: int) -> None:
     while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < number:
         assert time.monotonic() < end
         await asyncio.sleep(0.02)
+
+
+async def test_domains_that_fail_are_found_after_the_migration(empty: str) -> None:
+    """Since when, by what is stored of them; those that do not fail, and processes of before, write none."""
+    await run(empty, earlier(empty, "0014"))
+    await run(
+        empty,
+        """
+        INSERT INTO accounts (id, name, email, created_at) VALUES ('a', 'A', 'a@a.test', 0);
+        INSERT INTO domains (id, account_id, sender, status, held, version, life) VALUES
+            ('d1', 'a', 'f.test', 'FAILED', 0, 0, '{"dkim": {"since": "2026-11-23T09:00:00.250000Z"}}'),
+            ('d2', 'a', 'r.test', 'TEMPORARY_FAILURE', 1, 0, '{"dkim": {"since": "2026-11-23T09:00:01Z"}}'),
+            ('d3', 'a', 'w.test', 'SUCCESS', 1, 0, '{"dkim": {"since": "2026-11-23T09:00:00Z"}}');
+        """,
+    )
+    await migrate(empty)
+    await run(
+        empty,
+        "INSERT INTO domains (id, account_id, sender, status, held, version, life) "
+        "VALUES ('d4', 'a', 'o.test', 'FAILED', 0, 0, '{}')",
+    )
+    found = await run(empty, "SELECT sender, failing_since / 1000, refused FROM domains ORDER BY sender")
+    at = 1_795_424_400
+    assert found == [("f.test", at, 0), ("o.test", None, 0), ("r.test", at + 1, 0), ("w.test", None, 0)]

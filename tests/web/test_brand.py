@@ -19,5 +19,5 @@ def test_any_colour_becomes_readable(colour: str, background: str) -> None:
 def test_a_colour_that_can_be_read_stays() -> None:
     """What is readable already is taken as it is; without a setting nothing is written."""
     assert adjust_contrast("#7a1f5c", PAPER) == "#7a1f5c"
-    assert stylesheet(None) == ""
+    assert stylesheet(None, PAPER) == ""
     assert contrast("#000000", "#ffffff") == pytest.approx(21.0)

@@ -379,6 +379,8 @@ async def test_white_label(tmp_path: Path) -> None:
         style = re.search(r'href="(/assets/letterhead.css[^"]+)"', page.text)
         assert style is not None
         assert "--accent:#7a1f5c" in (await acme.get(style[1])).text
+        ended = await acme.get(f"{path[:-4]}AAAA")
+        assert (ended.status_code, ended.headers["content-security-policy"]) == (404, policy)
 
 
 async def test_webhooks_on_the_pages(house: Installation) -> None:

@@ -75,6 +75,16 @@ async def test_a_domain_that_does_not_send_takes_a_button(house: Installation, a
         assert (await acme.get("/domains/acme.dev")).status_code == 404
 
 
+def hidden_fields(page: httpx2.Response) -> dict[str, str]:
+    """Reads what a page's own form sends, but for what is typed."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text.partition("<main")[2]))
+
+
+async def states(browser: httpx2.AsyncClient) -> list[str]:
+    """Reads the first word of each key's state."""
+    return re.findall(r'data-label="State">(\w+)', (await browser.get("/dashboard/keys")).text)
+
+
 async def test_ending_a_key_asks_first(house: Installation, acme: httpx2.AsyncClient) -> None:
     """One that nobody uses by a button; one in use by its name, since a mail server may send with it."""
     idle, used = await made_key(acme, "idle"), await made_key(acme, "The mail server")
@@ -99,6 +109,15 @@ async def test_ending_a_key_asks_first(house: Installation, acme: httpx2.AsyncCl
         done = await browser.post(f"/dashboard/keys/{idle}/end", data={"csrf": token, "confirm": "yes"})
         assert done.headers["location"] == "/dashboard/keys?done=key_ended"
         assert await live_keys(acme) == ["first key"]
+        third = f"/dashboard/keys/{await made_key(acme, 'third')}/end"
+        asked = await browser.get(f"{third}?later=yes")
+        assert "works for 7 days more" in asked.text
+        unasked = await browser.post(third, data={"csrf": token, "later": "yes"})
+        assert unasked.status_code == 200
+        assert "ends" not in await states(browser)
+        done = await browser.post(third, data=hidden_fields(asked))
+        assert done.headers["location"] == "/dashboard/keys?done=key_ends"
+        assert "ends" in await states(browser)
         assert (await browser.get("/dashboard/keys/key_none/end")).status_code == 404
 
 

@@ -47,32 +47,33 @@ async def make_key(context: RequestContext) -> Response:
 
 
 async def ask_end_key(context: RequestContext) -> Response:
-    """Ask before an API key is ended."""
-    return ask(context, await _ending(context))
+    """Ask before an API key is ended, now or in a week."""
+    return ask(context, await _ending(context, later=bool(context.parameter("later"))))
 
 
-async def _ending(context: RequestContext) -> ConfirmationPage:
+async def _ending(context: RequestContext, *, later: bool) -> ConfirmationPage:
     """Return what is asked before a key is ended: a mail server may send with one in use, so its name is typed."""
     key = await accounts.find_key(context.deps, context.account_id, context.part("keyId"))
     used, now = key.last_used_at, context.deps.now()
     in_use = used is not None and now - used < IN_USE
-    stops = ["confirm.key_used"] if in_use else ["confirm.key_unused"]
+    stops = ["confirm.key_later"] if later else ["confirm.key_used"] if in_use else ["confirm.key_unused"]
     stops += ["confirm.key_sessions_own"] if key.id == context.caller.key_id else ["confirm.key_sessions"]
     return ConfirmationPage(
-        title="confirm.key_title",
-        button="confirm.key_button",
+        title="confirm.key_later_title" if later else "confirm.key_title",
+        button="confirm.key_later_button" if later else "confirm.key_button",
         action=f"{KEYS}/{quote(key.id, safe='')}/end",
         back=KEYS,
         stops=(*stops, "confirm.for_good"),
-        word=key.name if in_use else None,
+        word=key.name if in_use and not later else None,
         places={"name": key.name, "key": key.masked},
+        fields={"later": "yes"} if later else {},
     )
 
 
 async def end_key(context: RequestContext) -> Response:
-    """End an API key now, once that was confirmed, or in a week so that its users can move to another."""
+    """End an API key, once that was confirmed: now, or in a week so that its users can move to another."""
     later = bool(context.form.get("later"))
-    if not later and not is_confirmed(context, page := await _ending(context)):
+    if not is_confirmed(context, page := await _ending(context, later=later)):
         return ask(context, page)
     key_id, after = context.part("keyId"), timedelta(days=7 if later else 0)
     await accounts.end_key(context.deps, context.account_id, key_id, context.actor, after)

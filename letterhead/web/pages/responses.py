@@ -10,14 +10,12 @@ from letterhead.operations import sessions
 from letterhead.web.context import RequestContext
 
 HTML = "text/html; charset=utf-8"
-HOME, OPERATOR_HOME = "/dashboard", "/operator"
+SETUP, HOME, OPERATOR_HOME = "/setup", "/dashboard", "/operator"
 SESSION, FORM = "letterhead-session", "letterhead-form"  # cookies
 PATH_SAFE = "/:@!$&'()*+,;="  # RFC 3986 3.3, besides the unreserved characters
 
 
-def page_response(
-    context: RequestContext, template: str, code: int = 200, /, *, policy: str | None = None, **values: object
-) -> Response:
+def page_response(context: RequestContext, template: str, code: int = 200, /, **values: object) -> Response:
     """Render a template with the values that every page has: who is signed in, the path, and the form token."""
     templates = context.state.templates
     html = templates.render(
@@ -31,7 +29,9 @@ def page_response(
         done=context.parameter("done"),
         **values,
     )
-    headers = {"Content-Security-Policy": policy or templates.policy}
+    # A link that has ended says so in the frame that it was shown in, too.
+    is_setup = context.request.scope["path"].startswith(f"{SETUP}/")
+    headers = {"Content-Security-Policy": templates.framed_policy if is_setup else templates.policy}
     return Response(html.encode("utf-8", "replace"), code, headers, HTML)
 
 

@@ -60,7 +60,6 @@ async def show_setup(context: RequestContext) -> Response:
     return page_response(
         context,
         "setup.html",
-        policy=context.state.templates.framed_policy,
         domain=view.domain,
         unicode=DomainName(sender).unicode,
         plan=view.plan,
@@ -70,6 +69,9 @@ async def show_setup(context: RequestContext) -> Response:
         checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, records, far),
         far=far,
+        framed=context.request.headers.get("sec-fetch-dest") == "iframe",
+        theme=context.parameter("theme"),
+        closes=context.parameter("close") == "1",
         faulty=records.faulty,
         steps=setup_steps(records, action),
         action=action,

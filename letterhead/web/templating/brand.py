@@ -8,15 +8,12 @@ READABLE = 4.5
 Rgb = tuple[float, float, float]
 
 
-def stylesheet(colour: str | None) -> str:
-    """Return the CSS variables for an operator's colour, in both themes; nothing where none is set."""
+def stylesheet(colour: str | None, background: str) -> str:
+    """Return the CSS variables for an operator's colour on a theme's background; nothing where none is set."""
     if colour is None:
         return ""
-    light, dark = adjust_contrast(colour, PAPER), adjust_contrast(colour, NIGHT)
-    return (
-        f":root{{--accent:{light};--on-accent:{text_colour(light)}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{text_colour(dark)}}}}}"
-    )
+    accent = adjust_contrast(colour, background)
+    return f":root{{--accent:{accent};--on-accent:{text_colour(accent)}}}"
 
 
 def adjust_contrast(colour: str, background: str) -> str:

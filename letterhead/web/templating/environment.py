@@ -103,11 +103,16 @@ def number(amount: float) -> str:
 
 
 def _read_assets(settings: WebSettings) -> dict[str, tuple[str, bytes]]:
-    """Read the assets with their media types; the stylesheet ends with the brand's colour."""
+    """Read the assets with their media types; each theme's stylesheet ends with the brand's colour."""
     folder = HERE / "assets"
-    style = (folder / "letterhead.css").read_text("utf-8") + brand.stylesheet(settings.brand_colour)
+    themes = {"letterhead.css": brand.PAPER, "dark.css": brand.NIGHT}
+    styles = {
+        name: (folder / name).read_text("utf-8") + brand.stylesheet(settings.brand_colour, background)
+        for name, background in themes.items()
+    }
+    scripts = ("letterhead.js", "embedding.js")
     return {
-        "letterhead.css": ("text/css; charset=utf-8", style.encode()),
-        "letterhead.js": ("text/javascript; charset=utf-8", (folder / "letterhead.js").read_bytes()),
+        **{name: ("text/css; charset=utf-8", style.encode()) for name, style in styles.items()},
+        **{name: ("text/javascript; charset=utf-8", (folder / name).read_bytes()) for name in scripts},
         "letterhead.svg": ("image/svg+xml", (folder / "letterhead.svg").read_bytes()),
     }

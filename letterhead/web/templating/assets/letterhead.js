@@ -212,10 +212,10 @@
         const news = [...new Set(pieces)].map(swap).filter(Boolean); // the records first
         if (news.length) announce(`${news.join("; ")}.`);
       });
-      for (const name of ["version", "outcome"]) {
+      for (const name of ["version", "outcome", "step", "published", "planned"]) {
         if (name in page.body.dataset) body.dataset[name] = page.body.dataset[name];
       }
-      tell();
+      document.dispatchEvent(new Event("letterhead:updated"));
     } finally {
       busy = false;
     }
@@ -243,15 +243,6 @@
     source = null;
   }
 
-  let told = false;
-  function tell() {
-    if (told || body.dataset.outcome !== "done" || window.parent === window) return;
-    told = true;
-    for (const origin of (body.dataset.tell ?? "").split(" ").filter(Boolean)) {
-      window.parent.postMessage({ type: "letterhead.verified", sender: body.dataset.sender }, origin);
-    }
-  }
-
   let hidden = 0;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hidden);
@@ -265,5 +256,4 @@
   localise(document);
   showTicks(document);
   listen();
-  tell();
 })();
