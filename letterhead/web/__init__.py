@@ -11,10 +11,11 @@
 - `http_protocol`: responses to protocol errors
 - `list_cache`: cached lists of domains
 - `middleware`: tracking id, headers, log and metrics of every response
-- `openapi`: the OpenAPI document and its page
+- `openapi`: the OpenAPI document and its page without scripts
 - `pages`: the web pages
 - `proxy_signs`: signs of a reverse proxy that the settings do not know
 - `rate_limits`: requests per second and repeated requests
+- `reference`: the API reference with search and samples
 - `request_body`: strict parsing of bodies and queries
 - `routes`: the endpoints of the API
 - `schemas`: JSON of requests and responses
