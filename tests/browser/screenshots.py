@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from tests.browser.gallery import OPERATOR_TOKEN, Gallery, hung
 from tests.browser.sights import sign_in
+from tests.docs import pictures
 from tests.rigs import browser as rig
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -32,6 +33,7 @@ def main() -> None:
                     page.set_viewport_size({"width": width, "height": TALLER.get((shown, name), height)})
                     page.screenshot(path=FOLDER / f"{shown}-{theme}-{name}.png")
             print(f"docs/images/{shown}-*.png")
+    pictures.write_fingerprints()
 
 
 def pages(page: Page, hall: Gallery) -> Iterator[str]:
