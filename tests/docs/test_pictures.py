@@ -1,6 +1,7 @@
 """Holds that the pictures of the docs show the pages as they are."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -26,14 +27,14 @@ def test_no_page_has_changed_since_its_picture(page: str) -> None:
 def test_a_change_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that the page names and a style change the fingerprint; a text of another page does not."""
     before = pictures.fingerprint("setup")
-    read = pictures.Path.read_text
+    read = Path.read_text
 
     def altered(old: str, new: str) -> str:
-        def changed(path: pictures.Path, *how: str) -> str:
+        def changed(path: Path, *how: str) -> str:
             return read(path, *how).replace(old, new)
 
         with monkeypatch.context() as patch:
-            patch.setattr(pictures.Path, "read_text", changed)
+            patch.setattr(Path, "read_text", changed)
             return pictures.fingerprint("setup")
 
     assert altered('colleague = "', 'colleague = "x') != before
