@@ -64,7 +64,8 @@ letterhead check --from-file domains.txt --strict -o csv >report.csv
 ## Shell completion
 
 `letterhead completion install bash` (or `zsh`, `fish`) writes the script to the place where the shell expects it;
-`letterhead completion print bash` prints it.
+`letterhead completion print bash` prints it. In bash and fish the account's own domains are completed too, where a
+command takes one.
 
 ## Commands
 

@@ -253,3 +253,25 @@ def test_the_own_account(service: Running) -> None:
     assert "@" in service.call("account").out
     refused = service.call("account", "--email", "dns@acme.example")
     assert (refused.code, "no mail server is set" in refused.err) == (Exit.REFUSED, True)
+
+
+def test_own_domains_are_completed(service: Running, tmp_path: Path) -> None:
+    """bash completes a domain where a command takes one, options elsewhere, and nothing where nobody answers."""
+    service.call("domains", "add", "completed.test", "--no-start")
+    (tmp_path / "completion").write_text(service.call("completion", "print", "bash").out)
+
+    def completed(*words: str, **settings: str) -> str:
+        listed = " ".join(f"'{word}'" for word in words)
+        script = f"source ./completion; COMP_WORDS=({listed}); COMP_CWORD={len(words) - 1}; "
+        script += "_letterhead_or_domain; echo ${COMPREPLY[@]}"
+        env = environment(**({"URL": service.url, "API_KEY": service.key} | settings))
+        env["PATH"] = f"{LETTERHEAD.parent}:{env['PATH']}"
+        run = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        assert run.stderr == ""
+        return run.stdout.strip()
+
+    assert completed("letterhead", "domains", "show", "compl") == "completed.test"
+    assert completed("letterhead", "events", "completed") == "completed.test"
+    assert completed("letterhead", "domains", "add", "compl") == ""
+    assert "--json" in completed("letterhead", "domains", "show", "--j")
+    assert completed("letterhead", "domains", "show", "compl", URL="http://127.0.0.1:9") == ""

@@ -1,5 +1,6 @@
 """The command itself: quick to start, the same in code and docs, known to shells."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 import letterhead as package
 from letterhead.cli import manual
+from letterhead.cli.completion import TAKE_A_DOMAIN
 from letterhead.cli.exit_codes import Exit
 from tests.rigs.command import letterhead
 
@@ -85,6 +87,13 @@ def test_bash_reads_the_completion(tmp_path: Path) -> None:
     asked = "source ./completion; COMP_WORDS=(letterhead dom); COMP_CWORD=1; _letterhead; echo ${COMPREPLY[@]}"
     run = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (run.stdout.strip(), run.stderr) == ("domains", "")
+
+
+def test_every_command_on_a_domain_completes_it() -> None:
+    """A new command that takes a domain of the account is in the list, or among those that take any domain."""
+    parts = re.split(r"^#+ letterhead ([\w -]+)$", manual.page(), flags=re.MULTILINE)
+    named = {name for name, text in zip(parts[1::2], parts[2::2], strict=True) if "* `SENDER`" in text}
+    assert named == {*TAKE_A_DOMAIN, "domains add", "domains preflight"}
 
 
 def test_completion_is_installed(tmp_path: Path) -> None:
