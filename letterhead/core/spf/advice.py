@@ -148,6 +148,12 @@ _BY_ERROR: Final = {
     SpfErrorKind.SEVERAL_RECORDS: diagnoses.BROKEN,
     SpfErrorKind.FAULTY_RECORD: diagnoses.BROKEN,
 }
+_WHY: Final = {
+    SpfErrorKind.INCLUDE_LOOP: "the includes go round in a circle",
+    SpfErrorKind.REDIRECT_LOOP: "the redirects go round in a circle",
+    SpfErrorKind.NO_RECORD: "there is no SPF record",
+    SpfErrorKind.SEVERAL_RECORDS: "there is more than one SPF record",
+}
 
 
 def find_syntax_problems(subject: SpfText, record: SpfRecord) -> Matches:
@@ -166,7 +172,7 @@ def find_tree_errors(subject: SpfText, tree: LookupTree) -> Matches:
     for error in tree.errors:
         if error.kind is SpfErrorKind.MANY_EXCHANGES:
             continue
-        first, several = error.term, error.kind is SpfErrorKind.SEVERAL_RECORDS
+        first = error.term
         below = len(error.path) > 2
         if below:
             followed = (each for each in tree.branches if each.branches and each.name == error.path[1])
@@ -175,16 +181,15 @@ def find_tree_errors(subject: SpfText, tree: LookupTree) -> Matches:
         match = subject.match(
             span=first.span,
             evidence=[" → ".join(error.path)],
-            # Without its own term the provider's mail would not pass even after its support has mended the fault.
+            # Without its own term the provider's mail would not pass even after its support has corrected the fault.
             mended=None if ours else without_terms(subject, tree.record, [first]),
-            unless=" only if the mail provider's support tells you to" if ours else "",
             part=display_term(first),
             chain=" → ".join(error.path),
             target=error.path[-1],
-            why="there is more than one SPF record" if several else f"the SPF record is faulty: {error.why}",
-            whose=_provider_text(subject, first) or (_below_text(error.path) if below else ""),
+            why=_WHY.get(error.kind) or f"the SPF record is faulty: {error.why}",
+            whose=_below_text(error.path) if below else "",
         )
-        yield _BY_ERROR[error.kind], match
+        yield diagnoses.PROVIDER_BROKEN if ours else _BY_ERROR[error.kind], match
 
 
 def without_terms(subject: SpfText, record: SpfRecord, terms: Iterable[Term]) -> str | None:
@@ -270,8 +275,10 @@ def duplicate_include(tree: LookupTree) -> Term | None:
         if branch.name in names:
             return branch.term
         names[branch.name] = branch
-    for inner in itertools.islice(flatten(below for branch in includes for below in branch.branches), MAX_COMPARED):
-        if inner.term.name == "include" and inner.name in names:
+    # What an include reaches below itself is its owner's to change: without it here, nothing of it would be left.
+    reached = ((branch, inner) for branch in includes for inner in flatten(branch.branches))
+    for branch, inner in itertools.islice(reached, MAX_COMPARED):
+        if inner.term.name == "include" and inner.name in names and inner.name != branch.name:
             return names[inner.name].term
     return None
 
@@ -348,6 +355,7 @@ FAULTS: Final = (
     diagnoses.REDIRECT_LOOP,
     diagnoses.TARGET_MISSING,
     diagnoses.BROKEN,
+    diagnoses.PROVIDER_BROKEN,
 )
 DIAGNOSES: Final = (
     *FAULTS,

@@ -1,8 +1,8 @@
 """The diagnoses about SPF records, as text; the rules that recognise them are in `topic` and `advice`.
 
 Places besides those of `finding`: {part} the offending text and {why} what is wrong with it, {mend} the whole value to
-publish, where it is known, {chain} the domains that led to the fault, {whose} a sentence where it is the provider's,
-{unless} a condition then, {change} what to write instead.
+publish, where it is known, {chain} the domains that led to the fault, {whose} a sentence on whose record it is,
+{change} what to write instead.
 """
 
 from letterhead.core.findings.diagnosis import Diagnosis, Severity
@@ -118,7 +118,7 @@ INCLUDE_LOOP = Diagnosis(
     title="The SPF record includes itself",
     meaning="An include leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The includes of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name} {where}{unless}{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}{mend}",
     reference="RFC 7208 4.6.4 and 5.2",
 )
 REDIRECT_LOOP = Diagnosis(
@@ -127,7 +127,7 @@ REDIRECT_LOOP = Diagnosis(
     title="The SPF record redirects to itself",
     meaning="A redirect leads back to a record that is just being read, so it never ends. Receivers give up.",
     detail="The redirects of {host} go round in a circle: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name} {where}{unless}, or let it name the domain that is meant{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}, or let it name the domain that is meant{mend}",
     reference="RFC 7208 4.6.4 and 6.1",
 )
 TARGET_MISSING = Diagnosis(
@@ -136,7 +136,7 @@ TARGET_MISSING = Diagnosis(
     title="The SPF record includes a domain that has no SPF record",
     meaning="An include must lead to an SPF record. Where there is none, receivers treat all of your SPF as broken.",
     detail="{target} has no SPF record, and the SPF record of {host} needs one there: {chain}.{whose}",
-    fix="Take {part} out of the SPF record of {name} {where}{unless}, or correct its spelling{mend}",
+    fix="Take {part} out of the SPF record of {name} {where}, or correct its spelling{mend}",
     reference="RFC 7208 5.2 and 6.1",
 )
 BROKEN = Diagnosis(
@@ -145,8 +145,17 @@ BROKEN = Diagnosis(
     title="The SPF record leads to one that is broken",
     meaning="A record that yours includes has a fault of its own. Receivers then treat yours as broken too.",
     detail="At {target} {why}; the way to it is {chain}.{whose}",
-    fix="Tell whoever runs {target}; until it is fixed, take {part} out of the SPF record of {name} "
-    "{where}{unless}{mend}",
+    fix="Tell whoever runs {target}; until it is fixed, take {part} out of the SPF record of {name} {where}{mend}",
+    reference="RFC 7208 5.2",
+)
+PROVIDER_BROKEN = Diagnosis(
+    code="spf.provider-broken",
+    severity=Severity.BLOCKING,
+    title="The mail provider's own SPF record is broken",
+    meaning="Your SPF record names the mail provider's, as it should, and that one has a fault. Receivers then treat "
+    "yours as broken too. Taking it out of yours would stop your mail from passing, so leave it where it is.",
+    detail="{part} in the SPF record of {host} leads to a fault: {why} ({chain}).",
+    fix="Nothing to change in your DNS: tell the support of your mail provider that its SPF record at {target} is broken",
     reference="RFC 7208 5.2",
 )
 DUPLICATE_INCLUDE = Diagnosis(
