@@ -155,7 +155,8 @@ PROVIDER_BROKEN = Diagnosis(
     meaning="Your SPF record names the mail provider's, as it should, and that one has a fault. Receivers then treat "
     "yours as broken too. Taking it out of yours would stop your mail from passing, so leave it where it is.",
     detail="{part} in the SPF record of {host} leads to a fault: {why} ({chain}).",
-    fix="Nothing to change in your DNS: tell the support of your mail provider that its SPF record at {target} is broken",
+    fix="Nothing to change in your DNS: tell the support of your mail provider that its SPF record at {target} is "
+    "broken",
     reference="RFC 7208 5.2",
 )
 DUPLICATE_INCLUDE = Diagnosis(
