@@ -1,7 +1,11 @@
 """A refusal is a page to people and an envelope to programs; each says what to do, and when it goes on."""
 
+import re
+
 import httpx2
 
+from letterhead.web.templating.texts import Texts
+from tests.cli.test_wording import SOURCES
 from tests.web.conftest import Installation
 from tests.web.test_pages import HTML, linked, sign_in
 
@@ -47,3 +51,29 @@ async def test_pages_name_their_charset_once(house: Installation) -> None:
     async with house.client() as browser:
         await sign_in(browser, house.keys["acme"])
         assert (await browser.get("/dashboard")).headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_no_page_names_an_operation_of_the_api() -> None:
+    """Each operation that a message of ours names is said as a place on the pages; domains in it stay out of it."""
+    texts = Texts()
+    spoken = [text for path in SOURCES for text in re.findall(r'"([^"\n]*)"', path.read_text("utf-8"))]
+    speaking = [text for text in spoken if re.search(r"\b(GET|POST|PUT|PATCH|DELETE) /", text)]
+    assert len(speaking) > 12
+    for text in speaking:
+        told = texts.without_operations(text)
+        assert not re.search(r"\b(GET|POST|PUT|PATCH|DELETE) /", told)
+        assert texts("operations.elsewhere") not in told, text
+    said = "Abandon it with DELETE /domains/acme.dev/dkim-rotation, or GET /domains."
+    assert texts.without_operations(said) == (
+        "Abandon it with the button that abandons the new key, or the list of domains."
+    )
+
+
+async def test_an_unknown_domain_on_a_page(house: Installation) -> None:
+    """Somebody who followed an old address is told of the list, not of a request."""
+    async with house.client() as browser:
+        await sign_in(browser, house.keys["acme"])
+        page = await browser.get("/dashboard/domains/none.dev")
+    assert page.status_code == 404
+    assert "Look at the list of domains for the names it has" in page.text
+    assert "GET /" not in page.text

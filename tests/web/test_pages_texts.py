@@ -68,7 +68,11 @@ def test_every_text_is_in_the_catalogue_and_used() -> None:
     }
     assert refusals <= there
     told = set(re.findall(r"""["']([a-z_]+\.[A-Za-z0-9_-]*)["']""", source)) | refusals
-    beginnings = tuple(each for each in told if each.endswith((".", "_"))) + ("picture.step_", "picture.late_")
+    beginnings = tuple(each for each in told if each.endswith((".", "_"))) + (
+        "picture.step_",
+        "picture.late_",
+        "operations.",
+    )
     named = set(re.findall(r"""\bt\(\s*["']([a-z_]+\.[A-Za-z0-9_-]+)["']""", source))
     assert {each for each in named if each not in there and not each.endswith("_")} == set()
     assert {each for each in there if each not in told and not each.startswith(beginnings)} == set()

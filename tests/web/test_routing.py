@@ -24,7 +24,7 @@ async def test_unknown_paths(acme: httpx2.AsyncClient) -> None:
     for path in ("/", "/nothing", "/domains/acme.dev/x", "/%ff", "/domains/%ff", "/domains/a%2Fb", "//domains",
                  "/domains/%00", "/domains/", "/domains%0A", "/domains/acme.dev/events%0A", "/..%2f..%2fetc/passwd",
                  "/DOMAINS", "/accounts/x/y"):  # fmt: skip
-        answer = await acme.get(path)
+        answer = await acme.get(path, headers={"Accept": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not-found"), path
         assert answer.headers["content-type"] == "application/json"
 

@@ -95,8 +95,9 @@ class PageRenderer:
         if fault.retry_after is not None and fault.kind is Kind.TOO_MANY_REQUESTS:
             fix = context.state.templates.texts("refusal.wait", number=fault.retry_after)
         status, tracking_id = errors.status_of(fault.kind), context.log.tracking_id
+        detail, fix = map(context.state.templates.texts.without_operations, (fault.detail, fix or ""))
         response = page_response(
-            context, "fault.html", status, status=status, detail=fault.detail, fix=fix, tracking_id=tracking_id
+            context, "fault.html", status, status=status, detail=detail, fix=fix, tracking_id=tracking_id
         )
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)

@@ -1,9 +1,25 @@
 """The texts of the pages, one catalogue for each language."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+_OPERATION = re.compile(r"\b(?P<method>GET|POST|PUT|PATCH|DELETE) (?P<path>/[\w{}./-]*[\w}])")
+_FIXED = frozenset(
+    (
+        "account",
+        "accounts",
+        "deliveries",
+        "dkim-rotation",
+        "domains",
+        "events",
+        "keys",
+        "proof",
+        "setup-links",
+        "webhooks",
+    )
+)  # the parts of a path that are no names
 FOLDER = Path(__file__).parent / "texts"
 
 
@@ -22,6 +38,14 @@ class Texts:
     def count(self, key: str, number: int, /, **places: object) -> str:
         """Return the text for a number: `key.one`, or `key.other` with {number} filled in."""
         return self(f"{key}.{'one' if number == 1 else 'other'}", number=number, **places)
+
+    def without_operations(self, text: str) -> str:
+        """Return a message with the operations of the API that it names as what a person finds on the pages."""
+        return _OPERATION.sub(self._of_operation, text)
+
+    def _of_operation(self, named: re.Match[str]) -> str:
+        parts = (part if part in _FIXED else "*" for part in named["path"].split("/") if part)
+        return self.catalogue.get(f"operations.{named['method']} /{'/'.join(parts)}", self("operations.elsewhere"))
 
 
 def catalogue(language: str) -> Mapping[str, str]:
