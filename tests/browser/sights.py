@@ -17,7 +17,8 @@ Sight = tuple[str, Page | Frame]
 
 # What a browser is given and shows no page of: files, streams, ways out.
 NO_PAGES = {
-    "/", "/assets/{name}", "/setup/{token}/zone", "/setup/{token}/news", "/dashboard/domains/{sender}/zone",
+    "/", "/assets/{name}", "/docs/{name}", "/setup/{token}/zone", "/setup/{token}/news",
+    "/dashboard/domains/{sender}/zone",
     "/dashboard/domains/{sender}/news",
 }  # fmt: skip
 SETUPS = {
@@ -247,6 +248,8 @@ def _beginnings(page: Page, hall: Gallery) -> Iterator[str]:
     for path in ("", "/keys", "/account", "/webhooks"):
         page.goto(f"{hall.url}/dashboard{path}")
         yield f"empty: {path}"
+    page.goto(f"{hall.url}/docs/plain")
+    yield "reference without scripts"
     sign_in(page, hall.url, hall.other("Busy", domains=200).key)
     yield "list of 200"
     for _ in range(3):

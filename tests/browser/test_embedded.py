@@ -94,9 +94,10 @@ def test_a_named_application_hears_when_it_is_done(
         assert planned > 0
         assert [each for each in errors if "404" not in each] == []  # the application has no icon
         for theme, paper in (("dark", "rgb(27, 30, 38)"), ("light", "rgb(255, 255, 255)")):
-            (folder / "index.html").write_text(sample(link).replace("theme=auto", f"theme={theme}"), "utf-8")
+            # A page of its own each: the browser takes what was written within a second for the same.
+            (folder / f"{theme}.html").write_text(sample(link).replace("theme=auto", f"theme={theme}"), "utf-8")
             host.emulate_media(color_scheme="light" if theme == "dark" else "dark")
-            host.goto(origin)
+            host.goto(f"{origin}/{theme}.html")
             expect(host.frame_locator("iframe").locator("body")).to_have_css("background-color", paper)
 
         nested = browser.new_page()  # the named application, itself framed by a stranger
