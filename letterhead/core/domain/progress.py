@@ -128,10 +128,7 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
     step = Step.READY if may_send(domain, now) else Step.WAITING
     if is_wholly_verified(domain) and not left and not problems:
         step = Step.DONE
-    clauses = [
-        _sending_clause(domain, step),
-        *_waiting_clauses(domain, left),
-    ]
+    clauses = [_sending_clause(domain, step), *_waiting_clauses(domain, left)]
     if problems:
         clauses.append("1 problem is to be fixed" if problems == 1 else f"{problems} problems are to be fixed")
     sentence = f"{len(published)} of {len(plan.records)} published: {'; '.join(clauses)}"
@@ -140,6 +137,8 @@ def progress(domain: Domain, plan: Plan, now: datetime) -> Progress:
 
 def add_progress(transition: Transition, plan: Plan, now: datetime) -> Transition:
     """Add to each event of the domain's state how far its set-up is, so that none sounds like more than happened."""
+    if not any(each.kind in _STATE_EVENTS for each in transition.events):
+        return transition  # nearly every check: the sentence is for nobody
     sentence = progress(transition.domain, plan, now).sentence
     events = (
         replace(each, detail=f"{each.detail}; {sentence}") if each.kind in _STATE_EVENTS else each
