@@ -349,10 +349,10 @@ def _reason_of(reply: Reply) -> str:
 
 def check_public_url(settings: "Settings") -> DoctorLine:
     """Check that links do not lead customers to their own machines, and that a public one is encrypted."""
-    from letterhead.cli.client import LOCAL
+    from letterhead.core.accounts.accounts import is_reachable_url
 
     part, url = "public URL", settings.public_url
-    if urlsplit(url).hostname in LOCAL:
+    if not is_reachable_url(url):  # as mails have no links then
         fix = "Set LETTERHEAD_PUBLIC_URL to the https URL that your customers reach, unless you only try it out"
         return DoctorLine(part=part, said=f"{url} is this machine: the links of customers lead nowhere", fix=fix)
     if not url.startswith("https:"):
