@@ -8,8 +8,10 @@ import structlog
 
 from tests.rigs import dns_lab
 from tests.rigs import postgres as postgres_rig
+from tests.rigs import smtp as smtp_rig
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.postgres import Postgres
+from tests.rigs.smtp import Certificate, Ledger
 
 # By default each traceback is drawn with all variables, in the event loop: a second, or a minute on a busy machine.
 structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
@@ -29,6 +31,20 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """Gives the address of an empty database of the test's own."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mail_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Makes the certificate of the mail server."""
+    return smtp_rig.certificate(tmp_path_factory.mktemp("smtp"))
+
+
+@pytest.fixture
+def ledger(mail_certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """Runs a mail server that this process and its children trust."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_certificate.chain))
+    with smtp_rig.running(mail_certificate) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

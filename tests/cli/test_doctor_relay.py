@@ -1,6 +1,6 @@
 """The doctor at a relay: its smart host, its certificate and its queue, without a message sent or a file changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -15,24 +15,10 @@ from letterhead.config import Settings
 from letterhead.core.relay.queue import DeliveryProgress, Envelope, new_queued
 from tests.rigs import smtp
 from tests.rigs.processes import free_port
-from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger
+from tests.rigs.smtp import PASSWORD, USER, Ledger
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ENDS = datetime(2040, 1, 1, tzinfo=UTC)  # of the rig's certificates
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the smart host's certificate."""
-    return smtp.certificate(tmp_path_factory.mktemp("smart-host"))
-
-
-@pytest.fixture
-def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a smart host that this process trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(shown.chain))
-    with smtp.running(shown) as server:
-        yield server
 
 
 def settings_of(folder: Path, port: int, password: str = PASSWORD, host: str = "localhost", **more: str) -> Settings:

@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,30 +15,15 @@ from letterhead.wiring.assemble import Overrides
 from tests.faults.conftest import Figures
 from tests.operations.test_reminders import live, mail_settings, remind
 from tests.operations.world import Clock, WrittenDns, noon, opened
-from tests.rigs import smtp
 from tests.rigs.dns_lab import DnsLab
 from tests.rigs.letterhead import Installation
-from tests.rigs.smtp import Certificate, Ledger
+from tests.rigs.smtp import Ledger
 from tests.rigs.waiting import eventually
 
 WORKERS = 3  # at a time, all killed at once
 PLACES = 5  # mails that one worker hands over side by side
 ZONE = "xn--bcher-kva.test"  # the one that `live` looks at
 JUMPS = (*[timedelta(hours=hours) for hours in (1, 5, 11, 24, 40)], timedelta(days=30), -timedelta(days=30))
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the mail server's certificate."""
-    return smtp.certificate(tmp_path_factory.mktemp("smtp"))
-
-
-@pytest.fixture
-def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a mail server that this process and its children trust."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(shown.chain))
-    with smtp.running(shown) as server:
-        yield server
 
 
 async def due(folder: Path, url: str, many: int) -> None:

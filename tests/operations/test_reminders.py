@@ -1,7 +1,7 @@
 """Reminders by mail: what is due when, what they say, who gets none, and each step once for ever."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,8 +19,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, checks, domains, reminders, setup_links
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, noon, opened
-from tests.rigs import smtp
-from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood
+from tests.rigs.smtp import PASSWORD, USER, Ledger, Mood
 
 NAME = "xn--bcher-kva.test"
 MINUTE = timedelta(minutes=1)
@@ -30,20 +29,6 @@ MINUTE = timedelta(minutes=1)
 def dns() -> WrittenDns:
     """Gives DNS that the test writes."""
     return WrittenDns(NAME)
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the mail server's certificate."""
-    return smtp.certificate(tmp_path_factory.mktemp("smtp"))
-
-
-@pytest.fixture
-def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a mail server that this process trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(shown.chain))
-    with smtp.running(shown) as server:
-        yield server
 
 
 def mail_settings(ledger: Ledger) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Holds how an account's address changes: asked for by its owner, and given once somebody there has confirmed it."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -10,28 +10,14 @@ import httpx2
 import pytest
 
 from letterhead.core.accounts.accounts import Scope
+from tests.operations.test_reminders import mail_settings
 from tests.operations.world import Clock
-from tests.rigs import smtp
-from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood
+from tests.rigs.smtp import Ledger, Mood
 from tests.web.conftest import Installation, running
 from tests.web.test_pages import sign_in
 
 HOST = "https://lh.example.com"
 NEW = "dns-team@acme.example"
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the mail server's certificate."""
-    return smtp.certificate(tmp_path_factory.mktemp("smtp"))
-
-
-@pytest.fixture
-def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a mail server that this process trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(shown.chain))
-    with smtp.running(shown) as server:
-        yield server
 
 
 @pytest.fixture
@@ -43,8 +29,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger, clock: Clock) -> AsyncIterator[Installation]:
     """Runs an installation that can send mail."""
-    url = f"smtp://{USER}:{quote(PASSWORD, safe='')}@localhost:{ledger.port}"
-    mail = {"SMTP_URL": url, "MAIL_SENDER": "dns@lh.example.com", "PUBLIC_URL": HOST, "BRAND_NAME": "Mailworks"}
+    mail = mail_settings(ledger) | {"BRAND_NAME": "Mailworks"}
     async with running(tmp_path, environment=mail, now=clock) as house:
         yield house
 

@@ -1,40 +1,25 @@
 """Holds what is mailed to hand a domain on: the records, the link, and how little whoever holds a link can trigger."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from tests.rigs import smtp
-from tests.rigs.smtp import PASSWORD, USER, Certificate, Ledger, Mood
+from tests.operations.test_reminders import mail_settings
+from tests.rigs.smtp import Ledger, Mood
 from tests.web.conftest import Installation, running
 
 HOST = "https://lh.example.com"
 LINKS = "/domains/acme.dev/setup-links"
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Makes the mail server's certificate."""
-    return smtp.certificate(tmp_path_factory.mktemp("smtp"))
-
-
-@pytest.fixture
-def ledger(shown: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """Runs a mail server that this process trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(shown.chain))
-    with smtp.running(shown) as server:
-        yield server
-
-
 @pytest.fixture
 async def sending(tmp_path: Path, ledger: Ledger) -> AsyncIterator[Installation]:
     """Runs an installation that can send mail, with acme.dev in it."""
-    url = f"smtp://{USER}:{quote(PASSWORD, safe='')}@localhost:{ledger.port}"
-    mail = {"SMTP_URL": url, "MAIL_SENDER": "dns@lh.example.com", "PUBLIC_URL": HOST, "BRAND_NAME": "Mailworks"}
+    mail = mail_settings(ledger) | {"BRAND_NAME": "Mailworks"}
     async with running(tmp_path, environment=mail) as house:
         async with house.client(house.keys["acme"]) as acme:
             assert (await acme.post("/domains", json={"sender": "acme.dev"})).status_code == 200
