@@ -1,5 +1,6 @@
 """Knows how an ASGI app is asked for a list in this process, without a socket: what is left is the app's own cost."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,11 +20,12 @@ def ours(deps: Deps, **settings: Any) -> Ask:
 def asked(app: Any) -> Ask:
     """Asks an app for the list with a key, and takes nothing else for an answer."""
 
-    async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
     async def ask(key: str) -> None:
         got: list[dict[str, Any]] = []
+        left = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            return left.pop() if left else await asyncio.get_running_loop().create_future()  # nobody goes away
 
         async def send(message: dict[str, Any]) -> None:
             got.append(message)

@@ -1,6 +1,8 @@
 """Runs our worker until it has checked so many domains, and prints seconds, seconds of CPU, and the packets each took.
 
-LETTERHEAD_…=… python -m benchmarks.checker DOMAINS
+LETTERHEAD_…=… python -m benchmarks.checker DOMAINS [PASSES]
+
+With passes, all domains are made due again by the same process, and each pass prints a line.
 """
 
 import asyncio
@@ -12,14 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import uvloop
+import asyncpg
 
 from letterhead import config, worker
 from letterhead.cli.logs import write_logs
+from letterhead.cli.process import run_in_loop
 from letterhead.config import LogFormat
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.wiring import assemble
+
+SETTLED = 1.0  # seconds in which the last checks of a pass write what they found
 
 
 class Counted:
@@ -38,10 +43,16 @@ class Counted:
 class Told:
     """Sets an event once so many checks are done, and keeps how they ended."""
 
-    def __init__(self, meter: Any, wanted: int, done: asyncio.Event) -> None:
-        self._meter, self._left, self._done = meter, wanted, done
+    def __init__(self, meter: Any) -> None:
+        self._meter = meter
+        self.expect(0)
+
+    def expect(self, wanted: int) -> asyncio.Event:
+        """Counts anew."""
+        self._left, self._done = wanted, asyncio.Event()
         self.outcomes: dict[str, int] = {}
-        self.ended = 0.0
+        self.ended = self.cpu = 0.0
+        return self._done
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._meter, name)
@@ -51,7 +62,7 @@ class Told:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self._left -= 1
         if self._left == 0:
-            self.ended = time.perf_counter()
+            self.ended, self.cpu = time.perf_counter(), time.process_time()
             self._done.set()
 
 
@@ -59,16 +70,30 @@ async def main() -> None:
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
     async with assemble.open_deps(settings) as deps:
-        stop = asyncio.Event()
-        told, counted = Told(deps.meter, int(sys.argv[1]), stop), Counted(deps.resolver)
-        began, used = time.perf_counter(), time.process_time()
-        await worker.run(
-            replace(deps, meter=told, resolver=counted),
-            worker.WorkerSettings(checks=settings.check_concurrency, pooled_keys=0),
-            stop,
-        )
-        print(told.ended - began, time.process_time() - used, counted.packets / int(sys.argv[1]), told.outcomes)
+        stop, count, passes = asyncio.Event(), int(sys.argv[1]), int(*sys.argv[2:] or (1,))
+        told, counted = Told(deps.meter), Counted(deps.resolver)
+        done, began, used = told.expect(count), time.perf_counter(), time.process_time()
+        measured = replace(deps, meter=told, resolver=counted)
+        places = worker.WorkerSettings(checks=settings.check_concurrency, pooled_keys=0)
+        working = asyncio.create_task(worker.run(measured, places, stop))
+        for number in range(passes):
+            if number:
+                await asyncio.sleep(SETTLED)
+                done, counted.packets = told.expect(count), 0
+                began, used = time.perf_counter(), time.process_time()
+                await _make_due(assemble.database_url(settings))
+            await done.wait()
+            print(told.ended - began, told.cpu - used, counted.packets / count, told.outcomes, flush=True)
+        stop.set()
+        await working
+
+
+async def _make_due(url: str) -> None:
+    """Makes all domains due at once."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE domains SET next_check_at = 0")
+    await connection.close()
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    run_in_loop(main())

@@ -70,8 +70,8 @@ def domain(row: Any) -> Domain:
         selector, tokens.split(), mail_from_status,
         Records(
             Record("TXT", key, f"{key}.{sender}", f"v=DKIM1; k=rsa; p={public_key}", True),
-            Record("TXT", bounce, mail_from, f"v=spf1 {SPF} ~all", True),
-            Record("MX", bounce, mail_from, MX_HOST, True, MX_PRIORITY),
+            Record("TXT", bounce, mail_from, f"v=spf1 {SPF} ~all", False),
+            Record("MX", bounce, mail_from, MX_HOST, False, MX_PRIORITY),
             Record("TXT", "_dmarc", f"_dmarc.{sender}", "v=DMARC1; p=none;", False),
         ),
     )  # fmt: skip

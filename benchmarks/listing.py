@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,21 @@ from benchmarks.figures import Paired, Row, at_least, interleaved, row
 from benchmarks.places import Peer
 from tests.rigs import postgres
 
+PARTS = {
+    "list-postgres": ("list-postgres", "list-textbook", "list-private-keys", "list-unchanged"),
+    "list-sqlite": ("list-sqlite", "list-private-keys-sqlite"),
+}
 
-def rows(quick: bool) -> Iterator[Row]:
+
+def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
     """Gives the figures on both engines."""
-    with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
-        load.pinned(server.server.pid, load.other_core())
-        yield from _on_postgres(Path(folder), url, quick)
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _on_sqlite(Path(folder), quick)
+    if "list-postgres" in parts:
+        with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
+            load.pinned(server.server.pid, load.other_core())
+            yield from _on_postgres(Path(folder), url, quick)
+    if "list-sqlite" in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _on_sqlite(Path(folder), quick)
 
 
 def _rounds(quick: bool) -> tuple[int, int]:
@@ -47,9 +54,9 @@ def _on_postgres(folder: Path, url: str, quick: bool) -> Iterator[Row]:
         ]  # fmt: skip
         measured = _measured(sides, rounds, seconds)
     plain, bare, book, private, unchanged, anew = measured
-    yield from _beside("list-postgres", "GET /domains, Postgres", plain, bare, "bare ASGI + asyncpg + msgspec", 0.6)
+    yield from _beside("list-postgres", "GET /domains, Postgres", plain, bare, "bare ASGI + asyncpg + msgspec", 0.7)
     yield from _beside("list-textbook", "the same", plain, book, "FastAPI + SQLAlchemy ORM + pydantic", 5)
-    yield from _beside("list-private-keys", "with private keys", private, anew, "without, made anew too", 0.6)
+    yield from _beside("list-private-keys", "with private keys", private, anew, "without, made anew too", 0.7)
     yield from _beside("list-unchanged", "If-None-Match hit", unchanged, anew, "the list made anew", 2)
 
 
@@ -66,9 +73,9 @@ def _on_sqlite(folder: Path, quick: bool) -> Iterator[Row]:
         full = open_.enter_context(load.listed([each.full for each in keys]))
         sides = [Side(ours, read), Side(floor, read), Side(ours, full), Side(ours, read, ANEW)]
         plain, bare, private, anew = _measured(sides, rounds, seconds)
-    yield from _beside("list-sqlite", "GET /domains, SQLite", plain, bare, "bare ASGI + sqlite3 + msgspec", 0.5)
+    yield from _beside("list-sqlite", "GET /domains, SQLite", plain, bare, "bare ASGI + sqlite3 + msgspec", 0.65)
     yield from _beside(
-        "list-private-keys-sqlite", "with private keys, SQLite", private, anew, "without, made anew too", 0.6
+        "list-private-keys-sqlite", "with private keys, SQLite", private, anew, "without, made anew too", 0.7
     )
 
 

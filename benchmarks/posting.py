@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import httpx2
@@ -18,9 +18,19 @@ from tests.rigs.processes import free_port
 EACH = 20  # POST a second
 
 
-def rows(quick: bool) -> Iterator[Row]:
+PARTS = {"post-p95": ("post-p95",), "post-p95-apart": ("post-p95-apart",)}
+
+
+def rows(quick: bool, parts: Collection[str]) -> Iterator[Row]:
     """Gives the figures; what was added is checked meanwhile, by resolvers that nobody runs."""
     seconds = 10 if quick else 60
+    if "post-p95" in parts:
+        yield from _together(seconds)
+    if "post-p95-apart" in parts:
+        yield from _apart(seconds)
+
+
+def _together(seconds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         installation = _installation(Path(folder))
         keys = seed.seed(installation, seed.Wanted(flat=False))
@@ -28,6 +38,9 @@ def rows(quick: bool) -> Iterator[Row]:
             load.pinned(serving.process.pid, load.core())
             took = _measured(serving.url, keys, seconds)
     yield _row("post-p95", "POST /domains, 20/s, SQLite", took, "worker and key making in the same process and core")
+
+
+def _apart(seconds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder, postgres.running() as server, server.database() as url:
         load.pinned(server.server.pid, load.other_core())
         installation = _installation(Path(folder), DATABASE_URL=url)

@@ -3,10 +3,10 @@
 LETTERHEAD_…=… python -m benchmarks.sweeper DOMAINS START EACH (due: START + number / EACH, in seconds since 1970)
 """
 
-import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from letterhead.cli.logs import write_logs
 from letterhead.config import LogFormat
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain
+from letterhead.core.schedule.check_schedule import CheckQueue
+from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.ports.store.domains import DomainUpdate
 from letterhead.wiring import assemble
 
@@ -37,8 +39,17 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
-        claimed: list[Domain] = await self._store.claim_due(now, until, owner, limit)
+    async def claim_due(
+        self,
+        now: datetime,
+        until: datetime,
+        owner: str,
+        limit: int,
+        *,
+        queues: Sequence[CheckQueue] = tuple(CheckQueue),
+        held: PlacesHeld | None = None,
+    ) -> list[Domain]:
+        claimed: list[Domain] = await self._store.claim_due(now, until, owner, limit, queues=queues, held=held)
         for domain in claimed:
             self.began.setdefault(domain.sender, self._late(domain))
         return claimed
@@ -57,8 +68,8 @@ async def main() -> None:
     settings = config.read(os.environ, Path())
     write_logs(LogFormat.JSON)
     async with assemble.open_deps(settings) as deps:
-        stop = asyncio.Event()
-        told, watched = Told(deps.meter, count, stop), Watched(deps.store, start, each)
+        told, watched = Told(deps.meter), Watched(deps.store, start, each)
+        stop = told.expect(count)
         used = time.process_time()
         await worker.run(
             replace(deps, meter=told, store=watched),

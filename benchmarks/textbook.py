@@ -118,16 +118,16 @@ def shown(each: Domain) -> DomainOut:
         verification_tokens=each.tokens.split(),
         mail_from_domain_status=each.mail_from_status,
         verification_records=Records(
-            dkim=record("TXT", key, f"{key}.{each.sender}", f"v=DKIM1; k=rsa; p={each.public_key}"),
+            dkim=record("TXT", key, f"{key}.{each.sender}", f"v=DKIM1; k=rsa; p={each.public_key}", required=True),
             mail_from_spf=record("TXT", bounce, each.mail_from, f"v=spf1 {SPF} ~all"),
             mail_from_mx=record("MX", bounce, each.mail_from, MX_HOST, priority=MX_PRIORITY),
-            dmarc=record("TXT", "_dmarc", f"_dmarc.{each.sender}", "v=DMARC1; p=none;", required=False),
+            dmarc=record("TXT", "_dmarc", f"_dmarc.{each.sender}", "v=DMARC1; p=none;"),
         ),
     )
 
 
 def record(
-    rdtype: str, name: str, host: str, value: str, *, required: bool = True, priority: int | None = None
+    rdtype: str, name: str, host: str, value: str, *, required: bool = False, priority: int | None = None
 ) -> Record:
     return Record(
         record_type=rdtype, record_name=name, host=host, record_value=value, required=required, priority=priority

@@ -17,6 +17,8 @@ from letterhead.config import LogFormat
 from letterhead.wiring import assemble
 
 ROUNDS, EACH, BEST, WARM_UP = 120, 5, 6, 15
+SHORT, LONG, LONG_ROUNDS = 100, 10_000, 5
+LINEAR = 1.2
 Ask = Callable[[str], Awaitable[None]]
 
 # Medians of runs on busy cores, without a socket and a server, which both sides would have alike.
@@ -77,3 +79,24 @@ async def test_a_list_is_near_its_floor(tmp_path: Path) -> None:
     print(seen)
     for name, each in seen.items():
         assert each < FAR * SEEN[name], f"{name}: {each:.2f} ×, known {SEEN[name]} ×; all: {seen}"
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_long_list_costs_no_more_for_each_domain(tmp_path: Path) -> None:
+    """The list of an account with 10,000 domains takes at most 1.2 times the CPU for each that one of 100 takes."""
+    installation = places.installation(tmp_path)
+    few, many = [
+        (await seed.seeded(installation, seed.Wanted(accounts=1, domains=count, first=number, flat=False)))[0].read
+        for number, count in enumerate((SHORT, LONG))
+    ]
+    took: dict[str, list[float]] = {few: [], many: []}
+    async with assemble.open_deps(config.read(installation.settings, Path())) as deps:
+        ask = asking.ours(deps, kept_lists=0)
+        for _ in range(LONG_ROUNDS):
+            for key, count, times in ((few, SHORT, 20), (many, LONG, 1)):
+                began = time.thread_time()
+                for _ in range(times):
+                    await ask(key)
+                took[key].append((time.thread_time() - began) / times / count * 1e6)
+    grown = min(took[many]) / min(took[few])
+    assert grown <= LINEAR, f"{grown:.2f} ×: {min(took[many]):.1f} µs for each domain, of few {min(took[few]):.1f}"

@@ -73,6 +73,8 @@ async def open_relay(deps: "Deps", settings: "Settings", listeners: "Listeners")
         share_failures=isinstance(settings.database_url, PostgresServer),
         in_clear=settings.relay_auth_in_clear or is_loopback(settings.relay_bind.host),
     )
+    if settings.relay_certificate is not None:
+        deps.meter.watch_certificate(lambda: wiring_relay.certificate_end(settings))
     async with wiring_relay.relaying(settings) as parts:
         yield lambda stop: relaying.run(deps, parts, limits, listeners, stop)
 

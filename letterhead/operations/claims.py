@@ -58,7 +58,8 @@ async def judge_contest(deps: ClaimNeeds, challenger: Domain, evidence: Evidence
     keys = DKIM_KEYS if incumbent.rotation is not None else (RecordId.DKIM,)
     plan = replace(plan, records=tuple(each for each in plan.records if each.id in keys), served=())
     request = DnsRequest(plan=plan, history=check.NO_HISTORY)
-    seen = await ask_until_answered(deps.resolver, request, allowed=allowance(deps.policy.check_seconds))
+    allowed = allowance(deps.policy.check_seconds, account_id=challenger.account_id)
+    seen = await ask_until_answered(deps.resolver, request, allowed=allowed)
     states = {record_state([check.judge_record(record, seen)]) for record in plan.records}
     state = next(each for each in BEST_FIRST if each in states)
     if claims.is_transferred(challenger, evidence, state, now):

@@ -10,6 +10,8 @@ from letterhead.operations.sign_in_throttle import network_of
 MOST_OF_API = 16_384  # connections, however many descriptors there are: each costs memory too
 MOST_OF_RELAY, MOST_OF_RELAY_EACH = 200, 50
 
+UNIX_PEER = "unix"  # stands for the address of whoever connects over a Unix socket, which has none
+
 Network = IPv4Network | IPv6Network
 
 
@@ -42,7 +44,9 @@ class ConnectionLimits:
             del self._each[network]
 
     def is_proxy(self, address: str) -> bool:
-        """Whether an address is that of a trusted proxy."""
+        """Whether an address is that of a trusted proxy; whoever may open our Unix socket is one."""
+        if address == UNIX_PEER:
+            return True
         try:
             parsed = ip_address(address)
         except ValueError:

@@ -153,10 +153,17 @@ async def accept(
     trace = Trace(
         id=envelope.id, helo=given.helo, address=given.address, host=relaying.host, protocol=given.protocol, at=now
     )
-    queued = mail_queue.new_queued(envelope)
+    relayed = submission.complete_message(message, trace, author.domain)
+    queued = mail_queue.new_queued(envelope, len(relayed))
+    check_room(relaying, caller.account_id, len(relayed))
+    relaying.usage.add(caller.account_id, queued.octets)
     try:
-        await relaying.queue.put(queued, submission.complete_message(message, trace, author.domain))
-    except Fault as full:
+        await relaying.queue.put(queued, relayed)
+    except BaseException as error:
+        relaying.usage.remove(caller.account_id, queued.octets)
+        if not isinstance(error, Fault):
+            raise
+        full = error
         log.warning("queue.unwritable", kind=full.kind, detail=full.detail)
         said = "We have no room for the message now."
         raise submission.new_refusal(said, "Send it again in some minutes.", code=452, status="4.3.1") from full
@@ -165,6 +172,19 @@ async def accept(
         recipients=len(given.recipients), octets=len(content),
     )  # fmt: skip
     return queued
+
+
+def check_room(relaying: RelayDeps, account_id: str, octets: int = 0) -> None:
+    """Refuse for now a message of so many octets where the account has too much in the queue; `SubmissionRefused`."""
+    usage = relaying.usage
+    if usage.has_room(account_id, octets):
+        return
+    detail = (
+        f"This account has {usage.messages(account_id)} messages ({usage.octets(account_id) // 1_000_000} MB) waiting "
+        f"here; {usage.most_messages} and {usage.most_octets // 1_000_000} MB may wait."
+    )
+    fix = "Send it again in some minutes, once others were handed on, or ask the operator for more room."
+    raise submission.new_refusal(detail, fix, code=452, status="4.3.1")
 
 
 async def _sending_domain(deps: RelayNeeds, account_id: str, name: str, field: str) -> Domain:
@@ -271,8 +291,9 @@ async def _conclude(
     try:
         if after.failed and envelope.reports_to:
             now = deps.now()
-            report = _new_report(queued, now)
-            text = dsn.report(envelope, after.failed, content, name=report.envelope.id, host=relaying.host, now=now)
+            about = _report_envelope(queued, now)
+            text = dsn.report(envelope, after.failed, content, name=about.id, host=relaying.host, now=now)
+            report = mail_queue.new_queued(about, len(text))
             await relaying.queue.put(report, text)
             reports = (report,)
     except Fault as fault:  # no room for it: those who refused are asked again, and those who accepted are not
@@ -300,10 +321,10 @@ async def _conclude(
     return RelayAttempt(outcome=outcome, pending=left + reports)
 
 
-def _new_report(queued: QueuedMessage, now: datetime) -> QueuedMessage:
-    """Make the report of a failure; its id follows from the message, so that a crash makes no second one."""
+def _report_envelope(queued: QueuedMessage, now: datetime) -> Envelope:
+    """Make the envelope of a report of failure; its id follows from the message, so a crash makes no second one."""
     envelope = queued.envelope
-    about = replace(
+    return replace(
         envelope,
         id=f"{envelope.id}-r{queued.progress.attempts}",
         sender="",
@@ -313,7 +334,6 @@ def _new_report(queued: QueuedMessage, now: datetime) -> QueuedMessage:
         utf8=not envelope.reports_to.isascii(),
         is_report=True,
     )
-    return mail_queue.new_queued(about)
 
 
 def without_locals(said: str) -> str:

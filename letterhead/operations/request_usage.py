@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +16,8 @@ from letterhead.ports.deps import Clock
 from letterhead.ports.store.accounts import AccountStore
 
 log = structlog.get_logger("letterhead.web")
+
+TOTALS_KEPT = 10_000  # accounts; those that asked longest ago are read again when they ask
 
 
 class RequestUsageNeeds(Protocol):
@@ -31,7 +35,7 @@ class RequestUsage:
     def __init__(self, deps: RequestUsageNeeds, flush_every: float) -> None:
         self._deps, self._flush_every = deps, flush_every
         self._month = ""
-        self._totals: dict[str, int] = {}  # as the store said last
+        self._totals: OrderedDict[str, int] = OrderedDict()  # as the store said last, of those that asked last
         self._made: dict[str, int] = {}  # since then
         self._used: dict[str, datetime] = {}
         self._flusher: asyncio.Task[None] | None = None
@@ -61,7 +65,8 @@ class RequestUsage:
         """Return how many requests an account made this month."""
         if account not in self._totals:
             totals = await self._deps.store.count_requests(_month(self._deps.now()), {account: 0}, {})
-            self._totals.setdefault(account, totals.get(account, 0))
+            if account not in self._totals:
+                self._keep({account: totals.get(account, 0)})
         return self._totals[account] + self._made.get(account, 0)
 
     async def _flush_later(self) -> None:
@@ -99,7 +104,14 @@ class RequestUsage:
             self._used = used | self._used
             raise
         if month == self._month:
-            self._totals.update(totals)
+            self._keep(totals)
+
+    def _keep(self, totals: Mapping[str, int]) -> None:
+        for account, number in totals.items():
+            self._totals[account] = number
+            self._totals.move_to_end(account)
+        while len(self._totals) > TOTALS_KEPT:
+            self._totals.popitem(last=False)
 
 
 def _month(now: datetime) -> str:

@@ -14,7 +14,6 @@ class TokenBuckets:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float]) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
-        self.policy = b'"key";q=%d;w=%d' % (burst, math.ceil(burst / rate))
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def level(self, name: str) -> float:
@@ -31,6 +30,12 @@ class TokenBuckets:
             if len(self._levels) > BUCKETS_KEPT:
                 self._levels.popitem(last=False)
         return level
+
+    def require(self, name: str, what: str) -> None:
+        """Take a token; Fault `too-many-requests`, which says that there were too many of `what`."""
+        left = self.take(name)
+        if left < 0.0:
+            raise too_many(what, self.wait(left + 1.0))
 
     def drain(self, name: str) -> None:
         """Take all tokens of a name; it fills up again from now on."""

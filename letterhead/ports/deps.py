@@ -4,21 +4,26 @@ Each module of operations declares the parts that it needs as a protocol; `Deps`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from letterhead.core.check.check_memory import CheckMemory
+from letterhead.core.domain_connect.host_settings import DomainConnectHost
+from letterhead.core.domain_connect.template import ServiceProvider
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.ports.disk import FreeSpaces
+from letterhead.ports.dns_host import HostedZones
 from letterhead.ports.keyring import Keyring
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
-from letterhead.ports.outbound import Outbound
+from letterhead.ports.outbound import Fetcher, Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
+from letterhead.ports.tracing import Tracer
 
 Clock = Callable[[], datetime]  # the time now, in UTC
 RandomOctets = Callable[[int], bytes]  # that many octets, which nobody can guess
@@ -55,6 +60,7 @@ class OperationSettings:
     egress: EgressPolicy  # which addresses webhooks may reach
     retention: RetentionPeriods
     brand_name: str = ""  # the operator's name, in pages and mails
+    unproven_below: int = 20  # names without proof below one registrable domain
     ed25519: bool = False  # whether domains get a second key, Ed25519
     rotate_after: timedelta | None = None  # the age at which a DKIM key is replaced; None: never
 
@@ -72,6 +78,7 @@ class Deps:
     names: NameRules
     policy: OperationSettings
     meter: Meter
+    tracer: Tracer
     digest: Digest
     now: Clock
     random_octets: RandomOctets
@@ -83,3 +90,8 @@ class Deps:
     notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys
     proofs: ProofSetup | None = None  # None where no mailbox for proofs is set
+    service_provider: ServiceProvider | None = None  # None where the operator has no Domain Connect template
+    domain_connect_hosts: tuple[DomainConnectHost, ...] = ()  # the DNS hosts whose API is asked
+    fetcher: Fetcher | None = None  # None where nothing is fetched
+    hosted_zones: HostedZones | None = None  # None where no zone is ever written at a DNS host
+    check_memory: CheckMemory = field(default_factory=CheckMemory)

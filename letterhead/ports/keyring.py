@@ -29,8 +29,8 @@ class Keyring(Protocol):
         """Make an Ed25519 key, in no time."""
         ...
 
-    def read_pem(self, pem: str) -> KeyPair:
-        """Read a customer's own private key (PKCS#1 or PKCS#8 PEM).
+    def read_pem(self, pem: str, *, is_in_use: bool = False) -> KeyPair:
+        """Read a customer's own private key (PKCS#1 or PKCS#8 PEM); one that is in use may have 1024 to 2047 bits.
 
         Raise Fault `key-invalid` that names the problem.
         """
@@ -42,6 +42,23 @@ class Keyring(Protocol):
 
     def unseal(self, sealed: bytes, purpose: str) -> Secret:
         """Decrypt what `seal` made for the same purpose; raise Fault `keyring-wrong` where it does not open."""
+        ...
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the key-encryption keys that we have."""
+        ...
+
+    def sealed_by(self, sealed: bytes) -> str:
+        """Return the id of the key-encryption key that a secret is sealed with; raise Fault `keyring-wrong`."""
+        ...
+
+    def public_key(self, private_key: Secret) -> str:
+        """Return the public key of a key of our own (PKCS#8 DER) as `KeyPair` has it."""
+        ...
+
+    def sign_rs256(self, private_key: Secret, octets: bytes) -> str:
+        """Sign octets with an RSA key of our own (RFC 7518 3.3: RSASSA-PKCS1-v1_5 with SHA-256); return base64."""
         ...
 
     def rewrap(self, sealed: bytes) -> bytes | None:

@@ -1,13 +1,13 @@
 """The signing relay's queue, signer and smart host."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
-from letterhead.core.relay.queue import DeliveryProgress, QueuedMessage, RecipientReply
+from letterhead.core.relay.queue import DeliveryProgress, QueuedMessage, QueueUsage, RecipientReply
 from letterhead.core.secret import Secret
 
 
@@ -81,6 +81,7 @@ class RelayDeps:
     smart_host: SmartHost
     host: str  # the relay's own name in EHLO and trace fields
     keep: timedelta  # how long a message is tried
+    usage: QueueUsage = field(default_factory=QueueUsage)  # of the queue, by account
     opened: set[tuple[str, str]]  # domain ids and selectors whose keys this process has opened and logged
     # The header field by which the smart host knows an account, of installation and account id; empty for none.
     account_field: Callable[[str, str], str]

@@ -33,7 +33,7 @@ RELOAD_EVERY = 60.0  # seconds between two checks of the certificate's files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """The limits of the relay; `rate` and `burst` are messages per second, and at once, for each API key."""
+    """The limits of the relay; `rate` and `burst` are messages per second, and at once, for each account."""
 
     max_size: int  # octets of a message
     connections: int  # to the smart host

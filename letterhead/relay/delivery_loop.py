@@ -1,13 +1,19 @@
-"""The deliveries from the queue: when each is due, how many at once, the pause while the smart host is unreachable."""
+"""The deliveries from the queue: when each is due, whose turn it is, the pause while the smart host is unreachable.
+
+Messages that are due wait by account (`AccountQueue`): one account's thousands, or its slow recipients, do not stand
+before another's message.
+"""
 
 import asyncio
 import heapq
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
 
 from letterhead.core.relay.queue import QueuedMessage
+from letterhead.core.schedule.shares import AccountQueue
 from letterhead.errors import Fault
 from letterhead.operations import relay as operation
 from letterhead.operations.relay import RelayOutcome
@@ -26,8 +32,9 @@ class DeliveryLoop:
     """The queue in memory, by time, and the deliveries under way."""
 
     def __init__(self, deps: Deps, relaying: RelayDeps, places: int) -> None:
-        self._deps, self._relaying, self._places = deps, relaying, places
-        self._waiting: list[tuple[float, str, QueuedMessage]] = []
+        self._deps, self._relaying = deps, relaying
+        self._later: list[tuple[float, str, QueuedMessage]] = []  # a heap, by the time when each is due
+        self._due = AccountQueue[QueuedMessage](places)
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._unreached = 0  # attempts in a row that did not reach the smart host
@@ -37,21 +44,23 @@ class DeliveryLoop:
     @property
     def waiting(self) -> int:
         """The number of messages that are not delivered."""
-        return len(self._waiting) + len(self._running)
+        return len(self._later) + len(self._due) + len(self._running)
 
     def _describe_queue(self) -> tuple[int, datetime | None]:
         """Return how many messages are not delivered, and when the oldest of those that wait was accepted."""
-        accepted = (queued.envelope.accepted_at for _, _, queued in tuple(self._waiting))
+        waiting = [*(queued for _, _, queued in self._later), *self._due]
+        accepted = (queued.envelope.accepted_at for queued in waiting)
         return self.waiting, min(accepted, default=None)
 
     async def load(self) -> None:
         """Load the queue that an earlier process left."""
         for queued in await self._relaying.queue.list_queued():
+            self._relaying.usage.add(queued.envelope.account_id, queued.octets)
             self.add(queued)
 
     def add(self, queued: QueuedMessage) -> None:
-        """Add a message, which is delivered when it is due."""
-        heapq.heappush(self._waiting, (queued.progress.due_at.timestamp(), queued.envelope.id, queued))
+        """Add a message that is counted in the account's usage; it is delivered when it is due."""
+        heapq.heappush(self._later, (queued.progress.due_at.timestamp(), queued.envelope.id, queued))
         self._changed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,12 +71,14 @@ class DeliveryLoop:
             wait = self._pause_until - asyncio.get_running_loop().time()
             if wait <= 0:
                 now = self._deps.now().timestamp()
-                while self._waiting and self._waiting[0][0] <= now and len(self._running) < self._places:
-                    _, _, queued = heapq.heappop(self._waiting)
+                while self._later and self._later[0][0] <= now:
+                    _, _, queued = heapq.heappop(self._later)
+                    self._due.add(queued.envelope.account_id, queued)
+                while (turn := self._due.take()) is not None:
+                    account_id, queued = turn
                     self._running.add(task := asyncio.ensure_future(self._deliver(queued)))
-                    task.add_done_callback(self._remove)
-                is_full_or_empty = len(self._running) >= self._places or not self._waiting
-                wait = LONGEST if is_full_or_empty else min(LONGEST, max(0.01, self._waiting[0][0] - now))
+                    task.add_done_callback(partial(self._remove, account_id))
+                wait = min(LONGEST, max(0.01, self._later[0][0] - now)) if self._later else LONGEST
             changed = asyncio.ensure_future(self._changed.wait())
             await asyncio.wait({changed, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
@@ -76,8 +87,9 @@ class DeliveryLoop:
             for task in left:  # it is on the disk
                 task.cancel()
 
-    def _remove(self, task: asyncio.Task[None]) -> None:
+    def _remove(self, account_id: str, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._due.free(account_id)
         self._changed.set()
 
     async def _deliver(self, queued: QueuedMessage) -> None:
@@ -93,7 +105,10 @@ class DeliveryLoop:
                 log.exception("message.broken")
                 self._add_later(queued, AFTER_A_BUG)
                 return
+            usage, account_id = self._relaying.usage, queued.envelope.account_id
+            usage.remove(account_id, queued.octets)
             for each in attempt.pending:
+                usage.add(account_id, each.octets)
                 self.add(each)
             if attempt.outcome is not RelayOutcome.UNREACHED:
                 self._unreached = 0

@@ -33,6 +33,7 @@ _BARE_OCTETS = re.compile(rb"\0|(?<!\r)\n|\r(?!\n|\Z)")
 _AUTH_PARAMETER = re.compile(r"(?i)(>(?: [^ ]+)*?) AUTH=[^ ]+")
 CALLS = {"AUTH": 4, "EHLO": 20, "HELO": 20, "NOOP": 100, "HELP": 5, "VRFY": 5, "STARTTLS": 2, "*": 1_000_000}
 ROOM = 64 * 1024  # octets beyond the largest message that are read, only to say that it is too large
+TOO_MUCH_AT_ONCE = "421 4.3.1 More octets are being received than we hold at once; send it again in a minute."
 CLOSING = "421 4.3.2 We are closing; send it again in a moment."
 
 
@@ -83,7 +84,7 @@ class SmtpConnection(SMTP):
         self._connections, self._handler, self._secure, self.address = connections, handler, secure, address
         self._client_transport: asyncio.WriteTransport | None = None
         self._last_octet = b""  # the last octet that came, where it is a CR
-        self._in_data, self._octets = False, 0
+        self._in_data, self._octets, self._received = False, 0, 0
         self._has_bare_octets, self._is_closed = False, False
         super().__init__(
             _SmtpHooks(handler, secure=secure),
@@ -135,6 +136,11 @@ class SmtpConnection(SMTP):
         if self._in_data and self._octets > 2 * (self._connections.settings.max_size + ROOM):
             self._reply_and_close("552 5.3.4 The message is too large.")
             return
+        if self._in_data and not self._handler.receive(_session_of(self.session), len(data)):
+            self._received += len(data)
+            self._reply_and_close(TOO_MUCH_AT_ONCE)
+            return
+        self._received += len(data) if self._in_data else 0
         super().data_received(data)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 aiosmtpd's own names, here and below
@@ -143,11 +149,13 @@ class SmtpConnection(SMTP):
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         """Handle DATA; close the connection after the reply where it must end."""
-        self._in_data, self._octets = True, 0
+        self._in_data, self._octets, self._received = True, 0, 0
+        client = _session_of(self.session)
         try:
             await super().smtp_DATA(arg)
         finally:
             self._in_data = False
+            self._handler.end_receiving(client, self._received)
         if self._has_bare_octets or self._connections.closing:
             self._reply_and_close(CLOSING)
 
@@ -248,6 +256,6 @@ class _SmtpHooks:
         return (await self._handler.message(client, given, content)).text()
 
 
-def _session_of(session: Session) -> SmtpClientSession | None:
+def _session_of(session: Session | None) -> SmtpClientSession | None:
     found: object = getattr(session, "auth_data", None)
     return found if isinstance(found, SmtpClientSession) else None

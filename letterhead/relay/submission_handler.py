@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 MOST_RECIPIENTS = 100  # of one message: RFC 5321 4.5.3.1.8
+# Messages are in memory until they are queued: so many times the size of the largest one, of an account and of all.
+RECEIVED_EACH, RECEIVED_IN_ALL = 4, 16
 SIGN_IN_FIX = "Sign in with AUTH: any user name, and an API key of scope write or full as the password."
 
 
@@ -52,6 +55,7 @@ class SubmissionHandler:
         self._clock = clock
         self._failures = SignInThrottle(deps, settings, clock)
         self._messages = TokenBuckets(settings.rate, settings.burst, clock)
+        self._receiving = Counter[str]()  # octets of messages that are not queued yet, by account
 
     @property
     def host(self) -> str:
@@ -84,10 +88,12 @@ class SubmissionHandler:
         if client is None:
             raise new_refusal("Nobody is signed in.", SIGN_IN_FIX, code=530, status="5.7.0")
         await self._check_caller(client)
-        left = self._messages.take(client.caller.key_id)
+        account_id = client.caller.account_id
+        left = self._messages.take(account_id)
         if left < 0:
-            wait = self._messages.wait(left)
-            raise new_refusal("Too many messages with this API key.", f"Wait {wait} s.", code=451, status="4.7.1")
+            wait = self._messages.wait(left + 1.0)
+            raise new_refusal("Too many messages of this account.", f"Wait {wait} s.", code=451, status="4.7.1")
+        operation.check_room(self._relaying, account_id)
         return _parse_address(address, "MAIL FROM") if address != "<>" else ""
 
     async def _check_caller(self, client: SmtpClientSession) -> None:
@@ -106,6 +112,21 @@ class SubmissionHandler:
             text = f"A message has at most {MOST_RECIPIENTS} recipients."
             raise new_refusal(text, "Send it to the others in another one.", code=452, status="4.5.3")
         return _parse_address(address, "RCPT TO")
+
+    def receive(self, client: SmtpClientSession | None, octets: int) -> bool:
+        """Count octets of a message that is being received; return whether the account may send us more at once."""
+        account_id = client.caller.account_id if client is not None else ""
+        self._receiving[account_id] += octets
+        size = self._settings.max_size
+        each, in_all = self._receiving[account_id], self._receiving.total()
+        return each <= RECEIVED_EACH * size and in_all <= RECEIVED_IN_ALL * size
+
+    def end_receiving(self, client: SmtpClientSession | None, octets: int) -> None:
+        """Forget octets that were counted: the message is queued, refused or given up."""
+        account_id = client.caller.account_id if client is not None else ""
+        self._receiving[account_id] -= octets
+        if not self._receiving[account_id]:
+            del self._receiving[account_id]
 
     async def message(self, client: SmtpClientSession, given: SmtpEnvelope, content: bytes) -> SmtpReply:
         """Accept a message, which is on the disk when this returns 250; return the reply, whatever it is."""

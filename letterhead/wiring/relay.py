@@ -7,16 +7,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from letterhead.adapters import mail_queue
 from letterhead.adapters.certificate import Certificate, read_certificate
 from letterhead.adapters.dkim_signer import DkimSigner
 from letterhead.adapters.smart_host import SECONDS, SmartHostAddress, SmtpSmartHost
 from letterhead.config import Settings, StartTls
-from letterhead.core.relay.queue import QueuedMessage
+from letterhead.core.relay.queue import QueuedMessage, QueueUsage
 from letterhead.errors import Fault, Kind
 from letterhead.ports.relay import RelayDeps, RelayResult
+from letterhead.wiring.assemble import MB, queue_reserve
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
     """
     host = settings.relay_host or socket.getfqdn()
     smart_host = new_smart_host(settings, host)
-    with mail_queue.open_queue(settings.relay_queue) as queue:
+    with mail_queue.open_queue(settings.relay_queue, queue_reserve(settings)) as queue:
         try:
             yield RelayDeps(
                 queue=queue,
@@ -36,6 +37,7 @@ async def relaying(settings: Settings) -> AsyncIterator[RelayDeps]:
                 host=host,
                 keep=timedelta(days=settings.relay_keep_days),
                 opened=set(),
+                usage=QueueUsage(settings.relay_account_messages, settings.relay_account_mb * MB),
                 account_field=tenant_field if settings.ses_tenants else _no_field,
             )
         finally:
@@ -83,6 +85,12 @@ def describe_certificate(settings: Settings) -> Certificate | None:
     if certificate(settings) is None or settings.relay_certificate is None:
         return None
     return read_certificate(settings.relay_certificate)
+
+
+def certificate_end(settings: Settings) -> datetime:
+    """Return until when the relay's certificate holds, as its file is now."""
+    assert settings.relay_certificate is not None  # noqa: S101 whoever asks has one
+    return read_certificate(settings.relay_certificate).ends
 
 
 def tenant_field(installation: str, account_id: str) -> str:

@@ -112,7 +112,8 @@ async def test_the_age_of_the_queue(tmp_path: Path, ledger: Ledger) -> None:
         Envelope(
             id="msg_1", account_id="acc_1", key_id="key_1", author="acme.test", sender="app@acme.test", reports_to="",
             recipients=("a@x.test",), accepted_at=NOW - timedelta(minutes=20),
-        )
+        ),
+        4,
     )  # fmt: skip
     older = replace(queued, envelope=replace(queued.envelope, id="msg_2", accepted_at=NOW - timedelta(hours=3)))
     with mail_queue.open_queue(settings.relay_queue) as queue:

@@ -1,4 +1,4 @@
-"""Gives the contract tests a store on each engine: a SQLite file, and a database on a real PostgreSQL."""
+"""Gives the contract tests a store on each engine: a SQLite file, a real PostgreSQL, and the same behind a pooler."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 from letterhead.adapters.storage import migrate, open_store
 from letterhead.ports.store import Store
 from tests.contracts.samples import Shop
+from tests.rigs import pooler
 from tests.rigs.postgres import Postgres
 
-ENGINES = ("sqlite", "postgresql")
+ENGINES = ("sqlite", "postgresql", "pgbouncer")
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,13 @@ def migrated(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> di
     return {"sqlite": str(path), "postgresql": template}
 
 
+@pytest.fixture(scope="session")
+def pooler_port(postgres: Postgres) -> Iterator[int]:
+    """Runs one PgBouncer."""
+    with pooler.running(postgres) as port:
+        yield port
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Names the engine under test."""
@@ -31,7 +39,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(engine: str, migrated: dict[str, str], postgres: Postgres, tmp_path: Path) -> Iterator[str]:
+def url(
+    request: pytest.FixtureRequest, engine: str, migrated: dict[str, str], postgres: Postgres, tmp_path: Path
+) -> Iterator[str]:
     """Gives the address of a database of the test's own, with the schema in it."""
     if engine == "sqlite":
         path = tmp_path / "letterhead.db"
@@ -39,7 +49,10 @@ def url(engine: str, migrated: dict[str, str], postgres: Postgres, tmp_path: Pat
         yield f"sqlite:///{path}"
     else:
         with postgres.database(migrated["postgresql"]) as address:
-            yield address
+            if engine == "pgbouncer":
+                yield address.replace(f":{postgres.port}/", f":{request.getfixturevalue('pooler_port')}/")
+            else:
+                yield address
 
 
 @pytest.fixture

@@ -142,5 +142,12 @@ class Shop:
             return new
 
         return NewClaim(
-            account_id=wanted.account_id, sender=wanted.sender, now=NOW, build=build, own=own, idempotency=idempotency
+            zone=wanted.sender,
+            unproven_below=1_000_000,
+            account_id=wanted.account_id,
+            sender=wanted.sender,
+            now=NOW,
+            build=build,
+            own=own,
+            idempotency=idempotency,
         )

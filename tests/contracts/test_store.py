@@ -76,11 +76,11 @@ async def test_account_is_deleted_with_its_keys(shop: Shop) -> None:
     made = account()
     await shop.store.add_account(made, api_key(made.id), b"digest", audit())
     assert await shop.store.count_requests("2026-11", {made.id: 2}, {}) == {made.id: 2}
-    assert await shop.store.delete_account(made.id, audit())
+    assert await shop.store.delete_account(made.id, audit()) == {"events": 0, "evidence": 0}
     assert await shop.store.account(made.id) is None
     assert await shop.store.find_caller(b"digest") is None
     assert await shop.store.count_requests("2026-11", {made.id: 1}, {}) == {}
-    assert not await shop.store.delete_account(made.id, audit())
+    assert await shop.store.delete_account(made.id, audit()) is None
 
 
 async def test_account_with_domains_is_not_deleted(shop: Shop) -> None:
@@ -657,6 +657,17 @@ async def test_vault_keeps_the_first(store: Store) -> None:
     assert await store.installation_secret("pepper", b"first \0 \xff") == b"first \0 \xff"
     assert await store.installation_secret("pepper", b"second") == b"first \0 \xff"
     assert await store.installation_secret("pepper") == b"first \0 \xff"
+
+
+async def test_vault_names_and_deletes(store: Store) -> None:
+    """Names are listed by what they begin with, as they are written, and a deleted secret is gone."""
+    for name in ("links|b2", "links|a1", "links", "linksX", "LINKS|c", "links%"):
+        await store.installation_secret(name, b"x")
+    assert await store.installation_secret_names("links|") == ["links|a1", "links|b2"]
+    assert await store.delete_installation_secret("links|a1")
+    assert not await store.delete_installation_secret("links|a1")
+    assert await store.installation_secret_names("links|") == ["links|b2"]
+    assert await store.installation_secret("links|a1") is None
 
 
 async def test_store_is_ready(store: Store) -> None:

@@ -102,6 +102,15 @@ async def test_each_condition_is_found(shop: Shop, two: tuple[str, str]) -> None
     assert await shop.store.count_conditions(HOUR_AGO) == {at_risk: 2, failing_for_long: 4, refused: 3}
 
 
+async def test_all_domains_are_counted_by_status(shop: Shop, two: tuple[str, str]) -> None:
+    """Each status has its number, of all accounts together; one that no domain has is 0."""
+    counted = await shop.store.count_all_statuses()
+    assert set(counted) == {"SUCCESS", "PENDING", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"}
+    for status, number in counted.items():
+        assert number == sum([(await shop.store.count_statuses(each)).get(status, 0) for each in two])
+    assert (counted["TEMPORARY_FAILURE"], counted["NOT_STARTED"]) == (2, 0)
+
+
 async def test_text_is_sought_in_names_and_accounts(shop: Shop, two: tuple[str, str]) -> None:
     """A piece of the domain's name, or of its account's name or address; signs of SQL mean themselves."""
     assert await listed(shop, contains="ound") == []

@@ -11,10 +11,11 @@ from letterhead.core.accounts.quotas import Limits
 from letterhead.core.domain.domain import Domain, EventKind
 from letterhead.core.public.webhooks import Webhook
 from letterhead.errors import Fault, Kind
-from letterhead.ports.store.domains import ClaimResult, DomainCreation, DomainUpdate, NewDomainKey
+from letterhead.ports.store.domains import ClaimResult, DomainCreation, DomainQuery, DomainUpdate, NewDomainKey
 from tests.contracts.samples import NOW, Shop, audit, domain, event, pooled_keys
 
 NAME = "example.com"
+ALL = DomainQuery()
 
 
 async def holding(shop: Shop) -> Domain:
@@ -26,12 +27,15 @@ async def holding(shop: Shop) -> Domain:
 
 
 async def kept(shop: Shop, domain: Domain) -> dict[str, bytes]:
-    """Reads the keys of a domain in both ways, which must agree."""
+    """Reads the keys of a domain in each way, which must agree."""
     listed = {
         selector: sealed
         for (owner, selector), sealed in (await shop.store.sealed_keys(domain.account_id)).items()
         if owner == domain.id
     }
+    domains, with_keys = await shop.store.domains_with_sealed_keys(domain.account_id, 10)
+    assert [each.id for each in domains] == [each.id for each in await shop.store.domains(domain.account_id, ALL)]
+    assert {of[1]: sealed for of, sealed in with_keys.items() if of[0] == domain.id} == listed
     for selector in ("old", "new", "other"):
         assert await shop.store.sealed_key(domain.id, selector) == listed.get(selector)
     return listed

@@ -1,5 +1,6 @@
 """The store keeps what the pages need, on both engines: links, watchers, sessions, the past in short."""
 
+import asyncio
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -28,10 +29,10 @@ async def test_link_is_found_by_its_token_alone(shop: Shop) -> None:
     made = await shop.account()
     kept = await shop.domain(made.id, "example.com")
     added = link(made.id, kept.id)
-    await shop.store.add_setup_link(added, b"digest", audit())
+    await shop.store.add_setup_link(added, b"digest", 5, audit())
     assert await shop.store.setup_link(b"digest") == added
     assert await shop.store.setup_link(b"other") is None
-    assert await shop.store.setup_links(kept.id) == [added]
+    assert await shop.store.setup_links(kept.id, NOW) == [added]
 
 
 async def test_link_ends_once_and_only_for_its_domain(shop: Shop) -> None:
@@ -39,7 +40,7 @@ async def test_link_ends_once_and_only_for_its_domain(shop: Shop) -> None:
     made = await shop.account()
     kept, other = await shop.domain(made.id, "example.com"), await shop.domain(made.id, "example.net")
     added = link(made.id, kept.id)
-    await shop.store.add_setup_link(added, b"digest", audit())
+    await shop.store.add_setup_link(added, b"digest", 5, audit())
     assert not await shop.store.end_setup_link(other.id, added.id, NOW, audit())
     assert await shop.store.end_setup_link(kept.id, added.id, later(hours=1), audit())
     assert await shop.store.end_setup_link(kept.id, added.id, later(hours=2), audit())
@@ -48,17 +49,46 @@ async def test_link_ends_once_and_only_for_its_domain(shop: Shop) -> None:
     assert found.ends_at == later(hours=1)
 
 
+async def test_a_domain_has_few_links_that_live(shop: Shop) -> None:
+    """One too many ends those not used for longest, in the audit too; links of other domains and ended ones stay."""
+    made = await shop.account()
+    kept, other = await shop.domain(made.id, "example.com"), await shop.domain(made.id, "example.net")
+    await shop.store.add_setup_link(link(made.id, other.id), b"other", 3, audit())
+    links = [link(made.id, kept.id) for _ in range(4)]
+    for number, each in enumerate(links[:3]):
+        assert await shop.store.add_setup_link(each, b"%d" % number, 3, audit()) == []
+    await shop.store.note_page_open(kept.id, links[0].id, later(minutes=1), later(minutes=2))
+    assert await shop.store.add_setup_link(links[3], b"3", 3, audit()) == [links[1].id]
+    assert [each.id for each in await shop.store.setup_links(kept.id, NOW)] == [links[n].id for n in (0, 2, 3)]
+    assert len(await shop.store.setup_links(other.id, NOW)) == 1
+    newest = (await shop.store.audit_rows(None, None, 2))[1].row
+    assert (newest.action, links[1].id in newest.subject) == ("setup-link.revoke", True)
+    many = [shop.store.add_setup_link(link(made.id, kept.id), b"x%d" % n, 3, audit()) for n in range(12)]
+    await asyncio.gather(*many)
+    assert len(await shop.store.setup_links(kept.id, NOW)) == 3
+
+
+async def test_ended_links_are_forgotten(shop: Shop) -> None:
+    """Those that ended before a time go, and no other."""
+    made = await shop.account()
+    kept = await shop.domain(made.id, "example.com")
+    await shop.store.add_setup_link(link(made.id, kept.id), b"digest", 5, audit())
+    assert await shop.store.prune_setup_links(later(hours=23)) == 0
+    assert await shop.store.prune_setup_links(later(hours=25)) == 1
+    assert await shop.store.setup_link(b"digest") is None
+
+
 async def test_links_and_watchers_go_with_their_domain(shop: Shop) -> None:
     """Watching is remembered with the link's last opening; both go with the domain, and late watching is nothing."""
     made = await shop.account()
     kept = await shop.domain(made.id, "example.com")
     added = link(made.id, kept.id)
-    await shop.store.add_setup_link(added, b"digest", audit())
+    await shop.store.add_setup_link(added, b"digest", 5, audit())
     assert await watched(shop, kept) is None
     await shop.store.note_page_open(kept.id, added.id, NOW, later(seconds=40))
     await shop.store.note_page_open(kept.id, added.id, later(seconds=10), later(seconds=50))
     assert await watched(shop, kept) == later(seconds=50)
-    assert (await shop.store.setup_links(kept.id))[0].opened_at == later(seconds=10)
+    assert (await shop.store.setup_links(kept.id, NOW))[0].opened_at == later(seconds=10)
     assert await shop.store.delete(kept, event(EventKind.DOMAIN_DELETED), (), audit())
     await shop.store.note_page_open(kept.id, added.id, NOW, later(seconds=40))
     assert await watched(shop, kept) is None

@@ -11,7 +11,7 @@ from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webho
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
 from letterhead.ports.store.domains import DomainUpdate
-from letterhead.ports.store.webhooks import DeliveryAttempt
+from letterhead.ports.store.webhooks import DeliveryAttempt, EndpointChoice
 from tests.contracts.samples import NOW, Shop, audit, checkup, domain, fresh_id, later, pooled_keys
 
 
@@ -106,7 +106,8 @@ async def test_deliveries_go_when_they_are_done(shop: Shop) -> None:
     hook = Webhook(id=fresh_id("wh"), account_id=account.id, url="https://x.dev/", events=("*",), created_at=NOW)
     assert await shop.store.add_webhook(hook, b"", 9, audit())
     await live(shop, await shop.domain(account.id, "acme.example"), *LIFE[:2])
-    claimed = await shop.store.claim_deliveries(NOW, later(minutes=1), "me", 9, failing=False, places=1)
+    every = EndpointChoice(late=False, places=1)
+    claimed = await shop.store.claim_deliveries(NOW, later(minutes=1), "me", 9, endpoints=every)
     for owed in claimed:
         attempt = DeliveryAttempt(at=NOW, milliseconds=1, status=200, said="")
         await shop.store.record_attempt(owed, attempt, RetryDecision(fate=DeliveryStatus.DELIVERED))

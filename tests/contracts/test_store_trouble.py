@@ -268,10 +268,17 @@ async def test_deleted_key_is_overwritten(migrated: dict[str, str], tmp_path: Pa
 _ROW = "(id, at, actor, action, subject) VALUES (1, 0, 'me', 'a', 's')"
 _OVERRIDING = _ROW.replace(" VALUES", " OVERRIDING SYSTEM VALUE VALUES")
 _UPDATE = "UPDATE audit SET actor = 'me'"
+_COUNTS = (  # of a row only the number of its entries may grow, and only forward in time
+    "UPDATE audit SET repeats = 0",
+    "UPDATE audit SET repeats = repeats + 1, last_at = at, actor = 'me'",
+    "UPDATE audit SET repeats = repeats + 1, last_at = 1",
+    "UPDATE audit SET last_at = at + 1",
+)
 # Every statement of the engine that changes, replaces or removes a row that is there.
 CHANGES_OF_AUDIT = {
     "sqlite": (
         _UPDATE,
+        *_COUNTS,
         "UPDATE audit SET id = id + 1000",
         "UPDATE OR REPLACE audit SET id = 2 WHERE id = 1",
         "DELETE FROM audit",
@@ -282,6 +289,7 @@ CHANGES_OF_AUDIT = {
     ),
     "postgresql": (
         _UPDATE,
+        *_COUNTS,
         "DELETE FROM audit",
         "TRUNCATE audit",
         f"INSERT INTO audit {_OVERRIDING} ON CONFLICT (id) DO UPDATE SET actor = 'me'",

@@ -10,7 +10,7 @@ from letterhead.core.domain.domain import Domain, EventKind, RecordChange
 from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webhook
 from letterhead.ports.store import Store
 from letterhead.ports.store.domains import DomainUpdate
-from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery
+from letterhead.ports.store.webhooks import DeliveryAttempt, DueDelivery, EndpointChoice
 from tests.contracts.samples import NOW, Shop, audit, checkup, event, fresh_id, later
 
 Stores = tuple[Store, Store]
@@ -37,8 +37,8 @@ async def owed_domain(shop: Shop, *events: str, sender: str = "acme.example") ->
 async def due(store: Store, minutes: float = 0, owner: str = "me", **how: int) -> list[DueDelivery]:
     """Claims what is due after so many minutes, for a minute."""
     now = later(minutes=minutes)
-    places, failing = how.get("places", 2), bool(how.get("failing", 0))
-    return await store.claim_deliveries(now, now + MINUTE, owner, how.get("limit", 100), failing=failing, places=places)
+    chosen = EndpointChoice(late=bool(how.get("failing", 0)), places=how.get("places", 2))
+    return await store.claim_deliveries(now, now + MINUTE, owner, how.get("limit", 100), endpoints=chosen)
 
 
 def attempt(status: int | None = 200, minutes: float = 0) -> DeliveryAttempt:

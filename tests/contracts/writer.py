@@ -4,6 +4,8 @@ import asyncio
 import sys
 from itertools import count
 
+import structlog
+
 from letterhead.adapters.storage import open_store
 from letterhead.core.accounts.quotas import Limits
 from letterhead.ports.store.domains import ClaimResult
@@ -23,4 +25,5 @@ async def write(url: str, run: str) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(write(sys.argv[1], sys.argv[2]))

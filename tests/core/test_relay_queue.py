@@ -56,7 +56,7 @@ def domain(mail_from: str | None, state: HealthState | None) -> Domain:
 def test_each_recipient_for_itself() -> None:
     """Who took it is done, who refused is reported, who said later is asked again."""
     answers = {"a@x.dev": TAKEN, "b@x.dev": LATER, "c@x.dev": REFUSED}
-    result = apply_replies(new_queued(ENVELOPE), answers, NOW, KEEP, 0.0)
+    result = apply_replies(new_queued(ENVELOPE, 100), answers, NOW, KEEP, 0.0)
     assert result.progress == DeliveryProgress(
         recipients=("b@x.dev",), due_at=NOW + timedelta(minutes=1), attempts=1, said="later said"
     )
@@ -65,7 +65,7 @@ def test_each_recipient_for_itself() -> None:
 
 def test_delays_grow_and_end() -> None:
     """Ever longer, to four hours; after five days the sender hears of it."""
-    queued, now, delays = new_queued(ENVELOPE), NOW, []
+    queued, now, delays = new_queued(ENVELOPE, 100), NOW, []
     while True:
         result = apply_replies(queued, dict.fromkeys(queued.progress.recipients, LATER), now, KEEP, 0.5)
         if result.progress is None:

@@ -11,13 +11,18 @@ from tests.faults.promises import PROMISES, ROOT, SIZE, SOAK, Promise, promise
 def main() -> int:
     """Reads the words of the command."""
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__)
-    parser.add_argument("promise", nargs="?", type=str.upper, choices=[each.name for each in PROMISES])
+    parser.add_argument("promise", nargs="?", type=name_in_any_case, choices=[each.name for each in PROMISES])
     parser.add_argument("--size", type=int, help="how many; the soak's own size unless said")
     asked = parser.parse_args()
     if asked.promise is None:
         print("\n".join(map(line, PROMISES)))
         return 0
     return soak(promise(asked.promise), asked.size)
+
+
+def name_in_any_case(word: str) -> str:
+    """Gives the name of a promise as it is written in the list; what is no name stays as it is."""
+    return next((each.name for each in PROMISES if each.name.lower() == word.lower()), word)
 
 
 def line(each: Promise) -> str:

@@ -90,6 +90,24 @@ PROMISES = (
         name="P21", text="what the relay answered 250 to arrives, though it is killed",
         test="tests/faults/test_p21_relay_kills.py", size=10, soak=200, of="kill -9 of the relay (and 1/3 on SQLite)",
     ),
+    Promise(
+        name="P22", text="what one account does costs no other",
+        test="tests/faults/test_p22_abusers.py", size=200, soak=10_000,
+        of="pending names on slow zones, beside seven other abusers",
+    ),
+    Promise(
+        name="P22-relay", text="one account's messages delay no other's, and leave the database its room",
+        test="tests/faults/test_p22_relay_shares.py", size=400, soak=8000, of="messages of one account",
+    ),
+    Promise(
+        name="P22-answers", text="what one account asks for over HTTP costs no other",
+        test="tests/faults/test_p22_answers.py", size=10, soak=100, of="percent of the full attack",
+    ),
+    Promise(
+        name="P22-work", text="an account that asks for much stops no other",
+        test="tests/faults/test_p22_work.py", size=60, soak=800, of="names, deletions and reminders of the abuser",
+    ),
+    Promise(name="P24", text="the database may fail over", test="tests/faults/test_p24_failover.py"),
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ async def world(
     tmp_path: Path, postgres_url: str, proxy: Chaos, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Opens an installation that reaches its database through the proxy."""
-    monkeypatch.setattr("letterhead.adapters.storage.postgres.SECONDS", PATIENCE)
+    monkeypatch.setattr("letterhead.adapters.storage.postgres_pool.STATEMENT_SECONDS", PATIENCE)
     await migrate(postgres_url)
     there = postgres_url.rpartition("@")[2].partition("/")[0]
     async with opened(

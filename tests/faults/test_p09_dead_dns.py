@@ -29,7 +29,7 @@ def hostile() -> Iterator[HostileDns]:
 
 
 def filled(serving: Serving, dead: float) -> str:
-    """Adds domains that are looked at every 15 s, that share of them with dead servers; gives the account's key."""
+    """Adds domains that are looked at every 6 s, that share of them with dead servers; gives the account's key."""
     key = serving.open_account()
     with serving.client(key) as client:
         for number in range(DOMAINS):

@@ -19,6 +19,7 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.web.openapi import describe
 from letterhead.web.routes import ENDPOINTS
 from tests.faults.conftest import Figures
+from tests.rigs.hosted_zones import plant_credential, plant_plan
 from tests.rigs.proving import add_proven, given_to, provider_at_once, zone_of
 from tests.web.conftest import Installation, running
 
@@ -28,11 +29,14 @@ SENDER = "canary-sender.dev"
 FOREIGN: Mapping[str, str] = {
     "sender": r"canary-sender\.dev",
     "keyId": r"key_[0-9a-f]{16,}",
+    "keyName": r"_dcpubkeyv\d",
     "linkId": r"link_[0-9a-f]{16,}",
     "accountId": r"acc_[0-9a-f]{16,}",
     "webhookId": r"wh_[0-9a-f]{16,}",
     "deliveryId": r"\d{1,19}|[a-z]+_[0-9a-f]{16,}|[0-9a-f]{8}-[0-9a-f-]{27}",
+    "credentialId": r"dns_[0-9a-f]{16,}",
     "eventId": r"[0-9a-f]{8}-[0-9a-f-]{27}",
+    "planId": r"plan_[0-9a-f]{16,}",
     "proofId": r"proof[0-9a-f]{40}",
     "token": r"acc_[0-9a-f]{16,}\.A+",
 }
@@ -112,7 +116,10 @@ async def stranger(house: Installation) -> Stranger:
         await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
         await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")
+        await plant_plan(house.deps, SENDER, other.account)
+        other.ids.add(await plant_credential(house.deps, SENDER, other.account))
         given_to(house.deps)
+        other.ids.add("_dcpubkeyv7")  # no account has such keys: they are the operator's
         other.ids.add((await client.post(f"/domains/{SENDER}/proof")).json()["id"])
         other.ids |= await known_ids(client, other, {"webhookId": hook.json()["id"]})
     return other

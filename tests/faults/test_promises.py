@@ -4,12 +4,17 @@ import re
 import subprocess
 import sys
 
+from tests.faults.__main__ import name_in_any_case
 from tests.faults.promises import PROMISES, ROOT, there
 
 
 def test_every_promise_has_its_test() -> None:
-    """Twenty-one promises, each with a test."""
-    assert [each.name for each in PROMISES] == [f"P{number}" for number in range(1, 22)]
+    """Each promise has a name of its own, in the order of numbers, and a test; P22 has one for each abuser."""
+    names = [each.name for each in PROMISES]
+    assert len(set(names)) == len(names)
+    numbers = [int(name.removeprefix("P").partition("-")[0]) for name in names]
+    assert numbers == sorted(numbers)
+    assert set(range(1, 22)) <= set(numbers)
     assert all(there(each) for each in PROMISES)
 
 
@@ -31,3 +36,4 @@ def test_a_soak_lists_what_there_is() -> None:
     wrong = subprocess.run([sys.executable, "-m", "tests.faults", "P99"], cwd=ROOT, capture_output=True, text=True)
     assert wrong.returncode != 0
     assert "P21" in wrong.stderr
+    assert {name_in_any_case(each.name.lower()) for each in PROMISES} == {each.name for each in PROMISES}

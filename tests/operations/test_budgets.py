@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.resolver import DnsResolver, ExchangeLimits
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.check import check
 from letterhead.core.dns.answers import Found, Question, View
@@ -45,7 +45,7 @@ async def spent(each: Case, *, thorough: bool, at_once: asyncio.Semaphore, per_t
     """Runs a check that may send as much as it likes, and counts what it sends."""
     async with at_once, serving(each.text, each=4, resolvers=3, asked=each.plan.zone) as servers:
         allowance = Allowance(packets=MANY, until=asyncio.get_running_loop().time() + 20 * per_try)
-        resolver = DnsResolver(servers.resolvers, servers.port, per_try_timeout=per_try)
+        resolver = DnsResolver(servers.resolvers, servers.port, limits=ExchangeLimits(per_try))
         request = dns_questions.DnsRequest(plan=each.plan, history=each.history, thorough=thorough)
         seen = await dns_questions.ask_until_answered(resolver, request, allowed=allowance)
         if not thorough:
@@ -101,7 +101,7 @@ def test_what_a_check_had_no_packets_left_for_is_told() -> None:
         selectors = tuple(f"s{each}" for each in range(number))
         keys = "".join(f"{each}._domainkey {case.txt(f'v=DKIM1; p={samples.KEY}')}\n" for each in selectors)
         async with serving(text + keys, each=4, resolvers=3) as servers:
-            resolver = DnsResolver(servers.resolvers, servers.port, per_try_timeout=PER_TRY)
+            resolver = DnsResolver(servers.resolvers, servers.port, limits=ExchangeLimits(PER_TRY))
             deps = OneOffDeps(resolver=resolver, hosts=case.HOSTS, now=noon)
             return await inspect(deps, OneOffCheck(sender="acme.dev", selectors=selectors, mail_from="lh.acme.dev"))
 

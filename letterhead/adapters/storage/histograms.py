@@ -1,6 +1,6 @@
 """Histograms in counts of five minutes, shared rates, and the health of the provider's account, in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -9,7 +9,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.core.schedule.check_lag import HistogramCount, slot_of
 from letterhead.ports.provider import HealthItem, ProviderHealth
-from letterhead.ports.store.monitoring import SharedRate
+from letterhead.ports.store.monitoring import AccountWork, SharedRate, WorkKind
 
 
 class SqlHistograms:
@@ -35,6 +35,43 @@ class SqlHistograms:
     async def prune_histograms(self, before: datetime) -> int:
         """Delete the histograms' counts before a time."""
         return len(await self._engine.write("prune_histograms", before=rows.ms(before)))
+
+    async def add_account_work(self, at: datetime, work: Sequence[AccountWork]) -> None:
+        """Add to what the service did for accounts in the hour that `at` lies in."""
+
+        async def add(session: DatabaseSession) -> None:
+            for each in sorted(work, key=lambda one: (one.account_id, one.kind)):  # so that no two wait for each other
+                await session.rows(
+                    "add_account_work",
+                    at=rows.ms(_hour(at)),
+                    account_id=each.account_id,
+                    kind=each.kind.value,
+                    number=each.number,
+                    milliseconds=each.milliseconds,
+                    octets=each.octets,
+                )
+
+        await self._engine.transact(add)
+
+    async def account_work(self, since: datetime) -> list[AccountWork]:
+        """Return what the service did since the hour that a time lies in: one value for each account and kind."""
+        known = {kind.value for kind in WorkKind}  # a later version may write more
+        return [
+            AccountWork(
+                account_id=row["account_id"],
+                kind=WorkKind(row["kind"]),
+                number=int(row["number"]),
+                milliseconds=int(row["milliseconds"]),
+                octets=int(row["octets"]),
+                account_name=row["name"] or "",
+            )
+            for row in await self._engine.read("account_work", since=rows.ms(_hour(since)))
+            if row["kind"] in known
+        ]
+
+    async def prune_account_work(self, before: datetime) -> int:
+        """Delete what was counted of accounts before a time."""
+        return len(await self._engine.write("prune_account_work", before=rows.ms(before)))
 
     async def shared_rates(self, since: datetime) -> list[SharedRate]:
         """Return the rates that all processes share, with how many slots were taken since a time."""
@@ -64,3 +101,7 @@ class SqlHistograms:
 async def add_count(session: DatabaseSession, name: str, at: datetime, step: int, number: int) -> None:
     """Add to one count within a transaction."""
     await session.rows("add_to_histogram", name=name, at=rows.ms(slot_of(at)), step=step, number=number)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,6 +1,8 @@
 """Checks and intents with their leases, shared rates, and the pool of keys, in SQL."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,15 +14,27 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.adapters.storage.histograms import add_count
 from letterhead.core.domain.domain import Domain
-from letterhead.core.schedule.check_schedule import CLOCKS_DIFFER, LONGEST
+from letterhead.core.schedule.check_schedule import CLOCKS_DIFFER, LONGEST, CheckQueue
+from letterhead.core.schedule.shares import PlacesHeld, quarter_of
 from letterhead.ports.keyring import PooledKey
-from letterhead.ports.store.leases import Intent
+from letterhead.ports.store.leases import Intent, IntentPlace
 from letterhead.ports.store.monitoring import Backlog
 
 RECALLED: Final = 1000
+FEWEST_RANKED: Final = 20  # due domains that a claim ranks at least
+RANKED_FURTHER: Final = 2000  # and those further back, while many domains of few accounts are due
 LONGEST_LEASE: Final = timedelta(hours=1)  # a lease is of seconds; clocks may differ
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How many places a claim may fill, what a quarter of all is, and what each account holds."""
+
+    limit: int
+    quarter: int
+    held: Counter[str]
 
 
 class SqlLeases:
@@ -31,19 +45,81 @@ class SqlLeases:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._come_to: dict[CheckQueue, int] = {}  # how far back the claims of a queue have ranked: at most 3 entries
 
-    async def claim_due(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Domain]:
-        """Lease due domains to `owner` until a time, the longest due first; each to one owner only."""
-        claimed = await self._engine.write(
-            "claim_due", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
-        )
+    async def claim_due(
+        self,
+        now: datetime,
+        until: datetime,
+        owner: str,
+        limit: int,
+        *,
+        queues: Sequence[CheckQueue] = tuple(CheckQueue),
+        held: PlacesHeld | None = None,
+    ) -> list[Domain]:
+        """Lease due domains of some queues to `owner` until a time, shared by account; each to one owner only.
+
+        One queue after the other. Within each, the account that holds the fewest places goes first, then the domain
+        that has been due longest; without `held`, no account is held to a share.
+        """
+        by_account = Counter(held.by_account if held else {})
         domains: list[Domain] = []
-        for row in claimed:
-            try:
-                domains.append(rows.domain(row))
-            except msgspec.MsgspecError as error:  # so that one row (of a later version, say) does not stop all work
-                log.error("domain.unreadable", domain=row["id"], error=str(error))
+        for queue in queues:
+            free = limit - len(domains)
+            if free > 0:
+                share = _Share(limit=free, quarter=quarter_of(held.places) if held else free, held=by_account)
+                found = await self._claim_queue(queue, {"now": rows.ms(now), "until": rows.ms(until)}, owner, share)
+                by_account.update(domain.account_id for domain in found)
+                domains += found
         return sorted(domains, key=lambda domain: domain.next_check_at or now)
+
+    async def _claim_queue(self, queue: CheckQueue, times: rows.Values, owner: str, share: "_Share") -> list[Domain]:
+        """Lease due domains of one queue.
+
+        Where the first ones that are due leave places to accounts that hold some already, others may wait behind them:
+        then the next claims rank those too that stand further back, some thousand at a time, from where the last claim
+        had come to.
+        """
+        domains: list[Domain] = []
+        for _ in range(2):
+            since, free = self._come_to.get(queue), share.limit - len(domains)
+            window, look = max(FEWEST_RANKED, 2 * free), 0 if since is None else RANKED_FURTHER
+            held = share.held + Counter(domain.account_id for domain in domains)
+            claimed = await self._engine.write(
+                "claim_due",
+                queue=queue.value,
+                owner=owner,
+                limit=free,
+                quarter=share.quarter,
+                held=rows.json(held),
+                window=window,
+                since=since or 0,
+                look=look,
+                **times,
+            )
+            for row in claimed:
+                try:
+                    domains.append(rows.domain(row))
+                except msgspec.MsgspecError as error:  # one row of a later version, say, must not stop all work
+                    log.error("domain.unreadable", domain=row["id"], error=str(error))
+            holds = share.held + Counter(domain.account_id for domain in domains)
+            if len(domains) == share.limit and max(holds[domain.account_id] for domain in domains) == 1:
+                self._come_to.pop(queue, None)  # each place went to an account that held none: nobody could go before
+                break
+            if not holds:
+                break
+            behind = await self._engine.read(
+                "due_position", queue=queue.value, now=times["now"], since=since or 0, skip=look or window
+            )
+            if behind:
+                self._come_to[queue] = max(behind[0]["next_check_at"], (since or 0) + 1)
+            elif since is not None and since > 0:
+                self._come_to[queue] = 0
+            else:
+                self._come_to.pop(queue, None)
+            if since is not None or not behind or len(domains) == share.limit:
+                break
+        return domains
 
     async def check_sooner(self, domain_id: str, due: datetime) -> None:
         """Bring a domain's next check forward to `due`; keep one that is earlier, and any lease.
@@ -92,10 +168,26 @@ class SqlLeases:
 
         return await self._engine.transact(work)
 
-    async def claim_intents(self, now: datetime, until: datetime, owner: str, limit: int) -> list[Intent]:
-        """Lease due intents to `owner` until a time; those of one name in order, one at a time."""
+    async def claim_intents(
+        self,
+        now: datetime,
+        until: datetime,
+        owner: str,
+        limit: int,
+        *,
+        held: PlacesHeld | None = None,
+        where: IntentPlace | None = None,
+    ) -> list[Intent]:
+        """Lease due intents to `owner` until a time, shared by account; those of one name in order, one at a time."""
         claimed = await self._engine.write(
-            "claim_intents", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
+            "claim_intents",
+            now=rows.ms(now),
+            until=rows.ms(until),
+            owner=owner,
+            limit=limit,
+            provider=int(where is not IntentPlace.KEY_ZONE),
+            zone=int(where is not IntentPlace.PROVIDER),
+            **rows.share_values(held, limit),
         )
         return sorted((rows.intent(row) for row in claimed), key=lambda intent: int(intent.id))
 

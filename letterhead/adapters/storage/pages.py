@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
+
+from msgspec.structs import replace
 
 from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
@@ -12,6 +14,7 @@ from letterhead.core.accounts.accounts import Caller, Scope, Session
 from letterhead.core.accounts.setup_links import SetupLink
 from letterhead.core.domain.domain import EventKind
 from letterhead.core.domain.statistics import StateChange
+from letterhead.core.public.representation import Status
 from letterhead.ports.store.accounts import AuditRow
 from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, DomainCondition
 
@@ -24,10 +27,14 @@ class SqlSessions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
-        """Add a link; `digest` is the keyed digest of its token."""
+    async def add_setup_link(self, link: SetupLink, digest: bytes, most: int, audit: AuditRow) -> list[str]:
+        """Add a link, and end those of its domain that are too many; `digest` is the keyed digest of its token."""
 
-        async def work(session: Transaction) -> None:
+        async def work(session: Transaction) -> list[str]:
+            await session.rows("lock_domain", id=link.domain_id)  # two at a time would not see each other's link
+            ended = await session.rows(
+                "end_unused_setup_links", domain_id=link.domain_id, at=rows.ms(link.created_at), kept=most - 1
+            )
             await session.rows(
                 "add_setup_link",
                 id=link.id,
@@ -37,13 +44,18 @@ class SqlSessions:
                 created_at=rows.ms(link.created_at),
                 ends_at=rows.ms(link.ends_at),
             )
+            for each in ended:
+                subject = f"{audit.subject.partition(' ')[0]} {each['id']}"
+                await append_audit(session, replace(audit, action="setup-link.revoke", subject=subject))
             await append_audit(session, audit)
+            return [each["id"] for each in ended]
 
-        await self._engine.transact(work)
+        return await self._engine.transact(work)
 
-    async def setup_links(self, domain_id: str) -> list[SetupLink]:
-        """Return a domain's links, the oldest first, ended ones too."""
-        return [_link(row) for row in await self._engine.read("setup_links", domain_id=domain_id)]
+    async def setup_links(self, domain_id: str, now: datetime) -> list[SetupLink]:
+        """Return a domain's links that live, the oldest first."""
+        found = await self._engine.read("setup_links", domain_id=domain_id, now=rows.ms(now))
+        return [_link(row) for row in found]
 
     async def setup_link(self, digest: bytes) -> SetupLink | None:
         """Return a link by its token's digest, ended or not."""
@@ -120,6 +132,13 @@ class SqlSessions:
         return {
             row["status"]: row["number"] for row in await self._engine.read("count_statuses", account_id=account_id)
         }
+
+    async def count_all_statuses(self) -> Mapping[str, int]:
+        """Count the domains of all accounts by their status in the API; one that no domain has is 0."""
+        counted = dict.fromkeys(get_args(Status), 0)
+        for row in await self._engine.read("count_all_statuses"):
+            counted[row["status"]] = row["number"]
+        return counted
 
     async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
         """Return the newest changes of state of an account's domains, deleted ones too, in the order of time."""

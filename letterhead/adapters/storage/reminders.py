@@ -9,6 +9,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.schedule import reminders
+from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.store.reminders import DueReminder
 
@@ -28,10 +29,17 @@ class SqlReminders:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[DueReminder]:
-        """Lease due reminders to `owner` until a time, except those that were handed over or settled."""
+    async def claim_reminders(
+        self, now: datetime, until: datetime, owner: str, limit: int, *, held: PlacesHeld | None = None
+    ) -> list[DueReminder]:
+        """Lease due reminders to `owner` until a time, shared by account, but none that was handed over or settled."""
         claimed = await self._engine.write(
-            "claim_reminders", now=rows.ms(now), until=rows.ms(until), owner=owner, limit=limit
+            "claim_reminders",
+            now=rows.ms(now),
+            until=rows.ms(until),
+            owner=owner,
+            limit=limit,
+            **rows.share_values(held, limit),
         )
         return sorted((rows.due_reminder(row) for row in claimed), key=lambda reminder: int(reminder.id))
 

@@ -28,6 +28,15 @@ class SqlRetention:
         """Delete some deliveries before a time that are not pending, with their attempts."""
         return await self._prune("prune_deliveries", before)
 
+    async def prune_setup_links(self, before: datetime) -> int:
+        """Delete some set-up links that ended before a time."""
+        first = f"link_{max(rows.ms(before), 0):012x}"
+        return len(await self._engine.write("prune_setup_links", first=first, before=rows.ms(before), limit=BATCH))
+
+    async def prune_dns_plans(self, before: datetime) -> int:
+        """Delete some plans of what to write in zones that were made before a time."""
+        return len(await self._engine.write("prune_dns_plans", before=rows.ms(before), limit=BATCH))
+
     async def prune_rate_slots(self, before: datetime) -> int:
         """Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot."""
         return len(await self._engine.write("prune_rate_slots", before=rows.ms(before), limit=BATCH))

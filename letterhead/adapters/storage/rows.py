@@ -23,7 +23,9 @@ from letterhead.core.domain.domain import (
     is_refused,
 )
 from letterhead.core.domain.domain import status as wire_status
+from letterhead.core.schedule.check_schedule import queue_of
 from letterhead.core.schedule.reminders import Reminder, ReminderKind
+from letterhead.core.schedule.shares import PlacesHeld, quarter_of
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow, StoredAuditRow
@@ -167,7 +169,8 @@ def audit(row: DatabaseRow) -> StoredAuditRow:
         address=row["address"],
         tracking_id=row["tracking_id"],
     )
-    return StoredAuditRow(number=row["id"], row=audited)
+    last_at = audited.at if row["last_at"] is None else time(row["last_at"])
+    return StoredAuditRow(number=row["id"], row=audited, count=1 + row["repeats"], last_at=last_at)
 
 
 # domains
@@ -180,6 +183,7 @@ def domain_values(domain: Domain) -> Values:
         "status": wire_status(domain),
         "held": int(domain.is_holder),
         "path": path(domain.sender),
+        "queue": queue_of(domain).value,
         "next_check_at": maybe_ms(domain.next_check_at),
         "version": domain.version,
         "failing_since": maybe_ms(failing_since(domain)),
@@ -214,6 +218,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     whose: str
     was: int
     version: int
+    queue: int
     due: int | None
     failing: int | None
     refused: int
@@ -228,6 +233,7 @@ def new_confirmation(domain: Domain, at: datetime) -> Confirmation:
         whose=updated.id,
         was=domain.version,
         version=updated.version,
+        queue=queue_of(updated).value,
         due=maybe_ms(updated.next_check_at),
         failing=maybe_ms(failing_since(updated)),
         refused=int(is_refused(updated)),
@@ -325,6 +331,13 @@ def domain_event(row: DatabaseRow) -> DomainEvent:
 # work
 
 
+def share_values(held: PlacesHeld | None, limit: int) -> Values:
+    """Return the parameters of a claim that shares places by account; without `held`, any may take all."""
+    if held is None:
+        return {"quarter": limit, "held": "{}", "served": "{}"}
+    return {"quarter": quarter_of(held.places), "held": json(held.by_account), "served": json(held.served)}
+
+
 def intent_values(domain: Domain, effect: Effect) -> Values:
     """Return the columns of a new intent."""
     return {
@@ -353,6 +366,7 @@ def intent(row: DatabaseRow) -> Intent:
         sender=row["sender"],
         attempts=row["attempts"],
         key_delegation=_slots.decode(row["slots"]) if row["slots"] else None,
+        traceparent=row["traceparent"],
     )
 
 

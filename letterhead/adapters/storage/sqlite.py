@@ -76,19 +76,19 @@ class SqliteEngine:
 
     async def read(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Run one statement that only reads."""
-        with _driver_errors(self._path):
+        with driver_errors(self._path):
             return await next(self._readers).rows(statement, **values)
 
     async def write(self, statement: str, /, **values: SqlValue) -> Sequence[DatabaseRow]:
         """Run one statement that writes, as a transaction of its own."""
         async with self._write_lock:
-            with _driver_errors(self._path):
+            with driver_errors(self._path):
                 return await self._writer.rows(statement, **values)
 
     async def transact(self, work: TransactionBody[T]) -> T:
         """Run `work` in one transaction, after those that wait already."""
         async with self._write_lock:
-            with _driver_errors(self._path):
+            with driver_errors(self._path):
                 try:
                     await self._connection.execute_fetchall("BEGIN IMMEDIATE")
                     result = await work(self._writer)
@@ -116,14 +116,14 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
     """
     async with AsyncExitStack() as stack:
         if not migrate_first and not await asyncio.to_thread(path.exists):
-            schema.refuse_outdated(None, str(path))
-        stack.enter_context(_lock_file(path, make=migrate_first))
-        writer = await stack.enter_async_context(_connected(path, "rw", WRITER))
-        with _driver_errors(path):
+            schema.refuse_outdated(schema.SchemaState.EMPTY, str(path))
+        stack.enter_context(lock_file(path, make=migrate_first))
+        writer = await stack.enter_async_context(connected(path, "rw", WRITER))
+        with driver_errors(path):
             if migrate_first:
                 await _migrate(writer)
-            schema.refuse_outdated(await _revision(writer), str(path))
-        readers = [await stack.enter_async_context(_connected(path, "ro", READER)) for _ in range(READERS)]
+            schema.refuse_outdated(schema.state_of(await revision_of(writer)), str(path))
+        readers = [await stack.enter_async_context(connected(path, "ro", READER)) for _ in range(READERS)]
         engine = SqliteEngine(path, writer, readers)
         await engine.write("release_all_domains")  # nobody else can hold one: the file is ours alone
         await engine.write("release_all_intents")
@@ -135,9 +135,9 @@ async def open_sqlite(path: Path, *, migrate_first: bool) -> AsyncIterator[Sqlit
 
 async def migrate_sqlite(path: Path) -> None:
     """Bring the schema of a file that no process has open up to date; raise Fault `database-in-use` for another."""
-    with _lock_file(path, make=True):
-        async with _connected(path, "rw", WRITER) as writer:
-            with _driver_errors(path):
+    with lock_file(path, make=True):
+        async with connected(path, "rw", WRITER) as writer:
+            with driver_errors(path):
                 await _migrate(writer)
 
 
@@ -145,13 +145,13 @@ async def revision_of_sqlite(path: Path) -> str | None:
     """Return the revision of a file's schema; None where there is no schema."""
     if not await asyncio.to_thread(path.exists):
         return None
-    async with _connected(path, "ro", READER) as reader:
-        with _driver_errors(path):
-            return await _revision(reader)
+    async with connected(path, "ro", READER) as reader:
+        with driver_errors(path):
+            return await revision_of(reader)
 
 
 async def _migrate(writer: aiosqlite.Connection) -> None:
-    revision = await _revision(writer)
+    revision = await revision_of(writer)
     if schema.state_of(revision) in (schema.SchemaState.CURRENT, schema.SchemaState.NEWER):
         return
     script = await asyncio.to_thread(schema.migration, Dialect.SQLITE, revision)
@@ -162,7 +162,8 @@ async def _migrate(writer: aiosqlite.Connection) -> None:
         raise
 
 
-async def _revision(connection: aiosqlite.Connection) -> str | None:
+async def revision_of(connection: aiosqlite.Connection) -> str | None:
+    """Return the revision that the database names; None where there is no schema."""
     tables = await connection.execute_fetchall("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
     if not list(tables):
         return None
@@ -171,12 +172,13 @@ async def _revision(connection: aiosqlite.Connection) -> str | None:
 
 
 @asynccontextmanager
-async def _connected(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[aiosqlite.Connection]:
-    with _driver_errors(path):
+async def connected(path: Path, mode: str, pragmas: tuple[str, ...]) -> AsyncIterator[aiosqlite.Connection]:
+    """Open one connection to a file, `ro` or `rw`, and close it at the end."""
+    with driver_errors(path):
         connection = await aiosqlite.connect(_uri(path, mode), uri=True, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
-        with _driver_errors(path):
+        with driver_errors(path):
             for pragma in pragmas:
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
         yield connection
@@ -189,7 +191,7 @@ def _uri(path: Path, mode: str) -> str:
 
 
 @contextmanager
-def _lock_file(path: Path, *, make: bool) -> Iterator[None]:
+def lock_file(path: Path, *, make: bool) -> Iterator[None]:
     """Hold the lock file next to the database, which the system releases however the process ends.
 
     Create the folder, and with `make` the file, readable for nobody else; the log inherits the file's permissions.
@@ -221,7 +223,7 @@ def _lock_file(path: Path, *, make: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _driver_errors(path: Path) -> Iterator[None]:
+def driver_errors(path: Path) -> Iterator[None]:
     """Translate the driver's errors into Faults; `sqlite_errorcode` has the kind in its low octet."""
     try:
         yield

@@ -12,10 +12,13 @@ from letterhead.adapters.storage.engine import DatabaseRow, DatabaseSession, Eng
 from letterhead.adapters.storage.uuid7 import Uuid7Generator
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.public.webhooks import EVERY, DeliveryStatus, RetryDecision, Webhook
+from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.ports.store.accounts import AuditRow
-from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt, DueDelivery, StoredWebhook
+from letterhead.ports.store.webhooks import Delivery, DeliveryAttempt, DueDelivery, EndpointChoice, StoredWebhook
+from letterhead.ports.tracing import traceparent
 
 LAST: Final = "~"  # behind every id
+SLOW: Final = 2000  # milliseconds that an attempt takes at an endpoint that waits among the slow ones
 
 _life = msgspec.json.Decoder(Domain)
 
@@ -32,6 +35,7 @@ async def add_deliveries(session: DatabaseSession, domain: Domain, event: Event,
         detail=event.detail,
         changed=rows.maybe_json(event.change),
         life=rows.json(domain),
+        traceparent=traceparent.get(),
     )
 
 
@@ -58,14 +62,14 @@ class SqlWebhooks:
             if len(await session.rows("webhooks", account_id=webhook.account_id)) >= most:
                 return False
             created_at = rows.ms(webhook.created_at)
-            await session.rows("add_webhook", **_values(webhook), created_at=created_at, sealed=sealed)
+            await session.rows("add_webhook", **webhook_values(webhook), created_at=created_at, sealed=sealed)
             return await append_audit(session, audit)
 
         return await self._engine.transact(work)
 
     async def change_webhook(self, webhook: Webhook, audit: AuditRow) -> bool:
         """Update an endpoint's URL and events and enable it; return false where there is no such endpoint."""
-        return await self._audited("change_webhook", audit, **_values(webhook))
+        return await self._audited("change_webhook", audit, **webhook_values(webhook))
 
     async def rotate_secret(
         self, account_id: str, webhook_id: str, sealed: bytes, old_until: datetime, audit: AuditRow
@@ -90,27 +94,42 @@ class SqlWebhooks:
         return await self._engine.transact(work)
 
     async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
-        """Add a delivery that follows from no event, and return its id."""
+        """Add a delivery that follows from no event, and return its id; one that is under way is made due instead."""
         event_id = self._test_ids.next(at)
-        await self._engine.write(
-            "add_delivery", webhook_id=webhook_id, id=event_id, kind=kind, at=rows.ms(at), detail=detail
-        )
-        return event_id
+
+        async def work(session: DatabaseSession) -> str:
+            for row in await session.rows("pending_test", webhook_id=webhook_id, kind=kind):
+                await session.rows("redeliver", webhook_id=webhook_id, id=row["id"])
+                return str(row["id"])
+            values: rows.Values = {"id": event_id, "kind": kind, "at": rows.ms(at), "detail": detail}
+            await session.rows("add_delivery", webhook_id=webhook_id, **values, traceparent=traceparent.get())
+            return event_id
+
+        return await self._engine.transact(work)
 
     async def claim_deliveries(
-        self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
+        self,
+        now: datetime,
+        until: datetime,
+        owner: str,
+        limit: int,
+        *,
+        endpoints: EndpointChoice,
+        held: PlacesHeld | None = None,
     ) -> list[DueDelivery]:
-        """Lease due deliveries, at most `places` at a time for each endpoint: of those that fail, or of the others."""
-        wanted: dict[str, SqlValue] = {"now": rows.ms(now), "failing": int(failing), "places": places, "limit": limit}
+        """Lease due deliveries of some endpoints to `owner` until a time, shared by account."""
         if not await self._engine.read("any_due_delivery", now=rows.ms(now)):
             return []
+        each = limit if held is None else 1  # the next claim, which follows at once, counts what this one took
+        places, late = endpoints.places, int(endpoints.late)
+        wanted: rows.Values = {"now": rows.ms(now), "late": late, "slow": SLOW, "places": places, "limit": limit}
 
         async def work(session: DatabaseSession) -> list[DueDelivery]:
             claimed: list[DueDelivery] = []
-            for row in await session.rows("due_webhooks", **wanted):
+            for row in await session.rows("due_webhooks", **wanted, **rows.share_values(held, limit)):
                 webhook_id: str = row["id"]
                 leased = await session.rows("leased_deliveries", webhook_id=webhook_id, now=rows.ms(now))
-                free = min(places - leased[0]["leased"], limit - len(claimed))
+                free = min(places - leased[0]["leased"], limit - len(claimed), each)
                 if free <= 0:
                     continue
                 (stored,) = [_webhook(each) for each in await session.rows("webhook_by_id", id=webhook_id)]
@@ -149,7 +168,8 @@ class SqlWebhooks:
                 failed=0 if delivered else 1,
                 due_at=rows.maybe_ms(decision.due_at),
             )
-            await session.rows("set_webhook_failing", id=webhook_id, failing=0 if delivered else 1)
+            failing = 0 if delivered else 1
+            await session.rows("set_webhook_pace", id=webhook_id, failing=failing, pace=attempt.milliseconds)
             if decision.gone:
                 why = f"it answered {attempt.status}: no more messages wanted"
                 await session.rows("disable_webhook", id=webhook_id, at=rows.ms(attempt.at), why=why)
@@ -190,7 +210,7 @@ class SqlWebhooks:
         return await self._audited("redeliver", audit, webhook_id=webhook_id, id=delivery_id)
 
 
-def _values(webhook: Webhook) -> rows.Values:
+def webhook_values(webhook: Webhook) -> rows.Values:
     """Return the columns of an endpoint that can change, its id and its account's."""
     events = f" {' '.join(webhook.events)} "
     return {"id": webhook.id, "account_id": webhook.account_id, "url": webhook.url, "events": events}
@@ -221,6 +241,7 @@ def _due_delivery(row: DatabaseRow, stored: StoredWebhook, owner: str) -> DueDel
         domain=None if row["life"] is None else _life.decode(row["life"]),
         failures=row["failures"],
         owner=owner,
+        traceparent=row["traceparent"],
     )
 
 

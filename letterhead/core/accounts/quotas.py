@@ -74,6 +74,25 @@ def over_pending(limits: Limits, used: int) -> QuotaExceeded | None:
     return None if used < allowed else QuotaExceeded(what=QuotaKind.PENDING, used=used, allowed=allowed)
 
 
+def unproven_below_allowed(limits: Limits, unless_set: int) -> int | None:
+    """Return how many names without proof an account may have below one zone; None: as many as without proof at all.
+
+    An account with a limit of its own for domains without proof is held to that one alone.
+    """
+    return unless_set if limits.pending_claims is None else None
+
+
+def over_unproven_below(zone: str, used: int, allowed: int) -> Fault:
+    """Return Fault(usage-limit-exceeded) for too many names without proof at and below a zone."""
+    return Fault(
+        Kind.USAGE_LIMIT_EXCEEDED,
+        f"The account has {used} sender domains at and below {zone} that were never proven; {allowed} are allowed "
+        f"there until {zone} is proven. This does not reset.",
+        f"Add and verify {zone} first: the names below it are not limited then. Or publish the records of those that "
+        "are there, delete the others, or ask for a higher limit.",
+    )
+
+
 def over_requests(limits: Limits, used: int, now: datetime) -> QuotaExceeded | None:
     """Return the quota that an account with `used` requests this month exceeds with another, or None."""
     allowed = limits.requests_per_month

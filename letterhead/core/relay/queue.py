@@ -1,9 +1,10 @@
-"""The relay's queue: when a message is tried again, and for which recipients it has failed.
+"""The relay's queue: what an account may have in it, when a message is tried again, for which recipients it has failed.
 
 `Envelope` and `DeliveryProgress` are written into files next to a queued message. Files of an older version are read by
 a newer one, so fields are added with a default, and never change their meaning.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ from letterhead.core.names.email_addresses import safe_local
 # RFC 5321 4.5.4.1 asks for at least 30 minutes between tries "in general": the first ones are for greylisting.
 DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 3, 5, 10, 20, 30, 60, 120, 240))
 JITTER: Final = 0.2
+ACCOUNT_MESSAGES: Final = 10_000  # that one account may have in the queue, where no setting says otherwise
+ACCOUNT_OCTETS: Final = 1_000_000_000
 EXPIRED: Final = "4.4.7"  # RFC 3463 3.5: the time to deliver it ran out
 
 
@@ -51,10 +54,43 @@ class DeliveryProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in the queue, without its text."""
+    """A message in the queue, without its text, which has so many octets."""
 
     envelope: Envelope
     progress: DeliveryProgress
+    octets: int = 0
+
+
+class QueueUsage:
+    """How much of the queue each account uses, in messages and in octets, and how much it may use."""
+
+    def __init__(self, messages: int = ACCOUNT_MESSAGES, octets: int = ACCOUNT_OCTETS) -> None:
+        self.most_messages, self.most_octets = messages, octets
+        self._messages, self._octets = Counter[str](), Counter[str]()
+
+    def messages(self, account_id: str) -> int:
+        """Return how many messages of an account are queued."""
+        return self._messages[account_id]
+
+    def octets(self, account_id: str) -> int:
+        """Return how many octets they have."""
+        return self._octets[account_id]
+
+    def has_room(self, account_id: str, octets: int = 0) -> bool:
+        """Return whether another message of an account, of so many octets, may be queued."""
+        return self.messages(account_id) < self.most_messages and self.octets(account_id) + octets <= self.most_octets
+
+    def add(self, account_id: str, octets: int) -> None:
+        """Count a message that is queued; it may be one too many: a report, or after the limits were lowered."""
+        self._messages[account_id] += 1
+        self._octets[account_id] += octets
+
+    def remove(self, account_id: str, octets: int) -> None:
+        """Forget a message that was counted."""
+        self._messages[account_id] -= 1
+        self._octets[account_id] -= octets
+        if not self._messages[account_id]:
+            del self._messages[account_id], self._octets[account_id]
 
 
 class ReplyClass(StrEnum):
@@ -80,11 +116,10 @@ class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: Mapping[str, RecipientReply]
 
 
-def new_queued(envelope: Envelope) -> QueuedMessage:
+def new_queued(envelope: Envelope, octets: int) -> QueuedMessage:
     """Return a new message in the queue: due at once, for all recipients."""
-    return QueuedMessage(
-        envelope=envelope, progress=DeliveryProgress(recipients=envelope.recipients, due_at=envelope.accepted_at)
-    )
+    progress = DeliveryProgress(recipients=envelope.recipients, due_at=envelope.accepted_at)
+    return QueuedMessage(envelope=envelope, progress=progress, octets=octets)
 
 
 def apply_replies(

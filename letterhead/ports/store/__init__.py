@@ -1,11 +1,15 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `domains`, `leases`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`.
+`accounts`, `account_imports`, `domains`, `dns_credentials`, `dns_plans`, `leases`, `reminders`, `webhooks`, `sessions`,
+`monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
 """
 
 from typing import Protocol
 
+from letterhead.ports.store.account_imports import AccountImportStore
 from letterhead.ports.store.accounts import AccountStore
+from letterhead.ports.store.dns_credentials import DnsCredentialStore
+from letterhead.ports.store.dns_plans import DnsPlanStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.monitoring import MonitoringStore
@@ -17,8 +21,11 @@ from letterhead.ports.store.webhooks import WebhookStore
 
 
 class Store(
+    AccountImportStore,
     AccountStore,
     DomainStore,
+    DnsCredentialStore,
+    DnsPlanStore,
     LeaseStore,
     ReminderStore,
     WebhookStore,

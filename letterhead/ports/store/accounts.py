@@ -22,10 +22,23 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredAuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the audit log with its number."""
+    """A row of the audit log with its number; it stands for `count` entries, the last of them at `last_at`."""
 
     number: int
     row: AuditRow
+    count: int
+    last_at: datetime
+
+
+class DetachedMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """A month of the audit log that was moved out: so many rows, in a file with this digest; `ends_at` is exclusive."""
+
+    month: str  # as in 2026-11
+    starts_at: datetime
+    ends_at: datetime
+    rows: int
+    sha256: str
+    at: datetime
 
 
 class AccountStore(Protocol):
@@ -47,10 +60,15 @@ class AccountStore(Protocol):
         """Update name, email and limits; return false where there is no such account."""
         ...
 
-    async def delete_account(self, account_id: str, audit: AuditRow) -> bool:
-        """Delete an account that has no domains left, with its keys; return false where there is no such account.
+    async def count_account_rows(self, account_id: str) -> Mapping[str, int]:
+        """Count what goes with an account and its domains, by table."""
+        ...
 
-        Raise Fault `conflict` where it has domains.
+    async def delete_account(self, account_id: str, audit: AuditRow) -> Mapping[str, int] | None:
+        """Delete an account that has no domains left, with all that names it; return None where there is none.
+
+        Return how many events and checks went with it, by table. The audit stays, and of the names that it held the
+        selectors, without its id. Raise Fault `conflict` where it has domains.
         """
         ...
 
@@ -80,4 +98,20 @@ class AccountStore(Protocol):
 
     async def audit_rows(self, account_id: str | None, before: int | None, limit: int) -> list[StoredAuditRow]:
         """Return the audit log of one account or of all, the newest first; `before` is a row's number."""
+        ...
+
+    async def audit_month(self, starts_at: datetime, ends_at: datetime, after: int, limit: int) -> list[StoredAuditRow]:
+        """Return rows of the audit log between two times, the oldest first; `after` is a row's number."""
+        ...
+
+    async def detached_month(self, month: str) -> DetachedMonth | None:
+        """Return what was recorded of a month of the audit log when it was moved out; None where it was not."""
+        ...
+
+    async def detach_month(self, month: DetachedMonth, audit: AuditRow) -> None:
+        """Record that a month of the audit log was moved out, so that its rows may be deleted."""
+        ...
+
+    async def delete_detached(self, month: DetachedMonth, limit: int) -> int:
+        """Delete so many rows of a month that was moved out, the oldest first; return how many there were."""
         ...

@@ -1,6 +1,6 @@
 """Domains, their checks and events, and the keys that sign for them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -38,10 +38,13 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a new domain: `build` makes it from a pooled key, inside the transaction and without waiting.
 
     `own` is a key to use in place of a pooled one. `idempotency` is the client's key and a digest of its request.
+    `zone` is the registrable domain; `unproven_below` names without proof are allowed at and below it.
     """
 
     account_id: str
     sender: str
+    zone: str
+    unproven_below: int
     now: datetime
     build: Callable[[PooledKey], DomainCreation]
     own: PooledKey | None = None
@@ -110,13 +113,18 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `watched_until` is until when somebody was last known to have the set-up page open, `used_selectors` are all that
     the account ever used at the name, `fingerprint` is of the inputs of the last check, and `codes` are of its
-    findings.
+    findings. `crowd` is how many domains without proof the account has besides its fifty newest, where this is one of
+    that crowd; else 0.
     """
 
     watched_until: datetime | None = None
     used_selectors: tuple[str, ...] = ()
     fingerprint: str | None = None
     codes: tuple[str, ...] = ()
+    crowd: int = 0
+
+
+SealedKeys = Mapping[tuple[str, str], bytes]  # by domain id and selector
 
 
 class DomainQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,10 +243,12 @@ class DomainStore(Protocol):
         """Return the sealed private key of a domain at one of its selectors."""
         ...
 
-    async def sealed_keys(
-        self, account_id: str, first: str = "", last: str | None = None
-    ) -> dict[tuple[str, str], bytes]:
+    async def sealed_keys(self, account_id: str, first: str = "", last: str | None = None) -> SealedKeys:
         """Return the sealed private keys of an account's domains from `first` to `last`, by domain id and selector."""
+        ...
+
+    async def domains_with_sealed_keys(self, account_id: str, limit: int) -> tuple[list[Domain], SealedKeys]:
+        """Return an account's first domains in the order of their names, with their sealed keys, in one read."""
         ...
 
     async def take_key(self) -> PooledKey | None:

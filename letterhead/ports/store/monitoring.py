@@ -101,6 +101,35 @@ class AccountDomain(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None = None
 
 
+class WorkKind(StrEnum):
+    """What the service does for an account."""
+
+    CHECK = "check"
+    PROVIDER = "provider"  # calls of the mail provider
+    KEY_ZONE = "key-zone"  # updates of the operator's own zone
+    DNS_HOST = "dns-host"  # zones at DNS hosts that kept credentials are for
+    DELIVERY = "delivery"  # of webhooks
+    REMINDER = "reminder"
+    RELAY = "relay"  # messages handed on
+    REQUEST = "request"
+    STREAM = "stream"
+
+
+class AccountWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service did of one kind for an account: how often, for how long together, and how many octets.
+
+    `account_id` is empty for all accounts together that were not among those who took most; `account_name` is empty
+    there, and where the account is gone.
+    """
+
+    account_id: str
+    kind: WorkKind
+    number: int
+    milliseconds: int = 0
+    octets: int = 0
+    account_name: str = ""
+
+
 class MonitoringStore(Protocol):
     """The service's own figures, the domains of all accounts, and the health of the provider account."""
 
@@ -114,6 +143,10 @@ class MonitoringStore(Protocol):
 
     async def count_statuses(self, account_id: str) -> Mapping[str, int]:
         """Count an account's domains by their status in the API."""
+        ...
+
+    async def count_all_statuses(self) -> Mapping[str, int]:
+        """Count the domains of all accounts by their status in the API; one that no domain has is 0."""
         ...
 
     async def state_changes(self, account_id: str, limit: int) -> Sequence[StateChange]:
@@ -134,6 +167,14 @@ class MonitoringStore(Protocol):
 
     async def load_histogram(self, name: str, since: datetime) -> list[HistogramCount]:
         """Return a histogram's counts since a time, the oldest first, without those that are zero."""
+        ...
+
+    async def add_account_work(self, at: datetime, work: Sequence[AccountWork]) -> None:
+        """Add to what the service did for accounts in the hour that `at` lies in."""
+        ...
+
+    async def account_work(self, since: datetime) -> list[AccountWork]:
+        """Return what the service did since the hour that a time lies in: one value for each account and kind."""
         ...
 
     async def shared_rates(self, since: datetime) -> list[SharedRate]:

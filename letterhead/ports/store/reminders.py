@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from letterhead.core.schedule.reminders import Reminder
+from letterhead.core.schedule.shares import PlacesHeld
 
 
 class DueReminder(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,10 +22,12 @@ class DueReminder(msgspec.Struct, frozen=True, kw_only=True):
 class ReminderStore(Protocol):
     """Reminders that are due, and their leases."""
 
-    async def claim_reminders(self, now: datetime, until: datetime, owner: str, limit: int) -> list[DueReminder]:
-        """Lease due reminders to `owner` until a time, except those that were handed over or settled.
+    async def claim_reminders(
+        self, now: datetime, until: datetime, owner: str, limit: int, *, held: PlacesHeld | None = None
+    ) -> list[DueReminder]:
+        """Lease due reminders to `owner` until a time, shared by account, but none that was handed over or settled.
 
-        `claim` and `save` write them with the events and states that they follow from, each at most once.
+        Without `held`, no account is held to a share.
         """
         ...
 

@@ -19,8 +19,20 @@ class RetentionStore(Protocol):
         """Delete some deliveries before a time that are not pending, with their attempts."""
         ...
 
+    async def prune_account_work(self, before: datetime) -> int:
+        """Delete what was counted of accounts before a time; return how many rows that were."""
+        ...
+
     async def prune_histograms(self, before: datetime) -> int:
         """Delete the histograms' counts before a time."""
+        ...
+
+    async def prune_setup_links(self, before: datetime) -> int:
+        """Delete some set-up links that ended before a time."""
+        ...
+
+    async def prune_dns_plans(self, before: datetime) -> int:
+        """Delete some plans of what to write in zones that were made before a time."""
         ...
 
     async def prune_rate_slots(self, before: datetime) -> int:

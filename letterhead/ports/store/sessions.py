@@ -11,12 +11,16 @@ from letterhead.ports.store.accounts import AuditRow
 class SessionStore(Protocol):
     """Sessions of people who signed in, and set-up links."""
 
-    async def add_setup_link(self, link: SetupLink, digest: bytes, audit: AuditRow) -> None:
-        """Add a link; `digest` is the keyed digest of its token."""
+    async def add_setup_link(self, link: SetupLink, digest: bytes, most: int, audit: AuditRow) -> list[str]:
+        """Add a link; `digest` is the keyed digest of its token.
+
+        End links of the domain so that at most `most` live, those first that were not opened or made for longest;
+        return their ids.
+        """
         ...
 
-    async def setup_links(self, domain_id: str) -> list[SetupLink]:
-        """Return a domain's links, the oldest first, ended ones too."""
+    async def setup_links(self, domain_id: str, now: datetime) -> list[SetupLink]:
+        """Return a domain's links that live, the oldest first."""
         ...
 
     async def setup_link(self, digest: bytes) -> SetupLink | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from letterhead.core.domain.domain import Domain, RecordChange
 from letterhead.core.public.webhooks import DeliveryStatus, RetryDecision, Webhook
+from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.ports.store.accounts import AuditRow
 
 
@@ -21,7 +22,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
 class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """One due message to an endpoint, leased to `owner`; `id` is the event's, and the message's for ever.
 
-    `domain` is the domain after the event; a test has none.
+    `domain` is the domain after the event; a test has none. `traceparent` is the span under way at the event.
     """
 
     id: str
@@ -33,6 +34,7 @@ class DueDelivery(msgspec.Struct, frozen=True, kw_only=True):
     domain: Domain | None = None
     failures: int
     owner: str
+    traceparent: str | None = None
 
 
 class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     fate: DeliveryStatus
     due_at: datetime | None = None
     attempts: tuple[DeliveryAttempt, ...] = ()
+
+
+class EndpointChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which endpoints a claim is for, and how many places each has.
+
+    `late` ones are those whose last attempt failed or was slow; else all others.
+    """
+
+    late: bool
+    places: int
 
 
 class WebhookStore(Protocol):
@@ -86,15 +98,23 @@ class WebhookStore(Protocol):
         ...
 
     async def try_webhook(self, webhook_id: str, kind: str, detail: str, at: datetime) -> str:
-        """Add a delivery that follows from no event, and return its id."""
+        """Add a delivery that follows from no event, and return its id; one that is under way is made due instead."""
         ...
 
     async def claim_deliveries(
-        self, now: datetime, until: datetime, owner: str, limit: int, *, failing: bool, places: int
+        self,
+        now: datetime,
+        until: datetime,
+        owner: str,
+        limit: int,
+        *,
+        endpoints: EndpointChoice,
+        held: PlacesHeld | None = None,
     ) -> list[DueDelivery]:
-        """Lease due deliveries, at most `places` at a time for each endpoint: of endpoints that fail, or of the others.
+        """Lease due deliveries of some endpoints to `owner` until a time, shared by account.
 
-        They are written in the transaction of their event, one for each endpoint that subscribes to it.
+        They are written in the transaction of their event, one for each endpoint that subscribes to it. Without `held`,
+        no account is held to a share.
         """
         ...
 

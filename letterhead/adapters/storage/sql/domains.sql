@@ -26,6 +26,31 @@ SELECT count(*) AS used FROM domains WHERE account_id = :account_id;
 SELECT count(*) AS used FROM domains
 WHERE account_id = :account_id AND held = 0 AND status IN ('PENDING', 'NOT_STARTED');
 
+-- name: unproven_crowds(accounts)
+-- Return, of each of these accounts, how many domains were never verified, and the id of the fiftieth newest of them.
+SELECT a.account_id,
+    (SELECT count(*) FROM domains AS d
+     WHERE d.account_id = a.account_id AND d.held = 0 AND d.status IN ('PENDING', 'NOT_STARTED')) AS unproven,
+    (SELECT d.id FROM domains AS d
+     WHERE d.account_id = a.account_id AND d.held = 0 AND d.status IN ('PENDING', 'NOT_STARTED')
+     ORDER BY d.id DESC LIMIT 1 OFFSET 49) AS fiftieth
+FROM
+    /*sqlite (SELECT value AS account_id FROM json_each(:accounts)) AS a */
+    /*postgresql (SELECT json_array_elements_text(CAST(:accounts AS JSON)) AS account_id) AS a */;
+
+-- name: unproven_below(account_id, low, high, limit)
+-- Return an account's domains at and below a name that were never verified, up to a limit; `low` is the name's path.
+SELECT id FROM domains
+WHERE account_id = :account_id AND held = 0 AND status IN ('PENDING', 'NOT_STARTED') AND path >= :low AND path < :high
+LIMIT :limit;
+
+-- name: own_held_above(account_id, senders)
+-- Return those of an account's domains among these names that hold their names.
+SELECT id FROM domains
+WHERE account_id = :account_id AND held = 1 AND sender
+    /*sqlite IN (SELECT value FROM json_each(:senders)) */
+    /*postgresql = ANY (ARRAY(SELECT json_array_elements_text(CAST(:senders AS JSON)))) */;
+
 -- name: domain(account_id, sender)
 -- Return one of an account's domains by its name.
 SELECT life FROM domains WHERE account_id = :account_id AND sender = :sender;
@@ -56,17 +81,21 @@ SELECT life FROM domains
 WHERE held = 1 AND path >= :low AND path < :high AND account_id <> :account_id
 ORDER BY path LIMIT :limit;
 
--- name: add_domain(id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life)
+-- name: add_domain(id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, life)
 -- Add a domain.
-INSERT INTO domains (id, account_id, sender, status, held, path, next_check_at, version, failing_since, refused, life)
-VALUES (:id, :account_id, :sender, :status, :held, :path, :next_check_at, :version, :failing_since, :refused, :life)
+INSERT INTO domains
+    (id, account_id, sender, status, held, path, queue, next_check_at, version, failing_since, refused, life)
+VALUES (
+    :id, :account_id, :sender, :status, :held, :path, :queue, :next_check_at, :version, :failing_since, :refused, :life
+)
 RETURNING id;
 
--- name: save_domain(id, read_version, status, held, path, next_check_at, version, failing_since, refused, life)
+-- name: save_domain(id, read_version, status, held, path, queue, next_check_at, version, failing_since, refused, life)
 -- Write a domain and end its lease, unless its version is no longer the one that was read.
 UPDATE domains
-SET status = :status, held = :held, path = :path, next_check_at = :next_check_at, version = :version, life = :life,
-    failing_since = :failing_since, refused = :refused, lease_until = NULL, lease_owner = NULL
+SET status = :status, held = :held, path = :path, queue = :queue, next_check_at = :next_check_at,
+    version = :version, life = :life, failing_since = :failing_since, refused = :refused,
+    lease_until = NULL, lease_owner = NULL
 WHERE id = :id AND version = :read_version
 RETURNING id;
 
@@ -100,6 +129,21 @@ UNION ALL
 SELECT k.domain_id, k.selector, k.sealed
 FROM domains AS d JOIN spare_keys AS k ON k.domain_id = d.id
 WHERE d.account_id = :account_id AND d.sender >= :first AND (CAST(:last AS TEXT) IS NULL OR d.sender <= :last);
+
+-- name: domains_with_sealed_keys(account_id, limit)
+-- Return an account's first domains in the order of their names, once for each private key and at least once.
+WITH listed AS (
+    SELECT id, sender, life FROM domains WHERE account_id = :account_id ORDER BY sender LIMIT :limit
+)
+SELECT d.id, d.sender, d.life,
+    COALESCE(k.selector,
+    /*sqlite json_extract(d.life, '$.selector') */ /*postgresql CAST(d.life AS JSON) ->> 'selector' */) AS selector,
+    k.sealed
+FROM listed AS d LEFT JOIN domain_keys AS k ON k.domain_id = d.id
+UNION ALL
+SELECT d.id, d.sender, d.life, s.selector, s.sealed
+FROM listed AS d JOIN spare_keys AS s ON s.domain_id = d.id
+ORDER BY 2;
 
 -- name: add_spare_key(domain_id, selector, sealed)
 -- Add a private key of a domain that does not sign: the next one, the previous one or the Ed25519 key.
@@ -207,19 +251,21 @@ RETURNING domain_id;
 -- Write the next version of domains whose checks found nothing new, and end their leases.
 -- Checks that end at the same moment share a statement: `domains` is a list of their rows.
 UPDATE domains
-SET next_check_at = told.due, version = told.version, life = told.life,
+SET queue = told.queue, next_check_at = told.due, version = told.version, life = told.life,
     failing_since = told.failing, refused = told.refused, lease_until = NULL, lease_owner = NULL
 FROM
     /*sqlite (
         SELECT json_extract(value, '$.whose') AS whose, json_extract(value, '$.was') AS was,
-            json_extract(value, '$.version') AS version, json_extract(value, '$.due') AS due,
+            json_extract(value, '$.version') AS version, json_extract(value, '$.queue') AS queue,
+            json_extract(value, '$.due') AS due,
             json_extract(value, '$.failing') AS failing, json_extract(value, '$.refused') AS refused,
             json_extract(value, '$.life') AS life
         FROM json_each(:domains)
     ) AS told */
     /*postgresql json_to_recordset(CAST(:domains AS JSON))
         AS told (
-            whose TEXT, was BIGINT, version BIGINT, due BIGINT, failing BIGINT, refused SMALLINT, life TEXT
+            whose TEXT, was BIGINT, version BIGINT, queue SMALLINT, due BIGINT, failing BIGINT, refused SMALLINT,
+            life TEXT
         ) */
 WHERE domains.id = told.whose AND domains.version = told.was
 RETURNING id;

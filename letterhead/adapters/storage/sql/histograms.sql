@@ -27,3 +27,25 @@ RETURNING provider;
 -- name: provider_health(provider)
 -- Return the health of a provider's account that was stored last.
 SELECT at, body FROM conditions WHERE provider = :provider;
+
+-- name: add_account_work(at, account_id, kind, number, milliseconds, octets)
+-- Add to what the service did for an account in an hour.
+INSERT INTO account_work (at, account_id, kind, number, milliseconds, octets)
+VALUES (:at, :account_id, :kind, :number, :milliseconds, :octets)
+ON CONFLICT (at, account_id, kind) DO UPDATE
+SET number = account_work.number + excluded.number, milliseconds = account_work.milliseconds + excluded.milliseconds,
+    octets = account_work.octets + excluded.octets
+RETURNING kind;
+
+-- name: account_work(since)
+-- Return what the service did for each account since a time, with the account's name where it is still there.
+SELECT w.account_id, (SELECT a.name FROM accounts AS a WHERE a.id = w.account_id) AS name,
+    w.kind, w.number, w.milliseconds, w.octets
+FROM (
+    SELECT account_id, kind, sum(number) AS number, sum(milliseconds) AS milliseconds, sum(octets) AS octets
+    FROM account_work WHERE at >= :since GROUP BY account_id, kind
+) AS w;
+
+-- name: prune_account_work(before)
+-- Delete what was counted of accounts before a time.
+DELETE FROM account_work WHERE at < :before RETURNING kind;

@@ -4,10 +4,18 @@ INSERT INTO setup_links (id, domain_id, account_id, digest, created_at, ends_at)
 VALUES (:id, :domain_id, :account_id, :digest, :created_at, :ends_at)
 RETURNING id;
 
--- name: setup_links(domain_id)
--- Return a domain's set-up links, the oldest first, ended ones too.
+-- name: end_unused_setup_links(domain_id, at, kept)
+-- End the set-up links of a domain that live, but for those that were opened or made last.
+UPDATE setup_links SET ends_at = :at WHERE domain_id = :domain_id AND ends_at > :at AND id NOT IN (
+    SELECT id FROM setup_links WHERE domain_id = :domain_id AND ends_at > :at
+    ORDER BY COALESCE(opened_at, created_at) DESC, id DESC LIMIT :kept
+)
+RETURNING id;
+
+-- name: setup_links(domain_id, now)
+-- Return a domain's set-up links that live, the oldest first.
 SELECT id, domain_id, account_id, created_at, ends_at, opened_at FROM setup_links
-WHERE domain_id = :domain_id ORDER BY created_at, id;
+WHERE domain_id = :domain_id AND ends_at > :now ORDER BY created_at, id;
 
 -- name: setup_link(digest)
 -- Return a set-up link by the digest of its token, ended or not.
@@ -70,6 +78,12 @@ DELETE FROM sessions WHERE account_id IS NULL RETURNING digest;
 -- name: count_statuses(account_id)
 -- Count an account's domains by their status in the API.
 SELECT status, count(*) AS number FROM domains WHERE account_id = :account_id GROUP BY status;
+
+-- name: count_all_statuses()
+-- Count the domains of all accounts by their status in the API, each part by an index alone.
+SELECT status, count(*) AS number FROM domains WHERE status <> 'SUCCESS' GROUP BY status
+UNION ALL
+SELECT 'SUCCESS', (SELECT count(*) FROM domains) - (SELECT count(*) FROM domains WHERE status <> 'SUCCESS');
 
 -- name: state_changes(account_id, limit)
 -- Return the changes of state of an account's domains, the newest first.
@@ -188,3 +202,7 @@ SELECT
         UNION
         SELECT domain_id FROM intents WHERE attempts > 0 AND effect <> 'publish'
      ) AS refused_ones) AS refused;
+
+-- name: delete_all_sessions()
+-- Sign everybody out.
+DELETE FROM sessions RETURNING digest;

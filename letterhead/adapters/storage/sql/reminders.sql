@@ -6,13 +6,43 @@ VALUES (:domain_id, :account_id, :kind, :step, :spell, :due_at, 0)
 ON CONFLICT (domain_id, kind, step, spell) DO NOTHING
 RETURNING id;
 
--- name: claim_reminders(now, until, owner, limit)
--- Lease due reminders that were neither handed over nor settled.
-WITH due AS MATERIALIZED (
+-- name: claim_reminders(now, until, owner, limit, quarter, held, served)
+-- Lease due reminders that were neither handed over nor settled, by the rule of `core.schedule.shares`.
+WITH RECURSIVE accounts_due (account_id) AS (
+    SELECT min(account_id) FROM reminders WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(r.account_id) FROM reminders AS r
+        WHERE r.account_id > a.account_id AND r.due_at <= :now AND r.handed_at IS NULL AND r.outcome IS NULL
+    )
+    FROM accounts_due AS a WHERE a.account_id IS NOT NULL
+), waiting AS MATERIALIZED (
+    SELECT r.id, r.account_id, r.due_at FROM accounts_due AS a JOIN reminders AS r ON r.id IN (
+        SELECT d.id FROM reminders AS d
+        WHERE d.account_id = a.account_id AND d.due_at <= :now AND d.handed_at IS NULL AND d.outcome IS NULL
+          AND (d.lease_until IS NULL OR d.lease_until <= :now)
+        ORDER BY d.due_at
+        LIMIT :limit
+    )
+), ranked AS (
+    SELECT w.id, w.due_at, COALESCE(CAST(s.value AS BIGINT), 0) AS served, COALESCE(CAST(h.value AS BIGINT), 0) + ROW_NUMBER() OVER (
+        PARTITION BY w.account_id ORDER BY w.due_at
+    ) - 1 AS rank
+    FROM waiting AS w
+    LEFT JOIN /*sqlite json_each(:held) */ /*postgresql json_each_text(CAST(:held AS JSON)) */ AS h
+        ON h.key = w.account_id
+    LEFT JOIN /*sqlite json_each(:served) */ /*postgresql json_each_text(CAST(:served AS JSON)) */ AS s
+        ON s.key = w.account_id
+), turns AS (
+    SELECT id, rank, ROW_NUMBER() OVER (ORDER BY rank, served, due_at) AS turn FROM ranked
+), due AS MATERIALIZED (
     SELECT id FROM reminders
-    WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
-    ORDER BY due_at
-    LIMIT :limit /*postgresql FOR UPDATE SKIP LOCKED */
+    WHERE id IN (
+        SELECT id FROM turns
+        WHERE turn <= CAST(:limit AS BIGINT)
+          AND (rank < CAST(:quarter AS BIGINT) OR turn <= CAST(:limit AS BIGINT) - CAST(:quarter AS BIGINT))
+    ) AND handed_at IS NULL AND outcome IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+    /*postgresql FOR UPDATE SKIP LOCKED */
 )
 UPDATE reminders SET lease_until = :until, lease_owner = :owner
 WHERE id IN (SELECT id FROM due)
@@ -60,3 +90,9 @@ FROM (
     ORDER BY silent_since
     LIMIT 300
 ) AS fell_silent;
+
+-- name: settle_reminders_of_the_past(now)
+-- Close reminders that are due: in a database that was restored they may have been sent since.
+UPDATE reminders SET outcome = 'restored', detail = 'may have been sent before the database was restored'
+WHERE due_at <= :now AND handed_at IS NULL AND outcome IS NULL
+RETURNING id;

@@ -48,6 +48,13 @@ DELETE FROM deliveries WHERE due_at IS NULL AND id < :before AND id IN (
 )
 RETURNING id;
 
+-- name: prune_setup_links(first, before, limit)
+-- Delete some set-up links that ended before a time; `first` is an id that a link made at that time would have.
+DELETE FROM setup_links WHERE id IN (
+    SELECT id FROM setup_links WHERE id < :first AND ends_at < :before ORDER BY id LIMIT :limit
+)
+RETURNING id;
+
 -- name: prune_rate_slots(before, limit)
 -- Delete some shared rates whose next slot lies before a time, which is as if nobody had taken a slot.
 DELETE FROM turns WHERE next_at < :before AND name IN (

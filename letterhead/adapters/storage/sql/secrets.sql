@@ -53,3 +53,11 @@ WHERE id > :after AND old_sealed IS NOT NULL ORDER BY id LIMIT :limit;
 -- name: reseal_webhooks_before(key, before, sealed)
 -- Replace a webhook's previous secret, unless it has changed since it was read.
 UPDATE webhooks SET old_sealed = :sealed WHERE id = :key AND old_sealed = :before RETURNING id;
+
+-- name: sealed_in_dns_credentials(after, limit)
+-- Return a page of the kept credentials of DNS hosts, for wrapping them again.
+SELECT id AS key, sealed FROM dns_credentials WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: reseal_dns_credentials(key, before, sealed)
+-- Replace a kept credential, unless it has changed since it was read.
+UPDATE dns_credentials SET sealed = :sealed WHERE id = :key AND sealed = :before RETURNING id;

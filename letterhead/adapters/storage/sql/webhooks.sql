@@ -30,38 +30,65 @@ RETURNING id;
 -- Delete a webhook endpoint; its deliveries go with it.
 DELETE FROM webhooks WHERE id = :id AND account_id = :account_id RETURNING id;
 
--- name: add_deliveries(account_id, id, kind, marked, at, detail, changed, life)
+-- name: add_deliveries(account_id, id, kind, marked, at, detail, changed, life, traceparent)
 -- Add a delivery of an event for each enabled endpoint of the account that subscribes to it.
 -- Due at once, whatever the clock says.
-INSERT INTO deliveries (webhook_id, id, kind, at, detail, changed, life, fate, failures, due_at)
-SELECT w.id, :id, :kind, CAST(:at AS BIGINT), :detail, CAST(:changed AS TEXT), CAST(:life AS TEXT), 'pending', 0, 0
+INSERT INTO deliveries (webhook_id, id, kind, at, detail, changed, life, traceparent, fate, failures, due_at)
+SELECT w.id, :id, :kind, CAST(:at AS BIGINT), :detail, CAST(:changed AS TEXT), CAST(:life AS TEXT),
+    CAST(:traceparent AS TEXT), 'pending', 0, 0
 FROM webhooks AS w
 WHERE w.account_id = :account_id AND w.disabled_at IS NULL
   AND (w.events = ' * ' OR replace(w.events, :marked, '') <> w.events);
 
--- name: add_delivery(webhook_id, id, kind, at, detail)
+-- name: add_delivery(webhook_id, id, kind, at, detail, traceparent)
 -- Add one delivery that follows from no event; due at once.
-INSERT INTO deliveries (webhook_id, id, kind, at, detail, fate, failures, due_at)
-VALUES (:webhook_id, :id, :kind, :at, :detail, 'pending', 0, 0)
+INSERT INTO deliveries (webhook_id, id, kind, at, detail, traceparent, fate, failures, due_at)
+VALUES (:webhook_id, :id, :kind, :at, :detail, CAST(:traceparent AS TEXT), 'pending', 0, 0)
 RETURNING id;
 
 -- name: any_due_delivery(now)
 -- Return one due delivery, if there is any: it costs nothing while nothing is due, which is nearly always.
 SELECT id FROM deliveries WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) LIMIT 1;
 
--- name: due_webhooks(now, failing, places, limit)
--- Return endpoints with a due delivery and a free place, the longest waiting first; failing ones or the others.
+-- name: due_webhooks(now, late, slow, places, limit, quarter, held, served)
+-- Return endpoints with a due delivery and a free place by the rule of `core.schedule.shares`: first those whose account
+-- has the fewest places, then those whose account was served longest ago, then the longest waiting.
+-- `late` endpoints are those whose last attempt failed or took more than `slow` milliseconds; the others are not.
 -- The lock lets one claim at a time count an endpoint's places.
-SELECT w.id FROM webhooks AS w
-WHERE w.failing = :failing AND w.disabled_at IS NULL
-  AND EXISTS (
-    SELECT 1 FROM deliveries AS d
-    WHERE d.webhook_id = w.id AND d.due_at <= :now AND (d.lease_until IS NULL OR d.lease_until <= :now)
-  )
-  AND (SELECT count(*) FROM deliveries AS f WHERE f.webhook_id = w.id AND f.lease_owner IS NOT NULL
-       AND f.lease_until > :now) < :places
-ORDER BY (SELECT min(d.due_at) FROM deliveries AS d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL)
-LIMIT :limit /*postgresql FOR UPDATE OF w SKIP LOCKED */;
+WITH RECURSIVE with_due (id) AS (
+    SELECT min(webhook_id) FROM deliveries WHERE due_at <= :now
+    UNION ALL
+    SELECT (SELECT min(d.webhook_id) FROM deliveries AS d WHERE d.webhook_id > w.id AND d.due_at <= :now)
+    FROM with_due AS w WHERE w.id IS NOT NULL
+), waiting AS MATERIALIZED (
+    SELECT w.id, w.account_id,
+        (SELECT min(d.due_at) FROM deliveries AS d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL) AS due_at,
+        (SELECT count(*) FROM deliveries AS f
+         WHERE f.webhook_id = w.id AND f.lease_owner IS NOT NULL AND f.lease_until > :now) AS busy
+    FROM with_due AS o JOIN webhooks AS w ON w.id = o.id
+    WHERE w.disabled_at IS NULL
+      AND CASE WHEN w.failing = 1 OR w.pace > :slow THEN 1 ELSE 0 END = CAST(:late AS BIGINT)
+      AND EXISTS (
+        SELECT 1 FROM deliveries AS d
+        WHERE d.webhook_id = w.id AND d.due_at <= :now AND (d.lease_until IS NULL OR d.lease_until <= :now)
+      )
+), ranked AS (
+    SELECT w.id, w.busy, w.due_at, COALESCE(CAST(s.value AS BIGINT), 0) AS served, COALESCE(CAST(h.value AS BIGINT), 0) + ROW_NUMBER() OVER (
+        PARTITION BY w.account_id ORDER BY w.busy, w.due_at, w.id
+    ) - 1 AS rank
+    FROM waiting AS w
+    LEFT JOIN /*sqlite json_each(:held) */ /*postgresql json_each_text(CAST(:held AS JSON)) */ AS h
+        ON h.key = w.account_id
+    LEFT JOIN /*sqlite json_each(:served) */ /*postgresql json_each_text(CAST(:served AS JSON)) */ AS s
+        ON s.key = w.account_id
+    WHERE w.busy < :places
+), turns AS (
+    SELECT id, rank, ROW_NUMBER() OVER (ORDER BY rank, served, busy, due_at, id) AS turn FROM ranked
+)
+SELECT w.id FROM turns AS t JOIN webhooks AS w ON w.id = t.id
+WHERE t.turn <= CAST(:limit AS BIGINT)
+  AND (t.rank < CAST(:quarter AS BIGINT) OR t.turn <= CAST(:limit AS BIGINT) - CAST(:quarter AS BIGINT))
+ORDER BY t.turn /*postgresql FOR UPDATE OF w SKIP LOCKED */;
 
 -- name: leased_deliveries(webhook_id, now)
 -- Count an endpoint's leased deliveries.
@@ -78,7 +105,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE deliveries SET lease_until = :until, lease_owner = :owner
 WHERE webhook_id = :webhook_id AND id IN (SELECT id FROM due)
-RETURNING id, kind, at, detail, changed, life, failures;
+RETURNING id, kind, at, detail, changed, life, failures, traceparent;
 
 -- name: recall_deliveries(now, distant, stale)
 -- Make due now the deliveries that a clock postponed which was ahead, and end the leases that it took.
@@ -106,9 +133,16 @@ SET fate = :fate, due_at = :due_at, failures = failures + :failed, lease_until =
 WHERE webhook_id = :webhook_id AND id = :id AND (lease_owner = :owner OR :fate = 'delivered')
 RETURNING id;
 
--- name: set_webhook_failing(id, failing)
--- Set whether an endpoint's last attempt failed.
-UPDATE webhooks SET failing = :failing WHERE id = :id AND failing <> :failing RETURNING id;
+-- name: set_webhook_pace(id, failing, pace)
+-- Set whether an endpoint's last attempt failed, and how long it took; about the same again is not written.
+UPDATE webhooks SET failing = :failing, pace = CAST(:pace AS BIGINT)
+WHERE id = :id AND (failing <> :failing OR pace IS NULL OR abs(pace - CAST(:pace AS BIGINT)) > 500)
+RETURNING id;
+
+-- name: pending_test(webhook_id, kind)
+-- Return the test of an endpoint that is under way.
+SELECT id FROM deliveries
+WHERE webhook_id = :webhook_id AND due_at IS NOT NULL AND kind = :kind AND fate = 'pending' LIMIT 1;
 
 -- name: disable_webhook(id, at, why)
 -- Disable an endpoint at a time, with the reason.
