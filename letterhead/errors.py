@@ -59,12 +59,16 @@ class Kind(StrEnum):
     PROVIDER_FAILED = "provider-failed"
     PROVIDER_THROTTLED = "provider-throttled"
     PROVIDER_REFUSED = "provider-refused"
+    DNS_HOST_REFUSED = "dns-host-refused"
+    DNS_HOST_FAILED = "dns-host-failed"
+    ZONE_CHANGED = "zone-changed"
     STORAGE_UNAVAILABLE = "storage-unavailable"
     # how the service was set up
     CONFIG_INVALID = "config-invalid"
     SCHEMA_OUTDATED = "schema-outdated"
     KEYRING_WRONG = "keyring-wrong"
     DATABASE_IN_USE = "database-in-use"
+    ARCHIVE_INVALID = "archive-invalid"
     UNREACHABLE = "unreachable"
     INTERNAL = "internal"
 

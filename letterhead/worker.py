@@ -6,18 +6,22 @@ leases; those of a killed one run out.
 
 import asyncio
 import contextlib
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
+from letterhead.core.schedule.check_schedule import CheckQueue, queue_of
+from letterhead.core.schedule.shares import Places, PlacesHeld
 from letterhead.core.zone.resolver_outage import ResolverOutage
-from letterhead.errors import Fault
+from letterhead.errors import Fault, Kind
 from letterhead.operations import (
+    account_work,
     checks,
     deliveries,
     health,
@@ -26,20 +30,23 @@ from letterhead.operations import (
     leases,
     provider_work,
     reconcile,
+    record_upkeep,
     reminders,
     retention,
     rotations,
     self_monitoring,
 )
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.leases import Intent
-from letterhead.ports.store.monitoring import Role
+from letterhead.ports.store.dns_credentials import StoredDnsCredential
+from letterhead.ports.store.leases import Intent, IntentPlace
+from letterhead.ports.store.monitoring import Role, WorkKind
 from letterhead.ports.store.reminders import DueReminder
 from letterhead.ports.store.webhooks import DueDelivery
 
 POLL = 0.5  # seconds between two claims where nothing was due
 GATHER = 0.01  # seconds for more places to become free, so that one claim fills several
-REMINDERS_POLL = 5.0
+GATHER_SHARED = 0.05  # the same while an account waits that has its share: whoever comes next has a place already
+REMINDERS_POLL = ZONES_POLL = 5.0
 ROUND_POLL = 600.0  # seconds between two attempts to start the daily round
 PRUNE_EVERY = 3600.0  # seconds
 WRITE_EVERY = 60.0  # seconds between two writes of the lag of checks
@@ -55,10 +62,11 @@ log = structlog.get_logger()
 class WorkerSettings:
     """How much is done at the same time, and how many keys are made ahead."""
 
-    checks: int = 50
-    intents: int = 4
-    reminders: int = 2
-    deliveries: int = 32  # and as many again to endpoints whose last attempt failed, so that these delay nobody
+    checks: int = 50  # a quarter of them for zones that are slow to answer
+    intents: int = 4  # at the provider, and as many in our own zone
+    zones: int = 4  # at DNS hosts
+    reminders: int = 4
+    deliveries: int = 32  # and as many again to endpoints that fail or are slow, so that these delay nobody
     deliveries_each: int = 2
     pooled_keys: int = 64
 
@@ -98,31 +106,45 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     owner = process.id
     log.info("worker.started", worker=owner, version=process.version)
     begun: self_monitoring.Begun = Counter()
-    turns = FairScheduler()
-
-    def check(due: leases.DueCheck) -> Awaitable[None]:
-        self_monitoring.count_lag(begun, due[0], deps.now())
-        return _check(deps, due, turns)
-
-    claim_checks = partial(leases.claim_checks, deps, owner)
-    claim_intents = partial(leases.claim_intents, deps, owner)
-    claim_reminders = partial(leases.claim_reminders, deps, owner)
-    claim_deliveries = partial(leases.claim_deliveries, deps, owner, places=settings.deliveries_each)
+    counter = account_work.WorkCounter()
     async with asyncio.TaskGroup() as group:
         group.create_task(heartbeats.beat_until(deps, process, stop))
-        group.create_task(_drain(claim_checks, check, settings.checks, stop))
-        group.create_task(_drain(claim_intents, partial(_perform, deps), settings.intents, stop))
-        remind = partial(_remind, deps, owner)
-        group.create_task(_drain(claim_reminders, remind, settings.reminders, stop, REMINDERS_POLL))
-        for failing in (False, True):
-            claim = partial(claim_deliveries, failing=failing)
-            group.create_task(_drain(claim, partial(_deliver, deps), settings.deliveries, stop))
+        for queue in _check_queues(deps, owner, settings, begun):
+            group.create_task(_drain(queue, counter, stop))
+        for place, kind in ((IntentPlace.PROVIDER, WorkKind.PROVIDER), (IntentPlace.KEY_ZONE, WorkKind.KEY_ZONE)):
+            claim_intents = partial(leases.claim_intents, deps, owner, where=place)
+            perform = partial(_perform, deps)
+            intents = WorkQueue(kind, settings.intents, claim_intents, perform, lambda intent: intent.account_id)
+            group.create_task(_drain(intents, counter, stop))
+        look_after = partial(_look_after, deps)
+        claim_zones = partial(record_upkeep.claim_zones, deps)
+        zones = WorkQueue(
+            WorkKind.DNS_HOST,
+            settings.zones,
+            claim_zones,
+            look_after,
+            lambda each: each.credential.account_id,
+            ZONES_POLL,
+        )
+        group.create_task(_drain(zones, counter, stop))
+        claim_reminders, remind = partial(leases.claim_reminders, deps, owner), partial(_remind, deps, owner)
+        reminding = WorkQueue(
+            WorkKind.REMINDER, settings.reminders, claim_reminders, remind, lambda due: due.account_id, REMINDERS_POLL
+        )
+        group.create_task(_drain(reminding, counter, stop))
+        for late in (False, True):
+            claim = partial(leases.claim_deliveries, deps, owner, late=late, places=settings.deliveries_each)
+            deliver = partial(_deliver, deps)
+            delivering = WorkQueue(
+                WorkKind.DELIVERY, settings.deliveries, claim, deliver, lambda due: due.stored.webhook.account_id
+            )
+            group.create_task(_drain(delivering, counter, stop))
         group.create_task(_recall_misdated(deps, stop))
         group.create_task(_watch_resolvers(deps, stop))
         group.create_task(_prune_history(deps, stop))
         group.create_task(_fill_pool(deps, settings.pooled_keys, stop))
         group.create_task(_reconcile_daily(deps, stop))
-        group.create_task(_save_lag(deps, begun, stop))
+        group.create_task(_save_figures(deps, begun, counter, stop))
         group.create_task(_watch_provider_account(deps, stop))
     with contextlib.suppress(Fault):  # storage is gone: the leases run out by themselves
         await leases.release_leases(deps, owner)
@@ -130,30 +152,73 @@ async def run(deps: Deps, settings: WorkerSettings, stop: asyncio.Event) -> None
     log.info("worker.stopped", worker=owner)
 
 
-async def _drain(
-    claim: Callable[[int], Awaitable[Sequence[Job]]],
-    work: Callable[[Job], Awaitable[None]],
-    places: int,
-    stop: asyncio.Event,
-    poll: float = POLL,
-) -> None:
-    """Claim as many jobs as there are free places, do them at the same time, and end with the last one."""
-    running: set[asyncio.Task[None]] = set()
+def _check_queues(
+    deps: Deps, owner: str, settings: WorkerSettings, begun: self_monitoring.Begun
+) -> Iterator["WorkQueue[leases.DueCheck]"]:
+    """Return the two queues of checks: of zones that were slow to answer, which hold a quarter, and of all others."""
+    turns, being_set_up = FairScheduler(), set[str]()
+
+    async def claim(held: PlacesHeld) -> Sequence[leases.DueCheck]:
+        claimed = await leases.claim_checks(deps, owner, held, len(being_set_up))
+        being_set_up.update(domain.id for domain, _ in claimed if queue_of(domain) is CheckQueue.ONBOARDING)
+        return claimed
+
+    async def check(due: leases.DueCheck) -> None:
+        self_monitoring.count_lag(begun, due[0], deps.now())
+        try:
+            await _check(deps, due, turns)
+        finally:
+            being_set_up.discard(due[0].id)
+
+    slow = max(1, settings.checks // 4)
+    claim_slow = partial(leases.claim_checks, deps, owner, slow=True)
+    for places, claiming in ((max(1, settings.checks - slow), claim), (slow, claim_slow)):
+        yield WorkQueue(WorkKind.CHECK, places, claiming, check, lambda due: due[0].account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQueue(Generic[Job]):
+    """One kind of work: how many pieces at the same time, how they are claimed and done, and for which account."""
+
+    kind: WorkKind
+    places: int
+    claim: Callable[[PlacesHeld], Awaitable[Sequence[Job]]]
+    work: Callable[[Job], Awaitable[None]]
+    account_of: Callable[[Job], str]
+    poll: float = POLL
+
+
+async def _drain(queue: WorkQueue[Job], counter: account_work.WorkCounter, stop: asyncio.Event) -> None:
+    """Claim jobs for the free places, do them at the same time, and end with the last one."""
+    places, running = Places(queue.places), set[asyncio.Task[None]]()
+
+    async def do(job: Job, account_id: str) -> None:
+        began = time.monotonic()
+        try:
+            await queue.work(job)
+        finally:
+            places.free(account_id)
+            counter.add(account_id, queue.kind, milliseconds=int((time.monotonic() - began) * 1000))
+
     while not stop.is_set():
         jobs: Sequence[Job] = ()
         try:
-            jobs = await claim(places - len(running))
+            jobs = await queue.claim(places.held)
         except Fault as fault:
             _log_fault("queue.unreachable", fault)
             await _pause(stop, REST)
         for job in jobs:
-            running.add(task := asyncio.ensure_future(work(job)))
+            places.take(account_id := queue.account_of(job))
+            running.add(task := asyncio.ensure_future(do(job, account_id)))
             task.add_done_callback(running.discard)
-        if len(running) >= places:
+        if len(running) >= queue.places:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(GATHER)
+        elif not jobs and places.is_shared_out:
+            await asyncio.wait(running, timeout=queue.poll, return_when=asyncio.FIRST_COMPLETED)
+            await _wait_until_half(running)
         elif not jobs:
-            await _pause(stop, poll)
+            await _pause(stop, queue.poll)
     if running:
         await asyncio.wait(running, timeout=STOP_WITHIN)
 
@@ -161,6 +226,15 @@ async def _drain(
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _wait_until_half(running: set[asyncio.Task[None]]) -> None:
+    """Wait until half of the tasks have ended, for GATHER_SHARED at most: a claim is for several places, or is late."""
+    half = len(running) // 2
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GATHER_SHARED):
+            while len(running) > half:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _check(deps: Deps, due: leases.DueCheck, turns: FairScheduler) -> None:
@@ -172,11 +246,28 @@ async def _check(deps: Deps, due: leases.DueCheck, turns: FairScheduler) -> None
             await checks.check(deps, domain, context=context, next_turn=turns.next)
             await rotations.start_if_due(deps, domain)
         except Fault as fault:
-            _log_fault("check.interrupted", fault)
+            if fault.kind is not Kind.TOO_MANY_REQUESTS:
+                _log_fault("check.interrupted", fault)
+                return
+            log.info("check.postponed", seconds=fault.retry_after)
+            deps.meter.count_check("postponed")
+            with contextlib.suppress(Fault):
+                await leases.postpone_check(deps, domain)
         except Exception:
             log.exception("check.broken")
             with contextlib.suppress(Fault):
                 await leases.back_off_check(deps, domain)
+
+
+async def _look_after(deps: Deps, stored: StoredDnsCredential) -> None:
+    """Look after one zone; a bug in it leaves the zone alone until its lease has run out."""
+    with structlog.contextvars.bound_contextvars(zone=stored.credential.zone):
+        try:
+            await record_upkeep.look_after_zone(deps, stored)
+        except Fault as fault:
+            _log_fault("zone.interrupted", fault)
+        except Exception:
+            log.exception("zone.broken")
 
 
 async def _perform(deps: Deps, intent: Intent) -> None:
@@ -271,14 +362,17 @@ async def _reconcile_daily(deps: Deps, stop: asyncio.Event) -> None:
         await _pause(stop, ROUND_POLL)
 
 
-async def _save_lag(deps: Deps, begun: self_monitoring.Begun, stop: asyncio.Event) -> None:
-    """Write the lag of checks each minute, and once more when stopping."""
+async def _save_figures(
+    deps: Deps, begun: self_monitoring.Begun, counter: account_work.WorkCounter, stop: asyncio.Event
+) -> None:
+    """Write the lag of checks, and what was done for each account, each minute and once more when stopping."""
     stopping = False
     while not stopping:
         await _pause(stop, WRITE_EVERY)
         stopping = stop.is_set()
         try:
             await self_monitoring.save_histogram(deps, begun)
+            await counter.save(deps)
         except Fault as fault:
             _log_fault("watch.interrupted", fault)
 

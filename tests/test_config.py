@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import stat
 import threading
 from ipaddress import IPv4Network, IPv6Network
@@ -28,6 +29,7 @@ from letterhead.config import (
     Setting,
     Settings,
     SmtpServer,
+    SocketPath,
     SqliteFile,
     StartTls,
     is_database_chosen,
@@ -56,7 +58,9 @@ KEY_ZONE = {
 }  # fmt: skip
 TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
 PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
-BESIDE = {**PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net"}
+BESIDE = {
+    **PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net", "PUBLIC_URL": "http://a.example",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -100,7 +104,10 @@ def test_defaults_work(folder: Path) -> None:
     assert settings == Settings(
         data_dir=Path("data"),
         database_url=SqliteFile(Path("data/letterhead.db")),
+        database_prepared=None,
+        database_read_url=None,
         bind=HostPort("127.0.0.1", 8025),
+        socket_mode=0o660,
         public_url="http://127.0.0.1:8025",
         trusted_proxies=(),
         disk_reserve_mb=100,
@@ -113,7 +120,9 @@ def test_defaults_work(folder: Path) -> None:
         ses_tenants=False,
         dns_resolvers=None,
         dns_authoritative_port=53,
+        dns_packets_per_second=None,
         dns_networks=(),
+        dns_servers=(),
         allow_special_use=False,
         keys=None,
         operator_token=None,
@@ -122,11 +131,16 @@ def test_defaults_work(folder: Path) -> None:
         mail_from_spf=None,
         mail_from_label="lh",
         own_domains=(),
+        unproven_below=20,
         rotate_dkim_days=0,
         dkim_zone=None,
         dkim_zone_server=None,
         dkim_zone_tsig=None,
         ed25519=False,
+        domain_connect_provider=None,
+        domain_connect_service="mail",
+        domain_connect_key_domain=None,
+        domain_connect_hosts=(),
         smtp_url=None,
         smtp_starttls=StartTls.REQUIRED,
         mail_sender=None,
@@ -141,6 +155,8 @@ def test_defaults_work(folder: Path) -> None:
         relay_proxies=(),
         relay_queue=Path("data/relay"),
         relay_max_size=25_000_000,
+        relay_account_messages=10_000,
+        relay_account_mb=1000,
         relay_keep_days=5,
         relay_connections=8,
         relay_metrics_bind=None,
@@ -168,6 +184,7 @@ def test_defaults_work(folder: Path) -> None:
         keep_events_days=400,
         keep_snapshots_days=90,
         keep_deliveries_days=30,
+        opentelemetry=False,
         log_format=None,
     )
     assert settings.return_path is None
@@ -188,7 +205,8 @@ def test_provider_names_are_the_registry() -> None:
 @pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
 def test_example_is_right(setting: Setting, folder: Path) -> None:
     """Each example works as printed; those of secrets parse, and are refused because everybody knows them."""
-    environ = with_settings(**{**BESIDE, setting.name: setting.example})
+    beside = {**BESIDE, "DATABASE_URL": "postgresql://h/d"} if setting.name == "DATABASE_READ_URL" else BESIDE
+    environ = with_settings(**{**beside, setting.name: setting.example})
     if setting.secret:
         assert "everybody knows" in refused(environ, folder).detail
         assert open_value(setting.parse(setting.example)) == setting.example
@@ -203,6 +221,8 @@ GOOD = [
     ("DATABASE_URL", "sqlite:////srv/l.db", SqliteFile(Path("/srv/l.db"))),
     ("DATABASE_URL", "postgresql://u:p@h:5433/d?sslmode=require", "postgresql://u:p@h:5433/d?sslmode=require"),
     ("DATABASE_URL", "postgres://h/d", "postgresql://h/d"),
+    ("DATABASE_URL", "postgresql://u:p@h1:5433,h2:5434/d", "postgresql://u:p@h1:5433,h2:5434/d"),
+    ("DATABASE_PREPARED", "off", False),
     ("DATABASE_URL", "postgresql:///d?host=/run/postgresql", "postgresql:///d?host=/run/postgresql"),
     ("BIND", "0.0.0.0:80", HostPort("0.0.0.0", 80)),
     ("BIND", "[::1]:8025", HostPort("::1", 8025)),
@@ -216,6 +236,7 @@ GOOD = [
     ("DNS_RESOLVERS", "1.1.1.1", (HostPort("1.1.1.1", 53),)),
     ("DNS_RESOLVERS", "127.0.0.1:5353, ::1,[::1]:54 ,[2001:db8::1]", None),
     ("DNS_AUTHORITATIVE_PORT", "5300", 5300),
+    ("DNS_PACKETS_PER_SECOND", "10", 10),
     ("DNS_NETWORKS", "10.0.0.0/8, fd00::/8", (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"))),
     ("ALLOW_SPECIAL_USE", "yes", True),
     ("ALLOW_SPECIAL_USE", "0", False),
@@ -244,6 +265,8 @@ GOOD = [
     ("PROOF_IMAP_URL", "imaps://u:p%40ss@mail.example.net", "imaps://u:p@ss@mail.example.net:993"),
     ("MAIL_SENDER", "dns@example.net", SenderAddress(address="dns@example.net")),
     ("MAIL_SENDER", "Bücher, Ltd <dns@example.net>", SenderAddress(address="dns@example.net", name="Bücher, Ltd")),
+    ("BIND", "unix:/run/l.sock", SocketPath(Path("/run/l.sock"))),
+    ("SOCKET_MODE", "0600", 0o600),
     ("KEY_POOL", "1", 1),
     ("RATE_LIMIT", "5/s", RateLimit(5, 10)),
     ("RATE_LIMIT", "5/s burst 5", RateLimit(5, 5)),
@@ -272,6 +295,14 @@ WRONG = [
     ("DATABASE_URL", "sqlite:///:memory:", "names no file"),
     ("DATABASE_URL", "postgresql://h:54321x/d", "host or a port"),
     ("DATABASE_URL", "postgresql://h:99999/d", "host or a port"),
+    ("DATABASE_READ_URL", "sqlite:///r.db", "does not begin with postgresql://"),
+    ("BIND", "unix:letterhead.sock", "absolute path"),
+    ("BIND", "unix:/run/letterhead/", "absolute path"),
+    ("BIND", "unix:@letterhead", "absolute path"),
+    ("BIND", "unix:/" + "ü" * 54, "over 107 octets"),
+    ("SOCKET_MODE", "rw", "octal"),
+    ("SOCKET_MODE", "668", "octal"),
+    ("SOCKET_MODE", "4660", "octal"),
     ("BIND", "8025", "no port, or no host"),
     ("BIND", "localhost", "no port"),
     ("BIND", ":8025", "no host"),
@@ -300,6 +331,7 @@ WRONG = [
     ("DNS_RESOLVERS", "1.1.1.1,", "a comma at an end"),
     ("DNS_RESOLVERS", "1.1.1.1:x", "has a port that"),
     ("DNS_AUTHORITATIVE_PORT", "0", "whole number"),
+    ("DNS_PACKETS_PER_SECOND", "0", "whole number"),
     ("DNS_AUTHORITATIVE_PORT", "5 3", "whole number"),
     ("ALLOW_SPECIAL_USE", "maybe", "neither true nor false"),
     ("OPERATOR_TOKEN", "7Q2mZ-short", "has 11 characters"),
@@ -356,6 +388,13 @@ def test_wrong_value_is_named(name: str, text: str, problem: str, folder: Path) 
     assert fault.detail.startswith(f"{PREFIX}{name} from the environment ")
     assert problem in fault.detail
     assert setting.example in str(fault.fix)
+    assert "7Q2mZ" not in f"{fault.detail} {fault.fix}"
+
+
+def test_a_file_has_no_replica(folder: Path) -> None:
+    """A replica beside the embedded database would never be read: refused by name, without its password."""
+    fault = refused(with_settings(DATABASE_READ_URL="postgresql://u:p7Q2mZ@h/d"), folder)
+    assert fault.detail.startswith(f"{PREFIX}DATABASE_READ_URL is set, and {PREFIX}DATABASE_URL is a file")
     assert "7Q2mZ" not in f"{fault.detail} {fault.fix}"
 
 
@@ -429,6 +468,47 @@ def test_public_url_follows_bind(folder: Path) -> None:
     assert read(with_settings(BIND="[::]:80"), folder).public_url == "http://[::1]:80"
 
 
+def test_a_unix_socket_needs_a_public_url(folder: Path) -> None:
+    """No URL follows from a socket's path, so it is asked for by name."""
+    with pytest.raises(Fault) as caught:
+        read(with_settings(BIND="unix:/run/l.sock"), folder)
+    assert "LETTERHEAD_PUBLIC_URL is not set" in caught.value.detail
+
+
+def test_a_value_may_lie_in_a_file(folder: Path) -> None:
+    """A setting's variable with _FILE names a file with its value, without the line's end; both at once are refused."""
+    token = "a-token-that-nobody-guesses"
+    (folder / "token").write_text(f"{token}\n")
+    (folder / "empty").write_text("\n")
+    (folder / "binary").write_bytes(b"\xff")
+    found = read(with_settings(OPERATOR_TOKEN_FILE="token", KEY_POOL="3"), folder)
+    assert open_value(found.operator_token) == token
+    (row,) = [row for row in rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder) if "OPERATOR" in row.name]
+    assert (row.value, row.source) == ("***", "token")
+    for wrong, said in (("gone", "No such file"), ("empty", "is empty"), ("binary", "no text"), (".", "directory")):
+        with pytest.raises(Fault) as caught:
+            read(with_settings(OPERATOR_TOKEN_FILE=wrong), folder)
+        assert said in caught.value.detail
+        assert "OPERATOR_TOKEN_FILE" in caught.value.detail
+    with pytest.raises(Fault) as caught:
+        read(with_settings(OPERATOR_TOKEN_FILE="token", OPERATOR_TOKEN=token), folder)
+    assert "OPERATOR_TOKEN is set, and LETTERHEAD_OPERATOR_TOKEN_FILE" in caught.value.detail
+    assert token not in caught.value.detail
+    with pytest.raises(Fault, match="no setting"):
+        read(with_settings(OPERATR_TOKEN_FILE="token"), folder)
+
+
+@pytest.mark.parametrize("name", ["DATA_DIR", "RELAY_CERTIFICATE", "RELAY_CERTIFICATE_KEY", "RELAY_QUEUE"])
+def test_a_path_lies_in_no_file(folder: Path, name: str) -> None:
+    """The content of a file is never taken for a path, and shown as one: it may be a private key."""
+    (folder / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    for each in (read, rows):
+        with pytest.raises(Fault, match=f"LETTERHEAD_{name}_FILE is set") as caught:
+            each(with_settings(**{f"{name}_FILE": "key.pem"}), folder)
+        assert f"Name the file in LETTERHEAD_{name} itself" in (caught.value.fix or "")
+        assert "PRIVATE" not in f"{caught.value.detail} {caught.value.fix}"
+
+
 def test_database_follows_data_dir(folder: Path) -> None:
     """Moving the data folder moves the database, relative or absolute, whatever characters it has."""
     for text in ("/srv/{x}", "some where"):
@@ -443,7 +523,7 @@ def test_environment_beats_file_beats_default(folder: Path) -> None:
     )
     environ = with_settings(BIND="127.0.0.1:2", MAIL_FROM_LABEL="")
     settings = read(environ, folder)
-    assert settings.bind.port == 2
+    assert settings.bind == HostPort("127.0.0.1", 2)
     assert (settings.key_pool, settings.allow_special_use, settings.mail_from_label) == (7, True, "file")
     assert settings.dns_resolvers == (HostPort("127.0.0.1", 53), HostPort("::1", 53))
     sources = {row.name.removeprefix(PREFIX): row.source for row in rows(environ, folder)}
@@ -455,14 +535,14 @@ def test_environment_beats_file_beats_default(folder: Path) -> None:
 def test_file_of_the_machine_comes_last(folder: Path, tmp_path: Path) -> None:
     """A command without a file of its own reads that of this machine's service, if it is told where that lies."""
     system = tmp_path / "system.toml"
-    assert read(with_settings(), folder, system).bind.port == 8025
+    assert read(with_settings(), folder, system).bind == HostPort("127.0.0.1", 8025)
     system.write_text('bind = "127.0.0.1:5"')
-    assert read(with_settings(), folder).bind.port == 8025
-    assert read(with_settings(), folder, system).bind.port == 5
+    assert read(with_settings(), folder).bind == HostPort("127.0.0.1", 8025)
+    assert read(with_settings(), folder, system).bind == HostPort("127.0.0.1", 5)
     (folder / "other.toml").write_text('bind = "127.0.0.1:3"')
-    assert read(with_settings(CONFIG="other.toml"), folder, system).bind.port == 3
+    assert read(with_settings(CONFIG="other.toml"), folder, system).bind == HostPort("127.0.0.1", 3)
     (folder / "letterhead.toml").write_text('bind = "127.0.0.1:4"')
-    assert read(with_settings(), folder, system).bind.port == 4
+    assert read(with_settings(), folder, system).bind == HostPort("127.0.0.1", 4)
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o755], ids=["folder", "file"])
@@ -510,8 +590,8 @@ def test_file_is_named_by_the_environment(folder: Path) -> None:
     """Another file can be named; one that was named and is not there is refused."""
     (folder / "other.toml").write_text('bind = "127.0.0.1:3"')
     (folder / "letterhead.toml").write_text('bind = "127.0.0.1:4"')
-    assert read(with_settings(CONFIG="other.toml"), folder).bind.port == 3
-    assert read(with_settings(CONFIG=str(folder / "other.toml")), Path("/")).bind.port == 3
+    assert read(with_settings(CONFIG="other.toml"), folder).bind == HostPort("127.0.0.1", 3)
+    assert read(with_settings(CONFIG=str(folder / "other.toml")), Path("/")).bind == HostPort("127.0.0.1", 3)
     assert "LETTERHEAD_CONFIG" in refused(with_settings(CONFIG="gone.toml"), folder).detail
 
 
@@ -543,7 +623,8 @@ def test_wrong_file_is_named(text: str, problem: str, fix: str, folder: Path) ->
     ("url", "shown"),
     [
         ("postgresql://u:pw-7Q2mZ@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://u:pw-7Q2mZ@at/sl?as#h@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:pw-7Q2mZ@at#h@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:pw-7Q2mZ@h1:5433,h2:5434/d", "postgresql://u:***@h1:5433,h2:5434/d"),
         ("postgresql://h/d?user=u&password=pw-7Q2mZ", "postgresql://h/d?user=u&password=***"),
         ("postgresql://h/d?sslpassword=7Q2mZ&sslmode=require", "postgresql://h/d?sslpassword=***&sslmode=require"),
     ],
@@ -579,6 +660,9 @@ def test_the_units_and_the_command_read_one_file(folder: Path, tmp_path: Path) -
         assert not [line for line in lines if line.startswith("EnvironmentFile=")], unit.name
     example = (ROOT / "deploy" / "letterhead.toml").read_text("utf-8").replace("password@", "another@")
     assert f"# {SYSTEM_FILE}:" in example
+    (tmp_path / "as-it-is.toml").write_text(example)
+    assert isinstance(read(with_settings(), folder, tmp_path / "as-it-is.toml").database_url, SqliteFile)
+    example = re.sub(r"^# (\w+ = )", r"\1", example, flags=re.MULTILINE)
     (tmp_path / "own.toml").write_text(example)
     settings = read(with_settings(), folder, tmp_path / "own.toml")
     assert isinstance(settings.database_url, PostgresServer)
@@ -747,6 +831,7 @@ def test_half_a_relay_is_refused(folder: Path, texts: dict[str, str], problem: s
     fault = refused(with_settings(**texts), folder)
     assert problem in fault.detail
     assert "7Q2mZ" not in fault.detail
+    assert "'never'" not in str(fault.fix)  # what was refused is not the advice
 
 
 def test_a_relay_in_clear_is_for_this_machine(folder: Path) -> None:

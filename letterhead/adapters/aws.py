@@ -17,7 +17,7 @@ def require(wanted_by: str) -> None:
         raise Fault(
             Kind.CONFIG_INVALID,
             f"{wanted_by}, and Amazon's client is not installed.",
-            'Install it: pip install "letterhead[ses]" (`./dev run` does so by itself).',
+            "Install the extra `ses` (docs/install/pip.md); `./dev run` does so by itself.",
         )
 
 

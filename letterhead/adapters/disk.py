@@ -1,7 +1,16 @@
-"""Free space of a file system, by statvfs(3)."""
+"""Size and free space of a file system, by statvfs(3)."""
 
 import os
 from pathlib import Path
+
+
+def size_octets(folder: Path) -> int:
+    """Return the size of the disk of a folder; 0 where that can't be told."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return 0
+    return found.f_blocks * found.f_frsize
 
 
 def free_octets(folder: Path) -> int | None:

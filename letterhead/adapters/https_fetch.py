@@ -1,4 +1,4 @@
-"""Short HTTPS GETs from public addresses, without redirects."""
+"""Short GETs from public addresses, without redirects; by HTTPS, unless the operator allows HTTP too."""
 
 import asyncio
 from typing import Final
@@ -7,6 +7,7 @@ import httpcore2
 
 from letterhead.adapters.pinned_connections import PinnedHttp, Resolve
 from letterhead.core.public.webhooks import EgressPolicy, WebhookTarget
+from letterhead.ports.outbound import Fetched
 
 SECONDS: Final = 10.0  # for all of it
 OCTETS: Final = 64 * 1024
@@ -17,7 +18,7 @@ class FetchFailed(Exception):
 
 
 class HttpsFetcher:
-    """A client that sends GET requests, each over a connection of its own."""
+    """The implementation of `Fetcher`, with a connection for each request."""
 
     def __init__(
         self,
@@ -32,18 +33,22 @@ class HttpsFetcher:
 
     async def get(self, target: WebhookTarget) -> bytes:
         """Return the body of a 200 of at most 64 KB; raise `FetchFailed` for all else, a redirect too."""
+        found = await self.fetch(target)
+        if found.status != 200:
+            raise FetchFailed(found.said or f"it answered {found.status}")
+        return found.body
+
+    async def fetch(self, target: WebhookTarget) -> Fetched:
+        """Send one GET and return its result; a failure is a value, and so is a body of more than 64 KB."""
         try:
-            async with asyncio.timeout(self._seconds):
-                async with self._http.request("GET", target) as response:
-                    if response.status != 200:
-                        raise FetchFailed(f"it answered {response.status}")
-                    octets = b""
-                    async for chunk in response.aiter_stream():
-                        octets += chunk
-                        if len(octets) > OCTETS:
-                            raise FetchFailed(f"it answered more than {OCTETS // 1024} KB")
-                    return octets
+            async with asyncio.timeout(self._seconds), self._http.request("GET", target) as response:
+                octets = b""
+                async for chunk in response.aiter_stream():
+                    octets += chunk
+                    if len(octets) > OCTETS:
+                        return Fetched(status=None, said=f"it answered more than {OCTETS // 1024} KB")
+                return Fetched(status=response.status, body=octets)
         except TimeoutError:
-            raise FetchFailed(f"no whole answer within {self._seconds:g} s") from None
+            return Fetched(status=None, said=f"no whole answer within {self._seconds:g} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
-            raise FetchFailed(type(error).__name__) from error
+            return Fetched(status=None, said=type(error).__name__)

@@ -20,11 +20,19 @@ from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from letterhead.adapters.keyring_settings import KEY_OCTETS, WHERE, KeyEncryptionKey
-from letterhead.adapters.pem import EXPONENT, read_private_key
+from letterhead.adapters.pem import EXPONENT, LEAST_IN_USE, SMALLEST, read_private_key
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports.keyring import KeyPair
@@ -61,16 +69,15 @@ class EnvelopeKeyring:
     def make_ed25519(self) -> KeyPair:
         """Make an Ed25519 key, in no time."""
         key = ed25519.Ed25519PrivateKey.generate()
-        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 4: bare, not an SPKI
         private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return KeyPair(public_key=base64.b64encode(public).decode(), private_key=Secret(private))
+        return KeyPair(public_key=_public_ed25519(key), private_key=Secret(private))
 
-    def read_pem(self, pem: str) -> KeyPair:
+    def read_pem(self, pem: str, *, is_in_use: bool = False) -> KeyPair:
         """Read a customer's own private key (PKCS#1 or PKCS#8 PEM).
 
         Raise Fault `key-invalid` that names the problem.
         """
-        return _pair(read_private_key(pem))
+        return read_key_pair(pem, is_in_use=is_in_use)
 
     def seal(self, secret: Secret, purpose: str) -> bytes:
         """Encrypt a secret bound to its purpose (`purpose|account|domain|selector`): for no other does it open."""
@@ -89,6 +96,31 @@ class EnvelopeKeyring:
                 f"A sealed secret does not open for {purpose!r}: it was altered, or belongs to another row.",
                 "Restore the row from a backup, or give the domain a new key.",
             ) from error
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the key-encryption keys that we have."""
+        return tuple(self._ciphers)
+
+    def sealed_by(self, sealed: bytes) -> str:
+        """Return the id of the key-encryption key that a secret is sealed with; raise Fault `keyring-wrong`."""
+        return sealed_by(sealed)
+
+    def public_key(self, private_key: Secret) -> str:
+        """Return the public key of a key of our own (PKCS#8 DER) as `KeyPair` has it."""
+        # Made here, so its numbers need not be checked again, which takes longer than to sign.
+        key = load_der_private_key(reveal(private_key), password=None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            return _public_ed25519(key)
+        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 sealed as such
+        return _public_rsa(key)
+
+    def sign_rs256(self, private_key: Secret, octets: bytes) -> str:
+        """Sign octets with an RSA key of our own (RFC 7518 3.3: RSASSA-PKCS1-v1_5 with SHA-256); return base64."""
+        # Made here, so its numbers need not be checked again, which takes longer than to sign.
+        key = load_der_private_key(reveal(private_key), password=None, unsafe_skip_rsa_key_validation=True)
+        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 sealed as such
+        return base64.b64encode(key.sign(octets, PKCS1v15(), SHA256())).decode()
 
     def rewrap(self, sealed: bytes) -> bytes | None:
         """Wrap a sealed secret's data key with the first key-encryption key; return None where it already is."""
@@ -124,6 +156,11 @@ class EnvelopeKeyring:
             ) from error
 
 
+def read_key_pair(pem: str, *, is_in_use: bool) -> KeyPair:
+    """Read a private key from PEM; one that is in use may have 1024 bits. Raise Fault `key-invalid`."""
+    return _pair(read_private_key(pem, LEAST_IN_USE if is_in_use else SMALLEST))
+
+
 def sealed_by(sealed: bytes) -> str:
     """Return the id of the key-encryption key that wraps a sealed secret.
 
@@ -156,9 +193,18 @@ def forbid_core_dumps() -> None:
 
 
 def _pair(key: rsa.RSAPrivateKey) -> KeyPair:
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return KeyPair(public_key=base64.b64encode(public).decode(), private_key=Secret(private))
+    return KeyPair(public_key=_public_rsa(key), private_key=Secret(private))
+
+
+def _public_rsa(key: rsa.RSAPrivateKey) -> str:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(public).decode()
+
+
+def _public_ed25519(key: ed25519.Ed25519PrivateKey) -> str:
+    # RFC 8463 4: bare, not an SPKI
+    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def _parse(sealed: bytes) -> _Sealed:

@@ -17,7 +17,9 @@ from typing import TypeVar
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
+from letterhead.adapters.disk import free_octets
 from letterhead.core.relay.queue import DeliveryProgress, Envelope, QueuedMessage, new_queued
 from letterhead.errors import Fault, Kind
 
@@ -28,8 +30,11 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def open_queue(folder: Path) -> Iterator["FolderQueue"]:
-    """Open a queue and lock it; raise Fault `config-invalid` where it is in use or can't be opened."""
+def open_queue(folder: Path, reserve: int = 0) -> Iterator["FolderQueue"]:
+    """Open a queue and lock it; raise Fault `config-invalid` where it is in use or can't be opened.
+
+    `reserve` are the octets that it leaves free on its disk.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -45,7 +50,7 @@ def open_queue(folder: Path) -> Iterator["FolderQueue"]:
                 f"The relay's queue {folder} is in use by another process.",
                 f"Stop the other relay, or give this one a folder of its own: {NAME}={folder}-2",
             ) from error
-        yield FolderQueue(folder)
+        yield FolderQueue(folder, reserve)
     finally:
         os.close(descriptor)
 
@@ -76,13 +81,27 @@ def read_oldest(folder: Path) -> tuple[int, QueuedMessage | None]:
 class FolderQueue:
     """The implementation of `MailQueue` in a folder, with each message in a file of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, reserve: int = 0) -> None:
+        self._folder, self._reserve = folder, reserve
 
     async def put(self, queued: QueuedMessage, content: bytes) -> None:
-        """Store a message: it is on the disk when this returns, or not at all."""
+        """Store a message: it is on the disk when this returns, or not at all.
+
+        Reports of ours may use the reserve: they let messages end.
+        """
         head = msgspec.json.encode(queued.envelope) + b"\n"
-        await _in_thread(lambda: self._write(queued.envelope.id + MAIL, head, content))
+
+        def write() -> None:
+            free = free_octets(self._folder)
+            if not queued.envelope.is_report and free is not None and free - len(content) < self._reserve:
+                raise Fault(
+                    Kind.STORAGE_UNAVAILABLE,
+                    f"The disk of the relay's queue has {free} octets free, and {self._reserve} stay free.",
+                    f"Make room on the disk that {NAME} lies on.",
+                )
+            self._write(queued.envelope.id + MAIL, head, content)
+
+        await _in_thread(write)
 
     async def content(self, message_id: str) -> bytes | None:
         """Return a message's text; None where it is gone."""
@@ -143,15 +162,14 @@ def _read(path: Path) -> QueuedMessage | None:
     """Read one message's envelope and progress; leave an unreadable file where it is, for a person to inspect."""
     try:
         with path.open("rb") as file:
-            envelope = msgspec.json.decode(file.readline(), type=Envelope)
+            envelope = msgspec.json.decode(head := file.readline(), type=Envelope)
         if envelope.id != path.stem:
             raise ValueError("it was renamed")
         progress = path.with_suffix(PROGRESS)
+        queued = new_queued(envelope, path.stat().st_size - len(head))
         if not progress.exists():
-            return new_queued(envelope)
-        return QueuedMessage(
-            envelope=envelope, progress=msgspec.json.decode(progress.read_bytes(), type=DeliveryProgress)
-        )
+            return queued
+        return replace(queued, progress=msgspec.json.decode(progress.read_bytes(), type=DeliveryProgress))
     except (ValueError, msgspec.MsgspecError) as error:
         log.error("message.unreadable", file=path.name, problem=str(error))
         return None

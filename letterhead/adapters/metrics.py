@@ -1,7 +1,8 @@
 """Metrics in the Prometheus text format."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,11 +12,14 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     ProcessCollector,
     generate_latest,
     start_http_server,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from letterhead.core.domain.provider_identity import (
     IdentityReport,
@@ -29,9 +33,11 @@ from letterhead.core.domain.provider_identity import (
 from letterhead.core.secret import Secret
 from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
+from letterhead.ports.disk import FreeSpaces
 from letterhead.ports.meter import StoreFigures
 from letterhead.ports.provider import HealthItem, Provider
-from letterhead.ports.store.monitoring import Role
+from letterhead.ports.store.monitoring import DomainCondition, Role
+from letterhead.ports.tracing import SpanKind, Tracer, TraceSpan
 
 log = structlog.get_logger()
 
@@ -57,9 +63,28 @@ class PrometheusMeter:
         self._seconds = Histogram(
             "letterhead_request_seconds", "Time to the answer.", ("route",), buckets=_SECONDS, registry=own
         )
-        self._checks = Counter("letterhead_checks", "Checks, by the status they left.", ("outcome",), registry=own)
-        self._calls = Counter("letterhead_provider_calls", "Calls.", ("provider", "call", "outcome"), registry=own)
-        self._relayed = Counter("letterhead_relay_messages", "Messages of the relay.", ("outcome",), registry=own)
+        self._checks = Counter(
+            "letterhead_checks",
+            "Checks, by the status that they left.",
+            ("outcome",),
+            registry=own,
+        )
+        self._calls = Counter(
+            "letterhead_provider_calls",
+            "Calls of the provider.",
+            ("provider", "call", "outcome"),
+            registry=own,
+        )
+        self._relayed = Counter(
+            "letterhead_relay_messages",
+            "Messages of the relay, by fate.",
+            ("outcome",),
+            registry=own,
+        )
+        self._deliveries = Counter(
+            "letterhead_deliveries", "Attempts to deliver a webhook, by what follows.", ("outcome",), registry=own
+        )
+        self.load_figures: Callable[[], Coroutine[None, None, StoreFigures | None]] | None = None
         self._queued: tuple[Gauge, Gauge] | None = None
         ProcessCollector(registry=own)
 
@@ -75,6 +100,10 @@ class PrometheusMeter:
     def count_check(self, outcome: str) -> None:
         """Count one check by its outcome."""
         self._checks.labels(outcome).inc()
+
+    def count_delivery(self, outcome: str) -> None:
+        """Count one attempt to deliver a webhook."""
+        self._deliveries.labels(outcome).inc()
 
     def count_call(self, provider: str, call: str, outcome: str) -> None:
         """Count one call of a provider."""
@@ -103,6 +132,25 @@ class PrometheusMeter:
         self._queued[0].set_function(lambda: read()[0])
         self._queued[1].set_function(oldest)
 
+    def watch_certificate(self, read: Callable[[], datetime]) -> None:
+        """Ask at each reading until when the relay's certificate holds; NaN where it can't be read just now."""
+
+        def end() -> float:
+            try:
+                return read().timestamp()
+            except (OSError, ValueError):  # a file that is gone, unreadable, or half written
+                return math.nan
+
+        Gauge(
+            "letterhead_relay_certificate_expiry_timestamp_seconds",
+            "Until when the relay's TLS certificate holds.",
+            registry=self._registry,
+        ).set_function(end)
+
+    def watch_disks(self, read: FreeSpaces) -> None:
+        """Ask at each reading how much is free on the disks that this process writes to."""
+        self._registry.register(DiskCollector(read))
+
     def serve_metrics(self, host: str, port: int) -> None:
         """Serve the metrics over HTTP, in a thread of its own that ends with the process.
 
@@ -119,14 +167,46 @@ class PrometheusMeter:
             ) from error
 
     def text(self, figures: StoreFigures | None) -> bytes:
-        """Return all metrics, with what the store says where it answers."""
-        own = generate_latest(self._registry)
-        return own if figures is None else own + generate_latest(_registry_of(figures))
+        """Return all metrics, with what the store says where it answers, and whether it does."""
+        return generate_latest(self._registry) + generate_latest(_registry_of(figures))
+
+    def watch_store(self, load: Callable[[], Coroutine[None, None, StoreFigures | None]]) -> None:
+        """Ask `load` at each reading that is sent to a collector."""
+        self.load_figures = load
+
+    def collect(self, figures: StoreFigures | None) -> list[Metric]:
+        """Return what `text` writes, as values; of the store only where this process was told to watch it."""
+        own = list(self._registry.collect())
+        return own if self.load_figures is None else own + list(_registry_of(figures).collect())
 
 
-def _registry_of(figures: StoreFigures) -> CollectorRegistry:
-    """Return the gauges of what the store says now."""
-    registry, backlog, outage = CollectorRegistry(), figures.backlog, figures.outage
+class DiskCollector(Collector):
+    """The free space of each disk, read when it is asked for; a disk that can't be read has no line."""
+
+    def __init__(self, read: FreeSpaces) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the two gauges."""
+        free = GaugeMetricFamily("letterhead_disk_free_bytes", "Free space on the disk of a use.", labels=["use"])
+        reserve = GaugeMetricFamily(
+            "letterhead_disk_reserve_bytes", "Free space that should never be less.", labels=["use"]
+        )
+        for each in self._read():
+            free.add_metric([each.use], each.octets)
+            reserve.add_metric([each.use], each.reserve)
+        if free.samples:
+            yield from (free, reserve)
+
+
+def _registry_of(figures: StoreFigures | None) -> CollectorRegistry:
+    """Return the gauges of what the store says now; that it does not answer, where it does not."""
+    registry = CollectorRegistry()
+    up = Gauge("letterhead_store_up", "1 while the database answers, 0 while it does not.", registry=registry)
+    up.set(figures is not None)
+    if figures is None:
+        return registry
+    backlog, outage = figures.backlog, figures.outage
     values: tuple[tuple[str, str, float], ...] = (
         ("letterhead_checks_due", "Checks that are due and not yet claimed.", backlog.due),
         ("letterhead_checks_lag_seconds", "Age of the oldest due check.", backlog.lag),
@@ -140,15 +220,16 @@ def _registry_of(figures: StoreFigures) -> CollectorRegistry:
         ("letterhead_pooled_keys", "Keys made ahead.", backlog.pooled_keys),
         ("letterhead_reminders_due", "Reminders due and not yet claimed.", backlog.reminders),
         ("letterhead_deliveries_due", "Webhooks due and not yet claimed.", backlog.deliveries),
-        ("letterhead_silent_zones", "Zones silent since anybody was heard.", outage.zones if outage else 0),
+        ("letterhead_silent_zones", "Zones that fell silent since any zone was heard.", outage.zones if outage else 0),
         (
             "letterhead_resolver_outage",
-            "1 while several zones are silent at once: it is us.",
+            "1 while several zones are silent at once: our own resolvers or network are out.",
             resolver_outage.is_resolver_outage(outage),
         ),
     )
     for name, what, value in values:
         Gauge(name, what, registry=registry).set(value)
+    _add_domains(registry, figures)
     for each in figures.processes:
         if each.silent is None and each.role is not Role.WORKER:
             continue  # there need not be one
@@ -158,15 +239,30 @@ def _registry_of(figures: StoreFigures) -> CollectorRegistry:
             registry=registry,
         )
         age.set(math.inf if each.silent is None else each.silent)
-        Gauge(f"letterhead_{each.role}s", f"Each {each.role} seen within 40 s.", registry=registry).set(each.alive)
+        Gauge(f"letterhead_{each.role}s", f"Each {each.role} that was seen within 40 s.", registry=registry).set(
+            each.alive
+        )
     return registry
 
 
-class MeteredProvider:
-    """A `Provider` that counts the calls of another one, and logs each that was refused."""
+def _add_domains(registry: CollectorRegistry, figures: StoreFigures) -> None:
+    """Add the gauges of all domains, once they have been counted."""
+    if figures.statuses:
+        domains = Gauge("letterhead_domains", "Domains of all accounts, by status.", ("status",), registry=registry)
+        for status, number in figures.statuses.items():
+            domains.labels(status).set(number)
+    if figures.conditions:
+        failing = Gauge("letterhead_domains_failing", "Domains with a fault for over an hour.", registry=registry)
+        failing.set(figures.conditions[DomainCondition.FAILING])
+        refused = Gauge("letterhead_domains_refused", "Domains that the provider refuses.", registry=registry)
+        refused.set(figures.conditions[DomainCondition.REFUSED])
 
-    def __init__(self, provider: Provider, meter: PrometheusMeter) -> None:
-        self._provider, self._meter = provider, meter
+
+class MeteredProvider:
+    """A `Provider` that counts and traces the calls of another one, and logs each that was refused."""
+
+    def __init__(self, provider: Provider, meter: PrometheusMeter, tracer: Tracer) -> None:
+        self._provider, self._meter, self._tracer = provider, meter, tracer
 
     @property
     def name(self) -> str:
@@ -185,10 +281,13 @@ class MeteredProvider:
 
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Return the provider's status of a domain."""
-        report = await self._provider.identity_report(sender, owner)
+        with self._span("look") as span:
+            report = await self._provider.identity_report(sender, owner)
+            if isinstance(report, IdentityUnknown):
+                span.fail(report.kind)
         if isinstance(report, IdentityUnknown):
-            self._meter.count_call(self.name, "look", "unknown")
-            self._log_refusal("look", "unknown", report.provider_code, report.detail)
+            self._meter.count_call(self.name, "look", report.kind)
+            self._log_refusal("look", report.kind, report.provider_code, report.detail)
         else:
             self._meter.count_call(self.name, "look", "ok")
         return report
@@ -227,13 +326,18 @@ class MeteredProvider:
 
     async def _counted(self, call: str, pending: Awaitable[T]) -> T:
         try:
-            result = await pending
+            with self._span(call):
+                result = await pending
         except Fault as fault:
             self._meter.count_call(self.name, call, fault.kind)
             self._log_refusal(call, fault.kind, fault.provider_code, fault.detail)
             raise
         self._meter.count_call(self.name, call, "ok")
         return result
+
+    def _span(self, call: str) -> AbstractContextManager[TraceSpan]:
+        attributes = {"letterhead.provider": self.name, "letterhead.call": call}
+        return self._tracer.span(f"{self.name} {call}", SpanKind.CLIENT, attributes)
 
     def _log_refusal(self, call: str, outcome: str, code: str | None, detail: str) -> None:
         log.warning("provider.refused", provider=self.name, call=call, outcome=outcome, code=code, detail=detail)

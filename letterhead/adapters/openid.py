@@ -1,13 +1,16 @@
 """Sign-in with OpenID Connect at one provider: discovery, authorization code with PKCE, ID token.
 
-Nothing is cached between two sign-ins, the provider's keys included: they are rare, and keys change.
+Anybody can begin to sign in, so how often the provider is asked is up to us: its metadata is kept for five minutes and
+its keys for one, a failure for some seconds. A token with an unknown key has the keys read again, once a minute.
 """
 
 import asyncio
+import base64
+import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
@@ -23,6 +26,8 @@ from letterhead.ports.sign_in import Person, SignInAttempt
 
 SECONDS: Final = 10.0
 OCTETS: Final = 256 * 1024  # the longest response
+METADATA_KEPT, KEYS_KEPT, FAILURE_KEPT = timedelta(minutes=5), timedelta(minutes=1), timedelta(seconds=5)
+CONNECTIONS: Final = 10  # to the provider, at the same time
 _ADDRESS: Final = re.compile(r"https?://[!-~]{1,2000}")
 LEEWAY: Final = 60  # seconds that two clocks may differ
 # Signed by a key that the provider alone has: never `none`, nor HMAC, whose key would be the client's secret.
@@ -68,19 +73,51 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     unless: Scope
 
 
+class KeptDocument(Generic[TokenShape]):
+    """A document of the provider's, read once for all who wait for it, and kept for a while; so is a failure."""
+
+    def __init__(self, read: Callable[[], Awaitable[TokenShape]], kept: timedelta, now: Callable[[], datetime]) -> None:
+        self._read, self._kept_for, self._now = read, kept, now
+        self._reading = asyncio.Lock()
+        self._document: TokenShape | None = None
+        self._fault: Fault | None = None
+        self._read_at: datetime | None = None
+
+    async def get(self, *, not_older: timedelta | None = None) -> TokenShape:
+        """Return the document, which is at most `not_older` or as old as documents are kept; raise Fault."""
+        async with self._reading:
+            kept = self._kept_for if not_older is None else not_older
+            if self._fault is not None:
+                kept = FAILURE_KEPT
+            # A clock that was put back makes a document too young.
+            if self._read_at is None or abs(self._now() - self._read_at) >= kept:
+                self._document, self._fault = None, None
+                try:
+                    self._document = await self._read()
+                except Fault as fault:
+                    self._fault = fault
+                self._read_at = self._now()
+            if self._fault is not None or self._document is None:
+                raise self._fault or _failed("it said nothing")
+            return self._document
+
+
 class OpenIdProvider:
-    """The implementation of `SignIn` at one provider."""
+    """The implementation of `SignIn` at one provider; `aclose` it at the end."""
 
     def __init__(
         self, issuer: str, client_id: str, secret: Secret, claims: Claims, *, now: Callable[[], datetime]
     ) -> None:
         self._issuer, self._client_id, self._secret, self._claims = issuer, client_id, secret, claims
         self._now = now
+        self._open_client: httpx2.AsyncClient | None = None
+        self._metadata = KeptDocument(self._discover, METADATA_KEPT, now)
+        self._keys = KeptDocument(self.read_keys, KEYS_KEPT, now)
+        self._keys_asked_again: datetime | None = None
 
     async def address(self, attempt: SignInAttempt) -> str:
         """Return the authorization endpoint's URL to redirect a browser to; raise Fault `provider-failed`."""
-        async with self._client() as client:
-            found = await self._discover(client)
+        found = await self._metadata.get()
         query = {
             "response_type": "code",
             "client_id": self._client_id,
@@ -95,10 +132,10 @@ class OpenIdProvider:
 
     async def person(self, attempt: SignInAttempt, code: str) -> Person:
         """Exchange a code for the person who signed in; raise Fault `unauthorized` or `provider-failed`."""
-        async with self._client() as client:
-            found = await self._discover(client)
-            tokens = await self._exchange_code(client, found, attempt, code)
-            keys = await _read(client, "GET", found.jwks_uri, dict[str, Any])
+        tokens = await self._exchange_code(await self._metadata.get(), attempt, code)
+        keys = await self._keys.get()
+        if not has_key(keys, tokens.id_token) and self.may_ask_again():
+            keys = await self._keys.get(not_older=timedelta())
         claims = self._verify_token(tokens.id_token, keys, attempt.nonce)
         account_id, scope = claims.get(self._claims.account), claims.get(self._claims.scope)
         if scope is None:
@@ -111,13 +148,35 @@ class OpenIdProvider:
             scope=Scope(scope),
         )
 
-    def _client(self) -> httpx2.AsyncClient:
-        # No redirects: code and secret go to the addresses that discovery named, and to no other.
-        return httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False)
+    def may_ask_again(self) -> bool:
+        """Tell whether the keys may be read before their time, and note that they are."""
+        now = self._now()
+        if self._keys_asked_again is not None and abs(now - self._keys_asked_again) < KEYS_KEPT:
+            return False
+        self._keys_asked_again = now
+        return True
 
-    async def _discover(self, client: httpx2.AsyncClient) -> Discovered:
+    @property
+    def _client(self) -> httpx2.AsyncClient:
+        if self._open_client is None:  # made on first use: its TLS context takes 20 ms of CPU
+            limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=2, keepalive_expiry=30)
+            # No redirects: code and secret go to the addresses that discovery named, and to no other.
+            self._open_client = httpx2.AsyncClient(
+                timeout=SECONDS, follow_redirects=False, trust_env=False, limits=limits
+            )
+        return self._open_client
+
+    async def aclose(self) -> None:
+        """Close the connections to the provider."""
+        if self._open_client is not None:
+            await self._open_client.aclose()
+
+    async def read_keys(self) -> dict[str, Any]:
+        return await _read(self._client, "GET", (await self._metadata.get()).jwks_uri, dict[str, Any])
+
+    async def _discover(self) -> Discovered:
         place = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = await _read(client, "GET", place, Discovered)
+        found = await _read(self._client, "GET", place, Discovered)
         ends = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
         if not all(_ADDRESS.fullmatch(end) for end in ends):  # a browser is redirected there: no line break, no script
             raise _failed(f"{place} names what is no address")
@@ -127,9 +186,7 @@ class OpenIdProvider:
             raise _failed(f"{place} names an address that is not https")
         return found
 
-    async def _exchange_code(
-        self, client: httpx2.AsyncClient, found: Discovered, attempt: SignInAttempt, code: str
-    ) -> Tokens:
+    async def _exchange_code(self, found: Discovered, attempt: SignInAttempt, code: str) -> Tokens:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -140,9 +197,9 @@ class OpenIdProvider:
         if "client_secret_basic" in found.token_endpoint_auth_methods_supported:
             # RFC 6749 2.3.1: both are form-encoded before they are joined.
             auth = httpx2.BasicAuth(quote(self._client_id, safe=""), quote(secret, safe=""))
-            return await _read(client, "POST", found.token_endpoint, Tokens, data=form, auth=auth)
+            return await _read(self._client, "POST", found.token_endpoint, Tokens, data=form, auth=auth)
         form |= {"client_id": self._client_id, "client_secret": secret}
-        return await _read(client, "POST", found.token_endpoint, Tokens, data=form)
+        return await _read(self._client, "POST", found.token_endpoint, Tokens, data=form)
 
     def _verify_token(self, token: str, keys: Mapping[str, Any], nonce: str) -> dict[str, Any]:
         """Verify an ID token (OpenID Connect Core 1.0, 3.1.3.7) and return its claims; raise Fault `unauthorized`."""
@@ -165,6 +222,15 @@ class OpenIdProvider:
         if party != self._client_id or (isinstance(audience, list) and len(audience) > 1 and "azp" not in claims):
             raise _refused("its ID token was made for somebody else too")
         return claims
+
+
+def has_key(keys: Mapping[str, Any], token: str) -> bool:
+    """Tell whether the key that a token's header names is there; true where it names none, or can't be read."""
+    try:
+        wanted = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "==")).get("kid")
+        return wanted is None or any(each.get("kid") == wanted for each in keys["keys"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return True  # which is refused when the token is verified
 
 
 async def _read(

@@ -10,6 +10,7 @@ from letterhead.errors import Fault, Kind
 
 EXPONENT = 65537
 SMALLEST = 2048  # RFC 8301 3.2: signers SHOULD use at least 2048 bits
+LEAST_IN_USE = 1024  # RFC 8301 3.2: verifiers MUST be able to take so many, so what signs already goes on
 LARGEST = 4096  # RFC 8301 3.2: verifiers need not take more
 LONGEST_TEXT = 16_384  # a 4096-bit key is 3.3 KB of PEM
 LARGEST_PRIME = 0.6  # of the key's bits: every program makes both primes half as long as the key
@@ -19,6 +20,7 @@ _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _SEND = "Send one RSA private key as PEM, from its -----BEGIN line to its -----END line."
 _COPY = f"Copy the whole file again. {_SEND}"
 _MAKE = "Make a new one with `openssl genrsa -out key.pem 2048`, or leave the key out and Letterhead makes it."
+_IN_USE = "A domain whose mail it signs already is added with acceptShortKey."
 _UNRELATED = ("has numbers that do not belong together: nobody could verify its signatures", _MAKE)
 _DECRYPT = "Decrypt it with `openssl pkey -in key.pem -out plain.pem`, and send plain.pem."
 _ENCRYPTED = ("is encrypted with a passphrase", _DECRYPT)
@@ -39,8 +41,8 @@ _OTHERS = {  # label → what it is, what to do
 }
 
 
-def read_private_key(pem: str) -> rsa.RSAPrivateKey:
-    """Read one RSA key of 2048 to 4096 bits from PKCS#1 or PKCS#8 PEM.
+def read_private_key(pem: str, smallest: int = SMALLEST) -> rsa.RSAPrivateKey:
+    """Read one RSA key of `smallest` to 4096 bits from PKCS#1 or PKCS#8 PEM.
 
     Raise Fault `key-invalid`, which names what is wrong.
     """
@@ -48,7 +50,7 @@ def read_private_key(pem: str) -> rsa.RSAPrivateKey:
     key = _load(pem, skip_validation=True)  # size and kind first: checking a huge key's primes is what would cost
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _fault("is not an RSA key, and only RSA is taken", _MAKE)
-    _check_numbers(key)
+    _check_numbers(key, smallest)
     _load(pem, skip_validation=False)
     return key
 
@@ -80,10 +82,11 @@ def _load(pem: str, *, skip_validation: bool) -> object:
         raise _fault(*_UNRELATED) from error
 
 
-def _check_numbers(key: rsa.RSAPrivateKey) -> None:
-    if key.key_size < SMALLEST:
+def _check_numbers(key: rsa.RSAPrivateKey, smallest: int) -> None:
+    if key.key_size < smallest:
         reason = f"RFC 8301 asks for {SMALLEST}, since shorter keys can be broken"
-        raise _fault(f"has {key.key_size} bits, which is too short: {reason}", _MAKE)
+        fix = _MAKE if key.key_size < LEAST_IN_USE else f"{_MAKE} {_IN_USE}"
+        raise _fault(f"has {key.key_size} bits, which is too short: {reason}", fix)
     if key.key_size > LARGEST:
         reason = f"RFC 8301 lets receivers ignore keys above {LARGEST}"
         raise _fault(f"has {key.key_size:,} bits, which is too long: {reason}", _MAKE)

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from letterhead.core.domain.provider_identity import ReturnPath
 
 RateSlot = Callable[[str, float], Awaitable[float | None]]
+READS: Final = " reads"  # ends the name of the rate of reads, which is three quarters of the whole
 
 
 async def no_wait(_account: str, _patience: float) -> float | None:

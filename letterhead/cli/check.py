@@ -99,7 +99,7 @@ def check(
             detail = f"--mail-from {mail_from} is a full name, which is that of one domain, and several were named."
             raise Fault(Kind.CONFIG_INVALID, detail, "Give its first label alone, such as: --mail-from bounce")
         if zone is None:
-            deps = _dns_deps(resolver, authoritative_port)
+            deps = dns_deps(resolver, authoritative_port)
         else:  # once for all domains: what comes from a pipe can be read no second time
             text = read_text(zone, "The zone file")
     where = _Where(selector, mail_from, expect, zone, text, strict)
@@ -251,7 +251,8 @@ def _selectors_in(owners: Sequence[str], sender: str, zone: str) -> tuple[str, .
     return tuple(each for each in selectors if not any(label.startswith(("*", "_")) for label in each.split(".")))
 
 
-def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
+def dns_deps(resolvers: Sequence[str] = (), port: int | None = None) -> "OneOffDeps":
+    """Return what asks DNS from this machine: at these resolvers, else at those of the settings, else its own."""
     from letterhead.config import SYSTEM_FILE, dns_resolvers, system_resolvers
     from letterhead.operations.one_off_checks import OneOffDeps
     from letterhead.wiring.dns import ANYWHERE, load_hosts, resolver_at, suffixes
@@ -266,7 +267,7 @@ def _dns_deps(resolvers: Sequence[str], port: int | None) -> "OneOffDeps":
     laboratory = bool(resolvers) or port is not None
     networks = ANYWHERE if laboratory or _special_use() else _private_networks()
     return OneOffDeps(
-        resolver=resolver_at(addresses, port or 53, suffixes(), networks=networks),
+        resolver=resolver_at(addresses, port or 53, suffixes(), networks=networks, packets_per_second=None),
         hosts=load_hosts(),
         now=_now,
         special_use=laboratory or _special_use(),

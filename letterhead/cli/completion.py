@@ -13,8 +13,22 @@ Shell = Literal["bash", "zsh", "fish"]
 TAKE_A_DOMAIN = (
     *(
         f"domains {each}"
-        for each in ("check", "delete", "link", "open", "proof", "rotate", "rotation", "show", "start")
+        for each in (
+            "apply-link",
+            "check",
+            "delete",
+            "link",
+            "open",
+            "proof",
+            "records",
+            "rotate",
+            "rotation",
+            "show",
+            "start",
+            "wait",
+        )
     ),
+    *(f"dns {each}" for each in ("apply", "credentials add", "plan", "show", "undo")),
     "events",
 )
 NAMES = "letterhead completion names 2>/dev/null"
@@ -22,7 +36,8 @@ _BASH = """
 _letterhead_or_domain() {{
   _letterhead "$@"
   local at=2
-  [[ ${{COMP_WORDS[1]}} == domains ]] && at=3
+  [[ ${{COMP_WORDS[1]}} == domains || ${{COMP_WORDS[1]}} == dns ]] && at=3
+  [[ ${{COMP_WORDS[1]}} == dns && ${{COMP_WORDS[2]}} == credentials ]] && at=4
   [[ ${{COMP_CWORD}} -eq $at && ${{COMP_WORDS[COMP_CWORD]}} != -* ]] || return 0
   case " ${{COMP_WORDS[*]:1:at-1}}" in
     {patterns}) COMPREPLY=($(compgen -W "$({names})" -- "${{COMP_WORDS[COMP_CWORD]}}")) ;;

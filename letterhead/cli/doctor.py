@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from letterhead.cli.doctor_links import LinkCondition, check_links, check_links_at_server, check_public_url
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import colour_text, console, visible
 from letterhead.core.dns.answers import Found, Question, Reply, Unanswered, View
@@ -79,7 +80,8 @@ async def run_checks(settings: "Settings") -> AsyncIterator[DoctorLine]:
     clock = asyncio.to_thread(check_clock, settings)
     for line in await asyncio.gather(check_resolvers(resolver), check_port_53(resolver), check_mail(settings), clock):
         yield line
-    yield check_public_url(settings)
+    yield _new_link_line("public URL", check_public_url(settings))
+    yield check_dns_hosts(settings)
     for line in await check_key_zone(settings, resolver):
         yield line
     for line in await check_relay(settings, datetime.now(UTC)):
@@ -123,6 +125,7 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
             probes = HealthProbes(deps)
             found = await check_health(deps, probes)
             await probes.close()
+            links = await check_links(deps)
             parts = {"store": found.store, "worker": found.worker, "disk": found.disk, "relay": found.relay}
             for part, health in parts.items():
                 if health is not None and health.is_missing and isinstance(settings.database_url, SqliteFile):
@@ -130,6 +133,8 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
                     yield DoctorLine(part=part, said=said, fix="Start `letterhead run` or `letterhead serve`")
                 elif health is not None:
                     yield _new_part_line(part, health.detail, ok=health.is_ok)
+            for found_of_links in links:
+                yield _new_link_line("links", found_of_links)
         for line in await asyncio.to_thread(check_server, settings):
             if line.part == "proxy":  # a server on PostgreSQL, which alone sees the requests
                 yield line
@@ -138,6 +143,8 @@ async def check_keys(settings: "Settings") -> AsyncIterator[DoctorLine]:
             yield DoctorLine(part="keys", said="a server runs on the embedded database: it has tried them")
             for line in await asyncio.to_thread(check_server, settings):
                 yield line
+            for told in await asyncio.to_thread(check_links_at_server, settings):
+                yield _new_link_line("links", told)
         else:
             yield _new_failure("keys", fault)
 
@@ -158,12 +165,13 @@ def check_server(settings: "Settings") -> list[DoctorLine]:
     """Ask the running server how its parts are."""
     import httpx2
 
-    from letterhead.cli.client import LOCAL
+    from letterhead.cli.client import http_client
     from letterhead.cli.process import address
 
     url = f"{address(settings.bind)}/readyz"
     try:
-        answer = httpx2.get(url, timeout=SECONDS, trust_env=urlsplit(url).hostname not in LOCAL)
+        with http_client(address(settings.bind), timeout=SECONDS) as client:
+            answer = client.get("/readyz")
     except httpx2.HTTPError as error:
         said = f"the process that owns the database does not answer at {url}: {error}"
         return [
@@ -347,18 +355,15 @@ def _reason_of(reply: Reply) -> str:
     return (reply.answer.detail or reply.answer.why.value) if isinstance(reply.answer, Unanswered) else "it answers"
 
 
-def check_public_url(settings: "Settings") -> DoctorLine:
-    """Check that links do not lead customers to their own machines, and that a public one is encrypted."""
-    from letterhead.core.accounts.accounts import is_reachable_url
+def check_dns_hosts(settings: "Settings") -> DoctorLine:
+    """Check whether records can be written at DNS hosts, which needs octoDNS."""
+    from letterhead.wiring.assemble import writes_at_dns_hosts
 
-    part, url = "public URL", settings.public_url
-    if not is_reachable_url(url):  # as mails have no links then
-        fix = "Set LETTERHEAD_PUBLIC_URL to the https URL that your customers reach, unless you only try it out"
-        return DoctorLine(part=part, said=f"{url} is this machine: the links of customers lead nowhere", fix=fix)
-    if not url.startswith("https:"):
-        fix = "Put a proxy with TLS in front (deploy/nginx.conf, deploy/Caddyfile), and set LETTERHEAD_PUBLIC_URL to it"
-        return DoctorLine(part=part, said=f"{url}: keys and links go over the network in clear", fix=fix)
-    return DoctorLine(part=part, said=f"{url} begins the links that customers get")
+    part, servers = "DNS hosts", ", ".join(f"{each.host}:{each.port}" for each in settings.dns_servers)
+    if writes_at_dns_hosts():
+        return DoctorLine(part=part, said=f"octoDNS is installed; servers of accounts' own: {servers or 'none'}")
+    fix = "Install the extra `dns-hosts` (docs/install/pip.md)" if servers else None
+    return DoctorLine(part=part, said="octoDNS is not installed: records are written at none", fix=fix)
 
 
 def check_clock(settings: "Settings") -> DoctorLine:
@@ -385,3 +390,7 @@ def check_clock(settings: "Settings") -> DoctorLine:
 
 def _new_failure(part: str, fault: Fault) -> DoctorLine:
     return DoctorLine(part=part, said=fault.detail, ok=False, fix=fault.fix)
+
+
+def _new_link_line(part: str, each: LinkCondition) -> DoctorLine:
+    return DoctorLine(part=part, said=each.said, ok=each.ok, fix=each.fix)

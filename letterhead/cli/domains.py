@@ -1,25 +1,22 @@
 """The commands on sender domains."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import links, operator, proofs
-from letterhead.cli.client import Api, account_key, decode_json, path_of
+from letterhead.cli import domain_checks, domain_connect, links, operator, proofs, records, wait
+from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
-from letterhead.cli.output import TABLE, Output, print_csv, print_rows
+from letterhead.cli.output import TABLE, Output, print_rows
 from letterhead.cli.report import (
     LIST_HEADER,
-    RECORDS_HEADER,
+    NO_DOMAINS,
     change_of_keys,
     list_rows,
     preflight_text,
-    record_rows,
-    report,
     to_publish,
     zone_text,
 )
@@ -33,6 +30,10 @@ app = App(
 )
 app.command(links.link)
 app.command(links.open_setup, name="open")
+app.command(domain_connect.apply_link)
+app.command(domain_checks.check)
+app.command(records.records)
+app.command(wait.wait)
 
 
 WithPrivateKeys = Annotated[
@@ -43,20 +44,6 @@ WithPrivateKeys = Annotated[
         help="With --json: leave the private keys in the answer, where the API key may see them.",
     ),
 ]
-_PRIVATE = ("privateDKIMKey", "privateEd25519Key")
-
-
-def _answer_text(answer: bytes, private_keys: bool) -> str:
-    """Return a response as text, without private keys unless they were asked for: terminals keep what is printed."""
-    if private_keys:
-        return answer.decode()
-    found = decode_json(answer)
-    for domain in found if isinstance(found, list) else [found]:
-        for name in _PRIVATE:
-            domain.pop(name, None)
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-
-
 OfAccount = Annotated[
     str | None,
     Parameter(name="--account", help="An account's id: see its domains as the operator, and change nothing."),
@@ -102,13 +89,9 @@ def list_domains(
         query = {"status": status, "q": search, "problem": problem, "refresh": "true" if refresh else None}
         answer = api.call("GET", path_of("domains"), query=query)
     domains = decode_json(answer)
-    if domains or output.form != "table":
-        shown = _answer_text(answer, private_keys) if output.form == "json" else ""
-        print_rows(output, shown, LIST_HEADER, list_rows(domains))
-    elif status or search or problem:
-        console().print("No domain matches. List all of them: letterhead domains list")
-    else:
-        console().print("No domains. Add the first one with: letterhead domains add acme.dev")
+    shown = domain_text(answer, private_keys) if output.form == "json" else ""
+    none = "No domain matches. List all of them: letterhead domains list" if status or search or problem else NO_DOMAINS
+    print_rows(output, shown, LIST_HEADER, list_rows(domains), none)
     return Exit.OK
 
 
@@ -120,6 +103,7 @@ def add(
     selector: str | None = None,
     mail_from: str | None = None,
     private_key: Path | None = None,
+    accept_short_key: Annotated[bool, Parameter(negative="")] = False,
     delegated: Annotated[bool, Parameter(negative="")] = False,
     start: bool = True,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
@@ -137,6 +121,8 @@ def add(
         The MAIL FROM domain, as its first label or as the full name.
     private_key
         A file with a private key of your own (RSA, PEM).
+    accept_short_key
+        Take one of 1024 to 2047 bits, which signs mail already.
     delegated
         Have the keys published in the operator's own zone: two CNAMEs are published once, and never touched again.
     start
@@ -144,16 +130,13 @@ def add(
     zone_file
         Print the records as lines of a zone file.
     """
-    body: dict[str, object] = {"sender": sender}
-    body |= {name: value for name, value in (("selector", selector), ("mailFrom", mail_from)) if value is not None}
-    if private_key is not None:
-        body["privateKey"] = _read_pem(private_key)
-    if delegated:
-        body["dkimMode"] = "delegated"
-    if not start:
-        body["startVerification"] = False
+    pem = None if private_key is None else _read_pem(private_key)
+    mode = "delegated" if delegated else None
+    given = {"selector": selector, "mailFrom": mail_from, "privateKey": pem, "dkimMode": mode}
+    flags = {"acceptShortKey": accept_short_key or None, "startVerification": None if start else False}
+    body = {name: value for name, value in (given | flags).items() if value is not None}
     with Api(account_key()) as api:
-        answer = api.call("POST", path_of("domains"), body)
+        answer = api.call("POST", path_of("domains"), {"sender": sender, **body})
         added = None if as_json else _find_domain(api, decode_json(answer), sender)
     if added is None:
         print(answer.decode())
@@ -207,54 +190,12 @@ def show(
         with Api(account_key()) as api:
             answer = api.call("GET", path_of("domains", sender))
     if output.form == "json":
-        print(_answer_text(answer, private_keys))
+        print(domain_text(answer, private_keys))
     elif zone_file:
         print(zone_text(decode_json(answer)))
     else:
-        _print_report(decode_json(answer), output)
+        domain_checks.print_report(decode_json(answer), output)
     return Exit.OK
-
-
-@app.command
-def check(sender: str, /, *, dry_run: Annotated[bool, Parameter(negative="")] = False, output: Output = TABLE) -> Exit:
-    """Look at a domain now. Exits with 0 where it is verified, with 1 where it is not, with 5 where DNS did not say.
-
-    Parameters
-    ----------
-    sender
-        The domain.
-    dry_run
-        Look at DNS and change nothing: 0 where all required records are there.
-    """
-    with Api(account_key()) as api:
-        if dry_run:
-            answer = api.call("GET", path_of("domains", sender, "dns-check"))
-        else:
-            answer = api.call("POST", path_of("domains", sender, "check"))
-    found: dict[str, Any] = decode_json(answer)
-    if output.form == "json":
-        print(answer.decode())
-    else:
-        _print_report(found, output)
-    if found["canStartVerification"] if dry_run else found["status"] == "SUCCESS":
-        return Exit.OK
-    return Exit.NOT_GOOD if _has_fault(found) else Exit.NOT_SEEN
-
-
-def _has_fault(found: dict[str, Any]) -> bool:
-    """Whether DNS or the provider has said no, so that it is not only the silence of DNS that keeps a domain back."""
-    required = [each for each in found["records"] if each["required"]]
-    wrong = any(each["verdict"] in ("wrong", "absent") for each in required)
-    blocking = any(each["severity"] == "blocking" for each in found["findings"])
-    return wrong or blocking or all(each["verdict"] == "present" for each in required)
-
-
-def _print_report(domain: dict[str, Any], output: Output) -> None:
-    """Print a domain as text, or its records as CSV."""
-    if output.form == "csv":
-        print_csv(RECORDS_HEADER, record_rows(domain))
-    else:
-        console().print(report(domain, terminal_width()))
 
 
 @app.command

@@ -13,6 +13,7 @@ class Exit(IntEnum):
     OK = 0
     NOT_GOOD = 1
     USAGE = 2
+    DRIFT = 2  # of `import SOURCE --plan`, and of `apply --plan`, which has 3 for a file that is wrong, as its kind has
     REFUSED = 3
     UNREACHABLE = 4
     NOT_SEEN = 5
@@ -26,7 +27,7 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.OK: "It worked, and the answer is good.",
     Exit.NOT_GOOD: "It worked, and the answer is not good: a domain is not verified, a line of doctor failed.",
-    Exit.USAGE: "The command line or a setting is wrong.",
+    Exit.USAGE: "A wrong command line or setting; of `apply --plan` and `import SOURCE --plan`: there is work to do.",
     Exit.REFUSED: "The API, or our own start, refused; stderr says why, what to do, and the tracking id.",
     Exit.UNREACHABLE: "The server or the database could not be reached.",
     Exit.NOT_SEEN: "It worked, and DNS did not say enough: neither good nor bad. Try again later.",

@@ -6,17 +6,22 @@ from letterhead.cli.exit_codes import Exit
 _PAGE = """# The command
 
 `letterhead` runs the service (`run`, `serve`, `worker`, `relay`, `migrate`, `config`, `doctor`, `mail`, `demo`) and is
-a client of its HTTP API (`domains`, `events`, `webhooks`, `keys`, `export`, `accounts`, `identities`, `reconcile`).
-`check` and `explain` need no server. `python -m letterhead` is the same command. In a clone, `./dev letterhead ARGS…`
-runs the command in the project's environment.
+a client of its HTTP API (`domains`, `apply`, `events`, `webhooks`, `keys`, `export`, `accounts`, `identities`,
+`reconcile`). `check` and `explain` need no server. `python -m letterhead` is the same command. In a clone,
+`./dev letterhead ARGS…` runs the command in the project's environment.
 
 The client commands read three variables:
 
 | variable | content | if not set |
 |---|---|---|
-| `LETTERHEAD_URL` | the server's address | `http://127.0.0.1:8025` |
+| `LETTERHEAD_URL` | the server's address, or `unix:` and the path of its socket | see below |
 | `LETTERHEAD_API_KEY` | the account's API key | the file `first-key` in `LETTERHEAD_DATA_DIR` (`./data`) |
-| `LETTERHEAD_OPERATOR_TOKEN` | operator's token, for `accounts`, `identities`, `reconcile`, `keys rewrap` | refused |
+| `LETTERHEAD_OPERATOR_TOKEN` | operator's token, for `accounts`, `identities`, `reconcile`, `keys rewrap` | see below |
+
+Without a token in the environment, these commands use that of this machine's settings, for the server at the
+`LETTERHEAD_BIND` of these settings alone. With any other `LETTERHEAD_URL` they are refused: another user of this
+machine may listen there. Without `LETTERHEAD_URL` every command asks that server, and `http://127.0.0.1:8025` where
+you may not read the settings.
 
 At a terminal the output is in colour, unless `NO_COLOR=1`, and fits its width: long values end with … there. In a pipe
 it is plain, and every value is whole. Text that others wrote (DNS records) is printed with control characters escaped.
@@ -41,10 +46,11 @@ and the exit code is 2.
 |---|---|
 {codes}
 
-For example, a script can wait for a domain, and goes on while DNS is slow to answer:
+For example, a script can wait for a domain, and goes on while DNS is slow to answer
+(docs/records-as-code.md has more):
 
 ```sh
-until letterhead domains check acme.dev >/dev/null; do case $? in 1|5) sleep 15 ;; *) exit 1 ;; esac; done
+letterhead domains wait acme.dev --until can-send --timeout 20m
 ```
 
 `letterhead check` takes any number of domains, also from a file or the standard input, and checks several side by side.
@@ -80,4 +86,5 @@ def page() -> str:
     codes = "\n".join(f"| {code.value} | {code.meaning} |" for code in Exit)
     manual = app.generate_docs(output_format="markdown", heading_level=2)
     commands = manual[manual.index("### letterhead run") :].strip()
-    return _PAGE.format(codes=codes, commands=commands)
+    # What a command takes is no command to type.
+    return _PAGE.format(codes=codes, commands=commands.replace("```console\n", "```text\n"))

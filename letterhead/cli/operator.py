@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from letterhead.cli.client import Api, decode_json, operator_token, path_of
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.output import Output, print_rows
-from letterhead.cli.tables import colour_text, console, timestamp
+from letterhead.cli.tables import colour_text, timestamp
 from letterhead.errors import Fault, Kind
 
 HEADER = ("ACCOUNT", "NAME", "DOMAIN", "STATUS", "FAILING SINCE", "SENDING STOPS", "PROBLEMS")
@@ -28,10 +28,8 @@ def list_domains(query: Mapping[str, str | None], output: Output) -> Exit:
         )
         for each in decode_json(answer)
     ]
-    if rows or output.form != "table":
-        print_rows(output, answer.decode(), HEADER, rows)
-    else:
-        console().print("No domain matches. List those of all accounts: letterhead domains list --all-accounts")
+    none = "No domain matches. List those of all accounts: letterhead domains list --all-accounts"
+    print_rows(output, answer.decode(), HEADER, rows, none)
     return Exit.OK
 
 

@@ -40,15 +40,17 @@ class Output:
 TABLE = Output()
 
 
-def print_rows(output: Output, answer: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print a list: its rows as a table or as CSV, or the answer of the API as it is."""
+def print_rows(
+    output: Output, answer: str, header: Sequence[str], rows: Sequence[Sequence[Cell]], none: str = ""
+) -> None:
+    """Print a list as a table or as CSV, or the answer of the API as it is; `none` is for a table without rows."""
     match output.form:
         case "json":
             print(answer)
         case "csv":
             print_csv(header, rows)
         case "table":
-            console().print(columns(header, rows, width=terminal_width()))
+            console().print(columns(header, rows, width=terminal_width()) if rows or not none else none)
 
 
 def time_of_day(text: str, output: Output) -> Cell:

@@ -1,22 +1,30 @@
 """What every process of the service needs to start: settings, an event loop, a listening socket."""
 
 import asyncio
+import contextlib
+import errno
+import gc
 import os
 import resource
 import socket
+import stat
 import sys
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from letterhead.errors import Fault, Kind
 
 if TYPE_CHECKING:
-    from letterhead.config import HostPort, Settings
+    from letterhead.config import HostPort, Settings, SocketPath
     from letterhead.operations.connection_limits import DescriptorShares
 
 WAITING = 2048  # connections that the kernel holds for us
 FIRST_PASSED = 3  # SD_LISTEN_FDS_START
+# Objects made between two collections of cycles, and collections between two of the next generation: with Python's own
+# 700 they took a tenth of a check's CPU (docs/performance.md, where the time goes).
+COLLECTED_EVERY = (50_000, 20, 20)
 
 
 def load_settings(*, quiet: bool = False, of_system: bool = True) -> "Settings":
@@ -70,6 +78,8 @@ def listener_shares() -> "DescriptorShares":
 
 def run_in_loop(work: Coroutine[object, object, None]) -> None:
     """Runs on uvloop, where there is one."""
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_EVERY)
     try:
         import uvloop
     except ImportError:  # PyPy
@@ -92,13 +102,73 @@ def listen(bind: "HostPort", name: str = "LETTERHEAD_BIND") -> socket.socket:
         ) from error
 
 
-def open_listeners(bind: "HostPort", fd: int | None) -> list[socket.socket]:
-    """Take over the sockets that listen already (socket activation, or `--fd`), else listen on `bind`.
+def listen_on_socket(bind: "SocketPath", mode: int, stack: ExitStack) -> socket.socket:
+    """Listen on a Unix socket of that mode until the end of `stack`, in place of one that nobody listens on any more.
 
-    Fault `config-invalid` where what was passed is no listening TCP socket.
+    Fault `config-invalid` where that can't be: somebody listens there, or the path is something else.
     """
+    path = bind.path
+    try:
+        remove_stale_socket(path)
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        umask = os.umask(0o777 & ~mode)  # a mode that is set after the bind would come too late
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(umask)
+        made = path.lstat()
+        listener.listen(WAITING)
+    except OSError as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"Cannot listen on the Unix socket {path}: {os.strerror(error.errno) if error.errno else error}.",
+            f"Stop what listens there, make the folder {path.parent} and let this user write in it (in a unit by "
+            f"RuntimeDirectory=), or choose another path: LETTERHEAD_BIND=unix:/run/letterhead/letterhead.sock",
+        ) from error
+
+    def remove() -> None:
+        """Remove the file, unless it is that of a process that has started meanwhile."""
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if (found.st_ino, found.st_mtime_ns) == (made.st_ino, made.st_mtime_ns):
+                path.unlink()
+
+    stack.callback(remove)
+    return listener
+
+
+def remove_stale_socket(path: Path) -> None:
+    """Remove a socket that a killed process has left; OSError where somebody listens, or where it is no socket."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a full queue is somebody's, too
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except BlockingIOError as error:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from error
+        else:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def open_listeners(settings: "Settings", fd: int | None, stack: ExitStack) -> list[socket.socket]:
+    """Take over the sockets that listen already (socket activation, or `--fd`), else listen on BIND.
+
+    Fault `config-invalid` where what was passed does not listen.
+    """
+    from letterhead.config import SocketPath
+
     passed = [fd] if fd is not None else _activated_fds()
-    return [_adopt(each) for each in passed] or [listen(bind)]
+    if passed:
+        return [stack.enter_context(_adopt(each)) for each in passed]
+    if isinstance(settings.bind, SocketPath):
+        return [listen_on_socket(settings.bind, settings.socket_mode, stack)]
+    return [stack.enter_context(listen(settings.bind))]
 
 
 def _activated_fds() -> list[int]:
@@ -117,9 +187,9 @@ def _adopt(fd: int) -> socket.socket:
         passed = socket.socket(fileno=fd)
     except OSError as error:
         raise _no_listener(fd, os.strerror(error.errno or 0)) from error
-    if passed.family not in (socket.AF_INET, socket.AF_INET6) or passed.type != socket.SOCK_STREAM:
+    if passed.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX) or passed.type != socket.SOCK_STREAM:
         passed.detach()
-        raise _no_listener(fd, "not a TCP socket")
+        raise _no_listener(fd, "not a TCP or Unix stream socket")
     if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         passed.detach()
         raise _no_listener(fd, "not listening")
@@ -131,11 +201,15 @@ def _no_listener(fd: int, why: str) -> Fault:
     return Fault(
         Kind.CONFIG_INVALID,
         f"Descriptor {fd} was passed to be listened on, and is none to listen on: {why}.",
-        "Pass a TCP socket that listens: by a systemd socket unit with ListenStream=127.0.0.1:8025, or by --fd.",
+        "Pass a socket that listens: by a systemd socket unit with ListenStream=127.0.0.1:8025, or by --fd.",
     )
 
 
-def address(bind: "HostPort") -> str:
-    """Writes where this machine reaches the service."""
+def address(bind: "HostPort | SocketPath") -> str:
+    """Write where this machine reaches the service, as LETTERHEAD_URL takes it."""
+    from letterhead.config import SocketPath
+
+    if isinstance(bind, SocketPath):
+        return str(bind)
     wild = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind.host)  # noqa: S104 only compared
     return f"http://{wild}:{bind.port}" if wild else f"http://{bind}"

@@ -14,6 +14,7 @@ AROUND = 30
 GUTTER, FIX = "   |  ", "   = fix: "
 VALUE_LINES = 3  # of a long value at a terminal
 RECORDS_HEADER = ("VERDICT", "TYPE", "NAME", "SEEN")
+NO_DOMAINS = "No domains. Add the first one with: letterhead domains add acme.dev"
 LIST_HEADER = ("DOMAIN", "STATUS", "MAIL FROM", "SELECTOR", "LOOKED AT", "ADDED")
 
 

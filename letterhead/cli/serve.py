@@ -40,7 +40,7 @@ def run(*, fd: int | None = None) -> Exit:
     Parameters
     ----------
     fd
-        The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND.
+        The descriptor of a socket that listens already, in place of LETTERHEAD_BIND.
     """
     settings = load_settings(of_system=False)
     run_in_loop(serving(settings, fd=fd, ready=lambda deps, where: _welcome(deps, settings, where)))
@@ -55,7 +55,7 @@ def serve(*, with_worker: Annotated[bool, Parameter(name="--worker")] = True, fd
     with_worker
         Check domains in this process too. Without, run `letterhead worker` beside it.
     fd
-        The descriptor of a TCP socket that listens already, in place of LETTERHEAD_BIND. A systemd socket unit passes
+        The descriptor of a socket that listens already, in place of LETTERHEAD_BIND. A systemd socket unit passes
         one by itself.
     """
     run_in_loop(serving(load_settings(), fd=fd, with_worker=with_worker))
@@ -118,16 +118,17 @@ async def serving(
     settings: "Settings", *, fd: int | None = None, with_worker: bool = True, ready: Ready | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT, with what belongs to it; `ready` is called once all is open, with the address."""
-    from letterhead.config import HostPort
+    from letterhead.config import HostPort, SocketPath
     from letterhead.wiring import assemble
 
     background_tasks: tuple[BackgroundTask, ...] = ()
     with ExitStack() as listening:
-        listeners = [listening.enter_context(each) for each in open_listeners(settings.bind, fd)]
+        listeners = open_listeners(settings, fd, listening)
         ears = _relay_within(settings, listening)
         async with AsyncExitStack() as opened:
             deps = await opened.enter_async_context(assemble.open_deps(settings))
-            where = address(HostPort(*listeners[0].getsockname()[:2]))
+            name = listeners[0].getsockname()
+            where = address(SocketPath(Path(name)) if isinstance(name, str) else HostPort(*name[:2]))
             if ready:
                 await ready(deps, where)
             await log_start(settings, "serve", address=where, worker=with_worker, relay=ears is not None)
@@ -165,12 +166,13 @@ async def serve_with(
     from letterhead.web.server import ServerSettings
     from letterhead.web.server import serve as serve_web
 
+    has_socket = any(each.family == socket.AF_UNIX for each in listeners)
     app = create_app(
         deps,
         WebSettings(
             public_url=settings.public_url.rstrip("/"),
             operator_token=settings.operator_token,
-            trusts_proxies=bool(settings.trusted_proxies),
+            trusts_proxies=bool(settings.trusted_proxies) or has_socket,
             rate=settings.rate_limit.per_second,
             burst=settings.rate_limit.burst,
             share_failures=isinstance(settings.database_url, PostgresServer),  # the others have one process
@@ -185,7 +187,10 @@ async def serve_with(
         background_tasks = (*background_tasks, lambda stop: working.run(deps, _worker_settings(settings), stop))
     connections = listener_shares().api
     server = ServerSettings(
-        connections=connections, connections_each=connections // 4, trusted_proxies=settings.trusted_proxies
+        connections=connections,
+        connections_each=connections // 4,
+        trusted_proxies=settings.trusted_proxies,
+        trusts_socket=has_socket,
     )
     await serve_web(app, listeners, server, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
 
@@ -217,7 +222,8 @@ async def _welcome(deps: "Deps", settings: "Settings", where: str) -> None:
     print(f"Letterhead {__version__} runs on {where}; its data is in {settings.data_dir}. Ctrl-C stops it.")
     if key:
         print(f"\nYour API key, printed this once and kept in {path}:\n  {key}\n\nTry:\n  {curl(key, where)}")
-        print(f"or open {where} in a browser, and sign in with the key.")
+        shown = settings.public_url if where.startswith("unix:") else where
+        print(f"or open {shown} in a browser, and sign in with the key.")
     elif (trouble := await _trouble_with_key(deps, path)) is None:
         kept = f"$(cat {shlex.quote(str(path.absolute()))})"
         print(f"The API key of the first start is in {path}:\n  {curl(kept, where)}")
@@ -264,7 +270,9 @@ async def _way_to_a_key(deps: "Deps", settings: "Settings", where: str) -> str:
 
 
 def curl(key: str, where: str) -> str:
-    """Writes a line that lists the account's domains."""
+    """Write a line that lists the account's domains."""
+    if where.startswith("unix:"):
+        where = f"--unix-socket {shlex.quote(where.removeprefix('unix:'))} http://localhost"
     return f'curl -H "Authorization: Bearer {key}" {where}/domains'
 
 

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/domains"): "letterhead domains list",
     ("POST", "/domains"): "letterhead domains add",
+    ("GET", "/domains/records"): "letterhead domains records --all",
+    ("POST", "/domains/bulk"): "letterhead apply",
+    ("POST", "/domains/check"): "letterhead domains check --all",
     ("GET", "/domains/*"): "letterhead domains show {0}",
+    ("GET", "/domains/*/records"): "letterhead domains records {0}",
     ("DELETE", "/domains/*"): "letterhead domains delete {0}",
     ("POST", "/domains/*/start-verification"): "letterhead domains start {0}",
     ("POST", "/domains/*/check"): "letterhead domains check {0}",
@@ -20,9 +24,24 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/domains/*/setup-links"): "the domain's page in the dashboard",
     ("POST", "/domains/*/setup-links"): "letterhead domains link {0}",
     ("DELETE", "/domains/*/setup-links/*"): "the domain's page in the dashboard",
+    ("GET", "/domains/*/apply-link"): "letterhead domains apply-link {0}",
+    ("GET", "/domain-connect"): "letterhead domain-connect check",
+    ("GET", "/domain-connect/template"): "letterhead domain-connect template",
+    ("POST", "/domain-connect/keys"): "letterhead domain-connect key",
+    ("DELETE", "/domain-connect/keys/*"): "letterhead domain-connect delete-key {0}",
     ("POST", "/domains/*/dkim-rotation"): "letterhead domains rotate {0}",
     ("GET", "/domains/*/dkim-rotation"): "letterhead domains rotation {0}",
     ("DELETE", "/domains/*/dkim-rotation"): "letterhead domains rotate {0} --abandon",
+    ("GET", "/dns-hosts"): "letterhead dns hosts",
+    ("GET", "/dns-credentials"): "letterhead dns credentials list",
+    ("POST", "/dns-credentials"): "letterhead dns credentials add",
+    ("PATCH", "/dns-credentials/*"): "letterhead dns credentials change {0}",
+    ("DELETE", "/dns-credentials/*"): "letterhead dns credentials delete {0}",
+    ("POST", "/domains/*/dns-plan"): "letterhead dns plan {0}",
+    ("GET", "/domains/*/dns-plans"): "letterhead dns show {0}",
+    ("GET", "/domains/*/dns-plans/*"): "letterhead dns show {0} {1}",
+    ("POST", "/domains/*/dns-plans/*/apply"): "letterhead dns apply {0} {1}",
+    ("POST", "/domains/*/dns-plans/*/undo"): "letterhead dns undo {0} {1}",
     ("POST", "/domains/*/proof"): "letterhead domains proof {0}",
     ("GET", "/domains/*/proof/*"): "letterhead domains proof {0}",
     ("GET", "/domains/*/events"): "letterhead events {0}",
@@ -42,6 +61,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/account"): "letterhead account",
     ("PATCH", "/account"): "letterhead account --email",
     ("GET", "/accounts"): "letterhead accounts list",
+    ("GET", "/accounts/usage"): "letterhead accounts usage",
     ("POST", "/accounts"): "letterhead accounts create",
     ("GET", "/accounts/domains"): "letterhead domains list --all-accounts",
     ("GET", "/accounts/*/domains/*"): "letterhead domains show {1} --account {0}",
@@ -50,6 +70,9 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("DELETE", "/accounts/*"): "letterhead accounts delete {0}",
     ("POST", "/accounts/*/keys"): "letterhead accounts key {0}",
     ("GET", "/audit"): "letterhead accounts audit",
+    ("GET", "/audit/month"): "letterhead accounts detach-audit",
+    ("POST", "/audit/detach"): "letterhead accounts detach-audit",
+    ("GET", "/identities"): "letterhead import ses",
     ("POST", "/identities/reconcile"): "letterhead reconcile",
     ("POST", "/identities/*/adopt"): "letterhead identities adopt {0}",
     ("POST", "/secrets/rewrap"): "letterhead keys rewrap",
@@ -65,6 +88,7 @@ _OPTIONS: Mapping[str, str] = {
     "environmentId": "--environment",
     "mailFrom": "--mail-from",
     "privateKey": "--private-key",
+    "acceptShortKey": "--accept-short-key",
     "dkimMode": "--delegated",
     "startVerification": "--start",
     "clientIp": "--ip",
@@ -91,6 +115,10 @@ _OPTIONS: Mapping[str, str] = {
     "apply": "--apply",
     "limits": "the limits",
     "encoding": "the encoding",
+    "format": "--format",
+    "zone": "--zone",
+    "wait": "--timeout",
+    "withDomains": "--with-domains",
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")
@@ -99,7 +127,7 @@ _VARIABLES: Mapping[str, str] = {"API key": "LETTERHEAD_API_KEY", "token": "LETT
 _PARAMETER = re.compile(r"[Tt]he (?:query parameter|parameter|field) ['`“](\w+)['`”]")
 _PATH = re.compile(r"\$((?:\.\w+|\[[^\]]*\])+)")
 _DOCS = re.compile(r"Look at /docs for [^.]*\.|Look at /docs\b[^.]*\.|/docs\b")
-_FIELD = re.compile(r"(?<![\w.-])'?\b([a-z]+(?:[A-Z][a-z]*)+)\b'?(?![\w-]*=)")
+_FIELD = re.compile(r"(?<![\w.-])'?\b([a-z]+(?:[A-Z][a-z]+)+)\b'?(?![\w-]*=)")
 HELP = "Its options: add --help to the command."
 
 

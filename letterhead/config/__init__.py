@@ -4,6 +4,7 @@
 - `values`: the types of their values, and how each is parsed.
 - `mail_servers`: the same for mail servers.
 - `branding`: the same for the settings of the pages and of sign-in.
+- `domain_connect`: the same for Domain Connect.
 - `key_zone`: the same for the operator's own zone.
 - `networks`: the same for networks.
 - `sources`: reading them from the environment and a TOML file.
@@ -12,7 +13,18 @@
 
 from letterhead.config.environment import is_loopback, key_text, system_resolvers
 from letterhead.config.mail_servers import ImapServer, SmtpServer
-from letterhead.config.sources import SYSTEM_FILE, SettingRow, dns_resolvers, is_database_chosen, page, read, rows
+from letterhead.config.sources import (
+    SYSTEM_FILE,
+    SettingRow,
+    bind,
+    dns_resolvers,
+    is_database_chosen,
+    operator_token,
+    page,
+    read,
+    read_value,
+    rows,
+)
 from letterhead.config.table import PREFIX, TABLE, Setting, Settings
 from letterhead.config.values import (
     Exposure,
@@ -23,6 +35,7 @@ from letterhead.config.values import (
     PostgresServer,
     RateLimit,
     SenderAddress,
+    SocketPath,
     SqliteFile,
     StartTls,
     read_resolvers,
@@ -45,15 +58,19 @@ __all__ = [
     "SettingRow",
     "Settings",
     "SmtpServer",
+    "SocketPath",
     "SqliteFile",
     "StartTls",
+    "bind",
     "dns_resolvers",
     "is_database_chosen",
     "is_loopback",
     "key_text",
+    "operator_token",
     "page",
     "read",
     "read_resolvers",
+    "read_value",
     "rows",
     "system_resolvers",
 ]

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from letterhead.config.environment import is_loopback
 from letterhead.config.mail_servers import SmtpServer
 from letterhead.config.table import PREFIX, TABLE, ProviderName, Setting, Settings
-from letterhead.config.values import HostPort, StartTls, without_password
+from letterhead.config.values import HostPort, SocketPath, SqliteFile, StartTls, read_path, without_password
+from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
 
 DEFAULT_FILE = "letterhead.toml"
 SYSTEM_FILE = Path("/etc/letterhead/letterhead.toml")
 ENVIRONMENT, DEFAULT = "environment", "default"
+OF_FILE = "_FILE"  # ends the name of a variable that names a file with the value
 _BY_NAME = {setting.name: setting for setting in TABLE}
 _NOT_SETTINGS = ("CONFIG", "URL", "API_KEY")  # the file's own path, and what the command line needs as a client
 # Kubernetes sets variables with our prefix in each pod, where a service is named letterhead.
@@ -50,6 +52,20 @@ def dns_resolvers(environ: Mapping[str, str], folder: Path, system: Path | None 
     """Return the resolvers that are set, none where none are; for what needs no other setting. Raise as `read` does."""
     setting = _BY_NAME["DNS_RESOLVERS"]
     return _parse_setting(setting, _find_texts(environ, folder, system)[setting.name]) or ()
+
+
+def operator_token(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> Secret | None:
+    """Return the operator's token, for what needs no other setting. Raise as `read` does."""
+    setting = _BY_NAME["OPERATOR_TOKEN"]
+    token: Secret | None = _parse_setting(setting, _find_texts(environ, folder, system)[setting.name])
+    return token
+
+
+def bind(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> HostPort | SocketPath:
+    """Return where the server listens, for what needs no other setting. Raise as `read` does."""
+    setting = _BY_NAME["BIND"]
+    listener: HostPort | SocketPath = _parse_setting(setting, _find_texts(environ, folder, system)[setting.name])
+    return listener
 
 
 def is_database_chosen(environ: Mapping[str, str], folder: Path, system: Path | None = None) -> bool:
@@ -88,6 +104,9 @@ Every setting is an environment variable, or a key in a TOML file, in lower case
 this machine: `letterhead run` reads it only if it is named. The environment overrides the file; an empty variable
 counts as not set. A name that is not in this table is refused, and so is an invalid value.
 
+A value may lie in a file of its own, as secrets of containers do: `{PREFIX}KEYS_FILE=/run/secrets/keys` is read as
+`{PREFIX}KEYS` would be, and so for every setting whose value is not itself a path. Only one of the two may be set.
+
 `letterhead config` prints every setting, its value (secrets masked), where the value came from and what the setting
 does.
 
@@ -109,7 +128,7 @@ def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -
         and not _OF_KUBERNETES.fullmatch(name)
         and not (name == "PORT" and "://" in text)  # Kubernetes' too
     }
-    for name in sorted(variables.keys() - _BY_NAME.keys()):
+    for name in sorted(variables.keys() - _BY_NAME.keys() - {f"{known}{OF_FILE}" for known in _BY_NAME}):
         near = _nearest(name)
         raise _unknown(PREFIX + name, "in the environment", near and PREFIX + near)
     named = ours.get("CONFIG", "")
@@ -127,6 +146,17 @@ def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -
     for setting in TABLE:
         if text := variables.get(setting.name):
             found[setting.name] = _SettingText(text, ENVIRONMENT)
+            if variables.get(setting.name + OF_FILE):
+                raise _fault(setting, f"is set, and {PREFIX}{setting.name}{OF_FILE} names a file with its value")
+        elif file := variables.get(setting.name + OF_FILE):
+            if setting.parse is read_path:  # the file's content, perhaps a private key, would be taken for a path
+                variable = PREFIX + setting.name
+                raise Fault(
+                    Kind.CONFIG_INVALID,
+                    f"{variable}{OF_FILE} is set, and {variable} is itself the path of a file or folder.",
+                    f"Name the file in {variable} itself, and take {variable}{OF_FILE} away.",
+                )
+            found[setting.name] = _SettingText(read_value(setting.name, folder / file), file)
         elif text := from_file.get(setting.name):
             found[setting.name] = _SettingText(text, str(path))
         else:
@@ -137,7 +167,13 @@ def _find_texts(environ: Mapping[str, str], folder: Path, system: Path | None) -
 
 def _parse_settings(given: Mapping[str, _SettingText]) -> Settings:
     """Parse every setting, and refuse those that contradict each other."""
-    settings = Settings(**{setting.name.lower(): _parse_setting(setting, given[setting.name]) for setting in TABLE})
+    values: dict[str, Any] = {}
+    for setting in TABLE:
+        is_default = given[setting.name].source == DEFAULT
+        if setting.name == "PUBLIC_URL" and is_default and isinstance(values["bind"], SocketPath):
+            raise _fault(setting, f"is not set, and none follows from {PREFIX}BIND, which is a Unix socket")
+        values[setting.name.lower()] = _parse_setting(setting, given[setting.name])
+    settings = Settings(**values)
     if (settings.mail_from_mx is None) != (settings.mail_from_spf is None):
         there, missing = ("MX", "SPF") if settings.mail_from_mx else ("SPF", "MX")
         raise _fault(_BY_NAME[f"MAIL_FROM_{missing}"], f"is not set, and goes with {PREFIX}MAIL_FROM_{there}")
@@ -145,6 +181,8 @@ def _parse_settings(given: Mapping[str, _SettingText]) -> Settings:
         raise _fault(_BY_NAME["MAIL_FROM_MX"], f"is set, and {PREFIX}PROVIDER=ses takes no other MX than Amazon's")
     if settings.ed25519 and settings.provider is not ProviderName.DNS:
         raise _fault(_BY_NAME["ED25519"], f"is on, and {PREFIX}PROVIDER={settings.provider} signs by RSA keys alone")
+    if settings.database_read_url is not None and isinstance(settings.database_url, SqliteFile):
+        raise _fault(_BY_NAME["DATABASE_READ_URL"], f"is set, and {PREFIX}DATABASE_URL is a file, which has no replica")
     _check_mail_servers(settings)
     _refuse_half(settings, "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
     _refuse_half(settings, "DKIM_ZONE", "DKIM_ZONE_SERVER", "DKIM_ZONE_TSIG")
@@ -178,7 +216,11 @@ def _refuse_half(settings: Settings, *parts: str) -> None:
 def _refuse_password_in_clear(server: SmtpServer | None, starttls: StartTls, name: str, server_name: str) -> None:
     is_in_clear = server is not None and starttls is StartTls.NEVER and not server.implicit_tls
     if server is not None and is_in_clear and server.password is not None:
-        raise _fault(_BY_NAME[name], f"is never, and {PREFIX}{server_name} has a password to be sent in clear")
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"{PREFIX}{name} is never, and {PREFIX}{server_name} has a password to be sent in clear.",
+            f"Leave {PREFIX}{name} out, so that TLS is required, or take the password out of {PREFIX}{server_name}.",
+        )
 
 
 def _check_mail_servers(settings: Settings) -> None:
@@ -210,6 +252,26 @@ def _fault(setting: Setting, problem: str) -> Fault:
         f"{PREFIX}{setting.name} {problem}.",
         f'{fix}, or in the file {setting.name.lower()} = "{setting.example}". {setting.what}',
     )
+
+
+def read_value(name: str, path: Path) -> str:
+    """Return the value of a setting that lies in a file of its own, as containers get their secrets."""
+    variable = f"{PREFIX}{name}{OF_FILE}"
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"{path}, which {variable} names, can't be read: {getattr(error, 'strerror', None) or 'it is no text'}.",
+            "Write the path of a file that holds the value and nothing else, and let the user of the service read it.",
+        ) from error
+    if not text:
+        raise Fault(
+            Kind.CONFIG_INVALID,
+            f"{path}, which {variable} names, is empty.",
+            f"Write the value into it, or take {variable} away.",
+        )
+    return text
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from letterhead.config import branding, key_zone, mail_servers, values
+from letterhead.config import branding, domain_connect, key_zone, mail_servers, values
 from letterhead.config.key_zone import TsigKey
 from letterhead.config.mail_servers import ImapServer, SmtpServer
 from letterhead.config.networks import read_networks
@@ -22,6 +22,7 @@ from letterhead.config.values import (
     PostgresServer,
     RateLimit,
     SenderAddress,
+    SocketPath,
     SqliteFile,
     StartTls,
 )
@@ -45,7 +46,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database_url: SqliteFile | PostgresServer
-    bind: HostPort
+    database_prepared: bool | None
+    database_read_url: PostgresServer | None
+    bind: HostPort | SocketPath
+    socket_mode: int
     public_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     disk_reserve_mb: int
@@ -58,7 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ses_tenants: bool
     dns_resolvers: tuple[HostPort, ...] | None
     dns_authoritative_port: int
+    dns_packets_per_second: int | None
     dns_networks: tuple[IPv4Network | IPv6Network, ...]
+    dns_servers: tuple[HostPort, ...]
     allow_special_use: bool
     keys: Secret | None
     operator_token: Secret | None
@@ -67,11 +73,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from_spf: str | None
     mail_from_label: str
     own_domains: tuple[str, ...]
+    unproven_below: int
     rotate_dkim_days: int
     dkim_zone: str | None
     dkim_zone_server: HostPort | None
     dkim_zone_tsig: TsigKey | None
     ed25519: bool
+    domain_connect_provider: str | None
+    domain_connect_service: str
+    domain_connect_key_domain: str | None
+    domain_connect_hosts: tuple[str, ...]
     smtp_url: SmtpServer | None
     smtp_starttls: StartTls
     mail_sender: SenderAddress | None
@@ -86,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relay_proxies: tuple[IPv4Network | IPv6Network, ...]
     relay_queue: Path
     relay_max_size: int
+    relay_account_messages: int
+    relay_account_mb: int
     relay_keep_days: int
     relay_connections: int
     relay_metrics_bind: HostPort | None
@@ -113,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_scope_claim: str
     oidc_scope: Scope
     worker_metrics_bind: HostPort | None
+    opentelemetry: bool
     log_format: LogFormat | None
 
     @property
@@ -156,11 +170,37 @@ TABLE = (
         "Where everything is stored: a file (four slashes before an absolute path), or Postgres for several processes.",
     ),
     Setting(
+        "DATABASE_PREPARED",
+        None,
+        values.read_truth,
+        "false",
+        "Whether Postgres prepares statements by name: `false` behind PgBouncer in transaction mode, unless it is "
+        "version 1.21 or newer with `max_prepared_statements` (docs/scaling.md).",
+        unset="`true`, or `false` where a pooler is found before the server",
+    ),
+    Setting(
+        "DATABASE_READ_URL",
+        None,
+        values.read_postgres,
+        "postgresql://letterhead:password@replica.internal/letterhead",
+        "A streaming replica of the Postgres database, from which lists are read while it follows (docs/scaling.md).",
+        unset="all is read from DATABASE_URL",
+    ),
+    Setting(
         "BIND",
         "127.0.0.1:8025",
-        values.read_endpoint,
+        values.read_listener,
         "[::1]:8025",
-        "Address and port to listen on. Behind a reverse proxy keep it on this machine.",
+        "Address and port to listen on, or a Unix socket, as `unix:/run/letterhead/letterhead.sock`. Behind a reverse "
+        "proxy keep it on this machine. Over a Unix socket `X-Forwarded-For` names the client: whoever may open it is "
+        "trusted as a proxy. It needs PUBLIC_URL.",
+    ),
+    Setting(
+        "SOCKET_MODE",
+        "660",
+        values.read_mode,
+        "600",
+        "Mode of the Unix socket that BIND names: with `660` the proxy's user has to be in the group of the service.",
     ),
     Setting(
         "PUBLIC_URL",
@@ -256,6 +296,15 @@ TABLE = (
         "Port of the domains' own nameservers. Other than 53 only in test installations.",
     ),
     Setting(
+        "DNS_PACKETS_PER_SECOND",
+        None,
+        values.number(1, 100_000),
+        "10",
+        "Packets that one process sends at most per second to one address of the domains' own nameservers; more "
+        "where proven domains of yours are served, and at registries. Checks wait for their turn (docs/scaling.md).",
+        unset="20; no limit where DNS_AUTHORITATIVE_PORT is not 53",
+    ),
+    Setting(
         "DNS_NETWORKS",
         "",
         read_networks,
@@ -263,6 +312,16 @@ TABLE = (
         "Private networks whose nameservers may be asked, with commas between, for domains that your own network "
         "resolves. Whoever may add a domain can then have DNS questions sent to any address there.",
         unset="none: only nameservers with public addresses are asked",
+    ),
+    Setting(
+        "DNS_SERVERS",
+        "",
+        values.read_servers,
+        "ns1.example.net:8081,192.0.2.53:53",
+        "Servers of your accounts' own, as host:port with commas between, at which zones may be read and written: by "
+        "PowerDNS' HTTP API or by RFC 2136. Whoever may plan records can have requests sent to these "
+        "(docs/writing-records.md).",
+        unset="none: zones are written at the companies of the table alone",
     ),
     Setting(
         "ALLOW_SPECIAL_USE",
@@ -331,6 +390,15 @@ TABLE = (
         unset="none",
     ),
     Setting(
+        "UNPROVEN_BELOW",
+        "20",
+        values.number(1, 1_000_000),
+        "100",
+        "How many names without proof an account may have at and below one registrable domain, such as `acme.dev`, "
+        "until it has proven that domain or a name between: their checks ask the name servers of somebody who may know "
+        "nothing of it. An account with a limit of its own (`--pending-claims`) is not held to it.",
+    ),
+    Setting(
         "ROTATE_DKIM_DAYS",
         "0",
         values.number(0, 3650),
@@ -372,6 +440,41 @@ TABLE = (
         "on",
         "Whether each new domain, and each that changes its key, gets an Ed25519 key (RFC 8463) beside the RSA one, "
         "for those who sign themselves: with the provider `dns` only.",
+    ),
+    Setting(
+        "DOMAIN_CONNECT_PROVIDER",
+        None,
+        domain_connect.read_domain,
+        "example.net",
+        "Domain of your own that names you as a Domain Connect service provider (docs/domain-connect.md): where a "
+        "customer's DNS host has your template, the set-up page offers to have it add the records.",
+        unset="customers add every record by hand",
+    ),
+    Setting(
+        "DOMAIN_CONNECT_SERVICE",
+        "mail",
+        domain_connect.read_service,
+        "transactional",
+        "Name of your template beside that domain.",
+    ),
+    Setting(
+        "DOMAIN_CONNECT_KEY_DOMAIN",
+        None,
+        domain_connect.read_domain,
+        "connect.example.net",
+        "Domain of your own below which the public keys of the links are published; `letterhead domain-connect key` "
+        "prints the records.",
+        unset="DOMAIN_CONNECT_PROVIDER",
+    ),
+    Setting(
+        "DOMAIN_CONNECT_HOSTS",
+        "",
+        domain_connect.read_apis,
+        "api.dns.example",
+        "Further Domain Connect APIs that may be asked, with commas between, as the TXT record `_domainconnect` of a "
+        "zone names them: a host, with port and path where it has them. `http://` before one, and private addresses, "
+        "go with WEBHOOKS_ALLOW_HTTP and WEBHOOKS_ALLOW_PRIVATE.",
+        unset="none",
     ),
     Setting(
         "SMTP_URL",
@@ -487,6 +590,20 @@ TABLE = (
         "The largest message that the relay takes, in octets as they are sent.",
     ),
     Setting(
+        "RELAY_ACCOUNT_MESSAGES",
+        "10000",
+        values.number(1, 10_000_000),
+        "500",
+        "How many messages of one account may wait in the relay's queue; further ones are refused for now (452 4.3.1).",
+    ),
+    Setting(
+        "RELAY_ACCOUNT_MB",
+        "1000",
+        values.number(1, 1_000_000),
+        "200",
+        "How many megabytes the messages of one account may have that wait in the relay's queue.",
+    ),
+    Setting(
         "RELAY_KEEP_DAYS",
         "5",
         values.number(1, 30),
@@ -599,7 +716,8 @@ TABLE = (
         "50/s burst 100",
         values.read_rate,
         "10/s burst 50",
-        "Requests that each API key may make per second, and at once after a rest; counted per process.",
+        "Requests that each account may make per second, and at once after a rest, and three quarters of that with one "
+        "API key; counted per process.",
     ),
     Setting(
         "BRAND_NAME",
@@ -696,6 +814,14 @@ TABLE = (
         "127.0.0.1:8026",
         "Where `letterhead worker` tells its own numbers (checks, calls of the provider) in Prometheus' form.",
         unset="a worker in a process of its own tells none; one beside the API tells them in `/metrics`",
+    ),
+    Setting(
+        "OPENTELEMETRY",
+        "false",
+        values.read_truth,
+        "true",
+        "Sends traces and metrics of each process to a collector, by OTLP over HTTP, where OpenTelemetry's own "
+        "variables say (`OTEL_EXPORTER_OTLP_ENDPOINT` and others, docs/observability.md). Needs the extra `otel`.",
     ),
     Setting(
         "LOG_FORMAT",

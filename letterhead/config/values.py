@@ -21,6 +21,7 @@ from letterhead.errors import Fault
 
 Choice = TypeVar("Choice", bound=StrEnum)
 DNS_PORT = 53
+SOCKET_PATH_OCTETS = 107  # unix(7): sun_path, without its final zero
 
 _ENDPOINT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::([^:]*))?")
 _TOPIC = re.compile(r"arn:(?:aws|aws-cn|aws-us-gov):sns:[a-z]{2}(?:-[a-z]+)+-\d{1,2}:\d{12}:[A-Za-z0-9_-]{1,256}")
@@ -58,6 +59,15 @@ class HostPort(msgspec.Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class SocketPath(msgspec.Struct, frozen=True):
+    """The path of a Unix socket."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
 
 
 class SqliteFile(msgspec.Struct, frozen=True):
@@ -168,6 +178,25 @@ def read_endpoint(text: str) -> HostPort:
         raise ValueError(f"has a port that {error}") from None
 
 
+def read_listener(text: str) -> HostPort | SocketPath:
+    """Parse what a server listens on: `host:port`, or `unix:` and the absolute path of a socket."""
+    if not text.startswith("unix:"):
+        return read_endpoint(text)
+    path = text.removeprefix("unix:")
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError("is not unix: with the absolute path of a socket behind it")
+    if len(path.encode()) > SOCKET_PATH_OCTETS:
+        raise ValueError(f"has a path of over {SOCKET_PATH_OCTETS} octets, which no Unix socket can have")
+    return SocketPath(Path(path))
+
+
+def read_mode(text: str) -> int:
+    """Parse the mode of a file in octal digits: `660`."""
+    if not re.fullmatch(r"0?[0-7]{3}", text):
+        raise ValueError("is not a mode of three octal digits")
+    return int(text, 8)
+
+
 def read_resolvers(text: str) -> tuple[HostPort, ...]:
     """Parse resolvers' addresses, separated by commas, each with its port where that is not 53."""
     resolvers = []
@@ -180,6 +209,11 @@ def read_resolvers(text: str) -> tuple[HostPort, ...]:
             raise ValueError("must hold addresses: a resolver's name could only be looked up with a resolver")
         resolvers.append(endpoint)
     return tuple(resolvers)
+
+
+def read_servers(text: str) -> tuple[HostPort, ...]:
+    """Parse servers as `host:port`, separated by commas; an empty text is no servers."""
+    return tuple(read_endpoint(part) for part in split_list(text)) if text else ()
 
 
 def read_public_url(text: str) -> str:
@@ -201,9 +235,18 @@ def read_database(text: str) -> SqliteFile | PostgresServer:
             raise ValueError("names no file; a database in memory would be lost")
         return SqliteFile(Path(path))
     if text.startswith(("postgresql://", "postgres://")):
-        parse_url(text)
-        return PostgresServer(Secret(("postgresql://" + text.partition("://")[2]).encode()))
+        return read_postgres(text)
     raise ValueError("begins neither with sqlite:/// nor with postgresql://")
+
+
+def read_postgres(text: str) -> PostgresServer:
+    """Parse `postgresql://…`; the keys after the ? are read where the database is opened."""
+    if text.startswith(("postgresql://", "postgres://")):
+        authority = re.split("[/?]", text.partition("://")[2], maxsplit=1)[0]
+        for host in authority.rpartition("@")[2].split(","):
+            parse_url(f"postgresql://{host}")
+        return PostgresServer(Secret(("postgresql://" + text.partition("://")[2]).encode()))
+    raise ValueError("does not begin with postgresql://")
 
 
 def read_mailbox(text: str) -> SenderAddress:

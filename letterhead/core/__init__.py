@@ -3,6 +3,9 @@
 Packages import downward, in this order; the standards (`dkim`, `spf`, `dmarc`, `mail_from`, `zone`) do not know each
 other.
 
+- `domain_connect`: the template and the signed links by which a DNS host adds the records
+- `zone_changes`: what to change in a customer's zone, so that the planned records stand in it
+- `imports`: domains and keys of other programs and services, and the plan by which they come here
 - `public`: what others see of a domain, in the API and in webhooks
 - `check`: the whole of one check, and the other judgements that take all topics together
 - `relay`: the rules of the signing relay for a submitted message

@@ -13,14 +13,16 @@ from letterhead.core.accounts.api_keys import Mode
 from letterhead.core.accounts.quotas import Limits
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.daily_limits import KEYS_A_DAY, count_daily
 from letterhead.operations.ids import IdNeeds, new_id
 from letterhead.ports.deps import Digest
 from letterhead.ports.store.accounts import AccountStore
-from letterhead.ports.store.domains import DomainQuery, DomainStore
+from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
 
 
-class StoreForAccounts(AccountStore, DomainStore, Protocol):
-    """Accounts, and the domains that keep one from being closed."""
+class StoreForAccounts(AccountStore, DomainStore, LeaseStore, Protocol):
+    """Accounts, the domains that keep one from being closed, and how often a day keys are made."""
 
 
 class AccountNeeds(IdNeeds, AuditNeeds, Protocol):
@@ -70,7 +72,7 @@ async def open_account(
     `keep` is given the key's text before anything is written.
     """
     account = Account(id=new_id(deps, "acc"), name=name, email=parse_email(email), limits=limits, created_at=deps.now())
-    made = _new_key(deps, account.id, NewKeyRequest(name="first key", scope=Scope.FULL))
+    made = new_key(deps, account.id, NewKeyRequest(name="first key", scope=Scope.FULL))
     if keep is not None:
         await keep(made.text)
     row = audit_row(deps, actor, "account.open", account.id)
@@ -78,7 +80,8 @@ async def open_account(
     return account, made
 
 
-def _new_key(deps: AccountNeeds, account_id: str, request: NewKeyRequest) -> NewApiKey:
+def new_key(deps: AccountNeeds, account_id: str, request: NewKeyRequest) -> NewApiKey:
+    """Make an API key that nothing has stored yet."""
     text, masked = api_keys.new_api_key(Mode.LIVE, deps.random_octets(api_keys.OCTETS_NEEDED))
     key = ApiKey(
         id=new_id(deps, "key"),
@@ -137,23 +140,10 @@ async def change_account(deps: AccountNeeds, account_id: str, actor: Actor, upda
     return changed
 
 
-async def close_account(deps: AccountNeeds, account_id: str, actor: Actor) -> None:
-    """Close an account and end its keys. Faults: `not-found`, `conflict` where it still has domains."""
-    await find_account(deps, account_id)
-    left = await deps.store.domains(account_id, DomainQuery(limit=1))
-    if left:
-        raise Fault(
-            Kind.CONFLICT,
-            f"The account {account_id} still has sender domains, {left[0].sender} among them.",
-            "Delete its domains first, with DELETE /domains/{sender} under its own key, then close the account.",
-        )
-    if not await deps.store.delete_account(account_id, audit_row(deps, actor, "account.close", account_id)):
-        raise _no_account(account_id)
-
-
 async def make_key(deps: AccountNeeds, account_id: str, actor: Actor, request: NewKeyRequest) -> NewApiKey:
-    """Make another API key for an account; its text is shown only this once."""
-    made = _new_key(deps, account_id, request)
+    """Make another API key for an account; its text is shown only this once. Fault `too-many-requests`."""
+    await count_daily(deps, account_id, "API keys", KEYS_A_DAY)
+    made = new_key(deps, account_id, request)
     row = audit_row(deps, actor, "key.make", made.key.id)
     await deps.store.add_key(made.key, deps.digest(made.text), row)
     return made

@@ -14,95 +14,69 @@ from msgspec.structs import replace
 from letterhead.core.accounts.setup_links import WATCHED_FOR
 from letterhead.core.check import check as checkup
 from letterhead.core.check.check import CheckJudgement
-from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
 from letterhead.core.dns.answers import Delegated, NoData, NxDomain, Question, Seen, View, snapshot_of
 from letterhead.core.domain import lifecycle, provider_findings, raised_findings, record_changes
 from letterhead.core.domain.domain import Domain, Effect, Transition, status
 from letterhead.core.domain.evidence import Evidence, RecordState, record_state
 from letterhead.core.domain.health import HealthState
-from letterhead.core.domain.progress import Step, add_progress, is_required, progress
-from letterhead.core.domain.provider_identity import IdentityReport, IdentityUnknown
+from letterhead.core.domain.progress import Step, add_progress, progress
+from letterhead.core.domain.provider_identity import IdentityReport
 from letterhead.core.findings.diagnosis import Finding, Hides, History
 from letterhead.core.names.domain_names import DomainName, registrable
-from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.plan.plan import Plan, RecordId, Verdict
 from letterhead.core.rotation import delegated_keys, propagation, rotation, second_key
 from letterhead.core.schedule import check_schedule
+from letterhead.core.schedule.check_schedule import CheckBurden
 from letterhead.core.zone import resolver_outage
 from letterhead.core.zone.unanswered import NOT_ASKED
-from letterhead.errors import Fault, Kind
 from letterhead.operations import claims
-from letterhead.operations.check_log import log_check, log_status_change
+from letterhead.operations.check_log import log_check
 from letterhead.operations.claims import ClaimNeeds
 from letterhead.operations.dns_questions import (
     CheckContextNeeds,
+    DnsExamination,
     DnsRequest,
-    allowance,
-    ask_until_answered,
-    examine_within,
+    JudgedAnswers,
+    JudgeNeeds,
+    domain_allowance,
     load_check_context,
     load_history,
 )
-from letterhead.operations.domains import RACES, FindDomainNeeds, find_domain, new_busy_fault, plan_of
+from letterhead.operations.domains import FindDomainNeeds, plan_of
 from letterhead.operations.provider_work import owner_tag
 from letterhead.ports.deps import RandomOctets
 from letterhead.ports.meter import Meter
 from letterhead.ports.resolver import Allowance
 from letterhead.ports.store.domains import CheckContext, CheckResult, DomainUpdate
+from letterhead.ports.tracing import SpanKind, Tracer
 
-ON_DEMAND_EVERY = timedelta(seconds=5)
 NextTurn = Callable[[], Awaitable[None]]
 MAIL_FROM = (RecordId.MAIL_FROM_MX, RecordId.MAIL_FROM_SPF)
 
 
-class CheckNeeds(ClaimNeeds, CheckContextNeeds, FindDomainNeeds, Protocol):
+class CheckNeeds(ClaimNeeds, CheckContextNeeds, JudgeNeeds, FindDomainNeeds, Protocol):
     """What a check needs: DNS and the provider to ask, the domains, and all that the judgement follows from."""
 
-    @property
-    def hosts(self) -> Sequence[DnsHost]: ...
-    @property
-    def rules_version(self) -> str: ...
     @property
     def random_octets(self) -> RandomOctets: ...
     @property
     def meter(self) -> Meter: ...
-
-
-class DnsCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a check that writes nothing."""
-
-    sender: str
-    checked_at: datetime
-    examination: CheckJudgement
-
     @property
-    def can_start(self) -> bool:
-        """Whether all that sending requires is there."""
-        required = (each for each in self.examination.results if is_required(each.record))
-        return all(each.verdict is Verdict.PRESENT for each in required)
-
-
-class StandingCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The age of a last check that answers for one on request, and the time from which another may be asked for."""
-
-    age: timedelta
-    next_at: datetime
+    def tracer(self) -> Tracer: ...
 
 
 class CheckData(msgspec.Struct, frozen=True, kw_only=True):
     """What one check saw: the answers of DNS to the questions that the plan calls for, and the provider's report.
 
-    `judgement` is how each planned record stands by these answers, and the findings; where the answers are those that
-    the last findings follow from (`same_answers`), nothing was judged and every record is taken for present.
+    `dns` has how each planned record stands by these answers, and the findings; `burden` is what the check cost others.
     `page_open` says whether somebody watches the set-up page. `outage` and `provider` are findings that do not follow
     from what DNS answered.
     """
 
     plan: Plan
     history: History
-    seen: Seen
-    same_answers: bool
-    judgement: CheckJudgement
+    dns: JudgedAnswers
+    burden: CheckBurden
     evidence: Evidence
     at: datetime
     page_open: bool
@@ -138,23 +112,30 @@ async def check(
     next_turn: NextTurn | None = None,
     allowed: Allowance | None = None,
 ) -> bool:
-    """Check one domain and write what follows; false where it changed meanwhile and the work was thrown away.
+    """Check one domain, in a span of its own, and write what follows; false where it changed meanwhile.
+
+    Its work is then thrown away.
 
     `context` is what the check needs besides the domain, where it is loaded already; `next_turn`, where given, is
-    awaited before the work that takes the CPU; `allowed` is what the check may use, where that is not the usual.
+    awaited before the work that takes the CPU; `allowed` is what the check may use. Faults as `ask_within`.
     """
-    context = context or await load_check_context(deps, domain)
-    data = await _observe(deps, domain, context, thorough, next_turn, allowed or allowance(deps.policy.check_seconds))
-    codes = context.codes
-    match await _decide(deps, domain, data):
-        case Unchanged(domain=after):
-            saved = await deps.store.confirm(after, data.at)
-        case Changed(update=update, contest=contest):
-            after = update.domain
-            codes = update.check.codes if update.check is not None else ()
-            saved = await (deps.store.save(update) if contest is None else claims.save_contest(deps, contest, update))
-    deps.meter.count_check(status(after) if saved else "lost")
-    log_check(domain, after, codes, saved=saved)
+    known = {"letterhead.domain_id": domain.id, "letterhead.account_id": domain.account_id}
+    with deps.tracer.span("check", SpanKind.INTERNAL, known) as span:
+        context = context or await load_check_context(deps, domain)
+        data = await _observe(deps, domain, context, thorough, next_turn, allowed or domain_allowance(deps, domain))
+        codes = context.codes
+        match await _decide(deps, domain, data):
+            case Unchanged(domain=after):
+                saved = await deps.store.confirm(after, data.at)
+            case Changed(update=update, contest=contest):
+                after = update.domain
+                codes = update.check.codes if update.check is not None else ()
+                saving = deps.store.save(update) if contest is None else claims.save_contest(deps, contest, update)
+                saved = await saving
+        outcome = status(after) if saved else "lost"
+        span.set({"letterhead.outcome": outcome})
+        deps.meter.count_check(outcome)
+        log_check(domain, after, codes, saved=saved)
     return saved
 
 
@@ -170,19 +151,11 @@ async def _observe(
     plan, history = plan_of(deps, domain), load_history(deps, domain, context)
     until, now = context.watched_until, deps.now()
     page_open = until is not None and now < until <= now + 2 * WATCHED_FOR  # further ahead: written by a wrong clock
-    same_answers = False
-
-    def is_as_before(seen: Seen) -> bool:
-        nonlocal same_answers
-        same_answers = context.fingerprint is not None and context.fingerprint == fingerprint_check(
-            deps.rules_version, plan, seen, history
-        )
-        return same_answers
-
     if thorough is None:
         thorough = page_open or _needs_full_check(domain)
     request = DnsRequest(plan=plan, history=history, thorough=thorough)
-    asking = ask_until_answered(deps.resolver, request, allowed=allowed, enough=is_as_before)
+    examination = DnsExamination(deps, domain.id, request, context.fingerprint)
+    asking = examination.ask(allowed)
     if domain.registered_at is None:  # an unproven claim never touches the provider's account
         seen, report = await asking, None
     else:
@@ -191,15 +164,13 @@ async def _observe(
         )
     if next_turn is not None:
         await next_turn()
-    judged = (seen, checkup.all_present(plan)) if same_answers else examine_within(allowed, request, seen, deps.hosts)
-    judgement = judged[1]
+    dns = examination.judge(seen, allowed)
     return CheckData(
         plan=plan,
         history=history,
-        seen=judged[0],
-        same_answers=same_answers,
-        judgement=judgement,
-        evidence=await _evidence(deps, domain, judgement, report),
+        dns=dns,
+        burden=CheckBurden(took=examination.took, crowd=context.crowd),
+        evidence=await _evidence(deps, domain, dns.judgement, report),
         at=deps.now(),
         page_open=page_open,
         thorough=thorough,
@@ -223,11 +194,12 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
     quiet = not (update.events or update.effects or update.keys_to_destroy or update.previous_selector is not None)
     same_state = (status(update.domain), update.domain.is_holder) == (status(domain), domain.is_holder)
     at_rest = raised_findings.is_at_rest(domain)
-    if data.same_answers and contest is None and data.follows_from_dns and quiet and same_state and at_rest:
+    if data.dns.same_answers and contest is None and data.follows_from_dns and quiet and same_state and at_rest:
         return Unchanged(domain=update.domain)
-    if data.same_answers:
-        data = replace(data, judgement=checkup.examine(data.plan, data.seen, deps.hosts, data.history))
-    found = data.judgement.findings
+    if not data.dns.judged:
+        judgement = checkup.examine(data.plan, data.dns.seen, deps.hosts, data.history)
+        data = replace(data, dns=replace(data.dns, judgement=judgement))
+    found = data.dns.judgement.findings
     if not data.outage:
         noted = raised_findings.note_findings(
             transition, found, data.at, is_conclusive=_is_conclusive(data, found), thorough=data.thorough
@@ -236,13 +208,11 @@ async def _decide(deps: CheckNeeds, domain: Domain, data: CheckData) -> Unchange
             transition, update = noted, _update_of(deps, domain, noted, data)
     result = CheckResult(
         taken_at=data.at,
-        results=data.judgement.results,
+        results=data.dns.judgement.results,
         findings=(*data.outage, *raised_findings.add_since(found, update.domain), *data.provider),
-        snapshot=snapshot_of(data.seen, data.at),
+        snapshot=snapshot_of(data.dns.seen, data.at),
     )
-    fingerprint = None  # where the findings follow from more than what is planned and was seen
-    if data.follows_from_dns and is_cacheable((*data.judgement.results, *data.judgement.served)):
-        fingerprint = fingerprint_check(deps.rules_version, data.plan, data.seen, data.history)
+    fingerprint = data.dns.fingerprint if data.follows_from_dns else None
     related = await claims.related_events(deps, transition, data.at)
     update = replace(update, check=result, fingerprint=fingerprint, related_events=related)
     return Changed(update=update, contest=contest)
@@ -258,18 +228,18 @@ def _is_conclusive(data: CheckData, found: Sequence[Finding]) -> bool:
 
 def _advance(domain: Domain, challenger: Domain, data: CheckData) -> Transition:
     """Return what follows for the domain; `challenger` is the same domain after a contest for its name."""
-    noted = record_changes.note_changes(challenger, data.judgement.results, data.at)
+    noted = record_changes.note_changes(challenger, data.dns.judgement.results, data.at)
     new_keys = [each for each in (*data.plan.records, *data.plan.served) if each.id is RecordId.DKIM_NEXT]
     keys = rotation.KeyObservation(
         active=data.evidence.dkim,
-        propagation=propagation.joint_propagation(new_keys, data.seen),
-        old=rotation.old_record_states(domain, data.seen),
+        propagation=propagation.joint_propagation(new_keys, data.dns.seen),
+        old=rotation.old_record_states(domain, data.dns.seen),
         held_elsewhere=data.evidence.is_held_elsewhere,
     )
     transition = rotation.advance(lifecycle.advance(noted.domain, data.evidence, data.at), keys, data.at)
-    transition = second_key.advance(domain, transition, data.seen, data.at)
+    transition = second_key.advance(domain, transition, data.dns.seen, data.at)
     # Our own zone is written again where it lost what it should serve, or where that has changed.
-    lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in data.judgement.served)
+    lost = any(each.agreed and each.verdict in (Verdict.ABSENT, Verdict.WRONG) for each in data.dns.judgement.served)
     publish = (Effect.PUBLISH,) if lost else delegated_keys.pending_effects(domain, transition.domain)
     after = add_progress(transition, data.plan, data.at)
     return replace(after, events=(*noted.events, *after.events), effects=(*after.effects, *publish))
@@ -283,16 +253,17 @@ def _update_of(deps: CheckNeeds, before: Domain, transition: Transition, data: C
         data.at,
         jitter(deps.random_octets),
         data.page_open and progress(after, data.plan, data.at).step is not Step.DONE,
-        _negative_answer_ends_at(data.seen, data.at),
+        _negative_answer_ends_at(data.dns.seen, data.at),
+        data.burden,
     )
     zone, own = after.zone, registrable(DomainName(after.sender), deps.names).ascii
-    for reply in data.seen.get(Question(name=after.sender, rdtype="NS", view=View.DELEGATION), ()):
+    for reply in data.dns.seen.get(Question(name=after.sender, rdtype="NS", view=View.DELEGATION), ()):
         # A registry's zone is nobody's to edit.
         if isinstance(reply.answer, Delegated) and f".{reply.answer.zone}".endswith(f".{own}"):
             zone = reply.answer.zone
             break
     return DomainUpdate(
-        domain=replace(after, next_check_at=due, check_reason=reason, zone=zone),
+        domain=replace(after, next_check_at=due, check_reason=reason, zone=zone, is_slow=data.burden.is_slow),
         events=transition.events,
         effects=transition.effects,
         previous_selector=before.selector if before.selector != after.selector else None,
@@ -347,54 +318,3 @@ def _negative_answer_ends_at(seen: Seen, now: datetime) -> datetime | None:
     stand_ins = [reply.answer for reply in replies if reply.perspective.view is View.RECURSIVE]
     negative = [answer.negative_ttl for answer in stand_ins if isinstance(answer, NxDomain | NoData)]
     return now + timedelta(seconds=min(negative)) if negative else None
-
-
-async def check_now(deps: CheckNeeds, account_id: str, raw: str) -> StandingCheck | None:
-    """Check a domain now and write what follows; within 5 s of the last check, return that one instead.
-
-    Faults: `not-found`, `conflict` where others change the domain at the same time.
-    """
-    for _ in range(RACES):
-        domain = await find_domain(deps, account_id, raw)
-        last = (await deps.store.last_checks([domain.id])).get(domain.id)
-        # A check from the future, made while the clock was ahead, is no recent one.
-        if last is not None and abs(deps.now() - last.taken_at) < ON_DEMAND_EVERY:
-            return StandingCheck(age=deps.now() - last.taken_at, next_at=last.taken_at + ON_DEMAND_EVERY)
-        if await check(deps, domain, thorough=True):
-            return None
-    raise new_busy_fault(raw)
-
-
-async def dns_check(deps: CheckNeeds, account_id: str, raw: str) -> DnsCheck:
-    """Check DNS now and change nothing; Fault `not-found`."""
-    domain = await find_domain(deps, account_id, raw)
-    plan = plan_of(deps, domain)
-    history = load_history(deps, domain, await load_check_context(deps, domain))
-    request, allowed = DnsRequest(plan=plan, history=history), allowance(deps.policy.check_seconds)
-    seen = await ask_until_answered(deps.resolver, request, allowed=allowed)
-    _, examination = examine_within(allowed, request, seen, deps.hosts)
-    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
-
-
-async def refresh(deps: CheckNeeds, domains: Sequence[Domain]) -> None:
-    """Ask the provider for its report on every domain registered there; Fault `provider-failed` where it fails."""
-    for domain in domains:
-        if domain.registered_at is None:
-            continue
-        report = await deps.provider.identity_report(domain.sender, owner_tag(deps, domain))
-        if isinstance(report, IdentityUnknown):
-            raise Fault(
-                Kind.PROVIDER_FAILED,
-                f"The mail provider could not be asked about {domain.sender}: {report.detail}",
-                f"{report.fix or 'Ask again in a minute.'} Without refresh=true the last known state is answered.",
-                provider=deps.provider.name,
-                provider_code=report.provider_code,
-            )
-        evidence = Evidence(dkim=RecordState.UNANSWERED, mail_from=RecordState.UNANSWERED, provider=report)
-        now = deps.now()
-        transition = add_progress(lifecycle.advance(domain, evidence, now), plan_of(deps, domain), now)
-        # Nobody asked DNS, so this is no inconclusive check: the attempts stay as they were.
-        after = replace(transition.domain, last_sync=now, attempts=domain.attempts)
-        # Where this loses a race, somebody else has just asked: that report is as fresh as ours.
-        if await deps.store.save(DomainUpdate(domain=after, events=transition.events, effects=transition.effects)):
-            log_status_change(domain, after)

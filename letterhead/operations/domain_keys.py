@@ -31,11 +31,14 @@ class ProviderNeeds(Protocol):
     def provider(self) -> Provider: ...
 
 
-async def read_own_key(deps: PooledKeyNeeds, pem: str | None) -> PooledKey | None:
-    """Read a customer's own private key, where one was sent; Fault `key-invalid`."""
+async def read_own_key(deps: PooledKeyNeeds, pem: str | None, *, is_in_use: bool = False) -> PooledKey | None:
+    """Read a customer's own private key, where one was sent; Fault `key-invalid`.
+
+    A key that signs mail already (`is_in_use`) may be a short one.
+    """
     if pem is None:
         return None
-    return new_pooled_key(deps, await asyncio.to_thread(deps.keyring.read_pem, pem))
+    return new_pooled_key(deps, await asyncio.to_thread(deps.keyring.read_pem, pem, is_in_use=is_in_use))
 
 
 def check_key_limits(deps: ProviderNeeds, selector: str, key: PooledKey | None) -> None:

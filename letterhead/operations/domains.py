@@ -1,4 +1,4 @@
-"""Sender domains: list, show, add, start verification, delete; and their private keys, for those who may see them."""
+"""Sender domains: list, show, add, start verification, delete."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ from letterhead.core.names.domain_names import (
 )
 from letterhead.core.plan.plan import Plan
 from letterhead.core.rotation import delegated_keys
-from letterhead.core.secret import Secret, reveal
+from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.check_log import log_status_change
@@ -39,7 +39,7 @@ from letterhead.operations.domain_keys import (
     seal_second_key,
 )
 from letterhead.operations.ids import new_id
-from letterhead.operations.key_pool import PooledKeyNeeds, new_pooled_key
+from letterhead.operations.key_pool import new_pooled_key
 from letterhead.operations.sender_names import SenderNameNeeds, parse_sender
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.provider import Provider, Publisher
@@ -95,7 +95,8 @@ class DomainNeeds(DomainViewNeeds, DomainKeyNeeds, AuditNeeds, SenderNameNeeds, 
 class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A new domain as somebody asks for it; nothing of it is validated yet.
 
-    `delegated`: our own zone serves the keys, and the customer publishes two CNAMEs.
+    `delegated`: our own zone serves the keys, and the customer publishes two CNAMEs. `accept_short_key`: the private
+    key signs mail already, so it may have 1024 to 2047 bits.
     """
 
     sender: object
@@ -104,12 +105,15 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
     private_key: str | None = None
     start: bool = True
     delegated: bool = False
+    accept_short_key: bool = False
 
     def digest(self, sender: str) -> bytes:
         """Digest the request, so that one Idempotency-Key is not taken for two requests."""
         asked = repr((sender, self.selector, self.mail_from, self.private_key, self.start))
         if self.delegated:  # not part of the tuple: the digests of older requests must stay the same
             asked += "delegated"
+        if self.accept_short_key:
+            asked += "accept-short-key"
         return hashlib.sha256(asked.encode()).digest()
 
 
@@ -205,7 +209,7 @@ async def add_domain(
     if request.mail_from is not None or deps.provider.return_path is not None:
         label = deps.policy.mail_from_label if request.mail_from is None else request.mail_from
         mail_from = parse_label_or_name(label, name, deps.names).ascii
-    own = await read_own_key(deps, request.private_key)
+    own = await read_own_key(deps, request.private_key, is_in_use=request.accept_short_key)
     check_key_limits(deps, selector, own)
     build = _DomainBuilder(
         deps=deps,
@@ -220,6 +224,8 @@ async def add_domain(
     claim = NewClaim(
         account_id=account_id,
         sender=name.ascii,
+        zone=registrable(name, deps.names).ascii,
+        unproven_below=deps.policy.unproven_below,
         now=deps.now(),
         build=build,
         own=own,
@@ -330,71 +336,3 @@ async def delete_domain(deps: DomainNeeds, account_id: str, raw: str, actor: Act
         if await deps.store.delete(domain, transition.events[0], transition.effects, row):
             return
     raise new_busy_fault(raw)
-
-
-class PrivateKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain's private keys in clear, base64 of the PKCS#8 DER; the second one while it is live."""
-
-    dkim: str
-    ed25519: str | None = None
-
-
-async def private_keys(
-    deps: DomainNeeds, account_id: str, domains: Sequence[Domain], actor: Actor
-) -> dict[str, PrivateKeys]:
-    """Return the private keys of these domains by domain id, and write one audit row.
-
-    Empty where the installation never shows private keys, or where the audit can't be written (a full disk): the
-    caller goes on without them, and no key is shown without a row.
-    """
-    if not domains:
-        return {}
-    subject = domains[0].sender if len(domains) == 1 else f"{len(domains)} domains"
-    return await open_keys(deps, account_id, domains) if await may_open(deps, subject, actor) else {}
-
-
-async def may_open(deps: DomainNeeds, subject: str, actor: Actor) -> bool:
-    """Return whether private keys may be shown, and write the audit row of their being read."""
-    if not deps.policy.expose_private_dkim:
-        return False
-    try:
-        await deps.store.audit(audit_row(deps, actor, "private-key.read", subject))
-    except Fault as fault:
-        log.warning("private-key.withheld", kind=fault.kind, detail=fault.detail)
-        return False
-    return True
-
-
-async def open_keys(deps: DomainNeeds, account_id: str, domains: Sequence[Domain]) -> dict[str, PrivateKeys]:
-    """Return the private keys of domains, which are in the order of their names; only after `may_open`.
-
-    A key that does not open is left out and logged.
-    """
-    if not domains:
-        return {}
-    sealed = await deps.store.sealed_keys(account_id, domains[0].sender, domains[-1].sender)
-    opened = {}
-    for each in domains:
-        second = each.ed25519 if each.ed25519 and each.ed25519.live else None
-        dkim = _open_key(deps, each, each.selector, sealed)
-        if dkim is not None:
-            ed25519 = _open_key(deps, each, second.selector, sealed) if second else None
-            opened[each.id] = PrivateKeys(dkim=dkim, ed25519=ed25519)
-    return opened
-
-
-def _open_key(
-    deps: PooledKeyNeeds, domain: Domain, selector: str, sealed: Mapping[tuple[str, str], bytes]
-) -> str | None:
-    # By selector: after a switch between the two reads, the new key must not be shown with the old selector.
-    found = sealed.get((domain.id, selector))
-    if found is None:
-        return None
-    try:
-        opened = deps.keyring.unseal(found, key_purpose(domain, selector))
-    except Fault as fault:  # one damaged row hides no other domain of the account
-        log.error(
-            "private-key.unreadable", domain=domain.sender, domain_id=domain.id, selector=selector, detail=fault.detail
-        )
-        return None
-    return base64.b64encode(reveal(opened)).decode()

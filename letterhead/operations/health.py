@@ -3,7 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -19,15 +20,18 @@ from letterhead.ports.disk import FreeSpace, FreeSpaces
 from letterhead.ports.meter import Meter, ProcessCount, StoreFigures
 from letterhead.ports.resolver import Allowance, Resolver
 from letterhead.ports.store.domains import DomainStore
-from letterhead.ports.store.monitoring import Backlog, Heartbeat, MonitoringStore, Role
+from letterhead.ports.store.monitoring import Backlog, DomainCondition, Heartbeat, MonitoringStore, Role
 
 log = structlog.get_logger()
 
 LATE = 300.0  # seconds: a check that is due so long means that the workers do not keep up
 ROOT = Question(name=".", rdtype="NS", view=View.RECURSIVE)
-PROBE_EVERY, PROBE_SECONDS, PROBE_PACKETS = 10.0, 2.0, 4
+PROBE_EVERY, PROBE_SECONDS, PROBE_PACKETS = 10.0, 1.5, 4
 ASK_EVERY, WRITE_EVERY = 1.0, 5.0  # seconds between two questions to the store, and between two writes
 ASK_AGAIN = 0.5  # where it was in trouble
+LONGEST = 1.5  # seconds that anybody waits for the store: who asks for the health gives up soon
+FAILING_FOR = timedelta(hours=1)  # a shorter failure of a domain mostly ends by itself
+COUNT_EVERY = 30.0  # seconds between two counts of all domains
 FULL = 1_000_000  # octets: with less, a request that writes may find no room
 
 T = TypeVar("T")
@@ -110,20 +114,37 @@ class StoreProbe(Generic[T]):
         every: float = ASK_EVERY,
     ) -> None:
         self._load, self._clock, self._every = load, clock, every
-        self._asking, self._asked_at = asyncio.Lock(), -math.inf
+        self._asking: asyncio.Task[None] | None = None
+        self._asked_at = -math.inf
         self._last: T | Kind = Kind.STORAGE_UNAVAILABLE
 
     async def ask(self) -> T | Kind:
-        """Return what the store said now or a moment ago; the kind of its trouble where it has any."""
-        async with self._asking:
-            every = ASK_AGAIN if isinstance(self._last, Kind) else self._every
-            if self._clock() - self._asked_at >= every:
-                try:
-                    self._last = await self._load()
-                except Fault as fault:
-                    self._last = fault.kind
-                self._asked_at = self._clock()
-            return self._last
+        """Return what the store said now or a moment ago; the kind of its trouble where it has any.
+
+        A store that does not answer within LONGEST is out of reach; the question goes on, and the next who asks joins.
+        """
+        every = ASK_AGAIN if isinstance(self._last, Kind) else self._every
+        if self._asking is None and self._clock() - self._asked_at >= every:
+            self._asking = asyncio.create_task(self._ask_store())
+        if (asking := self._asking) is not None:
+            done, _ = await asyncio.wait({asking}, timeout=LONGEST)
+            if not done:
+                return Kind.STORAGE_UNAVAILABLE
+            asking.result()
+        return self._last
+
+    async def _ask_store(self) -> None:
+        try:
+            self._last = await self._load()
+        except Fault as fault:
+            self._last = fault.kind
+        finally:
+            self._asked_at, self._asking = self._clock(), None
+
+    def stop(self) -> None:
+        """Wait for no answer any more."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     @property
     def was_asked(self) -> bool:
@@ -140,6 +161,12 @@ class HealthProbes:
         self.writes: StoreProbe[None] = StoreProbe(self._write, clock, WRITE_EVERY)
         self.backlog: StoreProbe[Backlog] = StoreProbe(lambda: deps.store.backlog(deps.now()), clock)
         self.processes: StoreProbe[Sequence[Heartbeat]] = StoreProbe(lambda: deps.store.heartbeats(deps.now()), clock)
+        # Of all accounts: where there are many domains, counting them takes the store a while.
+        self.statuses: StoreProbe[Mapping[str, int]] = StoreProbe(deps.store.count_all_statuses, clock, COUNT_EVERY)
+        self.conditions: StoreProbe[Mapping[DomainCondition, int]] = StoreProbe(
+            lambda: deps.store.count_conditions(deps.now() - FAILING_FOR), clock, COUNT_EVERY
+        )
+        self.outage: StoreProbe[ResolverOutage | None] = StoreProbe(lambda: deps.store.resolver_outage(), clock)
 
     async def _write(self) -> None:
         """Write one row, which is this process's own heartbeat."""
@@ -147,6 +174,8 @@ class HealthProbes:
 
     async def close(self) -> None:
         """Remove what was written."""
+        for probe in (self.writes, self.backlog, self.processes, self.outage, self.statuses, self.conditions):
+            probe.stop()
         if self.writes.was_asked:
             await heartbeats.end(self._deps, self._process)
 
@@ -160,13 +189,13 @@ async def check_health(deps: HealthNeeds, probes: HealthProbes) -> ServiceReadin
     """Return the health of each part; trouble with the store is part of the result, never raised."""
     spaces = await asyncio.to_thread(deps.free_spaces)
     backlog, seen, written, resolvers = await asyncio.gather(
-        probes.backlog.ask(), probes.processes.ask(), probes.writes.ask(), _check_resolvers(deps, probes.resolvers)
+        probes.backlog.ask(), probes.processes.ask(), probes.writes.ask(), _check_resolvers(probes)
     )
     disk = disk_health(spaces)
     if isinstance(backlog, Kind) or isinstance(seen, Kind):
         kind = backlog if isinstance(backlog, Kind) else Kind.STORAGE_UNAVAILABLE
         unknown = PartHealth(is_ok=False, detail="unknown while the store is out of reach")
-        store = PartHealth(is_ok=False, detail=kind)
+        store = PartHealth(is_ok=False, detail=f"the database does not answer ({kind}): requests get 503 until it does")
         return ServiceReadiness(store=store, worker=unknown, resolvers=resolvers, disk=disk)
     return ServiceReadiness(
         store=_store_health(written, spaces),
@@ -250,15 +279,14 @@ def misdated_text(checks: int) -> str:
     )
 
 
-async def _check_resolvers(deps: HealthNeeds, probe: ResolverProbe) -> PartHealth:
+async def _check_resolvers(probes: HealthProbes) -> PartHealth:
     """Return an outage that the checks met, in whatever process; else whether the resolvers answer now."""
-    try:
-        outage = await deps.store.resolver_outage()
-    except Fault as fault:
-        return PartHealth(is_ok=False, detail=fault.kind)
+    outage, answer = await asyncio.gather(probes.outage.ask(), probes.resolvers.ask())
+    if isinstance(outage, Kind):  # what the checks met is not known, what the resolvers answer is
+        return answer
     if outage is not None and resolver_outage.is_resolver_outage(outage):
         return PartHealth(is_ok=False, detail=f"degraded: {resolver_outage.outage_text(outage)}")
-    return await probe.ask()
+    return answer
 
 
 async def log_outage(deps: HealthNeeds, before: ResolverOutage | None) -> ResolverOutage | None:
@@ -272,15 +300,25 @@ async def log_outage(deps: HealthNeeds, before: ResolverOutage | None) -> Resolv
     return now
 
 
-async def read_metrics(deps: HealthNeeds) -> bytes:
+async def read_metrics(deps: HealthNeeds, probes: HealthProbes) -> bytes:
     """Return the service's metrics as text; without those of the store where it is out of reach."""
+    return deps.meter.text(await load_figures(deps, probes))
+
+
+async def load_figures(deps: HealthNeeds, probes: HealthProbes) -> StoreFigures | None:
+    """Load what the store says of the whole service; None where it is out of reach.
+
+    The domains are those of half a minute ago at most, and left out while they are being counted.
+    """
+    statuses, conditions = await asyncio.gather(probes.statuses.ask(), probes.conditions.ask())
     try:
         seen = await deps.store.heartbeats(deps.now())
-        figures = StoreFigures(
+        return StoreFigures(
             backlog=await deps.store.backlog(deps.now()),
             outage=await deps.store.resolver_outage(),
             processes=[heartbeats.count_processes(seen, role) for role in (Role.WORKER, Role.RELAY)],
+            statuses={} if isinstance(statuses, Kind) else statuses,
+            conditions={} if isinstance(conditions, Kind) else conditions,
         )
     except Fault:
-        return deps.meter.text(None)
-    return deps.meter.text(figures)
+        return None

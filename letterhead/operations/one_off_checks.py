@@ -25,7 +25,13 @@ from letterhead.core.plan.dns_hosts import DnsHost, delegation, host_of
 from letterhead.core.plan.plan import DKIM_KEYS, Plan, PlannedRecord, Verdict
 from letterhead.core.spf.record import parse_spf_record, spf_texts
 from letterhead.core.zone import topic
-from letterhead.operations.dns_questions import DnsRequest, allowance, ask_until_answered, examine_within
+from letterhead.operations.dns_questions import (
+    DnsRequest,
+    allowance,
+    ask_until_answered,
+    ask_within,
+    examine_within,
+)
 from letterhead.ports.deps import Clock
 from letterhead.ports.resolver import Resolver
 
@@ -125,7 +131,7 @@ async def inspect(deps: OneOffDeps, request: OneOffCheck) -> OneOffResult:
     """Check a domain's DNS within the bounds of one check; DNS trouble is part of the result, never raised."""
     allowed = allowance()
     zone_question = Question(name=request.sender, rdtype="NS", view=View.DELEGATION)
-    seen: dict[Question, tuple[Reply, ...]] = await deps.resolver.ask([zone_question], allowed)
+    seen: dict[Question, tuple[Reply, ...]] = await ask_within(deps.resolver, [zone_question], allowed)
     guessing = not (request.records or request.selectors)
     selectors = await _find_selectors(deps.resolver, request.sender) if guessing else request.selectors
     plan = _plan(request, selectors, seen)

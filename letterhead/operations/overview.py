@@ -4,7 +4,7 @@ For the operator also the domains of all accounts, to be read and never changed.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import domains, self_monitoring
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.domains import DomainView, DomainViewNeeds, FindDomainNeeds
+from letterhead.operations.health import FAILING_FOR
 from letterhead.operations.self_monitoring import MonitoringNeeds, ServiceHealth, StoreForMonitoring
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import CheckResult, DomainEvent, DomainQuery, DomainStore
@@ -28,8 +29,8 @@ CHANGES = 20_000  # of state, of all domains of an account
 EVENTS = 500  # of one domain
 AT_RISK = "TEMPORARY_FAILURE"
 AT_RISK_READ, AT_RISK_SHOWN = 500, 20
+PIECE = 64  # last checks that are read together
 FAR = datetime.max.replace(tzinfo=UTC)
-FAILING_FOR = timedelta(hours=1)  # a shorter failure mostly ends by itself
 
 
 class StoreForOverview(StoreForMonitoring, DomainStore, SessionStore, Protocol):
@@ -121,7 +122,7 @@ async def show_history(deps: OverviewNeeds, domain: Domain) -> DomainHistory:
     return DomainHistory(
         events=await deps.store.events(domain.account_id, domain.id, None, EVENTS),
         changes=[each for each in changes if each.domain_id == domain.id],
-        links=await deps.store.setup_links(domain.id),
+        links=await deps.store.setup_links(domain.id, deps.now()),
     )
 
 
@@ -142,9 +143,12 @@ async def list_all_domains(deps: OperatorNeeds, query: AllDomainsQuery, actor: A
     found = await deps.store.all_domains(replace(query, limit=query.limit + 1))
     listed, more = found[: query.limit], len(found) > query.limit
     shown = [each.domain for each in listed]
+    checkups: dict[str, CheckResult] = {}
+    for begin in range(0, len(shown), PIECE):  # others are served in between
+        checkups |= await domains.list_last_checks(deps, shown[begin : begin + PIECE])
     return DomainsOverview(
         listed=listed,
-        checkups=await domains.list_last_checks(deps, shown),
+        checkups=checkups,
         last=(shown[-1].account_id, shown[-1].sender) if more else None,
     )
 

@@ -23,8 +23,9 @@ from letterhead.core.names.domain_names import NameRules, organisation_of
 from letterhead.core.schedule import reminder_mail
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
-from letterhead.operations.dns_questions import allowance
+from letterhead.operations.dns_questions import ask_within, domain_allowance
 from letterhead.operations.domains import FindDomainNeeds, find_domain
+from letterhead.operations.recent_results import OnDemand
 from letterhead.operations.relay import proof_password
 from letterhead.ports.deps import Clock, Digest, OperationSettings, RandomOctets
 from letterhead.ports.mail import DeliveryResult, ProofSetup
@@ -132,17 +133,17 @@ async def authenticate_message(deps: MessageNeeds, domain: Domain, received: Rec
         organisation=organisation,
         known_keys=_key_hosts(domain),
     )
-    allowed = allowance(deps.policy.check_seconds)
+    allowed = domain_allowance(deps, domain)
     allowed.packets = PACKETS
     seen: dict[Question, tuple[Reply, ...]] = {}
     for _ in range(MAX_ROUNDS):
         wanted = message_authentication.first_questions(auth_input, seen)
         if not wanted:
             break
-        seen |= await deps.resolver.ask(wanted, allowed)
+        seen |= await ask_within(deps.resolver, wanted, allowed)
     signatures = message_authentication.verify_signatures(auth_input, seen)
     if wanted := message_authentication.later_questions(auth_input, signatures, seen):
-        seen |= await deps.resolver.ask(wanted, allowed)
+        seen |= await ask_within(deps.resolver, wanted, allowed)
     return AuthenticatedMessage(proof=message_authentication.judge(auth_input, signatures, seen), judged_at=now)
 
 
@@ -231,6 +232,27 @@ async def find_proof(deps: ProofNeeds, account_id: str, raw: str, token: str) ->
     if octets is None:
         return ProofSent(sender=domain.sender, id=token, to=setup.to, readable=setup.mailbox is not None)
     return await authenticate_message(deps, domain, ReceivedMessage(octets=octets))
+
+
+async def look_for_proof(
+    deps: ProofNeeds, on_demand: OnDemand, account_id: str, raw: str, token: str
+) -> tuple[Domain, ProofSent | AuthenticatedMessage]:
+    """Return a domain and one of its proofs, as it was looked for within the last 5 s or is now.
+
+    Faults: those of `find_proof`, `too-many-requests`.
+    """
+    domain = await find_domain(deps, account_id, raw)
+    make = partial(find_proof, deps, account_id, domain.sender, token)
+    found = await on_demand.looks.once(account_id, f"proof {domain.id} {token[:200]}", make, octets_of_proof)
+    return domain, found.value
+
+
+def octets_of_proof(found: ProofSent | AuthenticatedMessage) -> int:
+    """Return about how much memory a proof takes: of a message, its parts several times over."""
+    if isinstance(found, ProofSent):
+        return 1000
+    parsed = found.proof.given.message
+    return 10_000 + 4 * (len(parsed.body) + sum(len(each.raw) for each in parsed.fields))
 
 
 def _token(deps: ProofNeeds, domain: Domain, nonce: str) -> str:

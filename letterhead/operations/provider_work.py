@@ -14,6 +14,7 @@ from letterhead.ports.keyring import Keyring
 from letterhead.ports.provider import Provider
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import Intent, LeaseStore
+from letterhead.ports.tracing import SpanKind, Tracer
 
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=15)
@@ -41,6 +42,8 @@ class ProviderWorkNeeds(OwnerTagNeeds, KeyZoneNeeds, Protocol):
     @property
     def keyring(self) -> Keyring: ...
     @property
+    def tracer(self) -> Tracer: ...
+    @property
     def now(self) -> Clock: ...
 
 
@@ -50,12 +53,21 @@ def owner_tag(deps: OwnerTagNeeds, domain: Domain) -> str:
 
 
 async def perform_intent(deps: ProviderWorkNeeds, intent: Intent) -> None:
-    """Do one piece of work; where it fails with a Fault, give the intent back for a later attempt."""
+    """Do one piece of work; where it fails with a Fault, give the intent back for a later attempt.
+
+    Its span is linked to that of the request or check which called for the work.
+    """
+    known: dict[str, str | int] = {
+        "letterhead.domain_id": intent.domain_id,
+        "letterhead.account_id": intent.account_id,
+        "letterhead.attempts": intent.attempts,
+    }
     try:
-        if intent.effect is Effect.PUBLISH:
-            await key_zone.publish(deps, intent)
-        else:
-            await _call_provider(deps, intent)
+        with deps.tracer.span(f"intent {intent.effect}", SpanKind.CONSUMER, known, link=intent.traceparent):
+            if intent.effect is Effect.PUBLISH:
+                await key_zone.publish(deps, intent)
+            else:
+                await _call_provider(deps, intent)
     except Fault as fault:
         wait = min(FIRST_RETRY * 2 ** min(intent.attempts, 10), LONGEST_RETRY)
         due = deps.now() + max(wait, timedelta(seconds=fault.retry_after or 0))

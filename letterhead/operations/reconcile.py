@@ -86,11 +86,7 @@ async def reconcile(deps: ReconcileNeeds, actor: Actor, *, apply: bool = False) 
     """
     listed = await deps.provider.list_identities()
     if listed is None:
-        raise Fault(
-            Kind.PARAMETER_INVALID,
-            f"The provider {deps.provider.name} keeps no list of identities to compare with.",
-            "Nothing to do: only a provider that has an account of its own, such as ses, has one.",
-        )
+        raise no_list(deps.provider.name)
     found: list[Difference] = []
     ours: set[str] = set()
     async for domain in _held_domains(deps):
@@ -201,6 +197,45 @@ async def daily_round(deps: ReconcileNeeds) -> int | None:
     if differing:
         await deps.store.audit(audit_row(deps, WORKER, "identities.reconcile", f"{differing} differences"))
     return differing
+
+
+class HeldIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """One identity at the provider, and the domain that holds its name, where an account has proven it."""
+
+    sender: str
+    holding: ProviderHolding
+    is_ours: bool
+    holder: Domain | None = None
+
+
+async def list_held(deps: ReconcileNeeds, after: str, limit: int) -> tuple[list[HeldIdentity], bool]:
+    """List identities at the provider in the order of their names, and tell whether more follow.
+
+    Each costs a call to the provider. Faults: `provider-…`, `parameter-invalid` where the provider keeps no list.
+    """
+    listed = await deps.provider.list_identities()
+    if listed is None:
+        raise no_list(deps.provider.name)
+    names = sorted(name for name in listed if name > after)
+    found = []
+    for sender in names[:limit]:
+        holding = await deps.provider.find_holding(sender)
+        if holding is None:
+            continue
+        holder = await deps.store.holder(sender)
+        domain = await deps.store.domain_by_id(holder) if holder else None
+        is_ours = (holding.owner or "").startswith(f"{deps.policy.installation}/")
+        found.append(HeldIdentity(sender=sender, holding=holding, is_ours=is_ours, holder=domain))
+    return found, len(names) > limit
+
+
+def no_list(provider: str) -> Fault:
+    """Make the Fault for a provider that keeps no list of identities."""
+    return Fault(
+        Kind.PARAMETER_INVALID,
+        f"The provider {provider} keeps no list of identities to compare with.",
+        "Nothing to do: only a provider that has an account of its own, such as ses, has one.",
+    )
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):

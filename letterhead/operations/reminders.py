@@ -108,7 +108,7 @@ async def _setup_url(deps: ReminderNeeds, reminder: rules.Reminder, domain: Doma
     if reminder.kind is rules.ReminderKind.RESTORED:
         return None
     actor = replace(WORKER, account_id=domain.account_id)
-    return (await setup_links.make_link(deps, domain.account_id, domain.sender, LINK_DAYS, actor)).url
+    return (await setup_links.make_uncounted_link(deps, domain, LINK_DAYS, actor)).url
 
 
 def opt_out_url(deps: OptOutLinkNeeds, account_id: str) -> str:

@@ -11,6 +11,7 @@ from letterhead.ports.store.retention import RetentionStore
 
 log = structlog.get_logger()
 
+ENDED_LINKS_KEPT = timedelta(days=30)  # until then whoever opens one reads that it has ended
 TURNS_KEPT = timedelta(hours=1)  # of the shared rates: two clocks that differ by an hour do no harm
 SILENT_KEPT = timedelta(days=1)  # a process that ended without a word is told of for so long
 
@@ -35,6 +36,9 @@ async def prune(deps: RetentionNeeds) -> bool:
         "snapshots": await store.prune_snapshots(now - min(periods.snapshots, periods.events)),
         "events": await store.prune_events(now - periods.events),
         "tallies": await store.prune_histograms(now - KEPT),
+        "links": await store.prune_setup_links(now - ENDED_LINKS_KEPT),
+        "dns_plans": await store.prune_dns_plans(now - periods.events),
+        "account_work": await store.prune_account_work(now - KEPT),
         "turns": await store.prune_rate_slots(now - TURNS_KEPT),
         "heartbeats": await store.prune_heartbeats(now - SILENT_KEPT),
     }

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, is_active
 from letterhead.errors import Fault, Kind
-from letterhead.operations.accounts import AccountNeeds, caller_of
+from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import Actor, audit_row
+from letterhead.operations.daily_limits import SESSIONS_A_DAY, count_daily
 from letterhead.ports.deps import Digest
 from letterhead.ports.sign_in import Person, SignInAttempt
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainStore
+from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.sessions import SessionStore
 
 TOKEN_OCTETS = 24
@@ -32,8 +34,8 @@ class DigestNeeds(Protocol):
     def digest(self) -> Digest: ...
 
 
-class StoreForSessions(SessionStore, AccountStore, DomainStore, Protocol):
-    """Sessions, and the accounts of those who sign in."""
+class StoreForSessions(SessionStore, AccountStore, DomainStore, LeaseStore, Protocol):
+    """Sessions, the accounts of those who sign in, and how often a day they do."""
 
 
 class SessionNeeds(AccountNeeds, Protocol):
@@ -43,9 +45,11 @@ class SessionNeeds(AccountNeeds, Protocol):
     def store(self) -> StoreForSessions: ...
 
 
-async def sign_in(deps: SessionNeeds, key: str, actor: Actor) -> str:
-    """Open a session for the owner of an API key and return its token; Fault `unauthorized`."""
-    caller = await caller_of(deps, key.strip())
+async def sign_in(deps: SessionNeeds, caller: Caller, actor: Actor) -> str:
+    """Open a session for the owner of an API key, who was found before, and return its token.
+
+    Fault `too-many-requests` where the account opens too many.
+    """
     session = Session(caller=caller, created_at=deps.now(), ends_at=deps.now() + LASTS)
     return await _open(deps, session, replace(actor, name=caller.key_id, account_id=caller.account_id))
 
@@ -88,6 +92,8 @@ def mark_of(deps: DigestNeeds, token: str) -> bytes:
 
 
 async def _open(deps: SessionNeeds, session: Session, actor: Actor) -> str:
+    if session.caller is not None:
+        await count_daily(deps, session.caller.account_id, "sessions", SESSIONS_A_DAY)
     token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode()
     await deps.store.add_session(session, _digest(deps, token), audit_row(deps, actor, "session.open", actor.name))
     return token

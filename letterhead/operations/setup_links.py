@@ -8,7 +8,8 @@ import msgspec
 import structlog
 
 from letterhead.core.accounts.accounts import is_reachable_address, is_reachable_url
-from letterhead.core.accounts.setup_links import TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
+from letterhead.core.accounts.setup_links import MOST_LIVE, TOKEN_OCTETS, WATCHED_FOR, SetupLink, is_valid
+from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import Step, progress
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost
@@ -16,6 +17,7 @@ from letterhead.core.schedule.setup_mail import SetupEmailInput, setup_email, se
 from letterhead.errors import Fault, Kind
 from letterhead.operations import mail_limits
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.daily_limits import LINKS_A_DAY, count_daily
 from letterhead.operations.domains import DomainView, DomainViewNeeds, find_domain, plan_of, view
 from letterhead.operations.ids import IdNeeds, new_id
 from letterhead.ports.deps import Digest, OperationSettings
@@ -58,23 +60,33 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     sent_to: str | None = None  # whom the mail server took a mail for
     problem: str | None = None  # why no mail was sent
+    ended: tuple[str, ...] = ()  # the ids of the links that ended, since it would be one too many
 
 
 async def make_link(deps: SetupLinkNeeds, account_id: str, raw: str, days: int, actor: Actor) -> NewLink:
-    """Make a link to a domain's set-up page that works for some days; Fault `not-found`."""
+    """Make a link that somebody asked for; Faults `not-found`, `too-many-requests` for too many a day."""
     domain = await find_domain(deps, account_id, raw)
+    await count_daily(deps, account_id, "set-up links", LINKS_A_DAY)
+    return await make_uncounted_link(deps, domain, days, actor)
+
+
+async def make_uncounted_link(deps: SetupLinkNeeds, domain: Domain, days: int, actor: Actor) -> NewLink:
+    """Make a link to a domain's set-up page that works for some days.
+
+    At most MOST_LIVE of a domain live: a further one ends the link that was not opened, or made, for longest.
+    """
     token = base64.urlsafe_b64encode(deps.random_octets(TOKEN_OCTETS)).decode().rstrip("=")
     now = deps.now()
     link = SetupLink(
         id=new_id(deps, "link"),
-        account_id=account_id,
+        account_id=domain.account_id,
         domain_id=domain.id,
         created_at=now,
         ends_at=now + timedelta(days=days),
     )
     row = audit_row(deps, actor, "setup-link.make", f"{domain.sender} {link.id}")
-    await deps.store.add_setup_link(link, _digest(deps, token), row)
-    return NewLink(link=link, url=f"{deps.policy.public_url}{PATH}{token}")
+    ended = await deps.store.add_setup_link(link, _digest(deps, token), MOST_LIVE, row)
+    return NewLink(link=link, url=f"{deps.policy.public_url}{PATH}{token}", ended=tuple(ended))
 
 
 def _digest(deps: SetupLinkNeeds, token: str) -> bytes:
@@ -159,9 +171,9 @@ def text_to_copy(deps: SetupLinkNeeds, shown: DomainView, url: str) -> str:
 
 
 async def list_links(deps: SetupLinkNeeds, account_id: str, raw: str) -> list[SetupLink]:
-    """List the links of one of the account's domains, without their URLs; Fault `not-found`."""
+    """List the links of one of the account's domains that work, without their URLs; Fault `not-found`."""
     domain = await find_domain(deps, account_id, raw)
-    return await deps.store.setup_links(domain.id)
+    return await deps.store.setup_links(domain.id, deps.now())
 
 
 async def revoke_link(deps: SetupLinkNeeds, account_id: str, raw: str, link_id: str, actor: Actor) -> None:

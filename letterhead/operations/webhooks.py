@@ -18,20 +18,27 @@ from letterhead.core.public.webhooks import (
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.operations.audit import Actor, AuditNeeds, audit_row
+from letterhead.operations.daily_limits import WEBHOOK_TESTS_A_DAY, count_daily
 from letterhead.operations.ids import IdNeeds, new_id
+from letterhead.operations.recent_results import OnDemand
 from letterhead.ports.deps import OperationSettings
 from letterhead.ports.keyring import Keyring
+from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.webhooks import Delivery, StoredWebhook, WebhookStore
 
 log = structlog.get_logger()
 MOST = 20  # endpoints of one account
 
 
+class StoreForWebhooks(WebhookStore, LeaseStore, Protocol):
+    """Webhooks, and how often a day they are tested."""
+
+
 class WebhookNeeds(IdNeeds, AuditNeeds, Protocol):
     """What the operations on webhooks need."""
 
     @property
-    def store(self) -> WebhookStore: ...
+    def store(self) -> StoreForWebhooks: ...
     @property
     def keyring(self) -> Keyring: ...
     @property
@@ -140,12 +147,20 @@ async def delete_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str, a
         raise _not_found(webhook_id)
 
 
-async def try_webhook(deps: WebhookNeeds, account_id: str, webhook_id: str) -> Delivery:
-    """Queue a test for an endpoint, which goes out like any message. Faults: `not-found`, `conflict` where disabled."""
+async def try_webhook(deps: WebhookNeeds, on_demand: OnDemand, account_id: str, webhook_id: str) -> Delivery:
+    """Queue a test for an endpoint, which goes out like any message; within 5 s of the last test, return that one.
+
+    Faults: `not-found`, `conflict` where disabled, `too-many-requests`.
+    """
     found = await find_webhook(deps, account_id, webhook_id)
     _refuse_disabled(found.webhook)
-    delivery_id = await deps.store.try_webhook(webhook_id, TEST, "a test that somebody asked for", deps.now())
-    return await _delivery(deps, webhook_id, delivery_id)
+
+    async def make() -> str:
+        await count_daily(deps, account_id, "webhook tests", WEBHOOK_TESTS_A_DAY)
+        return await deps.store.try_webhook(webhook_id, TEST, "a test that somebody asked for", deps.now())
+
+    tested = await on_demand.looks.once(account_id, f"webhook test {webhook_id}", make)
+    return await _delivery(deps, webhook_id, tested.value)
 
 
 async def list_deliveries(

@@ -10,6 +10,7 @@
 - `examples`: an example of every error for the OpenAPI document
 - `http_protocol`: responses to protocol errors
 - `list_cache`: cached lists of domains
+- `long_polls`: requests that wait for a change of a domain
 - `middleware`: tracking id, headers, log and metrics of every response
 - `openapi`: the OpenAPI document and its page without scripts
 - `pages`: the web pages
@@ -19,12 +20,16 @@
 - `request_body`: strict parsing of bodies and queries
 - `routes`: the endpoints of the API
 - `schemas`: JSON of requests and responses
+- `schemas_domain_connect`: JSON of the Domain Connect template and its keys
+- `schemas_dns_plans`: JSON of plans of what to write at DNS hosts
 - `schemas_events`: JSON of events, webhooks and deliveries
-- `schemas_links`: JSON of set-up links
+- `schemas_links`: JSON of set-up links and apply links
 - `schemas_operator`: JSON of the domains of all accounts
 - `schemas_proofs`: JSON of proofs
+- `schemas_records`: JSON of exports of records, and of many domains in one request
 - `serialize`: values of the core as JSON
 - `serialize_events`: events, webhooks and deliveries as JSON
+- `serialize_links`: apply links and their keys as JSON
 - `serialize_proofs`: proofs as JSON
 - `server`: the server and its background tasks
 - `templating`: templates, texts and branding of the pages
@@ -36,6 +41,7 @@ from letterhead.core.secret import Secret
 
 # In the lifespan state: the event that the server sets when it begins to stop, and the limits on connections.
 STOPPING, CONNECTION_LIMITS = "letterhead.stopping", "letterhead.connection_limits"
+FROM_PROXY = "letterhead.from_proxy"  # in the scope of a request that a trusted proxy passed on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +55,7 @@ class WebSettings:
     brand_colour: str | None = None  # #rrggbb
     support: str | None = None  # what a link leads to: mailto: or https:
     embed_origins: tuple[str, ...] = ()  # whose pages may frame the set-up page
-    trusts_proxies: bool = False  # whether LETTERHEAD_TRUSTED_PROXIES is set
+    trusts_proxies: bool = False  # whether LETTERHEAD_TRUSTED_PROXIES is set, or all come over a Unix socket
     rate: float = 50.0
     burst: int = 100
     failure_rate: float = 1.0

@@ -8,11 +8,9 @@ from starlette.responses import Response
 from letterhead.core.accounts.accounts import Scope, allows
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts
-from letterhead.operations.token_buckets import too_many
 from letterhead.web import errors
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.rate_limits import rate_headers
 from letterhead.web.serialize import JSON
 
 log = structlog.get_logger("letterhead.web")
@@ -104,11 +102,11 @@ async def _admit(endpoint: Endpoint, renderer: Renderer, context: RequestContext
     if caller is None:
         raise accounts.new_unauthorized()
     context.log.account_id = caller.account_id
-    left = rates.take(caller.key_id)
-    if by_key:
-        context.log.headers = rate_headers(rates, left)
-    if left < 0.0:
-        raise too_many(renderer.requests, rates.wait(left + 1.0))
+    try:
+        rates.take(caller, renderer.requests, may_write=endpoint.method not in ("GET", "HEAD"))
+    finally:
+        if by_key:
+            context.log.headers = rates.headers(caller)
     if not allows(caller.scope, needed):
         raise renderer.scope_missing(context, needed)
     if by_key:

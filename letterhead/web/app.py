@@ -1,5 +1,6 @@
 """The ASGI application: routes, middleware, the response where there is no route, and the state of the process."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,26 +15,33 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from letterhead.operations import domains
-from letterhead.operations.checks import ON_DEMAND_EVERY
-from letterhead.operations.health import HealthProbes
-from letterhead.operations.proofs import SEND_EVERY
+from letterhead.operations import account_work, domains
+from letterhead.operations.account_places import AccountPlaces
+from letterhead.operations.health import HealthProbes, load_figures
+from letterhead.operations.on_demand_checks import ON_DEMAND_EVERY
+from letterhead.operations.recent_results import OnDemand
 from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
+from letterhead.ports.store.monitoring import WorkKind
 from letterhead.web import WebSettings, access, errors, openapi, reference
 from letterhead.web.access import JsonRenderer, Renderer
 from letterhead.web.auth import Credentials
 from letterhead.web.context import AppState, RequestContext
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.list_cache import ListCache
-from letterhead.web.middleware import RequestLogMiddleware, request_log
+from letterhead.web.middleware import RequestLogMiddleware, TracingMiddleware, request_log
 from letterhead.web.pages import PAGES
 from letterhead.web.pages.renderer import PageRenderer
 from letterhead.web.proxy_signs import ProxySigns
-from letterhead.web.rate_limits import RecentResponses, TokenBuckets
+from letterhead.web.rate_limits import OpenIdRates, RequestRates, TokenBuckets
 from letterhead.web.routes import ENDPOINTS
 from letterhead.web.templating.environment import Templates
 
+ZONES_AT_ONCE, ZONES_EACH = 8, 3  # zones at DNS hosts that are read or written at the same time; of each account
+KEYS_AT_ONCE = 4  # private keys that are read at the same time; one of each account
+LONG_AT_ONCE = 64  # lists, and pages, that are made or sent at the same time; one of each account
+STREAMS, STREAMS_EACH = 200, 40  # open at the same time: of all accounts, and of one with all its set-up links
+BULKS = 16  # requests for many domains at the same time; one of each account
 PROOFS_AT_ONCE = 5  # of one domain, after a rest; then one in 5 s
 
 
@@ -53,7 +61,13 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        yield
+        saving = asyncio.create_task(account_work.save_each_minute(deps, state.work))
+        deps.meter.watch_store(lambda: load_figures(deps, state.health))
+        try:
+            yield
+        finally:
+            saving.cancel()
+            await asyncio.gather(saving, return_exceptions=True)
         await state.usage.close()
         await state.health.close()
 
@@ -63,9 +77,10 @@ def create_app(deps: Deps, settings: WebSettings) -> Router:
         default=unserved,
         lifespan=lifespan,
         middleware=[
+            *([Middleware(TracingMiddleware, deps.tracer)] if deps.tracer.is_on else []),
             Middleware(
                 RequestLogMiddleware, deps.meter, state.proxy_signs, https=settings.public_url.startswith("https:")
-            )
+            ),
         ],
     )
 
@@ -80,10 +95,18 @@ def _new_state(deps: Deps, settings: WebSettings) -> AppState:
         settings=settings,
         credentials=credentials,
         usage=RequestUsage(deps, settings.flush_every),
-        rates=TokenBuckets(settings.rate, settings.burst, clock),
+        rates=RequestRates(settings.rate, settings.burst, clock),
         proof_rates=TokenBuckets(1 / every, PROOFS_AT_ONCE, clock),
-        recent_checks=RecentResponses(every, clock),
-        recent_proofs=RecentResponses(SEND_EVERY.total_seconds(), clock),
+        on_demand=OnDemand(clock),
+        long_answers=AccountPlaces("long lists", LONG_AT_ONCE, 1),
+        work=account_work.WorkCounter(),
+        streams=AccountPlaces("event streams", STREAMS, STREAMS_EACH),
+        bulks=AccountPlaces("requests for many domains", BULKS, 1),
+        long_polls=AccountPlaces("requests that wait", STREAMS, STREAMS_EACH),
+        long_pages=AccountPlaces("pages", LONG_AT_ONCE, 1),
+        key_readers=AccountPlaces("private keys", KEYS_AT_ONCE, 1),
+        zone_places=AccountPlaces("zones at DNS hosts", ZONES_AT_ONCE, ZONES_EACH),
+        openid_rates=OpenIdRates(clock),
         lists=ListCache(settings.kept_lists),
         health=HealthProbes(deps),
         proxy_signs=ProxySigns(settings.public_url, trusts_proxies=settings.trusts_proxies),
@@ -135,9 +158,19 @@ class Resource:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request, log = Request(scope, receive, send), request_log(scope)
+        context = RequestContext(state=self._unserved.state, request=request, log=log)
+        try:
+            response = await self._respond(context)
+            await response(scope, receive, send)
+        finally:
+            context.release()
+            if context.signed_in is not None:
+                self._unserved.state.work.add(context.account_id, WorkKind.REQUEST)
+
+    async def _respond(self, context: RequestContext) -> Response:
+        request, log = context.request, context.log
         endpoint = self._endpoints.get(request.method)
         if endpoint is not None:
-            context = RequestContext(state=self._unserved.state, request=request, log=log)
             response = await access.serve(endpoint, self._renderer, context)
             if request.method == "HEAD" and isinstance(response, StreamingResponse):
                 # No stream is made for HEAD; the server leaves out any other body (RFC 9110 9.3.2).
@@ -149,4 +182,4 @@ class Resource:
         else:
             response = self._unserved.refuse(request, 405)
             response.headers.update(self._allow)
-        await response(scope, receive, send)
+        return response

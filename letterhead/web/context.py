@@ -1,7 +1,10 @@
 """The application's state and the context of one request, for the API and the pages."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -10,8 +13,11 @@ from starlette.requests import Request
 
 from letterhead.core.accounts.accounts import Caller, Scope, Session, allows
 from letterhead.errors import Fault, Kind
+from letterhead.operations.account_places import AccountPlaces
+from letterhead.operations.account_work import WorkCounter
 from letterhead.operations.audit import Actor
 from letterhead.operations.health import HealthProbes
+from letterhead.operations.recent_results import OnDemand
 from letterhead.operations.request_usage import RequestUsage
 from letterhead.ports.deps import Deps
 from letterhead.web import WebSettings, request_body
@@ -19,10 +25,17 @@ from letterhead.web.auth import Credentials, client_address
 from letterhead.web.list_cache import ListCache
 from letterhead.web.middleware import RequestLog
 from letterhead.web.proxy_signs import ProxySigns
-from letterhead.web.rate_limits import RecentResponses, TokenBuckets
+from letterhead.web.rate_limits import OpenIdRates, RequestRates, TokenBuckets
 from letterhead.web.templating.environment import Templates
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+PLACE_SECONDS = 10.0  # for which a request waits for a place
+ZONE_SECONDS = 60.0  # for which one waits that reads or writes a zone, which takes seconds
+
+
+def do_nothing() -> None:
+    """Release no place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +54,14 @@ class AppState:
     settings: WebSettings
     credentials: Credentials
     usage: RequestUsage
-    rates: TokenBuckets  # requests, by API key
+    rates: RequestRates
     proof_rates: TokenBuckets  # messages that are judged, by domain
-    recent_checks: RecentResponses  # preflights and proofs that were looked for, by account and name
-    recent_proofs: RecentResponses  # proofs that were sent, by the client's Idempotency-Key
+    on_demand: OnDemand
+    long_answers: AccountPlaces  # lists that are made or sent, one at a time of each account
+    long_pages: AccountPlaces  # pages with pictures of all domains, likewise
+    key_readers: AccountPlaces  # customers' own keys that are read: a key of 4096 bits takes half a second of a core
+    zone_places: AccountPlaces  # zones at DNS hosts that are read and written: each takes a thread
+    openid_rates: OpenIdRates
     lists: ListCache
     health: HealthProbes
     proxy_signs: ProxySigns
@@ -53,7 +70,11 @@ class AppState:
     docs_page: Callable[[], HtmlDocument]
     reference_page: Callable[[], HtmlDocument | None]
     edition: Callable[[], str]  # hash of the version and the settings that lists of domains depend on
-    streams: dict[str, int] = field(default_factory=dict)  # open event streams, by set-up link or account
+    work: WorkCounter  # requests and streams, by account
+    bulks: AccountPlaces  # requests for many domains, one at a time of each account
+    long_polls: AccountPlaces  # requests that wait for a change of a domain
+    streams: AccountPlaces  # open event streams; whoever finds no place asks for the page now and then
+    streams_each: Counter[str] = field(default_factory=Counter)  # of these, by set-up link or session
 
 
 class RequestContext(msgspec.Struct, kw_only=True):
@@ -70,6 +91,16 @@ class RequestContext(msgspec.Struct, kw_only=True):
     session: Session | None = None
     form: Mapping[str, str] = {}
     form_seed: str = ""
+    release: Callable[[], None] = do_nothing
+
+    async def take_place(self, places: AccountPlaces) -> None:
+        """Take a place for this request until its response is sent; Fault `too-many-requests`."""
+        await places.wait(self.account_id, PLACE_SECONDS)
+        self.release = partial(places.release, self.account_id)
+
+    def reading_key(self, pem: str | None) -> AbstractAsyncContextManager[None]:
+        """Hold a place while a customer's own key is read, where one was sent; Fault `too-many-requests`."""
+        return nullcontext() if pem is None else self.state.key_readers.place(self.account_id, PLACE_SECONDS)
 
     @property
     def deps(self) -> Deps:
@@ -102,6 +133,13 @@ class RequestContext(msgspec.Struct, kw_only=True):
     def may(self, scope: Scope) -> bool:
         """Whether the caller is an account whose key or session has this scope."""
         return self.signed_in is not None and allows(self.signed_in.scope, scope)
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether no person looks: a HEAD request, or a browser that loads a page ahead (Fetch, `Sec-Purpose`)."""
+        headers = self.request.headers
+        ahead = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz"))
+        return self.request.method == "HEAD" or any("prefetch" in each or "preview" in each for each in ahead)
 
     def part(self, name: str) -> str:
         """Return a part of the path, decoded."""

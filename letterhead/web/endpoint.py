@@ -44,3 +44,4 @@ class Endpoint:
     faults: tuple[Kind, ...] = ()
     free: bool = False
     media_type: str = "application/json"
+    text_types: tuple[str, ...] = ()  # media types that are answered by text instead, where the request asks for them

@@ -53,7 +53,7 @@ def status_of(kind: Kind) -> int:
             return 401
         case Kind.USAGE_LIMIT_EXCEEDED:
             return 402
-        case Kind.SCOPE_MISSING | Kind.NOTICE_REFUSED:
+        case Kind.SCOPE_MISSING | Kind.NOTICE_REFUSED | Kind.DNS_HOST_REFUSED:
             return 403
         case Kind.NOT_FOUND:
             return 404
@@ -61,7 +61,7 @@ def status_of(kind: Kind) -> int:
             return 405
         case Kind.REQUEST_TOO_SLOW:
             return 408
-        case Kind.CONFLICT | Kind.SELECTOR_USED | Kind.IDEMPOTENCY_KEY_REUSED:
+        case Kind.CONFLICT | Kind.SELECTOR_USED | Kind.IDEMPOTENCY_KEY_REUSED | Kind.ZONE_CHANGED:
             return 409
         case Kind.BODY_TOO_LARGE:
             return 413
@@ -71,11 +71,11 @@ def status_of(kind: Kind) -> int:
             return 431
         case Kind.TOO_MANY_REQUESTS:
             return 429
-        case Kind.PROVIDER_FAILED | Kind.PROVIDER_THROTTLED | Kind.PROVIDER_REFUSED:
+        case Kind.PROVIDER_FAILED | Kind.PROVIDER_THROTTLED | Kind.PROVIDER_REFUSED | Kind.DNS_HOST_FAILED:
             return 502
         case Kind.STORAGE_UNAVAILABLE:
             return 503
-        case Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE:
+        case Kind.SCHEMA_OUTDATED | Kind.KEYRING_WRONG | Kind.DATABASE_IN_USE | Kind.ARCHIVE_INVALID:
             return 500
         case Kind.CONFIG_INVALID | Kind.UNREACHABLE | Kind.INTERNAL:
             return 500
@@ -117,15 +117,19 @@ def fault_of_status(status: int, method: str, path: str) -> Fault:
 
 
 def envelope(fault: Fault, tracking_id: str) -> bytes:
-    """Encode a fault as JSON; text from outside is made printable first."""
-    body = ErrorBody(
+    """Encode a fault as JSON."""
+    return msgspec.json.encode(ErrorEnvelope(tracking_id=tracking_id, error=error_body(fault)))
+
+
+def error_body(fault: Fault) -> ErrorBody:
+    """Return a fault as JSON shows it; text from outside is made printable first."""
+    return ErrorBody(
         code=fault.kind,
         message=_printable(fault.detail),
         fix=_printable(fault.fix) if fault.fix else msgspec.UNSET,
         provider=fault.provider or msgspec.UNSET,
         provider_code=fault.provider_code or msgspec.UNSET,
     )
-    return msgspec.json.encode(ErrorEnvelope(tracking_id=tracking_id, error=body))
 
 
 def _printable(text: str) -> str:

@@ -78,6 +78,18 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "SES did not do what was asked about acme.dev: not authorized to perform ses:TagResource.",
         "Allow ses:TagResource to the service's AWS user or role.",
     ),
+    Kind.DNS_HOST_REFUSED: (
+        "Cloudflare does not take the credential for the zone acme.dev: it may not edit DNS.",
+        "Make a token that may edit the DNS of acme.dev, and send it with the request again.",
+    ),
+    Kind.DNS_HOST_FAILED: (
+        "Cloudflare did not answer within 30 s. Nothing is known of what it wrote.",
+        "Apply the plan again: it reads the zone first, and writes only what is missing.",
+    ),
+    Kind.ZONE_CHANGED: (
+        "The zone acme.dev has changed since the plan was made: TXT lh1.acme.dev. Nothing was written.",
+        "Make a new plan with POST /domains/acme.dev/dns-plan.",
+    ),
     Kind.STORAGE_UNAVAILABLE: (_STORAGE.detail, _STORAGE.fix or ""),
     Kind.INTERNAL: (errors.new_internal().detail, errors.new_internal().fix or ""),
 }

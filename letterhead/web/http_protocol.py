@@ -6,6 +6,7 @@ the highest version allowed.
 """
 
 import asyncio
+import socket
 from http import HTTPStatus
 from typing import NamedTuple
 from uuid import uuid4
@@ -13,10 +14,13 @@ from uuid import uuid4
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from letterhead.errors import Fault, Kind
+from letterhead.operations.connection_limits import UNIX_PEER
 from letterhead.web import CONNECTION_LIMITS, errors
 
 HEAD_BYTES, HEAD_FIELDS = 16_384, 64
 MESSAGE_SECONDS, LINGER_SECONDS, STOP_SECONDS = 10.0, 1.0, 0.3
+# A client takes so many octets of what waits for it in each such time, or its connection is aborted.
+WRITE_SECONDS, WRITE_OCTETS = 10.0, 16_384
 
 MALFORMED = Fault(Kind.REQUEST_MALFORMED, "The bytes received are not a valid HTTP request.", "Use an HTTP library.")
 HEAD_TOO_LARGE = Fault(
@@ -47,10 +51,13 @@ class EnvelopeProtocol(HttpToolsProtocol):
     parser_fault = MALFORMED  # the answer to an error of the parser
     refusal: Refusal | None = None
     deadline: asyncio.TimerHandle | None = None
+    write_deadline: asyncio.TimerHandle | None = None
     counted_as: str | None = None  # the address that this connection is counted for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.client is None and transport.get_extra_info("socket").family == socket.AF_UNIX:
+            self.client = (UNIX_PEER, 0)
         address = self.client[0] if self.client else "unknown"
         if not self.app_state[CONNECTION_LIMITS].add(address):
             transport.write(response_of(TOO_MANY))
@@ -64,7 +71,30 @@ class EnvelopeProtocol(HttpToolsProtocol):
             self.app_state[CONNECTION_LIMITS].remove(self.counted_as)
             self.counted_as = None
         self.clear_deadline()
+        self.clear_write_deadline()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.expect_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.clear_write_deadline()
+
+    def expect_reading(self, before: int | None = None) -> None:
+        """Abort the connection of a client that does not take what waits for it; else look again after a while."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting > before - WRITE_OCTETS:
+            self.transport.abort()
+        elif waiting:
+            self.clear_write_deadline()
+            self.write_deadline = self.loop.call_later(WRITE_SECONDS, self.expect_reading, waiting)
+
+    def clear_write_deadline(self) -> None:
+        if self.write_deadline is not None:
+            self.write_deadline.cancel()
+            self.write_deadline = None
 
     def data_received(self, data: bytes) -> None:
         if self.is_ending():
@@ -114,6 +144,12 @@ class EnvelopeProtocol(HttpToolsProtocol):
                 self.end(self.refusal.fault)
                 return
         super().on_response_complete()
+        if self.transport.is_closing():  # the rest of a short response may wait for a client that does not read
+            self.expect_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self.expect_reading()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 the name is uvicorn's
         self.refuse(self.parser_fault)

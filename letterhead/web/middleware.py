@@ -1,7 +1,7 @@
-"""The outermost middleware: tracking id, security headers, a log line and a count for every response."""
+"""The outermost middleware: tracking id, security headers, a log line, a count and a span for every response."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -11,12 +11,16 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letterhead.ports.meter import Meter
-from letterhead.web import errors
+from letterhead.ports.tracing import SpanKind, Tracer
+from letterhead.web import FROM_PROXY, errors
 from letterhead.web.proxy_signs import ProxySigns
 
 log = structlog.get_logger("letterhead.web")
 
 REQUEST_LOG = "letterhead.request_log"  # the key of the ASGI scope
+# Octets of a body that are handed to the server at once: it waits for the client between two pieces, so that what is
+# buffered for one that does not read is bounded.
+PIECE_OCTETS = 65_536
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 HEALTH_PATHS = {"/healthz", "/readyz", "/status", "/metrics"}
 SECURITY = {
@@ -44,6 +48,19 @@ def request_log(scope: Mapping[str, Any]) -> RequestLog:
     return entry
 
 
+def split_body(message: Message) -> Iterator[Message]:
+    """Split the octets of a large body into several messages; the last one is empty, and waits for the client too."""
+    body = message.get("body", b"")
+    if len(body) <= PIECE_OCTETS:
+        yield message
+        return
+    view = memoryview(body)
+    for begin in range(0, len(body), PIECE_OCTETS):
+        yield {"type": message["type"], "body": bytes(view[begin : begin + PIECE_OCTETS]), "more_body": True}
+    if not message.get("more_body", False):
+        yield {"type": message["type"], "body": b"", "more_body": False}
+
+
 class RequestLogMiddleware:
     """Set the tracking id and headers of each response, log and count it; answer 500 where all else failed."""
 
@@ -68,7 +85,8 @@ class RequestLogMiddleware:
                 always = [each for each in self._always.items() if each[0] not in own]
                 tracking_id = (b"x-tracking-id", entry.tracking_id.encode())
                 message["headers"] = [*always, *headers, *entry.headers.items(), tracking_id]
-            await send(message)
+            for piece in split_body(message):
+                await send(piece)
 
         bound = structlog.contextvars.bind_contextvars(tracking_id=entry.tracking_id)
         try:
@@ -100,3 +118,33 @@ class RequestLogMiddleware:
             ms=round(seconds * 1000, 2),
             account=entry.account_id,
         )
+
+
+class TracingMiddleware:
+    """Open a span for each request but those for the health. It is installed only where spans are made."""
+
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
+        self._app, self._tracer = app, tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within a span; only a trusted proxy may name the span that it is part of."""
+        if scope["type"] != "http" or scope["path"] in HEALTH_PATHS:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        parent = None
+        if scope.get(FROM_PROXY):
+            parents = [value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"]
+            parent = parents[0] if len(parents) == 1 else None
+        with self._tracer.span(method, SpanKind.SERVER, {"http.request.method": method}, parent=parent) as span:
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                entry = request_log(scope)
+                span.rename(f"{method} {entry.route}")
+                own = {"letterhead.tracking_id": entry.tracking_id}
+                if entry.account_id is not None:
+                    own["letterhead.account_id"] = entry.account_id
+                span.set({"http.route": entry.route, "http.response.status_code": entry.status, **own})
+                if entry.status >= 500:
+                    span.fail(str(entry.status))

@@ -53,7 +53,10 @@ PARTS = {
     "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "proofId": "proof3a5c1f0f5e2144d6a95b6e01a207b91e9a3c1f0f5e2144",
     "deliveryId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
+    "planId": "plan_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "credentialId": "dns_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "keyId": "key_01a207b91e9a3c1f0f5e2144d6a95b6e",
+    "keyName": "_dcpubkeyv1",
     "token": "acc_01a207b91e9af674b8ad4b5ba4f98fbb.b2s6Q0x1YV9zaWduYXR1cmVf",
     "accountId": "acc_01a207b91e9af674b8ad4b5ba4f98fbb",
 }
@@ -146,7 +149,7 @@ def _responses(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     if 204 in endpoint.statuses:
         responses: JsonObject = {"204": {"description": "Done", "headers": _headers()}}
     else:
-        responses = {"200": _success(endpoint, named)}
+        responses = {"201" if 201 in endpoint.statuses else "200": _success(endpoint, named)}
     if 304 in endpoint.statuses:
         responses["304"] = {"description": "Not Modified", "headers": _headers()}
     by_status: dict[int, list[Kind]] = {}
@@ -175,7 +178,8 @@ def _success(endpoint: Endpoint, named: JsonObject) -> JsonObject:
     return {
         "description": "Successful response",
         "headers": _headers(),
-        "content": {endpoint.media_type: {"schema": schema}},
+        "content": {endpoint.media_type: {"schema": schema}}
+        | {media_type: {"schema": {"type": "string"}} for media_type in endpoint.text_types},
     }
 
 

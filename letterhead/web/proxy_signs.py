@@ -22,6 +22,7 @@ class ProxySigns:
     def __init__(self, public_url: str, *, trusts_proxies: bool) -> None:
         self._host = urlsplit(public_url).hostname or ""
         self._is_forwarded, self._is_other_host = False, False
+        self._usual_host = b""  # the last one that is no sign of a proxy: nearly every request has the same
         self._trusts_proxies = trusts_proxies
 
     def note(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -30,7 +31,10 @@ class ProxySigns:
             if name in FORWARDED and not self._trusts_proxies and not self._is_forwarded:
                 self._is_forwarded = True
                 log.warning("proxy.not_trusted", field=name.decode("ascii"))
-            elif name == b"host" and not self._is_other_host and self._is_other(value):
+            elif name == b"host" and value != self._usual_host and not self._is_other_host:
+                if not self._is_other(value):
+                    self._usual_host = value
+                    continue
                 self._is_other_host = True
                 log.warning("proxy.other_host", host=value.decode("latin-1")[:253], public_url_host=self._host)
 

@@ -20,9 +20,9 @@ _DIGITS = 18  # a longer integer fits no field, and parsing one takes quadratic 
 # The closing quote is optional: if it were required, each quote of a body without one would be scanned to the end.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
-_UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(.*?)`(?: - at `[^`]*`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(.*?)`")
-_PLACE = re.compile(r" - at `\$\.?(.*?)`$")
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -169,8 +169,8 @@ def _texts(value: object) -> Iterator[str]:
 
 def _fault_of_validation(message: str, shape: type[msgspec.Struct]) -> Fault:
     """Return the fault for a validation message of msgspec."""
-    known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape)))
     unknown, missing, place = _UNKNOWN.search(message), _MISSING.search(message), _PLACE.search(message)
+    known = ", ".join(sorted(field.encode_name for field in msgspec.structs.fields(shape_at(shape, place))))
     inside = f" in {place[1][:80]!r}" if place else ""
     if unknown:
         detail = f"The body has an unknown field {unknown[1][:80]!r}{inside}."
@@ -185,6 +185,18 @@ def _fault_of_validation(message: str, shape: type[msgspec.Struct]) -> Fault:
         f"{subject} does not fit: {problem[0].lower()}{problem[1:]}.",
         "Look at /docs for the shape of this request.",
     )
+
+
+def shape_at(shape: type[msgspec.Struct], place: re.Match[str] | None) -> type[msgspec.Struct]:
+    """Return the shape of an object inside a body, by its place as msgspec writes it: `$.domains[0]`."""
+    for name in re.findall(r"[^.\[\]]+", place[1] if place else ""):
+        types = [field.type for field in msgspec.structs.fields(shape) if field.encode_name == name]
+        while types:
+            found = types.pop()
+            if isinstance(found, type) and issubclass(found, msgspec.Struct):
+                shape = found
+            types += get_args(found)
+    return shape
 
 
 def read_query(request: Request, shape: type[T]) -> T:

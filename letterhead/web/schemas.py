@@ -287,6 +287,9 @@ class NewDomain(In, frozen=True, kw_only=True):
         Meta(description="Who publishes the keys: the customer each one, or we, behind two CNAMEs published once."),
     ] = "direct"
     start_verification: bool = True
+    accept_short_key: Annotated[
+        bool, Meta(description="Takes a privateKey of 1024 to 2047 bits, for one that signs mail already.")
+    ] = False
 
 
 class NewRotation(In, frozen=True, kw_only=True):
@@ -299,7 +302,7 @@ class NewRotation(In, frozen=True, kw_only=True):
 class DomainsQuery(In, frozen=True, kw_only=True):
     """Filters and page of a list of domains."""
 
-    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many; Link leads on.")] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many, with any parameter; Link leads on.")] = 100
     cursor: Annotated[str, Meta(max_length=400, description="Where to go on, from a Link header.")] | UnsetType = UNSET
     status: Annotated[Status, Meta(description="Only domains with this status.")] | UnsetType = UNSET
     q: Annotated[str, Meta(max_length=253, description="Only domains with this in their name.")] | UnsetType = UNSET
@@ -309,6 +312,15 @@ class DomainsQuery(In, frozen=True, kw_only=True):
     ) = UNSET
     expand: Annotated[Literal["health"], Meta(description="Sums up each domain's last check.")] | UnsetType = UNSET
     refresh: Annotated[bool, Meta(description="Asks the provider before answering.")] = False
+
+
+class DomainDetailQuery(In, frozen=True, kw_only=True):
+    """How to wait for a change of one domain."""
+
+    wait: Annotated[
+        int,
+        Meta(ge=0, le=60, description="Seconds to wait for a change, since If-None-Match or since the request."),
+    ] = 0
 
 
 # --- API keys and accounts -------------------------------------------------------------------------------------
@@ -477,6 +489,37 @@ class AuditOut(Out, frozen=True, kw_only=True):
     subject: str
     address: str | UnsetType = UNSET
     tracking_id: str | UnsetType = UNSET
+    count: Annotated[int, Meta(description="How many equal entries within an hour it is.")] | UnsetType = UNSET
+    last_at: Annotated[datetime, Meta(description="When the last of them was.")] | UnsetType = UNSET
+
+
+MONTH = "^2[0-9]{3}-(0[1-9]|1[0-2])$"
+
+
+class AuditMonthQuery(In, frozen=True, kw_only=True):
+    """Page of a month of the audit log."""
+
+    month: Annotated[str, Meta(pattern=MONTH, description="A closed month, as in 2026-11.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=5000, description="At most so many; Link leads on.")] = 1000
+    cursor: Annotated[int, Meta(ge=0, le=2**53 - 1, description="Where to go on, from a Link header.")] = 0
+
+
+class AuditMonthFile(In, frozen=True, kw_only=True):
+    """The file that a month of the audit log was written to."""
+
+    month: Annotated[str, Meta(pattern=MONTH, description="The month, as in 2026-11.")]
+    rows: Annotated[int, Meta(ge=1, description="How many lines the file has.")]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="Its digest, in hexadecimal digits.")]
+
+
+class AuditDetached(Out, frozen=True, kw_only=True):
+    """How far moving a month out has come: ask again while `hasMore`."""
+
+    month: str
+    rows: int
+    sha256: str
+    deleted: int
+    has_more: bool
 
 
 class RewrapQuery(In, frozen=True, kw_only=True):

@@ -22,12 +22,13 @@ from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult
 from letterhead.core.public import representation
 from letterhead.core.rotation import rotation
 from letterhead.operations.accounts import NewApiKey
-from letterhead.operations.checks import DnsCheck
-from letterhead.operations.domains import DomainView, PrivateKeys, plan_of, provider_name
+from letterhead.operations.domains import DomainView, plan_of, provider_name
+from letterhead.operations.on_demand_checks import DnsCheck
 from letterhead.operations.preflight import PreflightResult
+from letterhead.operations.private_keys import PrivateKeys
 from letterhead.operations.setup_links import NewLink
 from letterhead.ports.deps import Deps
-from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.accounts import StoredAuditRow
 from letterhead.ports.store.domains import CheckResult
 from letterhead.web import schemas, schemas_links
 
@@ -89,7 +90,9 @@ def health(each: Domain, check: CheckResult | None, now: datetime) -> schemas.He
     )
 
 
-def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.DomainDetail:
+def detail(
+    deps: Deps, view: DomainView, keys: PrivateKeys | None, *, with_snapshot: bool = True
+) -> schemas.DomainDetail:
     """Serialize one domain in full."""
     each, check = view.domain, view.last_check
     results = check.results if check else [unanswered_result(record) for record in view.plan.records]
@@ -112,7 +115,7 @@ def detail(deps: Deps, view: DomainView, keys: PrivateKeys | None) -> schemas.Do
         ed25519_keys=_ed25519_keys(results) if check else UNSET,
         findings=check.findings if check else (),
         provider=_provider(provider_name(deps), each),
-        snapshot=public_snapshot(check.snapshot) if check else UNSET,
+        snapshot=public_snapshot(check.snapshot) if check and with_snapshot else UNSET,
     )
 
 
@@ -306,6 +309,7 @@ def made_link(made: NewLink) -> schemas_links.MadeSetupLink:
         expires_at=truncate_to_milliseconds(made.link.ends_at),
         sent_to=given(made.sent_to),
         problem=given(made.problem),
+        ended_links=made.ended or UNSET,
     )
 
 
@@ -343,8 +347,9 @@ def _or(asked: int | UnsetType | None, present: int | None) -> int | None:
     return present if isinstance(asked, UnsetType) else asked
 
 
-def audit(row: AuditRow) -> schemas.AuditOut:
+def audit(stored: StoredAuditRow) -> schemas.AuditOut:
     """Serialize a row of the audit log."""
+    row, is_repeated = stored.row, stored.count > 1
     return schemas.AuditOut(
         at=row.at,
         actor=row.actor,
@@ -353,6 +358,8 @@ def audit(row: AuditRow) -> schemas.AuditOut:
         subject=row.subject,
         address=given(row.address),
         tracking_id=given(row.tracking_id),
+        count=stored.count if is_repeated else UNSET,
+        last_at=stored.last_at if is_repeated else UNSET,
     )
 
 

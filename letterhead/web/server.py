@@ -12,13 +12,15 @@ from typing import Any
 import structlog
 import uvicorn
 from uvicorn._types import ASGIApplication
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from letterhead.operations.connection_limits import ConnectionLimits, Network
-from letterhead.web import CONNECTION_LIMITS, STOPPING
+from letterhead.operations.connection_limits import UNIX_PEER, ConnectionLimits, Network
+from letterhead.web import CONNECTION_LIMITS, FROM_PROXY, STOPPING
 from letterhead.web.http_protocol import EnvelopeProtocol
 
 log = structlog.get_logger()
 
+SEND_OCTETS = 128 * 1024  # of a connection's send buffer; Linux doubles it
 GRACE_SECONDS = 15  # for responses under way at the stop
 
 BackgroundTask = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -31,6 +33,18 @@ class ServerSettings:
     connections: int = 1024
     connections_each: int = 256  # of these from one network, unless it is a proxy
     trusted_proxies: tuple[Network, ...] = ()
+    trusts_socket: bool = False  # whether whoever connects over a Unix socket is a proxy too
+
+
+class TrustedProxies(ProxyHeadersMiddleware):
+    """The client as a trusted proxy names it, and a mark at what such a proxy passed on."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        client = scope.get("client")
+        if client and client[0] in self.trusted_hosts:
+            scope[FROM_PROXY] = True
+        await super().__call__(scope, receive, send)
 
 
 class Server(uvicorn.Server):
@@ -38,12 +52,15 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApplication, settings: ServerSettings | None = None) -> None:
         settings = settings or ServerSettings()
-        proxies = with_mapped(settings.trusted_proxies)
+        proxies = [str(each) for each in with_mapped(settings.trusted_proxies)]
+        proxies += [UNIX_PEER] if settings.trusts_socket else []
+        if proxies:
+            app = TrustedProxies(app, proxies)  # type: ignore[arg-type] # the same protocol
         super().__init__(
             uvicorn.Config(
                 app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error",
                 access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS,
-                proxy_headers=bool(proxies), forwarded_allow_ips=[str(each) for each in proxies],
+                proxy_headers=False,
             )
         )  # fmt: skip
         self.stopping = asyncio.Event()
@@ -54,12 +71,14 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for each in sockets or ():  # connections inherit it: the kernel would keep megabytes for whoever does not read
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_OCTETS)
         # Each request's scope gets a copy of this state.
         self.lifespan.state |= {STOPPING: self.stopping, CONNECTION_LIMITS: self.limits}
         await super().startup(sockets)
         if self.started:
-            shown = [f"{each.getsockname()[0]}:{each.getsockname()[1]}" for each in sockets or ()]
-            log.info("serve.ready", listening=shown)
+            names = [each.getsockname() for each in sockets or ()]
+            log.info("serve.ready", listening=[n if isinstance(n, str) else f"{n[0]}:{n[1]}" for n in names])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()
@@ -81,7 +100,8 @@ def disable_nagle(listener: socket.socket) -> None:
 
     uvloop does so by itself; asyncio only where the socket names its protocol, and a listener's does not.
     """
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if listener.family != socket.AF_UNIX:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 async def serve(

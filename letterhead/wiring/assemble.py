@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,15 +12,18 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from letterhead import __version__
-from letterhead.adapters.disk import free_octets
+from letterhead.adapters.disk import free_octets, size_octets
 from letterhead.adapters.dns.resolver import DnsResolver
 from letterhead.adapters.dns.update import ZoneUpdates
+from letterhead.adapters.dns_hosts.hosts import OctoDnsHosts
+from letterhead.adapters.dns_hosts.hosts import is_installed as writes_at_dns_hosts
 from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import system_names
-from letterhead.adapters.providers import PROVIDERS, ProviderSetup, RateSlot, no_wait
+from letterhead.adapters.providers import PROVIDERS, READS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
+from letterhead.adapters.storage import HEAD as SCHEMA
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_revision, schema_state
 from letterhead.adapters.webhooks import WebhookClient
 from letterhead.config import (
@@ -41,6 +44,7 @@ from letterhead.core.public.webhooks import EgressPolicy
 from letterhead.core.secret import Secret, reveal
 from letterhead.ports.deps import Deps, Machine, OperationSettings, RetentionPeriods
 from letterhead.ports.disk import FreeSpace
+from letterhead.ports.dns_host import HostedZones
 from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.outbound import Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
@@ -49,9 +53,12 @@ from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
 from letterhead.wiring import keyring as wiring_keys
 from letterhead.wiring.dns import ANYWHERE, ZoneFileResolver, load_hosts, resolver_at, rules_version, suffixes
+from letterhead.wiring.domain_connect import domain_connect_hosts, service_provider
 from letterhead.wiring.keyring import kept_by_kms
+from letterhead.wiring.telemetry import open_telemetry
 
 __all__ = [
+    "SCHEMA",
     "Overrides",
     "SchemaState",
     "SimulatedBehaviour",
@@ -63,10 +70,12 @@ __all__ = [
     "open_deps",
     "schema_revision",
     "schema_state",
+    "writes_at_dns_hosts",
 ]
 
 
 MB = 1_000_000
+FETCH_SECONDS = 5.0  # for each answer of a Domain Connect API: somebody waits for two of them
 
 
 def _now() -> datetime:
@@ -83,6 +92,7 @@ class Overrides:
     notices: ProviderNotifications | None = None
     publisher: Publisher | None = None
     proving: ProofSetup | None = None
+    hosted_zones: HostedZones | None = None
     now: Callable[[], datetime] = _now
 
 
@@ -95,25 +105,21 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
     """
     overrides = overrides or Overrides()
     now = overrides.now
-    embedded = isinstance(settings.database_url, SqliteFile)
     egress = EgressPolicy(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
     async with AsyncExitStack() as opened:
         names = await opened.enter_async_context(system_names())
-        store = await opened.enter_async_context(open_store(database_url(settings), migrate_first=embedded))
+        store = await opened.enter_async_context(store_of(settings))
         keyring = await wiring_keys.open_keyring(settings, store)
         pepper = await wiring_keys.pepper(keyring, store)
-        meter = PrometheusMeter()
+        meter = new_meter(settings)
+        machine = Machine(host=socket.gethostname(), pid=os.getpid(), version=__version__)
+        tracer = await opened.enter_async_context(open_telemetry(settings, meter, machine))
         provider = await opened.enter_async_context(
             nullcontext(overrides.provider) if overrides.provider else _open_provider(settings, store, now)
         )
-        notifications = overrides.notices
-        if notifications is None and settings.ses_notice_topics:
-            from letterhead.adapters.sns import SnsNotices  # only for those who use it
-
-            notifications = SnsNotices(settings.ses_notice_topics, HttpsFetcher(names), now)
         yield Deps(
             resolver=overrides.resolver or resolver(settings),
-            provider=MeteredProvider(provider, meter),
+            provider=MeteredProvider(provider, meter, tracer),
             store=store,
             mailer=mailer(settings, now),
             outbound=overrides.outbound or WebhookClient(egress, names),
@@ -121,18 +127,39 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             names=name_rules(settings),
             policy=_new_policy(settings, egress, await wiring_keys.installation(store)),
             meter=meter,
+            tracer=tracer,
             digest=lambda text: api_keys.digest(text, pepper),
             now=now,
             random_octets=secrets.token_bytes,
             free_spaces=lambda: free_spaces(settings),
-            machine=Machine(host=socket.gethostname(), pid=os.getpid(), version=__version__),
-            sign_in=sign_in(settings, now),
+            machine=machine,
+            sign_in=await opened.enter_async_context(open_sign_in(settings, now)),
             hosts=load_hosts(),
             rules_version=rules_version(),
-            notifications=notifications,
+            notifications=overrides.notices or notices(settings, HttpsFetcher(names), now),
             publisher=overrides.publisher or publisher(settings),
             proofs=overrides.proving or proof_setup(settings, now),
+            service_provider=service_provider(settings, provider.return_path),
+            domain_connect_hosts=domain_connect_hosts(settings),
+            fetcher=HttpsFetcher(names, egress, seconds=FETCH_SECONDS),
+            hosted_zones=overrides.hosted_zones or OctoDnsHosts([_address(each) for each in settings.dns_servers]),
         )
+
+
+def new_meter(settings: Settings) -> PrometheusMeter:
+    """Return the meter of this process, which watches the disks that it writes to."""
+    meter = PrometheusMeter()
+    meter.watch_disks(lambda: free_spaces(settings))
+    return meter
+
+
+def notices(settings: Settings, fetcher: HttpsFetcher, now: Callable[[], datetime]) -> ProviderNotifications | None:
+    """Return what reads the provider's notices; None where none are expected."""
+    if not settings.ses_notice_topics:
+        return None
+    from letterhead.adapters.sns import SnsNotices  # only for those who use it
+
+    return SnsNotices(settings.ses_notice_topics, fetcher, now)
 
 
 def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> OperationSettings:
@@ -142,6 +169,7 @@ def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> 
         installation=installation,
         public_url=settings.public_url,
         brand_name=settings.brand_name,
+        unproven_below=settings.unproven_below,
         ed25519=settings.ed25519,
         rotate_after=timedelta(days=settings.rotate_dkim_days) or None,
         check_seconds=settings.check_timeout_seconds,
@@ -154,6 +182,17 @@ def _new_policy(settings: Settings, egress: EgressPolicy, installation: str) -> 
     )
 
 
+def store_of(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    """Open the store that the settings name; the embedded one is made, or brought up to date."""
+    replica = settings.database_read_url
+    return open_store(
+        database_url(settings),
+        migrate_first=isinstance(settings.database_url, SqliteFile),
+        prepared=settings.database_prepared,
+        read_url=None if replica is None else reveal(replica.url).decode(),
+    )
+
+
 def database_url(settings: Settings) -> str:
     """Return the URL of the database, with its password."""
     if isinstance(settings.database_url, SqliteFile):
@@ -161,17 +200,24 @@ def database_url(settings: Settings) -> str:
     return reveal(settings.database_url.url).decode()
 
 
+def queue_reserve(settings: Settings) -> int:
+    """Return the octets that the relay leaves free on the disk of its queue: a tenth of it, at most 1 GB.
+
+    More where DISK_RESERVE_MB is more: the database may lie on the same disk, and must go on.
+    """
+    return max(min(size_octets(settings.relay_queue) // 10, 1000 * MB), settings.disk_reserve_mb * MB)
+
+
 def free_spaces(settings: Settings) -> list[FreeSpace]:
     """Return the free space for the embedded database and for the relay's queue, where they are on this machine."""
-    folders: list[tuple[str, Path]] = []
+    folders: list[tuple[str, Path, int]] = []
     if isinstance(settings.database_url, SqliteFile):
-        folders.append(("database", Path(settings.database_url.path).parent))
+        folders.append(("database", Path(settings.database_url.path).parent, settings.disk_reserve_mb * MB))
     if settings.relay_smarthost is not None:
-        folders.append(("relay queue", settings.relay_queue))
-    reserve = settings.disk_reserve_mb * MB
+        folders.append(("relay queue", settings.relay_queue, queue_reserve(settings)))
     return [
         FreeSpace(use=use, folder=str(folder), octets=octets, reserve=reserve)
-        for use, folder in folders
+        for use, folder, reserve in folders
         if (octets := free_octets(folder)) is not None
     ]
 
@@ -183,8 +229,8 @@ def _open_provider(
     every = timedelta(seconds=1) / settings.ses_calls_per_second
 
     async def wait_for_slot(account: str, longest: float) -> float | None:
-        at = now()
-        slot = await store.take_rate_slot(account, at, every, at + timedelta(seconds=longest))
+        at, spacing = now(), every * 4 / 3 if account.endswith(READS) else every
+        slot = await store.take_rate_slot(account, at, spacing, at + timedelta(seconds=longest))
         return None if slot is None else max(0.0, (slot - at).total_seconds())
 
     return PROVIDERS[settings.provider](_new_provider_setup(settings, now, wait_for_slot))
@@ -270,15 +316,18 @@ def publisher(settings: Settings) -> Publisher | None:
     return ZoneUpdates(zone, _address(server), key.name, key.algorithm, key.secret)
 
 
-def sign_in(settings: Settings, now: Callable[[], datetime] = _now) -> SignIn | None:
-    """Return the OpenID Connect client, or None where no provider is set."""
+@asynccontextmanager
+async def open_sign_in(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[SignIn | None]:
+    """Open the OpenID Connect client, or None where no provider is set."""
     issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
     if issuer is None or client_id is None or secret is None:
-        return None
+        yield None
+        return
     from letterhead.adapters.openid import Claims, OpenIdProvider  # only for those who use it
 
     claims = Claims(account=settings.oidc_account_claim, scope=settings.oidc_scope_claim, unless=settings.oidc_scope)
-    return OpenIdProvider(issuer, client_id, secret, claims, now=now)
+    async with aclosing(OpenIdProvider(issuer, client_id, secret, claims, now=now)) as provider:
+        yield provider
 
 
 def resolver(settings: Settings) -> DnsResolver:
@@ -287,7 +336,13 @@ def resolver(settings: Settings) -> DnsResolver:
     endpoints = settings.dns_resolvers or system_resolvers()
     addresses = [_address(endpoint) for endpoint in endpoints]
     networks = ANYWHERE if settings.allow_special_use else settings.dns_networks
-    return resolver_at(addresses, settings.dns_authoritative_port, rules.any_suffix, networks=networks)
+    return resolver_at(
+        addresses,
+        settings.dns_authoritative_port,
+        rules.any_suffix,
+        networks=networks,
+        packets_per_second=settings.dns_packets_per_second,
+    )
 
 
 def _address(endpoint: HostPort) -> tuple[str, int]:

@@ -12,13 +12,23 @@ from publicsuffixlist import PublicSuffixList
 
 from letterhead import core
 from letterhead.adapters.dns.delegation import ANYWHERE, IpNetwork
-from letterhead.adapters.dns.hosts import TABLE, load_hosts
-from letterhead.adapters.dns.resolver import DnsResolver
+from letterhead.adapters.dns.hosts import TABLE, load_domain_connect_hosts, load_hosts
+from letterhead.adapters.dns.resolver import DNS_PORT, DnsResolver, ExchangeLimits
 from letterhead.adapters.dns.transport import SocketAddress
 from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.names.domain_names import SuffixRules
 
-__all__ = ["ANYWHERE", "ZoneFileResolver", "load_hosts", "resolver_at", "rules_version", "suffixes"]
+PACKETS_PER_SECOND = 20  # to one address of strangers' nameservers (docs/decisions/0018-packet-rates.md)
+
+__all__ = [
+    "ANYWHERE",
+    "ZoneFileResolver",
+    "load_domain_connect_hosts",
+    "load_hosts",
+    "resolver_at",
+    "rules_version",
+    "suffixes",
+]
 
 
 def rules_version(rules: Path = Path(core.__path__[0]), dns_hosts: Path = TABLE) -> str:
@@ -55,15 +65,24 @@ def suffixes(*, only_icann: bool = False) -> SuffixRules:
 
 
 def resolver_at(
-    resolvers: Sequence[SocketAddress], authoritative_port: int, rules: SuffixRules, *, networks: Sequence[IpNetwork]
+    resolvers: Sequence[SocketAddress],
+    authoritative_port: int,
+    rules: SuffixRules,
+    *,
+    networks: Sequence[IpNetwork],
+    packets_per_second: float | None,
 ) -> DnsResolver:
     """Return the resolver that asks real DNS: these recursive resolvers, and authoritative servers.
 
-    `networks` are those whose private addresses may be asked.
+    `networks` are those whose private addresses may be asked. A server of strangers gets at most `packets_per_second`;
+    where that is not set it is 20, and without a limit on another port than 53, where all of a laboratory is.
     """
+    if packets_per_second is None and authoritative_port == DNS_PORT:
+        packets_per_second = PACKETS_PER_SECOND
     return DnsResolver(
         resolvers,
         authoritative_port,
         is_registry=lambda zone: rules.publicsuffix(zone, accept_unknown=False) == zone,
         networks=networks,
+        limits=ExchangeLimits(packets_per_second=packets_per_second),
     )

@@ -3,17 +3,19 @@
 import secrets
 
 from letterhead.adapters import aws
-from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, missing_key, sealed_by
+from letterhead.adapters.keyring import EnvelopeKeyring, make_pepper, missing_key, read_key_pair, sealed_by
 from letterhead.adapters.keyring_settings import KeyEncryptionKey, KmsKey, new_key_text, parse_keys
 from letterhead.config import Settings, key_text
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
-from letterhead.ports.store import Store
+from letterhead.ports.store.secrets import InstallationSecrets
+
+__all__ = ["installation", "kept_by_kms", "open_keyring", "pepper", "read_key_pair"]
 
 SENTINEL, PEPPER, INSTALLATION = "sentinel", "pepper", "installation"
 
 
-async def open_keyring(settings: Settings, store: Store) -> EnvelopeKeyring:
+async def open_keyring(settings: Settings, store: InstallationSecrets) -> EnvelopeKeyring:
     """Open the keyring; refuse keys that do not open what is in the database, before anything is written to it.
 
     Faults: `config-invalid`, `keyring-wrong`, `unreachable` where AWS KMS keeps a key and can't be asked.
@@ -57,7 +59,7 @@ def kept_by_kms(settings: Settings) -> list[str]:
     return [f"{source.id!r} by {source.arn}" for source in sources if isinstance(source, KmsKey)]
 
 
-async def _open_kms_key(source: KmsKey, store: Store, *, make: bool) -> KeyEncryptionKey | None:
+async def _open_kms_key(source: KmsKey, store: InstallationSecrets, *, make: bool) -> KeyEncryptionKey | None:
     """Open a key that AWS KMS keeps; where there is none yet have KMS make it, or return None.
 
     Of several processes that make it at once, the first to store its key decides.
@@ -77,7 +79,7 @@ async def _open_kms_key(source: KmsKey, store: Store, *, make: bool) -> KeyEncry
     return await kms.open_key(source, blob, context)
 
 
-async def pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
+async def pepper(keyring: EnvelopeKeyring, store: InstallationSecrets) -> Secret:
     """Return the pepper of the API keys' digests, made at the first start and sealed like every secret."""
     sealed = await store.installation_secret(PEPPER)
     if sealed is None:
@@ -86,7 +88,7 @@ async def pepper(keyring: EnvelopeKeyring, store: Store) -> Secret:
     return keyring.unseal(sealed, PEPPER)
 
 
-async def installation(store: Store) -> str:
+async def installation(store: InstallationSecrets) -> str:
     """Return this installation's name, which the owner tags at the provider carry; made at the first start."""
     name = await store.installation_secret(INSTALLATION) or await store.installation_secret(
         INSTALLATION, secrets.token_hex(6).encode()

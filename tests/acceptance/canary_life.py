@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from letterhead.core.dns.records import split_text
+from letterhead.core.plan.record_formats import FORMATS
 from tests.rigs.canary import Key
-from tests.rigs.dns_lab import DnsLab
+from tests.rigs.dns_lab import KEY, NS1, DnsLab
 from tests.rigs.letterhead import OPERATOR_TOKEN, Installation, Serving
 from tests.rigs.waiting import eventually
 from tests.rigs.webhook_receiver import Ledger
@@ -19,6 +20,7 @@ from tests.rigs.webhook_receiver import Ledger
 PAGES = (
     "/docs", "/openapi.json", "/metrics", "/status", "/readyz", "/domains", "/domains?expand=health", "/keys",
     "/account", "/account/usage", "/events", "/webhooks",
+    "/dns-credentials", "/dns-hosts",
 )  # fmt: skip
 # What even an API key of full scope is not shown a private key by.
 WITHOUT_KEYS = ("/keys", "/account", "/account/usage", "/events", "/webhooks", "/metrics")
@@ -62,6 +64,7 @@ class Life:
             hook = self.remember(client.post("/webhooks", json={"webhook": self.receiver.url, "events": ["*"]})).json()
             self.add(client)
             self.verify(client)
+            self.keep_credential(client)
             rotation = f"/domains/{self.zone}/dkim-rotation"
             self.remember(client.post(rotation, json={"privateKey": pem_of(self.own[1])}))
             self.remember(client.get(rotation))
@@ -94,6 +97,28 @@ class Life:
         ders = [base64.b64decode(each["privateDKIMKey"]) for each in listed.values()]
         loaded = [load_der_private_key(der, None) for der in ders]
         self.shown = [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)]
+
+    def keep_credential(self, client: httpx2.Client) -> None:
+        """Keeps a DNS host's credential, plans and writes by it, and gives it in every wrong way."""
+        secret = base64.b64encode(KEY.secret).decode()
+        server = {"server": f"{NS1}:{self.lab.authoritative_port}", "keyName": "lab."}
+        whole = {"sender": self.zone, "host": "rfc2136", "credential": server | {"secret": secret}}
+        kept = self.remember(client.post("/dns-credentials", json=whole))
+        assert kept.status_code == 201, kept.text
+        access = {"credentialId": kept.json()["id"]}
+        made = self.remember(client.post(f"/domains/{self.zone}/dns-plan", json=access)).json()
+        applied = self.remember(client.post(f"/domains/{self.zone}/dns-plans/{made['id']}/apply", json=access))
+        assert applied.json()["state"] == "served", applied.text
+        for wrong in (
+            {"secret": secret[:-4]}, {"keyName": secret, "secret": secret}, {"server": secret, "secret": secret},
+            {"algorithm": secret, "secret": secret}, {secret: "x"}, {"secret": secret, "token": secret},
+        ):  # fmt: skip
+            self.remember(client.post("/dns-credentials", json=whole | {"credential": server | wrong}))
+            self.remember(client.post(f"/domains/{self.zone}/dns-plan", json={
+                "host": "rfc2136", "credential": server | wrong}))  # fmt: skip
+        self.remember(client.post("/dns-credentials", json=whole | {"host": secret}))
+        self.remember(client.post("/dns-credentials", json=whole | {"sender": secret}))
+        self.remember(client.delete(f"/dns-credentials/{secret.replace('/', '_')}"))
 
     def fail(self, client: httpx2.Client) -> None:
         """Sends a key in every wrong way: broken, in another field, in no JSON, as a name, as a token."""
@@ -128,14 +153,25 @@ class Life:
             with self.serving.client(made) as reader:
                 for page in (*PAGES, f"/domains/{self.zone}", f"/domains/{self.zone}/dns-check"):
                     self.remember(reader.get(page))
+                self.remember(reader.post("/domains/check", json={"domains": [self.zone]}))
         account = client.get("/account").json()["accountId"]
         with self.serving.operator() as operator:
             shown = f"/accounts/{account}/domains/{self.zone}"
             assert self.remember(operator.get(shown)).status_code == 200
+            made = self.remember(operator.post("/domain-connect/keys"))
+            assert made.status_code == 200, made.text
+            self.remember(operator.get(f"/domain-connect/keys/{made.json()['name']}"))
+            for page in ("/domain-connect", "/domain-connect/template"):
+                assert self.remember(operator.get(page)).status_code == 200
             for page in (*PAGES, "/accounts", "/audit", "/accounts/domains", f"/accounts/domains?accountId={account}"):
                 self.remember(operator.get(page))
-        for page in (*WITHOUT_KEYS, f"/domains/{self.zone}/dns-check"):
+        for page in (*WITHOUT_KEYS, f"/domains/{self.zone}/dns-check", f"/domains/{self.zone}/apply-link"):
             self.remember(client.get(page))
+        for name in FORMATS:
+            for page in ("/domains/records", f"/domains/{self.zone}/records"):
+                assert self.remember(client.get(page, params={"format": name})).status_code == 200
+        for path, body in (("bulk", {"domains": [{"sender": self.zone}]}), ("check", {"domains": [self.zone]})):
+            assert self.remember(client.post(f"/domains/{path}", json=body)).status_code == 200
         for page in ("/events", f"/domains/{self.zone}/events"):
             events = self.remember(client.get(page), "events").json()
             for each in events:
@@ -170,7 +206,8 @@ class Life:
             ("domains", "check", self.zone, "--json"), ("domains", "check", self.zone, "--dry-run"),
             ("domains", "rotation", self.zone, "--json"), ("domains", "add", f"d0.{self.zone}", "--json"),
             ("domains", "list", "--all-accounts", "--json"), ("events", "--json"), ("config",), ("doctor",),
-            ("mail", "test", "dns@acme.test"),
+            ("mail", "test", "dns@acme.test"), ("domains", "wait", self.zone, "--timeout", "0s", "--json"),
+            ("domains", "records", "--all"), ("domains", "check", "--all", "--json"),
             ("export", "rspamd", str(self.installation.folder.parent / "exported")),
         ):  # fmt: skip
             ended = self.installation.run(*words)

@@ -27,9 +27,10 @@ from tests.acceptance.test_kms import sql
 from tests.rigs import kms as kms_rig
 from tests.rigs import smtp, webhook_receiver
 from tests.rigs.canary import Canary, Key, secrets_of
-from tests.rigs.dns_lab import DnsLab
+from tests.rigs.dns_lab import KEY, NS1, DnsLab
 from tests.rigs.kms import Kms
 from tests.rigs.letterhead import Installation
+from tests.rigs.otlp import Collector, collector
 from tests.rigs.webhook_receiver import Ledger as Receiver
 
 
@@ -54,6 +55,13 @@ def kms() -> Iterator[Kms]:
         yield running
 
 
+@pytest.fixture
+def traces() -> Iterator[Collector]:
+    """Runs a collector of traces and metrics."""
+    with collector() as running:
+        yield running
+
+
 @pytest.fixture(params=["sqlite", "postgres", "kms"])
 def installation(
     request: pytest.FixtureRequest,
@@ -61,6 +69,7 @@ def installation(
     lab: DnsLab,
     mails: smtp.Ledger,
     kms: Kms,
+    traces: Collector,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Installation:
     """Sets up an installation on either database, or under a key of KMS, that asks the lab's DNS and can send mail."""
@@ -68,11 +77,15 @@ def installation(
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
         "ED25519": "on",
+        "RATE_LIMIT": "10000/s burst 20000",
+        "DNS_SERVERS": f"{NS1}:{lab.authoritative_port}",
         "SMTP_URL": f"smtp://127.0.0.1:{mails.port}",
         "SMTP_STARTTLS": "never",
         "MAIL_SENDER": "dns@lh.example.com",
         "WEBHOOKS_ALLOW_HTTP": "true",
         "WEBHOOKS_ALLOW_PRIVATE": "true",
+        "DOMAIN_CONNECT_PROVIDER": "lh.example.com",
+        "OPENTELEMETRY": "true",
     }
     if request.param == "postgres":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_url")
@@ -80,7 +93,7 @@ def installation(
         settings["KEYS"] = f"k1:kms:{kms.key()}"
     (tmp_path / "data").mkdir()
     made = Installation(tmp_path / "data", **settings)
-    made.settings |= kms.environment
+    made.settings |= {**kms.environment, "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
     for name, value in kms.environment.items():
         monkeypatch.setenv(name, value)
     assert made.run("migrate").returncode == 0
@@ -111,7 +124,7 @@ def stored(installation: Installation) -> list[bytes]:
 
 
 async def a_day_later(installation: Installation) -> list[Key]:
-    """Lets a day pass: reminders go out, a second key begins to sign; gives the second keys, which nobody was shown."""
+    """Lets a day pass: reminders go out, a second key begins to sign; gives the keys that nobody was shown."""
     now = datetime.now(UTC) + timedelta(hours=25)
     async with open_deps(config.read(installation.settings, installation.folder), Overrides(now=lambda: now)) as deps:
         (account,) = await deps.store.accounts()
@@ -121,6 +134,10 @@ async def a_day_later(installation: Installation) -> list[Key]:
         for owed in await deps.store.claim_reminders(now, now + timedelta(minutes=1), "test", 100):
             await reminders.send(deps, owed, "test")
         keys = await _second_keys(deps, account.id)
+        sealed = await deps.store.installation_secret("domain-connect|_dcpubkeyv1") or b""
+        link_key = load_der_private_key(reveal(deps.keyring.unseal(sealed, "domain-connect|_dcpubkeyv1")), None)
+        assert isinstance(link_key, rsa.RSAPrivateKey)
+        keys.append(link_key)
         signs = await deps.store.domain(account.id, domains[0].sender)
         assert signs is not None
         assert signs.ed25519 is not None
@@ -189,7 +206,13 @@ def wrapping_key(installation: Installation, kms: Kms) -> list[Key]:
 
 @pytest.mark.timeout(900)
 def test_no_piece_of_a_private_key_anywhere(
-    installation: Installation, lab: DnsLab, zone: str, mails: smtp.Ledger, receiver: Receiver, kms: Kms
+    installation: Installation,
+    lab: DnsLab,
+    zone: str,
+    mails: smtp.Ledger,
+    receiver: Receiver,
+    kms: Kms,
+    traces: Collector,
 ) -> None:
     """0 windows of 24 characters in all that is logged, stored, answered, mailed, posted and printed, crashes too."""
     with installation.serving() as serving:
@@ -203,8 +226,8 @@ def test_no_piece_of_a_private_key_anywhere(
     second = asyncio.run(a_day_later(installation))
     afterwards, crashes = stored(installation), spoilt(installation)
     kept = wrapping_key(installation, kms)
-    canary = Canary([*life.own, *life.shown, *second, *kept])
-    assert (len(life.shown), len(second)) == (4, 3)
+    canary = Canary([*life.own, *life.shown, *second, *kept, KEY.secret])
+    assert (len(life.shown), len(second)) == (4, 4)
     assert canary.hits(exported(installation.folder.parent / "exported")) > 100
     seen = {
         "logs": [installation.logs().encode()],
@@ -214,6 +237,7 @@ def test_no_piece_of_a_private_key_anywhere(
         "mails": [each.octets + as_read(each) for each in mails.taken],
         "webhooks": [repr(each.headers).encode() + each.body for each in receiver.received],
         "crashes": crashes,
+        "traces": traces.raw,
         **life.heard,
     }
     found = {place: sum(map(canary.hits, octets)) for place, octets in seen.items()}
@@ -222,6 +246,8 @@ def test_no_piece_of_a_private_key_anywhere(
     assert heard["answers"] > 60
     assert heard["mails"] >= 4, "three reminders and a trial"
     assert heard["webhooks"] >= 12
+    assert len(traces.spans) > 100
+    assert zone.encode() not in b"".join(traces.raw), "no name of a domain leaves by a span"
     assert b"Traceback" in b"".join(seen["logs"]) or b"exception" in b"".join(seen["logs"])
 
 

@@ -73,9 +73,11 @@ async def test_each_server_is_judged_right(
     for name, expected in ((sender, NO_PROVIDER), (f"a.shops.{sender}", NOTHING_OF_ITS_OWN)):
         plan = samples.plan(name, zone=sender)
         history = History(special_use=True)
-        seen = await ask_until_answered(resolver, DnsRequest(plan=plan, history=history))
-        judged = check.examine(plan, seen, history=history)
-        codes = {each.code for each in judged.findings}
+        codes = {"zone.not-asked"}
+        while "zone.not-asked" in codes:  # on a busy machine, a check's time may be used up before its questions
+            seen = await ask_until_answered(resolver, DnsRequest(plan=plan, history=history))
+            judged = check.examine(plan, seen, history=history)
+            codes = {each.code for each in judged.findings}
         assert codes == expected
         missing = {"TXT": Verdict.WRONG, "MX": Verdict.ABSENT}  # the wildcard has a TXT
         assert [each.verdict for each in judged.results] == [

@@ -92,7 +92,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_commands_in_the_docs_exist(tmp_path: Path) -> None:
     """Every `letterhead …` in a code block of the docs is a command that there is."""
     told = "\n".join(page.read_text("utf-8") for page in PAGES if page.name != "cli.md")
-    asked = set(re.findall(r"^\$? ?(?:\./dev )?letterhead ((?:[a-z]+ ?){1,2})", told, re.MULTILINE))
+    asked = set(re.findall(r"^\$? ?(?:\./dev )?letterhead ((?:[a-z]+(?:-[a-z]+)* ?){1,2})", told, re.MULTILINE))
     assert asked
     for words in asked:
         named = [word for word in words.split() if word not in ("acme", "acc")]
@@ -107,7 +107,9 @@ def test_settings_in_the_docs_exist() -> None:
     from letterhead.config import PREFIX, TABLE
 
     known = {PREFIX + setting.name for setting in TABLE} | {"LETTERHEAD_URL", "LETTERHEAD_API_KEY", "LETTERHEAD_CONFIG"}
-    texts = [*PAGES, *(ROOT / "deploy").iterdir()]
+    known |= {f"{name}_FILE" for name in known}
+    known |= set(re.findall(r"\$\{(LETTERHEAD_[A-Z_]+)", (ROOT / "compose.yaml").read_text("utf-8")))
+    texts = [*PAGES, *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
     spoken = {name for page in texts for name in re.findall(r"LETTERHEAD_[A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8"))}
     assert spoken - known == set()
 

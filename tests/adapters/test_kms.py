@@ -128,4 +128,4 @@ def test_without_amazons_client(call: str) -> None:
         f"try: {call}\nexcept Fault as fault: print(fault.kind, fault.fix)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith('config-invalid Install it: pip install "letterhead[ses]"'), done.stderr
+    assert done.stdout.startswith("config-invalid Install the extra `ses`"), done.stderr

@@ -23,7 +23,8 @@ QUEUED = new_queued(
         reports_to="app@acme.dev",
         recipients=("a@x.dev", "b@x.dev"),
         accepted_at=NOW,
-    )
+    ),
+    25,
 )
 CONTENT = b"From: a@acme.dev\r\n\r\n{}\n\xff\x00"
 

@@ -23,27 +23,35 @@ from letterhead.adapters.providers.simulated import SimulatedBehaviour, Simulate
 from letterhead.cli.demo.stage import DemoClock, Zones, replay_past
 from letterhead.cli.demo.story import DOMAINS
 from letterhead.core.accounts.accounts import Scope
+from letterhead.core.dns.records import Mx, Txt
 from letterhead.core.domain.domain import Domain, Event, EventKind, OldKey, RecordChange
 from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.plan.plan import Verdict
 from letterhead.core.schedule.check_lag import SLOT
 from letterhead.core.secret import Secret
 from letterhead.core.zone.caching import NEGATIVE
-from letterhead.operations import accounts, rotations
+from letterhead.operations import accounts, checks, dns_plans, domain_connect_keys, rotations
+from letterhead.operations.domains import plan_of
+from letterhead.operations.hosted_zones import GivenAccess, new_credential
 from letterhead.operations.key_pool import new_pooled_key
 from letterhead.operations.self_monitoring import CHECKS
 from letterhead.operations.setup_links import make_link
 from letterhead.ports.provider import HealthItem, ProviderHealth, Quota, QuotaUse
 from letterhead.ports.store.domains import DomainUpdate
+from letterhead.ports.store.monitoring import AccountWork, WorkKind
 from letterhead.web import WebSettings
 from letterhead.web.app import create_app
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
+from tests.rigs.domain_connect_api import ApiBehaviour, domain_connect_api
+from tests.rigs.hosted_zones import HOST, TOKEN, MemoryHost, plant_credential
 from tests.web.conftest import OPERATOR_TOKEN, served
 
 __all__ = ["OPERATOR_TOKEN", "Gallery", "hung"]
 
 NOBODY = "http://127.0.0.1:1"  # where no OpenID Connect provider answers
+APEX = ("@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 600", "@ 3600 NS ns1", "ns1 3600 A 192.0.2.1")
+PROVIDER = "letterhead.example"  # the operator, as a service provider of Domain Connect
 
 T = TypeVar("T")
 
@@ -86,6 +94,8 @@ class Gallery:
     url: str
     loop: asyncio.AbstractEventLoop
     application: "Application"
+    zones: Zones
+    host: ApiBehaviour  # the API of a DNS host that has the operator's template
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs one coroutine in the service's loop."""
@@ -95,6 +105,28 @@ class Gallery:
     def link(self, sender: str, days: int = 14) -> str:
         """Makes a set-up link."""
         return self.do(make_link(self.world.deps, self.world.account.id, sender, days, OPERATOR)).url
+
+    def connected(self, sender: str) -> str:
+        """Gives another account a domain whose DNS host can add the records, and makes a link to its set-up page."""
+
+        async def make() -> str:
+            fresh = await self.world.other(sender)
+            domain, deps = await fresh.add(sender), fresh.deps
+            keys = await domain_connect_keys.list_keys(deps) or [await domain_connect_keys.make_key(deps, OPERATOR)]
+            texts = (f'{keys[0].host}. 60 TXT "{text}"' for text in keys[0].texts)
+            self.zones.texts[PROVIDER] = "\n".join([f"$ORIGIN {PROVIDER}.", *APEX, *texts, ""])
+            named = f'_domainconnect.{sender}. 60 TXT "{self.host.url.partition("://")[2]}"'
+            self.zones.publish("missing", plan_of(deps, domain), named)
+            self.host.zones.add(sender)
+            await checks.check(deps, domain)
+            return (await make_link(deps, fresh.account.id, sender, 14, OPERATOR)).url
+
+        return self.do(make())
+
+    def write_plan(self, sender: str, plan_id: str) -> None:
+        """Writes a plan at the DNS host, and waits for no nameserver."""
+        access = GivenAccess(host=HOST, credential=new_credential({"token": TOKEN}))
+        self.do(dns_plans.apply_plan(self.world.deps, self.world.account.id, sender, plan_id, access, OPERATOR))
 
     def key(self, scope: Scope) -> str:
         """Makes a key of a scope."""
@@ -205,6 +237,17 @@ def hung(folder: Path, *, working: bool = False, **web: Any) -> Iterator[Gallery
         loop.close()
 
 
+def _hosted_zones() -> MemoryHost:
+    """Makes the DNS host, whose zones have what people have there."""
+    host = MemoryHost("mirror.example", "lighthouse.example", "sketch.example")
+    host.put("mirror.example", "lh.mirror.example", "MX", Mx(preference=10, exchange="mx.other.example"))
+    host.put("mirror.example", "lh.mirror.example", "TXT", Txt(strings=("v=spf1 include:_spf.other.example -all",)))
+    long = Txt(strings=("a-text-without-any-space-" * 10,) * 4)
+    host.put("sketch.example", "lh.sketch.example", "TXT", Txt(strings=("v=spf1 ip4:192.0.2.1 -all",)), long)
+    host.put("sketch.example", "_dmarc.sketch.example", "TXT", Txt(strings=("v=DMARC1; p=reject",)))
+    return host
+
+
 @asynccontextmanager
 async def _running(
     folder: Path, loop: asyncio.AbstractEventLoop, application: Application, web: dict[str, Any], *, working: bool
@@ -213,10 +256,13 @@ async def _running(
     moods = {each.sender: SimulatedBehaviour(each.behaviour) for each in DOMAINS}
     provider = SimulatedProvider(clock, behaviours=moods, settles_after=timedelta(seconds=1))
     openid = {"OIDC_ISSUER": NOBODY, "OIDC_CLIENT_ID": "letterhead", "OIDC_CLIENT_SECRET": "secret"}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener, domain_connect_api() as host:
+        connect = {"DOMAIN_CONNECT_PROVIDER": PROVIDER, "DOMAIN_CONNECT_HOSTS": host.url}
+        connect |= {"WEBHOOKS_ALLOW_HTTP": "true", "WEBHOOKS_ALLOW_PRIVATE": "true"}
+        host.templates, host.settings = {f"{PROVIDER}/mail"}, {"providerDisplayName": "Virtucon Domains"}
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        stand = Overrides(resolver=zones, provider=provider, now=clock)
-        async with opened(folder, stand, PUBLIC_URL=url, **openid) as world:
+        stand = Overrides(resolver=zones, provider=provider, now=clock, hosted_zones=_hosted_zones())
+        async with opened(folder, stand, PUBLIC_URL=url, **openid, **connect) as world:
             await replay_past(world.deps, clock, zones, world.account.id)
             await _past(world)
             settings = WebSettings(
@@ -224,7 +270,7 @@ async def _running(
                 rate=500, burst=1000, support="mailto:help@example.com", **web,
             )  # fmt: skip
             async with served(create_app(world.deps, settings), listener), _worked(world, working=working):
-                yield Gallery(world, provider, url, loop, application)
+                yield Gallery(world, provider, url, loop, application, zones, host)
 
 
 @asynccontextmanager
@@ -240,6 +286,9 @@ async def _worked(world: World, *, working: bool) -> AsyncIterator[None]:
 async def _past(world: World) -> None:
     """Writes what a day of a busy service leaves behind: late checks, a provider's budget, a record that changed."""
     store, now = world.deps.store, world.deps.now()
+    for zone, code in (("harbour.example", None), ("lighthouse.example", "401")):
+        kept = await plant_credential(world.deps, zone, world.account.id)
+        await store.note_dns_credential(kept, now, code)
     late = {(now - number * SLOT, step): 40 // (step + 1) for number in range(280) for step in range(2 + number % 4)}
     late |= {(now - 40 * SLOT, 12): 30, (now - 41 * SLOT, 14): 12}
     await store.add_to_histogram(
@@ -250,6 +299,15 @@ async def _past(world: World) -> None:
     counted = HealthItem(said="1240 identities", uses=(QuotaUse(quota=Quota.IDENTITIES, used=1240, allowed=10_000),))
     await store.save_provider_health("simulated", ProviderHealth(at=now, items=(sandbox, counted)))
     await store.take_rate_slot("ses:eu-west-1", now, timedelta(seconds=1), now)
+    work = [
+        AccountWork(account_id=world.account.id, kind=WorkKind.CHECK, number=12_345, milliseconds=1_900_000),
+        AccountWork(account_id="", kind=WorkKind.CHECK, number=4_321, milliseconds=660_000),
+        AccountWork(account_id=world.account.id, kind=WorkKind.DELIVERY, number=240, milliseconds=52_000),
+        AccountWork(account_id="acc_closed", kind=WorkKind.RELAY, number=12, octets=480_000),
+        AccountWork(account_id=world.account.id, kind=WorkKind.RELAY, number=3_200, octets=48_500_000),
+        AccountWork(account_id=world.account.id, kind=WorkKind.REQUEST, number=98_000),
+    ]
+    await store.add_account_work(now, work)
     domain = await world.domain("lighthouse.example")
     changed = RecordChange(record="mail_from", was="PENDING", now="SUCCESS")
     event = Event(kind=EventKind.RECORD_CHANGED, at=now, detail="The bounce domain is verified.", change=changed)

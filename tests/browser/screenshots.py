@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.gallery import OPERATOR_TOKEN, Gallery, hung
 from tests.browser.sights import sign_in
@@ -44,6 +44,9 @@ def pages(page: Page, hall: Gallery) -> Iterator[str]:
         page.goto(hall.link(sender))
         page.wait_for_timeout(500)
         yield name
+    page.goto(hall.connected("willow.example"))
+    expect(page.locator("#apply")).to_be_visible()
+    yield "button"
     sign_in(page, hall.url, hall.world.key)
     yield "overview"
     hall.rotate(DOMAINS["rotation"])

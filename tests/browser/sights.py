@@ -10,6 +10,7 @@ from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import PAGES
 from tests.browser.conftest import press
 from tests.browser.gallery import OPERATOR_TOKEN, Gallery
+from tests.rigs.hosted_zones import TOKEN
 from tests.rigs.proving import given_to
 from tests.rigs.signing import OWN, message, sealed
 
@@ -18,6 +19,7 @@ Sight = tuple[str, Page | Frame]
 # What a browser is given and shows no page of: files, streams, ways out.
 NO_PAGES = {
     "/", "/assets/{name}", "/docs/{name}", "/setup/{token}/zone", "/setup/{token}/news",
+    "/setup/{token}/apply", "/setup/{token}/applied",
     "/dashboard/domains/{sender}/zone",
     "/dashboard/domains/{sender}/news",
 }  # fmt: skip
@@ -60,7 +62,7 @@ def sights(page: Page, hall: Gallery) -> Iterator[Sight]:
 
 def sights_signed_in(page: Page, hall: Gallery) -> Iterator[Sight]:
     """Goes everywhere where an account or the operator is signed in."""
-    for walk in (_account, _changes, _proofs, _reader, _operator, _faults, _beginnings, _outage):
+    for walk in (_account, _changes, _proofs, _zone_plans, _reader, _operator, _faults, _beginnings, _outage):
         for name in walk(page, hall):
             yield name, page
 
@@ -74,6 +76,15 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
     hall.cached("queue.example")
     page.goto(hall.link("queue.example"))
     yield "setup: cached"
+    connected = hall.connected("willow.example")
+    page.goto(connected)
+    expect(page.get_by_role("link", name="Add these records at Virtucon Domains")).to_be_visible()
+    yield "setup: by button"
+    page.get_by_text("Add the records by hand instead").click()
+    yield "setup: by button, or by hand"
+    for how in ("added", "access_denied", "foreign"):
+        page.goto(f"{connected}?applied={how}")
+        yield f"setup: returned, {how}"
     hall.application.link = hall.link("mirror.example")
     page.goto(hall.application.url)
     page.frame_locator("iframe").locator("#record-dkim").wait_for()
@@ -121,6 +132,9 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
     yield "domain: delete, another name typed"
     page.goto(f"{hall.url}/dashboard/account")
     yield "account"
+    press(page.get_by_role("link", name="Delete harbour.example"))
+    yield "account: delete a credential"
+    page.goto(f"{hall.url}/dashboard/account")
     press(page.get_by_role("link", name="Sign out everywhere"))
     yield "account: sign out everywhere"
     page.goto(f"{hall.url}/dashboard/keys")
@@ -181,9 +195,33 @@ def _proofs(page: Page, hall: Gallery) -> Iterator[str]:
     press(page.get_by_role("button", name="Send a message"))
     yield "proof: waiting"
     box.arrived[box.letters[0].name] = b"Return-Path: <>\r\n" + message(sender)
-    press(page.get_by_role("link", name="Look again"))
+    while page.get_by_role("link", name="Look again").count():  # the last look stands for 5 s
+        press(page.get_by_role("link", name="Look again"))
     expect(page.get_by_text("The message has no signature.")).to_be_visible()
     yield "proof: arrived"
+
+
+def _zone_plans(page: Page, hall: Gallery) -> Iterator[str]:
+    for sender, state in (("mirror.example", "refused"), ("sketch.example", "planned")):
+        page.goto(f"{hall.url}/dashboard/domains/{sender}/dns")
+        if state == "refused":
+            yield "records: which host"
+        press(page.get_by_role("button", name="Go on"))
+        if state == "refused":
+            yield "records: credential"
+            page.get_by_label("API token").fill("wrong")
+            press(page.get_by_role("button", name="Make a plan"))
+            yield "records: credential refused"
+        page.get_by_label("API token").fill(TOKEN)
+        press(page.get_by_role("button", name="Make a plan"))
+        yield f"records: {state}"
+    hall.write_plan("sketch.example", page.url.rpartition("/")[2])
+    page.reload()
+    page.get_by_text("Undo it").click()
+    yield "records: written"
+    page.get_by_label("API token").last.fill(TOKEN)
+    press(page.get_by_role("button", name="Undo this plan"))
+    yield "records: undone"
 
 
 def _reader(page: Page, hall: Gallery) -> Iterator[str]:

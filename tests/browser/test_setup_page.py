@@ -176,3 +176,17 @@ def _wait_for_another_check(page: Page) -> None:
     checked = "document.querySelector('#outcome time').dateTime"
     before = page.evaluate(checked)
     wait_in(page, lambda: page.evaluate(checked) != before)
+
+
+def test_a_frame_opens_the_host_in_a_window(browser: Browser, hall: Gallery) -> None:
+    """The application that frames the page stays, since a DNS host shows itself in no frame."""
+    hall.application.link = hall.connected("birch.example")
+    page = browser.new_page()
+    page.goto(hall.application.url)
+    way = page.frame_locator("iframe").get_by_role("link", name="Add these records at Virtucon Domains")
+    for _ in range(2):  # as the server wrote it, and as the script has put it there anew
+        with page.expect_popup() as opened:
+            way.click()
+        assert "/apply?domain=birch.example" in opened.value.url
+        assert page.url.rstrip("/") == hall.application.url
+        page.frames[-1].evaluate("document.querySelector('#apply a').removeAttribute('target')")

@@ -14,8 +14,9 @@ from pathlib import Path
 import dns.zone
 import pytest
 
+from letterhead.cli.client import DEFAULT_URL, base_url
 from letterhead.cli.exit_codes import Exit
-from tests.rigs.command import LETTERHEAD, Running, environment, letterhead
+from tests.rigs.command import LETTERHEAD, OPERATOR_TOKEN, Running, environment, letterhead
 from tests.rigs.processes import free_port
 
 
@@ -157,6 +158,28 @@ def test_accounts(service: Running) -> None:
     assert service.call("accounts", "delete", account["accountId"], "--yes").code == Exit.OK
     assert service.call("accounts", "show", account["accountId"]).code == Exit.REFUSED
     assert service.call("accounts", "list", OPERATOR_TOKEN="").code == Exit.USAGE
+
+
+def test_the_operator_of_this_machine_needs_no_token(service: Running, tmp_path: Path) -> None:
+    """The token of the settings is used at the server of these settings, and is shown to no other one."""
+    bind = service.url.removeprefix("http://")
+    (tmp_path / "own.toml").write_text(f'operator_token = "{OPERATOR_TOKEN}"\nbind = "{bind}"\n')
+    own = {"OPERATOR_TOKEN": "", "CONFIG": str(tmp_path / "own.toml")}
+    assert service.call("accounts", "list", **own).code == Exit.OK
+    assert service.call("accounts", "list", **own, URL="").code == Exit.OK  # found at its bind
+    for url in ("https://other.invalid", f"http://127.0.0.1:{free_port('127.0.0.1')}", f"unix:{tmp_path}/other.sock"):
+        elsewhere = service.call("accounts", "list", **own, URL=url)
+        assert elsewhere.code == Exit.USAGE  # and not "unreachable": nothing was asked
+        assert "LETTERHEAD_OPERATOR_TOKEN is not set" in elsewhere.err
+
+
+def test_settings_that_may_not_be_read_hinder_no_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can't read this machine's settings asks the default address."""
+    monkeypatch.delenv("LETTERHEAD_URL", raising=False)
+    monkeypatch.setenv("LETTERHEAD_CONFIG", str(tmp_path / "own.toml"))
+    assert base_url() == DEFAULT_URL
+    (tmp_path / "own.toml").write_text('bind = "[::]:8026"\n')
+    assert base_url() == "http://[::1]:8026"
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", "wide.test"]])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import letterhead as package
+from letterhead.adapters.storage import schema
 from letterhead.cli import manual
 from letterhead.cli.completion import TAKE_A_DOMAIN
 from letterhead.cli.exit_codes import Exit
@@ -53,8 +54,10 @@ def test_clients_load_nothing_of_the_server(arguments: list[str], tmp_path: Path
 
 
 def test_version(tmp_path: Path) -> None:
-    """`letterhead --version` prints the version alone."""
-    assert letterhead("--version", folder=tmp_path).out == f"letterhead {package.__version__}\n"
+    """`letterhead --version` prints the version, the commit of this clone, and the newest schema."""
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout[:12]
+    told = letterhead("--version", folder=tmp_path).out
+    assert re.fullmatch(rf"letterhead {package.__version__} \(commit {commit}(-dirty)?, schema {schema.HEAD}\)\n", told)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +85,11 @@ def test_completion_is_printed(shell: str, begins: str, tmp_path: Path) -> None:
 
 
 def test_bash_reads_the_completion(tmp_path: Path) -> None:
-    """The script for bash is loaded without complaint and completes `letterhead dom`."""
+    """The script for bash is loaded without complaint and completes `letterhead web`."""
     (tmp_path / "completion").write_text(letterhead("completion", "print", "bash", folder=tmp_path).out)
-    asked = "source ./completion; COMP_WORDS=(letterhead dom); COMP_CWORD=1; _letterhead; echo ${COMPREPLY[@]}"
+    asked = "source ./completion; COMP_WORDS=(letterhead web); COMP_CWORD=1; _letterhead; echo ${COMPREPLY[@]}"
     run = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert (run.stdout.strip(), run.stderr) == ("domains", "")
+    assert (run.stdout.strip(), run.stderr) == ("webhooks", "")
 
 
 def test_every_command_on_a_domain_completes_it() -> None:

@@ -31,7 +31,7 @@ def test_fresh_folder_is_left_as_it_was(tmp_path: Path) -> None:
     assert result.code == Exit.NOT_GOOD
     assert verdicts(result) == {
         "database": "no", "provider": "ok", "resolvers": "no", "port 53": "no", "mail": "warn", "clock": "ok",
-        "public URL": "warn",
+        "public URL": "warn", "DNS hosts": "ok",
     }  # fmt: skip
     assert result.out.count("fix: ") == 5
     assert "letterhead run" in result.out
@@ -45,7 +45,7 @@ def test_running_service_is_asked(service: Running) -> None:
         "database": "ok", "keys": "ok", "server": "ok", "store": "ok", "worker": "ok", "disk": "ok", "provider": "ok",
         "resolvers": "", "port 53": "",
         "mail": "warn", "clock": "ok",
-        "public URL": "warn",
+        "public URL": "warn", "DNS hosts": "ok",
     }  # fmt: skip
 
 

@@ -74,6 +74,7 @@ def test_no_message_keeps_a_word_of_the_api() -> None:
             "Abandon it: letterhead domains rotate acme.dev --abandon",
         ),
         ("mail from acme.dev is fine; v=DKIM1; p=MIGf", "mail from acme.dev is fine; v=DKIM1; p=MIGf"),
+        ("deSEC can't be reached.", "deSEC can't be reached."),
     ],
 )
 def test_what_a_person_reads(said: str, told: str) -> None:

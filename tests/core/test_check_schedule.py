@@ -11,7 +11,7 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.evidence import Evidence, RecordState
 from letterhead.core.domain.health import HealthState, Observation, RecordHealth
 from letterhead.core.domain.lifecycle import advance
-from letterhead.core.schedule.check_schedule import next_check, retry_at
+from letterhead.core.schedule.check_schedule import WATCHED, CheckBurden, CheckQueue, next_check, queue_of, retry_at
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3600, 86400))
@@ -36,8 +36,8 @@ def aged(state: HealthState, age: timedelta, **more: object) -> Domain:
 
 
 PACES = [
-    (HealthState.PENDING, 0 * SECOND, 15 * SECOND),
-    (HealthState.PENDING, 10 * MINUTE - SECOND, 15 * SECOND),
+    (HealthState.PENDING, 0 * SECOND, 6 * SECOND),
+    (HealthState.PENDING, 10 * MINUTE - SECOND, 6 * SECOND),
     (HealthState.PENDING, 10 * MINUTE, MINUTE),
     (HealthState.PENDING, HOUR, 5 * MINUTE),
     (HealthState.PENDING, DAY, 15 * MINUTE),
@@ -158,14 +158,14 @@ def test_back_and_waiting_for_the_provider() -> None:
         present_since=NOW,
         observations=(Observation(at=NOW, present=True),),
     )
-    assert next_check(aged(HealthState.FAILED, DAY, dkim=back), NOW, 0)[0] == NOW + 15 * SECOND
+    assert next_check(aged(HealthState.FAILED, DAY, dkim=back), NOW, 0)[0] == NOW + 6 * SECOND
     stale = replace(back, present_since=NOW - 3 * DAY)
     assert next_check(aged(HealthState.FAILED, DAY, dkim=stale), NOW, 0)[0] == NOW + 7 * DAY
 
 
 def test_a_clock_set_back_does_no_harm() -> None:
     """A state entered in the future, by a clock that was set back, is looked at like a new one."""
-    assert next_check(aged(HealthState.PENDING, -30 * DAY), NOW, 0)[0] == NOW + 15 * SECOND
+    assert next_check(aged(HealthState.PENDING, -30 * DAY), NOW, 0)[0] == NOW + 6 * SECOND
 
 
 RETRIES = [0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400, None, None]
@@ -177,3 +177,49 @@ def test_retries(attempt: int, wait: int | None) -> None:
     assert retry_at(attempt, NOW) == (None if wait is None else NOW + wait * SECOND)
     if wait is not None:
         assert retry_at(attempt, NOW, 1.0) == NOW + wait * SECOND * 1.1
+
+
+@pytest.mark.parametrize(
+    ("burden", "wait"),
+    [
+        (CheckBurden(took=3 * SECOND), 12 * SECOND),
+        (CheckBurden(took=10 * SECOND), 40 * SECOND),
+        (CheckBurden(crowd=100), 6 * SECOND),
+        (CheckBurden(crowd=10_000), 500 * SECOND),
+        (CheckBurden(took=10 * SECOND, crowd=1000), 50 * SECOND),
+        (CheckBurden(crowd=10**9), DAY),
+    ],
+)
+def test_a_check_that_burdens_others_comes_later(burden: CheckBurden, wait: timedelta) -> None:
+    """Four times as long as DNS took, and twenty a second of an account's names besides its fifty newest."""
+    at, reason = next_check(aged(HealthState.PENDING, 0 * SECOND), NOW, 0, burden=burden)
+    assert at == NOW + wait
+    assert ("less often" in reason) == (wait > 6 * SECOND)
+
+
+def test_an_open_page_is_no_crowd() -> None:
+    """Whoever watches a domain sees it checked as ever, unless its zone is slow."""
+    pending = aged(HealthState.PENDING, 0 * SECOND)
+    burdens = CheckBurden(crowd=10_000), CheckBurden(took=10 * SECOND)
+    assert [next_check(pending, NOW, 0, True, burden=burden)[0] for burden in burdens] == [
+        NOW + WATCHED,
+        NOW + 40 * SECOND,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("domain", "queue"),
+    [
+        (aged(HealthState.PENDING, DAY), CheckQueue.ONBOARDING),
+        (aged(HealthState.VERIFIED, DAY), CheckQueue.ROUTINE),
+        (aged(HealthState.FAILED, DAY), CheckQueue.ROUTINE),
+        (aged(HealthState.PENDING, DAY, is_slow=True), CheckQueue.SLOW),
+        (
+            aged(HealthState.VERIFIED, DAY, mail_from_health=RecordHealth(state=HealthState.PENDING, since=NOW)),
+            CheckQueue.ONBOARDING,
+        ),
+    ],
+)
+def test_what_a_domain_waits_among(domain: Domain, queue: CheckQueue) -> None:
+    """A domain that is being set up, another one, or one whose zone is slow."""
+    assert queue_of(domain) is queue

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from letterhead.core.check.check import all_present
-from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable
+from letterhead.core.check.check import CheckJudgement, all_present
+from letterhead.core.check.fingerprint import fingerprint_check, is_cacheable, is_complete
 from letterhead.core.dns.answers import (
     Answer,
     Found,
@@ -20,8 +20,9 @@ from letterhead.core.dns.answers import (
     Why,
 )
 from letterhead.core.dns.records import RRset, Txt
-from letterhead.core.findings.diagnosis import History
-from letterhead.core.plan.plan import PlannedRecord, RecordResult, Verdict
+from letterhead.core.findings.diagnosis import Finding, History
+from letterhead.core.plan.plan import AUTHORITATIVE, PlannedRecord, RecordResult, Verdict
+from letterhead.core.zone import caching
 from tests.core import samples
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -35,10 +36,14 @@ def found(text: str = "v=spf1 -all", ttl: int = 300, *, authentic: bool = False)
 
 
 def mark(
-    answer: Answer, view: View = View.RECURSIVE, server: str = "127.0.0.1", history: History = HISTORY
+    answer: Answer,
+    view: View = View.RECURSIVE,
+    server: str = "127.0.0.1",
+    history: History = HISTORY,
+    by: View = View.RECURSIVE,
 ) -> str | None:
     """Gives the basis of a look with one answer."""
-    reply = Reply(perspective=Perspective(view=View.RECURSIVE, server=server), answer=answer)
+    reply = Reply(perspective=Perspective(view=by, server=server), answer=answer)
     return fingerprint_check("rules", PLAN, {Question(name="acme.dev", rdtype="TXT", view=view): (reply,)}, history)
 
 
@@ -68,10 +73,40 @@ def test_whatever_a_rule_may_look_at_makes_another_basis() -> None:
     assert len(set(marks)) == len(marks)
 
 
-@pytest.mark.parametrize("view", [view for view in View if view not in (View.RECURSIVE, View.ONE_RESOLVER)])
-def test_a_look_at_the_servers_has_no_basis(view: View) -> None:
-    """What is said of servers beside resolvers may depend on TTLs and on the time, so it is always judged."""
+@pytest.mark.parametrize("view", AUTHORITATIVE)
+def test_resolvers_in_place_of_the_servers_have_no_basis(view: View) -> None:
+    """What they say of a missing record depends on a TTL that runs down, so it is always judged."""
     assert mark(found(), view) is None
+
+
+def test_the_negative_ttl_of_a_server_makes_another_basis() -> None:
+    """It does not run down, and is a finding where it is long."""
+    short, same, long = (
+        mark(NxDomain(negative_ttl=ttl), View.EVERY_SERVER, by=View.EVERY_SERVER) for ttl in (5, 5, 9999)
+    )
+    assert short == same != long
+
+
+def test_when_a_record_was_there_makes_another_basis_where_servers_were_asked() -> None:
+    """A finding says until when a record was there that is missing now."""
+    before, since = (
+        mark(found(), View.EVERY_SERVER, by=View.EVERY_SERVER, history=replace(HISTORY, present_until=at))
+        for at in (None, NOW)
+    )
+    assert None not in (before, since)
+    assert before != since
+
+
+def test_a_finding_of_the_time_is_never_kept() -> None:
+    """What says when a cache forgets is said anew by each check."""
+    servers = Question(name="acme.dev", rdtype="TXT", view=View.EVERY_SERVER)
+    judged = CheckJudgement(results=(), findings=())
+    assert is_cacheable(judged, {servers: ()})
+    for diagnosis in (caching.NEGATIVE, caching.STALE, caching.CONTRADICTED):
+        told = Finding(
+            code=diagnosis.code, severity=diagnosis.severity, host="acme.dev", title="", detail="at 12:00", fix=""
+        )
+        assert not is_cacheable(replace(judged, findings=(told,)), {servers: ()})
 
 
 def test_silence_has_no_basis() -> None:
@@ -88,7 +123,7 @@ def test_only_a_sound_look_is_kept(verdict: Verdict, agreed: bool) -> None:
 
     first, *others = PLAN.records
     there = [RecordResult(record=each, verdict=Verdict.PRESENT) for each in others]
-    assert is_cacheable([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
+    assert is_complete([standing(first), *there]) is (verdict is Verdict.PRESENT and agreed)
     optional = [each for each in PLAN.records if not each.required]
     assert optional
-    assert is_cacheable([*all_present(PLAN).results, *map(standing, optional)])
+    assert is_complete([*all_present(PLAN).results, *map(standing, optional)])

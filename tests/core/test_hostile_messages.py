@@ -142,6 +142,8 @@ def test_signatures_are_judged_as_by_dkimpy(
         signed + spoil + b"\r\n",
         signed.replace(b"Subject: s", b"Subject: " + spoil + b"s"),
     ):
+        if spoilt.endswith(b"\r\n.\r\n"):
+            continue  # as a copy of what SMTP sent ends: the dot is taken away, and it is told
         if spoilt.count(b"\r\n\r\n") and b"\0" not in spoilt and not set(spoil) & set(b"\r\n\x0b\x0c:"):
             theirs = _dkimpy(spoilt)
             ours = judged(spoilt, ZONE).dkim[0].verified.judgement.result == "pass"

@@ -52,6 +52,11 @@ ROWS: tuple[tuple[Box, ...], ...] = (
 CORE = Box("core", "pure: no await, clock, randomness, environment, file or socket", 60, 860)
 CORE_ROWS: tuple[tuple[Box, ...], ...] = (
     (
+        Box("core.imports", "domains from elsewhere", 80, 324),
+        Box("core.domain_connect", "signed links to the DNS host", 338, 582),
+        Box("core.zone_changes", "what to write in a zone", 596, 840),
+    ),
+    (
         Box("core.public", "what others see", 80, 195),
         Box("core.relay", "queue, reports", 209, 324),
         Box("core.check", "the whole of one check", 338, 840),
@@ -89,6 +94,7 @@ ARROWS = (
     ("wiring", "config", 790, 790), ("wiring", "adapters", 670, 670),
     ("operations", "ports", 250, 250), ("adapters", "ports", 670, 670), ("ports", "core", 460, 460),
     ("core", "errors", 460, 460),
+    ("core.zone_changes", "core.check", 718, 718),
     ("core.public", "core.schedule", 137, 137), ("core.schedule", "core.rotation", 137, 137),
     ("core.check", "core.rotation", 352, 310), ("core.check", "core.spf", 395, 395),
     ("core.check", "core.dmarc", 524, 524), ("core.check", "core.mail_from", 653, 653),

@@ -8,7 +8,19 @@ ROOT = Path(__file__).parents[2]
 FINDINGS = "findings"
 GENERATED = frozenset(
     {
-        *(f"docs/{name}.md" for name in ("cli", "compared", "configuration", "dns-hosts", "lifecycle")),
+        *(
+            f"docs/{name}.md"
+            for name in (
+                "cli",
+                "compared",
+                "configuration",
+                "dns-hosts",
+                "install/kubernetes",
+                "lifecycle",
+                "metrics",
+                "writing-records",
+            )
+        ),
         f"docs/{FINDINGS}/README.md",
         *(f"docs/{FINDINGS}/{code}.md" for code in DIAGNOSES),
     }

@@ -14,7 +14,7 @@ from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.rotation import rotation
 from tests.cases import case
 from tests.cases.case import Case
-from tests.docs import architecture, compared, dns_hosts
+from tests.docs import architecture, chart, compared, dns_hosts, metrics, writing_records
 from tests.docs.markdown import FINDINGS
 
 EXAMPLES = "cli/examples.json"
@@ -32,11 +32,15 @@ def pages() -> dict[str, str]:
     made[f"{FINDINGS}/README.md"] = catalogue.index(DIAGNOSES.values())
     return made | {
         f"../letterhead/{EXAMPLES}": examples(shown),
+        "../deploy/helm/letterhead/values.schema.json": chart.schema(),
         "architecture.svg": architecture.drawing(),
         "dns-hosts.md": dns_hosts.page(),
+        "writing-records.md": writing_records.page(),
         "compared.md": compared.page(first_findings(shown)),
         "configuration.md": config.page(),
+        "install/kubernetes.md": chart.page(),
         "cli.md": manual.page(),
+        "metrics.md": metrics.page(),
         "lifecycle.md": lifecycle.diagram() + rotation.page(),
     }
 

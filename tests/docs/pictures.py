@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 FINGERPRINTS = IMAGES / "pictures.toml"
 WEB = ROOT / "letterhead" / "web" / "templating"
-TEMPLATES = {"setup": "setup.html", "overview": "overview.html", "operator": "operator.html", "domain": "domain.html"}
+TEMPLATES = {
+    "setup": "setup.html",
+    "button": "setup.html",
+    "overview": "overview.html",
+    "operator": "operator.html",
+    "domain": "domain.html",
+}
 _TEXT = re.compile(r"""["']([a-z_]+)\.([a-z_0-9]*)["']\s*(~)?""")
 
 

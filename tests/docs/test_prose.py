@@ -18,7 +18,7 @@ PAGE = re.compile(r"(?<![\w./*{}+-])[\w./-]+\.md\b")
 MODULES = sorted(path for folder in ("letterhead", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 OTHERS = [
     ROOT / "dev", ROOT / ".importlinter", ROOT / ".pre-commit-config.yaml", ROOT / "pyproject.toml",
-    *sorted((ROOT / "deploy").iterdir()),
+    *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
     *sorted(path for kind in ("sql", "html", "css", "js", "toml") for path in (ROOT / "letterhead").rglob(f"*.{kind}")),
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Gives the stories an installation that asks the lab's servers, on a clock that they turn."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import Clock, World, WrittenDns, noon, opened
 from tests.rigs.dns_lab import DnsLab
+from tests.rigs.hosted_zones import LabHost
 
 MAIL_FROM = {"MAIL_FROM_MX": "10 bounces.mail.test", "MAIL_FROM_SPF": "include:spf.mail.test"}
 
@@ -33,13 +35,36 @@ def provider(lab: DnsLab) -> str:
     return zone
 
 
-@pytest.fixture
-async def world(lab: DnsLab, provider: str, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
+def opened_at_lab(
+    folder: Path, lab: DnsLab, stand: Overrides, **environment: str
+) -> AbstractAsyncContextManager[World]:
     """Opens an installation that asks the lab's servers."""
     dns = {
         "DNS_RESOLVERS": f"127.0.0.1:{lab.resolver_port}",
         "DNS_AUTHORITATIVE_PORT": str(lab.authoritative_port),
         **MAIL_FROM,
     }
-    async with opened(tmp_path, Overrides(now=clock), **dns) as world:
+    return opened(folder, stand, **dns, **environment)
+
+
+@pytest.fixture
+async def world(lab: DnsLab, provider: str, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
+    """Opens an installation that asks the lab's servers."""
+    async with opened_at_lab(tmp_path, lab, Overrides(now=clock)) as world:
+        yield world
+
+
+@pytest.fixture
+def host(lab: DnsLab) -> LabHost:
+    """Gives a DNS host that serves the lab's zones."""
+    return LabHost(lab)
+
+
+@pytest.fixture
+async def writing_world(
+    lab: DnsLab, provider: str, tmp_path: Path, clock: Clock, host: LabHost
+) -> AsyncIterator[World]:
+    """Opens an installation that writes at that host, and asks its servers."""
+    stand = Overrides(now=clock, hosted_zones=host)
+    async with opened_at_lab(tmp_path, lab, stand, DNS_PACKETS_PER_SECOND="1000") as world:
         yield world

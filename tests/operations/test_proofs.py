@@ -1,5 +1,6 @@
 """Proofs against real DNS servers: a message signed with a domain's key, each way to break it, and one that is sent."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ from tests.rigs.dns_lab import DnsLab
 from tests.rigs.proving import prove
 from tests.rigs.signing import message, signed, txt_of, verifies
 from tests.rigs.smtp import certificate
+from tests.rigs.waiting import CEILING
 
 IP = "203.0.113.25"  # the provider's, by its SPF record
 
@@ -189,7 +191,9 @@ async def test_dead_dns_never_fails(lab: DnsLab, provider: str, zone: str, world
         found = await judged(world, zone, octets)
     assert words(found) == ("temperror", "temperror", "temperror", "deferred")
     lab.flush()
-    assert words(await judged(world, zone, octets)) == ("pass", "pass", "pass", "delivered")
+    async with asyncio.timeout(CEILING):  # a busy machine lets the servers go on a moment later
+        while words(await judged(world, zone, octets)) != ("pass", "pass", "pass", "delivered"):
+            pass
 
 
 async def test_only_the_accounts_own(lab: DnsLab, zone: str, world: World) -> None:

@@ -15,7 +15,7 @@ from letterhead.core.plan.plan import PlannedRecord, RecordId
 from letterhead.core.rotation import rotation
 from letterhead.core.rotation.rotation import Stage
 from letterhead.errors import Fault, Kind
-from letterhead.operations import checks, domains, rotations
+from letterhead.operations import domains, on_demand_checks, private_keys, rotations
 from letterhead.operations.provider_work import owner_tag
 from letterhead.operations.rotations import NOTHING, RotationRequest
 from letterhead.wiring.assemble import Overrides
@@ -55,7 +55,7 @@ async def new_record(world: World) -> PlannedRecord:
 async def key_in_clear(world: World) -> str:
     """Reads the private key as the API shows it."""
     domain = await world.domain(NAME)
-    return (await domains.private_keys(world.deps, world.account.id, [domain], OPERATOR))[domain.id].dkim
+    return (await private_keys.private_keys(world.deps, world.account.id, [domain], OPERATOR))[domain.id].dkim
 
 
 async def selector_at(provider: SimulatedProvider, world: World) -> str | None:
@@ -129,7 +129,7 @@ async def test_from_the_wish_to_the_last_old_record(
 async def test_the_official_checks_see_both_keys(ours: World, dns: WrittenDns) -> None:
     """A look that changes nothing shows the new key's record too, and it keeps nothing from starting."""
     await start(ours)
-    found = await checks.dns_check(ours.deps, ours.account.id, NAME)
+    found = await on_demand_checks.dns_check(ours.deps, await ours.domain(NAME))
     verdicts = {each.record.id: each.verdict for each in found.examination.results}
     assert (verdicts[RecordId.DKIM], verdicts[RecordId.DKIM_NEXT]) == ("present", "absent")
 
@@ -258,7 +258,7 @@ async def test_a_reader_between_two_reads_gets_a_pair(ours: World, dns: WrittenD
     """Who has read the old selector just before the switch still gets the key that belongs to it."""
     stale, key = await ours.domain(NAME), await key_in_clear(ours)
     await switched(ours, dns, clock)
-    shown = await domains.private_keys(ours.deps, ours.account.id, [stale], OPERATOR)
+    shown = await private_keys.private_keys(ours.deps, ours.account.id, [stale], OPERATOR)
     assert {each: keys.dkim for each, keys in shown.items()} == {stale.id: key}
 
 

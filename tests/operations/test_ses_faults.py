@@ -113,7 +113,7 @@ async def test_asked_for_now_is_answered_502_with_the_code(zone: str, story: Ses
     await story.verified(zone)
     story.ses.fate = lambda operation: ILLS[0]
     with pytest.raises(Fault) as caught:
-        await checks.refresh(story.world.deps, [await story.world.domain(zone)])
+        await story.world.refresh(zone)
     fault = caught.value
     assert (fault.kind, fault.provider, fault.provider_code) == (
         Kind.PROVIDER_FAILED,

@@ -9,7 +9,6 @@ import pytest
 from letterhead.core.domain.health import HealthState
 from letterhead.core.domain.provider_identity import Presence
 from letterhead.errors import Fault, Kind
-from letterhead.operations import checks
 from letterhead.operations.audit import Actor
 from letterhead.operations.provider_work import owner_tag
 from letterhead.operations.reconcile import DifferenceKind, adopt, daily_round, reconcile
@@ -58,7 +57,7 @@ async def test_each_difference_is_named_and_mended_by_a_look(zone: str, story: S
     # as it was last heard: the stored word is what a check of an hour ago would have brought
     story.identity(key).tokens, story.identity(mail).mail_from = ["stranger"], None
     for sender in (key, mail):
-        await checks.refresh(story.world.deps, [await story.world.domain(sender)])
+        await story.world.refresh(sender)
     del story.ses.state.identities[gone]
     story.ses.state.pin(word, status="FAILED")
     expected = {

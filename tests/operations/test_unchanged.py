@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.core.accounts.quotas import Limits
+from letterhead.core.check.check_memory import CheckMemory
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import HealthState
 from letterhead.operations import checks
@@ -84,7 +85,8 @@ async def both(world: World) -> bool:
     store = world.deps.store
     domain = await world.domain(SENDER)
     told = (await store.load_check_contexts([domain]))[domain.id]
-    short, long = await way(world, told), await way(world, replace(told, fingerprint=None))
+    forgetful = with_parts(world, deps=with_parts(world.deps, check_memory=CheckMemory()))
+    short, long = await way(world, told), await way(forgetful, replace(told, fingerprint=None))
     assert long.confirmed is None
     assert long.saved is not None
     if short.confirmed is None:

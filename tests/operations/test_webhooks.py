@@ -13,7 +13,8 @@ from letterhead.core.domain.health import HealthState
 from letterhead.core.public import webhooks as rules
 from letterhead.errors import Fault, Kind
 from letterhead.operations import deliveries, domains, webhooks
-from letterhead.ports.store.webhooks import Delivery
+from letterhead.operations.recent_results import OnDemand
+from letterhead.ports.store.webhooks import Delivery, EndpointChoice
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, Clock, World, WrittenDns, opened
 from tests.rigs import webhook_receiver
@@ -49,7 +50,7 @@ async def deliver(world: World) -> int:
     now, made = world.deps.now(), 0
     for failing in (False, True):
         while owed := await world.deps.store.claim_deliveries(
-            now, now + timedelta(seconds=30), "test", 9, failing=failing, places=2
+            now, now + timedelta(seconds=30), "test", 9, endpoints=EndpointChoice(late=failing, places=2)
         ):
             for each in owed:
                 await deliveries.deliver(world.deps, each)
@@ -117,7 +118,7 @@ async def test_the_reference_library_takes_what_is_sent(ours: World, clock: Cloc
 
 async def sent_now(world: World, shown: webhooks.RevealedWebhook, receiver: Ledger) -> str:
     """Sends a test and gives its signatures."""
-    await webhooks.try_webhook(world.deps, world.account.id, shown.webhook.id)
+    await webhooks.try_webhook(world.deps, OnDemand(time.monotonic), world.account.id, shown.webhook.id)
     await deliver(world)
     return receiver.received[-1].headers["webhook-signature"]
 
@@ -174,7 +175,7 @@ async def test_gone_ends_it_until_it_is_changed(ours: World, receiver: Ledger) -
     await ours.add(f"b.{NAME}")
     assert await deliver(ours) == 0
     with pytest.raises(Fault) as refused:
-        await webhooks.try_webhook(ours.deps, ours.account.id, shown.webhook.id)
+        await webhooks.try_webhook(ours.deps, OnDemand(time.monotonic), ours.account.id, shown.webhook.id)
     assert refused.value.kind is Kind.CONFLICT
     receiver.mood = Mood.OK
     await webhooks.change_webhook(ours.deps, ours.account.id, shown.webhook.id, receiver.url, ["*"], OPERATOR)
@@ -185,7 +186,7 @@ async def test_gone_ends_it_until_it_is_changed(ours: World, receiver: Ledger) -
 async def test_a_test_says_what_it_is(ours: World, receiver: Ledger) -> None:
     """A test arrives whatever is subscribed to, and tells of no domain."""
     shown = await hook(ours, receiver, "domain.lost")
-    owed = await webhooks.try_webhook(ours.deps, ours.account.id, shown.webhook.id)
+    owed = await webhooks.try_webhook(ours.deps, OnDemand(time.monotonic), ours.account.id, shown.webhook.id)
     assert await deliver(ours) == 1
     (message,) = [each.message for each in receiver.received]
     assert (message["id"], message["type"]) == (owed.id, "webhook.test")

@@ -1,6 +1,7 @@
 """Puts a whole Letterhead together for a story: real storage, real or written DNS, a provider, a hand-turned clock."""
 
 import base64
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from letterhead.core.dns.answers import Perspective, Question, Reply, Unanswered
 from letterhead.core.dns.records import zone_line
 from letterhead.core.domain.domain import Domain, Event
 from letterhead.core.plan.plan import PlannedRecord
-from letterhead.operations import accounts, checks, domains, provider_work
+from letterhead.operations import accounts, checks, domains, on_demand_checks, provider_work
 from letterhead.operations.audit import Actor
 from letterhead.operations.domains import DomainRequest, DomainView
+from letterhead.operations.recent_results import OnDemand
 from letterhead.ports.deps import Deps
 from letterhead.ports.resolver import Allowance
 from letterhead.wiring.assemble import Overrides, open_deps
@@ -132,6 +134,11 @@ class World:
         await self.work()
         return await self.domain(sender)
 
+    async def refresh(self, sender: str) -> None:
+        """Asks the provider about a domain, whenever it was asked before."""
+        domain = await self.domain(sender)
+        await on_demand_checks.refresh(self.deps, OnDemand(time.monotonic), self.account.id, [domain])
+
     async def work(self) -> None:
         """Does what is owed at the provider."""
         now = self.deps.now()
@@ -155,6 +162,7 @@ async def opened(
             "LETTERHEAD_DATA_DIR": str(folder),
             "LETTERHEAD_KEYS": KEYS,
             "LETTERHEAD_ALLOW_SPECIAL_USE": "true",
+            "LETTERHEAD_UNPROVEN_BELOW": "1000000",  # stories have few zones, and many names below each
             **{f"LETTERHEAD_{name}": value for name, value in environment.items()},
         },
         folder,

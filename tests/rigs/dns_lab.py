@@ -5,6 +5,7 @@ The first serves the root and every zone; a zone with two servers is a primary o
 """
 
 import base64
+import re
 import signal
 import socket
 import tempfile
@@ -41,6 +42,19 @@ database:
 log:
   - target: stderr
     any: warning
+statistics:
+  timer: 1
+  file: "{folder}/statistics"
+mod-stats:
+  - id: packets
+    request-protocol: on
+    server-operation: off
+    edns-presence: off
+    flag-presence: off
+    response-code: off
+    query-type: off
+    query-size: off
+    reply-size: off
 key:
   - id: lab.
     algorithm: hmac-sha256
@@ -55,6 +69,7 @@ acl:
 template:
   - id: default
     storage: "{folder}"
+    global-module: mod-stats/packets
     file: "%s.zone"
     acl: lab
     zonefile-sync: -1
@@ -127,6 +142,18 @@ class Authority:
         """Asks this server itself; raises `dns.exception.Timeout` where it does not answer."""
         return ask(self.address, self.port, name, rdtype, timeout=timeout)
 
+    def packets(self) -> int:
+        """Returns how many questions this server has counted, over UDP and TCP, until now: it writes each second."""
+        file = self._folder / "statistics"
+        written: set[int] = set()
+
+        def is_new() -> bool:
+            written.update([file.stat().st_mtime_ns] if file.exists() else [])
+            return len(written) > 2
+
+        self.server.wait_until(is_new)
+        return sum(map(int, re.findall(r"(?:udp|tcp)[46]: (\d+)", file.read_text("utf-8"))))
+
     def change(self, zone: str, edit: Callable[[dns.update.UpdateMessage], None]) -> None:
         """Sends one RFC 2136 update, as `edit` writes it; raises where it is refused."""
         update = dns.update.UpdateMessage(zone, keyring=KEY)
@@ -160,10 +187,12 @@ class DnsLab:
         self.ns1, self.ns2, self.resolver = ns1, ns2, resolver
         self.authoritative_port, self.resolver_port = ns1.port, resolver_port
         self._control = control
-        self._zones = {SIGNED: [ns1], BOGUS: [ns1]}
+        self._zones = {"test": [ns1], SIGNED: [ns1], BOGUS: [ns1]}
 
     def zone(self, name: str, *, servers: int = 1) -> str:
         """Begins a zone on one server or on two, and gives its name."""
+        if name in self._zones:  # knot would refuse its whole configuration, and every later zone with it
+            raise ValueError(f"another test of this process has made the zone {name} already")
         held = [self.ns1, self.ns2][:servers]
         for authority in held:
             authority.add(name, "\n".join(f"@ NS ns{number}.lab.test." for number in range(1, servers + 1)))
@@ -188,6 +217,10 @@ class DnsLab:
         self.publish(zone, "NS", f"{server}.")
         self._tell(f"stub_add {zone} {address}@{self.authoritative_port}")
         self.flush()
+
+    def servers_of(self, zone: str) -> list[Authority]:
+        """Gives the servers that a zone begun here is on."""
+        return self._zones[zone]
 
     def publish(self, name: str, rdtype: str, *values: str, ttl: int = 60, only: Authority | None = None) -> None:
         """Replaces an RRset by these values, in zone-file form, on each server of its zone or on `only` one."""

@@ -44,6 +44,7 @@ class Installation:
             "LETTERHEAD_OPERATOR_TOKEN": OPERATOR_TOKEN,
             "LETTERHEAD_ALLOW_SPECIAL_USE": "true",
             "LETTERHEAD_KEY_POOL": "8",
+            "LETTERHEAD_UNPROVEN_BELOW": "1000000",  # stories have few zones, and many names below each
             "LETTERHEAD_LOG_FORMAT": "json",
             **{f"LETTERHEAD_{name}": value for name, value in settings.items()},
         }
@@ -74,9 +75,9 @@ class Installation:
         finally:
             serving.stop()
 
-    def serve(self, *words: str, listener: socket.socket | None = None) -> "Serving":
+    def serve(self, *words: str, listener: socket.socket | None = None, port: int = 0) -> "Serving":
         """Starts `letterhead serve` and waits until it answers; with a socket passed as systemd passes it, if given."""
-        port = listener.getsockname()[1] if listener else free_port("127.0.0.1")
+        port = listener.getsockname()[1] if listener else port or free_port("127.0.0.1")
         bind = {"LETTERHEAD_BIND": "127.0.0.1:1" if listener else f"127.0.0.1:{port}"}
         serving = Serving(self._start(["serve", *words], bind, listener), f"http://127.0.0.1:{port}")
         serving.wait()
@@ -98,7 +99,11 @@ class Installation:
 
     def worker(self) -> "Process":
         """Starts `letterhead worker`."""
-        return Process(self._start(["worker"], {}))
+        return self.start("worker")
+
+    def start(self, *words: str) -> "Process":
+        """Starts a command that runs on."""
+        return Process(self._start([*words], {}))
 
     def _start(
         self, words: list[str], more: Mapping[str, str], listener: socket.socket | None = None

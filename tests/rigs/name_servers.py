@@ -13,6 +13,7 @@ from tests.rigs.dns_lab import KEY, ask
 from tests.rigs.processes import Missing, Server, program
 
 SECRET = base64.b64encode(KEY.secret).decode()
+API_KEY = "a-key-of-the-api-0123456789abcdef"
 SCHEMA = "usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 
 BIND = """\
@@ -108,8 +109,19 @@ def start_knot(folder: Path, address: str, port: int, zones: Zones) -> Server:
     return _started(folder, text, lambda path: ["knotd", "-c", path], (address, port, zones))
 
 
-def start_powerdns(folder: Path, address: str, port: int, zones: Zones, *, updates_from: str = "127.0.0.0/8") -> Server:
-    """Starts PowerDNS with its SQLite backend; the lab's key may update its zones, from these addresses."""
+def start_powerdns(
+    folder: Path,
+    address: str,
+    port: int,
+    zones: Zones,
+    *,
+    updates_from: str = "127.0.0.0/8",
+    api_port: int | None = None,
+) -> Server:
+    """Starts PowerDNS with its SQLite backend; the lab's key may update its zones, from these addresses.
+
+    Its HTTP API listens at `api_port`, if given, and takes the key `API_KEY`.
+    """
     unpacked = Path(program("pdns_server")).parents[1]
     schema = next((path for path in (unpacked / SCHEMA, Path("/", SCHEMA)) if path.exists()), None)
     if schema is None:
@@ -127,6 +139,12 @@ def start_powerdns(folder: Path, address: str, port: int, zones: Zones, *, updat
                 f"allow-dnsupdate-from={updates_from}",
             ),
             *(f"local-address={address}", f"local-port={port}", f"socket-dir={folder}", "disable-syslog=yes"),
+            *(
+                ("api=yes", f"api-key={API_KEY}", "webserver=yes", f"webserver-address={address}")
+                + (f"webserver-port={api_port}", "webserver-allow-from=127.0.0.0/8")
+                if api_port
+                else ()
+            ),
             *("receiver-threads=1", "security-poll-suffix=", "daemon=no", "guardian=no"),
         ]
     )

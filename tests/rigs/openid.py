@@ -5,6 +5,7 @@ import json
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class OpenId:
     drip: float = 0.0  # seconds between the octets of that
     own_key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"}))
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)  # times that each of its documents was asked for
 
     def metadata(self) -> dict[str, Any]:
         """Says of itself what Discovery wants."""
@@ -87,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._drip(self.provider.raw)
             return
         url = urlsplit(self.path)
+        if url.path != "/authorize":
+            self.provider.asked[url.path] += 1
         match url.path:
             case "/.well-known/openid-configuration":
                 self._answer(200, self.provider.metadata())

@@ -224,10 +224,11 @@ def _aliases(name: str, aliases: tuple[str, ...]) -> list[dns.rrset.RRset]:
 
 
 def _records(found: RRset) -> dns.rrset.RRset:
-    return dns.rrset.from_text_list(f"{found.owner}.", found.ttl, "IN", found.rdtype, list(map(_data, found.rdatas)))
+    return dns.rrset.from_text_list(f"{found.owner}.", found.ttl, "IN", found.rdtype, list(map(text_of, found.rdatas)))
 
 
-def _data(rdata: Rdata) -> str:
+def text_of(rdata: Rdata) -> str:
+    """Return an RDATA in presentation form."""
     match rdata:
         case Txt():
             return " ".join(map(quote, rdata.strings))

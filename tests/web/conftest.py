@@ -19,10 +19,12 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.secret import Secret
 from letterhead.operations import accounts
+from letterhead.ports.dns_host import HostedZones
 from letterhead.ports.provider import ProviderNotifications
 from letterhead.ports.resolver import Resolver
 from letterhead.web import WebSettings
-from letterhead.web.app import create_app
+from letterhead.web.app import Unserved, create_app
+from letterhead.web.context import AppState
 from letterhead.web.server import Server, ServerSettings, disable_nagle
 from letterhead.wiring.assemble import Overrides
 from tests.operations.world import OPERATOR, World, opened
@@ -34,10 +36,15 @@ FAST = {"rate": 500, "burst": 1000}
 class Installation:
     """Holds a running installation, the keys of its accounts, and clients for each way to ask it."""
 
-    def __init__(self, world: World, provider: SimulatedProvider, url: str) -> None:
+    def __init__(self, world: World, provider: SimulatedProvider, url: str, state: AppState) -> None:
         self.world, self.deps, self.provider, self.url = world, world.deps, provider, url
+        self.state = state
         self.keys = {"acme": world.key}
         self.accounts = {"acme": world.account.id}
+
+    def waiting(self) -> int:
+        """Counts the requests that wait for a change of a domain."""
+        return sum(self.state.long_polls.held_by_account().values())
 
     async def open_account(self, name: str, limits: Limits | None = None) -> str:
         """Opens an account and gives its first key."""
@@ -71,12 +78,19 @@ async def running(
     public_url: str | None = None,
     resolver: Resolver | None = None,
     provider: SimulatedProvider | None = None,
+    hosted_zones: HostedZones | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     **web: Any,
 ) -> AsyncIterator[Installation]:
     """Runs an installation in this event loop until the block ends; `web` are settings of the web face."""
     provider = provider or SimulatedProvider(lambda: datetime.now(UTC))
-    stand = Overrides(resolver=resolver or ZoneFileResolver(zones), provider=provider, notices=notices, now=now)
+    stand = Overrides(
+        resolver=resolver or ZoneFileResolver(zones),
+        provider=provider,
+        notices=notices,
+        hosted_zones=hosted_zones,
+        now=now,
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         disable_nagle(listener)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -85,7 +99,8 @@ async def running(
             settings = WebSettings(public_url=public_url or url, operator_token=token, **(FAST | web))
             app = create_app(world.deps, settings)
             async with served(app, listener, server):
-                yield Installation(world, provider, url)
+                assert isinstance(app.default, Unserved)
+                yield Installation(world, provider, url, app.default.state)
 
 
 def damage(folder: Path, table: str, column: str, value: str) -> None:

@@ -25,7 +25,10 @@ async def test_life_of_an_account(house: Installation, operator: httpx2.AsyncCli
         changed = (await operator.patch(path, json={"limits": {"requestsPerMonth": 9, "domains": None}})).json()
         assert changed["limits"] == {"requestsPerMonth": 9}
         assert (await operator.patch(path, json={"name": "Z"})).json()["limits"] == {"requestsPerMonth": 9}
-        assert (await operator.delete(path)).json() == {"success": True}
+        closed = (await operator.delete(path)).json()
+        assert closed["success"]
+        assert closed["receipt"]["accountId"] == opened["accountId"]
+        assert closed["receipt"]["deleted"] == {"api_keys": 2}
         assert (await zeta.get("/domains")).status_code == 401
     assert (await operator.get(path)).status_code == 404
 

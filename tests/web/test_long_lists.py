@@ -26,11 +26,12 @@ COUNT = LONG + 2 * PIECE + 7
 async def house(tmp_path: Path) -> AsyncIterator[Installation]:
     """Runs an installation whose account acme has a long list of domains, with their keys."""
     async with running(tmp_path) as installation:
-        _fill(installation, tmp_path)
+        fill(installation, tmp_path)
         yield installation
 
 
-def _fill(house: Installation, folder: Path) -> None:
+def fill(house: Installation, folder: Path) -> None:
+    """Gives the account acme COUNT domains with their keys."""
     pair = house.deps.keyring.make_pair()
     made = [
         msgspec.structs.replace(seed.domain(0, place, pair.public_key), account_id=house.accounts["acme"])

@@ -237,3 +237,35 @@ async def test_sessions_end_with_the_provider(tmp_path: Path, elsewhere: OpenId)
             async with house.client() as browser:
                 browser.cookies.set("letterhead-session", held)
                 assert (await browser.get("/dashboard")).status_code == status
+
+
+async def test_strangers_cost_the_provider_nothing(house: Installation, elsewhere: OpenId) -> None:
+    """However many begin to sign in, it is asked for its metadata once; from one network only some may begin."""
+    async with house.client() as browser:
+        answers = [await browser.get("/sign-in/openid") for _ in range(40)]
+    assert [each.status_code for each in answers[:30]] == [303] * 30
+    assert (answers[-1].status_code, int(answers[-1].headers["retry-after"]) >= 1) == (429, True)
+    assert elsewhere.asked == {"/.well-known/openid-configuration": 1}
+
+
+async def test_a_failure_is_not_repeated_at_once(house: Installation, elsewhere: OpenId) -> None:
+    """A provider in trouble is asked again after some seconds only, whoever knocks."""
+    elsewhere.discovery = {"issuer": "https://evil.example"}
+    async with house.client() as browser:
+        for _ in range(5):
+            assert (await browser.get("/sign-in/openid")).status_code == 502
+    assert elsewhere.asked == {"/.well-known/openid-configuration": 1}
+
+
+async def test_new_keys_of_the_provider_are_found(house: Installation, elsewhere: OpenId) -> None:
+    """A token by a key that is not known has the keys read again, at most once a minute; then its bearer gets in."""
+    async with house.client() as browser:
+        assert (await browser.get(await led(browser))).status_code == 303
+        elsewhere.own_key = RSAKey.generate_key(2048, {"kid": "k2", "use": "sig"})
+        elsewhere.header = {"kid": "k2"}
+        assert (await browser.get(await led(browser))).status_code == 303
+        assert elsewhere.asked["/keys"] == 2
+        elsewhere.header = {"kid": "k3"}
+        for _ in range(3):
+            assert (await browser.get(await led(browser))).status_code == 401
+    assert elsewhere.asked["/keys"] == 2

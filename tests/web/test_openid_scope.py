@@ -14,7 +14,16 @@ from tests.web.test_openid import led, settings
 from tests.web.test_pages import csrf, sign_in
 
 HOOK = {"webhook": "https://hooks.example.com/x", "events": ["*"]}
-ONE = {"sender": "acme.dev", "webhookId": "wh_x", "deliveryId": "x", "linkId": "x", "keyId": "x", "proofId": "x"}
+ONE = {
+    "sender": "acme.dev",
+    "webhookId": "wh_x",
+    "deliveryId": "x",
+    "linkId": "x",
+    "credentialId": "x",
+    "keyId": "x",
+    "proofId": "x",
+    "planId": "x",
+}
 
 
 async def entered(house: Installation, elsewhere: OpenId, browser: httpx2.AsyncClient) -> httpx2.Response:

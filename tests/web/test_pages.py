@@ -249,7 +249,7 @@ async def test_link_expires(house: Installation, acme: httpx2.AsyncClient, nobod
     """A link works until its day, and then says that it has ended; so do its zone file and its news."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     made = (await acme.post("/domains/acme.dev/setup-links", params={"expiresInDays": 1})).json()
-    assert set(made) == {"id", "url", "expiresAt"}
+    assert set(made) == {"id", "url", "expiresAt", "applyLink"}
     path = urlsplit(made["url"]).path
     assert (await nobody.get(path)).status_code == 200
     (listed,) = (await acme.get("/domains/acme.dev/setup-links")).json()["setupLinks"]
@@ -259,8 +259,51 @@ async def test_link_expires(house: Installation, acme: httpx2.AsyncClient, nobod
         answer = await nobody.get(each)
         assert answer.status_code == 404, each
         assert "This link has ended" in answer.text
-    (listed,) = (await acme.get("/domains/acme.dev/setup-links")).json()["setupLinks"]
-    assert listed["ended"]
+    assert (await acme.get("/domains/acme.dev/setup-links")).json() == {"setupLinks": []}
+
+
+async def test_five_links_of_a_domain_work(acme: httpx2.AsyncClient, nobody: httpx2.AsyncClient) -> None:
+    """A sixth ends the one that was not used for longest, and says so to programs and on the page."""
+    await acme.post("/domains", json={"sender": "acme.dev"})
+    made = [(await acme.post("/domains/acme.dev/setup-links")).json() for _ in range(5)]
+    assert all("endedLinks" not in each for each in made)
+    assert (await nobody.get(urlsplit(made[0]["url"]).path)).status_code == 200
+    sixth = (await acme.post("/domains/acme.dev/setup-links")).json()
+    assert sixth["endedLinks"] == [made[1]["id"]]
+    assert "This link has ended" in (await nobody.get(urlsplit(made[1]["url"]).path)).text
+    listed = (await acme.get("/domains/acme.dev/setup-links")).json()["setupLinks"]
+    assert [each["id"] for each in listed] == [made[0]["id"], *(each["id"] for each in made[2:]), sixth["id"]]
+    await sign_in(nobody, acme.headers["authorization"].removeprefix("Bearer "))
+    page = await nobody.get("/dashboard/domains/acme.dev")
+    shown = await nobody.post("/dashboard/domains/acme.dev/setup-links", data={"csrf": csrf(page), "days": "14"})
+    assert "The one that was not used for longest has ended." in shown.text
+    assert shown.text.count(">Revoke<") == 5
+
+
+async def test_an_account_has_its_share_of_streams(house: Installation, acme: httpx2.AsyncClient) -> None:
+    """All its links and sessions have 40 together; those of another account are there for it."""
+    paths = []
+    for sender in ("acme.dev", "acme.net", "acme.org"):
+        await acme.post("/domains", json={"sender": sender})
+        made = (await acme.post(f"/domains/{sender}/setup-links")).json()
+        paths.append(f"{urlsplit(made['url']).path}/news")
+    async with AsyncExitStack() as open_ones, house.client(await house.open_account("other")) as other:
+        client = await open_ones.enter_async_context(house.client())
+        for number in range(40):
+            got = await open_ones.enter_async_context(client.stream("GET", paths[number % 3]))
+            assert got.status_code == 200, number
+        for path in paths:
+            refused = await client.get(path)
+            assert (refused.status_code, int(refused.headers["retry-after"])) == (429, 30)
+        await other.post("/domains", json={"sender": "acme.dev"})
+        theirs = (await other.post("/domains/acme.dev/setup-links")).json()
+        got = await open_ones.enter_async_context(client.stream("GET", f"{urlsplit(theirs['url']).path}/news"))
+        assert got.status_code == 200
+    status = 0
+    async with asyncio.timeout(CEILING), house.client() as client:
+        while status != 200:  # once the server has seen that the others left
+            async with client.stream("GET", paths[0]) as got:
+                status = got.status_code
 
 
 async def ended(house: Installation, sender: str, link_id: str) -> None:

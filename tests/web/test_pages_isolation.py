@@ -7,15 +7,23 @@ import httpx2
 from letterhead.core.accounts.accounts import Scope
 from letterhead.web.endpoint import Access
 from letterhead.web.pages import PAGES
+from tests.rigs.hosted_zones import plant_credential, plant_plan
 from tests.web.conftest import Installation
 from tests.web.test_pages import csrf, sign_in
 
 SENDER, CANARY = "canary-sender.dev", "canary"
-UNKNOWN = {"sender": "nobody-sender.dev", "keyId": "key_none", "linkId": "link_none", "webhookId": "wh_none"}
+UNKNOWN = {
+    "sender": "nobody-sender.dev",
+    "keyId": "key_none",
+    "linkId": "link_none",
+    "webhookId": "wh_none",
+    "planId": "plan_none",
+    "credentialId": "dns_none",
+}
 ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 
 
-async def things_of(stranger: httpx2.AsyncClient) -> dict[str, str]:
+async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[str, str]:
     """Gives another account one of everything that a page's path can name."""
     await stranger.post("/domains", json={"sender": SENDER})
     link = (await stranger.post(f"/domains/{SENDER}/setup-links")).json()["id"]
@@ -24,14 +32,16 @@ async def things_of(stranger: httpx2.AsyncClient) -> dict[str, str]:
     delivery = (await stranger.post(f"/webhooks/{hook}/test")).json()["id"]
     account = (await stranger.get("/account")).json()["accountId"]
     named = {"sender": SENDER, "linkId": link, "keyId": key, "webhookId": hook, "deliveryId": delivery}
-    return named | {"accountId": account, "proofId": "proof" + "0" * 40}
+    plan = (await plant_plan(house.deps, SENDER, house.accounts["canary"])).id
+    named["credentialId"] = await plant_credential(house.deps, SENDER, house.accounts["canary"])
+    return named | {"accountId": account, "planId": plan, "proofId": "proof" + "0" * 40}
 
 
 async def test_a_page_tells_nothing_of_another_account(house: Installation, acme: httpx2.AsyncClient) -> None:
     """Each page and form with another's ids, by each scope: the answer for an unknown id, and no change."""
     await acme.post("/domains", json={"sender": "acme.dev"})
     async with house.client(await house.open_account("canary")) as stranger:
-        foreign = await things_of(stranger)
+        foreign = await things_of(house, stranger)
         paths = ("/domains", "/webhooks", "/keys", f"/domains/{SENDER}/setup-links")
         before = [(await stranger.get(path)).text for path in paths]
         asked = 0

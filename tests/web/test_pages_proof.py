@@ -1,5 +1,6 @@
 """The page that proves a message: given and judged, sent and waited for, without a script, for the account alone."""
 
+import asyncio
 import html
 import re
 from pathlib import Path
@@ -63,7 +64,9 @@ async def test_a_message_is_sent_from_the_page(tmp_path: Path) -> None:
         assert "It has not arrived yet" in waiting.text
         assert f'href="{place}"' in waiting.text
         box.arrived[box.letters[0].name] = b"Return-Path: <b@acme.dev>\r\n" + SIGNED
-        assert "The message is delivered." in (await browser.get(place)).text
+        async with asyncio.timeout(60):  # what was looked for a moment ago stands for 5 s
+            while "The message is delivered." not in (await browser.get(place)).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         assert (await browser.get(f"{PAGE}/proof{'0' * 40}")).status_code == 404
 
 

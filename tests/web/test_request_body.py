@@ -82,6 +82,10 @@ async def test_unknown_field_is_named(acme: httpx2.AsyncClient) -> None:
     error = (await acme.post("/domains", json={"sender": "acme.dev", "domian": 1})).json()["error"]
     assert "'domian'" in error["message"]
     assert "mailFrom" in error["fix"]
+    for name in ("senders", "a` - at `$.b"):
+        many = (await acme.post("/domains/bulk", json={"domains": [{name: "acme.dev"}]})).json()["error"]
+        assert many["message"] == f"The body has an unknown field {name!r} in 'domains[0]'."
+        assert "mailFrom" in many["fix"]
 
 
 async def test_chunked_body_is_read_no_further_than_the_limit(acme: httpx2.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from letterhead.adapters.dns.zonefile import ZoneFileResolver
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.domain.domain import EventKind
 from letterhead.operations import checks, deliveries
+from letterhead.ports.store.webhooks import EndpointChoice
 from letterhead.web.schemas_events import EventName
 from letterhead.web.serialize_events import MASKED
 from tests.web.conftest import Installation, damage, running
@@ -116,7 +117,7 @@ async def test_message_and_list_tell_one_domain(house: Installation, acme: httpx
     await acme.post("/webhooks", json=NEW | {"events": ["*"]})
     await acme.post("/domains", json={"sender": "acme.dev"})
     now = house.deps.now()
-    owed = await house.deps.store.claim_deliveries(now, now, "test", 9, failing=False, places=9)
+    owed = await house.deps.store.claim_deliveries(now, now, "test", 9, endpoints=EndpointChoice(late=False, places=9))
     (listed,) = (await acme.get("/domains")).json()
     assert listed.pop("privateDKIMKey")
     assert len(owed) == 2

@@ -16,6 +16,7 @@ import dns.rcode
 from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.interpret import alias_at, failure, nameservers, negative_ttl, referral, soa
 from letterhead.adapters.dns.labels import ROOT, Name, lies_in, name_text
+from letterhead.adapters.dns.packet_rates import PacketRates
 from letterhead.adapters.dns.transport import QuestionBudget, SocketAddress, first_conclusive, is_usable
 from letterhead.adapters.dns.wire import AAAA, NS, SOA, A, DnsMessage, DnsQuery, ResourceRecord
 from letterhead.core.dns.answers import Nameserver, Unanswered, Why
@@ -25,6 +26,7 @@ from letterhead.core.names.ip_addresses import is_not_public
 MAX_SERVERS = 8  # names as well as addresses, of one zone
 PARENT_SERVERS = 3  # how many of a parent's servers we try for one referral
 FAR_AWAY = "2001:500:2::c"  # a root server: is there a route to IPv6 at all?
+ROUTE_LASTS = 60.0  # seconds for which it is remembered whether there is a route to an address
 HEDGE = 1.5  # seconds without a response of the resolvers, after which the zone's own servers count as the cause
 
 IpNetwork = IPv4Network | IPv6Network
@@ -57,6 +59,7 @@ class DnsSetup:
     per_try: float
     cache: Cache[Any]
     is_registry: Callable[[str], bool]
+    rates: PacketRates
     networks: tuple[IpNetwork, ...] = ()  # where servers are asked though their addresses are not public
 
 
@@ -85,7 +88,13 @@ class Delegations:
         """Return a zone's servers with addresses that this machine has a route to, at most `most` addresses in all."""
         names = cut.names[:most]
         room = most // max(1, len(names))
-        found = await asyncio.gather(*(self._addresses(name, cut, both=room > 1) for name in names))
+        known = [self._known_addresses(name, cut, both=room > 1) for name in names]
+        found = [addresses for addresses in known if addresses is not None]
+        if len(found) < len(names):
+            found = await asyncio.gather(*(self._addresses(name, cut, both=room > 1) for name in names))
+        if self._setup.is_registry(name_text(cut.zone)):
+            for address in (each for addresses in found for each in addresses):
+                self._setup.rates.allow_registry(address)
         return tuple(
             Nameserver(name=name_text(name), addresses=addresses[:room])
             for name, addresses in zip(names, found, strict=True)
@@ -102,8 +111,12 @@ class Delegations:
 
     async def resolve(self, name: Name, rdtype: int) -> DnsMessage | Unanswered:
         """Ask the resolvers with checking disabled, one after the other."""
+        task = self._start_resolving(name, rdtype)
+        return task.result() if task.done() else await asyncio.shield(task)
+
+    def _start_resolving(self, name: Name, rdtype: int) -> "asyncio.Task[DnsMessage | Unanswered]":
         query = DnsQuery(name, rdtype, recursive=True, checking_disabled=True)
-        return await self._share(
+        return self._start(
             ("resolve", query), first_conclusive(self._setup.resolvers, query, self._budget, self._setup.per_try)
         )
 
@@ -114,21 +127,26 @@ class Delegations:
 
     async def _share(self, key: Hashable, work: Coroutine[Any, Any, Shared]) -> Shared:
         """Run the work for the first caller in this round; later callers share its result."""
+        task = self._start(key, work)
+        return task.result() if task.done() else await asyncio.shield(task)
+
+    def _start(self, key: Hashable, work: Coroutine[Any, Any, Shared]) -> "asyncio.Task[Shared]":
+        """Start the work, unless somebody has in this round."""
         task: asyncio.Task[Shared] | None = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(work)
         else:
             work.close()
-        return await asyncio.shield(task)
+        return task
 
     async def _find_zone(self, name: Name) -> ZoneCut | Unanswered:
         cached: ZoneCut | None = self._setup.cache.get(("zone", name))
         if cached is not None:
             return cached
         # Not for ever: the resolvers may be slow only because this zone's servers are.
-        asked = asyncio.ensure_future(self.resolve(name, SOA))
-        done, _ = await asyncio.wait({asked}, timeout=HEDGE)
-        response = asked.result() if done else Unanswered(why=Why.TIMEOUT, detail="the resolvers do not answer")
+        asked = self._start_resolving(name, SOA)
+        await asyncio.wait({asked}, timeout=HEDGE)
+        response = asked.result() if asked.done() else Unanswered(why=Why.TIMEOUT, detail="the resolvers do not answer")
         if isinstance(response, Unanswered) or response.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._from_above(name, response if isinstance(response, Unanswered) else failure(response))
         if alias_at(response, name) is not None:
@@ -203,12 +221,10 @@ class Delegations:
 
     async def _addresses(self, name: Name, cut: ZoneCut, *, both: bool) -> tuple[str, ...]:
         """Return IPv4 addresses, and IPv6 ones where there is room for `both`, or no IPv4."""
-        if name in cut.glue:
-            return self._usable(name, cut.glue[name])
-        cached: tuple[str, ...] | None = self._setup.cache.get(("addresses", name, both))
-        if cached is not None:
-            return cached
-        types = [A, AAAA] if both and is_usable(FAR_AWAY) else [A]
+        known = self._known_addresses(name, cut, both=both)
+        if known is not None:
+            return known
+        types = [A, AAAA] if both and self._has_route(FAR_AWAY) else [A]
         found = [*await asyncio.gather(*(self._records(name, rdtype) for rdtype in types))]
         if not any(found) and types == [A]:
             found = [await self._records(name, AAAA)]
@@ -218,12 +234,25 @@ class Delegations:
             self._setup.cache.put(("addresses", name, both), addresses, min(record.ttl for record in records))
         return addresses
 
+    def _known_addresses(self, name: Name, cut: ZoneCut, *, both: bool) -> tuple[str, ...] | None:
+        if name in cut.glue:
+            return self._usable(name, cut.glue[name])
+        cached: tuple[str, ...] | None = self._setup.cache.get(("addresses", name, both))
+        return cached
+
     def _usable(self, name: Name, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Return the addresses that we may and can ask: a zone may name any address for its servers, ours too."""
         allowed = tuple(address for address in addresses if self._is_allowed(address))
         if len(allowed) < len(addresses):
             self._private.add(name)
-        return tuple(address for address in allowed if is_usable(address))
+        return tuple(address for address in allowed if self._has_route(address))
+
+    def _has_route(self, address: str) -> bool:
+        known: bool | None = self._setup.cache.get(("route", address))
+        if known is None:
+            known = is_usable(address)
+            self._setup.cache.put(("route", address), known, ROUTE_LASTS)
+        return known
 
     def _is_allowed(self, address: str) -> bool:
         ip = ip_address(address)

@@ -62,8 +62,11 @@ def failure(message: DnsMessage) -> Unanswered:
 
 def soa(message: DnsMessage) -> ResourceRecord | None:
     """Return the SOA of the answer, or of a negative answer."""
-    records = (*message.answer, *message.authority)
-    return next((record for record in records if isinstance(record.rdata, Soa)), None)
+    for records in (message.answer, message.authority):
+        for record in records:
+            if isinstance(record.rdata, Soa):
+                return record
+    return None
 
 
 def negative_ttl(message: DnsMessage) -> int:

@@ -3,6 +3,7 @@
 A name is a tuple, so that comparing it with a zone goes label by label: a dot inside a label is no border.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import dns.name
@@ -14,6 +15,7 @@ NAME_LIMIT: Final = 255  # octets on the wire, the root's one among them (RFC 10
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
+@lru_cache(maxsize=1024)  # at most 255 octets each; those of a zone and its servers come in every answer
 def name_text(name: Name) -> str:
     """Return a name as core writes it: lower case, no final dot; the root is empty."""
     joined = b".".join(name)
@@ -22,6 +24,7 @@ def name_text(name: Name) -> str:
     return dns.name.Name(name).to_text().lower()
 
 
+@lru_cache(maxsize=1024)  # the names of a check are asked for at several servers, and again by the next check
 def name_from(text: str) -> Name:
     """Parse a name as core writes it; raise `dns.exception.DNSException` where it is none."""
     if not text:
@@ -49,7 +52,7 @@ def octets(name: Name) -> int:
 
 def wire_form(name: Name) -> bytes:
     """Return a name in canonical form (RFC 4034 6.2)."""
-    return b"".join([bytes((len(label),)) + label for label in name]) + b"\0"
+    return b"".join([len(label).to_bytes() + label for label in name]) + b"\0"
 
 
 def lies_in(name: Name, zone: Name) -> bool:

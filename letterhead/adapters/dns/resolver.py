@@ -7,6 +7,7 @@ closed to this machine, the resolvers stand in, and the replies say so by their 
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import dns.exception
 import dns.rcode
@@ -15,6 +16,7 @@ from letterhead.adapters.dns.cache import Cache
 from letterhead.adapters.dns.delegation import ANYWHERE, MAX_SERVERS, Delegations, DnsSetup, IpNetwork, ZoneCut
 from letterhead.adapters.dns.interpret import BOGUS, CONCLUSIVE, NOT_REACHED, negative_ttl, resolver_answer
 from letterhead.adapters.dns.labels import ROOT, Name, name_from, name_text
+from letterhead.adapters.dns.packet_rates import PacketRates
 from letterhead.adapters.dns.server_set import ServerSet, interleave_addresses
 from letterhead.adapters.dns.transport import SILENT, QuestionBudget, SocketAddress, exchange
 from letterhead.adapters.dns.wire import SOA, DnsMessage, DnsQuery, type_number
@@ -53,13 +55,25 @@ def top_level(name: str) -> bool:
     return "." not in name
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeLimits:
+    """The seconds for one try at a server, and the packets a second that one server gets; None is without a limit."""
+
+    per_try: float = PER_TRY
+    packets_per_second: float | None = None
+
+
+USUAL_LIMITS = ExchangeLimits()
+
+
 class DnsResolver:
     """The implementation of `Resolver` over the network.
 
     It asks `resolvers` (address and port) and, on `authoritative_port`, the servers of each zone. `is_registry` returns
     for a zone whether names below it are registered by strangers: a name that does not exist there is not registered.
     No server is asked whose address is not public, unless it lies in `networks`, or the port is not 53: whoever has a
-    domain could make us send packets anywhere. `clock` (seconds) expires the cache.
+    domain could make us send packets anywhere. `limits` are those of the exchange with one server. `clock` (seconds)
+    expires the cache.
     """
 
     def __init__(
@@ -67,7 +81,7 @@ class DnsResolver:
         resolvers: Sequence[SocketAddress],
         authoritative_port: int = 53,
         *,
-        per_try_timeout: float = PER_TRY,
+        limits: ExchangeLimits = USUAL_LIMITS,
         is_registry: Callable[[str], bool] = top_level,
         networks: Sequence[IpNetwork] = (),
         clock: Callable[[], float] = time.monotonic,
@@ -75,9 +89,10 @@ class DnsResolver:
         self._setup = DnsSetup(
             tuple(resolvers),
             authoritative_port,
-            per_try_timeout,
+            limits.per_try,
             Cache(clock),
             is_registry=is_registry,
+            rates=PacketRates(limits.packets_per_second),
             networks=tuple(networks) if authoritative_port == DNS_PORT else ANYWHERE,
         )
         self._port53 = _Port53(clock)
@@ -92,7 +107,8 @@ class DnsResolver:
         """Ask all questions concurrently and return replies to every one; a DNS failure is a value, never raised."""
         deadline = min(allowance.until, asyncio.get_running_loop().time() + PER_QUESTION)
         asked = list(dict.fromkeys(questions))
-        round_ = _Round(self._setup, QuestionBudget(allowance, deadline), self._port53, self._is_registry)
+        budget = QuestionBudget(allowance, deadline, self._setup.rates)
+        round_ = _Round(self._setup, budget, self._port53, self._is_registry)
         try:
             replies = await asyncio.gather(*map(round_.answer, asked))
         finally:
@@ -244,7 +260,7 @@ class _Round:
             return None
         if not server_set.agree():
             server_set.ask(servers[first : 2 if view is View.ONE_SERVER else MOST_ASKED.get(view)])
-        await server_set.wait()
+            await server_set.wait()
         return server_set
 
     async def _is_port53_closed(self) -> bool:

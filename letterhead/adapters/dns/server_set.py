@@ -19,6 +19,7 @@ class ServerSet:
     def __init__(self, setup: DnsSetup, budget: QuestionBudget, cut: ZoneCut, query: DnsQuery) -> None:
         self._setup, self._budget, self._cut, self._query = setup, budget, cut, query
         self._asked: dict[tuple[str, str], asyncio.Task[DnsMessage | Unanswered]] = {}
+        self._read: dict[int, Answer] = {}  # by the identity of the response, which its task keeps
 
     def ask(self, servers: Iterable[tuple[str, str]]) -> None:
         """Start to ask servers, each given by name and address."""
@@ -27,9 +28,12 @@ class ServerSet:
             self._asked[name, address] = asyncio.create_task(response)
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Wait until all have responded, for at most `seconds`."""
-        if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=seconds)
+        """Wait until all have responded, for at most `seconds` after the last packet that had to wait for its turn."""
+        pending: set[asyncio.Task[DnsMessage | Unanswered]] = {*self._asked.values()}
+        while pending:
+            _, pending = await asyncio.wait(pending, timeout=seconds)
+            if not self._budget.waiting:
+                break
 
     def has_answer(self) -> bool:
         """Return whether any server has responded so far, whatever its answer."""
@@ -39,9 +43,8 @@ class ServerSet:
 
     def agree(self) -> bool:
         """Return whether all have responded, and alike."""
-        return len(self._responses()) == len(self._asked) and are_alike(
-            [self._answer(response) for response in self._responses()]
-        )
+        responses = self._responses()
+        return len(responses) == len(self._asked) and are_alike(map(self._answer, responses))
 
     def referral(self) -> DnsMessage | None:
         """Return a referral, where no server answered with authority."""
@@ -67,7 +70,12 @@ class ServerSet:
             task.cancel()
 
     def _answer(self, response: DnsMessage | Unanswered) -> Answer:
-        return response if isinstance(response, Unanswered) else server_answer(response, self._query, self._cut.zone)
+        if isinstance(response, Unanswered):
+            return response
+        answer = self._read.get(id(response))
+        if answer is None:
+            answer = self._read[id(response)] = server_answer(response, self._query, self._cut.zone)
+        return answer
 
     def _responses(self) -> list[DnsMessage | Unanswered]:
         return [task.result() for task in self._asked.values() if task.done()]
@@ -83,5 +91,8 @@ def interleave_addresses(servers: Sequence[Nameserver]) -> list[tuple[str, str]]
 
 def are_alike(answers: Iterable[Answer]) -> bool:
     """Return whether these are answers, and all say the same."""
-    fingerprints = {fingerprint(answer) for answer in answers}
+    said = list(answers)
+    if said and not isinstance(said[0], Unanswered) and all(each == said[0] for each in said):
+        return True
+    fingerprints = {fingerprint(answer) for answer in said}
     return len(fingerprints) == 1 and None not in fingerprints

@@ -7,6 +7,7 @@ come.
 
 import asyncio
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 import dns.rcode
 
+from letterhead.adapters.dns.packet_rates import PacketRates
 from letterhead.adapters.dns.wire import (
     MAX_LABELS,
     MAX_OCTETS,
@@ -40,29 +42,56 @@ SocketAddress = tuple[str, int]
 
 @dataclass(slots=True)
 class QuestionBudget:
-    """What one question may still use: the check's allowance, and a deadline in seconds of the loop's clock."""
+    """What one question may still use: the check's allowance, and a deadline in seconds of the loop's clock.
+
+    `waiting` counts the packets that wait for a token of their server; that time is none of the question's.
+    """
 
     allowance: Allowance
     deadline: float
+    rates: PacketRates
     silent: set[str] = field(default_factory=set)  # addresses that were asked twice for one name already
+    waiting: int = 0
 
-    def take_again(self, address: str) -> bool:
+    async def take_again(self, address: str, query: DnsQuery) -> bool:
         """Take a packet for a second try, once per address: a server that ignores one question ignores all."""
         if address in self.silent:
             return False
         self.silent.add(address)
-        return self.take()
+        return await self.take(address, query)
 
-    def take(self) -> bool:
-        """Take one packet, if one is left and the deadline has not passed."""
-        if self.allowance.packets <= 0 or asyncio.get_running_loop().time() >= self.deadline:
+    async def take(self, address: str, query: DnsQuery) -> bool:
+        """Take one packet, if one is left and the deadline has not passed, once its server may get another.
+
+        Resolvers, which alone are asked to recurse, are the operator's choice and get as many as there are.
+        """
+        if not self._is_open():
             return False
+        if not query.recursive:
+            loop = asyncio.get_running_loop()
+            left = self.deadline - loop.time()
+            self.waiting += 1
+            try:
+                if not await self.rates.take(address, self.allowance):
+                    return False
+            finally:
+                self.waiting -= 1
+            self.deadline = min(self.allowance.until, max(self.deadline, loop.time() + left))
+            if not self._is_open():
+                return False
         self.allowance.packets -= 1
         return True
+
+    def _is_open(self) -> bool:
+        return self.allowance.packets > 0 and asyncio.get_running_loop().time() < self.deadline
 
     def left_over(self) -> Unanswered:
         """Return the answer for a question that the check's own limits kept us from asking."""
         spent = self.allowance.packets <= 0
+        if self.allowance.has_waited and not spent:  # that the time is over is due to our own limit
+            self.allowance.is_limited = True
+        if self.allowance.is_limited:
+            return Unanswered(why=Why.NOT_ASKED, detail="this server gets no more packets from us for now")
         detail = "the check has sent all the packets that it may" if spent else "the check has run out of time"
         return Unanswered(why=Why.NOT_ASKED, detail=detail)
 
@@ -98,9 +127,8 @@ async def exchange(
 
 def _connected(server: SocketAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        sock.setblocking(False)
         sock.connect(server)
     except OSError:
         sock.close()
@@ -118,7 +146,7 @@ class _Conversation:
         self, sock: socket.socket, address: str, query: DnsQuery, budget: QuestionBudget, per_try: float
     ) -> None:
         self._sock, self._address, self._query, self._budget, self._per_try = sock, address, query, budget, per_try
-        self._id = secrets.randbits(16)
+        self._id = int.from_bytes(os.urandom(2))
         self._loop = asyncio.get_running_loop()
         self._strays = 0
         self._began = self._loop.time()
@@ -128,10 +156,11 @@ class _Conversation:
         response: DnsMessage | Unanswered | None = None
         for attempt in range(TRIES):
             repeated = attempt > 0 and response is None
-            if self._budget.take_again(self._address) if repeated else self._budget.take():
+            take = self._budget.take_again if repeated else self._budget.take
+            if await take(self._address, self._query):
                 with suppress(BlockingIOError):  # a full buffer loses the packet, as the network may
                     self._sock.send(question_packet(self._id, self._query, edns=edns))
-            elif attempt == 0:
+            elif attempt == 0 or self._budget.allowance.is_limited:
                 return self._budget.left_over()
             response = await self._receive(self._loop.time() + self._per_try)
             if response is not None and not (
@@ -198,7 +227,7 @@ async def _over_tcp(
     server: SocketAddress, query: DnsQuery, budget: QuestionBudget, seconds: float
 ) -> DnsMessage | Unanswered:
     """Ask one server over TCP (RFC 1035 4.2.2)."""
-    if not budget.take():
+    if not await budget.take(server[0], query):
         return budget.left_over()
     packet_id = secrets.randbits(16)
     until = min(asyncio.get_running_loop().time() + seconds, budget.deadline)
@@ -225,6 +254,8 @@ async def first_conclusive(
     servers: Sequence[SocketAddress], query: DnsQuery, budget: QuestionBudget, per_try: float
 ) -> DnsMessage | Unanswered:
     """Ask servers one after the other, the next one early where one is slow, until one responds NOERROR or NXDOMAIN."""
+    if len(servers) == 1:
+        return await exchange(servers[0], query, budget, per_try)
     waiting = list(servers)
     running: set[asyncio.Task[DnsMessage | Unanswered]] = set()
     last: DnsMessage | Unanswered = Unanswered(why=Why.NO_SERVERS, detail="nobody to ask")

@@ -33,12 +33,14 @@ MAX_OTHERS = 64  # records of the authority section, and of the additional one: 
 MAX_STRINGS = 8192  # in all TXT together
 MAX_LABELS = 2048  # in all names together that are not the question's
 MAX_POINTERS = 16  # in one name
+KEPT_MESSAGES, KEPT_OCTETS = 256, 1232  # messages that are kept as parsed, and the longest of them
 UDP_PAYLOAD = 1232  # what fits every path unfragmented
 DETAIL_LIMIT = 200  # characters of a server's own text that we repeat
 
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
 _SOA = struct.Struct("!5I")
+_ID_OCTETS, _NO_ID = 2, bytes(2)
 _AT_QUESTION = (0xC000 | _HEADER.size).to_bytes(2)  # a pointer (RFC 1035 4.1.4)
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 _ALWAYS_READ = frozenset({CNAME, SOA, NS, A, AAAA, OPT})
@@ -118,10 +120,16 @@ def type_text(number: int) -> str:
 
 def question_packet(packet_id: int, query: DnsQuery, *, edns: bool) -> bytes:
     """Return the packet of a question, with an OPT record (RFC 6891) where `edns`."""
+    return packet_id.to_bytes(_ID_OCTETS) + prepared_packet(query, edns)
+
+
+@lru_cache(maxsize=1024)  # at most 290 octets each
+def prepared_packet(query: DnsQuery, edns: bool) -> bytes:
+    """Return what follows the id in the packet of a question: it is the same for each server and each try."""
     flags = (_RD | _AD if query.recursive else 0) | (_CD if query.checking_disabled else 0)
-    header = _HEADER.pack(packet_id, flags, 1, 0, 0, int(edns))
+    header = _HEADER.pack(0, flags, 1, 0, 0, int(edns))
     option = b"\0" + _RECORD.pack(OPT, UDP_PAYLOAD, 0, 0) if edns else b""
-    return header + _question(query) + option
+    return header[_ID_OCTETS:] + _question(query) + option
 
 
 def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
@@ -134,7 +142,8 @@ def belongs(packet: bytes, packet_id: int, query: DnsQuery) -> bool:
     if questions == 0:
         return flags & 0xF in _WITHOUT_QUESTION
     wanted = _question(query)
-    return questions == 1 and packet[_HEADER.size : _HEADER.size + len(wanted)].lower() == wanted.lower()
+    asked = packet[_HEADER.size : _HEADER.size + len(wanted)]
+    return questions == 1 and (asked == wanted or asked.lower() == wanted.lower())
 
 
 def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
@@ -142,6 +151,13 @@ def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
 
     The answer section is read whole or not at all, so that no record in it is ever overlooked.
     """
+    parse = _parse_kept if len(packet) <= KEPT_OCTETS else _parse
+    return parse(packet[_ID_OCTETS:], query)
+
+
+def _parse(rest: bytes, query: DnsQuery) -> DnsMessage:
+    """Parse what follows the id of a response."""
+    packet = _NO_ID + rest
     _, flags, questions, *counts = _HEADER.unpack_from(packet)
     if flags & _TC:
         return DnsMessage(rcode=flags & 0xF, truncated=True)
@@ -171,6 +187,11 @@ def read_message(packet: bytes, query: DnsQuery) -> DnsMessage:
     )
 
 
+# The servers of a zone say the same of a name, mostly in the same octets, and again at the next check.
+_parse_kept = lru_cache(maxsize=KEPT_MESSAGES)(_parse)
+
+
+@lru_cache(maxsize=1024)  # at most 260 octets each
 def _question(query: DnsQuery) -> bytes:
     return wire_form(query.name) + struct.pack("!HH", query.rdtype, IN)
 

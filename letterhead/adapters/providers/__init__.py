@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from types import MappingProxyType
 
 from letterhead.adapters import aws
-from letterhead.adapters.provider_setup import ProviderSetup, RateSlot, no_wait
+from letterhead.adapters.provider_setup import READS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.dns import DnsProvider
 from letterhead.adapters.providers.simulated import SimulatedProvider
 from letterhead.ports.provider import Provider
@@ -31,4 +31,4 @@ PROVIDERS: Mapping[str, Callable[[ProviderSetup], Opening]] = MappingProxyType(
     }
 )
 
-__all__ = ["PROVIDERS", "Opening", "ProviderSetup", "RateSlot", "no_wait"]
+__all__ = ["PROVIDERS", "READS", "Opening", "ProviderSetup", "RateSlot", "no_wait"]

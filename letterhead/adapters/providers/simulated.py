@@ -82,7 +82,7 @@ class SimulatedProvider:
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Return what is held, according to the domain's behaviour."""
         if self._behaviour(sender) is SimulatedBehaviour.THROTTLED:
-            return IdentityUnknown(provider_code=THROTTLE_CODE, detail=_throttled(sender))
+            return IdentityUnknown(kind=Kind.PROVIDER_THROTTLED, provider_code=THROTTLE_CODE, detail=_throttled(sender))
         held = self._held(sender)
         if self._behaviour(sender) is SimulatedBehaviour.FOREIGN or (held and held.wish.owner != owner):
             return self._without(Presence.FOREIGN)

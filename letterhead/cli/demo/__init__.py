@@ -47,7 +47,7 @@ async def _run_demo(settings: "Settings") -> None:
     from letterhead.cli.demo.stage import DemoClock, Zones, replay_past
     from letterhead.cli.demo.story import DOMAINS
     from letterhead.cli.logs import write_logs
-    from letterhead.cli.process import address, listen
+    from letterhead.cli.process import address, open_listeners
     from letterhead.cli.serve import curl, open_first, serve_with
     from letterhead.wiring import assemble
 
@@ -55,7 +55,8 @@ async def _run_demo(settings: "Settings") -> None:
     clock, zones = DemoClock(), Zones()
     behaviours = {story.sender: assemble.SimulatedBehaviour(story.behaviour) for story in DOMAINS}
     provider = assemble.SimulatedProvider(clock, behaviours=behaviours, settles_after=SETTLES_AFTER)
-    with listen(settings.bind) as listener:
+    with contextlib.ExitStack() as stack:
+        (listener,) = open_listeners(settings, None, stack)
         async with assemble.open_deps(
             settings, assemble.Overrides(resolver=zones, provider=provider, now=clock)
         ) as deps:

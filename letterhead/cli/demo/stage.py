@@ -8,6 +8,7 @@ from letterhead.cli.demo.story import DOMAINS, DomainStory, zone_text
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.dns.answers import Question, Reply
 from letterhead.core.plan.plan import Plan
+from letterhead.core.schedule.shares import PlacesHeld
 from letterhead.operations import checks, key_pool, leases, provider_work
 from letterhead.operations.domains import DomainRequest, add_domain, find_domain, plan_of
 from letterhead.ports.deps import Deps
@@ -35,9 +36,9 @@ class Zones:
     _now: Resolver = field(default_factory=assemble.ZoneFileResolver)
     _root: Resolver = field(default_factory=lambda: assemble.ZoneFileResolver(ROOT))
 
-    def publish(self, name: str, plan: Plan) -> None:
-        """Replace a domain's zone with one of the story."""
-        self.texts[plan.sender] = zone_text(name, plan)
+    def publish(self, name: str, plan: Plan, *lines: str) -> None:
+        """Replace a domain's zone with one of the story, and further lines."""
+        self.texts[plan.sender] = "\n".join((zone_text(name, plan), *lines))
         self._now = assemble.ZoneFileResolver(*self.texts.values())
 
     async def ask(self, questions: Iterable[Question], allowance: Allowance) -> dict[Question, tuple[Reply, ...]]:
@@ -64,7 +65,7 @@ async def replay_past(deps: Deps, clock: DemoClock, zones: Zones, account_id: st
             domain = await find_domain(deps, account_id, event.story.sender)
             zones.publish(event.zone, plan_of(deps, domain))
             await checks.check(deps, domain)
-            for intent in await leases.claim_intents(deps, "demo", len(DOMAINS)):
+            for intent in await leases.claim_intents(deps, "demo", PlacesHeld(places=2 * len(DOMAINS), by_account={})):
                 await provider_work.perform_intent(deps, intent)
     clock.ago = timedelta(0)
 

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
+from letterhead.cli import account_archive
 from letterhead.cli.client import Api, account_key, decode_json, path_of
 from letterhead.cli.exit_codes import ApiRefused, Exit, report_fault
 from letterhead.cli.export import files, formats
@@ -213,3 +214,12 @@ def _new_unwritable(folder: Path, error: OSError) -> Fault:
         f"{error.filename or folder} can't be written: {error.strerror}.",
         "Run the command as a user who may write there; --owner needs root.",
     )
+
+
+app = App(
+    name="export",
+    help="Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with; or a whole account.",
+    help_format="plaintext",
+)
+app.default(export)
+app.command(account_archive.export_account, name="account")

@@ -7,6 +7,7 @@ import msgspec
 
 TOKEN_OCTETS: Final = 16  # 128 bit: nobody guesses one
 USUAL_DAYS: Final = 14
+MOST_LIVE: Final = 5  # of one domain; a further one ends the link that was not used for longest (decision 0019)
 WATCHED_FOR: Final = timedelta(seconds=40)  # an open page asks again long before
 
 

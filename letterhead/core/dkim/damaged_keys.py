@@ -3,8 +3,10 @@
 import itertools
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from letterhead.core.dkim.key_record import (
+    MAX_TEXT,
     is_cut,
     is_legal,
     is_usable,
@@ -26,10 +28,16 @@ _BEGINS_AGAIN = re.compile(r"(?<=[^;])(?:v=DKIM1|k=rsa|p=)")
 
 def is_planned_key(text: str, record: PlannedRecord) -> bool:
     """Return whether a text is the planned key record, or where no key is known a legal one."""
-    theirs, ours = parse_key_record(text), parse_key_record(record.value)
+    return len(text) <= MAX_TEXT and is_key_of(text, record.value, record.exact)
+
+
+@lru_cache(maxsize=64)  # the rules of one check ask again and again for the same text and for what it may have been
+def is_key_of(text: str, planned: str, exact: bool) -> bool:
+    """Return whether a text has the key of a planned value, or where that is not `exact` any legal one."""
+    theirs, ours = parse_key_record(text), parse_key_record(planned)
     if theirs is None or ours is None:
         return False
-    if not record.exact:  # nobody has planned a key here: what is legal is right
+    if not exact:  # nobody has planned a key here: what is legal is right
         return is_legal(theirs)
     if not is_usable(theirs, ours.get("k", "rsa")):
         return False

@@ -35,7 +35,10 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def tag(self, name: str) -> KeyTag | None:
         """Return the first tag of a name."""
-        return next((tag for tag in self.tags if tag.name == name), None)
+        for tag in self.tags:  # a loop: this is asked some hundred times in a check
+            if tag.name == name:
+                return tag
+        return None
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of the first tag of a name."""

@@ -72,7 +72,10 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def tag(self, name: str) -> DmarcTag | None:
         """Return the first tag of a name."""
-        return next((tag for tag in self.tags if tag.name == name), None)
+        for tag in self.tags:  # a loop: this is asked some hundred times in a check
+            if tag.name == name:
+                return tag
+        return None
 
     def keyword(self, name: str, default: str = "") -> str:
         """Return the value of a tag in lower case, or the default."""
@@ -82,7 +85,8 @@ class DmarcRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def duplicates(self) -> tuple[str, ...]:
         """Return the names of tags that are there more than once."""
-        return tuple(name for name, count in Counter(tag.name for tag in self.tags).items() if count > 1)
+        counts = Counter(tag.name for tag in self.tags)
+        return tuple(name for name, count in counts.items() if count > 1)
 
     @property
     def is_valid(self) -> bool:

@@ -72,6 +72,11 @@ def policy_in_force(sender: str, seen: Seen) -> DiscoveredPolicy | None:
     )
 
 
+def is_without_policy(sender: str, seen: Seen) -> bool:
+    """Return whether no policy applies to mail from a domain for certain: each name of the walk has answered."""
+    return policy_in_force(sender, seen) is None and all(texts_at(name, seen) is not None for name in walk(sender))
+
+
 def organisational_domain(domain: str, seen: Seen) -> str:
     """Return the organisational domain (RFC 9989 4.10.2), as far as the names of the domain's walk were seen."""
     return _organisational_domain(domain, _records(domain, seen))

@@ -27,8 +27,11 @@ MAX_ALIASES = 8
 
 def follow_aliases(seen: Seen, question: Question, depth: int = MAX_ALIASES) -> tuple[Reply, ...]:
     """Return the replies to a question, with each CNAME replaced by the replies at its target in the same view."""
+    found = seen.get(question, ())
+    if not any(isinstance(reply.answer, Aliased) for reply in found):
+        return found
     replies: list[Reply] = []
-    for reply in seen.get(question, ()):
+    for reply in found:
         target = alias_target(reply.answer)
         if target is None:
             replies.append(reply)

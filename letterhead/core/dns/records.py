@@ -69,6 +69,11 @@ class RRset(msgspec.Struct, frozen=True, kw_only=True):
     ttl: int
     rdatas: tuple[Rdata, ...]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The name and type, which a zone has once (RFC 2181 5)."""
+        return self.owner, self.rdtype
+
 
 def read_ttl(seconds: int) -> int:
     """Return a TTL as caches understand it: 0 where its most significant bit is set (RFC 2181 8)."""

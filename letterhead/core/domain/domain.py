@@ -63,7 +63,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_ROTATIO
 class OldKey(msgspec.Struct, frozen=True, kw_only=True):
     """A selector that was rotated out; `safe` once no mail signed with it is under way any more.
 
-    `public_key` is the key that was at it; not known of those that were rotated out by an older version.
+    `public_key` is the key that was at it, of RSA or Ed25519; not known of those that an older version rotated out.
     """
 
     selector: str
@@ -100,7 +100,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     `rotation` the key that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the
     last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
     `ed25519` is the second key, where there is one. `raised` are the blocking findings that no state tells of.
-    `version` belongs to storage.
+    `is_slow` says that DNS took long to answer its last check. `version` belongs to storage.
     """
 
     id: str
@@ -134,6 +134,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     key_delegation: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
     raised: tuple[RaisedFinding, ...] = ()
+    is_slow: bool = False
     version: int = 0
 
 
@@ -154,6 +155,8 @@ class EventKind(StrEnum):
     CLAIM_TRANSFERRED = "claim.transferred"
     FINDING_RAISED = "finding.raised"
     FINDING_CLEARED = "finding.cleared"
+    RECORDS_WRITTEN = "records.written"
+    CREDENTIAL_REFUSED = "credential.refused"
 
 
 class RecordChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -250,9 +250,16 @@ def ask_verification(domain: Domain, now: datetime) -> Transition:
 
 
 def delete(domain: Domain, now: datetime) -> Transition:
-    """End a claim: withdraw the identity, and what our zone serves; the caller destroys keys and rows."""
+    """End a claim: withdraw the identity, and what our zone serves; the caller destroys keys and rows.
+
+    A claim that the provider was never told of owes nothing there.
+    """
     event = Event(kind=EventKind.DOMAIN_DELETED, at=now, detail="the domain was deleted")
-    effects = (Effect.WITHDRAW, Effect.PUBLISH) if domain.key_delegation else (Effect.WITHDRAW,)
+    # `registered_at` starts anew where verification is asked for again: what the provider said of it stays.
+    is_known = domain.registered_at is not None or domain.identity is not None or domain.verified_at is not None
+    effects = (Effect.WITHDRAW,) if is_known else ()
+    if domain.key_delegation is not None:  # what our zone serves was published when the claim was made
+        effects = (*effects, Effect.PUBLISH)
     return Transition(domain=replace(domain, is_holder=False), events=(event,), effects=effects)
 
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from letterhead.errors import Kind
+
 
 class ProviderStatus(StrEnum):
     """The provider's status of one thing (the DKIM key, the MAIL FROM domain)."""
@@ -69,9 +71,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 class IdentityUnknown(msgspec.Struct, frozen=True, kw_only=True):
     """A provider that could not be asked: throttled, down, or answering nonsense. Never changes a domain's status.
 
-    `fix` is set where a person can repair it.
+    `fix` is set where a person can repair it; `kind` tells a provider that throttles from one that refuses.
     """
 
+    kind: Kind = Kind.PROVIDER_FAILED
     provider_code: str
     detail: str
     fix: str | None = None
@@ -101,10 +104,13 @@ class ReturnPath(msgspec.Struct, frozen=True, kw_only=True):
 class ProviderHolding(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider has under a name, whoever registered it: shown to the operator alone.
 
-    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own status of its key.
+    `owner` is the tag of a Letterhead installation, where it has one; `said` the provider's own status of its key, and
+    `mail_from_said` of its MAIL FROM domain. `is_providers_key`: it signs with a key that the provider made.
     """
 
     owner: str | None = None
     selector: str | None = None
+    is_providers_key: bool = False
     mail_from: str | None = None
     said: str = ""
+    mail_from_said: str = ""

@@ -4,6 +4,10 @@ from typing import Final
 
 from letterhead.core.findings.diagnosis import Diagnosis, Severity
 
+# What these are about is our own value, spoilt so that nobody can use it: to overwrite it mends it, if it stands alone.
+SPOILT: Final = frozenset(
+    f"mail-from.{each}" for each in ("mx-is-address", "mx-zone-appended", "mx-wrong-suffix", "mx-priority")
+)
 _REPLACE: Final = "Replace the mail server of the MX record {name} with {expected} {where}"
 
 MX_MISSING = Diagnosis(

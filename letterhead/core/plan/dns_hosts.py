@@ -3,13 +3,14 @@
 The table of hosts is data (`letterhead/data/dns_hosts.toml`), read by wiring and passed in.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
-from letterhead.core.dns.answers import Delegated, Question, Seen, View
+from letterhead.core.dns.answers import Delegated, Question, Seen, View, answering
 from letterhead.core.dns.records import STRING_LIMIT, quote, split_text
 from letterhead.core.plan.plan import PlannedRecord, relative_name
 
@@ -59,25 +60,40 @@ class DnsHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def host_of(nameservers: Iterable[str], hosts: Sequence[DnsHost]) -> DnsHost | None:
     """Return the DNS host that most of the nameservers belong to, or None."""
-    servers = [name.lower().rstrip(".").split(".") for name in nameservers]
-    counted = []
+    servers = [name.lower().rstrip(".") for name in nameservers]
+    most, likeliest = 0, None
     for host in hosts:
-        patterns = [pattern.split(".") for pattern in host.nameservers]
-        counted.append((sum(any(_ends_in(labels, each) for each in patterns) for labels in servers), host))
-    most, likeliest = max(counted, key=lambda each: each[0], default=(0, None))
+        search = name_pattern(host.nameservers).search
+        count = sum(search(server) is not None for server in servers)
+        if count > most:
+            most, likeliest = count, host
     return likeliest if most * 2 > len(servers) else None
 
 
-def _ends_in(labels: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Tell whether a name ends in a pattern, compared label by label, so that a `*` never matches a dot."""
-    end = labels[-len(pattern) :]
-    return len(end) == len(pattern) and all(map(fnmatchcase, end, pattern))
+@lru_cache(maxsize=512)  # one for each DNS host of the table
+def name_pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return an expression for the names that end in one of the patterns, in which a `*` never matches a dot."""
+    ends = "|".join(re.escape(pattern).replace(r"\*", "[^.]*") for pattern in patterns)
+    return re.compile(rf"(?:\A|\.)(?:{ends})\Z")
 
 
 def delegation(sender: str, seen: Seen) -> Delegated | None:
     """Return the delegation of the sender's zone, where it was seen."""
     replies = seen.get(Question(name=sender, rdtype="NS", view=View.DELEGATION), ())
     return next((reply.answer for reply in replies if isinstance(reply.answer, Delegated)), None)
+
+
+def other_zone(host: str, zone: str, seen: Seen) -> str | None:
+    """Return the zone that holds a name by its servers with authority, where it is another one than the given."""
+    authoritative = (View.EVERY_SERVER, View.TWO_SERVERS, View.ONE_SERVER)
+    replies = (
+        each
+        for asked, found in seen.items()
+        if (asked.name, asked.view in authoritative) == (host, True)
+        for each in answering(found)
+    )
+    holders = (each.perspective.zone for each in replies)
+    return next((holder for holder in holders if holder is not None and holder != zone), None)
 
 
 def name_for(host: str, zone: str, panel: DnsHost | None) -> str:

@@ -23,7 +23,8 @@ def advance(before: Domain, step: Transition, seen: Seen, now: datetime) -> Tran
     """
     domain = step.domain
     if before.rotation is not None and domain.selector == before.rotation.selector:
-        old = (OldKey(selector=domain.ed25519.selector, replaced_at=now),) if domain.ed25519 else ()
+        second = domain.ed25519
+        old = (OldKey(selector=second.selector, replaced_at=now, public_key=second.public_key),) if second else ()
         domain = replace(domain, ed25519=before.rotation.ed25519, old_keys=(*domain.old_keys, *old))
     coming = domain.rotation
     if coming is not None:

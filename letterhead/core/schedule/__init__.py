@@ -4,5 +4,6 @@
 - `reminders`: which reminders are due to a person, and when.
 - `reminder_mail`: the text of the mails that go to people.
 - `setup_mail`: the mail that hands on a domain's records and set-up link.
+- `shares`: how many places of a scarce thing one account may hold, and whose turn is next.
 - `check_lag`: a histogram of how late checks start.
 """

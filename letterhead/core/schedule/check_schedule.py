@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Final, assert_never
+
+import msgspec
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.health import APART, HealthState, RecordHealth
@@ -17,7 +20,7 @@ HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
 PENDING: Final[IntervalTable] = (
-    (10 * MINUTE, 15 * SECOND),
+    (10 * MINUTE, 6 * SECOND),
     (HOUR, MINUTE),
     (24 * HOUR, 5 * MINUTE),
     (72 * HOUR, 15 * MINUTE),
@@ -39,6 +42,9 @@ FAILED: Final[IntervalTable] = ((30 * DAY, DAY), (90 * DAY, 7 * DAY))
 BACK_OFF: Final = (30 * SECOND, 15 * MINUTE)  # doubling from the first to the second
 PATIENCE: Final = 6  # inconclusive checks in a row after which a domain that may wait keeps its usual interval
 WATCHED: Final = 5 * SECOND
+SLOW: Final = 5 * SECOND  # that DNS took to answer a check, whose next one waits among the slow ones
+RESTS: Final = 4  # times as long as DNS took to answer a check, there is no other
+CROWD_PER_SECOND: Final = 20  # checks of an account's domains without proof, besides its newest ones
 LONGEST: Final = 8 * DAY  # the longest interval with its jitter: whatever is planned for later, a wrong clock planned
 CLOCKS_DIFFER: Final = 5 * MINUTE  # by which processes' clocks may differ: a check dated later is in the future
 LONGEST_NEGATIVE: Final = 3 * HOUR  # RFC 2308 5: no cache need believe for longer that something is missing
@@ -57,21 +63,62 @@ RETRIES: Final = (
 )
 
 
+class CheckQueue(IntEnum):
+    """What a domain waits among for its next check."""
+
+    ONBOARDING = 0  # being set up: somebody waits for it
+    ROUTINE = 1
+    SLOW = 2  # its last check took long: such checks hold few places, so that they delay no others
+
+
+def queue_of(domain: Domain) -> CheckQueue:
+    """Return what a domain waits among for its next check."""
+    if domain.is_slow:
+        return CheckQueue.SLOW
+    waiting = (domain.dkim, domain.mail_from_health)
+    is_set_up = any(health is not None and health.state is HealthState.PENDING for health in waiting)
+    return CheckQueue.ONBOARDING if is_set_up else CheckQueue.ROUTINE
+
+
+class CheckBurden(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check costs others: how long DNS took to answer the last one, and how many more its account asks for.
+
+    `crowd` counts the account's domains without proof besides its newest, where the domain is one of these.
+    """
+
+    took: timedelta = timedelta(0)
+    crowd: int = 0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the next check waits among the slow ones."""
+        return self.took > SLOW
+
+
 def next_check(
     domain: Domain,
     now: datetime,
     jitter: float,
     setup_page_open: bool = False,
     negative_until: datetime | None = None,
+    burden: CheckBurden | None = None,
 ) -> tuple[datetime | None, str]:
     """Return when to check the domain (as `advance` left it) again, and why; None is "on request only".
 
     `jitter` lies between -1 and 1; `setup_page_open` is true while somebody waits for a change; `negative_until` is
-    when resolvers forget that the record was missing, given where only resolvers can be asked.
+    when resolvers forget that the record was missing, given where only resolvers can be asked. `burden` makes it later.
     """
     wait, reason = _interval(domain, now, setup_page_open)
     if wait is None:
         return None, reason
+    if burden is not None and wait < (least := RESTS * burden.took):
+        wait, reason = least, f"{reason}; less often, as DNS took {burden.took.total_seconds():.0f} s to answer"
+    if (
+        burden is not None
+        and not setup_page_open
+        and wait < (least := min(DAY, burden.crowd / CROWD_PER_SECOND * SECOND))
+    ):
+        wait, reason = least, f"{reason}; less often, as the account has {burden.crowd} more without proof"
     if wait == APART:  # the loss rule needs its checks ten minutes apart: one a minute early would not count
         jitter = abs(jitter)
     elif wait == BACK_OFF[1]:  # so soon after an outage every domain is checked again: a minute late would break that

@@ -84,9 +84,9 @@ def needed_questions(record: PlannedRecord, seen: Seen) -> Iterator[Question]:
                 yield from passing.wanted if passing.meets(planned_terms(record)) is None else ()
 
 
-def planned_terms(record: PlannedRecord) -> list[Term]:
+def planned_terms(record: PlannedRecord) -> tuple[Term, ...]:
     """Return the terms that authorise the provider."""
-    return [term for term in parse_spf_record(record.value).evaluated_terms if term.name != "all"]
+    return tuple([term for term in parse_spf_record(record.value).evaluated_terms if term.name != "all"])
 
 
 PASSES: Final = {Verdict.PRESENT: True, Verdict.WRONG: False}
@@ -110,7 +110,7 @@ def _at_mail_from(rule_input: RuleInput, result: RecordResult) -> SpfText:
         host=record.host,
         texts=tuple(texts(rdatas)),
         seen=rule_input.seen,
-        planned=tuple(planned_terms(record)),
+        planned=planned_terms(record),
         value=record.value if record.exact else None,
         dns_host=rule_input.dns_host,
     )

@@ -2,9 +2,11 @@
 
 - `account`: an account's API keys, its usage, and its reminders
 - `account_domains`: the domains of all accounts, for the operator
+- `apply`: the way from the set-up page to the DNS host that adds the records, and back
 - `assets`: the stylesheet, the script and the logo
 - `cards`: a domain's records as the pages of the domain and of the set-up link show them
 - `confirmation`: what is asked before something ends
+- `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
@@ -23,7 +25,9 @@ from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import (
     account,
     account_domains,
+    apply,
     assets,
+    dns_plans,
     domain,
     openid,
     operator,
@@ -36,10 +40,12 @@ from letterhead.web.pages import (
 
 PAGES: tuple[Endpoint, ...] = (
     *setup.PAGES,
+    *apply.PAGES,
     *signing.PAGES,
     *openid.PAGES,
     *overview.PAGES,
     *domain.PAGES,
+    *dns_plans.PAGES,
     *proofs.PAGES,
     *webhooks.PAGES,
     *account.PAGES,

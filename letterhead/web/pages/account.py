@@ -1,4 +1,4 @@
-"""Pages of an account: its API keys, its usage and its reminders."""
+"""Pages of an account: its API keys, its usage, its reminders, and the credentials of DNS hosts that it keeps."""
 
 from datetime import timedelta
 from urllib.parse import quote
@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
-from letterhead.operations import account_address, accounts, audit
+from letterhead.operations import account_address, accounts, audit, dns_credentials
 from letterhead.operations.accounts import NewApiKey
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -16,6 +16,7 @@ from letterhead.web.pages.responses import HOME, page_response, redirect
 
 KEYS, USAGE = f"{HOME}/keys", f"{HOME}/account"
 SCOPES = {scope.value: scope for scope in Scope}
+CREDENTIAL = f"{USAGE}/credentials/{{credentialId}}"
 AUDIT = 50
 IN_USE = timedelta(days=30)  # since a key was used last
 
@@ -96,8 +97,43 @@ async def account(context: RequestContext) -> Response:
         limits=limits,
         resets_at=resets_at(deps.now()),
         names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
+        credentials=await dns_credentials.list_credentials(deps, context.account_id),
         audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
     )
+
+
+async def change_credential(context: RequestContext) -> Response:
+    """Change whether records that vanish are put back by a kept credential."""
+    put_back = context.form.get("put_back") == "on"
+    key = context.part("credentialId")
+    await dns_credentials.change_credential(context.deps, context.account_id, key, context.actor, put_back=put_back)
+    return redirect(context, USAGE, done="saved")
+
+
+async def ask_delete_credential(context: RequestContext) -> Response:
+    """Ask before a kept credential is deleted."""
+    return ask(context, await _deleting(context))
+
+
+async def _deleting(context: RequestContext) -> ConfirmationPage:
+    kept = await dns_credentials.find_credential(context.deps, context.account_id, context.part("credentialId"))
+    return ConfirmationPage(
+        title="confirm.credential_title",
+        button="confirm.credential_button",
+        action=f"{USAGE}/credentials/{quote(kept.id, safe='')}/delete",
+        back=USAGE,
+        stops=("confirm.credential_stops",),
+        places={"zone": kept.zone, "host": kept.host},
+    )
+
+
+async def delete_credential(context: RequestContext) -> Response:
+    """Delete a kept credential, once that was confirmed."""
+    if not is_confirmed(context, page := await _deleting(context)):
+        return ask(context, page)
+    key = context.part("credentialId")
+    await dns_credentials.delete_credential(context.deps, context.account_id, key, context.actor)
+    return redirect(context, USAGE, done="credential_deleted")
 
 
 async def ask_sign_out(context: RequestContext) -> Response:
@@ -136,6 +172,9 @@ PAGES = (
     Endpoint(method="GET", path=f"{KEYS}/{{keyId}}/end", serve=ask_end_key, access=Access.FULL),
     Endpoint(method="POST", path=f"{KEYS}/{{keyId}}/end", serve=end_key, access=Access.FULL),
     Endpoint(method="GET", path=USAGE, serve=account, access=Access.READ),
+    Endpoint(method="POST", path=CREDENTIAL, serve=change_credential, access=Access.WRITE),
+    Endpoint(method="GET", path=f"{CREDENTIAL}/delete", serve=ask_delete_credential, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{CREDENTIAL}/delete", serve=delete_credential, access=Access.WRITE),
     Endpoint(method="GET", path=f"{USAGE}/sign-out", serve=ask_sign_out, access=Access.READ),
     Endpoint(method="POST", path=f"{USAGE}/reminders", serve=change_reminders, access=Access.WRITE),
     Endpoint(method="POST", path=f"{USAGE}/address", serve=ask_for_address, access=Access.FULL),

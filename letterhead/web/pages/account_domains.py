@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from letterhead.core.domain.domain import failing_since, status
 from letterhead.operations import accounts, overview
+from letterhead.operations.health import FAILING_FOR
 from letterhead.ports.store.domains import CheckResult
 from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, DomainCondition
 from letterhead.web.context import RequestContext
@@ -29,7 +30,7 @@ async def list_domains(context: RequestContext) -> Response:
     after_account, _, after_sender = sender.partition("/")
     query = AllDomainsQuery(
         limit=AT_ONCE,
-        failing_before=context.deps.now() - overview.FAILING_FOR,
+        failing_before=context.deps.now() - FAILING_FOR,
         after=(after_account, after_sender),
         account_id=account.id if account else None,
         status=wanted if wanted in STATUSES else None,

@@ -4,13 +4,13 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from letterhead.core.accounts.setup_links import USUAL_DAYS, is_valid
+from letterhead.core.accounts.setup_links import USUAL_DAYS
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.domain.progress import progress
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
-from letterhead.operations import checks, domains, overview, rotations, sessions, setup_links
+from letterhead.operations import domains, hosted_zones, on_demand_checks, overview, rotations, sessions, setup_links
 from letterhead.operations.domains import DomainView
 from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
@@ -20,7 +20,7 @@ from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
 from letterhead.web.pages.setup import zone_text
-from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
+from letterhead.web.pages.stream import StreamHooks, Watched, page_version, stream_news
 
 LONGEST_DAYS = 90
 
@@ -69,9 +69,10 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         states={state: pictures.format_duration(t, seconds) for state, seconds in lasted.items()},
         events=list(reversed(history.events)),
         sends_mail=setup_links.sends_mail(context.deps),
-        links=[(each, is_valid(each, now)) for each in reversed(history.links)],
+        links=list(reversed(history.links)),
         days=USUAL_DAYS,
         keys=_describe_keys(domain),
+        writes_dns=bool(hosted_zones.list_dns_hosts(deps)),
         version=page_version(domain.version, no_worker=no_worker),
         no_worker=no_worker,
         here=f"{context.state.templates.root}{path}",
@@ -104,7 +105,8 @@ async def news(context: RequestContext) -> Response:
     async def may_continue() -> bool:
         return await sessions.find_session(context.deps, read_cookie(context, SESSION)) is not None
 
-    return stream_news(context, context.account_id, domain.id, StreamHooks(may_continue))
+    watched = Watched(context.account_id, context.caller.key_id, domain.id)
+    return stream_news(context, watched, StreamHooks(may_continue))
 
 
 async def zone_file(context: RequestContext) -> Response:
@@ -114,7 +116,9 @@ async def zone_file(context: RequestContext) -> Response:
 
 async def check(context: RequestContext) -> Response:
     """Check the domain now."""
-    standing = await checks.check_now(context.deps, context.account_id, context.part("sender"))
+    standing = await on_demand_checks.check_now(
+        context.deps, context.state.on_demand, context.account_id, context.part("sender")
+    )
     return _redirect_back(context, "checked" if standing is None else "checked_before")
 
 
@@ -175,7 +179,7 @@ async def _deletion(context: RequestContext) -> ConfirmationPage:
     path, may_send = domain_path(domain.sender), lifecycle.may_send(domain, now)
     stops = ["confirm.delete_mail"] if may_send else []
     stops.append("confirm.delete_key")
-    if any(is_valid(each, now) for each in links):
+    if links:
         stops.append("confirm.delete_links")
     return ConfirmationPage(
         title="confirm.delete_title",

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from letterhead.errors import Fault, Kind
 from letterhead.operations import sessions
 from letterhead.ports.sign_in import SignIn, SignInAttempt
+from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages.responses import HOME, SESSION, page_fault, read_cookie, redirect, set_cookie
@@ -21,9 +22,11 @@ START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
 async def redirect_to_provider(context: RequestContext) -> Response:
     """Redirect to the provider, with a cookie that ties its response to this browser; Fault `not-found`."""
+    provider = _provider(context)
+    context.state.openid_rates.take(client_address(context.request))
     seed = base64.urlsafe_b64encode(context.deps.random_octets(24)).decode()
     # A link and no form: the policy's form-action would also hold for the redirect that follows a form.
-    address = await _provider(context).address(_attempt(context, seed))
+    address = await provider.address(_attempt(context, seed))
     response = Response(status_code=303, headers={"Location": address}, media_type=JSON)
     set_cookie(context, response, ATTEMPT, f"{seed}.{context.parameter('next')}", MINUTES * 60)
     return response
@@ -37,6 +40,7 @@ async def finish_sign_in(context: RequestContext) -> Response:
     try:
         if not seed or not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode()) or not code:
             raise page_fault(context, Kind.UNAUTHORIZED, "openid")
+        context.state.openid_rates.take(client_address(context.request))
         token = await sessions.sign_in_person(context.deps, await provider.person(attempt, code), context.actor)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from letterhead.core.accounts.quotas import Limits
 from letterhead.core.schedule import check_lag
 from letterhead.errors import Fault
-from letterhead.operations import accounts, domains, health, self_monitoring
+from letterhead.operations import account_work, accounts, domains, health, self_monitoring
 from letterhead.operations import audit as audits
 from letterhead.operations import overview as overviews
 from letterhead.operations.accounts import NewApiKey
@@ -24,6 +24,7 @@ from letterhead.web.templating.texts import Texts
 AUDIT = 200
 LATENESS = 5
 SLOTS = 288  # of five minutes, in a day
+MOST_OF_A_KIND = 5
 SHARES = {"half": 0.5, "most": 0.99}
 MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
 LEAST_SLOTS = 12  # an hour: a day with one slot of data is not drawn as an empty chart with a crumb at its edge
@@ -53,6 +54,7 @@ async def _show_overview(
         lateness=pictures.draw_bars(labels, service.overdue, t("picture.lateness")),
         lag=_draw_lag(t, seen),
         provider=_describe_provider(context, seen, now),
+        usage=await describe_usage(context),
         accounts=await accounts.list_accounts(context.deps),
         conditions={each.value: n for each, n in (await overviews.count_conditions(context.deps)).items()},
         made=made,
@@ -90,6 +92,31 @@ def _describe_provider(context: RequestContext, seen: ServiceHealth, now: dateti
         for each in seen.budgets
     ]
     return {"name": domains.provider_name(context.deps), "conditions": seen.conditions, "turns": turns}
+
+
+async def describe_usage(context: RequestContext) -> dict[str, object]:
+    """Return who takes how much: for each kind of work the accounts that take most, with what they took in words."""
+    t, period = context.state.templates.texts, "hour" if context.parameter("usage") == "hour" else "day"
+    kinds: dict[str, list[dict[str, object]]] = {}
+    for each in await account_work.work_shares(context.deps, account_work.PERIODS[period]):
+        work, percent = each.work, round(100 * each.share)
+        said = [t("usage.percent", number=percent) if percent else t("usage.under"), f"{work.number:,}"]
+        if work.milliseconds:
+            said.append(format_duration(t, work.milliseconds / 1000))
+        if work.octets:
+            said.append(t("usage.octets", number=f"{work.octets / 1e6:,.1f}"))
+        rows = kinds.setdefault(work.kind.value, [])
+        if len(rows) < MOST_OF_A_KIND:
+            name = work.account_name or (work.account_id and t("usage.gone")) or t("usage.others")
+            rows.append(
+                {
+                    "account": work.account_id if work.account_name else "",
+                    "name": name,
+                    "percent": percent,
+                    "said": " · ".join(said),
+                }
+            )
+    return {"period": period, "kinds": kinds}
 
 
 async def open_account(context: RequestContext) -> Response:

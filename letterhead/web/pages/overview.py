@@ -34,6 +34,7 @@ async def overview(context: RequestContext) -> Response:
 async def _show_overview(
     context: RequestContext, fault: Fault | None = None, typed: str = "", *, delegated: bool = False
 ) -> Response:
+    await context.take_place(context.state.long_pages)
     wanted, search, code = context.parameter("status"), context.parameter("q").strip(), context.parameter("problem")
     page = DomainQuery(
         limit=AT_ONCE + 1,

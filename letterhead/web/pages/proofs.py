@@ -39,8 +39,9 @@ async def send(context: RequestContext) -> Response:
 
 async def show_sent(context: RequestContext) -> Response:
     """Show the proof of a sent message, with the verdict once the message has arrived."""
-    domain = await _find_domain(context)
-    found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
+    domain, found = await proofs.look_for_proof(
+        context.deps, context.state.on_demand, context.account_id, context.part("sender"), context.part("proofId")
+    )
     return _proof_response(context, domain, found=found)
 
 

@@ -18,11 +18,13 @@ from letterhead.operations import setup_links
 from letterhead.operations.domains import DomainView
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages import apply
 from letterhead.web.pages.cards import FAULTY, Card, RecordList, advice, new_record_list, plain_text, split_at_span
 from letterhead.web.pages.responses import page_response, redirect
-from letterhead.web.pages.stream import StreamHooks, page_version, stream_news
+from letterhead.web.pages.stream import StreamHooks, Watched, page_version, stream_news
 
 WAITING = frozenset({"missing", "unseen"})
+ASKS = " asks"  # ends the version of a page while the DNS host is asked whether it can add the records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class NextAction:
 async def show_setup(context: RequestContext) -> Response:
     """Show the records of the link's domain, and have them checked."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
-    if not _is_preview(context):
+    if not context.is_preview:
         await setup_links.note_page_open(context.deps, link)
     view = await setup_links.show_linked_domain(context.deps, link)
     records = new_record_list(context.deps, view).without_advice()
@@ -53,6 +55,7 @@ async def show_setup(context: RequestContext) -> Response:
     settings, sender, t = context.state.settings, view.domain.sender, context.state.templates.texts
     no_worker = await context.state.health.is_worker_missing()
     action, host = next_action(records), records.dns_host
+    to_host = await apply.show_way(context, view.domain)
     url = f"{settings.public_url}{setup_links.PATH}{context.part('token')}"
     subject = quote(t("setup.mail_subject", domain=sender))
     body = quote(t("setup.mail_body", domain=sender, url=url, brand=settings.brand_name))
@@ -75,6 +78,7 @@ async def show_setup(context: RequestContext) -> Response:
         faulty=records.faulty,
         steps=setup_steps(records, action),
         action=action,
+        to_host=to_host,
         flows_until=flows_until(view.domain),
         way=dns_hosts.steps_to_form(host, view.plan.zone) if host else (),
         record_page=dns_hosts.record_page(host, view.plan.zone) if host else None,
@@ -86,17 +90,10 @@ async def show_setup(context: RequestContext) -> Response:
         hand_on_text=setup_links.text_to_copy(context.deps, view, url),
         url=url,
         mail=f"mailto:?subject={subject}&body={body}",
-        version=page_version(view.domain.version, no_worker=no_worker),
+        version=page_version(view.domain.version, no_worker=no_worker) + (ASKS if to_host.asks else ""),
         no_worker=no_worker,
         news=f"{context.state.templates.root}{setup_links.PATH}{context.part('token')}/news",
     )
-
-
-def _is_preview(context: RequestContext) -> bool:
-    """Tell whether no person looks: a HEAD request, or a browser that loads the page ahead (Fetch, `Sec-Purpose`)."""
-    headers = context.request.headers
-    ahead = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz"))
-    return context.request.method == "HEAD" or any("prefetch" in each or "preview" in each for each in ahead)
 
 
 async def send(context: RequestContext) -> Response:
@@ -178,15 +175,24 @@ def zone_text(context: RequestContext, view: DomainView) -> Response:
 async def news(context: RequestContext) -> Response:
     """Stream an event whenever the link's domain changed, and have it checked while the page is open."""
     link = await setup_links.find_setup_link(context.deps, context.part("token"))
+    asks = context.parameter("asks") == "1"
 
     async def may_continue() -> bool:
+        nonlocal asks
         await setup_links.find_setup_link(context.deps, context.part("token"))
+        if asks:
+            view = await setup_links.show_linked_domain(context.deps, link)
+            asks = await apply.find_apply_link(context, view.domain) is None
         return True
+
+    def mark() -> str:
+        return ASKS if asks else ""
 
     async def note_open() -> None:
         await setup_links.note_page_open(context.deps, link)
 
-    return stream_news(context, link.id, link.domain_id, StreamHooks(may_continue, note_open))
+    watched = Watched(link.account_id, link.id, link.domain_id)
+    return stream_news(context, watched, StreamHooks(may_continue, note_open, mark))
 
 
 PAGES = (

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations import sessions
+from letterhead.operations import accounts, sessions
 from letterhead.web import errors
 from letterhead.web.access import JsonRenderer
 from letterhead.web.context import RequestContext
@@ -58,9 +58,13 @@ async def sign_in(context: RequestContext) -> Response:
     key = context.form.get("key", "").strip()
     is_operator = context.state.credentials.is_operator_token(key)
     home = OPERATOR_HOME if is_operator else HOME
-    open_session = sessions.sign_in_operator if is_operator else sessions.sign_in
     try:
-        token = await open_session(context.deps, key, context.actor)
+        if is_operator:
+            token = await sessions.sign_in_operator(context.deps, key, context.actor)
+        else:
+            caller = await accounts.caller_of(context.deps, key)
+            context.state.rates.take(caller)
+            token = await sessions.sign_in(context.deps, caller, context.actor)
     except Fault as fault:
         if fault.kind is not Kind.UNAUTHORIZED:
             raise

@@ -9,22 +9,29 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from letterhead.errors import Fault, Kind
 from letterhead.operations import domains
+from letterhead.ports.store.monitoring import WorkKind
 from letterhead.web import STOPPING
 from letterhead.web.context import RequestContext
 from letterhead.web.pages.responses import page_fault
 
 POLL, BEAT = 1.0, 10.0  # seconds between queries of the store, and between comments that keep the connection alive
-MOST = 20  # streams of one link, or of one account, in this process
+MOST = 20  # streams of one link, or of one session, in this process
 
 
-async def _note_nothing() -> None:
+async def note_nothing() -> None:
     pass
+
+
+def no_mark() -> str:
+    """Return the mark of a page that shows the domain alone."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,12 @@ class StreamHooks:
     """What a stream calls while it is open.
 
     `may_continue` is called every second, since a revoked key or link is dead within one; False, or Fault `not-found`,
-    ends the stream. `note_open` is called every 10 s.
+    ends the stream. `note_open` is called every 10 s. `mark` is the state of what the page shows besides the domain.
     """
 
     may_continue: Callable[[], Awaitable[bool]]
-    note_open: Callable[[], Awaitable[None]] = _note_nothing
+    note_open: Callable[[], Awaitable[None]] = note_nothing
+    mark: Callable[[], str] = no_mark
 
 
 class EventStream(StreamingResponse):
@@ -54,41 +62,54 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def stream_news(context: RequestContext, owner: str, domain_id: str, hooks: StreamHooks) -> EventStream:
-    """Respond with an event for each change of a domain; Fault `too-many-requests`."""
-    if context.state.streams.get(owner, 0) >= MOST:
+class Watched(NamedTuple):
+    """What a stream is about, and whom it counts for: an account, and the link or session that opened it."""
+
+    account_id: str
+    owner: str
+    domain_id: str
+
+
+def stream_news(context: RequestContext, watched: Watched, hooks: StreamHooks) -> EventStream:
+    """Respond with an event for each change of a domain; Fault `too-many-requests`, upon which the page polls."""
+    places, each = context.state.streams, context.state.streams_each
+    if each[watched.owner] >= MOST or not places.take(watched.account_id):
         raise page_fault(context, Kind.TOO_MANY_REQUESTS, "too_often", retry_after=30)
-    return EventStream(_events(context, owner, domain_id, hooks))
+    each[watched.owner] += 1
+    opened_at = time.monotonic()
+
+    def release() -> None:
+        places.release(watched.account_id)
+        milliseconds = int(1000 * (time.monotonic() - opened_at))
+        context.state.work.add(watched.account_id, WorkKind.STREAM, milliseconds=milliseconds)
+        each[watched.owner] -= 1
+        if not each[watched.owner]:
+            del each[watched.owner]
+
+    context.release = release
+    return EventStream(_events(context, watched.domain_id, hooks))
 
 
-async def _events(
-    context: RequestContext, owner: str, domain_id: str, hooks: StreamHooks
-) -> AsyncGenerator[bytes, None]:
+async def _events(context: RequestContext, domain_id: str, hooks: StreamHooks) -> AsyncGenerator[bytes, None]:
     stop: asyncio.Event = context.request.scope.get("state", {}).get(STOPPING) or asyncio.Event()
-    streams, sent, beaten = context.state.streams, None, -BEAT
-    streams[owner] = streams.get(owner, 0) + 1
-    try:
-        yield b"retry: 2000\n\n"
-        while not stop.is_set():
-            is_beat = time.monotonic() - beaten >= BEAT
-            if not await _continues(hooks, is_beat=is_beat):
-                yield b"event: over\ndata: over\n\n"
-                return
-            if is_beat:
-                beaten = time.monotonic()
-                yield b": still here\n\n"
-            found = await domains.find_version(context.deps, domain_id)
-            no_worker = await context.state.health.is_worker_missing()
-            version = page_version(-1 if found is None else found, no_worker=no_worker)
-            if version != sent:
-                sent = version
-                yield f"data: {version}\n\n".encode()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL)
-    finally:
-        streams[owner] -= 1
-        if not streams[owner]:
-            del streams[owner]
+    sent, beaten = None, -BEAT
+    yield b"retry: 2000\n\n"
+    while not stop.is_set():
+        is_beat = time.monotonic() - beaten >= BEAT
+        if not await continues(hooks, is_beat=is_beat):
+            yield b"event: over\ndata: over\n\n"
+            return
+        if is_beat:
+            beaten = time.monotonic()
+            yield b": still here\n\n"
+        found = await domains.find_version(context.deps, domain_id)
+        no_worker = await context.state.health.is_worker_missing()
+        version = page_version(-1 if found is None else found, no_worker=no_worker) + hooks.mark()
+        if version != sent:
+            sent = version
+            yield f"data: {version}\n\n".encode()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL)
 
 
 def page_version(version: int, *, no_worker: bool) -> str:
@@ -96,7 +117,7 @@ def page_version(version: int, *, no_worker: bool) -> str:
     return f"{version} unchecked" if no_worker else str(version)
 
 
-async def _continues(hooks: StreamHooks, *, is_beat: bool) -> bool:
+async def continues(hooks: StreamHooks, *, is_beat: bool) -> bool:
     """Call the hooks that are due, and tell whether the stream goes on."""
     try:
         if not await hooks.may_continue():

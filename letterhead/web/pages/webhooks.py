@@ -68,7 +68,7 @@ async def show_one(context: RequestContext) -> Response:
 async def try_it(context: RequestContext) -> Response:
     """Send a test message."""
     webhook_id = context.part("webhookId")
-    await webhooks.try_webhook(context.deps, context.account_id, webhook_id)
+    await webhooks.try_webhook(context.deps, context.state.on_demand, context.account_id, webhook_id)
     return _redirect_to(context, webhook_id, "webhook_tried")
 
 

@@ -2,12 +2,18 @@
 
 - `account_domains`: the domains of all accounts, for the operator to read
 - `accounts`: the operator's accounts, the caller's own account, and the audit
-- `domains`: sender domains and their checks
+- `bulk`: many domains in one request
+- `checks`: checks of one domain on request
+- `dns_credentials`: the credentials of DNS hosts that an account keeps
+- `dns_plans`: what is written in a domain's zone at its DNS host
+- `domains`: sender domains
+- `domain_connect`: links by which a DNS host adds the records, the template, the keys
 - `events`: events of a domain and of an account
 - `identities`: the mail provider's identities
 - `keys`: API keys
 - `notices`: notifications of the mail provider
 - `proofs`: how a receiver authenticates a message of a domain
+- `records`: the records to publish, as files for DNS tools
 - `reminders`: the page that ends reminders
 - `rotations`: the rotation of a domain's DKIM key
 - `secrets`: the encryption of stored secrets with a new key
@@ -20,12 +26,18 @@ from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (
     account_domains,
     accounts,
+    bulk,
+    checks,
+    dns_credentials,
+    dns_plans,
+    domain_connect,
     domains,
     events,
     identities,
     keys,
     notices,
     proofs,
+    records,
     reminders,
     rotations,
     secrets,
@@ -36,8 +48,14 @@ from letterhead.web.routes import (
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
+    *checks.ENDPOINTS,
+    *bulk.ENDPOINTS,
     *setup_links.ENDPOINTS,
+    *domain_connect.ENDPOINTS,
+    *records.ENDPOINTS,
     *rotations.ENDPOINTS,
+    *dns_plans.ENDPOINTS,
+    *dns_credentials.ENDPOINTS,
     *proofs.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,

@@ -11,6 +11,7 @@ from letterhead.core.public import representation
 from letterhead.errors import Fault, Kind
 from letterhead.operations import accounts, overview
 from letterhead.operations.domains import plan_of
+from letterhead.operations.health import FAILING_FOR
 from letterhead.ports.store.domains import CheckResult
 from letterhead.ports.store.monitoring import AccountDomain, AllDomainsQuery, DomainCondition
 from letterhead.web import schemas, serialize
@@ -34,7 +35,7 @@ async def list_domains_of_accounts(context: RequestContext) -> Response:
         await accounts.find_account(context.deps, account_id)
     page = AllDomainsQuery(
         limit=query.limit,
-        failing_before=context.deps.now() - overview.FAILING_FOR,
+        failing_before=context.deps.now() - FAILING_FOR,
         after=_parse_cursor(query.cursor) if query.cursor else ("", ""),
         account_id=account_id,
         status=query.status or None,

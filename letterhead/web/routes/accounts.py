@@ -1,16 +1,23 @@
 """Endpoints of accounts: the operator's, and the caller's own."""
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType, convert
 from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Fault, Kind
-from letterhead.operations import account_address, accounts, audit
+from letterhead.operations import account_address, account_closure, account_work, accounts, audit
 from letterhead.web import schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.routes.keys import make_key_for
+from letterhead.web.schemas_operator import (
+    AccountCloseQuery,
+    AccountWorkOut,
+    AccountWorkQuery,
+    ClosedAccount,
+    ClosureReceiptOut,
+)
 from letterhead.web.serialize import json_response
 
 
@@ -25,6 +32,29 @@ async def open_account(context: RequestContext) -> Response:
 async def list_accounts(context: RequestContext) -> Response:
     """Lists all accounts, the oldest first."""
     return json_response([serialize.account(each) for each in await accounts.list_accounts(context.deps)])
+
+
+async def list_account_work(context: RequestContext) -> Response:
+    """Lists who takes how much of the service: of checks, provider calls, webhooks, mail, requests and streams.
+
+    Sorted by kind and share. The figures are written each minute, and kept for hours that have begun.
+    """
+    asked = context.query(AccountWorkQuery)
+    shares = await account_work.work_shares(context.deps, account_work.PERIODS[asked.period])
+    return json_response(
+        [
+            AccountWorkOut(
+                kind=each.work.kind,
+                account_id=each.work.account_id or UNSET,
+                account_name=each.work.account_name or UNSET,
+                number=each.work.number,
+                milliseconds=each.work.milliseconds,
+                octets=each.work.octets,
+                share=round(each.share, 4),
+            )
+            for each in shares
+        ]
+    )
 
 
 async def show_account(context: RequestContext) -> Response:
@@ -51,10 +81,18 @@ async def change_account(context: RequestContext) -> Response:
 
 
 async def close_account(context: RequestContext) -> Response:
-    """Closes an account that has no sender domains left, with its API keys."""
-    await accounts.close_account(context.deps, context.part("accountId"), context.actor)
+    """Closes an account, with all that belongs to it, and answers with a receipt of what was destroyed.
+
+    An account that has sender domains is refused, unless these are to be deleted as well (`withDomains=true`). Of many
+    domains 100 are deleted, and `hasMore` is true: send the request again until it is false.
+    """
+    asked = context.query(AccountCloseQuery)
+    receipt = await account_closure.close_account(
+        context.deps, context.part("accountId"), context.actor, with_domains=asked.with_domains
+    )
     context.state.credentials.forget()
-    return json_response(schemas.Done(success=True))
+    told = convert(receipt, ClosureReceiptOut, from_attributes=True)
+    return json_response(ClosedAccount(success=True, has_more=receipt.has_more, receipt=told))
 
 
 async def make_key(context: RequestContext) -> Response:
@@ -107,7 +145,10 @@ async def own_usage(context: RequestContext) -> Response:
 
 
 async def list_audit(context: RequestContext) -> Response:
-    """Lists who did what, when, from where and by which key, the newest first; nothing is ever removed from it.
+    """Lists who did what, when, from where and by which key, the newest first.
+
+    Nothing is changed in it, and nothing removed but a closed month that the operator has moved out. Equal entries
+    within an hour are one, with their `count`.
 
     It comes in pages, whose `Link` header (RFC 8288) leads to the next one.
     """
@@ -118,9 +159,39 @@ async def list_audit(context: RequestContext) -> Response:
     if len(found) > query.limit:
         last = found[query.limit - 1].number
         headers = context.link_to_next(limit=query.limit, cursor=last, accountId=account)
-    return json_response([serialize.audit(each.row) for each in found[: query.limit]], headers)
+    return json_response([serialize.audit(each) for each in found[: query.limit]], headers)
 
 
+async def list_audit_month(context: RequestContext) -> Response:
+    """Shows a closed month of the audit log as lines of JSON (NDJSON), the oldest first, to be kept as a file.
+
+    It comes in pages, whose `Link` header (RFC 8288) leads to the next one.
+    """
+    query = context.query(schemas.AuditMonthQuery)
+    found = await audit.list_month(context.deps, query.month, query.cursor, query.limit)
+    headers = {}
+    if len(found) == query.limit:
+        headers = context.link_to_next(month=query.month, limit=query.limit, cursor=found[-1].number)
+    return Response(b"".join(map(audit.audit_line, found)), headers=headers, media_type=NDJSON)
+
+
+async def detach_audit_month(context: RequestContext) -> Response:
+    """Deletes a closed month of the audit log whose file is kept elsewhere; `rows` and `sha256` must be the file's.
+
+    Both stay recorded, and the audit itself says who did it. Some thousand rows go at a time: ask again while
+    `hasMore`.
+    """
+    file = await context.body(schemas.AuditMonthFile)
+    done = await audit.detach_month(context.deps, file.month, file.rows, file.sha256, context.actor)
+    kept = done.month
+    return json_response(
+        schemas.AuditDetached(
+            month=kept.month, rows=kept.rows, sha256=kept.sha256, deleted=done.deleted, has_more=done.has_more
+        )
+    )
+
+
+NDJSON = "application/x-ndjson"
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/account", serve=own_account, access=Access.READ, topic="Your account",
@@ -138,6 +209,11 @@ ENDPOINTS = (
     Endpoint(
         method="POST", path="/accounts", serve=open_account, access=Access.OPERATOR, topic="Accounts (operator)",
         answer=schemas.AccountOut, body=schemas.NewAccount, faults=(Kind.PARAMETER_INVALID,),
+    ),
+    Endpoint(
+        method="GET", path="/accounts/usage", serve=list_account_work, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=list[AccountWorkOut], query=AccountWorkQuery,
+        faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
         method="GET", path="/accounts", serve=list_accounts, access=Access.OPERATOR, topic="Accounts (operator)",
@@ -161,7 +237,18 @@ ENDPOINTS = (
         answer=list[schemas.AuditOut], query=schemas.AuditQuery, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
+        method="GET", path="/audit/month", serve=list_audit_month, access=Access.OPERATOR,
+        topic="Accounts (operator)", query=schemas.AuditMonthQuery, media_type=NDJSON,
+        faults=(Kind.PARAMETER_INVALID, Kind.CONFLICT),
+    ),
+    Endpoint(
+        method="POST", path="/audit/detach", serve=detach_audit_month, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=schemas.AuditDetached, body=schemas.AuditMonthFile,
+        faults=(Kind.PARAMETER_INVALID, Kind.CONFLICT),
+    ),
+    Endpoint(
         method="DELETE", path="/accounts/{accountId}", serve=close_account, access=Access.OPERATOR,
-        topic="Accounts (operator)", answer=schemas.Done, faults=(Kind.NOT_FOUND, Kind.CONFLICT),
+        topic="Accounts (operator)", answer=ClosedAccount, query=AccountCloseQuery,
+        faults=(Kind.NOT_FOUND, Kind.PARAMETER_INVALID, Kind.CONFLICT),
     ),
 )  # fmt: skip

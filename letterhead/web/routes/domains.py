@@ -1,9 +1,9 @@
 """Endpoints of sender domains."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Collection, Sequence
-from math import ceil
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from urllib.parse import urlencode
 
 from msgspec import UNSET, UnsetType
@@ -14,35 +14,39 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.check.catalogue import DIAGNOSES, similar_codes
 from letterhead.core.domain.domain import Domain
 from letterhead.errors import Fault, Kind
-from letterhead.operations import checks, domains, preflight
-from letterhead.ports.store.domains import DomainQuery
-from letterhead.web import etags, schemas, serialize
+from letterhead.operations import domains, on_demand_checks, private_keys
+from letterhead.ports.store.domains import DomainQuery, SealedKeys
+from letterhead.web import etags, long_polls, schemas, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.list_cache import CachedList
 from letterhead.web.serialize import JSON, json_response
 
-# Domains. A longer list is encoded piece by piece while it is sent, so that other requests need not wait for it.
+# Domains. Longer lists are encoded in pieces, between which others are served, and one at a time for each account; over
+# LONG, the whole list is encoded while it is sent.
 LONG, PIECE = 500, 64
 
 
 async def list_domains(context: RequestContext) -> Response:
     """Gets all sender domains of the account.
 
-    Without parameters it is the whole array, from what is stored. `limit` makes pages, whose `Link` header (RFC 8288)
-    leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while nothing changed.
+    Without parameters it is the whole array, from what is stored. With any it comes in pages of `limit` domains, whose
+    `Link` header (RFC 8288) leads to the next one. `If-None-Match` with the last `ETag` is answered by 304 while
+    nothing changed. An account's lists of over 64 domains are made one after the other.
     """
     query = context.query(schemas.DomainsQuery)
-    if query == schemas.DomainsQuery():
-        return await _list_all(context)
+    if not context.request.url.query:
+        return await list_all(context)
+    if query.limit > PIECE:
+        await context.take_place(context.state.long_answers)
     listed, link = await _page(context, query)
     if query.refresh:
-        await checks.refresh(context.deps, listed)
+        await on_demand_checks.refresh(context.deps, context.state.on_demand, context.account_id, listed)
         listed, link = await _page(context, query)
     return _tagged_response(context, await _encode_list(context, listed, health=bool(query.expand)), link=link)
 
 
-async def _list_all(context: RequestContext) -> Response:
+async def list_all(context: RequestContext) -> Response:
     """Respond with the whole list, encoded anew only where a domain changed since the last time."""
     secret, lists = _may_see_keys(context), context.state.lists
     cached = None if secret else lists.get(context.account_id)
@@ -54,21 +58,50 @@ async def _list_all(context: RequestContext) -> Response:
             return Response(status_code=304, headers=etags.headers(tag, secret=secret))
         if cached is not None and is_current:
             return cached.response
-    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
+    listed, sealed = await _read_up_to_long(context, secret=secret)
     if len(listed) > LONG:  # the audit is written and the tag made before the first octet is sent
         versions = await domains.list_versions(context.deps, context.account_id)
         headers = etags.headers(_tag_of(context, versions), secret=secret)
-        keys = secret and await domains.may_open(context.deps, f"{len(versions)} domains", context.actor)
+        keys = secret and await private_keys.may_open(context.deps, f"{len(versions)} domains", context.actor)
         return await _stream(
             context, _encode_pieces(context, {domain_id for domain_id, _ in versions}, keys=keys), headers
         )
-    body = await _encode_list(context, listed)
+    body = await _encode_list(context, listed, keys=await _private_keys(context, listed, sealed))
     versions = [(each.id, each.version) for each in listed]
     tag = _tag_of(context, versions)
     response = Response(body, headers=etags.headers(tag, secret=secret), media_type=JSON)
     if not secret:
         lists.keep(context.account_id, CachedList(versions, tag, response))
     return response
+
+
+async def _read_up_to_long(context: RequestContext, *, secret: bool) -> tuple[list[Domain], SealedKeys | None]:
+    """Read the account's domains, one over LONG at most; take the account's place where they are many.
+
+    Where they are few and `secret`, their sealed keys come along.
+    """
+    sealed = None
+    if secret:
+        read, sealed = await private_keys.list_with_sealed_keys(context.deps, context.account_id, PIECE + 1)
+    else:
+        read = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=PIECE + 1))
+    if len(read) <= PIECE:
+        return read, sealed
+    await context.take_place(context.state.long_answers)
+    left = DomainQuery(limit=LONG + 1 - len(read), after=read[-1].sender)
+    return [*read, *await _read_in_pieces(context, left)], None
+
+
+async def _read_in_pieces(context: RequestContext, query: DomainQuery) -> list[Domain]:
+    """Read a page of domains in pieces, between which others are served."""
+    read, wanted = list[Domain](), query.limit or LONG
+    while len(read) < wanted:
+        piece = replace(query, limit=min(PIECE, wanted - len(read)), after=read[-1].sender if read else query.after)
+        found = await domains.list_domains(context.deps, context.account_id, piece)
+        read += found
+        if len(found) < PIECE:
+            break
+    return read
 
 
 async def _stream(context: RequestContext, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]) -> Response:
@@ -89,7 +122,7 @@ async def _encode_pieces(
     while True:
         read = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=PIECE, after=after))
         listed = [each for each in read if each.id in wanted]
-        shown = await domains.open_keys(context.deps, context.account_id, listed) if keys else {}
+        shown = await private_keys.open_keys(context.deps, context.account_id, listed) if keys else {}
         if listed:
             encoded = serialize.encode([serialize.domain(context.deps, each, shown.get(each.id)) for each in listed])
             yield opening + encoded[1:-1]
@@ -100,17 +133,31 @@ async def _encode_pieces(
         after = read[-1].sender
 
 
-async def _encode_list(context: RequestContext, listed: Sequence[Domain], *, health: bool = False) -> bytes:
-    """Encode a list of domains, with their private keys where the caller may see them."""
-    keys = await _private_keys(context, listed)
-    shown: dict[str, schemas.Health] = {}
-    if health:
-        checkups = await domains.list_last_checks(context.deps, listed)
-        now = context.deps.now()
-        shown = {each.id: serialize.health(each, checkups.get(each.id), now) for each in listed}
-    return serialize.encode(
-        [serialize.domain(context.deps, each, keys.get(each.id), shown.get(each.id)) for each in listed]
-    )
+async def _encode_list(
+    context: RequestContext,
+    listed: Sequence[Domain],
+    *,
+    health: bool = False,
+    keys: Mapping[str, private_keys.PrivateKeys] | None = None,
+) -> bytes:
+    """Encode a list of domains in pieces, between which others are served.
+
+    Their private keys are in it where the caller may see them, unless `keys` says which are.
+    """
+    if keys is None:
+        keys = await _private_keys(context, listed)
+    pieces = []
+    for begin in range(0, len(listed), PIECE):
+        piece, shown = listed[begin : begin + PIECE], dict[str, schemas.Health]()
+        if health:
+            checkups = await domains.list_last_checks(context.deps, piece)
+            now = context.deps.now()
+            shown = {each.id: serialize.health(each, checkups.get(each.id), now) for each in piece}
+        elif begin:
+            await asyncio.sleep(0)
+        encoded = [serialize.domain(context.deps, each, keys.get(each.id), shown.get(each.id)) for each in piece]
+        pieces.append(serialize.encode(encoded)[1:-1])
+    return b"[%b]" % b",".join(pieces)
 
 
 def _tag_of(context: RequestContext, versions: Sequence[tuple[str, int]]) -> str:
@@ -137,16 +184,16 @@ async def _page(context: RequestContext, query: schemas.DomainsQuery) -> tuple[l
             f"The query parameter 'problem' is {query.problem!r}: there is no finding with this code.",
             fix,
         )
-    limit = query.limit or None
+    limit = query.limit
     page = DomainQuery(
-        limit=limit + 1 if limit else None,  # one more shows whether there is a next page
+        limit=limit + 1,  # one more shows whether there is a next page
         after=after,
         status=query.status or None,
         contains=query.q.lower() if query.q else None,
         problem=query.problem or None,
     )
-    listed = await domains.list_domains(context.deps, context.account_id, page)
-    if limit is None or len(listed) <= limit:
+    listed = await _read_in_pieces(context, page)
+    if len(listed) <= limit:
         return listed, None
     cursor = base64.urlsafe_b64encode(listed[limit - 1].sender.encode()).decode()
     kept = {"status": query.status, "q": query.q, "problem": query.problem, "expand": query.expand}
@@ -165,11 +212,13 @@ def _parse_cursor(cursor: str) -> str:
         ) from bad
 
 
-async def _private_keys(context: RequestContext, listed: Sequence[Domain]) -> dict[str, domains.PrivateKeys]:
+async def _private_keys(
+    context: RequestContext, listed: Sequence[Domain], sealed: SealedKeys | None = None
+) -> dict[str, private_keys.PrivateKeys]:
     """Decrypt the domains' private keys; none where the caller may not see them."""
     if not _may_see_keys(context):
         return {}
-    return await domains.private_keys(context.deps, context.account_id, listed, context.actor)
+    return await private_keys.private_keys(context.deps, context.account_id, listed, context.actor, sealed)
 
 
 def _tagged_response(context: RequestContext, body: bytes, *, link: str | None = None) -> Response:
@@ -189,31 +238,60 @@ async def add_domain(context: RequestContext) -> Response:
     The same name again changes nothing. Nobody waits for DNS or for the provider. An `Idempotency-Key` (up to 255
     visible ASCII characters) makes a repeated request harmless for other fields too.
     """
-    asked = await context.body(schemas.NewDomain)
-    wish = domains.DomainRequest(
+    wish = domain_request(await context.body(schemas.NewDomain))
+    account_id, limits = context.account_id, context.caller.limits
+    async with context.reading_key(wish.private_key):
+        await domains.add_domain(context.deps, account_id, limits, wish, context.idempotency_key())
+    return await _respond_with_all(context)
+
+
+def domain_request(asked: schemas.NewDomain) -> domains.DomainRequest:
+    """Return what is asked for as the operation reads it."""
+    return domains.DomainRequest(
         sender=asked.sender,
         selector=None if asked.selector is UNSET else asked.selector,
         mail_from=None if asked.mail_from is UNSET else asked.mail_from,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
         start=asked.start_verification,
         delegated=asked.dkim_mode == "delegated",
+        accept_short_key=asked.accept_short_key,
     )
-    await domains.add_domain(context.deps, context.account_id, context.caller.limits, wish, context.idempotency_key())
-    return await _respond_with_all(context)
 
 
 async def _respond_with_all(context: RequestContext) -> Response:
     """Respond with all domains of the account, without private keys."""
-    listed = await domains.list_domains(context.deps, context.account_id, DomainQuery(limit=LONG + 1))
+    try:
+        listed, _ = await _read_up_to_long(context, secret=False)
+    except Fault as fault:
+        if fault.kind is not Kind.TOO_MANY_REQUESTS:
+            raise
+        fix = "What was asked for is done. Wait until the account's other lists are sent, then GET /domains."
+        raise Fault(fault.kind, fault.detail, fix, retry_after=fault.retry_after) from fault
     if len(listed) <= LONG:
-        return json_response([serialize.domain(context.deps, each) for each in listed])
+        return Response(await _encode_list(context, listed, keys={}), media_type=JSON)
     versions = await domains.list_versions(context.deps, context.account_id)
     return await _stream(context, _encode_pieces(context, {domain_id for domain_id, _ in versions}, keys=False), {})
 
 
 async def show_domain(context: RequestContext) -> Response:
-    """Shows one sender domain: how each record stands, what was found, what comes next, what was seen."""
-    view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
+    """Shows one sender domain: how each record stands, what was found, what comes next, what was seen.
+
+    With `wait` (seconds) it answers once the domain changes: with `If-None-Match`, since the answer that had this ETag,
+    and by 304 where the time is over; else since the request.
+    """
+    query, sender = context.query(schemas.DomainDetailQuery), context.part("sender")
+    view = await domains.show_domain(context.deps, context.account_id, sender)
+    if query.wait:
+        if "if-none-match" in context.request.headers:
+            response = await _respond_with_detail(context, view)
+            if response.status_code != 304:
+                return response
+        await long_polls.wait_for_change(context, view.domain, query.wait)
+        view = await domains.show_domain(context.deps, context.account_id, sender)
+    return await _respond_with_detail(context, view)
+
+
+async def _respond_with_detail(context: RequestContext, view: domains.DomainView) -> Response:
     keys = await _private_keys(context, [view.domain])
     body = serialize.encode(serialize.detail(context.deps, view, keys.get(view.domain.id)))
     return _tagged_response(context, body)
@@ -229,42 +307,6 @@ async def start_verification(context: RequestContext) -> Response:
     """Starts verification, or brings the next look forward; answers with the whole list. Never makes a state worse."""
     await domains.start_verification(context.deps, context.account_id, context.caller.limits, context.part("sender"))
     return await _respond_with_all(context)
-
-
-async def check_domain(context: RequestContext) -> Response:
-    """Looks at the domain now, writes down what follows, and shows it; once in 5 s, the last look stands between.
-
-    A look that stands says how old it is, `lastCheckAge` (and `Age`), and when the next can be made, `checkableAt` (and
-    `Retry-After`).
-    """
-    standing = await checks.check_now(context.deps, context.account_id, context.part("sender"))
-    view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
-    detail = serialize.detail(context.deps, view, None)
-    if standing is None:
-        return json_response(detail)
-    age = max(0, int(standing.age.total_seconds()))
-    detail = replace(detail, last_check_age=age, checkable_at=standing.next_at)
-    wait = ceil((checks.ON_DEMAND_EVERY - standing.age).total_seconds())
-    return json_response(detail, {"Age": str(age), "Retry-After": str(wait)})
-
-
-async def check_dns(context: RequestContext) -> Response:
-    """Looks at DNS now and changes nothing."""
-    found = await checks.dns_check(context.deps, context.account_id, context.part("sender"))
-    return json_response(serialize.dns_check(found))
-
-
-async def preflight_domain(context: RequestContext) -> Response:
-    """Reads what is in DNS before anything is added, and changes nothing; the domain need not be added.
-
-    Once in 5 s for a domain: in between the last answer stands, and `Age` and `Retry-After` say so.
-    """
-    asked = f"{context.account_id} {context.part('sender')}"
-    body, headers = context.state.recent_checks.get(asked), context.state.recent_checks.age_headers(asked)
-    if body is None:
-        found = await preflight.run_preflight(context.deps, context.account_id, context.part("sender"))
-        body = context.state.recent_checks.keep(asked, serialize.encode(serialize.preflight(found)))
-    return Response(body, headers=headers, media_type=JSON)
 
 
 PROVIDER = (Kind.PROVIDER_FAILED,)
@@ -287,7 +329,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET", path="/domains/{sender}", serve=show_domain, access=Access.READ, topic="Sender domains",
-        answer=schemas.DomainDetail, headers=("If-None-Match",), statuses=(304,), faults=ONE,
+        answer=schemas.DomainDetail, query=schemas.DomainDetailQuery, headers=("If-None-Match",), statuses=(304,),
+        faults=(*ONE, Kind.PARAMETER_INVALID),
     ),
     Endpoint(
         method="DELETE", path="/domains/{sender}", serve=delete_domain, access=Access.WRITE, topic="Sender domains",
@@ -296,17 +339,5 @@ ENDPOINTS = (
     Endpoint(
         method="POST", path="/domains/{sender}/start-verification", serve=start_verification, access=Access.WRITE,
         topic="Sender domains", answer=list[schemas.SenderDomain], faults=(*ONE, Kind.CONFLICT),
-    ),
-    Endpoint(
-        method="POST", path="/domains/{sender}/check", serve=check_domain, access=Access.WRITE, topic="Sender domains",
-        answer=schemas.DomainDetail, faults=(*ONE, Kind.CONFLICT, *PROVIDER),
-    ),
-    Endpoint(
-        method="GET", path="/domains/{sender}/dns-check", serve=check_dns, access=Access.READ, topic="Sender domains",
-        answer=schemas.DomainDnsCheck, faults=ONE,
-    ),
-    Endpoint(
-        method="POST", path="/domains/{sender}/preflight", serve=preflight_domain, access=Access.READ,
-        topic="Sender domains", answer=schemas.DomainPreflight, faults=NAMES,
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from letterhead.errors import Kind
 from letterhead.operations import reconcile
-from letterhead.web import schemas, serialize
+from letterhead.web import schemas, schemas_operator, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.serialize import json_response
@@ -33,6 +33,31 @@ async def compare(context: RequestContext) -> Response:
     )
 
 
+async def list_held(context: RequestContext) -> Response:
+    """Lists what the mail provider holds, whoever made it, in the order of the names; `next` leads on.
+
+    Each identity costs a call to the provider, so a page is short.
+    """
+    query = context.query(schemas_operator.IdentitiesQuery)
+    found, has_more = await reconcile.list_held(context.deps, query.after, query.limit)
+    identities = tuple(
+        schemas_operator.HeldIdentityOut(
+            sender=each.sender,
+            is_ours=each.is_ours,
+            owner=serialize.given(each.holding.owner),
+            account_id=serialize.given(each.holder.account_id if each.holder else None),
+            selector=serialize.given(each.holding.selector),
+            is_providers_key=each.holding.is_providers_key,
+            dkim_said=each.holding.said,
+            mail_from=serialize.given(each.holding.mail_from),
+            mail_from_said=each.holding.mail_from_said,
+        )
+        for each in found
+    )
+    following = found[-1].sender if has_more and found else None
+    return json_response(schemas_operator.HeldIdentities(identities=identities, next=serialize.given(following)))
+
+
 async def adopt(context: RequestContext) -> Response:
     """Shows what would change at an identity that is not ours, and with `apply` makes it ours.
 
@@ -54,6 +79,11 @@ async def adopt(context: RequestContext) -> Response:
 
 
 ENDPOINTS = (
+    Endpoint(
+        method="GET", path="/identities", serve=list_held, access=Access.OPERATOR, topic=TOPIC,
+        answer=schemas_operator.HeldIdentities, query=schemas_operator.IdentitiesQuery,
+        faults=(Kind.PARAMETER_INVALID, *PROVIDER),
+    ),
     Endpoint(
         method="POST", path="/identities/reconcile", serve=compare, access=Access.OPERATOR, topic=TOPIC,
         answer=schemas.ReconciliationOut, body=schemas.Apply, faults=(Kind.PARAMETER_INVALID, *PROVIDER),

@@ -71,14 +71,16 @@ def _decode_raw(raw: str, encoding: str) -> bytes:
 async def _send(context: RequestContext) -> Response:
     """Send a message, once for each `Idempotency-Key`."""
     key = context.idempotency_key()
-    named = f"{context.account_id} {context.part('sender')} {key}"
-    body = context.state.recent_proofs.get(named) if key else None
-    if body is None:
-        sent = await proofs.send(context.deps, context.account_id, context.part("sender"), context.actor, key)
-        body = msgspec.json.encode(serialize_proofs.domain_proof(sent.sender, sent, now_sent=True))
-        if key:
-            context.state.recent_proofs.keep(named, body)
-    return Response(body, media_type=JSON)
+    domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
+
+    async def make() -> bytes:
+        sent = await proofs.send(context.deps, context.account_id, domain.sender, context.actor, key)
+        return msgspec.json.encode(serialize_proofs.domain_proof(sent.sender, sent, now_sent=True))
+
+    if not key:
+        return Response(await make(), media_type=JSON)
+    found = await context.state.on_demand.sent_proofs.once(context.account_id, f"{domain.id} {key}", make)
+    return Response(found.value, media_type=JSON)
 
 
 async def show_proof(context: RequestContext) -> Response:
@@ -86,14 +88,10 @@ async def show_proof(context: RequestContext) -> Response:
 
     Where the installation can't read its mailbox, the status stays "sent", and `next` says what to do.
     """
-    named = f"{context.account_id} {context.part('sender')} {context.part('proofId')}"
-    body = context.state.recent_checks.get(named)
-    if body is None:
-        domain = await domains.find_domain(context.deps, context.account_id, context.part("sender"))
-        found = await proofs.find_proof(context.deps, context.account_id, domain.sender, context.part("proofId"))
-        body = msgspec.json.encode(serialize_proofs.domain_proof(domain.sender, found))
-        body = context.state.recent_checks.keep(named, body)
-    return Response(body, media_type=JSON)
+    domain, found = await proofs.look_for_proof(
+        context.deps, context.state.on_demand, context.account_id, context.part("sender"), context.part("proofId")
+    )
+    return json_response(serialize_proofs.domain_proof(domain.sender, found))
 
 
 TOPIC, PATH = "Sender domains", "/domains/{sender}/proof"

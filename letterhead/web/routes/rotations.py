@@ -22,7 +22,8 @@ async def start_rotation(context: RequestContext) -> Response:
         selector=None if asked.selector is UNSET else asked.selector,
         private_key=None if isinstance(asked.private_key, UnsetType) else asked.private_key,
     )
-    domain = await rotations.start(context.deps, context.account_id, context.part("sender"), wish, context.actor)
+    async with context.reading_key(wish.private_key):
+        domain = await rotations.start(context.deps, context.account_id, context.part("sender"), wish, context.actor)
     return json_response(serialize.dkim_rotation(context.deps, domain))
 
 

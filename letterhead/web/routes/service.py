@@ -47,7 +47,7 @@ async def metrics(context: RequestContext) -> Response:
     """Exports the service's metrics in Prometheus' text form; where an operator's token is set, to its bearer alone."""
     if context.state.settings.operator_token is not None:
         await context.state.credentials.check_operator(context.request)
-    return Response(await read_metrics(context.deps), media_type=context.deps.meter.media_type)
+    return Response(await read_metrics(context.deps, context.state.health), media_type=context.deps.meter.media_type)
 
 
 async def openapi(context: RequestContext) -> Response:

@@ -1,20 +1,27 @@
 """Endpoints of links to a domain's set-up page; the page itself is in `pages.setup`."""
 
+import asyncio
+from typing import Final
+
+from msgspec.structs import replace
 from starlette.responses import Response
 
-from letterhead.errors import Kind
-from letterhead.operations import setup_links
-from letterhead.web import schemas, schemas_links, serialize
+from letterhead.errors import Fault, Kind
+from letterhead.operations import apply_links, domains, setup_links
+from letterhead.web import schemas, schemas_links, serialize, serialize_links
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.serialize import json_response
+
+PATIENCE: Final = 4.0  # seconds that a new link waits for what the DNS host can do
 
 
 async def make_setup_link(context: RequestContext) -> Response:
     """Makes a link to the domain's set-up page, for whoever publishes its records: no sign-in, this one domain.
 
-    The address is told this once. It works for 14 days unless `expiresInDays` says otherwise. With `sendTo` the
-    link and the records are mailed to that address, with the account's address as Reply-To.
+    Five links of a domain work at a time: a further one ends the link that was not used for longest, and names it in
+    `endedLinks`. The address is told this once. It works for 14 days unless `expiresInDays` says otherwise. With
+    `sendTo` the link and the records are mailed to that address, with the account's address as Reply-To.
     """
     days = context.query(schemas_links.NewSetupLinkQuery).expires_in_days
     asked = await context.body_if_any(schemas_links.NewSetupLinkBody)
@@ -25,11 +32,18 @@ async def make_setup_link(context: RequestContext) -> Response:
         )
     else:
         made = await setup_links.make_link(context.deps, account_id, sender, days, context.actor)
-    return json_response(serialize.made_link(made))
+    domain = await domains.find_domain(context.deps, account_id, sender)
+    answer = serialize.made_link(made)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            found = await apply_links.find_apply_link(context.deps, context.state.on_demand, domain, redirect=made.url)
+    except (Fault, TimeoutError):  # the link is made: what the DNS host can do is asked for by apply-link
+        return json_response(answer)
+    return json_response(replace(answer, apply_link=serialize_links.apply_link(found)))
 
 
 async def list_setup_links(context: RequestContext) -> Response:
-    """Lists the domain's set-up links without their addresses, ended ones too."""
+    """Lists the domain's set-up links that work, without their addresses."""
     now = context.deps.now()
     listed = await setup_links.list_links(context.deps, context.account_id, context.part("sender"))
     return json_response(

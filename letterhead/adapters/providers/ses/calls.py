@@ -12,7 +12,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from letterhead.adapters.provider_setup import RateSlot
+from letterhead.adapters.provider_setup import READS, RateSlot
 from letterhead.adapters.providers.ses.faults import BUDGET, SesError
 
 TRIES: Final = 4
@@ -62,6 +62,17 @@ class AwsCalls:
             longest = min(FIRST_PAUSE * 2**tried, LONGEST_PAUSE)
             await self._pause(random.uniform(0, longest))  # noqa: S311 not a secret
         raise AssertionError("the last try returned or raised")
+
+    async def wait_for_read(self, patience: float) -> None:
+        """Wait for a slot in the rate of reads, so that reads leave a quarter of all calls to what sets domains up.
+
+        Raise `SesError` where that takes longer than `patience` seconds.
+        """
+        wait = await self._wait_for_slot(f"{self._account}{READS}", patience)
+        if wait is None:
+            raise SesError(BUDGET, "the reads that this service may make are taken for now", wait=patience)
+        if wait > 0:
+            await self._pause(wait)
 
     async def _call_once(self, method: str, shape: type[AwsShape], parameters: dict[str, object]) -> AwsShape:
         try:

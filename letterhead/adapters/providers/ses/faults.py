@@ -93,12 +93,8 @@ class SesError(Exception):
 
 def fault_of(error: SesError, sender: str) -> Fault:
     """Return the Fault for an operation that SES did not do."""
-    if error.code in THROTTLED or error.code == BUDGET:
-        kind = Kind.PROVIDER_THROTTLED
-    else:
-        kind = Kind.PROVIDER_FAILED if error.is_transient else Kind.PROVIDER_REFUSED
     return Fault(
-        kind,
+        kind_of(error),
         f"SES did not do what was asked about {sender[:253]}: {error.said} ({error.code}).",
         error.fix,
         provider=NAME,
@@ -107,6 +103,13 @@ def fault_of(error: SesError, sender: str) -> Fault:
     )
 
 
+def kind_of(error: SesError) -> Kind:
+    """Tell a throttled call from one that failed and from one that is refused until somebody changes something."""
+    if error.code in THROTTLED or error.code == BUDGET:
+        return Kind.PROVIDER_THROTTLED
+    return Kind.PROVIDER_FAILED if error.is_transient else Kind.PROVIDER_REFUSED
+
+
 def unknown_of(error: SesError) -> IdentityUnknown:
     """Return the report for a domain whose identity could not be read: it moves no domain."""
-    return IdentityUnknown(provider_code=error.code, detail=error.said, fix=error.fix)
+    return IdentityUnknown(kind=kind_of(error), provider_code=error.code, detail=error.said, fix=error.fix)

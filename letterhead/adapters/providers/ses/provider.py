@@ -70,6 +70,7 @@ class SesProvider:
     async def identity_report(self, sender: str, owner: str) -> IdentityReport:
         """Return SES's status of the domain; a failure is `IdentityUnknown`."""
         try:
+            await self._ses.wait_for_read(READ_PATIENCE)
             return await _bounded(self._read_identity(sender, owner))
         except SesError as error:
             return unknown_of(error)

@@ -130,8 +130,10 @@ def holding_of(held: SesIdentity) -> ProviderHolding:
     return ProviderHolding(
         owner=held.owner,
         selector=held.selector,
+        is_providers_key=held.dkim_attributes.signing_attributes_origin != EXTERNAL,
         mail_from=held.mail_from_attributes.mail_from_domain or None,
         said=held.dkim_attributes.status,
+        mail_from_said=held.mail_from_attributes.mail_from_domain_status,
     )
 
 

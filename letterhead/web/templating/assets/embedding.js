@@ -34,6 +34,11 @@
     const height = Math.ceil(root.getBoundingClientRect().height);
     if (height) post("height", { height }); // a frame that is hidden has none
   }).observe(root);
+  // No DNS host shows itself in a frame, and the application has to stay: the way there is a window of its own.
+  document.addEventListener("click", (event) => {
+    const way = event.target.closest("#apply a");
+    if (way) way.target = "_blank";
+  });
   document.addEventListener("letterhead:updated", tell);
   tell();
 })();
