@@ -1,7 +1,7 @@
 """P19: a backup taken while the service works restores elsewhere, with all that was acknowledged before it began.
 
-SQLite is copied as docs/operating.md says (`sqlite3 FILE ".backup COPY"`, which is the backup API that Python has
-too), Postgres by pg_dump.
+By `letterhead backup` each engine's backup comes back on the other one. SQLite is also copied as docs/data.md says
+(`sqlite3 FILE ".backup COPY"`, which is the backup API that Python has too), Postgres by pg_dump.
 """
 
 import base64
@@ -138,6 +138,30 @@ def test_a_dump_of_postgres_restores(tmp_path: Path, size: int, postgres: Postgr
         return Installation(folder, DATABASE_URL=postgres.url(target), **QUIET)
 
     lost = backed_up(Installation(tmp_path, DATABASE_URL=postgres.url(source), **QUIET), size, backup)
+    figures(backups=size, lost=lost)
+    assert lost == 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_our_own_backup_restores(tmp_path: Path, size: int, postgres: Postgres, figures: Figures, engine: str) -> None:
+    """Backed up while it is written, the database comes back on the other engine with all that was acknowledged."""
+
+    def on(kind: str) -> dict[str, str]:
+        return {"DATABASE_URL": postgres.url(postgres.create())} if kind == "postgres" else {}
+
+    source = Installation(tmp_path, **on(engine), **QUIET)
+    other = "sqlite" if engine == "postgres" else "postgres"
+
+    def backup(number: int) -> Installation:
+        path, folder = tmp_path / f"backup{number}.gz", tmp_path / f"restored{number}"
+        folder.mkdir()
+        restored = Installation(folder, **on(other), **QUIET)
+        for done in (source.run("backup", str(path)), restored.run("restore", str(path))):
+            assert done.returncode == 0, done.stderr
+        return restored
+
+    lost = backed_up(source, size, backup)
     figures(backups=size, lost=lost)
     assert lost == 0
 
