@@ -93,7 +93,17 @@ def lay_out(folder: Path, postgres_url: str, port: int) -> Path:
     text = (ROOT / "deploy" / "letterhead.socket").read_text("utf-8")
     listen = text.replace("ListenStream=127.0.0.1:8025", f"ListenStream=127.0.0.1:{port}")
     (units / "letterhead.socket").write_text(listen.replace("[Socket]", "DefaultDependencies=no\n[Socket]"), "utf-8")
-    wanted = "letterhead.socket letterhead-worker@1.service letterhead-relay.service"
+    # The same once more, as it is without the socket unit and behind a proxy that asks over a Unix socket.
+    (units / "letterhead-unix.service").write_text((ROOT / "deploy/letterhead.service").read_text("utf-8"), "utf-8")
+    (units / "letterhead-unix.service.d").mkdir()
+    unix = "LETTERHEAD_BIND=unix:/run/letterhead/letterhead.sock LETTERHEAD_PUBLIC_URL=https://a.test"
+    (units / "letterhead-unix.service.d" / "test.conf").write_text(
+        DROP_IN.format(
+            settings=f"{settings_of(postgres_url)} {unix}", python=python, command=command, word="serve --no-worker",
+            log=folder / "unix.log",
+        ), "utf-8",
+    )  # fmt: skip
+    wanted = "letterhead.socket letterhead-worker@1.service letterhead-relay.service letterhead-unix.service"
     (units / "all.target").write_text(f"[Unit]\nDefaultDependencies=no\nWants={wanted}\n", "utf-8")
     return units
 
@@ -115,7 +125,10 @@ def booted(folder: Path, units: Path) -> Iterator[Server]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("boot", [True] if os.geteuid() == 0 else [])  # root alone may boot systemd in namespaces
 def test_the_service_works_confined(boot: bool, tmp_path: Path, postgres_url: str) -> None:
-    """By its socket unit the API adds a domain; a worker looks at it; the relay greets at a port below 1024."""
+    """By its socket unit the API adds a domain; a worker looks at it; the relay greets at a port below 1024.
+
+    Another service listens on the Unix socket of docs/proxies.md.
+    """
     assert boot
     run = {"LETTERHEAD_DATABASE_URL": postgres_url, "LETTERHEAD_KEYS": KEYS, "PATH": os.environ["PATH"]}
     migrate = [str(Path(sys.executable).with_name("letterhead")), "migrate"]
@@ -135,5 +148,7 @@ def test_the_service_works_confined(boot: bool, tmp_path: Path, postgres_url: st
         until(lambda: "lastSync" in client.get(f"{url}/domains/acme.test", headers=own).json(), seconds=60)
         with smtplib.SMTP(*RELAY, timeout=20) as mail:
             assert mail.login("letterhead", key)[0] == 235
+        unix = tmp_path / "unix.log"
+        until(lambda: unix.exists() and "serve.starting" in unix.read_text("utf-8", "replace"))
         lines = [json.loads(line) for line in told().splitlines() if line.startswith("{")]
         assert not [line for line in lines if line["level"] in ("error", "critical")]

@@ -1,0 +1,1 @@
+"""Every form in which Letterhead is installed: each from nothing, each to a verified domain."""
