@@ -68,6 +68,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/accounts/*"): "letterhead accounts show {0}",
     ("PATCH", "/accounts/*"): "letterhead accounts limits {0}",
     ("DELETE", "/accounts/*"): "letterhead accounts delete {0}",
+    ("POST", "/accounts/*/archive"): "letterhead export account {0}",
     ("POST", "/accounts/*/keys"): "letterhead accounts key {0}",
     ("GET", "/audit"): "letterhead accounts audit",
     ("GET", "/audit/month"): "letterhead accounts detach-audit",

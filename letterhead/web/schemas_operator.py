@@ -23,6 +23,14 @@ class AccountCloseQuery(In, frozen=True, kw_only=True):
     ] = False
 
 
+class NewArchive(In, frozen=True, kw_only=True):
+    """To whom the secrets in an account's archive are sealed."""
+
+    recipient: Annotated[
+        str, Meta(max_length=100, description="What `letterhead import recipient` prints where it is imported.")
+    ]
+
+
 class DestroyedKeyOut(Out, frozen=True, kw_only=True):
     """A private key that was destroyed, and the SHA-256 of its public key (the octets of `p=`), in hex."""
 
