@@ -72,6 +72,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("POST", "/accounts/*/keys"): "letterhead accounts key {0}",
     ("GET", "/audit"): "letterhead accounts audit",
     ("GET", "/audit/month"): "letterhead accounts detach-audit",
+    ("POST", "/audit/backups"): "letterhead backup",
     ("POST", "/audit/detach"): "letterhead accounts detach-audit",
     ("GET", "/identities"): "letterhead import ses",
     ("POST", "/identities/reconcile"): "letterhead reconcile",

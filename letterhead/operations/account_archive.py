@@ -287,6 +287,7 @@ def _arrived(
         contested_at=None,
         next_check_at=now,
         check_reason="imported",
+        called_by=None,
         last_sync=now,
     )
     if not as_it_is:

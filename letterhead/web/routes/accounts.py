@@ -17,6 +17,7 @@ from letterhead.web.schemas_operator import (
     AccountCloseQuery,
     AccountWorkOut,
     AccountWorkQuery,
+    BackupMade,
     ClosedAccount,
     ClosureReceiptOut,
     NewArchive,
@@ -215,6 +216,16 @@ async def detach_audit_month(context: RequestContext) -> Response:
     )
 
 
+async def record_backup(context: RequestContext) -> Response:
+    """Records in the audit that a backup was made: by whom, when, and the digest of its file, which stays where it is.
+
+    `letterhead backup` does so itself; only beside a running service on SQLite does it ask for it here.
+    """
+    made = await context.body(BackupMade)
+    await audit.record_backup(context.deps, context.actor, made.sha256, made.rows)
+    return json_response(schemas.Done(success=True))
+
+
 NDJSON = "application/x-ndjson"
 ENDPOINTS = (
     Endpoint(
@@ -269,6 +280,10 @@ ENDPOINTS = (
         method="GET", path="/audit/month", serve=list_audit_month, access=Access.OPERATOR,
         topic="Accounts (operator)", query=schemas.AuditMonthQuery, media_type=NDJSON,
         faults=(Kind.PARAMETER_INVALID, Kind.CONFLICT),
+    ),
+    Endpoint(
+        method="POST", path="/audit/backups", serve=record_backup, access=Access.OPERATOR,
+        topic="Accounts (operator)", answer=schemas.Done, body=BackupMade, faults=(Kind.PARAMETER_INVALID,),
     ),
     Endpoint(
         method="POST", path="/audit/detach", serve=detach_audit_month, access=Access.OPERATOR,
