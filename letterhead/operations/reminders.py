@@ -26,6 +26,7 @@ from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
+from letterhead.ports.tracing import SpanKind, Tracer
 
 PATH = "/reminders/opt-out/"
 DOMAINS = "/dashboard/domains/"
@@ -54,6 +55,8 @@ class ReminderNeeds(AccountNeeds, SetupLinkNeeds, Protocol):
     def store(self) -> StoreForReminders: ...
     @property
     def mailer(self) -> Mailer | None: ...
+    @property
+    def tracer(self) -> Tracer: ...
 
 
 async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
@@ -92,7 +95,16 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
 
 
 async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, email: Email) -> None:
-    sent, now = await mailer.send(email), deps.now()
+    known: dict[str, str | int] = {
+        "letterhead.domain_id": due.domain_id,
+        "letterhead.account_id": due.account_id,
+        "letterhead.attempts": due.attempts,
+    }
+    with deps.tracer.span(f"reminder {due.reminder.kind}", SpanKind.CLIENT, known) as span:
+        sent, now = await mailer.send(email), deps.now()
+        span.set({"letterhead.outcome": sent.result})
+        if sent.result is not DeliveryResult.ACCEPTED:
+            span.fail(sent.result)
     log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.result, said=sent.said)
     match sent.result:
         case DeliveryResult.LATER:

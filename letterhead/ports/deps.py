@@ -20,6 +20,7 @@ from letterhead.ports.mail import Mailer, ProofSetup
 from letterhead.ports.meter import Meter
 from letterhead.ports.outbound import Fetcher, Outbound
 from letterhead.ports.provider import Provider, ProviderNotifications, Publisher
+from letterhead.ports.recipient import NewSealer
 from letterhead.ports.resolver import Resolver
 from letterhead.ports.sign_in import SignIn
 from letterhead.ports.store import Store
@@ -75,6 +76,7 @@ class Deps:
     mailer: Mailer | None  # None where no mail server is set
     outbound: Outbound
     keyring: Keyring
+    new_sealer: NewSealer  # for the archives of accounts
     names: NameRules
     policy: OperationSettings
     meter: Meter

@@ -23,6 +23,7 @@ from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import system_names
 from letterhead.adapters.providers import PROVIDERS, READS, ProviderSetup, RateSlot, no_wait
 from letterhead.adapters.providers.simulated import SimulatedBehaviour, SimulatedProvider
+from letterhead.adapters.recipient import HpkeSealer
 from letterhead.adapters.storage import HEAD as SCHEMA
 from letterhead.adapters.storage import SchemaState, migrate, open_store, schema_revision, schema_state
 from letterhead.adapters.webhooks import WebhookClient
@@ -124,6 +125,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             mailer=mailer(settings, now),
             outbound=overrides.outbound or WebhookClient(egress, names),
             keyring=keyring,
+            new_sealer=HpkeSealer,
             names=name_rules(settings),
             policy=_new_policy(settings, egress, await wiring_keys.installation(store)),
             meter=meter,

@@ -257,6 +257,17 @@ def _operator(page: Page, hall: Gallery) -> Iterator[str]:
         yield f"operator: {sender}"
     page.goto(f"{hall.url}/operator/audit")
     yield "audit"
+    page.goto(f"{hall.url}/operator")
+    page.locator("table").get_by_role("link", name="Somebody").first.click()
+    page.get_by_role("link", name="Close the account").click()
+    yield "operator: close"
+    page.get_by_role("textbox").fill("somebody else")
+    press(page.get_by_role("button", name="Close the account"))
+    yield "operator: close, another word"
+    page.get_by_role("textbox").fill("Somebody")
+    press(page.get_by_role("button", name="Close the account"))
+    expect(page.get_by_role("heading", name="The account Somebody is closed")).to_be_visible()
+    yield "operator: closed"
 
 
 def _faults(page: Page, hall: Gallery) -> Iterator[str]:

@@ -100,7 +100,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     `rotation` the key that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the
     last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
     `ed25519` is the second key, where there is one. `raised` are the blocking findings that no state tells of.
-    `is_slow` says that DNS took long to answer its last check. `version` belongs to storage.
+    `is_slow` says that DNS took long to answer its last check. `called_by` is the span, for traces, of the request that
+    added it, until its first check. `version` belongs to storage.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     ed25519: Ed25519Key | None = None
     raised: tuple[RaisedFinding, ...] = ()
     is_slow: bool = False
+    called_by: str | None = None
     version: int = 0
 
 

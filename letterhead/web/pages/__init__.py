@@ -1,6 +1,7 @@
 """All pages, by subject. Pages call the operations that the API calls, and are no part of its document.
 
 - `account`: an account's API keys, its usage, and its reminders
+- `account_closure`: the page that closes an account, for the operator
 - `account_domains`: the domains of all accounts, for the operator
 - `apply`: the way from the set-up page to the DNS host that adds the records, and back
 - `assets`: the stylesheet, the script and the logo
@@ -24,6 +25,7 @@
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import (
     account,
+    account_closure,
     account_domains,
     apply,
     assets,
@@ -51,5 +53,6 @@ PAGES: tuple[Endpoint, ...] = (
     *account.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,
+    *account_closure.PAGES,
     *assets.PAGES,
 )
