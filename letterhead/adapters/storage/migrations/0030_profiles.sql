@@ -10,12 +10,12 @@ CREATE TABLE domain_profiles (
     contact_reminders SMALLINT NOT NULL
 );
 
--- One row for each label, `key:value`, in the order in which a list of one label is read.
+-- One row for each label, `key:value`, in the order in which the domains of one label are listed.
 CREATE TABLE domain_labels (
     account_id TEXT NOT NULL,
     label TEXT /*postgresql COLLATE "C" */ NOT NULL,
     sender TEXT /*postgresql COLLATE "C" */ NOT NULL,
     domain_id TEXT NOT NULL REFERENCES domains ON DELETE CASCADE,
-    PRIMARY KEY (account_id, label, sender)
+    PRIMARY KEY (label, account_id, sender)
 );
 CREATE INDEX domain_labels_of_domain ON domain_labels (domain_id);
