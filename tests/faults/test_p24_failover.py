@@ -122,10 +122,10 @@ async def test_the_dead_do_not_hold_a_row_in_turn(postgres: Postgres, figures: F
             await live.execute("CREATE TABLE one (id int); INSERT INTO one VALUES (1)")
             clients = [asyncio.create_task(take_the_row(pool)) for _ in range(2)]
             while await waits(live, 0.2) != ["transactionid"]:
-                await asyncio.sleep(0.01)
+                await live.execute("SELECT pg_sleep(0.01)")
             clients.append(asyncio.create_task(take_the_row(pool)))
             while await waits(live) != ["transactionid", "tuple"]:
-                await asyncio.sleep(0.01)
+                await live.execute("SELECT pg_sleep(0.01)")
             box.vanish()
             began = time.monotonic()
             await live.execute("SELECT id FROM one FOR NO KEY UPDATE")
@@ -147,7 +147,7 @@ async def take_the_row(pool: PostgresPool) -> None:
 
 
 async def waits(live: PostgresConnection, seconds: float = 0) -> list[str]:
-    """List what the clients of a server have waited for among its locks for that many seconds, in alphabetical order."""
+    """List what clients have waited for among the locks for that many seconds, in alphabetical order."""
     rows = await live.fetch(
         "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
         "AND state_change <= clock_timestamp() - make_interval(secs => $1) ORDER BY wait_event",
