@@ -839,8 +839,8 @@ TABLE = (
         "true",
         values.read_truth,
         "false",
-        "Whether a request goes on in the trace that its `traceparent` names, if one of `TRUSTED_PROXIES` passed it on. "
-        "Set `false` where that proxy passes on a `traceparent` that anybody sent.",
+        "Whether a request goes on in the trace that its `traceparent` names, if one of `TRUSTED_PROXIES` passed it "
+        "on. Set `false` where that proxy passes on a `traceparent` that anybody sent.",
     ),
     Setting(
         "LOG_FORMAT",
