@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
         proxies = [str(each) for each in with_mapped(settings.trusted_proxies)]
         proxies += [UNIX_PEER] if settings.trusts_socket else []
         if proxies:
-            app = TrustedProxies(app, proxies, trusts_parent=settings.trusts_parent)  # type: ignore[arg-type] # the same protocol
+            app = TrustedProxies(app, proxies, trusts_parent=settings.trusts_parent)
         super().__init__(
             uvicorn.Config(
                 app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error",
