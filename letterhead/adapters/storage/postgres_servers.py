@@ -278,9 +278,8 @@ class PostgresServers:
         hosts = self._keys.get("host", "").split(",")
         numbers = self._keys.get("hostaddr", "").split(",")
         ports = self._keys.get("port", DEFAULT_PORT).split(",")
-        number = max(len(hosts), len(numbers))
         found: list[ServerAddress] = []
-        for index in range(number):
+        for index in range(max(len(hosts), len(numbers))):
             host, numeric = hosts[index % len(hosts)], numbers[index % len(numbers)]
             port = int(ports[index % len(ports)] or DEFAULT_PORT)
             if not host and not numeric:
