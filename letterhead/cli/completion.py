@@ -14,6 +14,8 @@ TAKE_A_DOMAIN = (
     *(
         f"domains {each}"
         for each in (
+            "accept",
+            "accepted",
             "apply-link",
             "check",
             "delete",
@@ -25,6 +27,7 @@ TAKE_A_DOMAIN = (
             "rotation",
             "show",
             "start",
+            "unaccept",
             "wait",
         )
     ),
