@@ -1,5 +1,6 @@
 """All pages, by subject. Pages call the operations that the API calls, and are no part of its document.
 
+- `accepted_findings`: what a domain's account accepts
 - `account`: an account's API keys, its usage, and its reminders
 - `account_closure`: the page that closes an account, for the operator
 - `account_domains`: the domains of all accounts, for the operator
@@ -24,6 +25,7 @@
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import (
+    accepted_findings,
     account,
     account_closure,
     account_domains,
@@ -47,6 +49,7 @@ PAGES: tuple[Endpoint, ...] = (
     *openid.PAGES,
     *overview.PAGES,
     *domain.PAGES,
+    *accepted_findings.PAGES,
     *dns_plans.PAGES,
     *proofs.PAGES,
     *webhooks.PAGES,
