@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import domain_checks, domain_connect, links, operator, proofs, records, wait
+from letterhead.cli import domain_checks, domain_connect, links, operator, proofs, records, subdomain_covers, wait
 from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
@@ -34,6 +34,7 @@ app.command(domain_connect.apply_link)
 app.command(domain_checks.check)
 app.command(records.records)
 app.command(wait.wait)
+app.command(subdomain_covers.can_send)
 
 
 WithPrivateKeys = Annotated[
@@ -43,6 +44,10 @@ WithPrivateKeys = Annotated[
         negative="",
         help="With --json: leave the private keys in the answer, where the API key may see them.",
     ),
+]
+CoversSubdomains = Annotated[
+    bool | None,
+    Parameter(help="Let its key sign mail from the names below it too, or not; unless given, as the account has it."),
 ]
 OfAccount = Annotated[
     str | None,
@@ -106,6 +111,7 @@ def add(
     accept_short_key: Annotated[bool, Parameter(negative="")] = False,
     delegated: Annotated[bool, Parameter(negative="")] = False,
     start: bool = True,
+    covers_subdomains: CoversSubdomains = None,
     zone_file: Annotated[bool, Parameter(negative="")] = False,
     as_json: AsJson = False,
 ) -> Exit:
@@ -131,10 +137,10 @@ def add(
         Print the records as lines of a zone file.
     """
     pem = None if private_key is None else _read_pem(private_key)
-    mode = "delegated" if delegated else None
-    given = {"selector": selector, "mailFrom": mail_from, "privateKey": pem, "dkimMode": mode}
-    flags = {"acceptShortKey": accept_short_key or None, "startVerification": None if start else False}
-    body = {name: value for name, value in (given | flags).items() if value is not None}
+    given = {"selector": selector, "mailFrom": mail_from, "privateKey": pem, "coversSubdomains": covers_subdomains}
+    given |= {"acceptShortKey": accept_short_key or None, "startVerification": None if start else False}
+    given["dkimMode"] = "delegated" if delegated else None
+    body = {name: value for name, value in given.items() if value is not None}
     with Api(account_key()) as api:
         answer = api.call("POST", path_of("domains"), {"sender": sender, **body})
         added = None if as_json else _find_domain(api, decode_json(answer), sender)
