@@ -1,4 +1,4 @@
-"""The DMARC policy for a name whose mail a name above it signs (RFC 9989), and what to know of it: the table `NOTES`."""
+"""The DMARC policy for a name whose mail a name above it signs (RFC 9989), and what to know of it: `NOTES`."""
 
 from collections.abc import Callable
 from typing import Final
