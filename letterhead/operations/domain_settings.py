@@ -45,7 +45,7 @@ async def change_domain(
     covers = settings.covers_subdomains
     if not isinstance(covers, UnsetType) and not await deps.store.set_covers_subdomains(domain.id, covers, row):
         raise new_not_found(raw)
-    if named != "covers subdomains":
-        if await deps.store.change_profile(domain, change, row) is None:
-            raise new_not_found(raw)
+    keeps_more = named != "covers subdomains"
+    if keeps_more and await deps.store.change_profile(domain, change, row) is None:
+        raise new_not_found(raw)
     return domain
