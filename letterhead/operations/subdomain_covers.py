@@ -13,13 +13,9 @@ from letterhead.core.domain.subdomain_cover import CoverClaim, CoverDecision, Co
 from letterhead.core.names.domain_names import DomainName, NameRules, parse_domain, public_suffix
 from letterhead.core.names.email_addresses import parse_mailbox
 from letterhead.errors import Fault, Kind
-from letterhead.operations.audit import Actor, AuditNeeds, audit_row
 from letterhead.operations.dns_questions import allowance, ask_within
-from letterhead.operations.domains import FindDomainNeeds, find_domain
 from letterhead.ports.deps import Clock, OperationSettings
 from letterhead.ports.resolver import Resolver
-from letterhead.ports.store.accounts import AccountStore
-from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.subdomain_covers import CoveringDomain, SubdomainCoverStore
 
 
@@ -41,17 +37,6 @@ class CoverDnsNeeds(Protocol):
     def resolver(self) -> Resolver: ...
     @property
     def policy(self) -> OperationSettings: ...
-
-
-class StoreForCovers(DomainStore, AccountStore, Protocol):
-    """Domains, whether they cover names below, and the audit of who changed that."""
-
-
-class ChangeCoverNeeds(FindDomainNeeds, AuditNeeds, Protocol):
-    """What changing whether a domain covers names below needs."""
-
-    @property
-    def store(self) -> StoreForCovers: ...
 
 
 class NameCover(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,11 +98,3 @@ async def read_cover_dmarc(deps: CoverDnsNeeds, account_id: str, name: str, sign
 async def list_covering(deps: CoverNeeds, account_id: str, after: str, limit: int) -> list[CoveringDomain]:
     """List an account's verified domains that cover names below them, with the names that are taken out."""
     return await deps.store.covering_domains(account_id, after, limit)
-
-
-async def set_cover(deps: ChangeCoverNeeds, account_id: str, raw: str, actor: Actor, *, covers: bool) -> None:
-    """Set whether a domain covers the names below it; Fault `not-found`."""
-    domain = await find_domain(deps, account_id, raw)
-    row = audit_row(deps, actor, "domain.cover" if covers else "domain.uncover", domain.sender)
-    if not await deps.store.set_covers_subdomains(domain.id, covers, row):
-        await find_domain(deps, account_id, raw)

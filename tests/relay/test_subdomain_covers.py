@@ -3,7 +3,8 @@
 import pytest
 
 from letterhead.core.plan.plan import RecordId
-from letterhead.operations import domains, subdomain_covers
+from letterhead.operations import domains
+from letterhead.operations.domain_settings import DomainSettings, change_domain
 from tests.operations.test_real_dns import record
 from tests.operations.world import OPERATOR, World
 from tests.relay.world import ACME, MESSAGE, Relay
@@ -23,8 +24,8 @@ async def prove(relay: Relay, world: World, sender: str) -> None:
 
 async def switch(relay: Relay, covers: bool) -> None:
     """Lets the domain cover the names below it, or not."""
-    deps, account = relay.world.deps, relay.world.account
-    await subdomain_covers.set_cover(deps, account.id, ACME, OPERATOR, covers=covers)
+    settings = DomainSettings(covers_subdomains=covers)
+    await change_domain(relay.world.deps, relay.world.account.id, ACME, settings, OPERATOR)
 
 
 def signature(ledger: Ledger) -> str:

@@ -225,6 +225,26 @@ async def test_who_says_whether_a_new_domain_covers(
         assert (await acme.get("/domains/acme.dev")).json()["coversSubdomains"] is covers
 
 
+async def test_the_cover_is_switched(tmp_path: Path) -> None:
+    """By PATCH, with a key of the scope write; the next answer goes by it, and the audit says who did it."""
+    async with covering(tmp_path) as house, house.house.client(house.house.keys["acme"]) as acme:
+        refused = await house.client.patch("/domains/acme.dev", json={"coversSubdomains": False})
+        assert refused.status_code == 403
+        for covers, reason in ((False, "cover-off"), (True, "covered")):
+            changed = await acme.patch("/domains/acme.dev", json={"coversSubdomains": covers})
+            assert changed.json()["coversSubdomains"] is covers, changed.text
+            found = await house.ask(EU)
+            assert (found["reason"], found["canSend"]) == (reason, covers)
+            assert bool((await acme.get("/covers")).json()) is covers
+        async with house.house.client(OPERATOR_TOKEN) as operator:
+            entries = (await operator.get("/audit")).json()
+        assert [each["subject"] for each in entries if each["action"] == "domain.change"] == [
+            "acme.dev: covers subdomains"
+        ]
+        assert (await acme.patch("/domains/other.dev", json={"coversSubdomains": True})).status_code == 404
+        assert (await acme.patch("/domains/acme.dev", json={"coversSubdomains": "yes"})).status_code == 400
+
+
 async def test_covering_domains_come_in_pages(tmp_path: Path) -> None:
     """Each page leads to the next by its Link header; a domain that does not cover is not among them."""
     async with covering(tmp_path) as house:

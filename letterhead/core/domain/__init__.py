@@ -5,6 +5,7 @@
 - `evidence`: what one check has learnt from DNS and from the provider.
 - `health`: the observations of one watched thing (DKIM, MAIL FROM) over several checks.
 - `claims`: which account holds a name that several have claimed.
+- `profile`: what the account keeps of its own about it: a note, labels, a contact.
 - `cover_notes`: what the DMARC policy makes of mail that a name above signs.
 - `subdomain_cover`: whether mail may be sent from a name, by a claim to it or to a name above it.
 - `progress`: which of a domain's records are published, what that allows, and what is left.
