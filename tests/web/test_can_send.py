@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from letterhead.core.accounts.accounts import Scope
+from letterhead.operations.recent_results import BUDGET_BURST, OnDemand
 from tests.operations.world import World, WrittenDns
 from tests.rigs import proving
 from tests.web.conftest import OPERATOR_TOKEN, Installation, running
@@ -124,6 +125,8 @@ async def test_dns_is_asked_within_the_accounts_budget(tmp_path: Path) -> None:
             return await resolve(questions, allowance)
 
         house.dns.ask = counted  # type: ignore[method-assign]
+        # By a clock that stands still, so that the budget is not filled again meanwhile.
+        object.__setattr__(house.house.state, "on_demand", OnDemand(lambda: 1.0))
         for _ in range(5):
             await house.ask(EU)
         assert asked == 1
@@ -131,8 +134,7 @@ async def test_dns_is_asked_within_the_accounts_budget(tmp_path: Path) -> None:
             (await house.client.get("/can-send", params={"from": f"n{number}.acme.dev"})).status_code
             for number in range(70)
         ]
-        assert statuses[0] == 200
-        assert 429 in statuses
+        assert statuses == [200] * (BUDGET_BURST - 1) + [429] * (71 - BUDGET_BURST)
         assert (await house.ask("n69.acme.dev", dns="false"))["canSend"]
 
 
