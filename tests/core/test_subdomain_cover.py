@@ -216,7 +216,7 @@ def test_outermost_names_are_those_below_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "zone", "cut"),
+    ("sender", "lies_in", "cut"),
     [
         ("mail.eu.acme.dev", "eu.acme.dev", "eu.acme.dev"),
         ("eu.acme.dev", "eu.acme.dev", None),
@@ -225,9 +225,9 @@ def test_outermost_names_are_those_below_no_other() -> None:
         ("xeu.acme.dev", "eu.acme.dev", None),
     ],
 )
-def test_the_zone_of_a_claim(sender: str, zone: str | None, cut: str | None) -> None:
+def test_the_zone_of_a_claim(sender: str, lies_in: str | None, cut: str | None) -> None:
     """A claim shows a delegated zone to be its account's where that is more than its own name, and may be covered."""
-    assert child_zone(domain(sender=sender, zone=zone)) == cut
+    assert child_zone(domain(sender=sender, zone=lies_in)) == cut
 
 
 # --- DMARC -------------------------------------------------------------------------------------------------------

@@ -240,9 +240,8 @@ async def test_the_cover_is_switched(tmp_path: Path) -> None:
             assert bool((await acme.get("/covers")).json()) is covers
         async with house.house.client(OPERATOR_TOKEN) as operator:
             entries = (await operator.get("/audit")).json()
-        assert [each["subject"] for each in entries if each["action"] == "domain.change"] == [
-            "acme.dev: covers subdomains"
-        ]
+        subjects = {each["subject"] for each in entries if each["action"] == "domain.change"}
+        assert subjects == {"acme.dev: covers subdomains"}
         assert (await acme.patch("/domains/other.dev", json={"coversSubdomains": True})).status_code == 404
         assert (await acme.patch("/domains/acme.dev", json={"coversSubdomains": "yes"})).status_code == 400
 
