@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from letterhead.cli import (
+    acceptance,
     domain_checks,
     domain_connect,
     domain_settings,
@@ -44,6 +45,9 @@ app.command(domain_connect.apply_link)
 app.command(domain_checks.check)
 app.command(records.records)
 app.command(wait.wait)
+app.command(acceptance.accept)
+app.command(acceptance.accepted)
+app.command(acceptance.unaccept)
 app.command(domain_settings.set_domain, name="set")
 app.command(subdomain_covers.can_send)
 

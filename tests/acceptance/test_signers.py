@@ -157,7 +157,7 @@ def test_names_below_are_signed_by_who_covers_them(folder: Path, program: str) -
     expected = dict(SIGNED_BY)
     if program == "opendkim":  # the whole of two.test is without a cover then
         expected["a.two.test"] = None
-    told = {}
+    told: dict[str, str | None] = {}
     for name in expected:
         try:
             signed = sign(program, bench, signing.message(name))
