@@ -166,14 +166,15 @@ async def find_domain(deps: FindDomainNeeds, account_id: str, raw: str) -> Domai
     try:
         sender = parse_domain(raw, deps.names, owns_suffix=True).ascii
     except Fault as unreadable:
-        raise _not_found(raw) from unreadable
+        raise new_not_found(raw) from unreadable
     domain = await deps.store.domain(account_id, sender)
     if domain is None:
-        raise _not_found(raw)
+        raise new_not_found(raw)
     return domain
 
 
-def _not_found(raw: str) -> Fault:
+def new_not_found(raw: str) -> Fault:
+    """Make the Fault `not-found` for a name that the account does not have."""
     return Fault(
         Kind.NOT_FOUND,
         f"This account has no sender domain {raw[:253]!r}.",

@@ -2,6 +2,7 @@
 
 - `accounts`: `Account`, `ApiKey`, `Caller`, `Session` and `Scope`.
 - `api_keys`: the text of an API key and its digest.
+- `key_bounds`: the sender domains and the networks that an API key is held to.
 - `dns_credentials`: a kept credential of a DNS host, without its values.
 - `quotas`: how many domains and requests an account may have.
 - `setup_links`: links to the set-up page of one domain.
