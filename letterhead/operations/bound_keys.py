@@ -15,7 +15,7 @@ from letterhead.core.accounts.accounts import Caller
 from letterhead.core.accounts.dns_credentials import DnsCredential
 from letterhead.core.accounts.key_bounds import DomainBinding
 from letterhead.core.accounts.quotas import Limits
-from letterhead.core.domain.domain import Domain, Effect, Event, status
+from letterhead.core.domain.domain import Domain, status
 from letterhead.core.domain.statistics import StateChange
 from letterhead.core.names.domain_names import NameRules, parse_domain
 from letterhead.errors import Fault, Kind
@@ -37,14 +37,16 @@ from letterhead.ports.store.domains import (
 OPEN: Final = frozenset(
     {
         "account", "audit", "take_rate_slot", "take_key", "resolver_outage", "holder",
-        "installation_secret", "installation_secret_names", "load_check_contexts", "held_around",
-        "is_selector_of_others", "confirm", "add_setup_link", "add_dns_plan", "save_dns_plan", "session",
+        "installation_secret", "installation_secret_names", "load_check_contexts", "add_setup_link", "add_dns_plan",
+        "save_dns_plan", "session",
     }
 )  # fmt: skip
 # Those whose first argument is the id of a domain, which this store must have found.
 BY_DOMAIN_ID: Final = frozenset(
-    {"sealed_key", "check_sooner", "setup_links", "end_setup_link", "dns_plan", "dns_plans"}
+    {"sealed_key", "check_sooner", "setup_links", "end_setup_link", "dns_plan", "dns_plans", "profile"}
 )
+# Those whose first argument is a domain, which must be covered.
+BY_DOMAIN: Final = frozenset({"held_around", "is_selector_of_others", "confirm", "change_profile", "delete"})
 
 
 def bind(deps: Deps, caller: Caller) -> Deps:
@@ -89,6 +91,8 @@ class BoundStore:
 
         async def call(first: object = None, *rest: object) -> Any:
             if name in BY_DOMAIN_ID and first in self._found:
+                return await method(first, *rest)
+            if name in BY_DOMAIN and isinstance(first, Domain) and self._binding.covers(first.sender):
                 return await method(first, *rest)
             raise new_key_bound()
 
@@ -203,11 +207,6 @@ class BoundStore:
         """Move the hold of a covered name."""
         self._require(winner.domain)
         return await self._store.transfer(loser, winner, audit)
-
-    async def delete(self, domain: Domain, event: Event, effects: Sequence[Effect], audit: AuditRow) -> bool:
-        """Delete a covered domain."""
-        self._require(domain)
-        return await self._store.delete(domain, event, effects, audit)
 
 
 def _without_counts(fault: Fault) -> Fault:

@@ -24,7 +24,7 @@ from tests.web.test_pages import csrf, sign_in
 from tests.web.test_pages_isolation import things_of
 from tests.web.test_signing_in import without_tracking
 
-BEHIND = {"server": ServerSettings(trusted_proxies=read_networks("127.0.0.1"))}
+BEHIND: dict[str, Any] = {"server": ServerSettings(trusted_proxies=read_networks("127.0.0.1"))}
 INSIDE, OUTSIDE = {"X-Forwarded-For": "192.0.2.7"}, {"X-Forwarded-For": "198.51.100.7"}
 
 
@@ -135,7 +135,7 @@ async def test_no_key_makes_one_that_reaches_further(tmp_path: Path) -> None:
         made = await make(acme, **kept)
         async with house.client(made["key"]) as client:
             client.headers.update(INSIDE)
-            wide = ({}, {"networks": kept["networks"]}, {"expiresAt": kept["expiresAt"]})
+            wide: tuple[dict[str, Any], ...] = ({}, {"networks": kept["networks"]}, {"expiresAt": kept["expiresAt"]})
             wider = ({**kept, "networks": ["192.0.0.0/16"]}, {**kept, "expiresAt": (ends + timedelta(1)).isoformat()})
             for wish in (*wide, *wider):
                 answer = await client.post("/keys", json={"keyType": "secret", "name": "x", **wish})

@@ -36,7 +36,8 @@ GETS: Mapping[str, tuple[str, ...]] = {
         "GET /events", "GET /events/{eventId}", "GET /dns-hosts",
     ),
     DOMAIN: (
-        "GET /domains/{sender}", "DELETE /domains/{sender}", "POST /domains/{sender}/start-verification",
+        "GET /domains/{sender}", "PATCH /domains/{sender}", "DELETE /domains/{sender}",
+        "POST /domains/{sender}/start-verification",
         "POST /domains/{sender}/check", "GET /domains/{sender}/dns-check", "POST /domains/{sender}/preflight",
         "POST /domains/{sender}/setup-links", "GET /domains/{sender}/setup-links",
         "DELETE /domains/{sender}/setup-links/{linkId}", "GET /domains/{sender}/apply-link",
@@ -76,6 +77,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "PUT /webhooks/{webhookId}": {"webhook": "https://hooks.example.org/x", "events": ["*"]},
     "POST /keys": {"keyType": "secret", "name": "wider", "scope": "full"},
     "PATCH /account": {"reminders": False},
+    "PATCH /domains/{sender}": {"note": "wider"},
     "PATCH /dns-credentials/{credentialId}": {"putBack": True},
     "POST /dns-credentials": {"host": "cloudflare", "credential": {"token": "x"}},
     "POST /domains/{sender}/dns-plan": {"host": "cloudflare", "credential": {"token": "x"}},
@@ -122,6 +124,7 @@ async def filled(house: Installation, acme: httpx2.AsyncClient, own: tuple[str, 
     for name in (OWN, BELOW, BESIDE):
         assert (await acme.post("/domains", json={"sender": name})).status_code == 200
     await add_proven(acme, house.deps, account, HIDDEN, mailFrom="canary", selector="canary1")
+    assert (await acme.patch(f"/domains/{HIDDEN}", json={"note": "a canary"})).status_code == 200
     given_to(house.deps)
     hidden = Hidden(tuple(name for name in (HIDDEN, BESIDE, BELOW) if name not in own))
     hook = (await acme.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]})).json()["id"]
@@ -179,7 +182,7 @@ def test_every_route_says_what_a_bound_key_gets() -> None:
 def test_the_store_is_closed_unless_said() -> None:
     """What a bound key's store lets through is named; each name is a method of the store, and no list of an account."""
     methods = {name for name in dir(Store) if not name.startswith("_")}
-    named = bound_keys.OPEN | bound_keys.BY_DOMAIN_ID
+    named = bound_keys.OPEN | bound_keys.BY_DOMAIN_ID | bound_keys.BY_DOMAIN
     assert named <= methods
     closed = methods - named - {name for name in vars(bound_keys.BoundStore) if not name.startswith("_")}
     assert {
@@ -329,6 +332,8 @@ async def test_its_own_part_works(house: Installation) -> None:
                         route.path.format(**names), params={"format": "bind"} if "records" in route.path else None
                     )
                     assert answer.status_code in ((404,) if "{proofId}" in route.path else (200,)), (route, answer.text)
+            noted = await bound.patch(f"/domains/{OWN}", json={"note": "ours"})
+            assert noted.json()["note"] == "ours"
             added = await bound.post("/domains/bulk", json={"domains": [{"sender": OWN}, {"sender": "new.dev"}]})
             assert [each["result"] for each in added.json()["results"]] == ["exists", "failed"]
             assert added.json()["results"][1]["error"]["code"] == "key-bound"
