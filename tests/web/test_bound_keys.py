@@ -206,7 +206,6 @@ async def test_pages_of_a_bound_key(
     page = await bound_page.get("/dashboard")
     assert "own-sender.dev" in page.text
     assert "canary" not in page.text
-    assert "/dashboard/keys" not in page.text
     assert (await bound_page.get("/dashboard/domains/own-sender.dev")).status_code == 200
     before = [(await acme.get(path)).text for path in ("/domains", "/webhooks", "/account")]
     token, asked = csrf(page), 0
