@@ -143,7 +143,10 @@ def signers_of(domains: Sequence[dict[str, Any]]) -> list[SigningDomain]:
 
 
 def list_covers(api: Api) -> list[dict[str, Any]]:
-    """Return the domains that cover the names below them; none where the server is too old to know of it."""
+    """Return the domains that cover the names below them.
+
+    There are none where the server is too old to know of it, and for a key that is bound to domains.
+    """
     found: list[dict[str, Any]] = []
     query: dict[str, str | None] = {"limit": str(COVERS_PAGE)}
     try:
@@ -154,7 +157,7 @@ def list_covers(api: Api) -> list[dict[str, Any]]:
                 return found
             query["cursor"] = str(page[-1]["sender"])
     except ApiRefused as refused:
-        if refused.code == Kind.NOT_FOUND:
+        if refused.code in (Kind.NOT_FOUND, Kind.KEY_BOUND):
             return []
         raise
 
