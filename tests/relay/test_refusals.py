@@ -71,7 +71,6 @@ async def test_a_domain_at_risk_may_send_for_a_while(relay: Relay, ledger: Ledge
     [
         "x@acme.test.evil.test",
         "x@evil-acme.test",
-        "x@sub.acme.test",
         "x@test",
         "x@аcme.test",
         "x@acme.tést",
@@ -103,7 +102,7 @@ async def test_lookalikes_and_tricks(relay: Relay, ledger: Ledger, sender: str) 
 async def key_of(deps: Deps, relay: Relay, scope: Scope) -> tuple[str, str]:
     """Makes another key for the account; gives id and text."""
     world = relay.world
-    caller = await accounts.caller_of(deps, world.key)
+    caller = await accounts.caller_of(deps, world.key, "127.0.0.1")
     request = accounts.NewKeyRequest(name="x", scope=scope)
     made = await accounts.make_key(deps, caller.account_id, Actor(name=caller.key_id), request)
     return made.key.id, made.text

@@ -9,6 +9,7 @@ from typing import Final
 from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.account_imports import SqlAccountImports
 from letterhead.adapters.storage.accounts import SqlAccounts
+from letterhead.adapters.storage.bound_domains import SqlBoundDomains
 from letterhead.adapters.storage.dns_credentials import SqlDnsCredentials
 from letterhead.adapters.storage.dns_plans import SqlDnsPlans
 from letterhead.adapters.storage.domains import SqlDomains
@@ -23,6 +24,7 @@ from letterhead.adapters.storage.retention import SqlRetention
 from letterhead.adapters.storage.secrets import SqlSecrets
 from letterhead.adapters.storage.sqlite import migrate_sqlite, open_sqlite, revision_of_sqlite
 from letterhead.adapters.storage.sqlite_tables import read_sqlite_tables, write_sqlite_tables
+from letterhead.adapters.storage.subdomain_covers import SqlSubdomainCovers
 from letterhead.adapters.storage.webhooks import SqlWebhooks
 from letterhead.errors import Fault, Kind
 from letterhead.ports.store import Store
@@ -36,12 +38,14 @@ class SqlStore(
     SqlAccountImports,
     SqlAccounts,
     SqlDomains,
+    SqlBoundDomains,
     SqlProfiles,
     SqlDnsCredentials,
     SqlDnsPlans,
     SqlLeases,
     SqlReminders,
     SqlSecrets,
+    SqlSubdomainCovers,
     SqlWebhooks,
     SqlSessions,
     SqlRetention,
@@ -54,6 +58,7 @@ class SqlStore(
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
+        SqlBoundDomains.__init__(self, engine)
         SqlProfiles.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)
@@ -61,6 +66,7 @@ class SqlStore(
         SqlReminders.__init__(self, engine)
         SqlSessions.__init__(self, engine)
         SqlSecrets.__init__(self, engine)
+        SqlSubdomainCovers.__init__(self, engine)
         SqlWebhooks.__init__(self, engine)
         SqlRetention.__init__(self, engine)
         SqlHistograms.__init__(self, engine)

@@ -9,10 +9,10 @@ from letterhead.core.accounts.accounts import Scope
 from letterhead.core.accounts.quotas import Limits, pending_allowed, resets_at
 from letterhead.errors import Fault, Kind
 from letterhead.operations import account_address, account_closure, account_export, account_work, accounts, audit
-from letterhead.web import schemas, serialize
+from letterhead.web import schemas, schemas_keys, serialize
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
-from letterhead.web.routes.keys import make_key_for
+from letterhead.web.routes.keys import REQUEST, make_key_for
 from letterhead.web.schemas_operator import (
     AccountCloseQuery,
     AccountWorkOut,
@@ -67,7 +67,7 @@ async def show_account(context: RequestContext) -> Response:
 
 
 async def change_account(context: RequestContext) -> Response:
-    """Changes what is given of an account's name, email and limits; a limit of null is unlimited."""
+    """Changes what is given of an account's name, email, limits and cover of names; a limit of null is unlimited."""
     asked = await context.body(schemas.AccountChange)
     account = await accounts.find_account(context.deps, context.part("accountId"))
     changed = await accounts.change_account(
@@ -78,6 +78,7 @@ async def change_account(context: RequestContext) -> Response:
             name=None if isinstance(asked.name, UnsetType) else asked.name,
             email=None if isinstance(asked.email, UnsetType) else asked.email,
             limits=serialize.limits(asked.limits, account.limits),
+            covers_subdomains=asked.covers_subdomains,
         ),
     )
     context.state.credentials.forget()
@@ -132,7 +133,7 @@ async def own_account(context: RequestContext) -> Response:
 
 
 async def change_own_account(context: RequestContext) -> Response:
-    """Changes whether reminders are mailed to the caller's account, and its address, once that is confirmed.
+    """Changes the caller's account: its reminders, whether new domains cover names below, its address once confirmed.
 
     For the address a key of the scope full is needed. A link is mailed there (`confirmationSentTo`), and the address
     counts when somebody has opened it and pressed its button; until then `email` stays.
@@ -149,7 +150,7 @@ async def change_own_account(context: RequestContext) -> Response:
             )
         sent_to = await account_address.ask_for_address(context.deps, context.account_id, asked.email, context.actor)
     reminders = None if isinstance(asked.reminders, UnsetType) else asked.reminders
-    update = accounts.AccountUpdate(reminders=reminders)
+    update = accounts.AccountUpdate(reminders=reminders, covers_subdomains=asked.covers_subdomains)
     changed = await accounts.change_account(context.deps, context.account_id, context.actor, update)
     return json_response(serialize.account(changed, sent_to=sent_to))
 
@@ -265,7 +266,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST", path="/accounts/{accountId}/keys", serve=make_key, access=Access.OPERATOR,
-        topic="Accounts (operator)", answer=schemas.MadeKey, body=schemas.NewKey, faults=(Kind.NOT_FOUND,),
+        topic="Accounts (operator)", answer=schemas_keys.MadeKey, body=schemas_keys.NewKey,
+        faults=(Kind.NOT_FOUND, *REQUEST),
     ),
     Endpoint(
         method="POST", path="/accounts/{accountId}/archive", serve=export_account, access=Access.OPERATOR,
