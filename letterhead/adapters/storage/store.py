@@ -9,6 +9,7 @@ from typing import Final
 from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.account_imports import SqlAccountImports
 from letterhead.adapters.storage.accounts import SqlAccounts
+from letterhead.adapters.storage.alerts import SqlAlerts
 from letterhead.adapters.storage.dns_credentials import SqlDnsCredentials
 from letterhead.adapters.storage.dns_plans import SqlDnsPlans
 from letterhead.adapters.storage.domains import SqlDomains
@@ -34,6 +35,7 @@ POSTGRES: Final = ("postgresql://", "postgres://")
 class SqlStore(
     SqlAccountImports,
     SqlAccounts,
+    SqlAlerts,
     SqlDomains,
     SqlDnsCredentials,
     SqlDnsPlans,
@@ -51,6 +53,7 @@ class SqlStore(
     def __init__(self, engine: Engine) -> None:
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
+        SqlAlerts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)

@@ -1,6 +1,7 @@
 """Accounts and what they may do.
 
 - `accounts`: `Account`, `ApiKey`, `Caller`, `Session` and `Scope`.
+- `alert_channels`: a chat or an on-call service that an account hears of its domains by, without its address.
 - `api_keys`: the text of an API key and its digest.
 - `dns_credentials`: a kept credential of a DNS host, without its values.
 - `quotas`: how many domains and requests an account may have.

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from letterhead.core.accounts.accounts import Scope, is_last_full_key, is_reachable_address
 from letterhead.core.accounts.quotas import resets_at
-from letterhead.operations import account_address, accounts, audit, dns_credentials
+from letterhead.operations import account_address, accounts, alerts, audit, dns_credentials
 from letterhead.operations.accounts import NewApiKey
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
@@ -97,6 +97,8 @@ async def account(context: RequestContext) -> Response:
         limits=limits,
         resets_at=resets_at(deps.now()),
         names={each.id: each.name for each in await accounts.list_keys(deps, context.account_id)},
+        channels=await alerts.list_channels(deps, context.account_id),
+        sends_alerts=deps.alerts is not None,
         credentials=await dns_credentials.list_credentials(deps, context.account_id),
         audit=[each.row for each in await audit.list_audit(deps, context.account_id, None, AUDIT)],
     )
