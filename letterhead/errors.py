@@ -40,6 +40,8 @@ class Kind(StrEnum):
     MAIL_FROM_INVALID = "mail-from-invalid"
     KEY_INVALID = "key-invalid"
     FINDING_BLOCKING = "finding-blocking"
+    NOTE_INVALID = "note-invalid"
+    LABEL_INVALID = "label-invalid"
     # webhooks
     WEBHOOK_URL_INVALID = "webhook-url-invalid"
     WEBHOOK_NOT_HTTPS = "webhook-not-https"

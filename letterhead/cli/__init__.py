@@ -18,7 +18,7 @@ Commands of the server:
 - `relay`: the signing relay.
 - `settings`: every setting, and the version.
 - `health`: whether a process of this machine is alive.
-- `doctor`: checks of an installation; `doctor_links` are those of Domain Connect.
+- `doctor`: checks of an installation; `doctor_links` are those of Domain Connect, `doctor_alerts` of alert channels.
 - `mail`: a test message.
 - `demo`: a demonstration on made-up zones.
 
@@ -32,6 +32,7 @@ Clients of the HTTP API:
 - `domains`: sender domains; `links`: their set-up links; `records`: their records as files for DNS tools;
   `report` and `proofs` write what the API returns, `operator` reads those of all accounts.
 - `acceptance`: findings that are accepted.
+- `domain_settings`: what an account sets of a domain.
 - `domain_checks`: checks of one's own domains; `wait`: waits until one is ready; `apply`: a list kept in a file.
 - `imports`: domains and keys from other programs and services.
 - `events`: the account's events.

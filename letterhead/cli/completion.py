@@ -25,6 +25,7 @@ TAKE_A_DOMAIN = (
             "records",
             "rotate",
             "rotation",
+            "set",
             "show",
             "start",
             "unaccept",

@@ -74,6 +74,11 @@ async def list_channels(deps: AlertNeeds, account_id: str) -> list[AlertChannel]
     return await deps.store.alert_channels(account_id)
 
 
+async def count_failing(deps: AlertNeeds) -> int:
+    """Count the channels of all accounts that no alert gets through to."""
+    return await deps.store.failing_alert_channels()
+
+
 async def find_channel(deps: AlertNeeds, account_id: str, channel_id: str) -> StoredAlertChannel:
     """Find one channel; Fault `not-found`."""
     stored = await deps.store.alert_channel(account_id, channel_id)

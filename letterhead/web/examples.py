@@ -67,6 +67,11 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "The channel's address is none of a service that alerts go to, or has parameters.",
         "Write it as docs/alerts.md says, without parameters.",
     ),
+    Kind.NOTE_INVALID: (
+        "The note has 1204 characters, more than 1000.",
+        "Shorten it to 1000 characters, and put the address of a longer text into it.",
+    ),
+    Kind.LABEL_INVALID: ("The label 'web' has no colon.", "Write it as key:value, for example team:web."),
     Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
     Kind.NOTICE_REFUSED: (
         "The notice is not taken: its signature is wrong.",

@@ -4,6 +4,7 @@
 - `alert_channels`: a chat or an on-call service that an account hears of its domains by, without its address.
 - `api_keys`: the text of an API key and its digest.
 - `dns_credentials`: a kept credential of a DNS host, without its values.
+- `openid_claims`: claims of an OpenID Connect provider about a person.
 - `quotas`: how many domains and requests an account may have.
 - `setup_links`: links to the set-up page of one domain.
 """
