@@ -44,7 +44,7 @@ from letterhead.core.secret import Secret
 
 # In the lifespan state: the event that the server sets when it begins to stop, and the limits on connections.
 STOPPING, CONNECTION_LIMITS = "letterhead.stopping", "letterhead.connection_limits"
-FROM_PROXY = "letterhead.from_proxy"  # in the scope of a request that a trusted proxy passed on
+PARENT_TRUSTED = "letterhead.parent_trusted"  # in the scope of a request whose traceparent is a trusted proxy's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
