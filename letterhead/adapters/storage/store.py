@@ -10,6 +10,7 @@ from letterhead.adapters.storage import schema
 from letterhead.adapters.storage.account_imports import SqlAccountImports
 from letterhead.adapters.storage.accounts import SqlAccounts
 from letterhead.adapters.storage.alerts import SqlAlerts
+from letterhead.adapters.storage.bound_domains import SqlBoundDomains
 from letterhead.adapters.storage.dns_credentials import SqlDnsCredentials
 from letterhead.adapters.storage.dns_plans import SqlDnsPlans
 from letterhead.adapters.storage.domains import SqlDomains
@@ -38,6 +39,7 @@ class SqlStore(
     SqlAccounts,
     SqlAlerts,
     SqlDomains,
+    SqlBoundDomains,
     SqlProfiles,
     SqlDnsCredentials,
     SqlDnsPlans,
@@ -57,6 +59,7 @@ class SqlStore(
         SqlAccounts.__init__(self, engine)
         SqlAlerts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
+        SqlBoundDomains.__init__(self, engine)
         SqlProfiles.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)

@@ -1,7 +1,8 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `account_imports`, `alerts`, `domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`, `reminders`,
-`webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
+`accounts`, `account_imports`, `alerts`, `domains`, `bound_domains`, `profiles`, `dns_credentials`, `dns_plans`,
+`leases`, `reminders`, `webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are
+stored.
 """
 
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from letterhead.ports.store.account_imports import AccountImportStore
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.alerts import AlertStore
+from letterhead.ports.store.bound_domains import BoundDomainStore
 from letterhead.ports.store.dns_credentials import DnsCredentialStore
 from letterhead.ports.store.dns_plans import DnsPlanStore
 from letterhead.ports.store.domains import DomainStore
@@ -27,6 +29,7 @@ class Store(
     AccountStore,
     AlertStore,
     DomainStore,
+    BoundDomainStore,
     ProfileStore,
     DnsCredentialStore,
     DnsPlanStore,
