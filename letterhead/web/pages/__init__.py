@@ -4,6 +4,7 @@
 - `account`: an account's API keys, its usage, and its reminders
 - `account_closure`: the page that closes an account, for the operator
 - `account_domains`: the domains of all accounts, for the operator
+- `alerts`: an account's chats and on-call services
 - `apply`: the way from the set-up page to the DNS host that adds the records, and back
 - `assets`: the stylesheet, the script and the logo
 - `cards`: a domain's records as the pages of the domain and of the set-up link show them
@@ -29,6 +30,7 @@ from letterhead.web.pages import (
     account,
     account_closure,
     account_domains,
+    alerts,
     apply,
     assets,
     dns_plans,
@@ -54,6 +56,7 @@ PAGES: tuple[Endpoint, ...] = (
     *proofs.PAGES,
     *webhooks.PAGES,
     *account.PAGES,
+    *alerts.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,
     *account_closure.PAGES,
