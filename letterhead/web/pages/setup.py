@@ -77,9 +77,6 @@ async def show_setup(context: RequestContext) -> Response:
         checked_at=view.last_check.taken_at if view.last_check else None,
         outcome=outcome(view, records, far),
         far=far,
-        framed=context.request.headers.get("sec-fetch-dest") == "iframe",
-        theme=context.parameter("theme"),
-        closes=context.parameter("close") == "1",
         faulty=records.faulty,
         steps=setup_steps(records, action),
         action=action,
@@ -97,6 +94,7 @@ async def show_setup(context: RequestContext) -> Response:
         mail=f"mailto:?subject={subject}&body={body}",
         version=page_version(view.domain.version, no_worker=no_worker) + (ASKS if to_host.asks else ""),
         no_worker=no_worker,
+        **frame(context),
         **addresses(context, link_path, to_host.returned),
     )
 
@@ -112,6 +110,15 @@ def hand_on_text(context: RequestContext, view: DomainView, link_path: str) -> s
     language = languages.named_language(context)
     recipient = setup_links.MailRecipient(address="", language=language or languages.page_language(context).code)
     return setup_links.text_to_copy(context.deps, view, f"{context.state.settings.public_url}{link_path}", recipient)
+
+
+def frame(context: RequestContext) -> dict[str, object]:
+    """Return how the page is shown: in a frame or not, in which theme, and with a button that closes it or not."""
+    return {
+        "framed": context.request.headers.get("sec-fetch-dest") == "iframe",
+        "theme": context.parameter("theme"),
+        "closes": context.parameter("close") == "1",
+    }
 
 
 def addresses(context: RequestContext, link_path: str, returned: str) -> dict[str, object]:
