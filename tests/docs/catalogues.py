@@ -75,9 +75,9 @@ def _texts_in_calls() -> Iterator[Message]:
     for source in SOURCES:
         path = ROOT / "letterhead" / source
         for _, found, _, _ in extract_from_file("python", path, keywords=CALLS):
-            yield (found if isinstance(found, str) else (str(found[0]), str(found[1]))), ""
-    for text in (*progress.TEXTS, *setup_mail.TEXTS):
-        yield text, ""
+            text: str | tuple[str, str] = found if isinstance(found, str) else (str(found[0]), str(found[1]))
+            yield text, ""
+    yield from ((each, "") for each in (*progress.TEXTS, *setup_mail.TEXTS))
     yield from ((label, "") for label in ("Type", "Name", "Value", "Priority"))
 
 
@@ -134,7 +134,7 @@ def read_by_babel(code: str) -> dict[str, tuple[str, ...]]:
         read = read_po(file, locale=code)
     return {
         (f"{each.context}{BETWEEN}" if each.context else "") + (each.id if isinstance(each.id, str) else each.id[0]): (
-            (each.string,) if isinstance(each.string, str) else tuple(each.string)
+            (each.string,) if isinstance(each.string, str) else tuple(each.string or ())
         )
         for each in read
         if each.id
