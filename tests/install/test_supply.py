@@ -40,14 +40,14 @@ def test_the_core_is_small(core: Path) -> None:
 
 
 def test_postgres_without_its_driver_is_refused(core: Path, tmp_path: Path) -> None:
-    """A URL of PostgreSQL without the extra is refused by its code, with the command that brings the driver."""
+    """A URL of PostgreSQL without the extra is refused by its code, with the extra that brings the driver."""
     settings = environment(DATABASE_URL="postgresql://letterhead@db.internal/letterhead")
     for command in ("migrate", "serve", "doctor"):
         done = subprocess.run(
             [core / "bin" / "letterhead", command], env=settings, cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode != 0
-        assert 'pip install "letterhead[postgres]"' in done.stdout + done.stderr
+        assert "Install the extra `postgres` (docs/install/pip.md)" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
 
 

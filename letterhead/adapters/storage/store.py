@@ -17,6 +17,7 @@ from letterhead.adapters.storage.heartbeats import SqlHeartbeats
 from letterhead.adapters.storage.histograms import SqlHistograms
 from letterhead.adapters.storage.leases import SqlLeases
 from letterhead.adapters.storage.pages import SqlSessions
+from letterhead.adapters.storage.profiles import SqlProfiles
 from letterhead.adapters.storage.reminders import SqlReminders
 from letterhead.adapters.storage.retention import SqlRetention
 from letterhead.adapters.storage.secrets import SqlSecrets
@@ -35,6 +36,7 @@ class SqlStore(
     SqlAccountImports,
     SqlAccounts,
     SqlDomains,
+    SqlProfiles,
     SqlDnsCredentials,
     SqlDnsPlans,
     SqlLeases,
@@ -52,6 +54,7 @@ class SqlStore(
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
+        SqlProfiles.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)
         SqlLeases.__init__(self, engine)
