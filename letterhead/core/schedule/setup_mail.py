@@ -21,7 +21,8 @@ _AT_HOST: Final = (
     "So that mail can be sent from {domain}, please add this record at {host}.",
     "So that mail can be sent from {domain}, please add these {number} records at {host}.",
 )
-TEXTS: Final[tuple[str | tuple[str, str], ...]] = (_PAGE, _IN_DNS, _AT_HOST)  # to translate; those of two are for a number
+# To translate; those of two are for a number.
+TEXTS: Final[tuple[str | tuple[str, str], ...]] = (_PAGE, _IN_DNS, _AT_HOST)
 
 
 class SetupEmailInput(msgspec.Struct, frozen=True, kw_only=True):
