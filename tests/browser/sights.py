@@ -90,6 +90,7 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
         page.goto(f"{hall.link('mirror.example')}?lang={language}")
         page.locator(".languages summary").click()
         yield f"setup: in {language}"
+    page.context.clear_cookies()
     hall.application.link = hall.link("mirror.example")
     page.goto(hall.application.url)
     page.frame_locator("iframe").locator("#record-dkim").wait_for()

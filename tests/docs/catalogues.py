@@ -13,6 +13,7 @@ from babel import Locale
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
+from babel.numbers import format_decimal
 
 from letterhead.adapters.languages import FOLDER
 from letterhead.core.check.catalogue import DIAGNOSES
@@ -164,8 +165,9 @@ def _formats_of(code: str) -> str:
     months = [str(each) if numeric else locale.months["format"]["abbreviated"][each] for each in range(1, 13)]
     lines = [f"\n[{code}]", f"months = [{', '.join(map(_quoted, months))}]"]
     lines += [f"{name} = {_quoted(str(value))}" for name, value in values.items()]
-    # CLDR's minimumGroupingDigits: Spanish, Polish and Portuguese write 1234, and 12.345.
-    lines.append(f"grouped_from = {10000 if code in ('es', 'pl', 'pt') else 1000}")
+    # CLDR's minimumGroupingDigits: Spanish and Polish write 1234, and 12.345.
+    is_grouped = values["group"] in format_decimal(1000, locale=code)
+    lines.append(f"grouped_from = {1000 if is_grouped else 10000}")
     return "\n".join(lines) + "\n"
 
 

@@ -11,12 +11,20 @@ class PageLanguage(StrEnum):
 
     EN = "en"
     DE = "de"
+    ES = "es"
+    FR = "fr"
+    IT = "it"
+    PT = "pt"
 
 
 # Each by its own name, as a reader looks for it.
 NAMES: Final = {
     PageLanguage.EN: "English",
     PageLanguage.DE: "Deutsch",
+    PageLanguage.ES: "Español",
+    PageLanguage.FR: "Français",
+    PageLanguage.IT: "Italiano",
+    PageLanguage.PT: "Português",
 }
 DEFAULT: Final = PageLanguage.EN.value
 MOST_RANGES: Final = 30  # of one header; a browser sends a handful
