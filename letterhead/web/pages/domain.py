@@ -17,6 +17,7 @@ from letterhead.operations.setup_links import MailRecipient, NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
+from letterhead.web.pages.accepted_findings import accepted_values
 from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
@@ -78,6 +79,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         version=page_version(domain.version, no_worker=no_worker),
         no_worker=no_worker,
         here=f"{context.state.templates.root}{path}",
+        acceptance=await accepted_values(context, view),
         made=values.get("made"),
         made_url=values.get("made_url"),
         languages=[(code.value, name) for code, name in NAMES.items()],
