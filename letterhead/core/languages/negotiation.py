@@ -14,6 +14,8 @@ class PageLanguage(StrEnum):
     ES = "es"
     FR = "fr"
     IT = "it"
+    JA = "ja"
+    NL = "nl"
     PT = "pt"
 
 
@@ -24,6 +26,8 @@ NAMES: Final = {
     PageLanguage.ES: "Español",
     PageLanguage.FR: "Français",
     PageLanguage.IT: "Italiano",
+    PageLanguage.JA: "日本語",
+    PageLanguage.NL: "Nederlands",
     PageLanguage.PT: "Português",
 }
 DEFAULT: Final = PageLanguage.EN.value
