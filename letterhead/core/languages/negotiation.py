@@ -16,6 +16,7 @@ class PageLanguage(StrEnum):
     IT = "it"
     JA = "ja"
     NL = "nl"
+    PL = "pl"
     PT = "pt"
 
 
@@ -28,6 +29,7 @@ NAMES: Final = {
     PageLanguage.IT: "Italiano",
     PageLanguage.JA: "日本語",
     PageLanguage.NL: "Nederlands",
+    PageLanguage.PL: "Polski",
     PageLanguage.PT: "Português",
 }
 DEFAULT: Final = PageLanguage.EN.value
