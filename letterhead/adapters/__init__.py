@@ -10,6 +10,6 @@ relay; `smtp_client` is what both SMTP clients share. Keys: `keyring` with its s
 
 Languages of customers: `languages`.
 
-HTTP: `webhooks`, `https_fetch` and `openid`, the first two over `pinned_connections`. Figures: `metrics`, `disk`;
-`opentelemetry` sends them, and traces, to a collector.
+HTTP: `webhooks`, `alerts`, `https_fetch` and `openid`, the first three over `pinned_connections`. Figures: `metrics`,
+`disk`; `opentelemetry` sends them, and traces, to a collector.
 """
