@@ -121,6 +121,10 @@ _OPTIONS: Mapping[str, str] = {
     "wait": "--timeout",
     "withDomains": "--with-domains",
     "note": "--note",
+    "label": "--label",
+    "labels": "--label",
+    "contact": "--contact",
+    "copyAccount": "--copy-account",
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")
