@@ -175,6 +175,7 @@ def test_defaults_work(folder: Path) -> None:
         oidc_issuer=None,
         oidc_client_id=None,
         oidc_client_secret=None,
+        oidc_scopes=("openid",),
         oidc_account_claim="letterhead_account",
         oidc_scope_claim="letterhead_scope",
         oidc_scope=Scope.READ,
@@ -811,6 +812,14 @@ def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
     assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
     local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
     assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"
+
+
+@pytest.mark.parametrize("scopes", ["email", "openid,email", 'openid "x"', "openid é", "openid " + "x" * 201])
+def test_the_scopes_have_openid_among_them(scopes: str, folder: Path) -> None:
+    """Without `openid` there is no ID token; a comma in between would be one scope that no provider knows."""
+    assert "OIDC_SCOPES" in refused(with_settings(**OPENID, OIDC_SCOPES=scopes), folder).detail
+    several = read(with_settings(**OPENID, OIDC_SCOPES="openid  email openid"), folder)
+    assert several.oidc_scopes == ("openid", "email")
 
 
 @pytest.mark.parametrize(

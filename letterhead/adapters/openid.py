@@ -1,4 +1,4 @@
-"""Sign-in with OpenID Connect at one provider: discovery, authorization code with PKCE, ID token.
+"""Sign-in with OpenID Connect at one provider: discovery, authorization code with PKCE, ID token, UserInfo.
 
 Anybody can begin to sign in, so how often the provider is asked is up to us: its metadata is kept for five minutes and
 its keys for one, a failure for some seconds. A token with an unknown key has the keys read again, once a minute.
@@ -15,20 +15,25 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 import msgspec
+import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from letterhead.core.accounts.accounts import Scope
+from letterhead.core.accounts.openid_claims import claim_names, claim_scope, claim_texts, find_claim
 from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault, Kind
 from letterhead.ports.sign_in import Person, SignInAttempt
+
+log = structlog.get_logger()
 
 SECONDS: Final = 10.0
 OCTETS: Final = 256 * 1024  # the longest response
 METADATA_KEPT, KEYS_KEPT, FAILURE_KEPT = timedelta(minutes=5), timedelta(minutes=1), timedelta(seconds=5)
 CONNECTIONS: Final = 10  # to the provider, at the same time
 _ADDRESS: Final = re.compile(r"https?://[!-~]{1,2000}")
+_ACCESS_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,20000}=*")  # RFC 6750 2.1
 LEEWAY: Final = 60  # seconds that two clocks may differ
 # Signed by a key that the provider alone has: never `none`, nor HMAC, whose key would be the client's secret.
 ALGORITHMS: Final = [
@@ -57,17 +62,23 @@ class Discovered(msgspec.Struct, frozen=True):
     token_endpoint: str
     jwks_uri: str
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    userinfo_endpoint: str | None = None
 
 
 class Tokens(msgspec.Struct, frozen=True):
     """The part of the token endpoint's response that is used."""
 
     id_token: str
+    access_token: str = ""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """The names of the ID token's claims for account and scope; `unless` is the scope where the claim is absent."""
+    """What is asked of the provider: the scopes (RFC 6749 3.3), and the names of the claims for account and scope.
 
+    `unless` is the scope in the account where the claim is absent.
+    """
+
+    scopes: tuple[str, ...] = ("openid",)
     account: str
     scope: str
     unless: Scope
@@ -122,7 +133,7 @@ class OpenIdProvider:
             "response_type": "code",
             "client_id": self._client_id,
             "redirect_uri": attempt.back,
-            "scope": "openid",
+            "scope": " ".join(self._claims.scopes),
             "state": attempt.state,
             "nonce": attempt.nonce,
             "code_challenge": attempt.challenge,
@@ -132,21 +143,41 @@ class OpenIdProvider:
 
     async def person(self, attempt: SignInAttempt, code: str) -> Person:
         """Exchange a code for the person who signed in; raise Fault `unauthorized` or `provider-failed`."""
-        tokens = await self._exchange_code(await self._metadata.get(), attempt, code)
+        found = await self._metadata.get()
+        tokens = await self._exchange_code(found, attempt, code)
         keys = await self._keys.get()
         if not has_key(keys, tokens.id_token) and self.may_ask_again():
             keys = await self._keys.get(not_older=timedelta())
         claims = self._verify_token(tokens.id_token, keys, attempt.nonce)
-        account_id, scope = claims.get(self._claims.account), claims.get(self._claims.scope)
-        if scope is None:
-            scope = self._claims.unless.value
-        if scope not in SCOPES:  # never a guessed scope, which would be more than the provider gave, or less
-            raise _refused(f"its claim {self._claims.scope!r} is none of {', '.join(SCOPES)}")
+        wanted = (self._claims.account, self._claims.scope)
+        if any(find_claim(claims, name) is None for name in wanted):
+            claims = await self._add_userinfo(found, tokens, claims)
+        try:
+            scope = claim_scope(find_claim(claims, self._claims.scope)) or self._claims.unless
+        except ValueError as bad:
+            why = f"its claim {self._claims.scope!r} is none of {', '.join(SCOPES)}"
+            raise _refused("scope-invalid", why, claims) from bad
         return Person(
             subject=str(claims["sub"]),
-            account_id=account_id if isinstance(account_id, str) else None,
-            scope=Scope(scope),
+            account_ids=claim_texts(find_claim(claims, self._claims.account)),
+            scope=scope,
+            claim_names=claim_names(claims),
         )
+
+    async def _add_userinfo(self, found: Discovered, tokens: Tokens, claims: dict[str, Any]) -> dict[str, Any]:
+        """Add what the UserInfo endpoint says of the same person, where there is one; the ID token's word counts first.
+
+        Raise Fault `unauthorized` where it speaks of somebody else (OpenID Connect Core 1.0, 5.3.2), `provider-failed`.
+        """
+        if found.userinfo_endpoint is None:
+            return claims
+        if not _ACCESS_TOKEN.fullmatch(tokens.access_token):
+            raise _failed("it gave no access token to ask for the person's claims with")
+        bearer = {"Authorization": f"Bearer {tokens.access_token}"}
+        more = await _read(self._client, "GET", found.userinfo_endpoint, dict[str, Any], headers=bearer)
+        if more.get("sub") != claims["sub"]:
+            raise _refused("userinfo-of-another", "its UserInfo is about somebody else than its ID token", claims)
+        return more | claims
 
     def may_ask_again(self) -> bool:
         """Tell whether the keys may be read before their time, and note that they are."""
@@ -177,7 +208,9 @@ class OpenIdProvider:
     async def _discover(self) -> Discovered:
         place = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await _read(self._client, "GET", place, Discovered)
-        ends = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+        ends = [found.authorization_endpoint, found.token_endpoint, found.jwks_uri]
+        if found.userinfo_endpoint is not None:
+            ends.append(found.userinfo_endpoint)
         if not all(_ADDRESS.fullmatch(end) for end in ends):  # a browser is redirected there: no line break, no script
             raise _failed(f"{place} names what is no address")
         if found.issuer != self._issuer:  # Discovery 4.3: identical, or somebody poses as the provider
@@ -217,10 +250,10 @@ class OpenIdProvider:
             claims = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims  # type: ignore[arg-type]
             rules.validate(claims)
         except (JoseError, ValueError, KeyError, TypeError, RecursionError) as bad:
-            raise _refused(f"its ID token does not hold: {type(bad).__name__}") from bad
+            raise _refused("token-invalid", f"its ID token does not hold: {type(bad).__name__}") from bad
         audience, party = claims["aud"], claims.get("azp", self._client_id)
         if party != self._client_id or (isinstance(audience, list) and len(audience) > 1 and "azp" not in claims):
-            raise _refused("its ID token was made for somebody else too")
+            raise _refused("token-audience", "its ID token was made for somebody else too", claims)
         return claims
 
 
@@ -234,7 +267,12 @@ def has_key(keys: Mapping[str, Any], token: str) -> bool:
 
 
 async def _read(
-    client: httpx2.AsyncClient, method: str, address: str, shape: type[TokenShape], **options: Any
+    client: httpx2.AsyncClient,
+    method: str,
+    address: str,
+    shape: type[TokenShape],
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> TokenShape:
     """Send a request and decode its JSON response.
 
@@ -242,14 +280,14 @@ async def _read(
     """
     try:
         async with asyncio.timeout(SECONDS):  # for all of it: an answer may come octet by octet
-            body, accept = b"", {"Accept": "application/json", "Accept-Encoding": "identity"}
-            async with client.stream(method, address, headers=accept, **options) as response:
+            body, sent = b"", {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+            async with client.stream(method, address, headers=sent, **options) as response:
                 async for piece in response.aiter_raw():  # as it came: a few octets may unpack to very many
                     body += piece
                     if len(body) > OCTETS:
                         raise _failed(f"{address} answers with more than {OCTETS} octets")
         if method == "POST" and response.status_code == 400:  # RFC 6749 5.2: the code is none, or was used before
-            raise _refused("it does not take the code")
+            raise _refused("code-refused", "it does not take the code")
         if response.status_code != 200:
             raise _failed(f"{address} answers with status {response.status_code}")
         return msgspec.json.decode(body, type=shape)
@@ -268,9 +306,14 @@ def _failed(why: str) -> Fault:
     )
 
 
-def _refused(why: str) -> Fault:
+def _refused(code: str, why: str, claims: Mapping[str, object] | None = None) -> Fault:
+    """Log a refusal, with the person and the names of the claims once a token was verified, and return its fault."""
+    known = {"subject": str(claims["sub"])[:200], "claims": claim_names(claims)} if claims else {}
+    log.warning("openid.refused", code=code, **known)
     return Fault(
         Kind.UNAUTHORIZED,
         f"The OpenID Connect provider's word was not taken: {why}.",
-        "Begin again at the page to sign in.",
+        "Begin again at the page to sign in. If it stays so, tell the operator the code and the number below.",
+        provider="openid",
+        provider_code=code,
     )

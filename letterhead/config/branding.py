@@ -39,6 +39,16 @@ def read_client(text: str) -> str:
     return text
 
 
+def read_scopes(text: str) -> tuple[str, ...]:
+    """Parse scopes of OpenID Connect (RFC 6749 3.3), separated by spaces; `openid` must be one of them."""
+    scopes = tuple(dict.fromkeys(text.split()))
+    if not all(re.fullmatch(r"[!#-\[\]-~]{1,200}", scope) for scope in scopes) or len(scopes) > 30:
+        raise ValueError("holds more than 30 scopes, or one that is no scope of RFC 6749")
+    if "openid" not in scopes:
+        raise ValueError("lacks the scope openid, without which there is no sign-in")
+    return scopes
+
+
 def read_colour(text: str) -> str:
     """Parse a colour, `#rrggbb`."""
     if not re.fullmatch(r"#[0-9a-f]{6}", text.lower()):

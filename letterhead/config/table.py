@@ -122,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_issuer: str | None
     oidc_client_id: str | None
     oidc_client_secret: Secret | None
+    oidc_scopes: tuple[str, ...]
     oidc_account_claim: str
     oidc_scope_claim: str
     oidc_scope: Scope
@@ -785,26 +786,35 @@ TABLE = (
         unset="people sign in with API keys alone",
     ),
     Setting(
+        "OIDC_SCOPES",
+        "openid",
+        branding.read_scopes,
+        "openid email groups",
+        "Scopes that the provider is asked for, `openid` among them, with spaces between: claims hang on them "
+        "(docs/openid.md).",
+    ),
+    Setting(
         "OIDC_ACCOUNT_CLAIM",
         "letterhead_account",
         branding.read_client,
         "https://example.com/account",
-        "Claim of the ID token that holds the id of the person's account. Nobody but you may be able to set it there.",
+        "Claim with the id of the person's account, or a list of ids, in the ID token or in UserInfo; `a.b` is `b` in "
+        "the object `a`. Nobody but you may be able to set it there.",
     ),
     Setting(
         "OIDC_SCOPE_CLAIM",
         "letterhead_scope",
         branding.read_client,
         "https://example.com/scope",
-        "Claim of the ID token that says what the person may do: `read`, `write` or `full`, as with API keys. Nobody "
-        "but you may be able to set it there.",
+        "Claim, likewise, that says what the person may do: `read`, `write` or `full`, as with API keys. Nobody but "
+        "you may be able to set it there.",
     ),
     Setting(
         "OIDC_SCOPE",
         "read",
         values.one_of(Scope),
         "write",
-        "What a person may do whose ID token has no such claim: `read` (look), `write` (change domains and webhooks), "
+        "What a person may do without such a claim: `read` (look), `write` (change domains and webhooks), "
         "`full` (make and end API keys too).",
     ),
     Setting(

@@ -167,12 +167,12 @@ async def _archive_lines(
         ids |= {each.id for each in page}
         sealed = await deps.store.sealed_keys(account.id, page[0].sender, page[-1].sender)
         for domain in page:
-            keys = []
+            keys, profile = [], await deps.store.profile(domain.id)
             for selector in sorted({selector for domain_id, selector in sealed if domain_id == domain.id}):
                 purpose = key_purpose(domain, selector)
                 secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
                 keys.append(ArchivedKey(selector=selector, sealed=_text(sealer.seal(secret, purpose))))
-            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=await deps.store.profile(domain.id))
+            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
         purpose = secret_purpose(stored.webhook)
@@ -347,11 +347,10 @@ def _arrived(
         check_reason="imported",
         last_sync=now,
     )
-    if not as_it_is:
-        domain = as_claim(domain, now)
-    keys = list(_resealed(deps, archived, domain, key))
+    domain = domain if as_it_is else as_claim(domain, now)
+    keys = tuple(_resealed(deps, archived, domain, key))
     effects, profile = (Effect.REGISTER,) if as_it_is else (), arriving_profile(archived.profile)
-    return ImportedDomain(domain=domain, keys=tuple(keys), effects=effects, profile=profile)
+    return ImportedDomain(domain=domain, keys=keys, effects=effects, profile=profile)
 
 
 def as_claim(domain: Domain, now: datetime) -> Domain:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Protocol
 
+import structlog
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Caller, Scope, Session, allows, is_active
@@ -22,6 +23,8 @@ from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.sessions import SessionStore
+
+log = structlog.get_logger()
 
 TOKEN_OCTETS = 24
 LASTS = timedelta(hours=24)
@@ -73,17 +76,23 @@ def _code(octets: bytes) -> str:
 
 async def sign_in_person(deps: SessionNeeds, person: Person, actor: Actor) -> str:
     """Open a session for a person whom the OpenID provider signed in, with their scope; Fault `unauthorized`."""
-    account = await deps.store.account(person.account_id) if person.account_id else None
+    if len(person.account_ids) > 1:
+        raise refuse_person(person, "account-unclear", "You are signed in there, with more than one account here.")
+    account = await deps.store.account(person.account_ids[0]) if person.account_ids else None
     if account is None:
-        raise Fault(
-            Kind.UNAUTHORIZED,
-            "You are signed in there, but belong to no account here.",
-            "Ask the operator to write your account's id into the claim that OIDC_ACCOUNT_CLAIM names.",
-        )
+        code = "account-unknown" if person.account_ids else "account-missing"
+        raise refuse_person(person, code, "You are signed in there, but belong to no account here.")
     name = f"openid:{person.subject[:200]}"
     caller = Caller(account_id=account.id, key_id=name, scope=person.scope, limits=account.limits)
     session = Session(caller=caller, mark=name.encode(), created_at=deps.now(), ends_at=deps.now() + LASTS)
     return await _open(deps, session, replace(actor, name=name, account_id=account.id))
+
+
+def refuse_person(person: Person, code: str, detail: str) -> Fault:
+    """Log who is refused, with the names of the claims that the provider sent and no value; return the fault."""
+    log.warning("openid.refused", code=code, subject=person.subject[:200], claims=person.claim_names)
+    fix = "Tell the operator the code and the number below: the log says which claims came (docs/openid.md)."
+    return Fault(Kind.UNAUTHORIZED, detail, fix, provider="openid", provider_code=code)
 
 
 def mark_of(deps: DigestNeeds, token: str) -> bytes:

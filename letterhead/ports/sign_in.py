@@ -18,11 +18,15 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who signed in: the provider's subject, the account from its claims, and the scope in that account."""
+    """A person who signed in: the provider's subject, the accounts from its claims, and the scope in those accounts.
+
+    `claim_names` are the names of all claims that the provider sent, for the log.
+    """
 
     subject: str
-    account_id: str | None
+    account_ids: tuple[str, ...]
     scope: Scope
+    claim_names: tuple[str, ...] = ()
 
 
 class SignIn(Protocol):
@@ -33,5 +37,8 @@ class SignIn(Protocol):
         ...
 
     async def person(self, attempt: SignInAttempt, code: str) -> Person:
-        """Exchange a code for the person who signed in; raise Fault `unauthorized` or `provider-failed`."""
+        """Exchange a code for the person who signed in.
+
+        Raise Fault `unauthorized`, with a code of its own, or `provider-failed`.
+        """
         ...

@@ -325,7 +325,12 @@ async def open_sign_in(settings: Settings, now: Callable[[], datetime]) -> Async
         return
     from letterhead.adapters.openid import Claims, OpenIdProvider  # only for those who use it
 
-    claims = Claims(account=settings.oidc_account_claim, scope=settings.oidc_scope_claim, unless=settings.oidc_scope)
+    claims = Claims(
+        scopes=settings.oidc_scopes,
+        account=settings.oidc_account_claim,
+        scope=settings.oidc_scope_claim,
+        unless=settings.oidc_scope,
+    )
     async with aclosing(OpenIdProvider(issuer, client_id, secret, claims, now=now)) as provider:
         yield provider
 

@@ -18,14 +18,19 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 CLIENT_ID, SECRET = "letterhead", "a secret/with+odd:characters"
+ACCESS_TOKEN = "an.access~token/of+one_person=="
 
 
 @dataclass(slots=True)
 class OpenId:
-    """Holds the provider: `claims` overrule those of its tokens (None leaves one away), `header` and `key` likewise."""
+    """Holds the provider: `claims` overrule those of its tokens (None leaves one away), `header` and `key` likewise.
+
+    `userinfo` is what it says there besides the subject; None is no such endpoint.
+    """
 
     url: str
     claims: dict[str, Any] = field(default_factory=dict)
+    userinfo: dict[str, Any] | None = None
     header: dict[str, Any] = field(default_factory=dict)
     key: RSAKey | OctKey | None = None
     discovery: dict[str, Any] = field(default_factory=dict)
@@ -42,6 +47,7 @@ class OpenId:
             "authorization_endpoint": f"{self.url}/authorize?tenant=1",
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/keys",
+            **({} if self.userinfo is None else {"userinfo_endpoint": f"{self.url}/userinfo"}),
             **self.discovery,
         }
 
@@ -62,7 +68,13 @@ class OpenId:
         challenge = base64.urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).decode().rstrip("=")
         if asked is None or challenge != asked["code_challenge"] or form["redirect_uri"] != asked["redirect_uri"]:
             return 400, {"error": "invalid_grant"}
-        return 200, {"access_token": "x", "token_type": "Bearer", "id_token": self._id_token(asked["nonce"])}
+        return 200, {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": self._id_token(asked["nonce"])}
+
+    def person(self, authorization: str) -> tuple[int, dict[str, Any]]:
+        """Tells of the person whose access token came."""
+        if self.userinfo is None or authorization != f"Bearer {ACCESS_TOKEN}":
+            return 401, {}
+        return 200, {"sub": self.claims.get("sub", "ada")} | self.userinfo
 
     def _is_client(self, form: dict[str, str], authorization: str) -> bool:
         if "client_secret" in form:
@@ -96,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, self.provider.metadata())
             case "/keys":
                 self._answer(200, {"keys": [self.provider.own_key.as_dict(private=False), {"kty": "new"}]})
+            case "/userinfo":
+                self._answer(*self.provider.person(self.headers.get("authorization", "")))
             case "/authorize":
                 self.send_response(302)
                 self.send_header("Location", self.provider.authorize(dict(parse_qsl(url.query))))

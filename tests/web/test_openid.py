@@ -74,7 +74,8 @@ async def test_signed_in_there_is_signed_in_here(house: Installation) -> None:
         {"exp": int(time.time()) - 120}, {"exp": None}, {"iat": None}, {"sub": None},
         {"aud": [CLIENT_ID, "another"]}, {"azp": "another"},
         {"letterhead_account": None}, {"letterhead_account": "acc_other"}, {"letterhead_account": ["x"]},
-        {"letterhead_scope": "admin"}, {"letterhead_scope": ""}, {"letterhead_scope": ["full"]},
+        {"letterhead_scope": "admin"}, {"letterhead_scope": ""}, {"letterhead_scope": ["admin"]},
+        {"letterhead_scope": {"full": True}}, {"letterhead_scope": False},
     ],
 )  # fmt: skip
 async def test_a_claim_that_does_not_hold_lets_nobody_in(
@@ -147,7 +148,7 @@ async def test_nobody_is_led_elsewhere(house: Installation) -> None:
     [
         {"issuer": "https://evil.example"}, {"token_endpoint": None}, {"jwks_uri": "/x"},
         {"authorization_endpoint": "http://a/\r\nSet-Cookie: a=b"}, {"authorization_endpoint": "javascript:alert(1)"},
-        {"authorization_endpoint": "http://ü.example/"},
+        {"authorization_endpoint": "http://ü.example/"}, {"userinfo_endpoint": "file:///etc/passwd"},
     ],
 )  # fmt: skip
 async def test_a_provider_in_trouble_is_told_and_nothing_breaks(

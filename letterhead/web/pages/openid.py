@@ -2,8 +2,11 @@
 
 import base64
 import hmac
+import re
+from typing import Final
 from urllib.parse import unquote
 
+import structlog
 from starlette.responses import Response
 
 from letterhead.errors import Fault, Kind
@@ -16,6 +19,9 @@ from letterhead.web.pages.responses import HOME, SESSION, page_fault, read_cooki
 from letterhead.web.pages.signing import form, page_below
 from letterhead.web.serialize import JSON
 
+log = structlog.get_logger()
+
+_ERROR: Final = re.compile("[a-z_]{1,60}")
 ATTEMPT, MINUTES = "letterhead-openid", 10
 START, BACK = "/sign-in/openid", "/sign-in/openid/back"
 
@@ -39,7 +45,7 @@ async def finish_sign_in(context: RequestContext) -> Response:
     state, code = context.parameter("state"), context.request.query_params.get("code", "")[:4000]
     try:
         if not seed or not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode()) or not code:
-            raise page_fault(context, Kind.UNAUTHORIZED, "openid")
+            raise _new_lost(context, state == attempt.state)
         context.state.openid_rates.take(client_address(context.request))
         token = await sessions.sign_in_person(context.deps, await provider.person(attempt, code), context.actor)
     except Fault as fault:
@@ -52,6 +58,16 @@ async def finish_sign_in(context: RequestContext) -> Response:
         set_cookie(context, response, SESSION, token, int(sessions.LASTS.total_seconds()))
     set_cookie(context, response, ATTEMPT, "", 0)
     return response
+
+
+def _new_lost(context: RequestContext, is_ours: bool) -> Fault:
+    """Return the fault for who came back without a code, and log what the provider says of it (RFC 6749 4.1.2.1)."""
+    error = context.parameter("error")
+    if is_ours:
+        log.warning("openid.refused", code="came-back", error=error if _ERROR.fullmatch(error) else None)
+    fault = page_fault(context, Kind.UNAUTHORIZED, "openid")
+    fault.provider, fault.provider_code = "openid", "came-back"
+    return fault
 
 
 def _attempt(context: RequestContext, seed: str) -> SignInAttempt:

@@ -46,7 +46,13 @@ def form(context: RequestContext, fault: Fault | None = None) -> Response:
         context.form_seed = base64.urlsafe_b64encode(context.deps.random_octets(18)).decode()
     status = errors.status_of(fault.kind) if fault else 200
     response = page_response(
-        context, "sign-in.html", status, fault=fault, next=context.parameter("next"), openid=context.deps.sign_in
+        context,
+        "sign-in.html",
+        status,
+        fault=fault,
+        next=context.parameter("next"),
+        openid=context.deps.sign_in,
+        tracking_id=context.log.tracking_id,
     )
     if fresh:
         set_cookie(context, response, FORM, context.form_seed)
