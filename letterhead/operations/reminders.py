@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account, is_reachable_url
 from letterhead.core.domain.domain import Domain
+from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.domain.progress import progress
+from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.recipients import Recipient, reminder_recipients
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
@@ -21,7 +23,7 @@ from letterhead.operations import setup_links
 from letterhead.operations.accounts import AccountNeeds
 from letterhead.operations.audit import WORKER
 from letterhead.operations.confirmed_addresses import reachable_email
-from letterhead.operations.domains import plan_of
+from letterhead.operations.domains import list_last_checks, plan_of
 from letterhead.operations.opt_outs import contact_opt_out_url, opt_out_url
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.mail import DeliveryResult, Mailer, SendResult
@@ -52,7 +54,9 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
     if domain is None or account is None or not rules.is_still_due(due.reminder, domain, deps.now()):
         await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
         return
-    profile = await deps.store.profile(domain.id)
+    # An acceptance is the account's own: its contact can't renew one.
+    is_own = due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED
+    profile = DomainProfile() if is_own else await deps.store.profile(domain.id)
     recipients = reminder_recipients(account, profile)
     if not recipients:
         outcome, why = "no-address", "the account has no address that mail can reach"
@@ -65,42 +69,38 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         again = deps.now() + rules.WAITS
         await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
-        emails = await _compose(deps, due, domain, account, recipients)
+        findings = await _findings_of(deps, due.reminder, domain)
+        if not findings and due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:
+            await deps.store.settle_reminder(due.id, "moot", "what was accepted is there no more", None)
+            return
+        setup_url = await _setup_url(deps, due.reminder, domain) if is_reachable_url(deps.policy.public_url) else None
+        written = ReminderInput(
+            reminder=due.reminder,
+            domain=domain,
+            findings=findings,
+            to=account.email,
+            name=f"reminder-{due.id}",
+            unsubscribe="",
+            brand=deps.policy.brand_name,
+            progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
+            setup_url=setup_url,
+        )
+        emails = [_address(deps, written, account, each) for each in recipients]
         if await deps.store.mark_handed_over(due.id, owner, deps.now()):
             await _hand_over(deps, deps.mailer, due, list(zip(recipients, emails, strict=True)))
 
 
-async def _compose(
-    deps: ReminderNeeds, due: DueReminder, domain: Domain, account: Account, recipients: Sequence[Recipient]
-) -> list[Email]:
-    """Write the message to each recipient; they have one set-up link, and each a link of its own that ends them."""
-    last = (await deps.store.last_checks([domain.id])).get(domain.id)
+def _address(deps: ReminderNeeds, written: ReminderInput, account: Account, to: Recipient) -> Email:
+    """Write the message to one recipient: all have one set-up link, and each a link of its own that ends them."""
+    name = f"{written.name}{'-contact' if to.is_contact else ''}.{deps.policy.installation}"
+    if to.is_contact:
+        unsubscribe = contact_opt_out_url(deps, written.domain.id, to.email)
+        theirs = replace(written, contact_for=account.name, reply_to=reachable_email(account))
+        return reminder_email(replace(theirs, to=to.email, name=name, unsubscribe=unsubscribe))
     reachable = is_reachable_url(deps.policy.public_url)
-    setup_url = await _setup_url(deps, due.reminder, domain) if reachable else None
-    domain_url = f"{deps.policy.public_url}{DOMAINS}{quote(domain.sender, safe='')}" if reachable else None
-    return [
-        reminder_email(
-            ReminderInput(
-                reminder=due.reminder,
-                domain=domain,
-                findings=last.findings if last else (),
-                to=each.email,
-                name=f"reminder-{due.id}{'-account' if number else ''}.{deps.policy.installation}",
-                unsubscribe=(
-                    contact_opt_out_url(deps, domain.id, each.email)
-                    if each.is_contact
-                    else opt_out_url(deps, account.id)
-                ),
-                brand=deps.policy.brand_name,
-                progress=progress(domain, plan_of(deps, domain), deps.now()).sentence,
-                domain_url=None if each.is_contact else domain_url,
-                setup_url=setup_url,
-                contact_for=account.name if each.is_contact else "",
-                reply_to=reachable_email(account) if each.is_contact else None,
-            )
-        )
-        for number, each in enumerate(recipients)
-    ]
+    domain_url = f"{deps.policy.public_url}{DOMAINS}{quote(written.domain.sender, safe='')}" if reachable else None
+    own = replace(written, domain_url=domain_url, unsubscribe=opt_out_url(deps, account.id))
+    return reminder_email(replace(own, to=to.email, name=name))
 
 
 async def _hand_over(
@@ -134,9 +134,18 @@ def _log(due: DueReminder, sent: SendResult) -> None:
     log.info("reminder.handed", kind=due.reminder.kind, step=due.reminder.step, post=sent.result, said=sent.said)
 
 
+async def _findings_of(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> Sequence[Finding]:
+    """Return what a reminder may list of the domain's last check."""
+    last = (await list_last_checks(deps, [domain])).get(domain.id)
+    found = last.findings if last else ()
+    if reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:
+        return rules.findings_accepted_until(reminder, domain, found)
+    return found
+
+
 async def _setup_url(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> str | None:
     """Make a link to the domain's set-up page for one reminder; None where nothing is left to do there."""
-    if reminder.kind is rules.ReminderKind.RESTORED:
+    if reminder.kind in (rules.ReminderKind.RESTORED, rules.ReminderKind.ACCEPTANCE_ENDED):
         return None
     actor = replace(WORKER, account_id=domain.account_id)
     return (await setup_links.make_uncounted_link(deps, domain, LINK_DAYS, actor)).url
