@@ -82,8 +82,8 @@ async def test_labels_choose_domains_for_a_bound_key_as_well(shop: Shop) -> None
     for owner in (made, other):
         for sender in ("a.example", "b.example", "c.example"):
             added = await shop.domain(owner.id, sender)
-            labels = {"team": "web"} | ({"odd": "yes"} if sender == "b.example" else {})
-            await shop.store.change_profile(added, partial(replace, labels=labels), audit())
+            kept = {"team": "web"} | ({"odd": "yes"} if sender == "b.example" else {})
+            await shop.store.change_profile(added, partial(replace, labels=kept), audit())
     binding = DomainBinding(names=("b.example", "c.example"), covers_below=False)
     for labels, all_of_them, bound in (
         (("team:web",), ["a.example", "b.example", "c.example"], ["b.example", "c.example"]),
