@@ -19,9 +19,10 @@ def set_domain(
     remove_label: tuple[str, ...] = (),
     contact: str | None = None,
     copy_account: Annotated[bool | None, Parameter(negative="--no-copy-account")] = None,
+    covers_subdomains: bool | None = None,
     as_json: AsJson = False,
 ) -> Exit:
-    """Set what the account keeps about a domain; what no option names stays as it is.
+    """Set what the account keeps about a domain; and whether it covers names below; the rest stays as it is.
 
     Parameters
     ----------
@@ -37,9 +38,12 @@ def set_domain(
         The address that gets the domain's reminders, once a link mailed there was confirmed; an empty one removes it.
     copy_account
         Whether the account's own address gets what the contact gets.
+    covers_subdomains
+        Let its key sign mail from the names below it too, or not.
     """
     labels: dict[str, str | None] = {**dict(map(_split_label, label)), **dict.fromkeys(remove_label)}
-    given = {"note": note, "labels": labels or None, "contact": contact, "copyAccount": copy_account}
+    given: dict[str, object] = {"note": note, "labels": labels or None, "contact": contact}
+    given |= {"copyAccount": copy_account, "coversSubdomains": covers_subdomains}
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
         raise Fault(

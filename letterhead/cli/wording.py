@@ -11,6 +11,8 @@ from collections.abc import Mapping
 _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/domains"): "letterhead domains list",
     ("POST", "/domains"): "letterhead domains add",
+    ("GET", "/can-send"): "letterhead domains can-send NAME",
+    ("GET", "/covers"): "letterhead export",
     ("GET", "/domains/records"): "letterhead domains records --all",
     ("POST", "/domains/bulk"): "letterhead apply",
     ("POST", "/domains/check"): "letterhead domains check --all",
@@ -123,6 +125,9 @@ _OPTIONS: Mapping[str, str] = {
     "zone": "--zone",
     "wait": "--timeout",
     "withDomains": "--with-domains",
+    "coversSubdomains": "--covers-subdomains",
+    "from": "the name",
+    "dns": "--no-dns",
     "note": "--note",
     "label": "--label",
     "labels": "--label",

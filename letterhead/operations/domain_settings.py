@@ -1,4 +1,4 @@
-"""What an account sets of a domain of its own: the note and the labels that it keeps about it, and its contact."""
+"""What an account sets of a domain of its own: note, labels, contact, and whether it covers the names below it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -37,6 +37,7 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str | None] | UnsetType | None = UNSET
     contact: str | UnsetType = UNSET
     copy_account: bool | UnsetType = UNSET
+    covers_subdomains: bool | UnsetType = UNSET
 
     def named(self) -> str:
         """Return the names of what is to change, for the audit."""
@@ -79,7 +80,11 @@ async def change_domain(
         return changed if asked is None else replace(changed, contact=asked)
 
     row = audit_row(deps, actor, "domain.change", f"{domain.sender}: {named}")
-    if await deps.store.change_profile(domain, change, row) is None:
+    covers = settings.covers_subdomains
+    if not isinstance(covers, UnsetType) and not await deps.store.set_covers_subdomains(domain.id, covers, row):
+        raise new_not_found(raw)
+    keeps_more = named != "covers subdomains"
+    if keeps_more and await deps.store.change_profile(domain, change, row) is None:
         raise new_not_found(raw)
     if asked is not None:
         await send_contact_link(deps, domain, asked, actor)

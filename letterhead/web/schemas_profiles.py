@@ -29,3 +29,6 @@ class DomainChange(In, frozen=True, kw_only=True):
     labels: Annotated[dict[str, str | None] | None, _LABELS] | UnsetType = UNSET
     contact: Annotated[str, _CONTACT] | UnsetType | None = UNSET
     copy_account: Annotated[bool, _COPY] | UnsetType = UNSET
+    covers_subdomains: (
+        Annotated[bool, Meta(description="Whether its key signs mail from the names below it too.")] | UnsetType
+    ) = UNSET

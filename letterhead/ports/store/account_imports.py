@@ -13,12 +13,16 @@ from letterhead.ports.store.domains import DomainEvent, NewDomainKey
 
 
 class ImportedDomain(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain with its sealed keys, that of its own selector among them, the work owed outside, and its profile."""
+    """A domain with its sealed keys, that of its own selector among them, the work owed outside, and its profile.
+
+    `covers` is whether it covers the names below it.
+    """
 
     domain: Domain
     keys: tuple[NewDomainKey, ...]
     effects: tuple[Effect, ...]
     profile: DomainProfile = DomainProfile()
+    covers: bool = False
 
 
 class ImportedAccount(msgspec.Struct, frozen=True, kw_only=True):

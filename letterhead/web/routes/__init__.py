@@ -21,6 +21,7 @@
 - `secrets`: the encryption of stored secrets with a new key
 - `service`: health, metrics and the description of the API
 - `setup_links`: links to a domain's set-up page
+- `subdomain_covers`: who may send from a name below a domain
 - `webhooks`: webhooks and their deliveries
 """
 
@@ -47,6 +48,7 @@ from letterhead.web.routes import (
     secrets,
     service,
     setup_links,
+    subdomain_covers,
     webhooks,
 )
 
@@ -54,6 +56,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
     *domain_settings.ENDPOINTS,
     *checks.ENDPOINTS,
+    *subdomain_covers.ENDPOINTS,
     *bulk.ENDPOINTS,
     *setup_links.ENDPOINTS,
     *domain_connect.ENDPOINTS,

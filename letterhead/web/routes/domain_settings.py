@@ -11,7 +11,7 @@ from letterhead.web.serialize import json_response
 
 
 async def change_domain(context: RequestContext) -> Response:
-    """Changes what is given of a domain's note, labels and contact, and answers with the domain, without private keys.
+    """Changes a domain's note, labels, contact and cover; answers with the domain, without private keys.
 
     What is absent stays as it is, and null removes it. A link is mailed to a new contact, who gets the domain's
     reminders when somebody there has opened it and pressed its button; until then the account gets them.
@@ -22,6 +22,7 @@ async def change_domain(context: RequestContext) -> Response:
         labels=asked.labels,
         contact="" if asked.contact is None else asked.contact,
         copy_account=asked.copy_account,
+        covers_subdomains=asked.covers_subdomains,
     )
     await domain_settings.change_domain(context.deps, context.account_id, sender, settings, context.actor)
     view = await domains.show_domain(context.deps, context.account_id, sender)
