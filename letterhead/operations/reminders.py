@@ -27,6 +27,7 @@ from letterhead.operations.domains import list_last_checks, plan_of
 from letterhead.operations.opt_outs import contact_opt_out_url, opt_out_url
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.mail import DeliveryResult, Mailer, SendResult
+from letterhead.ports.store.alerts import AlertStore
 from letterhead.ports.store.reminders import DueReminder, ReminderStore
 
 DOMAINS = "/dashboard/domains/"
@@ -35,7 +36,7 @@ LINK_DAYS = 14  # the life of a set-up link in a reminder
 log = structlog.get_logger()
 
 
-class StoreForReminders(StoreForSetupLinks, ReminderStore, Protocol):
+class StoreForReminders(StoreForSetupLinks, ReminderStore, AlertStore, Protocol):
     """Reminders, and the domains and accounts that they are about."""
 
 
@@ -53,7 +54,16 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
     domain, account = await deps.store.domain_by_id(due.domain_id), await deps.store.account(due.account_id)
     if domain is None or account is None or not rules.is_still_due(due.reminder, domain, deps.now()):
         await deps.store.settle_reminder(due.id, "moot", "there is nothing to remind of any more", None)
-        return
+    elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
+        again = deps.now() + rules.WAITS
+        await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
+    else:
+        await deps.store.queue_alerts(due.id, due.account_id, deps.now())
+        await _send_mail(deps, due, domain, account, owner)
+
+
+async def _send_mail(deps: ReminderNeeds, due: DueReminder, domain: Domain, account: Account, owner: str) -> None:
+    """Mail one reminder to those whom it concerns, or settle it with the reason why it is not mailed."""
     # An acceptance is the account's own: its contact can't renew one.
     is_own = due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED
     profile = DomainProfile() if is_own else await deps.store.profile(domain.id)
@@ -65,9 +75,6 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         await deps.store.settle_reminder(due.id, outcome, why, None)
     elif deps.mailer is None:
         await deps.store.settle_reminder(due.id, "no-mail-server", "no mail server is set", None)
-    elif resolver_outage.is_resolver_outage(await deps.store.resolver_outage()):
-        again = deps.now() + rules.WAITS
-        await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
         findings = await _findings_of(deps, due.reminder, domain)
         if not findings and due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:

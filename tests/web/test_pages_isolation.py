@@ -19,6 +19,7 @@ UNKNOWN = {
     "webhookId": "wh_none",
     "planId": "plan_none",
     "credentialId": "dns_none",
+    "channelId": "alert_none",
 }
 ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 
@@ -35,6 +36,8 @@ async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[s
     named = {"sender": SENDER, "linkId": link, "keyId": key, "webhookId": hook, "deliveryId": delivery}
     plan = (await plant_plan(house.deps, SENDER, house.accounts["canary"])).id
     named["credentialId"] = await plant_credential(house.deps, SENDER, house.accounts["canary"])
+    channel = {"name": "canary key", "url": "ntfys://token@canary.dev/x"}
+    named["channelId"] = (await stranger.post("/alert-channels", json=channel)).json()["id"]
     return named | {"accountId": account, "planId": plan, "proofId": "proof" + "0" * 40}
 
 

@@ -57,6 +57,7 @@ UNION ALL SELECT 'reminders', count(*) FROM reminders AS r JOIN domains AS d ON 
 UNION ALL SELECT 'api_keys', count(*) FROM api_keys WHERE account_id = :account_id
 UNION ALL SELECT 'sessions', count(*) FROM sessions WHERE account_id = :account_id
 UNION ALL SELECT 'dns_credentials', count(*) FROM dns_credentials WHERE account_id = :account_id
+UNION ALL SELECT 'alert_channels', count(*) FROM alert_channels WHERE account_id = :account_id
 UNION ALL SELECT 'webhooks', count(*) FROM webhooks WHERE account_id = :account_id
 UNION ALL SELECT 'deliveries', count(*) FROM deliveries AS d JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.account_id = :account_id;
