@@ -87,12 +87,12 @@ async def _archive_lines(
         ids |= {each.id for each in page}
         sealed = await deps.store.sealed_keys(account.id, page[0].sender, page[-1].sender)
         for domain in page:
-            keys = []
+            keys, profile = [], await deps.store.profile(domain.id)
             for selector in sorted({selector for domain_id, selector in sealed if domain_id == domain.id}):
                 purpose = key_purpose(domain, selector)
                 secret = deps.keyring.unseal(sealed[domain.id, selector], purpose)
                 keys.append(ArchivedKey(selector=selector, sealed=_text(sealer.seal(secret, purpose))))
-            yield ArchivedDomain(domain=domain, keys=tuple(keys))
+            yield ArchivedDomain(domain=domain, keys=tuple(keys), profile=profile)
         page = await deps.store.domains(account.id, DomainQuery(limit=PAGE, after=page[-1].sender))
     for stored in await deps.store.webhooks(account.id):
         purpose = secret_purpose(stored.webhook)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from letterhead.core.check.check_memory import CheckMemory
 from letterhead.core.domain_connect.host_settings import DomainConnectHost
 from letterhead.core.domain_connect.template import ServiceProvider
+from letterhead.core.languages.language import LanguageReader, english_only
 from letterhead.core.names.domain_names import NameRules
 from letterhead.core.plan.dns_hosts import DnsHost
 from letterhead.core.public.webhooks import EgressPolicy
@@ -90,6 +91,7 @@ class Deps:
     free_spaces: FreeSpaces
     sign_in: SignIn | None = None  # None where no OpenID Connect provider is set
     hosts: tuple[DnsHost, ...] = ()  # the DNS hosts whose web forms are known
+    languages: LanguageReader = english_only  # the languages of customers, by their codes
     rules_version: str = ""  # the version of the rules and of `hosts`
     notifications: ProviderNotifications | None = None  # None where none are expected
     publisher: Publisher | None = None  # None where the operator has no zone for keys

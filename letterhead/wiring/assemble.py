@@ -19,6 +19,7 @@ from letterhead.adapters.dns_hosts.hosts import OctoDnsHosts
 from letterhead.adapters.dns_hosts.hosts import is_installed as writes_at_dns_hosts
 from letterhead.adapters.https_fetch import HttpsFetcher
 from letterhead.adapters.keyring import forbid_core_dumps
+from letterhead.adapters.languages import read_language
 from letterhead.adapters.metrics import MeteredProvider, PrometheusMeter
 from letterhead.adapters.pinned_connections import Resolve, system_names
 from letterhead.adapters.providers import PROVIDERS, READS, ProviderSetup, RateSlot, no_wait
@@ -139,6 +140,7 @@ async def open_deps(settings: Settings, overrides: Overrides | None = None) -> A
             machine=machine,
             sign_in=await opened.enter_async_context(open_sign_in(settings, now)),
             hosts=load_hosts(),
+            languages=read_language,
             rules_version=rules_version(),
             notifications=overrides.notices or notices(settings, HttpsFetcher(names), now),
             publisher=overrides.publisher or publisher(settings),

@@ -14,6 +14,7 @@ from tests.rigs.hosted_zones import TOKEN
 from tests.rigs.proving import given_to
 from tests.rigs.signing import OWN, message, sealed
 
+LANGUAGES = ("de", "ja")  # the longest words, and a script that breaks lines without spaces
 Sight = tuple[str, Page | Frame]
 
 # What a browser is given and shows no page of: files, streams, ways out.
@@ -85,6 +86,11 @@ def _setups(page: Page, hall: Gallery) -> Iterator[str | Sight]:
     for how in ("added", "access_denied", "foreign"):
         page.goto(f"{connected}?applied={how}")
         yield f"setup: returned, {how}"
+    for language in LANGUAGES:
+        page.goto(f"{hall.link('mirror.example')}?lang={language}")
+        page.locator(".languages summary").click()
+        yield f"setup: in {language}"
+    page.context.clear_cookies()
     hall.application.link = hall.link("mirror.example")
     page.goto(hall.application.url)
     page.frame_locator("iframe").locator("#record-dkim").wait_for()

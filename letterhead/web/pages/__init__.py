@@ -11,6 +11,7 @@
 - `confirmation`: what is asked before something ends
 - `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
+- `languages`: the language of a set-up page, and the switch to another
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
 - `overview`: the list of an account's domains

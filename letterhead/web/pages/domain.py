@@ -8,12 +8,13 @@ from letterhead.core.accounts.setup_links import USUAL_DAYS
 from letterhead.core.domain import lifecycle, statistics
 from letterhead.core.domain.domain import Domain, mail_from_status, status
 from letterhead.core.domain.progress import progress
+from letterhead.core.languages.negotiation import NAMES
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.rotation import delegated_keys, rotation
 from letterhead.operations import domains, hosted_zones, on_demand_checks, overview, rotations, sessions, setup_links
 from letterhead.operations.domain_settings import DomainSettings, change_domain
 from letterhead.operations.domains import DomainView
-from letterhead.operations.setup_links import NewLink
+from letterhead.operations.setup_links import MailRecipient, NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
@@ -32,16 +33,17 @@ async def show(context: RequestContext) -> Response:
     return await _show(context)
 
 
-async def _show(context: RequestContext, made: NewLink | None = None) -> Response:
+async def _show(context: RequestContext, made: NewLink | None = None, made_url: str = "") -> Response:
     view = await domains.show_domain(context.deps, context.account_id, context.part("sender"))
     path = domain_path(view.domain.sender)
-    return await show_view(context, view, path, made=made, news=f"{context.state.templates.root}{path}/news")
+    news = f"{context.state.templates.root}{path}/news"
+    return await show_view(context, view, path, made=made, made_url=made_url, news=news)
 
 
 async def show_view(context: RequestContext, view: DomainView, path: str, **values: object) -> Response:
     """Show a domain at a path; what it says of changes is there for those who may make them.
 
-    `values` are `news` where the page updates by itself, `made` for a new link, and `account` for the operator.
+    `values` are `news` where the page updates by itself, `made` and `made_url` of a new link, the operator's `account`.
     """
     deps, now = context.deps, context.deps.now()
     domain, records = view.domain, new_record_list(deps, view)
@@ -81,6 +83,8 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         here=f"{context.state.templates.root}{path}",
         acceptance=await accepted_values(context, view),
         made=values.get("made"),
+        made_url=values.get("made_url"),
+        languages=[(code.value, name) for code, name in NAMES.items()],
         news=values.get("news"),
         account=values.get("account"),
     )
@@ -216,11 +220,16 @@ async def make_link(context: RequestContext) -> Response:
     typed = context.form.get("days", "")
     days = min(LONGEST_DAYS, max(1, int(typed))) if typed.isdecimal() and len(typed) < 4 else USUAL_DAYS
     sender, to = context.part("sender"), context.form.get("to", "").strip()
+    chosen = context.form.get("language", "")
+    language = chosen if chosen in frozenset(NAMES) else None
     if to:
-        made = await setup_links.make_and_send_link(context.deps, context.account_id, sender, days, to, context.actor)
+        recipient = MailRecipient(address=to, language=language)
+        made = await setup_links.make_and_send_link(
+            context.deps, context.account_id, sender, days, recipient, context.actor
+        )
     else:
         made = await setup_links.make_link(context.deps, context.account_id, sender, days, context.actor)
-    return await _show(context, made)
+    return await _show(context, made, setup_links.address_in(made.url, language))
 
 
 async def ask_revoke(context: RequestContext) -> Response:
