@@ -128,6 +128,14 @@ def _account(page: Page, hall: Gallery) -> Iterator[str]:
         yield f"domain: {sender}"
     press(page.get_by_role("button", name="Make a link"))
     yield "domain: link made"
+    page.get_by_label("Note", exact=True).fill("A note of more than one line,\nwhich says who is to be asked. " * 3)
+    page.get_by_label("Labels, one in a line").fill(
+        "team: web\nplan: a-value-that-is-as-long-as-one-can-be-" + "x" * 24
+    )
+    press(page.get_by_role("button", name="Save", exact=True))
+    yield "domain: noted"
+    press(page.get_by_role("link", name="team:web"))
+    yield "list: label"
     press(page.get_by_role("link", name=re.compile("Revoke the link made on")).first)
     yield "domain: revoke a link"
     for sender in ("mirror.example", "lighthouse.example"):

@@ -62,6 +62,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         status=status(domain),
         mail_from_status=mail_from_status(domain),
         plan=view.plan,
+        profile=view.profile,
         records=records,
         split_at_span=split_at_span,
         advice=advice,
@@ -128,6 +129,24 @@ async def check(context: RequestContext) -> Response:
         context.deps, context.state.on_demand, context.account_id, context.part("sender")
     )
     return _redirect_back(context, "checked" if standing is None else "checked_before")
+
+
+async def change_settings(context: RequestContext) -> Response:
+    """Set the note, the labels and the contact as the form has them; a link is mailed to a new contact."""
+    sender, form = context.part("sender"), context.form
+    lines = [line.strip() for line in form.get("labels", "").splitlines() if line.strip()]
+    wanted = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    present = (await domains.show_domain(context.deps, context.account_id, sender)).profile
+    settings = DomainSettings(
+        note=form.get("note", ""),
+        labels={**dict.fromkeys(present.labels), **wanted},
+        contact=form.get("contact", "").strip(),
+        copy_account=form.get("copy") == "on" if form.get("contact", "").strip() else present.copy_account,
+    )
+    await change_domain(context.deps, context.account_id, sender, settings, context.actor)
+    after = (await domains.show_domain(context.deps, context.account_id, sender)).profile
+    is_asked = after.contact is not None and after.contact != present.contact
+    return _redirect_back(context, "contact_asked" if is_asked else "saved")
 
 
 async def start(context: RequestContext) -> Response:
@@ -267,6 +286,7 @@ PAGES = (
     Endpoint(method="GET", path=f"{ONE}/zone", serve=zone_file, access=Access.READ),
     Endpoint(method="POST", path=f"{ONE}/check", serve=check, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/start", serve=start, access=Access.WRITE),
+    Endpoint(method="POST", path=f"{ONE}/settings", serve=change_settings, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/cover", serve=switch_cover, access=Access.WRITE),
     Endpoint(method="POST", path=f"{ONE}/dkim-rotation", serve=start_rotation, access=Access.WRITE),
     Endpoint(method="GET", path=f"{ONE}/dkim-rotation/abandon", serve=ask_abandon, access=Access.WRITE),
