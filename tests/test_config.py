@@ -179,6 +179,9 @@ def test_defaults_work(folder: Path) -> None:
         oidc_account_claim="letterhead_account",
         oidc_scope_claim="letterhead_scope",
         oidc_scope=Scope.READ,
+        oidc_domain_claim=None,
+        oidc_groups_claim=None,
+        oidc_operator_group=None,
         worker_metrics_bind=None,
         webhooks_allow_http=False,
         webhooks_allow_private=False,
@@ -812,6 +815,14 @@ def test_an_issuer_is_https(issuer: str, folder: Path) -> None:
     assert "OIDC_ISSUER" in refused(with_settings(**{**OPENID, "OIDC_ISSUER": issuer}), folder).detail
     local = {**OPENID, "OIDC_ISSUER": "http://127.0.0.1:8080/realms/x/"}
     assert read(with_settings(**local), folder).oidc_issuer == "http://127.0.0.1:8080/realms/x/"
+
+
+def test_the_operators_group_needs_the_groups(folder: Path) -> None:
+    """Without the claim nobody would ever be in it."""
+    half = with_settings(**OPENID, OIDC_OPERATOR_GROUP="ops")
+    assert "LETTERHEAD_OIDC_GROUPS_CLAIM is not" in refused(half, folder).detail
+    whole = with_settings(**OPENID, OIDC_OPERATOR_GROUP="/ops team", OIDC_GROUPS_CLAIM="groups")
+    assert read(whole, folder).oidc_operator_group == "/ops team"
 
 
 @pytest.mark.parametrize("scopes", ["email", "openid,email", 'openid "x"', "openid é", "openid " + "x" * 201])

@@ -137,6 +137,47 @@ def key(account_id: str, /, *, name: str = "made by the operator", as_json: AsJs
 
 
 @app.command
+def sign_in(
+    account_id: str,
+    /,
+    *,
+    email_domain: Annotated[list[str] | None, Parameter(negative="--no-email-domains")] = None,
+    group: Annotated[list[str] | None, Parameter(negative="--no-groups")] = None,
+    output: Output = TABLE,
+) -> Exit:
+    """Show or set whose people may sign in to an account by OpenID Connect, besides its members.
+
+    Parameters
+    ----------
+    email_domain
+        A mail domain and a role (viewer, editor, owner), as acme.dev=viewer; those named replace those before.
+    group
+        A group of the OpenID provider and a role, as mail-team=editor, likewise.
+    """
+    body = {
+        name: dict(_role_of(each) for each in given)
+        for name, given in (("emailDomains", email_domain), ("groups", group))
+        if given is not None
+    }
+    with Api(operator_token()) as api:
+        place = path_of("accounts", account_id, "sign-in")
+        answer = api.call("PATCH", place, body) if body else api.call("GET", place)
+    rules = decode_json(answer)
+    rows = [(what, name, role) for what, mapped in (("mail domain", rules["emailDomains"]), ("group", rules["groups"]))
+            for name, role in mapped.items()]  # fmt: skip
+    print_rows(output, answer.decode(), ("BY", "NAME", "ROLE"), rows, "Nobody signs in by a mail domain or a group.")
+    return Exit.OK
+
+
+def _role_of(text: str) -> tuple[str, str]:
+    """Split `name=role`; a group's name may hold `=` itself."""
+    name, _, role = text.rpartition("=")
+    if name:
+        return name, role
+    raise Fault(Kind.CONFIG_INVALID, f"{text!r} names no role.", "Write the name and the role, as acme.dev=viewer.")
+
+
+@app.command
 def delete(
     account_id: str,
     /,

@@ -68,6 +68,8 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("GET", "/accounts/*"): "letterhead accounts show {0}",
     ("PATCH", "/accounts/*"): "letterhead accounts limits {0}",
     ("DELETE", "/accounts/*"): "letterhead accounts delete {0}",
+    ("GET", "/accounts/*/sign-in"): "letterhead accounts sign-in {0}",
+    ("PATCH", "/accounts/*/sign-in"): "letterhead accounts sign-in {0}",
     ("POST", "/accounts/*/keys"): "letterhead accounts key {0}",
     ("GET", "/audit"): "letterhead accounts audit",
     ("GET", "/audit/month"): "letterhead accounts detach-audit",
@@ -119,6 +121,8 @@ _OPTIONS: Mapping[str, str] = {
     "zone": "--zone",
     "wait": "--timeout",
     "withDomains": "--with-domains",
+    "emailDomains": "--email-domain",
+    "groups": "--group",
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")

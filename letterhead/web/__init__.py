@@ -24,6 +24,7 @@
 - `schemas_dns_plans`: JSON of plans of what to write at DNS hosts
 - `schemas_events`: JSON of events, webhooks and deliveries
 - `schemas_links`: JSON of set-up links and apply links
+- `schemas_members`: JSON of the people of an account
 - `schemas_operator`: JSON of the domains of all accounts
 - `schemas_proofs`: JSON of proofs
 - `schemas_records`: JSON of exports of records, and of many domains in one request

@@ -3,6 +3,7 @@
 - `accounts`: `Account`, `ApiKey`, `Caller`, `Session` and `Scope`.
 - `api_keys`: the text of an API key and its digest.
 - `dns_credentials`: a kept credential of a DNS host, without its values.
+- `members`: the people of an account, invitations, and rules by which others sign in.
 - `openid_claims`: claims of an OpenID Connect provider about a person.
 - `quotas`: how many domains and requests an account may have.
 - `setup_links`: links to the set-up page of one domain.

@@ -1,7 +1,7 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `account_imports`, `domains`, `dns_credentials`, `dns_plans`, `leases`, `reminders`, `webhooks`, `sessions`,
-`monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
+`accounts`, `account_imports`, `domains`, `dns_credentials`, `dns_plans`, `leases`, `members`, `reminders`, `webhooks`,
+`sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
 """
 
 from typing import Protocol
@@ -12,6 +12,7 @@ from letterhead.ports.store.dns_credentials import DnsCredentialStore
 from letterhead.ports.store.dns_plans import DnsPlanStore
 from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.monitoring import MonitoringStore
 from letterhead.ports.store.reminders import ReminderStore
 from letterhead.ports.store.retention import RetentionStore
@@ -27,6 +28,7 @@ class Store(
     DnsCredentialStore,
     DnsPlanStore,
     LeaseStore,
+    MemberStore,
     ReminderStore,
     WebhookStore,
     SessionStore,

@@ -8,6 +8,7 @@
 - `confirmation`: what is asked before something ends
 - `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
+- `members`: the people of an account, and the rules by which others sign in
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
 - `overview`: the list of an account's domains
@@ -29,6 +30,7 @@ from letterhead.web.pages import (
     assets,
     dns_plans,
     domain,
+    members,
     openid,
     operator,
     overview,
@@ -49,6 +51,7 @@ PAGES: tuple[Endpoint, ...] = (
     *proofs.PAGES,
     *webhooks.PAGES,
     *account.PAGES,
+    *members.PAGES,
     *operator.PAGES,
     *account_domains.PAGES,
     *assets.PAGES,

@@ -1,0 +1,32 @@
+"""JSON schemas of the people of an account, of invitations, and of the rules by which others sign in."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from letterhead.web.schemas import In, Out
+
+RoleName = Literal["viewer", "editor", "owner"]
+_DOMAINS = Meta(
+    max_length=100,
+    description="Mail domains with a role each: whoever has an address there, as the OpenID provider vouches for, may "
+    "sign in.",
+)
+_GROUPS = Meta(
+    max_length=100,
+    description="Groups with a role each, written as the OpenID provider writes them: whoever is in one may sign in.",
+)
+
+
+class SignInRulesOut(Out, frozen=True, kw_only=True, omit_defaults=False):
+    """Who may sign in to the account without being a member, and with which role."""
+
+    email_domains: Annotated[dict[str, RoleName], _DOMAINS]
+    groups: Annotated[dict[str, RoleName], _GROUPS]
+
+
+class SignInRulesChange(In, frozen=True, kw_only=True):
+    """New rules; a map that is given replaces the one before, and `{}` removes it."""
+
+    email_domains: Annotated[dict[str, RoleName], _DOMAINS] | UnsetType = UNSET
+    groups: Annotated[dict[str, RoleName], _GROUPS] | UnsetType = UNSET
