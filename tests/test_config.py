@@ -60,6 +60,7 @@ TLS = {"RELAY_CERTIFICATE": "relay.pem", "RELAY_CERTIFICATE_KEY": "relay.key"}
 PROOF = {"PROOF_MAILBOX": "p@example.net", "PROOF_SMTP_URL": "smtp://h"}
 BESIDE = {
     **PAIR, **OPENID, **PROOF, **TLS, **KEY_ZONE, "MAIL_SENDER": "post@example.net", "PUBLIC_URL": "http://a.example",
+    "OIDC_GROUPS_CLAIM": "roles",
 }  # fmt: skip
 
 
@@ -487,7 +488,7 @@ def test_a_value_may_lie_in_a_file(folder: Path) -> None:
     (folder / "binary").write_bytes(b"\xff")
     found = read(with_settings(OPERATOR_TOKEN_FILE="token", KEY_POOL="3"), folder)
     assert open_value(found.operator_token) == token
-    (row,) = [row for row in rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder) if "OPERATOR" in row.name]
+    (row,) = [row for row in rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder) if row.name.endswith("OPERATOR_TOKEN")]
     assert (row.value, row.source) == ("***", "token")
     for wrong, said in (("gone", "No such file"), ("empty", "is empty"), ("binary", "no text"), (".", "directory")):
         with pytest.raises(Fault) as caught:
