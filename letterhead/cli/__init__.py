@@ -36,6 +36,7 @@ Clients of the HTTP API:
 - `events`: the account's events.
 - `webhooks`: webhooks and their deliveries.
 - `keys`: API keys.
+- `members`: the people of an account.
 - `export`: keys and tables for signing programs.
 - `accounts`: accounts, as the operator, and one's own.
 - `domain_connect`: the Domain Connect template and its keys, as the operator.
@@ -102,6 +103,7 @@ _COMMANDS = (
     ("events", "events:events", CLIENT, "Show what happened to the account's domains, deleted ones too."),
     ("webhooks", "webhooks:app", CLIENT, "List, add, try and delete webhooks; see every delivery."),
     ("keys", "keys:app", CLIENT, "List, make and delete the account's API keys; wrap stored secrets anew."),
+    ("members", "members:app", CLIENT, "Invite, list, change and remove the people of an account."),
     ("account", "accounts:account", CLIENT, "Show your own account, or change where its reminders go."),
     ("export", "export:app", CLIENT, "Write the keys and tables that OpenDKIM, Rspamd, Exim and others sign with."),
     ("accounts", "accounts:app", CLIENT, "Open, list, show, limit and close accounts, as the operator."),

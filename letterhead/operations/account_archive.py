@@ -1,8 +1,8 @@
 """An account as lines of JSON that another installation imports: export, the plan of an import, and the import.
 
-The first line has the account, the last one the digest of all before it. Private keys and webhook secrets are sealed
-to the recipient. API keys are not in it (their digests mean nothing elsewhere), nor are kept credentials of DNS hosts,
-links, sessions, deliveries and the audit.
+The first line has the account and its members, the last one the digest of all before it. Private keys and webhook
+secrets are sealed to the recipient. API keys are not in it (their digests mean nothing elsewhere), nor are kept
+credentials of DNS hosts, links, invitations, rules to sign in by, sessions, deliveries and the audit.
 """
 
 import base64
@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from letterhead.core.accounts.accounts import Account, Scope
+from letterhead.core.accounts.members import Member
 from letterhead.core.dkim.key_record import parse_key_record
 from letterhead.core.dns.lookup import NoRecords, seen_records, txt_question
 from letterhead.core.dns.records import Txt
@@ -40,6 +41,7 @@ from letterhead.ports.store.account_imports import AccountImportStore, ImportedA
 from letterhead.ports.store.accounts import AccountStore
 from letterhead.ports.store.domains import DomainEvent, DomainQuery, DomainStore, NewDomainKey
 from letterhead.ports.store.leases import LeaseStore
+from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.webhooks import WebhookStore
 
 FORMAT: Final = "letterhead-account"
@@ -49,8 +51,8 @@ MOST_EVENTS: Final = 100_000  # the oldest are left out
 Arrival = Literal["as it is", "pending", "refused"]
 
 
-class StoreForArchives(AccountStore, DomainStore, LeaseStore, WebhookStore, AccountImportStore, Protocol):
-    """The account, its domains with their keys and events, and its webhooks."""
+class StoreForArchives(AccountStore, DomainStore, LeaseStore, WebhookStore, AccountImportStore, MemberStore, Protocol):
+    """The account, its people, its domains with their keys and events, and its webhooks."""
 
 
 class ArchiveNeeds(AccountNeeds, Protocol):
@@ -77,6 +79,7 @@ class ArchivedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     installation: str
     recipient: str
     account: Account
+    members: tuple[Member, ...] = ()
 
 
 class ArchivedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +162,7 @@ async def _archive_lines(
         installation=deps.policy.installation,
         recipient=recipient,
         account=account,
+        members=tuple(await deps.store.members(account.id)),
     )
     page, ids = await deps.store.domains(account.id, DomainQuery(limit=PAGE)), set[str]()
     while page:
@@ -224,6 +228,7 @@ def read_archive(lines: Iterable[bytes]) -> AccountArchive:
     )
     owners = {
         head.account.id,
+        *(each.account_id for each in head.members),
         *(each.domain.account_id for each in archive.domains),
         *(each.webhook.account_id for each in archive.webhooks),
         *(each.event.account_id for each in archive.events),
@@ -315,6 +320,7 @@ async def import_account(
     ids = {each.domain.id for each in kept}
     imported = ImportedAccount(
         account=account,
+        members=archive.head.members,
         key=made.key,
         digest=deps.digest(made.text),
         domains=tuple(

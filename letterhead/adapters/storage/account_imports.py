@@ -4,6 +4,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.domains import add_intents
 from letterhead.adapters.storage.engine import DatabaseSession, Engine
+from letterhead.adapters.storage.members import member_values
 from letterhead.adapters.storage.selectors import hold_selectors, use_selector
 from letterhead.adapters.storage.webhooks import webhook_values
 from letterhead.ports.store.account_imports import ImportedAccount, ImportedDomain
@@ -23,6 +24,8 @@ class SqlAccountImports:
             account = imported.account
             await session.rows("add_account", **rows.account_values(account), created_at=rows.ms(account.created_at))
             await session.rows("add_key", **rows.key_values(imported.key), digest=imported.digest)
+            for member in imported.members:
+                await session.rows("add_member", **member_values(member))
             for each in imported.domains:
                 await _add_domain(session, each)
             for webhook, sealed in imported.webhooks:

@@ -8,6 +8,7 @@
 - `confirmation`: what is asked before something ends
 - `dns_plans`: what is written in a domain's zone at its DNS host
 - `domain`: one domain and its forms
+- `invitations`: the page of an invitation to an account
 - `members`: the people of an account, and the rules by which others sign in
 - `openid`: sign-in by OpenID Connect
 - `operator`: the operator's accounts, the state of the service, and the audit
@@ -30,6 +31,7 @@ from letterhead.web.pages import (
     assets,
     dns_plans,
     domain,
+    invitations,
     members,
     openid,
     operator,
@@ -45,6 +47,7 @@ PAGES: tuple[Endpoint, ...] = (
     *apply.PAGES,
     *signing.PAGES,
     *openid.PAGES,
+    *invitations.PAGES,
     *overview.PAGES,
     *domain.PAGES,
     *dns_plans.PAGES,

@@ -10,12 +10,13 @@ import structlog
 from starlette.responses import Response
 
 from letterhead.errors import Fault, Kind
-from letterhead.operations import openid_sign_in, sessions
+from letterhead.operations import members, openid_sign_in, sessions
 from letterhead.operations.openid_sign_in import SignedInPerson
 from letterhead.ports.sign_in import Person, SignIn, SignInAttempt
 from letterhead.web.auth import client_address
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.pages.invitations import show_to_person
 from letterhead.web.pages.responses import HOME, OPERATOR_HOME, SESSION, page_fault, read_cookie, redirect, set_cookie
 from letterhead.web.pages.signing import form, open_form, page_below
 from letterhead.web.serialize import JSON
@@ -59,8 +60,13 @@ async def finish_sign_in(context: RequestContext) -> Response:
 
 
 async def _let_in(context: RequestContext, said: Person, wanted: str) -> Response:
-    """Open a session in the one place that a person may enter, or let them choose one; Fault `unauthorized`."""
+    """Open a session in the one place that a person may enter, or let them choose one; Fault `unauthorized`.
+
+    Whoever came from an invitation is shown it again, to accept it.
+    """
     person = await openid_sign_in.find_person(context.deps, said)
+    if wanted.startswith(members.PATH):
+        return await show_to_person(context, wanted.removeprefix(members.PATH), person)
     accounts = await openid_sign_in.choices(context.deps, person)
     ids = [each.id for each in accounts] + [openid_sign_in.OPERATOR] * person.is_operator
     if not ids:
