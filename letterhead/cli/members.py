@@ -1,6 +1,6 @@
 """The commands on the people of an account."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -38,13 +38,18 @@ def list_members(*, account: Of = None, output: Output = TABLE) -> Exit:
     with api:
         answer = api.call("GET", path_of(*place, "members"))
     people = decode_json(answer)
-    rows: list[tuple[str | None, ...]] = [
-        (each["id"], each["email"], each["role"], "member", timestamp(each["createdAt"]),
-         timestamp(each.get("signedInAt")), each["subject"])
-        for each in people["members"]
-    ]  # fmt: skip
-    for each in people["invitations"]:
-        rows.append((each["id"], each["email"], each["role"], "invited", timestamp(each["createdAt"]), None, None))
+    rows: list[tuple[Any, ...]] = [
+        (
+            each["id"],
+            each["email"],
+            each["role"],
+            "member" if "subject" in each else "invited",
+            timestamp(each["createdAt"]),
+            timestamp(each.get("signedInAt")),
+            each.get("subject"),
+        )
+        for each in (*people["members"], *people["invitations"])
+    ]
     for what, mapped in (("mail domain", people["emailDomains"]), ("group", people["groups"])):
         rows += [(None, name, role, what, None, None, None) for name, role in mapped.items()]
     none = "This account has no members. Invite somebody: letterhead members invite EMAIL --role viewer"
