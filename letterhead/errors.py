@@ -39,6 +39,8 @@ class Kind(StrEnum):
     SELECTOR_USED = "selector-used"
     MAIL_FROM_INVALID = "mail-from-invalid"
     KEY_INVALID = "key-invalid"
+    NOTE_INVALID = "note-invalid"
+    LABEL_INVALID = "label-invalid"
     # webhooks
     WEBHOOK_URL_INVALID = "webhook-url-invalid"
     WEBHOOK_NOT_HTTPS = "webhook-not-https"

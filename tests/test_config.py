@@ -488,9 +488,8 @@ def test_a_value_may_lie_in_a_file(folder: Path) -> None:
     (folder / "binary").write_bytes(b"\xff")
     found = read(with_settings(OPERATOR_TOKEN_FILE="token", KEY_POOL="3"), folder)
     assert open_value(found.operator_token) == token
-    (row,) = [
-        row for row in rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder) if row.name.endswith("OPERATOR_TOKEN")
-    ]
+    shown = rows(with_settings(OPERATOR_TOKEN_FILE="token"), folder)
+    (row,) = [row for row in shown if row.name.endswith("OPERATOR_TOKEN")]
     assert (row.value, row.source) == ("***", "token")
     for wrong, said in (("gone", "No such file"), ("empty", "is empty"), ("binary", "no text"), (".", "directory")):
         with pytest.raises(Fault) as caught:

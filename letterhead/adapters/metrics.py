@@ -35,7 +35,7 @@ from letterhead.core.zone import resolver_outage
 from letterhead.errors import Fault, Kind
 from letterhead.ports.disk import FreeSpaces
 from letterhead.ports.meter import StoreFigures
-from letterhead.ports.provider import HealthItem, Provider
+from letterhead.ports.provider import HealthItem, IdentityPage, Provider
 from letterhead.ports.store.monitoring import DomainCondition, Role
 from letterhead.ports.tracing import SpanKind, Tracer, TraceSpan
 
@@ -307,6 +307,10 @@ class MeteredProvider:
     async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
         """Return every identity at the provider."""
         return await self._counted("listed", self._provider.list_identities())
+
+    async def identity_page(self, after: str, limit: int) -> IdentityPage | None:
+        """Return some of the names at the provider."""
+        return await self._counted("listed", self._provider.identity_page(after, limit))
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Return what the provider holds under a name."""

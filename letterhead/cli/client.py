@@ -52,6 +52,18 @@ def own_url() -> str:
     return address(config.bind(os.environ, Path(), config.SYSTEM_FILE))
 
 
+def refuse_clear_text(what: str, undone: str) -> None:
+    """Refuse to send a secret to another machine without TLS; Fault `config-invalid`.
+
+    `what` would go there, and `undone` is what was not done.
+    """
+    url = urlsplit(base_url())
+    if url.scheme == "http" and url.hostname not in LOCAL:
+        detail = f"{what} would go to {base_url()} in clear, so {undone}."
+        fix = "Set LETTERHEAD_URL to an address with https://, or run the command on the server's own machine."
+        raise Fault(Kind.CONFIG_INVALID, detail, fix)
+
+
 def data_dir() -> Path:
     """Return the data folder of a server that was started in the working directory."""
     return Path(os.environ.get("LETTERHEAD_DATA_DIR") or "data")

@@ -23,6 +23,7 @@ TAKE_A_DOMAIN = (
             "records",
             "rotate",
             "rotation",
+            "set",
             "show",
             "start",
             "wait",

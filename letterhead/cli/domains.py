@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import domain_checks, domain_connect, links, operator, proofs, records, wait
-from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of
+from letterhead.cli import domain_checks, domain_connect, domain_settings, links, operator, proofs, records, wait
+from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of, refuse_clear_text
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.keys import AsJson
@@ -34,6 +34,7 @@ app.command(domain_connect.apply_link)
 app.command(domain_checks.check)
 app.command(records.records)
 app.command(wait.wait)
+app.command(domain_settings.set_domain, name="set")
 
 
 WithPrivateKeys = Annotated[
@@ -155,6 +156,8 @@ def _find_domain(api: Api, domains: list[dict[str, Any]], sender: str) -> dict[s
 
 
 def _read_pem(path: Path) -> str:
+    """Return the text of a private key that is about to be sent; Fault `config-invalid`."""
+    refuse_clear_text("The private key", "nothing was sent")
     try:
         return path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ _COMMANDS: Mapping[tuple[str, str], str] = {
     ("POST", "/domains/check"): "letterhead domains check --all",
     ("GET", "/domains/*"): "letterhead domains show {0}",
     ("GET", "/domains/*/records"): "letterhead domains records {0}",
+    ("PATCH", "/domains/*"): "letterhead domains set {0}",
     ("DELETE", "/domains/*"): "letterhead domains delete {0}",
     ("POST", "/domains/*/start-verification"): "letterhead domains start {0}",
     ("POST", "/domains/*/check"): "letterhead domains check {0}",
@@ -134,6 +135,7 @@ _OPTIONS: Mapping[str, str] = {
     "emailDomains": "--email-domain",
     "groups": "--group",
     "role": "--role",
+    "note": "--note",
     "after": "--after",
 }
 _OPERATION = re.compile(r"`?\b(GET|POST|PUT|PATCH|DELETE) (/[^\s,;)`?]*[^\s,;)`?.:])(?: with \{[^}]*\})?`?")

@@ -227,7 +227,9 @@ def read_archive(lines: Iterable[bytes]) -> AccountArchive:
         sha256=end.sha256,
     )
     owners = {each.account_id for each in head.members} | {each.domain.account_id for each in archive.domains}
-    owners |= {each.webhook.account_id for each in archive.webhooks} | {each.event.account_id for each in archive.events}
+    owners |= {each.webhook.account_id for each in archive.webhooks} | {
+        each.event.account_id for each in archive.events
+    }
     if not owners <= {head.account.id}:
         raise _invalid("it has rows of several accounts")
     return archive

@@ -15,6 +15,7 @@ from letterhead.core.check import check
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, Ed25519Key, Effect, Event, EventKind, KeyDelegation, Transition
 from letterhead.core.domain.health import HealthState, new_health
+from letterhead.core.domain.profile import DomainProfile
 from letterhead.core.names.domain_names import (
     DomainName,
     NameRules,
@@ -118,11 +119,15 @@ class DomainRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain with its last check and with what the customer must publish."""
+    """A domain with its last check and with what the customer must publish.
+
+    `profile` is what the account keeps about it: only for the account itself, and the operator.
+    """
 
     domain: Domain
     plan: Plan
     last_check: CheckResult | None
+    profile: DomainProfile = DomainProfile()
 
 
 def plan_of(deps: PlanNeeds, domain: Domain) -> Plan:
@@ -166,14 +171,15 @@ async def find_domain(deps: FindDomainNeeds, account_id: str, raw: str) -> Domai
     try:
         sender = parse_domain(raw, deps.names, owns_suffix=True).ascii
     except Fault as unreadable:
-        raise _not_found(raw) from unreadable
+        raise new_not_found(raw) from unreadable
     domain = await deps.store.domain(account_id, sender)
     if domain is None:
-        raise _not_found(raw)
+        raise new_not_found(raw)
     return domain
 
 
-def _not_found(raw: str) -> Fault:
+def new_not_found(raw: str) -> Fault:
+    """Make the Fault `not-found` for a name that the account does not have."""
     return Fault(
         Kind.NOT_FOUND,
         f"This account has no sender domain {raw[:253]!r}.",
@@ -182,8 +188,9 @@ def _not_found(raw: str) -> Fault:
 
 
 async def show_domain(deps: DomainViewNeeds, account_id: str, raw: str) -> DomainView:
-    """Show one domain with its last check and its plan; Fault `not-found`."""
-    return await view(deps, await find_domain(deps, account_id, raw))
+    """Show one domain with its last check, its plan and what the account keeps about it; Fault `not-found`."""
+    domain = await find_domain(deps, account_id, raw)
+    return replace(await view(deps, domain), profile=await deps.store.profile(domain.id))
 
 
 async def view(deps: DomainViewNeeds, domain: Domain) -> DomainView:

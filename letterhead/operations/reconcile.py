@@ -208,17 +208,17 @@ class HeldIdentity(msgspec.Struct, frozen=True, kw_only=True):
     holder: Domain | None = None
 
 
-async def list_held(deps: ReconcileNeeds, after: str, limit: int) -> tuple[list[HeldIdentity], bool]:
-    """List identities at the provider in the order of their names, and tell whether more follow.
+async def list_held(deps: ReconcileNeeds, after: str, limit: int) -> tuple[list[HeldIdentity], str | None]:
+    """List identities at the provider in its own order, and return where the next page begins, None at the end.
 
-    Each costs a call to the provider. Faults: `provider-…`, `parameter-invalid` where the provider keeps no list.
+    A page costs a call for its names, and one for each of them. Faults: `provider-…`, `parameter-invalid` where the
+    provider keeps no list.
     """
-    listed = await deps.provider.list_identities()
-    if listed is None:
+    page = await deps.provider.identity_page(after, limit)
+    if page is None:
         raise no_list(deps.provider.name)
-    names = sorted(name for name in listed if name > after)
     found = []
-    for sender in names[:limit]:
+    for sender in page.names:
         holding = await deps.provider.find_holding(sender)
         if holding is None:
             continue
@@ -226,7 +226,7 @@ async def list_held(deps: ReconcileNeeds, after: str, limit: int) -> tuple[list[
         domain = await deps.store.domain_by_id(holder) if holder else None
         is_ours = (holding.owner or "").startswith(f"{deps.policy.installation}/")
         found.append(HeldIdentity(sender=sender, holding=holding, is_ours=is_ours, holder=domain))
-    return found, len(names) > limit
+    return found, page.following
 
 
 def no_list(provider: str) -> Fault:

@@ -50,6 +50,13 @@ class ProviderHealth(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[HealthItem, ...]
 
 
+class IdentityPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the names at the provider; `following` is where it goes on with the others, None at the end."""
+
+    names: tuple[str, ...]
+    following: str | None = None
+
+
 class Provider(Protocol):
     """One mail provider. Failures are `Fault`s with `provider` and `provider_code`, except in `identity_report`."""
 
@@ -86,6 +93,13 @@ class Provider(Protocol):
 
     async def list_identities(self) -> Mapping[str, ProviderStatus] | None:
         """Return every identity at the provider with its status, whoever made it; None where it has no list."""
+        ...
+
+    async def identity_page(self, after: str, limit: int) -> IdentityPage | None:
+        """Return at most `limit` names at the provider, in its own order; None where it has no list.
+
+        `after` is empty, or `following` of the page before. One call, however many identities there are.
+        """
         ...
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:

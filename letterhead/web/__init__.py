@@ -26,6 +26,7 @@
 - `schemas_links`: JSON of set-up links and apply links
 - `schemas_members`: JSON of the people of an account
 - `schemas_operator`: JSON of the domains of all accounts
+- `schemas_profiles`: JSON of what an account sets of a domain
 - `schemas_proofs`: JSON of proofs
 - `schemas_records`: JSON of exports of records, and of many domains in one request
 - `serialize`: values of the core as JSON

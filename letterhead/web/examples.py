@@ -59,6 +59,11 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
         "Use a host that has a public address.",
     ),
     Kind.WEBHOOK_EVENTS_INVALID: ("There is no event 'domain.lots'.", "Choose from: * (all), domain.created, …"),
+    Kind.NOTE_INVALID: (
+        "The note has 1204 characters, more than 1000.",
+        "Shorten it to 1000 characters, and put the address of a longer text into it.",
+    ),
+    Kind.LABEL_INVALID: ("The label 'web' has no colon.", "Write it as key:value, for example team:web."),
     Kind.UNAUTHORIZED: ("The API key is missing or not valid.", "Send the header `Authorization: Bearer <API key>`."),
     Kind.NOTICE_REFUSED: (
         "The notice is not taken: its signature is wrong.",

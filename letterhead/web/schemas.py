@@ -103,6 +103,7 @@ class DomainDetail(SenderDomain, frozen=True, kw_only=True):
     progress: PublicProgress
     stops_sending_at: datetime | UnsetType = UNSET
     verified_at: datetime | UnsetType = UNSET
+    note: Annotated[str, Meta(description="What the account keeps about it.")] | UnsetType = UNSET
     checked_at: datetime | UnsetType = UNSET
     next_check_at: datetime | UnsetType = UNSET
     check_reason: str | UnsetType = UNSET

@@ -115,7 +115,7 @@ class AllDomainsParameters(In, frozen=True, kw_only=True):
 class IdentitiesQuery(In, frozen=True, kw_only=True):
     """A page of identities."""
 
-    after: Annotated[str, Meta(max_length=253, description="Only names after this one, from `next`.")] = ""
+    after: Annotated[str, Meta(max_length=4096, description="Where the page begins, from `next`.")] = ""
     limit: Annotated[int, Meta(ge=1, le=20, description="At most so many; each costs a call to the provider.")] = 10
 
 

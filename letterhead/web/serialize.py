@@ -107,6 +107,7 @@ def detail(
         stops_sending_at=given(each.dkim.stops_sending_at),
         verified_at=given(each.verified_at),
         checked_at=check.taken_at if check else UNSET,
+        note=view.profile.note or UNSET,
         next_check_at=given(each.next_check_at),
         check_reason=each.check_reason or UNSET,
         attempts=each.attempts,

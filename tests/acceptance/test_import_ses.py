@@ -69,3 +69,20 @@ async def test_identities_are_added_and_then_adopted(lab: DnsLab, zone: str, sto
         assert story.identity(other).tags == elsewhere
         unknown = await run("letterhead import ses --domain nobody.test")
         assert (unknown.code, "nobody.test" in unknown.err) == (2, True)
+
+
+async def test_a_large_account_costs_a_call_for_each_page_and_each_identity(
+    zone: str, story: SesStory, tmp_path: Path
+) -> None:
+    """SES is asked for twenty names at a time and where to go on, and never twice for the same names."""
+    names = [f"many{number:02}.{zone}" for number in range(45)]
+    for name in names:
+        story.ses.state.answer("CreateEmailIdentity", {"EmailIdentity": name, "Tags": []})
+    async with served(story.world) as url:
+        settings = {"URL": url, "API_KEY": story.world.key, "OPERATOR_TOKEN": TOKEN}
+        told = await asyncio.to_thread(
+            functools.partial(run_as_printed, "letterhead import ses --plan --json", tmp_path, {}, **settings)
+        )
+    assert all(name in told.out for name in names), told.out + told.err
+    assert len(story.ses.calls("ListEmailIdentities")) == 3
+    assert sorted(each.name for each in story.ses.calls("GetEmailIdentity")) == names

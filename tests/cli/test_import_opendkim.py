@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from letterhead.cli.exit_codes import Exit
 from tests.rigs.canary import Canary
@@ -21,6 +23,8 @@ def written(folder: Path, **tables: str) -> str:
     (folder / "keys").mkdir(exist_ok=True)
     for name, pair in (("own", OWN), ("short", SHORT), ("odd", ODD)):
         (folder / "keys" / f"{name}.private").write_bytes(pair.pem)
+    second = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "keys" / "second.private").write_bytes(second)
     (folder / "keys" / "none.private").write_text("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n")
     lines = []
     for name, text in tables.items():
@@ -153,3 +157,12 @@ def test_keys_go_nowhere_in_clear(service: Running, tmp_path: Path) -> None:
     secret = Canary([SHORT.key])
     assert secret.hits(SHORT.pem) > 0
     assert sum(map(secret.hits, [service.output.encode(), *stored])) == 0
+
+
+def test_an_ed25519_key_is_named_with_what_to_do(service: Running, tmp_path: Path) -> None:
+    """The domain gets a new key, and the plan says of the old one that it stays, and how a new one is had."""
+    conf = written(tmp_path, KeyTable="k %:ed:./keys/second.private\n", SigningTable="*@ed-od.test k\n")
+    (only,) = json.loads(call(service, conf, "--plan", "--json").out)["domains"]
+    assert (only["action"], only["selector"]) == ("add", None)
+    assert "the key of ed is an Ed25519 key, which can't come along: leave its record" in only["why"]
+    assert "LETTERHEAD_ED25519=on" in only["why"]

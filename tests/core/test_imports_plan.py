@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import product
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from letterhead.core.imports.found import FoundDomain, FoundKey, merge_domains, pem_of
+from letterhead.core.imports.found import FoundDomain, FoundKey, is_ed25519, merge_domains, pem_of
 from letterhead.core.imports.plan import ImportAction, KeyReading, PlannedImport, plan_imports, record_host
 from letterhead.core.secret import Secret, reveal
 from tests.rigs.signing import OWN, Pair
@@ -125,3 +126,27 @@ def test_a_key_without_its_first_and_last_line(form: str, pair: Pair) -> None:
     loaded = load_pem_private_key(reveal(pem_of(Secret(text))), None)
     assert loaded.private_bytes(Encoding.DER, der, NoEncryption()) == octets
     assert reveal(pem_of(Secret(b"no key: {}"))) == b"no key: {}"
+
+
+def test_an_ed25519_key_is_known_in_every_form_that_sources_write() -> None:
+    """PEM and base64 of PKCS #8, rspamd's seed and its seed with the public key; an RSA key is none, cut or whole."""
+    made = Ed25519PrivateKey.generate()
+    der = made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    seed, both = made.private_bytes_raw(), made.private_bytes_raw() + made.public_key().public_bytes_raw()
+    for text in (pem, *(base64.b64encode(each) for each in (der, seed, both))):
+        assert is_ed25519(pem_of(Secret(text)))
+    for text in (OWN.pem, SHORT.pem, OWN.pem[:200], b"", b"no key"):
+        assert not is_ed25519(pem_of(Secret(text)))
+
+
+def test_an_ed25519_key_stays_behind_and_its_domain_is_told_so() -> None:
+    """Alone it leads to a new RSA key; beside an RSA key that comes along, it is named all the same."""
+    second = KeyReading(is_ed25519=True)
+    alone = plan([key(selector="ed")], [second], [OWN.record])
+    assert (alone.action, alone.selector) == (ImportAction.ADD, None)
+    both = plan([key(selector="ed"), key()], [second, read()], [OWN.record])
+    assert (both.action, both.selector) == (ImportAction.ADD_WITH_KEY, "mail")
+    for each in (alone, both):
+        assert "the key of ed is an Ed25519 key, which can't come along: leave its record" in each.why
+        assert "LETTERHEAD_ED25519=on" in each.why

@@ -114,6 +114,8 @@ async def stranger(house: Installation) -> Stranger:
         hook = await client.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["domain.created"]})
         await add_proven(client, house.deps, other.account, SENDER, mailFrom="canary", selector="canary1")
         await client.post("/keys", json={"keyType": "secret", "name": "canary key"})
+        noted = await client.patch(f"/domains/{SENDER}", json={"note": "canary note"})
+        assert noted.json()["note"] == "canary note"
         await client.post(f"/domains/{SENDER}/setup-links")
         await client.post(f"/webhooks/{hook.json()['id']}/test")
         await plant_plan(house.deps, SENDER, other.account)

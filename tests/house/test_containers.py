@@ -92,6 +92,7 @@ PROCESS = {
 
 # Lives no longer than what it is part of: a request, a check, a message, a run of a command.
 SHORT = {
+    "core/domain/profile.py:DomainProfile.labels": "a request: 16 labels of 97 characters",
     "core/zone_changes/plan_changes.py:ZoneContext.outside": "a plan of changes: at most 64 packets of answers",
     "core/zone_changes/zone_answers.py:ZoneAnswers._nodes": "a plan of changes: the zone that the host's port bounds",
     "adapters/dns_hosts/powerdns.py:PowerDnsZones.unread": "a call of a DNS host: a zone of 16 MB at most",

@@ -26,6 +26,7 @@ ANYBODYS = {"name", "token"}  # an asset, and what only its holder knows
 async def things_of(house: Installation, stranger: httpx2.AsyncClient) -> dict[str, str]:
     """Gives another account one of everything that a page's path can name."""
     await stranger.post("/domains", json={"sender": SENDER})
+    await stranger.patch(f"/domains/{SENDER}", json={"note": "canary.dev note"})
     link = (await stranger.post(f"/domains/{SENDER}/setup-links")).json()["id"]
     key = (await stranger.post("/keys", json={"keyType": "secret", "name": "canary key"})).json()["id"]
     hook = (await stranger.post("/webhooks", json={"webhook": "https://canary.dev/x", "events": ["*"]})).json()["id"]

@@ -46,6 +46,9 @@ class DnsProvider:
     async def list_identities(self) -> None:
         """Return None: there is no list."""
 
+    async def identity_page(self, after: str, limit: int) -> None:
+        """Return None: there is no list."""
+
     async def find_holding(self, sender: str) -> None:
         """Return None: nobody could hold anything."""
 

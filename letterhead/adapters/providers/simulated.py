@@ -25,7 +25,7 @@ from letterhead.core.domain.provider_identity import (
 )
 from letterhead.core.secret import Secret
 from letterhead.errors import Fault, Kind
-from letterhead.ports.provider import HealthItem
+from letterhead.ports.provider import HealthItem, IdentityPage
 
 SETTLES_AFTER = timedelta(seconds=20)
 FORGETS_AFTER = timedelta(minutes=10)
@@ -124,6 +124,12 @@ class SimulatedProvider:
     async def list_identities(self) -> Mapping[str, ProviderStatus]:
         """Return all that is held."""
         return {sender: self._status(held) for sender in tuple(self._identities) if (held := self._held(sender))}
+
+    async def identity_page(self, after: str, limit: int) -> IdentityPage:
+        """Return the names that are held in their order, from the first after `after`."""
+        names = sorted(name for name in self._identities if name > after)
+        following = names[limit - 1] if len(names) > limit else None
+        return IdentityPage(names=tuple(names[:limit]), following=following)
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Return what is held, whoever put it there; raise Fault `provider-throttled`."""

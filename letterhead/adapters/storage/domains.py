@@ -8,6 +8,7 @@ from letterhead.adapters.storage import rows
 from letterhead.adapters.storage.accounts import append_audit
 from letterhead.adapters.storage.check_contexts import load_check_contexts
 from letterhead.adapters.storage.engine import ConstraintViolation, DatabaseSession, Engine, storable
+from letterhead.adapters.storage.profiles import delete_profile
 from letterhead.adapters.storage.quotas import refuse_unproven, refuse_unproven_below
 from letterhead.adapters.storage.reminders import add_reminders
 from letterhead.adapters.storage.selectors import hold_selectors, use_selector
@@ -240,6 +241,7 @@ class SqlDomains:
         async def work(session: DatabaseSession) -> bool:
             if not await self._save(session, loser) or not await self._save(session, winner):
                 raise ConstraintViolation  # undoes the half that was written
+            await delete_profile(session, loser.domain.id)
             for row in audit:
                 await append_audit(session, row)
             return True

@@ -92,7 +92,7 @@ class PostgresEngine:
             return await self._retry(lambda: self._pool.fetch(known.sql, ordered))
 
     async def transact(self, work: TransactionBody[T]) -> T:
-        """Run `work` in one transaction, again where it lost to another one (serialization, deadlock)."""
+        """Run `work` in one transaction, again where it lost to another one (serialization, deadlock, a lock)."""
 
         async def attempt() -> T:
             async with self._pool.transaction() as connection:
@@ -107,7 +107,7 @@ class PostgresEngine:
     async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Retry what lost to another transaction and wrote nothing; never what may have been written."""
         for _ in range(ATTEMPTS - 1):
-            with suppress(asyncpg.TransactionRollbackError):
+            with suppress(asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError):
                 try:
                     return await attempt()
                 except asyncpg.ReadOnlySQLTransactionError:  # the server is a standby now: another one takes writes

@@ -53,9 +53,10 @@ CLIENT_GONE: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-# Of clients that are gone and wait in a row for one lock, each would hold it for as long as the first. No statement of
-# ours waits so long for another; a migration may.
-LOCK_GONE: Final = {"lock_timeout": "2s"}
+# Of clients that are gone and wait in a row for one row, each would hold it for as long as the first. A contended row
+# is waited for twice, for its tuple and then for its holder's transaction, and each wait has this time to itself: two
+# of them end before the first holder is given up. Live clients try again.
+LOCK_GONE: Final = {"lock_timeout": "1200ms"}
 KEEPALIVE: Final = {"keepalives_idle": 15, "keepalives_interval": 2, "keepalives_count": 3}
 SOCKETS: Final = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108 where Debian and others have them
 DEFAULT_PORT: Final = "5432"

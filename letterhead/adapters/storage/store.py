@@ -18,6 +18,7 @@ from letterhead.adapters.storage.histograms import SqlHistograms
 from letterhead.adapters.storage.leases import SqlLeases
 from letterhead.adapters.storage.members import SqlMembers
 from letterhead.adapters.storage.pages import SqlSessions
+from letterhead.adapters.storage.profiles import SqlProfiles
 from letterhead.adapters.storage.reminders import SqlReminders
 from letterhead.adapters.storage.retention import SqlRetention
 from letterhead.adapters.storage.secrets import SqlSecrets
@@ -36,6 +37,7 @@ class SqlStore(
     SqlAccountImports,
     SqlAccounts,
     SqlDomains,
+    SqlProfiles,
     SqlDnsCredentials,
     SqlDnsPlans,
     SqlLeases,
@@ -54,6 +56,7 @@ class SqlStore(
         SqlAccountImports.__init__(self, engine)
         SqlAccounts.__init__(self, engine)
         SqlDomains.__init__(self, engine)
+        SqlProfiles.__init__(self, engine)
         SqlDnsCredentials.__init__(self, engine)
         SqlDnsPlans.__init__(self, engine)
         SqlLeases.__init__(self, engine)

@@ -6,18 +6,17 @@ The plan is made here, where the keys are: the server gets a key only together w
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import Parameter
 from msgspec.structs import replace
 
-from letterhead.cli.client import LOCAL, Api, account_key, base_url, decode_json, path_of
+from letterhead.cli.client import Api, account_key, decode_json, path_of, refuse_clear_text
 from letterhead.cli.domain_checks import ask_for_each
 from letterhead.cli.exit_codes import Exit
 from letterhead.cli.tables import columns, console, styled, terminal_width, waiting
 from letterhead.cli.wording import command_words
-from letterhead.core.imports.found import FoundDomain, FoundDomains, FoundKey, UnreadEntry
+from letterhead.core.imports.found import FoundDomain, FoundDomains, FoundKey, UnreadEntry, is_ed25519
 from letterhead.core.imports.plan import ImportAction, KeyReading, PlannedImport, plan_imports, record_host
 from letterhead.core.names.domain_names import parse_anywhere
 from letterhead.core.secret import reveal
@@ -64,19 +63,11 @@ def run_import(found: FoundDomains, only: Sequence[str], mail_from: str | None, 
         returns = {each.sender: each.mail_from for each in domains}
         planned = [place_mail_from(each, mail_from, returns.get(each.sender)) for each in planned]
         if not plan:
-            refuse_clear_text(planned)
+            if any(each.private_key for each in planned):
+                refuse_clear_text("The private keys", "nothing was imported")
             planned = add_planned(api, planned, returns)
     print_imports(planned, found.unread, as_json=as_json, is_plan=plan)
     return exit_of(planned, is_plan=plan)
-
-
-def refuse_clear_text(planned: Sequence[PlannedImport]) -> None:
-    """Refuse to send private keys to another machine without TLS; Fault `config-invalid`."""
-    url = urlsplit(base_url())
-    if url.scheme == "http" and url.hostname not in LOCAL and any(each.private_key for each in planned):
-        detail = f"The private keys would go to {base_url()} in clear, so nothing was imported."
-        fix = "Set LETTERHEAD_URL to an address with https://, or run the command on the server's own machine."
-        raise Fault(Kind.CONFIG_INVALID, detail, fix)
 
 
 def choose_domains(found: Sequence[FoundDomain], only: Sequence[str]) -> list[FoundDomain]:
@@ -94,6 +85,8 @@ def read_found_key(key: FoundKey) -> KeyReading:
 
     if key.private_key is None:
         return KeyReading(problem=key.kept)
+    if is_ed25519(key.private_key):
+        return KeyReading(is_ed25519=True)
     try:
         pair = read_key_pair(reveal(key.private_key).decode("ascii"), is_in_use=True)
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@
 - `evidence`: what one check has learnt from DNS and from the provider.
 - `health`: the observations of one watched thing (DKIM, MAIL FROM) over several checks.
 - `claims`: which account holds a name that several have claimed.
+- `profile`: what the account keeps of its own about it: a note, labels, a contact.
 - `progress`: which of a domain's records are published, what that allows, and what is left.
 - `record_changes`: events for records that changed between two checks.
 - `provider_identity`: what a mail provider reports of a domain, and what it is told.

@@ -12,6 +12,8 @@ from letterhead.core.secret import Secret, reveal
 from letterhead.errors import Fault
 
 _RSA_ALGORITHM = bytes.fromhex("06092a864886f70d010101")  # RFC 3279 2.3.1: rsaEncryption, in a PKCS #8 key only
+_ED25519_ALGORITHM = bytes.fromhex("06032b6570")  # RFC 8410 3: id-Ed25519, near the start of a PKCS #8 key
+_RAW_ED25519 = (32, 64)  # octets, where rspamd keeps the seed alone, or the seed and the public key
 _LINE = 64  # RFC 7468 2
 
 
@@ -86,3 +88,13 @@ def pem_of(text: Secret) -> Secret:
     label = b"PRIVATE KEY" if _RSA_ALGORITHM in reveal(der)[:40] else b"RSA PRIVATE KEY"
     lines = [base64.b64encode(reveal(der))[at : at + _LINE] for at in range(0, len(reveal(der)) * 4 // 3 + 4, _LINE)]
     return Secret(b"\n".join((b"-----BEGIN %b-----" % label, *filter(None, lines), b"-----END %b-----\n" % label)))
+
+
+def is_ed25519(pem: Secret) -> bool:
+    """Return whether a private key, as `pem_of` returns it, is an Ed25519 key: of PKCS #8, or the bare octets."""
+    body = re.sub(rb"-----[^-\n]*-----|\s+", b"", reveal(pem))
+    try:
+        der = Secret(base64.b64decode(body, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+    return len(reveal(der)) in _RAW_ED25519 or _ED25519_ALGORITHM in reveal(der)[:16]

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from letterhead.core.dkim.key_record import WEAK_BITS, parse_key_record, rsa_bits, without_whitespace
 from letterhead.core.imports.found import FoundDomain, FoundKey
@@ -19,6 +20,10 @@ from letterhead.core.secret import Secret
 from letterhead.errors import Fault
 
 NEW_KEY: Final = "it gets a new key: publish its record, and leave those that are there"
+STAYS: Final = (
+    "an Ed25519 key, which can't come along: leave its record while the source signs with it. "
+    "LETTERHEAD_ED25519=on, set before the import, gives the domain a new one here (docs/keys.md)"
+)
 MAY_READ: Final = "import it as a user who may read it, or mend the entry that names it"
 
 
@@ -35,10 +40,14 @@ class ImportAction(StrEnum):
 
 
 class KeyReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a private key turned out to be: its public key as a DKIM record has it, or what is wrong with it."""
+    """What a private key turned out to be: its public key as a DKIM record has it, or what is wrong with it.
+
+    `is_ed25519`: it is good, and of a kind that is only made here, never taken.
+    """
 
     public_key: str | None = None
     problem: str = ""
+    is_ed25519: bool = False
 
 
 class PlannedImport(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,15 +98,20 @@ def plan_import(
     if not_read := next((key for key in domain.keys if key.unread), None):
         why = f"{not_read.place} {not_read.unread}: {MAY_READ}"
         return PlannedImport(sender=name.ascii, action=ImportAction.REFUSE, why=why)
+    pairs = list(zip(domain.keys, readings, strict=True))
+    seconds = [f"the key of {key.selector} is {STAYS}" for key, reading in pairs if reading.is_ed25519]
     reasons = []
-    for key, reading in zip(domain.keys, readings, strict=True):
+    for key, reading in pairs:
+        if reading.is_ed25519:
+            continue
         problem = why_not(name, key, reading, published)
         if problem is None:
-            return plan_with_key(name.ascii, key, reading, published)
+            taken = plan_with_key(name.ascii, key, reading, published)
+            return replace(taken, why="; ".join([taken.why, *seconds]))
         reasons.append(problem)
     if domain.is_verified is False:
         reasons.append("it is not verified there")
-    why = "; ".join([*dict.fromkeys(reasons), NEW_KEY])
+    why = "; ".join([*dict.fromkeys(reasons), NEW_KEY, *seconds])
     return PlannedImport(sender=name.ascii, action=ImportAction.ADD, why=why)
 
 

@@ -1,7 +1,7 @@
 """Storage, as narrow protocols: an operation names those that it needs.
 
-`accounts`, `account_imports`, `domains`, `dns_credentials`, `dns_plans`, `leases`, `members`, `reminders`, `webhooks`,
-`sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
+`accounts`, `account_imports`, `domains`, `profiles`, `dns_credentials`, `dns_plans`, `leases`, `members`, `reminders`,
+`webhooks`, `sessions`, `monitoring`, `secrets`, `retention`; and `tables`, all rows as they are stored.
 """
 
 from typing import Protocol
@@ -14,6 +14,7 @@ from letterhead.ports.store.domains import DomainStore
 from letterhead.ports.store.leases import LeaseStore
 from letterhead.ports.store.members import MemberStore
 from letterhead.ports.store.monitoring import MonitoringStore
+from letterhead.ports.store.profiles import ProfileStore
 from letterhead.ports.store.reminders import ReminderStore
 from letterhead.ports.store.retention import RetentionStore
 from letterhead.ports.store.secrets import SecretStore
@@ -25,6 +26,7 @@ class Store(
     AccountImportStore,
     AccountStore,
     DomainStore,
+    ProfileStore,
     DnsCredentialStore,
     DnsPlanStore,
     LeaseStore,

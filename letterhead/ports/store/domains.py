@@ -15,6 +15,7 @@ from letterhead.core.plan.plan import RecordId, RecordResult, Verdict
 from letterhead.core.zone.resolver_outage import ResolverOutage
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.store.accounts import AuditRow
+from letterhead.ports.store.profiles import ProfileStore
 
 
 class NewDomainKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,8 +150,8 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
     check_id: str | None = None  # of the check that it follows from
 
 
-class DomainStore(Protocol):
-    """Domains, their checks and events, and the keys that sign for them."""
+class DomainStore(ProfileStore, Protocol):
+    """Domains, what accounts keep about them, their checks and events, and the keys that sign for them."""
 
     async def domains(self, account_id: str, page: DomainQuery) -> list[Domain]:
         """Return an account's domains in the order of their names."""

@@ -6,6 +6,7 @@
 - `checks`: checks of one domain on request
 - `dns_credentials`: the credentials of DNS hosts that an account keeps
 - `dns_plans`: what is written in a domain's zone at its DNS host
+- `domain_settings`: what an account sets of a domain
 - `domains`: sender domains
 - `domain_connect`: links by which a DNS host adds the records, the template, the keys
 - `events`: events of a domain and of an account
@@ -32,6 +33,7 @@ from letterhead.web.routes import (
     dns_credentials,
     dns_plans,
     domain_connect,
+    domain_settings,
     domains,
     events,
     identities,
@@ -50,6 +52,7 @@ from letterhead.web.routes import (
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *domains.ENDPOINTS,
+    *domain_settings.ENDPOINTS,
     *checks.ENDPOINTS,
     *bulk.ENDPOINTS,
     *setup_links.ENDPOINTS,

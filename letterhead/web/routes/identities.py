@@ -34,12 +34,12 @@ async def compare(context: RequestContext) -> Response:
 
 
 async def list_held(context: RequestContext) -> Response:
-    """Lists what the mail provider holds, whoever made it, in the order of the names; `next` leads on.
+    """Lists what the mail provider holds, whoever made it, in the provider's order; `next` leads on.
 
-    Each identity costs a call to the provider, so a page is short.
+    Each identity costs a call to the provider, so a page is short. A page without identities may have a `next`.
     """
     query = context.query(schemas_operator.IdentitiesQuery)
-    found, has_more = await reconcile.list_held(context.deps, query.after, query.limit)
+    found, following = await reconcile.list_held(context.deps, query.after, query.limit)
     identities = tuple(
         schemas_operator.HeldIdentityOut(
             sender=each.sender,
@@ -54,7 +54,6 @@ async def list_held(context: RequestContext) -> Response:
         )
         for each in found
     )
-    following = found[-1].sender if has_more and found else None
     return json_response(schemas_operator.HeldIdentities(identities=identities, next=serialize.given(following)))
 
 

@@ -15,7 +15,7 @@ from letterhead.adapters.providers.ses.shapes import (
     status_of,
 )
 from letterhead.core.domain.provider_identity import ProviderStatus
-from letterhead.ports.provider import HealthItem, Quota, QuotaUse
+from letterhead.ports.provider import HealthItem, IdentityPage, Quota, QuotaUse
 
 PATIENCE: Final = 60.0  # seconds to wait for a slot: a person or a daily job is waiting, not a domain
 IDENTITIES: Final = 10_000  # in a region, as Amazon has it where nothing else was agreed; it can't be asked for
@@ -52,6 +52,15 @@ class SesAccount:
     def __init__(self, ses: AwsCalls, sts: AwsCalls, region: str, probes: Probes = PROBES) -> None:
         self._ses, self._sts, self._region, self._probes = ses, sts, region, probes
         self._prefix: str | None = None  # of ARNs: a process has one AWS account
+
+    async def page(self, after: str, limit: int) -> IdentityPage:
+        """Return the domains among the next `limit` identities, and SES's NextToken."""
+        token = {"NextToken": after} if after else {}
+        listed = await self._ses("list_email_identities", ListedPage, PATIENCE, PageSize=limit, **token)
+        names = tuple(
+            each.identity_name.lower() for each in listed.email_identities if each.identity_type != "EMAIL_ADDRESS"
+        )
+        return IdentityPage(names=names, following=listed.next_token or None)
 
     async def list_domains(self) -> dict[str, ProviderStatus]:
         """Return all domains of the account with their status; the list comes in pages of a thousand."""

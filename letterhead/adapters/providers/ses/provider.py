@@ -30,7 +30,7 @@ from letterhead.core.domain.provider_identity import (
     ReturnPath,
 )
 from letterhead.core.secret import Secret, reveal
-from letterhead.ports.provider import HealthItem
+from letterhead.ports.provider import HealthItem, IdentityPage
 
 MX_PRIORITY: Final = 10
 READ_PATIENCE, WRITE_PATIENCE = 10.0, 30.0  # seconds to wait for a slot: a check can come back later
@@ -90,6 +90,10 @@ class SesProvider:
     async def list_identities(self) -> Mapping[str, ProviderStatus]:
         """Return all domains of the account and region with their status."""
         return await _run("the list of identities", self._account.list_domains(), seconds=LIST_SECONDS)
+
+    async def identity_page(self, after: str, limit: int) -> IdentityPage:
+        """Return the domains among the next `limit` identities; `after` is SES's own NextToken."""
+        return await _run("the list of identities", self._account.page(after, limit))
 
     async def find_holding(self, sender: str) -> ProviderHolding | None:
         """Return what SES holds under a name, whoever put it there."""

@@ -49,6 +49,9 @@ UNION ALL SELECT 'setup_links', count(*) FROM setup_links AS l JOIN domains AS d
     WHERE d.account_id = :account_id
 UNION ALL SELECT 'dns_plans', count(*) FROM dns_plans AS p JOIN domains AS d ON d.id = p.domain_id
     WHERE d.account_id = :account_id
+UNION ALL SELECT 'domain_profiles', count(*) FROM domain_profiles AS p JOIN domains AS d ON d.id = p.domain_id
+    WHERE d.account_id = :account_id
+UNION ALL SELECT 'domain_labels', count(*) FROM domain_labels WHERE account_id = :account_id
 UNION ALL SELECT 'reminders', count(*) FROM reminders AS r JOIN domains AS d ON d.id = r.domain_id
     WHERE d.account_id = :account_id
 UNION ALL SELECT 'api_keys', count(*) FROM api_keys WHERE account_id = :account_id

@@ -1,0 +1,31 @@
+"""The endpoint that changes what an account sets of a domain."""
+
+from starlette.responses import Response
+
+from letterhead.errors import Kind
+from letterhead.operations import domain_settings, domains
+from letterhead.web import schemas, schemas_profiles, serialize
+from letterhead.web.context import RequestContext
+from letterhead.web.endpoint import Access, Endpoint
+from letterhead.web.serialize import json_response
+
+
+async def change_domain(context: RequestContext) -> Response:
+    """Changes what is given of a domain's note, and answers with the domain, without private keys.
+
+    What is absent stays as it is, and null removes it.
+    """
+    asked, sender = await context.body(schemas_profiles.DomainChange), context.part("sender")
+    settings = domain_settings.DomainSettings(note="" if asked.note is None else asked.note)
+    await domain_settings.change_domain(context.deps, context.account_id, sender, settings, context.actor)
+    view = await domains.show_domain(context.deps, context.account_id, sender)
+    return json_response(serialize.detail(context.deps, view, None))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="PATCH", path="/domains/{sender}", serve=change_domain, access=Access.WRITE, topic="Sender domains",
+        answer=schemas.DomainDetail, body=schemas_profiles.DomainChange,
+        faults=(Kind.NOT_FOUND, Kind.NOTE_INVALID),
+    ),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""A private key goes to another machine over TLS alone, with whichever command it is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from letterhead.cli.exit_codes import Exit
+from tests.rigs.command import Running
+from tests.rigs.signing import OWN
+
+
+@pytest.mark.parametrize(("command", "there"), [("add", "not-found"), ("rotate", "conflict")], ids=["added", "rotated"])
+def test_a_key_of_ones_own_is_not_sent_in_clear(service: Running, tmp_path: Path, command: str, there: str) -> None:
+    """Refused before anything is sent; to the server's own machine it goes, and without a key all goes anywhere."""
+    key = tmp_path / "own.pem"
+    key.write_bytes(OWN.pem)
+    sender = f"clear-{command}.test"
+    elsewhere = f"http://127.1:{service.url.rpartition(':')[2]}"  # this machine, by no name of ours
+    if command == "rotate":
+        assert service.call("domains", "add", sender, URL=elsewhere).code == Exit.OK
+    words = ("domains", command, sender, "--private-key", str(key))
+    refused = service.call(*words, URL=elsewhere)
+    assert (refused.code, "in clear, so nothing was sent" in refused.err) == (Exit.USAGE, True), refused.err
+    unchanged = service.call("domains", "rotation", sender)
+    assert there in unchanged.err or there == "conflict", unchanged.err
+    sent = service.call(*words)
+    assert (sent.code == Exit.OK or there in sent.err, "in clear" in sent.err) == (True, False), sent.err
