@@ -148,9 +148,9 @@ async def test_the_last_owner_stays_unless_a_rule_makes_one(shop: Shop) -> None:
     with pytest.raises(Fault):
         await shop.store.change_member(mine, last.id, Role.EDITOR, False, audit())
     assert await shop.store.change_member(mine, last.id, Role.OWNER, False, audit())
-    await shop.store.set_sign_in_rules(mine, SignInRules(groups={"x": Role.OWNER}), audit())
+    await shop.store.set_sign_in_rules(mine, SignInRules(email_domains={}, groups={"x": Role.OWNER}), audit())
     assert await shop.store.change_member(mine, last.id, Role.EDITOR, False, audit())
-    await shop.store.set_sign_in_rules(mine, SignInRules(), audit())
+    await shop.store.set_sign_in_rules(mine, SignInRules(email_domains={}, groups={}), audit())
     assert await shop.store.change_member(mine, last.id, Role.OWNER, False, audit())
     assert await shop.store.change_member(mine, last.id, None, True, audit())
 
@@ -163,7 +163,9 @@ async def test_rules_are_matched_by_domain_and_group(shop: Shop) -> None:
         email_domains={f"{name}.dev": Role.VIEWER}, groups={group: Role.OWNER, f"{group} 2": Role.EDITOR}
     )
     assert await shop.store.set_sign_in_rules(mine, rules, audit())
-    assert await shop.store.set_sign_in_rules(other, SignInRules(groups={group: Role.VIEWER}), audit())
+    assert await shop.store.set_sign_in_rules(
+        other, SignInRules(email_domains={}, groups={group: Role.VIEWER}), audit()
+    )
     assert await shop.store.sign_in_rules(mine) == rules
     assert not await shop.store.set_sign_in_rules("acc_none", rules, audit())
 

@@ -144,7 +144,8 @@ async def test_a_form_without_the_provider_s_word_accepts_nothing(house: Install
     async with house.client() as browser:
         page = await browser.get(await led(browser, f"/sign-in/openid?next={path}"))
         fields = sealed(page)
-        other = csrf(await browser.get(others))
+        elsewhere.claims |= {"email": "bob@acme.dev"}
+        other = csrf(await browser.get(await led(browser, f"/sign-in/openid?next={others}")))
         for place, change, status in ((path, {"person": ""}, 401), (path, {"person": "A" + fields["person"][1:]}, 401),
                                       (path, {"csrf": "x"}, 403), (others, {"csrf": other}, 409)):  # fmt: skip
             # A page of an invitation has the token of its own path as the secret of its form.

@@ -53,8 +53,8 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 class SignInRules(msgspec.Struct, frozen=True, kw_only=True):
     """Who else may sign in to an account, with which role: people of a mail domain, and people of a group."""
 
-    email_domains: Mapping[str, Role] = {}
-    groups: Mapping[str, Role] = {}
+    email_domains: Mapping[str, Role]
+    groups: Mapping[str, Role]
 
 
 class MatchedRule(msgspec.Struct, frozen=True, kw_only=True):
