@@ -93,7 +93,7 @@ async def test_an_invited_person_becomes_a_member(house: Installation, elsewhere
         assert (page.status_code, await role_of(browser)) == (200, "none")
         assert [each["email"] for each in (await people(house))["invitations"]] == ["Ada@ACME.dev"]
         done = await browser.post(path, data=sealed(page))
-        assert (done.status_code, done.headers["location"]) == (303, "/dashboard?done=joined")
+        assert (done.status_code, done.headers["location"]) == (303, "/dashboard")
         assert await role_of(browser) == "editor"
         again = await browser.post(path, data=sealed(page))
         assert (again.status_code, (await scanner.get(path)).status_code) == (404, 404)
@@ -255,7 +255,7 @@ async def test_an_owner_manages_people_on_a_page(house: Installation, elsewhere:
         wrong = await ada.post("/dashboard/people/invitations", data=form | {"email": "nobody"})
         assert (wrong.status_code, 'role="alert"' in wrong.text) == (400, True)
         revoked = await ada.post(f"/dashboard/people/invitations/{waiting['id']}/revoke", data=form)
-        assert revoked.headers["location"] == "/dashboard/people?done=uninvited"
+        assert revoked.headers["location"] == "/dashboard/people?done=saved"
         assert (await ada.post(f"/dashboard/people/{of_eve}/role", data=form | {"role": "editor"})).status_code == 303
         assert await role_of(eve) == "editor"
         asked = await ada.get(f"/dashboard/people/{of_eve}/remove")

@@ -60,7 +60,7 @@ async def accept(context: RequestContext) -> Response:
         if fault.kind not in (Kind.CONFLICT, Kind.UNAUTHORIZED):
             raise
         return await _show(context, token, person, fault)
-    response = redirect(context, HOME, done="joined")
+    response = redirect(context, HOME)
     set_cookie(context, response, SESSION, session, int(sessions.LASTS.total_seconds()))
     return response
 

@@ -98,7 +98,7 @@ async def invite(context: RequestContext) -> Response:
         if fault.kind not in (Kind.PARAMETER_INVALID, Kind.CONFLICT):
             raise
         return await _show_people(context, fault)
-    return await _show_people(context, made=made) if made.url else redirect(context, base, done="invited")
+    return await _show_people(context, made=made) if made.url else redirect(context, base, done="saved")
 
 
 def _read_role(context: RequestContext) -> Role:
@@ -110,7 +110,7 @@ async def revoke(context: RequestContext) -> Response:
     """Revoke an invitation."""
     account_id, base = _place(context)
     await members.revoke(context.deps, account_id, context.part("invitationId"), context.actor)
-    return redirect(context, base, done="uninvited")
+    return redirect(context, base, done="saved")
 
 
 async def change_role(context: RequestContext) -> Response:
@@ -151,7 +151,7 @@ async def remove(context: RequestContext) -> Response:
     account_id, base = _place(context)
     member_id, by_member = context.part("memberId"), is_member(context)
     await members.remove(context.deps, account_id, member_id, context.actor, by_member=by_member)
-    return redirect(context, base, done="member_removed")
+    return redirect(context, base, done="saved")
 
 
 def _pages(base: str, read: Access, manage: Access) -> tuple[Endpoint, ...]:

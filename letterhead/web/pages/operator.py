@@ -57,7 +57,6 @@ async def _show_overview(
         usage=await describe_usage(context),
         accounts=await accounts.list_accounts(context.deps),
         conditions={each.value: n for each, n in (await overviews.count_conditions(context.deps)).items()},
-        openid=context.deps.sign_in,
         made=made,
         fault=fault,
     )
