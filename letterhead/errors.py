@@ -39,6 +39,7 @@ class Kind(StrEnum):
     SELECTOR_USED = "selector-used"
     MAIL_FROM_INVALID = "mail-from-invalid"
     KEY_INVALID = "key-invalid"
+    FINDING_BLOCKING = "finding-blocking"
     NOTE_INVALID = "note-invalid"
     LABEL_INVALID = "label-invalid"
     # webhooks

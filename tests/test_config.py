@@ -190,6 +190,7 @@ def test_defaults_work(folder: Path) -> None:
         keep_snapshots_days=90,
         keep_deliveries_days=30,
         opentelemetry=False,
+        opentelemetry_parent=True,
         log_format=None,
     )
     assert settings.return_path is None

@@ -31,6 +31,7 @@ Clients of the HTTP API:
   `dns_fields`: the fields of a credential, as a command gets them.
 - `domains`: sender domains; `links`: their set-up links; `records`: their records as files for DNS tools;
   `report` and `proofs` write what the API returns, `operator` reads those of all accounts.
+- `acceptance`: findings that are accepted.
 - `domain_settings`: what an account sets of a domain.
 - `domain_checks`: checks of one's own domains; `wait`: waits until one is ready; `apply`: a list kept in a file.
 - `imports`: domains and keys from other programs and services.

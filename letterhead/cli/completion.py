@@ -14,6 +14,8 @@ TAKE_A_DOMAIN = (
     *(
         f"domains {each}"
         for each in (
+            "accept",
+            "accepted",
             "apply-link",
             "check",
             "delete",
@@ -26,6 +28,7 @@ TAKE_A_DOMAIN = (
             "set",
             "show",
             "start",
+            "unaccept",
             "wait",
         )
     ),

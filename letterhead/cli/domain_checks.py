@@ -96,7 +96,8 @@ def _row(result: Mapping[str, Any]) -> Sequence[Cell]:
             result["error"]["code"],
             command_words(result["error"]["message"]),
         )
-    codes = dict.fromkeys(each["code"] for each in domain["findings"] if each["severity"] in ("blocking", "warning"))
+    asking = (each for each in domain["findings"] if "accepted" not in each)
+    codes = dict.fromkeys(each["code"] for each in asking if each["severity"] in ("blocking", "warning"))
     return domain["sender"], colour_text(domain["status"]), ", ".join(codes) or None, domain["progress"]["sentence"]
 
 

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from letterhead.cli import domain_checks, domain_connect, domain_settings, links, operator, proofs, records, wait
+from letterhead.cli import (
+    acceptance,
+    domain_checks,
+    domain_connect,
+    domain_settings,
+    links,
+    operator,
+    proofs,
+    records,
+    wait,
+)
 from letterhead.cli.client import Api, account_key, decode_json, domain_text, path_of, refuse_clear_text
 from letterhead.cli.confirmation import Yes, is_confirmed
 from letterhead.cli.exit_codes import Exit
@@ -34,6 +44,9 @@ app.command(domain_connect.apply_link)
 app.command(domain_checks.check)
 app.command(records.records)
 app.command(wait.wait)
+app.command(acceptance.accept)
+app.command(acceptance.accepted)
+app.command(acceptance.unaccept)
 app.command(domain_settings.set_domain, name="set")
 
 

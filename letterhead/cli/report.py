@@ -113,7 +113,9 @@ def preflight_text(found: ApiObject, width: int | None = None) -> Text:
 
 def report(domain: ApiObject, width: int | None = None) -> Text:
     """Lay out a domain: its state, each record's verdict, then each finding; within the width of a terminal."""
-    parts = [verdicts(domain, width), *(finding(each, width) for each in domain.get("findings", ()))]
+    found = domain.get("findings", ())
+    parts = [verdicts(domain, width), *(finding(each, width) for each in found if "accepted" not in each)]
+    parts += [_accepted(each, width) for each in found if "accepted" in each]
     if "status" in domain:  # a dry run has no state
         state = styled(domain["sender"], "bold").append("  ").append_text(colour_text(domain["status"]))
         if mail_from := domain.get("mailFromDomainStatus"):
@@ -153,7 +155,7 @@ def record_rows(domain: ApiObject) -> list[Sequence[Cell]]:
         if each["code"].startswith("spf.") and each["host"] == domain.get("sender") and each.get("observed")
     ]
     if judged and not any(record.get("id") == "spf" for record in domain.get("records", ())):
-        severe = any(each["severity"] in ("blocking", "warning") for each in judged)
+        severe = any(each["severity"] in ("blocking", "warning") for each in judged if "accepted" not in each)
         seen = " | ".join(dict.fromkeys(text for each in judged for text in each["observed"]))
         rows.append((styled("present", "yellow" if severe else "green"), "TXT", domain["sender"], seen))
     rows += [(_verdict(record, "awaited"), *_row(record)) for record in (*next_key, *domain.get("ed25519Keys", ()))]
@@ -197,6 +199,17 @@ def finding(each: ApiObject, width: int | None = None) -> Text:
         _append_lines(text, label, shown, width)
     room = None if width is None else width - len(FIX)
     return text.append(FIX, style="bold blue").append(f"\n{' ' * len(FIX)}".join(wrap(visible(each["fix"]), room)))
+
+
+def _accepted(each: ApiObject, width: int | None) -> Text:
+    """Lay out a finding that is accepted, without colour: its title, who accepted it until when, and why."""
+    given = each["accepted"]
+    text = Text("\n".join(wrap(f"accepted[{each['code']}]: {visible(each['title'])}", width)), style="dim")
+    text.append("\n")
+    _append_lines(
+        text, "", f"until {timestamp(given['until'])}, by {visible(given['by'])}: {visible(given['reason'])}", width
+    )
+    return Text(text.plain.rstrip("\n"), style="dim")
 
 
 def _append_lines(text: Text, label: str, shown: str, width: int | None, most: int | None = None) -> None:

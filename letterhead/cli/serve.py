@@ -191,6 +191,7 @@ async def serve_with(
         connections_each=connections // 4,
         trusted_proxies=settings.trusted_proxies,
         trusts_socket=has_socket,
+        trusts_parent=settings.opentelemetry_parent,
     )
     await serve_web(app, listeners, server, *background_tasks)  # type: ignore[arg-type] # the same protocol in looser types
 

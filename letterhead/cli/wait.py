@@ -136,5 +136,5 @@ def _explain(domain: dict[str, Any], until: Goal, timeout: str) -> None:
     if reason := domain["provider"].get("reason"):
         printer.print(f"The mail provider says: {visible(reason)}")
     for each in domain["findings"]:
-        if each["severity"] in ("blocking", "inconclusive"):
+        if "accepted" not in each and each["severity"] in ("blocking", "inconclusive"):
             printer.print(report.finding(each))

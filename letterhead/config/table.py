@@ -131,6 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_operator_group: str | None
     worker_metrics_bind: HostPort | None
     opentelemetry: bool
+    opentelemetry_parent: bool
     log_format: LogFormat | None
 
     @property
@@ -860,6 +861,14 @@ TABLE = (
         "true",
         "Sends traces and metrics of each process to a collector, by OTLP over HTTP, where OpenTelemetry's own "
         "variables say (`OTEL_EXPORTER_OTLP_ENDPOINT` and others, docs/observability.md). Needs the extra `otel`.",
+    ),
+    Setting(
+        "OPENTELEMETRY_PARENT",
+        "true",
+        values.read_truth,
+        "false",
+        "Whether a request goes on in the trace that its `traceparent` names, if one of `TRUSTED_PROXIES` passed it "
+        "on. Set `false` where that proxy passes on a `traceparent` that anybody sent.",
     ),
     Setting(
         "LOG_FORMAT",

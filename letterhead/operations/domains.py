@@ -16,6 +16,7 @@ from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain, Ed25519Key, Effect, Event, EventKind, KeyDelegation, Transition
 from letterhead.core.domain.health import HealthState, new_health
 from letterhead.core.domain.profile import DomainProfile
+from letterhead.core.findings.acceptance import mark_accepted
 from letterhead.core.names.domain_names import (
     DomainName,
     NameRules,
@@ -42,6 +43,7 @@ from letterhead.operations.domain_keys import (
 from letterhead.operations.ids import new_id
 from letterhead.operations.key_pool import new_pooled_key
 from letterhead.operations.sender_names import SenderNameNeeds, parse_sender
+from letterhead.ports.deps import Clock
 from letterhead.ports.keyring import PooledKey
 from letterhead.ports.provider import Provider, Publisher
 from letterhead.ports.store.accounts import AccountStore
@@ -76,7 +78,14 @@ class FindDomainNeeds(Protocol):
     def names(self) -> NameRules: ...
 
 
-class DomainViewNeeds(PlanNeeds, FindDomainNeeds, Protocol):
+class LastCheckNeeds(FindDomainNeeds, Protocol):
+    """What loading the last checks of domains needs."""
+
+    @property
+    def now(self) -> Clock: ...
+
+
+class DomainViewNeeds(PlanNeeds, LastCheckNeeds, Protocol):
     """What showing a domain needs."""
 
 
@@ -155,9 +164,15 @@ async def list_versions(deps: FindDomainNeeds, account_id: str) -> list[tuple[st
     return await deps.store.list_versions(account_id)
 
 
-async def list_last_checks(deps: FindDomainNeeds, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
-    """Return the last check of each of these domains, by the domain's id."""
-    return await deps.store.last_checks([each.id for each in listed])
+async def list_last_checks(deps: LastCheckNeeds, listed: Sequence[Domain]) -> Mapping[str, CheckResult]:
+    """Return the last check of each of these domains, by the domain's id; its findings say which are accepted."""
+    checks, now = await deps.store.last_checks([each.id for each in listed]), deps.now()
+    marked = {
+        each.id: replace(check, findings=mark_accepted(check.findings, each.accepted, now))
+        for each in listed
+        if each.accepted and (check := checks.get(each.id)) is not None
+    }
+    return checks | marked
 
 
 async def find_version(deps: FindDomainNeeds, domain_id: str) -> int | None:
@@ -195,7 +210,7 @@ async def show_domain(deps: DomainViewNeeds, account_id: str, raw: str) -> Domai
 
 async def view(deps: DomainViewNeeds, domain: Domain) -> DomainView:
     """Load the last check of a domain and compute its plan."""
-    checks = await deps.store.last_checks([domain.id])
+    checks = await list_last_checks(deps, [domain])
     return DomainView(domain=domain, plan=plan_of(deps, domain), last_check=checks.get(domain.id))
 
 

@@ -13,6 +13,7 @@ from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.evidence import Evidence, RecordState
 from letterhead.core.domain.progress import add_progress, is_required
 from letterhead.core.domain.provider_identity import IdentityUnknown
+from letterhead.core.findings.acceptance import mark_accepted
 from letterhead.core.plan.plan import Verdict
 from letterhead.errors import Fault, Kind
 from letterhead.operations.check_log import log_status_change
@@ -92,7 +93,8 @@ async def dns_check(deps: CheckNeeds, domain: Domain) -> DnsCheck:
     request, allowed = DnsRequest(plan=plan, history=history), domain_allowance(deps, domain)
     seen = await ask_until_answered(deps.resolver, request, allowed=allowed)
     _, examination = examine_within(allowed, request, seen, deps.hosts)
-    return DnsCheck(sender=domain.sender, checked_at=deps.now(), examination=examination)
+    marked = mark_accepted(examination.findings, domain.accepted, now := deps.now())
+    return DnsCheck(sender=domain.sender, checked_at=now, examination=replace(examination, findings=marked))
 
 
 async def refresh(deps: CheckNeeds, on_demand: OnDemand, account_id: str, domains: Sequence[Domain]) -> None:

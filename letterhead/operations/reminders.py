@@ -5,6 +5,7 @@ A process that is killed in between does not send it again. Only a refusal befor
 
 import base64
 import hmac
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from letterhead.core.accounts.accounts import Account, is_reachable_address, is_reachable_url
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import progress
+from letterhead.core.findings.diagnosis import Finding
 from letterhead.core.schedule import reminders as rules
 from letterhead.core.schedule.reminder_mail import Email, ReminderInput, reminder_email
 from letterhead.core.zone import resolver_outage
@@ -21,7 +23,7 @@ from letterhead.errors import Fault, Kind
 from letterhead.operations import setup_links
 from letterhead.operations.accounts import AccountNeeds, AccountUpdate, change_account
 from letterhead.operations.audit import WORKER, Actor
-from letterhead.operations.domains import plan_of
+from letterhead.operations.domains import list_last_checks, plan_of
 from letterhead.operations.setup_links import SetupLinkNeeds, StoreForSetupLinks
 from letterhead.ports.deps import Digest, OperationSettings
 from letterhead.ports.mail import DeliveryResult, Mailer
@@ -71,13 +73,16 @@ async def send(deps: ReminderNeeds, due: DueReminder, owner: str) -> None:
         again = deps.now() + rules.WAITS
         await deps.store.postpone_reminder(due.id, again, "our own resolvers are out: nobody is reminded")
     else:
-        last = (await deps.store.last_checks([domain.id])).get(domain.id)
+        findings = await _findings_of(deps, due.reminder, domain)
+        if not findings and due.reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:
+            await deps.store.settle_reminder(due.id, "moot", "what was accepted is there no more", None)
+            return
         reachable = is_reachable_url(deps.policy.public_url)
         email = reminder_email(
             ReminderInput(
                 reminder=due.reminder,
                 domain=domain,
-                findings=last.findings if last else (),
+                findings=findings,
                 to=account.email,
                 name=f"reminder-{due.id}.{deps.policy.installation}",
                 unsubscribe=opt_out_url(deps, account.id),
@@ -103,9 +108,18 @@ async def _hand_over(deps: ReminderNeeds, mailer: Mailer, due: DueReminder, emai
             await deps.store.settle_reminder(due.id, sent.result.value, sent.said, None)
 
 
+async def _findings_of(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> Sequence[Finding]:
+    """Return what a reminder may list of the domain's last check."""
+    last = (await list_last_checks(deps, [domain])).get(domain.id)
+    found = last.findings if last else ()
+    if reminder.kind is rules.ReminderKind.ACCEPTANCE_ENDED:
+        return rules.findings_accepted_until(reminder, domain, found)
+    return found
+
+
 async def _setup_url(deps: ReminderNeeds, reminder: rules.Reminder, domain: Domain) -> str | None:
     """Make a link to the domain's set-up page for one reminder; None where nothing is left to do there."""
-    if reminder.kind is rules.ReminderKind.RESTORED:
+    if reminder.kind in (rules.ReminderKind.RESTORED, rules.ReminderKind.ACCEPTANCE_ENDED):
         return None
     actor = replace(WORKER, account_id=domain.account_id)
     return (await setup_links.make_uncounted_link(deps, domain, LINK_DAYS, actor)).url

@@ -61,6 +61,8 @@ def status_of(kind: Kind) -> int:
             return 405
         case Kind.REQUEST_TOO_SLOW:
             return 408
+        case Kind.FINDING_BLOCKING:
+            return 409
         case Kind.CONFLICT | Kind.SELECTOR_USED | Kind.IDEMPOTENCY_KEY_REUSED | Kind.ZONE_CHANGED:
             return 409
         case Kind.BODY_TOO_LARGE:

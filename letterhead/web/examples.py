@@ -46,6 +46,10 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     Kind.SELECTOR_USED: ("The selector 'lh1' was used before for acme.dev.", "Leave it away, or use another one."),
     Kind.MAIL_FROM_INVALID: ("'bounce.other.dev' is not below acme.dev.", "Use a label, such as 'bounce'."),
     Kind.KEY_INVALID: ("The private key is not an RSA key in PEM.", "Send one, or leave it away."),
+    Kind.FINDING_BLOCKING: (
+        "dkim.missing at lh1._domainkey.acme.dev blocks sending, so it can't be accepted.",
+        "Put it right: add a TXT record.",
+    ),
     Kind.WEBHOOK_URL_INVALID: (
         "The webhook 'https://me:secret@hooks.acme.dev' is no plain URL.",
         "Write it like https://hooks.acme.dev/letterhead.",

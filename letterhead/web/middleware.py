@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from letterhead.ports.meter import Meter
 from letterhead.ports.tracing import SpanKind, Tracer
-from letterhead.web import FROM_PROXY, errors
+from letterhead.web import PARENT_TRUSTED, errors
 from letterhead.web.proxy_signs import ProxySigns
 
 log = structlog.get_logger("letterhead.web")
@@ -133,7 +133,7 @@ class TracingMiddleware:
             return
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         parent = None
-        if scope.get(FROM_PROXY):
+        if scope.get(PARENT_TRUSTED):
             parents = [value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"]
             parent = parents[0] if len(parents) == 1 else None
         with self._tracer.span(method, SpanKind.SERVER, {"http.request.method": method}, parent=parent) as span:

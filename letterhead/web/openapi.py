@@ -48,6 +48,7 @@ HEADERS = {
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
 PARTS = {
     "sender": "acme.dev",
+    "code": "dmarc.policy-none",
     "linkId": "link_01a207b91e9a3c1f0f5e2144d6a95b6e",
     "eventId": "01a207b9-1e9a-7c1f-8f5e-2144d6a95b6e",
     "webhookId": "wh_01a207b91e9a3c1f0f5e2144d6a95b6e",

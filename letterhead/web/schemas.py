@@ -29,7 +29,7 @@ class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
 
 
 class Health(Out, frozen=True, kw_only=True):
-    """Summary of the last check of a domain."""
+    """Summary of the last check of a domain; what is accepted is in `codes`, and not in the counts."""
 
     can_send: bool
     checked_at: datetime | UnsetType = UNSET
@@ -38,6 +38,7 @@ class Health(Out, frozen=True, kw_only=True):
     tips: int
     inconclusive: int
     codes: tuple[str, ...]
+    accepted: Annotated[tuple[str, ...], Meta(description="Those of the codes that are accepted.")] | UnsetType = UNSET
 
 
 class SenderDomain(PublicDomain, frozen=True, kw_only=True):

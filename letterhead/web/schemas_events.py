@@ -13,7 +13,8 @@ from letterhead.web.schemas import In, Out, RecordCheck
 EventName = Literal[
     "domain.created", "domain.pending", "domain.verified", "domain.at_risk", "domain.restored", "domain.lost",
     "domain.failed", "domain.deleted", "record.changed", "dkim.rotated", "claim.contested", "claim.transferred",
-    "finding.raised", "finding.cleared", "records.written", "credential.refused",
+    "finding.raised", "finding.cleared", "finding.accepted", "finding.unaccepted", "records.written",
+    "credential.refused",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from letterhead.core.dns.answers import Snapshot
 from letterhead.core.domain import lifecycle
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.progress import is_required, progress
+from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Severity, readable
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.plan.plan import ED25519_KEYS, Plan, RecordId, RecordResult, Verdict, unanswered_result
@@ -78,7 +79,7 @@ def _listed(each: Domain, plan: Plan, keys: PrivateKeys | None) -> dict[str, Any
 def health(each: Domain, check: CheckResult | None, now: datetime) -> schemas.Health:
     """Summarize a domain's last check."""
     findings = check.findings if check else ()
-    counted = Counter(finding.severity for finding in findings)
+    counted = Counter(finding.severity for finding in findings_not_accepted(findings))
     return schemas.Health(
         can_send=lifecycle.may_send(each, now),
         checked_at=check.taken_at if check else UNSET,
@@ -87,6 +88,7 @@ def health(each: Domain, check: CheckResult | None, now: datetime) -> schemas.He
         tips=counted[Severity.TIP],
         inconclusive=counted[Severity.INCONCLUSIVE],
         codes=tuple(finding.code for finding in findings),
+        accepted=tuple(dict.fromkeys(finding.code for finding in findings if finding.accepted)) or UNSET,
     )
 
 

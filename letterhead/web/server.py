@@ -15,7 +15,7 @@ from uvicorn._types import ASGIApplication
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from letterhead.operations.connection_limits import UNIX_PEER, ConnectionLimits, Network
-from letterhead.web import CONNECTION_LIMITS, FROM_PROXY, STOPPING
+from letterhead.web import CONNECTION_LIMITS, PARENT_TRUSTED, STOPPING
 from letterhead.web.http_protocol import EnvelopeProtocol
 
 log = structlog.get_logger()
@@ -34,16 +34,21 @@ class ServerSettings:
     connections_each: int = 256  # of these from one network, unless it is a proxy
     trusted_proxies: tuple[Network, ...] = ()
     trusts_socket: bool = False  # whether whoever connects over a Unix socket is a proxy too
+    trusts_parent: bool = True  # whether a traceparent that a proxy passes on is its own
 
 
 class TrustedProxies(ProxyHeadersMiddleware):
-    """The client as a trusted proxy names it, and a mark at what such a proxy passed on."""
+    """The client as a trusted proxy names it, and a mark at what such a proxy passed on, if it is to be traced on."""
+
+    def __init__(self, app: Any, proxies: list[str], *, trusts_parent: bool) -> None:
+        super().__init__(app, proxies)
+        self._trusts_parent = trusts_parent
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
         client = scope.get("client")
-        if client and client[0] in self.trusted_hosts:
-            scope[FROM_PROXY] = True
+        if self._trusts_parent and client and client[0] in self.trusted_hosts:
+            scope[PARENT_TRUSTED] = True
         await super().__call__(scope, receive, send)
 
 
@@ -55,7 +60,7 @@ class Server(uvicorn.Server):
         proxies = [str(each) for each in with_mapped(settings.trusted_proxies)]
         proxies += [UNIX_PEER] if settings.trusts_socket else []
         if proxies:
-            app = TrustedProxies(app, proxies)  # type: ignore[arg-type] # the same protocol
+            app = TrustedProxies(app, proxies, trusts_parent=settings.trusts_parent)
         super().__init__(
             uvicorn.Config(
                 app, http=EnvelopeProtocol, ws="none", lifespan="on", log_config=None, log_level="error",

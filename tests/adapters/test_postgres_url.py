@@ -1,6 +1,9 @@
 """URLs of PostgreSQL as people paste them: each key is kept or refused by its name, and no password is shown."""
 
+import os
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from letterhead.adapters.storage.postgres_servers import PostgresServers
 from letterhead.adapters.storage.postgres_url import PostgresUrlError, read_postgres_url, server_settings
 from letterhead.errors import Fault, Kind
 from tests.rigs.postgres import Postgres
-from tests.rigs.processes import free_port
+from tests.rigs.processes import DEBIAN, free_port
 
 KEPT = [
     ("postgresql://u:p@h1:5433,h2:5434/db", {"host": "h1,h2", "port": "5433,5434", "user": "u", "dbname": "db"}),
@@ -151,6 +154,32 @@ async def test_the_server_may_differ_from_the_first_host(postgres: Postgres) -> 
         assert await connection.fetchval("SHOW application_name") == "tried"
         assert connection.address.port == postgres.port
         await connection.close()
+
+
+TWICE = """
+import asyncio, sys
+from pathlib import Path
+from letterhead.adapters.storage.postgres_servers import PostgresServers
+
+async def main(url, hosts):
+    servers = PostgresServers(url)
+    await (await servers.connect()).close()
+    Path(hosts).write_text("")
+    await (await servers.connect()).close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_a_name_that_is_not_resolved_for_a_moment(postgres: Postgres, tmp_path: Path) -> None:
+    """The addresses that the name had go on: the name server of a container network is away at each of its changes."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 db.test\n")
+    wrapper = next(iter([*DEBIAN.parent.glob("usr/lib/*/libnss_wrapper.so"), Path("libnss_wrapper.so")]))
+    words = [sys.executable, "-c", TWICE, f"postgresql://postgres@db.test:{postgres.port}/postgres", str(hosts)]
+    variables = os.environ | {"LD_PRELOAD": str(wrapper), "NSS_WRAPPER_HOSTS": str(hosts)}
+    done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 SENTENCES = [

@@ -122,7 +122,7 @@ def test_subscriptions() -> None:
     """Events are kept once each in their own order, `*` swallows the others, and unknown ones are named."""
     assert parse_events(["domain.lost", "domain.created", "domain.lost"]) == ("domain.created", "domain.lost")
     assert parse_events(["domain.lost", EVERY]) == (EVERY,)
-    assert len(parse_events([kind.value for kind in EventKind])) == 16
+    assert len(parse_events([kind.value for kind in EventKind])) == 18
     for bad in ([], ["domain.lots"], ["webhook.test"]):
         with pytest.raises(Fault) as caught:
             parse_events(bad)

@@ -11,6 +11,7 @@ from letterhead.config import TABLE
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "letterhead"
 PAGE = Path(__file__).parents[2] / "docs" / "install" / "kubernetes.md"
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "letterhead.rules.yml"
 BEGIN, END = "<!-- written by ./dev docs -->\n", "<!-- so far -->"
 WITH_PASSWORDS = {"DATABASE_URL", "DATABASE_READ_URL"}  # not secret as a whole: `letterhead config` shows the host
 SET_BY_THE_CHART = {
@@ -27,6 +28,11 @@ def schema() -> str:
     document["properties"]["settings"]["propertyNames"]["enum"] = sorted(plain)
     document["properties"]["secretSettings"]["items"]["enum"] = sorted(secret)
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def rules() -> str:
+    """Return the alert rules of deploy/prometheus: a chart reads files of its own folder alone, and follows no link."""
+    return RULES.read_text("utf-8")
 
 
 def page() -> str:

@@ -33,6 +33,7 @@ def pages() -> dict[str, str]:
     return made | {
         f"../letterhead/{EXAMPLES}": examples(shown),
         "../deploy/helm/letterhead/values.schema.json": chart.schema(),
+        "../deploy/helm/letterhead/rules.yml": chart.rules(),
         "architecture.svg": architecture.drawing(),
         "dns-hosts.md": dns_hosts.page(),
         "writing-records.md": writing_records.page(),

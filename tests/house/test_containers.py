@@ -43,6 +43,7 @@ PROCESS = {
     "adapters/storage/postgres_pool.py:PostgresPool._tasks": "the pool's size; a task each; until it is shut",
     "adapters/storage/postgres_pool.py:PostgresPool._used": "the pool's size; a connection each; one transaction",
     "adapters/storage/postgres_servers.py:PostgresServers._keys": "keys of the database's URL; its text; for ever",
+    "adapters/storage/postgres_servers.py:PostgresServers._resolved": "hosts of the URL; an answer each; for ever",
     "adapters/storage/postgres_servers.py:PostgresServers._silent": "hosts of the URL; a time each; for ever",
     "adapters/storage/write_batcher.py:WriteBatcher._waiting": "requests under way; a row each; the write under way",
     "core/check/check_memory.py:CheckMemory._checks": "2,048 domains; 8 KB of values each; until 2,048 others",

@@ -15,11 +15,11 @@ import pytest
 from tests.install.main_job import run_main_job, wait_for_first_answer
 from tests.rigs.debian import DebianMachine, booted
 from tests.rigs.dns_lab import RESOLVER, DnsLab
+from tests.rigs.postgres import Postgres
 from tests.rigs.processes import free_port, program
 from tests.rigs.waiting import until
 
 ROOT = Path(__file__).parents[2]
-UNITS = sorted((ROOT / "deploy").glob("*.service")) + sorted((ROOT / "deploy").glob("*.socket"))
 SETTINGS = "etc/letterhead/letterhead.toml"
 RELAY = "127.0.5.88:587"  # an address that nobody else listens on, and a port that takes a capability
 AS_ROOT = [True] if os.geteuid() == 0 else []  # root alone may boot systemd in namespaces
@@ -121,150 +121,15 @@ class Installed:
         assert done[0] > 0
 
 
-def test_units_are_silently_verified(tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say of any unit, with a program in the place of the package's."""
-    for unit in UNITS:
-        text = unit.read_text("utf-8").replace("/opt/letterhead/.venv/bin/letterhead", program("true"))
-        (tmp_path / unit.name).write_text(text.replace("User=letterhead", "User=daemon"), "utf-8")
-    names = [str(tmp_path / unit.name.replace("@.", "@1.")) for unit in UNITS]
-    (tmp_path / "letterhead-worker@1.service").symlink_to("letterhead-worker@.service")
-    words = [program("systemd-analyze"), "verify", "--man=no", "--recursive-errors=one", *names]
-    run = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout + run.stderr) == (0, "")
-
-
-def by_hand(root: Path) -> None:
-    """Lay out what docs/operating.md has an operator make, and the package would have to replace."""
-    (root / "opt/letterhead/.venv/lib/python3.13/site-packages").mkdir(parents=True)
-    (root / "etc/systemd/system").mkdir(parents=True)
-    (root / "etc/systemd/system/letterhead.service").touch()
-    (root / "usr/local/bin").mkdir(parents=True)
-    (root / "usr/local/bin/letterhead").symlink_to("/opt/letterhead/.venv/bin/letterhead")
-
-
-def preinst(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the script that dpkg runs before it unpacks, on the files below a folder."""
-    (root / "run").mkdir(exist_ok=True)
-    script, variables = str(ROOT / "deploy/debian/preinst"), os.environ | {"DPKG_ROOT": str(root)}
-    return subprocess.run(["sh", script, *words], env=variables, capture_output=True, text=True, check=False)
-
-
-def test_an_installation_by_hand_is_not_mixed_with_the_package(tmp_path: Path) -> None:
-    """The package names what is in its way and changes nothing; its own files and a masked unit are not."""
-    by_hand(tmp_path / "old")
-    run = preinst(tmp_path / "old", "install")
-    assert run.returncode == 1
-    for path in ("/opt/letterhead/.venv", "/etc/systemd/system/letterhead.service", "/usr/local/bin/letterhead"):
-        assert f"letterhead:   {path}\n" in run.stderr
-    own = tmp_path / "own"
-    (own / "opt/letterhead/.venv/lib/site-packages").mkdir(parents=True)
-    (own / "opt/letterhead/.venv/lib/python3.13").mkdir()
-    (own / "opt/letterhead/.venv/lib/python3.13/site-packages").symlink_to("../site-packages")
-    (own / "etc/systemd/system").mkdir(parents=True)
-    (own / "etc/systemd/system/letterhead.service").symlink_to("/dev/null")
-    assert preinst(own, "install").returncode == 0
-    assert not list((own / "run").iterdir())
-
-
-def test_an_installation_after_a_removal_is_told_from_an_upgrade(tmp_path: Path) -> None:
-    """After a removal postinst has to start what the removal stopped; an upgrade leaves it as it is."""
-    mark = tmp_path / "run/letterhead-installed-again"
-    assert preinst(tmp_path, "install", "0.1.0").returncode == 0
-    assert mark.exists()
-    assert preinst(tmp_path, "upgrade", "0.1.0").returncode == 0
-    assert not mark.exists()
-
-
-@pytest.mark.parametrize(
-    ("again", "url", "called"),
-    [
-        (False, "", ["try-restart letterhead.service letterhead-relay.service letterhead-worker@*.service"]),
-        (False, "postgresql://a b@db/x", [
-            "migrate on postgresql://a b@db/x",
-            "try-restart letterhead.service letterhead-relay.service letterhead-worker@*.service",
-        ]),
-        (True, "", ["start letterhead.socket letterhead.service letterhead-relay.service"]),
-    ],
-)  # fmt: skip
-def test_postinst_after_an_upgrade_and_a_removal(again: bool, url: str, called: list[str], tmp_path: Path) -> None:
-    """It migrates the database of what runs, as a drop-in has it, and starts what a removal has stopped."""
-    log, variables = tmp_path / "log", {"LETTERHEAD_DATABASE_URL": url} if url else {}
-    fakes = dict.fromkeys(("systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper"), "") | {
-        "deb-systemd-invoke": f'echo "$@" >>{log}',
-        "letterhead": f"""case $1 in
-            config) echo "LETTERHEAD_DATABASE_URL,${{LETTERHEAD_DATABASE_URL:-sqlite:/x}},from,what" ;;
-            *) echo "$1 on $LETTERHEAD_DATABASE_URL" >>{log} ;;
-        esac""",
-    }
-    for folder in ("etc/letterhead", "etc/systemd/system/multi-user.target.wants", "run/systemd/system"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / SETTINGS).touch()
-    (tmp_path / "etc/systemd/system/multi-user.target.wants/letterhead-relay.service").touch()
-    if again:
-        (tmp_path / "run/letterhead-installed-again").touch()
-    with subprocess.Popen([program("sleep"), "300"], env=variables) as service:
-        fakes["systemctl"] = f'case "$*" in *MainPID*) printf "0\\n\\n{service.pid}\\n" ;; esac'
-        for name, text in fakes.items():
-            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-            (tmp_path / name).chmod(0o755)
-        script = re.sub(
-            "(?<![a-z])/(etc|run|opt)/", rf"{tmp_path}/\1/", (ROOT / "deploy/debian/postinst").read_text("utf-8")
-        )
-        words = ["sh", "-c", script, "postinst", "configure", "0.1.0"]
-        path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-        try:
-            subprocess.run(words, env=path, cwd=tmp_path, capture_output=True, text=True, check=True)
-        finally:
-            service.kill()
-    assert log.read_text("utf-8").splitlines() == called
-    assert not (tmp_path / "run/letterhead-installed-again").exists()
-
-
-SERVICE, NAMED, CALLED = "as letterhead with own.toml", "as root with own.toml", "as root with none"
-
-
-@pytest.mark.parametrize(
-    ("words", "runs"),
-    [
-        *((words, SERVICE) for words in (
-            "backup x", "restore x", "copy-database --to x", "import account x", "import recipient",
-            "export account a x", "doctor", "migrate --new", "mail test", "serve", "worker", "relay",
-        )),
-        *((words, NAMED) for words in ("accounts list", "config", "import ses", "export opendkim x", "--help", "")),
-        *((words, CALLED) for words in ("run", "demo")),
-    ],
-)  # fmt: skip
-def test_root_runs_the_command_with_the_settings_of_the_service(words: str, runs: str, tmp_path: Path) -> None:
-    """What opens the service's files runs as its user; no settings of the working directory count but for `run`."""
-    fakes = {
-        "id": "echo 0",
-        "setpriv": 'user=$2; shift 5; USER_NOW=$user exec "$@"',
-        "letterhead": 'echo "as ${USER_NOW:-root} with ${LETTERHEAD_CONFIG:-none}"',
-    }
-    for name, text in fakes.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "own.toml").touch()
-    script = (ROOT / "deploy/debian/letterhead").read_text("utf-8")
-    for path, fake in (
-        ("/opt/letterhead/.venv/bin/letterhead", tmp_path / "letterhead"), ("/var/lib/letterhead", tmp_path),
-        ("/etc/letterhead/letterhead.toml", tmp_path / "own.toml"),
-    ):  # fmt: skip
-        script = script.replace(path, str(fake))
-    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    run = ["sh", "-c", script, "letterhead", *words.split()]
-    said = subprocess.run(run, env=variables, capture_output=True, text=True, check=True).stdout
-    assert said.strip().replace(f"{tmp_path}/", "") == runs
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("root", AS_ROOT)
 def test_the_life_of_a_package(
-    root: bool, packages: tuple[Path, Path], lab: DnsLab, postgres_url: str, tmp_path: Path
+    root: bool, packages: tuple[Path, Path], lab: DnsLab, postgres: Postgres, postgres_url: str, tmp_path: Path
 ) -> None:
     """Installed it works at once; an upgrade refuses nobody and loses nothing; a purge keeps the keys."""
     assert root
     first, second = packages
+    holds_what_it_imports()
     zone, other = lab.zone("package.test"), lab.zone("package-postgres.test")
     with booted("bookworm", tmp_path) as machine:
         began = time.monotonic()
@@ -302,6 +167,8 @@ def test_the_life_of_a_package(
         assert set(machine.run("sh", "-c", owned).splitlines()) <= owners
 
         moves_to_postgres(installed, lab, postgres_url, other)
+        with postgres.database() as new_url:
+            is_migrated_after_a_removal(installed, second, new_url)
         assert installed.status(key, zone) == "SUCCESS"  # the account and its domain came along
         machine.run("apt-get", "purge", "--yes", "letterhead")
         left = machine.run("find", "/etc", "/opt", "/usr", "/var/lib", "-iname", "*letterhead*").split()
@@ -313,6 +180,33 @@ def test_the_life_of_a_package(
         installed.install(second)  # goes on with what was kept
         wait_for_first_answer(installed.url, began)
         assert "Acme" in installed.command("accounts", "list")
+
+
+def holds_what_it_imports() -> None:
+    """Import every provider of octoDNS from the package's own libraries, which hold no test runner."""
+    libraries = ROOT / ".cache/deb/opt/letterhead/.venv/lib/site-packages"
+    assert not [name for name in ("pytest", "_pytest", "coverage", "pytest_cov") if (libraries / name).exists()]
+    providers = sorted(path.name for path in libraries.glob("octodns_*") if not path.name.endswith(".dist-info"))
+    assert len(providers) > 10
+    code = f"import sys; sys.path.insert(0, {str(libraries)!r}); import {', '.join(providers)}"
+    done = subprocess.run([program("python3.11"), "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def is_migrated_after_a_removal(installed: Installed, package: Path, url: str) -> None:
+    """Name a database without a schema in a drop-in alone, remove the package, and install it again: it serves."""
+    machine = installed.machine
+    machine.run("apt-get", "remove", "--yes", "letterhead")
+    drop_in = machine.root / "etc/systemd/system/letterhead.service.d/no-worker.conf"
+    before = drop_in.read_text("utf-8")
+    drop_in.write_text(f'{before}Environment="LETTERHEAD_DATABASE_URL={url.replace("%", "%%")}"\n')
+    installed.install(package)
+    wait_for_first_answer(installed.url, time.monotonic())
+    assert "Acme" not in installed.command("accounts", "list")
+    drop_in.write_text(before)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "letterhead.service")
+    wait_for_first_answer(installed.url, time.monotonic())
 
 
 def refuses_an_installation_by_hand(installed: Installed, package: Path) -> None:
@@ -384,3 +278,4 @@ def moves_to_postgres(installed: Installed, lab: DnsLab, postgres_url: str, zone
     machine.run("systemctl", "restart", units[0])
     assert "The schema is current already." in machine.run("dpkg-reconfigure", "letterhead")
     settings.write_text(text, "utf-8")
+    drop_in.write_text(f"[Service]\nExecStart=\nExecStart={serve}\n")

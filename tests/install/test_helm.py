@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 
 from letterhead import __version__
 from letterhead.config import PREFIX, TABLE, read
-from tests.docs.chart import WITH_PASSWORDS
+from tests.docs.chart import RULES, WITH_PASSWORDS
 from tests.install.main_job import run_main_job, wait_for_first_answer
 from tests.rigs.dns_lab import RESOLVER, DnsLab
 from tests.rigs.helm import CHART, Manifest, NotRendered, Rendered, lint, render, violations
@@ -226,11 +226,26 @@ def test_wrong_values_are_refused(values: Manifest, said: str) -> None:
 
 
 def test_the_alert_rules_are_those_of_prometheus() -> None:
-    """The chart has no copy of its own."""
-    file = Path(__file__).parents[2] / "deploy/helm/letterhead/rules.yml"
-    assert file.is_symlink()
+    """The object has each group as it stands in deploy/prometheus."""
     (rule,) = render(EVERYTHING).of("PrometheusRule")
-    assert [group["name"] for group in rule["spec"]["groups"]]
+    assert rule["spec"]["groups"]
+    assert rule["spec"] == yaml.safe_load(RULES.read_text("utf-8"))
+
+
+def test_no_stranger_names_the_trace() -> None:
+    """Behind an Ingress no `traceparent` is believed, and a route takes it away; both until the operator says so."""
+    parent = f"{PREFIX}OPENTELEMETRY_PARENT"
+    for values, told, removed in (
+        ({}, {}, []),
+        (EVERYTHING, {parent: "false"}, ["traceparent"]),
+        (EVERYTHING | {"settings": {"OPENTELEMETRY_PARENT": True}}, {parent: "true"}, []),
+    ):
+        rendered = render(values)
+        for container in containers(rendered):
+            named = {each["name"]: each.get("value") for each in container["env"]}
+            assert {name: value for name, value in named.items() if name == parent} == told
+        filters = [each for route in rendered.of("HTTPRoute") for each in route["spec"]["rules"][0].get("filters", [])]
+        assert [name for each in filters for name in each["requestHeaderModifier"]["remove"]] == removed
 
 
 class Pod:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.conftest import UV
+from tests.install.conftest import ROOT, UV
 from tests.install.main_job import run_main_job, wait_for_first_answer
 from tests.rigs.command import environment
 from tests.rigs.dns_lab import DnsLab
@@ -70,10 +70,11 @@ def place() -> Iterator[Path]:
 
 
 def python_of(version: str) -> Path:
-    """Return a Python of this version, from the path or from pyenv; skip, by name, where the machine has none."""
+    """Return a Python of this version, from the path, from pyenv, or unpacked by ./dev; skip, by name, without one."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     inside = [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
-    for python in (f"/usr/bin/python{version}", *inside, f"python{version}"):
+    unpacked = str(ROOT / ".cache" / f"debian-python{version}" / "usr" / "bin" / f"python{version}")
+    for python in (f"/usr/bin/python{version}", *inside, f"python{version}", unpacked):
         asked = [python, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"]
         if shutil.which(python) and subprocess.run(asked, capture_output=True, text=True).stdout.strip() == version:
             return Path(shutil.which(python) or python)

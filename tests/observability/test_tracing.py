@@ -105,6 +105,18 @@ def test_a_trusted_proxy_names_the_parent(tmp_path: Path, traces: Collector) -> 
     assert spans[0].parent_span_id.hex() == PARENT
 
 
+def test_a_proxy_that_passes_everything_on_names_no_parent(tmp_path: Path, traces: Collector) -> None:
+    """Where the operator says that the proxy's `traceparent` may be anybody's, a trace of our own begins."""
+    own = {"TRUSTED_PROXIES": "127.0.0.1", "OPENTELEMETRY_PARENT": "false"}
+    with installed(tmp_path, traces, **own).serving("--no-worker") as serving:
+        given = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+        httpx2.get(f"{serving.url}/domains", headers=given, trust_env=False)
+        until(lambda: traces.named("GET /domains"))
+    (span,) = traces.named("GET /domains")
+    assert span.trace_id.hex() != TRACE
+    assert span.parent_span_id == b""
+
+
 async def test_an_intent_is_linked_and_a_call_is_within(
     tmp_path: Path, traces: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,5 +345,13 @@ async def test_no_account_has_an_address_that_breaks_a_header(ours: World, email
 
 def test_steps_have_names_for_ever() -> None:
     """The words that are kept in the database don't change: a renamed step would be sent twice."""
-    assert [kind.value for kind in ReminderKind] == ["pending", "failed", "at_risk", "lost", "restored", "finding"]
+    assert [kind.value for kind in ReminderKind] == [
+        "pending",
+        "failed",
+        "at_risk",
+        "lost",
+        "restored",
+        "finding",
+        "acceptance_ended",
+    ]
     assert (AT_ONCE, BEFORE_STOP) == ("at-once", "24h-before-stop")

@@ -163,7 +163,7 @@ def set_liveness(opened: socket.socket, keys: Mapping[str, str]) -> None:
 
 
 class PostgresServers:
-    """The servers of one URL, and what is known of them: who was good last, and who did not answer."""
+    """The servers of one URL, and what is known of them: where they were, who was good last, who did not answer."""
 
     def __init__(self, url: str, environ: Mapping[str, str] = os.environ, *, reads_only: bool = False) -> None:
         """Read the URL, and what the environment and the service file add to it; raise Fault `config-invalid`.
@@ -192,6 +192,7 @@ class PostgresServers:
         self.is_pooled = True  # until a server has shown that it answers itself
         self._last_good: ServerAddress | None = None
         self._silent: dict[ServerAddress, float] = {}
+        self._resolved: dict[str, list[ServerAddress]] = {}  # for a moment in which no name server answers
 
     @property
     def statement_cache(self) -> int | None:
@@ -277,9 +278,8 @@ class PostgresServers:
         hosts = self._keys.get("host", "").split(",")
         numbers = self._keys.get("hostaddr", "").split(",")
         ports = self._keys.get("port", DEFAULT_PORT).split(",")
-        number = max(len(hosts), len(numbers))
         found: list[ServerAddress] = []
-        for index in range(number):
+        for index in range(max(len(hosts), len(numbers))):
             host, numeric = hosts[index % len(hosts)], numbers[index % len(numbers)]
             port = int(ports[index % len(ports)] or DEFAULT_PORT)
             if not host and not numeric:
@@ -296,14 +296,15 @@ class PostgresServers:
             async with asyncio.timeout(self._seconds()):
                 answers = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError):
-            return [ServerAddress(host, port, socket.AF_INET, (name, port))]  # connecting to it says what is wrong
-        return [ServerAddress(host, port, socket.AddressFamily(family), target) for family, _, _, _, target in answers]
+            return self._resolved.get(f"{name}:{port}") or [ServerAddress(host, port, socket.AF_INET, (name, port))]
+        found = [ServerAddress(host, port, socket.AddressFamily(family), target) for family, _, _, _, target in answers]
+        self._resolved[f"{name}:{port}"] = found
+        return found
 
     async def _open(
         self, address: ServerAddress, seconds: float, statements: tuple[int, float | None]
     ) -> PostgresConnection:
-        keys = self._keys
-        user = keys.get("user")
+        keys, user = self._keys, self._keys.get("user")
         database = keys.get("dbname") or user
         tls = {key: keys[key] for key in OF_DRIVER if key in keys}
         context = system_context(tls) if tls.get("sslrootcert") == "system" else None

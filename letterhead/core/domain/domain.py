@@ -8,6 +8,7 @@ import msgspec
 
 from letterhead.core.domain.health import WIRE_STATUS, HealthState, RecordHealth
 from letterhead.core.domain.provider_identity import Identity, Presence, ProviderStatus
+from letterhead.core.findings.acceptance import AcceptedFinding
 from letterhead.core.plan.plan import RecordId, Verdict
 
 # A domain is kept as JSON: these fields keep the names under which earlier versions wrote them.
@@ -100,7 +101,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     `rotation` the key that is to follow, `old_keys` those before whose records are still in DNS, `rotated_at` the
     last change. `key_delegation` is set where the customer publishes CNAMEs to keys in the operator's zone.
     `ed25519` is the second key, where there is one. `raised` are the blocking findings that no state tells of.
-    `is_slow` says that DNS took long to answer its last check. `version` belongs to storage.
+    `accepted` are the findings that the account accepts. `is_slow` says that DNS took long to answer its last check.
+    `version` belongs to storage.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_DOMAIN):
     key_delegation: KeyDelegation | None = None
     ed25519: Ed25519Key | None = None
     raised: tuple[RaisedFinding, ...] = ()
+    accepted: tuple[AcceptedFinding, ...] = ()
     is_slow: bool = False
     version: int = 0
 
@@ -155,12 +158,14 @@ class EventKind(StrEnum):
     CLAIM_TRANSFERRED = "claim.transferred"
     FINDING_RAISED = "finding.raised"
     FINDING_CLEARED = "finding.cleared"
+    FINDING_ACCEPTED = "finding.accepted"
+    FINDING_UNACCEPTED = "finding.unaccepted"
     RECORDS_WRITTEN = "records.written"
     CREDENTIAL_REFUSED = "credential.refused"
 
 
 class RecordChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of one planned record's verdict, of the status of `mail_from`, or of whether a finding is there.
+    """A change of one planned record's verdict, of the status of `mail_from`, or of a finding: there, accepted or gone.
 
     `record` is then the code of the finding.
     """
@@ -180,9 +185,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finding(self) -> str | None:
-        """The code of the finding that was raised or cleared."""
-        is_of_finding = self.kind in (EventKind.FINDING_RAISED, EventKind.FINDING_CLEARED)
-        return self.change.record if is_of_finding and self.change is not None else None
+        """The code of the finding that was raised, cleared or accepted, or is accepted no longer."""
+        return self.change.record if self.kind in _OF_FINDINGS and self.change is not None else None
+
+
+_OF_FINDINGS: Final = (
+    EventKind.FINDING_RAISED,
+    EventKind.FINDING_CLEARED,
+    EventKind.FINDING_ACCEPTED,
+    EventKind.FINDING_UNACCEPTED,
+)
 
 
 class Effect(StrEnum):

@@ -85,10 +85,20 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     at_alias: bool = False
 
 
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who accepted a finding and why, when, and until when; `by` is the id of the key that was used."""
+
+    by: str
+    reason: str
+    at: datetime
+    until: datetime
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A diagnosis that holds: where, what was expected, what was observed, what to do.
 
-    `since` is set of what several checks have found at a verified domain.
+    `since` is set of what several checks have found at a verified domain. `accepted` is set while the account accepts
+    the finding, and never in a stored check.
     """
 
     code: str
@@ -105,6 +115,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     evidence: tuple[str, ...] = ()
     span: Span | None = None
     since: datetime | None = None
+    accepted: Acceptance | None = None
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

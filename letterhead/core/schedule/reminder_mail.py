@@ -13,6 +13,7 @@ import msgspec
 
 from letterhead.core.domain.domain import Domain
 from letterhead.core.domain.lifecycle import PENDING_FOR
+from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.names.domain_names import DomainName
 from letterhead.core.schedule.reminders import BEFORE_STOP, Reminder, ReminderKind
@@ -97,7 +98,13 @@ _WORDING: Final = {
         wrong="{domain} stays verified, but since {since} something is wrong for which receivers may reject its mail.",
         do="Put right what is listed here. We look again by ourselves.",
     ),
+    ReminderKind.ACCEPTANCE_ENDED: _Wording(
+        subject="what you accepted is still there",
+        wrong="What is listed here was accepted for {domain} until {accepted}, and is still there. Mail goes on.",
+        do="Put it right, or accept it again with a new day.",
+    ),
 }
+_SPELLS_OF_FINDINGS: Final = (ReminderKind.FINDING, ReminderKind.ACCEPTANCE_ENDED)
 _LAST_DAY: Final = "mail stops in less than 24 hours"
 _PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the domain."
 
@@ -105,13 +112,14 @@ _PROVIDER_STOPPED: Final = "The mail provider already refuses to send under the 
 def reminder_email(given: ReminderInput) -> Email:
     """Return the mail of a reminder."""
     reminder, health, domain = given.reminder, given.domain.dkim, both_names(given.domain.sender)
-    began = datetime.fromisoformat(reminder.spell) if reminder.kind is ReminderKind.FINDING else health.since
+    began = datetime.fromisoformat(reminder.spell) if reminder.kind in _SPELLS_OF_FINDINGS else health.since
     stops, deadline = health.stops_sending_at, _PROVIDER_STOPPED
     if stops and not health.provider_lost:
         deadline = f"Until {_when(stops)} mail is still sent, then it stops."
     places = {
         "domain": domain,
         "since": _when(began),
+        "accepted": _when(began),
         "until": _when(health.since + PENDING_FOR),
         "missing": _when(health.first_miss_at or health.provider_lost_at or health.since),
         "deadline": deadline,
@@ -120,7 +128,13 @@ def reminder_email(given: ReminderInput) -> Email:
     what = _LAST_DAY if reminder.step == BEFORE_STOP else wording.subject
     wrong, do = wording.wrong.format_map(places), wording.do.format_map(places)
     wrong += f" {given.progress}." if given.progress else ""
-    findings = () if reminder.kind is ReminderKind.RESTORED else reported_findings(given.findings)
+    match reminder.kind:
+        case ReminderKind.RESTORED:
+            findings: tuple[Finding, ...] = ()
+        case ReminderKind.ACCEPTANCE_ENDED:  # what was accepted may be a tip
+            findings = tuple(given.findings[:MOST_FINDINGS])
+        case _:
+            findings = reported_findings(given.findings)
     return Email(
         to=given.to,
         name=given.name,
@@ -138,8 +152,8 @@ def both_names(sender: str) -> str:
 
 
 def reported_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings that a reminder lists: no tips, the gravest first, not too many."""
-    grave = [each for each in findings if each.severity in _REPORTED]
+    """Return the findings that a reminder lists: no tips and none that is accepted, the gravest first, not too many."""
+    grave = [each for each in findings_not_accepted(findings) if each.severity in _REPORTED]
     return tuple(sorted(grave, key=lambda each: _REPORTED.index(each.severity))[:MOST_FINDINGS])
 
 

@@ -12,6 +12,8 @@ import msgspec
 
 from letterhead.core.domain.domain import Domain, Event, EventKind
 from letterhead.core.domain.health import HealthState
+from letterhead.core.findings.acceptance import AcceptedFinding, identity_of
+from letterhead.core.findings.diagnosis import Finding, Severity
 
 LAST_DAY: Final = timedelta(hours=24)  # before sending stops
 PENDING_STEPS: Final = {"24h": timedelta(hours=24), "48h": timedelta(hours=48)}
@@ -29,12 +31,14 @@ class ReminderKind(StrEnum):
     LOST = "lost"
     RESTORED = "restored"
     FINDING = "finding"
+    ACCEPTANCE_ENDED = "acceptance_ended"
 
 
 class Reminder(msgspec.Struct, frozen=True, kw_only=True):
     """One reminder: what of, which step, in which spell (when it began, ISO 8601), and when it is due.
 
-    The step of a reminder of a finding is the finding's code.
+    The step of a reminder of a finding is the finding's code; of an acceptance that has ended, code and name of its
+    finding, and the spell is when it ended.
     """
 
     kind: ReminderKind
@@ -77,6 +81,9 @@ def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder
         elif event.kind is EventKind.FINDING_RAISED and event.finding in began:
             code = event.finding
             due.append(Reminder(kind=ReminderKind.FINDING, step=code, spell=began[code], due_at=event.at))
+        elif event.kind is EventKind.FINDING_ACCEPTED:
+            new = {_acceptance_reminder(each) for each in domain.accepted if each.acceptance.at == event.at}
+            due += sorted(new, key=lambda reminder: reminder.step)
     if domain.dkim.state is HealthState.AT_RISK and stops is not None:
         # The deadline names the spell: misses may begin anew while the provider keeps a domain at risk.
         spell, due_at = stops.isoformat(), stops - LAST_DAY
@@ -84,9 +91,29 @@ def pending_reminders(domain: Domain, events: Iterable[Event]) -> tuple[Reminder
     return tuple(due)
 
 
+def _acceptance_reminder(accepted: AcceptedFinding) -> Reminder:
+    until, step = accepted.acceptance.until, f"{accepted.code} {accepted.host}"
+    return Reminder(kind=ReminderKind.ACCEPTANCE_ENDED, step=step, spell=until.isoformat(), due_at=until)
+
+
+def _ended_acceptances(reminder: Reminder, domain: Domain) -> list[AcceptedFinding]:
+    """Return the acceptances that a reminder is of: none where they were withdrawn, or renewed until another day."""
+    reminders = ((each, _acceptance_reminder(each)) for each in domain.accepted)
+    return [each for each, its in reminders if (its.step, its.spell) == (reminder.step, reminder.spell)]
+
+
+def findings_accepted_until(reminder: Reminder, domain: Domain, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings whose acceptance has ended, and that are still there; `findings` are those of a check."""
+    ended = {each.identity for each in _ended_acceptances(reminder, domain)}
+    return tuple(each for each in findings if identity_of(each) in ended and each.severity is not Severity.BLOCKING)
+
+
 def is_still_due(reminder: Reminder, domain: Domain, now: datetime) -> bool:
     """Tell whether there is still something to remind of: the same spell, and no later step."""
     health = domain.dkim
+    if reminder.kind is ReminderKind.ACCEPTANCE_ENDED:
+        ended = _ended_acceptances(reminder, domain)
+        return any(now - each.acceptance.until < NEWS_FOR for each in ended)
     if health.state is not _STATE_OF[reminder.kind]:
         return False
     if reminder.step == BEFORE_STOP:

@@ -1,5 +1,6 @@
 """All pages, by subject. Pages call the operations that the API calls, and are no part of its document.
 
+- `accepted_findings`: what a domain's account accepts
 - `account`: an account's API keys, its usage, and its reminders
 - `account_domains`: the domains of all accounts, for the operator
 - `apply`: the way from the set-up page to the DNS host that adds the records, and back
@@ -25,6 +26,7 @@
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.pages import (
+    accepted_findings,
     account,
     account_domains,
     apply,
@@ -50,6 +52,7 @@ PAGES: tuple[Endpoint, ...] = (
     *invitations.PAGES,
     *overview.PAGES,
     *domain.PAGES,
+    *accepted_findings.PAGES,
     *dns_plans.PAGES,
     *proofs.PAGES,
     *webhooks.PAGES,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from letterhead.core.dns.answers import Seen
+from letterhead.core.findings.acceptance import findings_not_accepted
 from letterhead.core.findings.diagnosis import Finding, Severity
 from letterhead.core.plan import dns_hosts
 from letterhead.core.plan.dns_hosts import DnsHost, quoted_value
@@ -16,6 +17,7 @@ CACHED = frozenset({caching.NEGATIVE.code, caching.STALE.code})
 LAGS = "identity.provider-lags"
 GONE = frozenset({"dkim.removed"})  # these say when the record was removed, not that another one is in its place
 FAULTY = frozenset({"wrong", "gone"})  # the states in which a record is to be corrected
+ACCEPTABLE = FAULTY | {"missing"}
 LONG_VALUE = 40  # characters: a longer value in a sentence is cut to its beginning, and stands in full beside it
 # The part of a record that a fault is about, by the end of the code; of any other it is the value.
 _NAME_FAULTS = ("name-doubled", "underscore-missing", "at-parent", "on-apex", "at-wrong-name")
@@ -38,10 +40,11 @@ class Card:
     name: str
     value: str
     priority: int | None
-    state: str  # found, missing, gone, wrong, differs, silent, unseen
+    state: str  # found, missing, gone, wrong, differs, silent, unseen, accepted
     result: RecordResult | None
     findings: tuple[Finding, ...]
     tips: tuple[Finding, ...]
+    accepted: tuple[Finding, ...] = ()
     cached: Finding | None = None  # when every resolver will see what the authoritative servers serve already
 
     @property
@@ -59,28 +62,36 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordList:
-    """All records of a domain with their findings; `dns_host` is None where we do not know it."""
+    """All records of a domain with their findings; `dns_host` is None where we do not know it.
+
+    `accepted` are the accepted ones among the other findings.
+    """
 
     dns_host: DnsHost | None
     nameservers: tuple[str, ...]
     cards: tuple[Card, ...]
     other_findings: tuple[Finding, ...]
+    accepted: tuple[Finding, ...] = ()
 
     def without_advice(self) -> "RecordList":
-        """Leave out the tips, since whoever publishes was asked for these records alone, and the banner's finding."""
+        """Leave out the tips, since whoever publishes was asked for these records alone, and the banner's finding.
+
+        What the account accepts is left out too: it is no trouble of theirs, and the reason is not theirs to read.
+        """
         others = tuple(each for each in self.other_findings if each.severity is not Severity.TIP and each.code != LAGS)
-        return replace(self, cards=tuple(replace(card, tips=()) for card in self.cards), other_findings=others)
+        cards = tuple(replace(card, tips=(), accepted=()) for card in self.cards)
+        return replace(self, cards=cards, other_findings=others, accepted=())
 
     @property
     def complete(self) -> bool:
         """Whether all records were found."""
-        return all(card.state == "found" for card in self.cards)
+        return all(card.state in ("found", "accepted") for card in self.cards)
 
     @property
     def spreading(self) -> bool:
         """Whether all that is not found everywhere is found at some of the DNS servers: there is nothing to add."""
         states = {card.state for card in self.cards}
-        return "differs" in states and states <= {"found", "differs"}
+        return "differs" in states and states <= {"found", "differs", "accepted"}
 
     @property
     def faulty(self) -> tuple[Card, ...]:
@@ -109,9 +120,15 @@ def new_record_list(deps: Deps, view: DomainView) -> RecordList:
     host = dns_hosts.host_of(servers, deps.hosts)
     findings = view.last_check.findings if view.last_check else ()
     cards = tuple(_new_card(record, view, host, seen) for record in view.plan.records)
-    shown = {id(finding) for card in cards for finding in (card.cached, *card.findings, *card.tips)}
+    shown = {id(each) for card in cards for each in (card.cached, *card.findings, *card.tips, *card.accepted)}
     others = tuple(each for each in findings if id(each) not in shown and not _is_missing(each))
-    return RecordList(dns_host=host, nameservers=servers, cards=cards, other_findings=others)
+    return RecordList(
+        dns_host=host,
+        nameservers=servers,
+        cards=cards,
+        other_findings=findings_not_accepted(others),
+        accepted=tuple(each for each in others if each.accepted),
+    )
 
 
 def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, seen: Seen) -> Card:
@@ -119,11 +136,14 @@ def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, see
     result = next((each for each in check.results if each.record.id == record.id), None) if check else None
     # A routine check asks no server about what is only recommended.
     asked = any(question.name == record.host and question.view in AUTHORITATIVE for question in seen)
-    own = [each for each in (check.findings if check else ()) if each.record == record.id and not _is_missing(each)]
+    about = [each for each in (check.findings if check else ()) if each.record == record.id]
+    own = [each for each in findings_not_accepted(about) if not _is_missing(each)]
     state = _record_state(result, own, asked=asked, once=record.id in domain.published)
     # Nor does it ask for the alias of a coming key while there is no such key. What was found before holds.
     if state == "unseen" and dict(domain.verdicts).get(record.id) is Verdict.PRESENT:
         state = "found"
+    if state in ACCEPTABLE and _is_accepted(about):
+        state = "accepted"
     cached = next((each for each in own if each.code in CACHED and state == "found"), None)
     own = [each for each in own if each is not cached]
     return Card(
@@ -136,7 +156,14 @@ def _new_card(record: PlannedRecord, view: DomainView, host: DnsHost | None, see
         result=result,
         findings=tuple(each for each in own if each.severity is not Severity.TIP),
         tips=tuple(each for each in own if each.severity is Severity.TIP),
+        accepted=tuple(each for each in about if each.accepted),
     )
+
+
+def _is_accepted(about: Sequence[Finding]) -> bool:
+    """Whether all that is wrong with a record is accepted; where nothing is, all advice on it."""
+    wrong = [each for each in about if each.severity is not Severity.TIP or _is_missing(each)] or about
+    return bool(wrong) and all(each.accepted for each in wrong)
 
 
 def _is_missing(finding: Finding) -> bool:

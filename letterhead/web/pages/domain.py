@@ -16,6 +16,7 @@ from letterhead.operations.setup_links import NewLink
 from letterhead.web.context import RequestContext
 from letterhead.web.endpoint import Access, Endpoint
 from letterhead.web.pages import pictures
+from letterhead.web.pages.accepted_findings import accepted_values
 from letterhead.web.pages.cards import advice, new_record_list, split_at_span
 from letterhead.web.pages.confirmation import ConfirmationPage, ask, is_confirmed
 from letterhead.web.pages.responses import HOME, SESSION, domain_path, page_response, read_cookie, redirect
@@ -76,6 +77,7 @@ async def show_view(context: RequestContext, view: DomainView, path: str, **valu
         version=page_version(domain.version, no_worker=no_worker),
         no_worker=no_worker,
         here=f"{context.state.templates.root}{path}",
+        acceptance=await accepted_values(context, view),
         made=values.get("made"),
         news=values.get("news"),
         account=values.get("account"),

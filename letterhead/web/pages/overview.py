@@ -93,10 +93,12 @@ def _new_row(domain: Domain, checkup: CheckResult | None, wanted: str | None) ->
 def first_problems(checkup: CheckResult | None, wanted: str | None) -> tuple[list[Finding], int]:
     """Return the first two problems of a check, and how many more there are.
 
-    The one that was searched for comes first, even if it is a tip.
+    The one that was searched for comes first, even if it is a tip or accepted.
     """
     found = checkup.findings if checkup else ()
-    problems = [each for each in found if each.code == wanted or each.severity is not Severity.TIP]
+    problems = [
+        each for each in found if each.code == wanted or (each.severity is not Severity.TIP and each.accepted is None)
+    ]
     problems.sort(key=lambda each: each.code != wanted)
     return problems[:2], max(0, len(problems) - 2)
 

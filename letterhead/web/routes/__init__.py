@@ -1,5 +1,6 @@
 """All endpoints of the API, by subject; routing, the OpenAPI document and the tests use this list.
 
+- `accepted_findings`: the findings that an account accepts at one of its domains
 - `account_domains`: the domains of all accounts, for the operator to read
 - `accounts`: the operator's accounts, the caller's own account, and the audit
 - `bulk`: many domains in one request
@@ -26,6 +27,7 @@
 
 from letterhead.web.endpoint import Endpoint
 from letterhead.web.routes import (
+    accepted_findings,
     account_domains,
     accounts,
     bulk,
@@ -59,6 +61,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *domain_connect.ENDPOINTS,
     *records.ENDPOINTS,
     *rotations.ENDPOINTS,
+    *accepted_findings.ENDPOINTS,
     *dns_plans.ENDPOINTS,
     *dns_credentials.ENDPOINTS,
     *proofs.ENDPOINTS,

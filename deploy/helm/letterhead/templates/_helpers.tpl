@@ -49,6 +49,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 - name: LETTERHEAD_PUBLIC_URL
   value: {{ . | quote }}
 {{- end }}
+{{- if and $root.Values.ingress.enabled (not (hasKey $root.Values.settings "OPENTELEMETRY_PARENT")) }}
+- name: LETTERHEAD_OPENTELEMETRY_PARENT
+  value: "false"
+{{- end }}
 {{- range $name, $value := $root.Values.settings }}
 - name: LETTERHEAD_{{ $name }}
   value: {{ $value | toString | quote }}
